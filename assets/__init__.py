@@ -1,0 +1,1 @@
+"""Dagster only: the graph that wires onedata's stages. Start at definitions.py."""

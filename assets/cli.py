@@ -1,0 +1,45 @@
+"""The command line `onedata`: onedata's own commands, and `run`, which needs Dagster."""
+
+from datetime import date
+from typing import Annotated
+
+import typer
+
+from onedata.cli import SettingsOption, SourceOption, app, fail, settings_from
+from onedata.report import night_report
+
+main = app
+
+
+@app.command()
+def run(
+    settings_file: SettingsOption = None,
+    source: SourceOption = None,
+    first: Annotated[str, typer.Option("--from", help="First night, YYYY-MM-DD. Default: the first with files that have not been published.")] = "",
+    last: Annotated[str, typer.Option("--to", help="Last night, YYYY-MM-DD. Default: the last with files.")] = "",
+    ds: Annotated[str, typer.Option("--ds", help="One night: the same as --from and --to.")] = "",
+    each_night: Annotated[bool, typer.Option("--each-night/--backfill", help="One run a night, or one run over all of them.")] = True,
+    full_refresh: Annotated[bool, typer.Option("--full-refresh", help="Rebuild DIM and DWD from the whole lake.")] = False,
+) -> None:
+    """Run nights through the Dagster job: land new files, pass every gate, publish.
+
+    Running again is always safe: files that are known are not taken twice, and a night that was killed is picked up where the ledger
+    stands. A closed gate stops the night, leaves what is published untouched, and is printed with feed, file, row and rule.
+    """
+    settings = settings_from(settings_file, source)
+    from assets.runner import run_nights, select_nights
+
+    nights = select_nights(settings, _day(ds or first), _day(ds or last))
+    if not nights:
+        fail(f"no night to run: no file below {settings.source} matches a contract of {settings.contracts}. Check `source`, or give --ds.")
+    typer.echo(f"{len(nights)} nights from {nights[0]} to {nights[-1]}, {'one run each' if each_night else 'in one run'}; data home {settings.home}")
+    if not run_nights(settings, nights, each_night, full_refresh):
+        raise typer.Exit(1)
+    typer.echo(night_report(settings))
+
+
+def _day(text: str) -> date | None:
+    try:
+        return date.fromisoformat(text) if text else None
+    except ValueError:
+        fail(f"{text!r} is not a day; write YYYY-MM-DD")

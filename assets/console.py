@@ -1,0 +1,33 @@
+"""What a person at a terminal sees of a run: what the stages say, not Dagster's every event."""
+
+import logging
+import sys
+
+import dagster as dg
+
+
+class _Spoken(logging.Filter):
+    """Lets through what an op said; Dagster's own events stay in its event log."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        meta = getattr(record, "dagster_meta", None) or {}
+        skipped = str(meta.get("orig_message", "")).startswith("Dependencies for step")
+        return not meta.get("dagster_event") and not skipped and record.levelno >= logging.INFO
+
+
+class _Line(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        meta = getattr(record, "dagster_meta", None) or {}
+        step = meta.get("step_key")
+        text = meta.get("orig_message") or record.getMessage()
+        return f"  {step}: {text}" if step and not str(text).startswith(str(step)) else f"  {text}"
+
+
+@dg.logger(description="One line a stage.")
+def console_logger(init_context: dg.InitLoggerContext) -> logging.Logger:
+    logger = logging.Logger("onedata")
+    handler = logging.StreamHandler(sys.stderr)
+    handler.addFilter(_Spoken())
+    handler.setFormatter(_Line())
+    logger.addHandler(handler)
+    return logger

@@ -1,0 +1,82 @@
+"""dbt in this process: one parsed manifest, one invocation a layer, its results as Dagster events.
+
+Method (shared/reference/stack_findings.md): the in-process runner with a shared manifest costs a tenth of a subprocess a layer. It uses
+dagster-dbt's message class, so dagster-dbt is pinned.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+from dagster_dbt import DagsterDbtTranslator
+from dagster_dbt.asset_utils import get_subset_selection_for_context
+from dagster_dbt.core.dbt_cli_event import DbtCoreCliEventMessage
+from dbt.adapters.duckdb.connections import DuckDBConnectionManager
+from dbt.cli.main import dbtRunner
+from dbt.contracts.graph.manifest import Manifest
+from google.protobuf.json_format import MessageToDict
+
+from onedata.settings import Settings
+
+
+class DbtFailed(RuntimeError):
+    """dbt could not parse the project, or a model or test failed; the text names each with dbt's message."""
+
+
+@dataclass(frozen=True)
+class Dbt:
+    """The parsed project: dbt's own manifest object for runs, and the same as plain data for Dagster."""
+
+    parsed: Manifest
+    manifest: Mapping[str, Any]
+    settings: Settings
+
+
+def parse_dbt(settings: Settings) -> Dbt:
+    """Parse the dbt project (partially, where dbt kept its last parse). The process's environment must carry the settings.
+
+    Raises:
+        DbtFailed: the project does not parse.
+    """
+    outcome = dbtRunner().invoke(["--quiet", "parse", *_folders(settings)])
+    if not outcome.success or not isinstance(outcome.result, Manifest):
+        raise DbtFailed(f"dbt cannot parse {settings.dbt_project}: {outcome.exception}")
+    file = settings.dbt_target / "target" / "manifest.json"
+    return Dbt(outcome.result, json.loads(file.read_text(encoding="utf-8")), settings)
+
+
+def _folders(settings: Settings) -> list[str]:
+    return ["--project-dir", str(settings.dbt_project), "--profiles-dir", str(settings.dbt_project), "--target-path", str(settings.dbt_target / "target")]
+
+
+def build(context: dg.AssetExecutionContext, dbt: Dbt, translator: DagsterDbtTranslator, select: str, full_refresh: bool) -> Iterator[Any]:
+    """Build and test the selected models; yields an output a model and a check result a test.
+
+    Raises:
+        DbtFailed: a model or test failed; what is downstream of it was skipped.
+    """
+    selection, indirect = get_subset_selection_for_context(context, dbt.manifest, select, None, None, translator, None)
+    events: list[dict[str, Any]] = []
+    arguments = ["--quiet", "build", *_folders(dbt.settings), *selection, "--exclude-resource-type", "unit_test"]
+    arguments += ["--indirect-selection", indirect] if indirect else []
+    arguments += ["--full-refresh"] if full_refresh else []
+    runner = dbtRunner(manifest=dbt.parsed, callbacks=[lambda event: events.append(MessageToDict(event, preserving_proto_field_name=True))])
+    try:
+        outcome = runner.invoke(arguments)
+    finally:
+        # Otherwise dbt's own connection would keep the warehouse locked after the run.
+        DuckDBConnectionManager.close_all_connections()
+    for event in events:
+        message = DbtCoreCliEventMessage(raw_event=event, event_history_metadata={})
+        yield from message.to_default_asset_events(dbt.manifest, translator, context, Path(dbt.settings.dbt_target / "target"))
+    if not outcome.success:
+        raise DbtFailed(_failures(outcome.result, outcome.exception))
+
+
+def _failures(result: Any, exception: BaseException | None) -> str:
+    failed = [item for item in getattr(result, "results", []) if str(item.status) in ("error", "fail", "runtime error")]
+    lines = [f"{item.node.name} ({item.node.original_file_path}): {str(item.message).strip()}" for item in failed]
+    return "\n".join(lines) or f"dbt failed: {exception}"

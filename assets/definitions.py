@@ -1,0 +1,59 @@
+"""The graph at a glance: landing -> [gate] -> ODS -> [gate] -> DIM, DWD -> [gate] -> OneID -> [gate] -> DWS -> [gate] -> ADS -> [gate] -> published."""
+
+import os
+
+import dagster as dg
+
+from assets.console import console_logger
+from assets.dbt import parse_dbt
+from assets.gates import gate_checks
+from assets.identity import identity_asset
+from assets.ingest import landing_assets
+from assets.nights import nights
+from assets.publish import publish_assets
+from assets.resources import warehouse_resource
+from assets.schedules import new_files_sensor, nightly_schedule
+from assets.warehouse import LayerTranslator, layer_assets
+from onedata.retailer import Retailer, load_retailer
+from onedata.settings import load_settings
+
+NIGHTLY = "nightly"
+
+
+@dg.definitions
+def defs() -> dg.Definitions:
+    """What `dagster dev` and a deployment load: the retailer of ONEDATA_SETTINGS and the environment."""
+    return build_definitions(load_retailer(load_settings()))
+
+
+def build_definitions(retailer: Retailer) -> dg.Definitions:
+    """The whole graph of one retailer.
+
+    Raises:
+        DbtFailed: the dbt project does not parse.
+    """
+    os.environ.update(retailer.settings.environment())  # dbt reads its paths from the environment
+    dbt = parse_dbt(retailer.settings)
+    translator = LayerTranslator(retailer)
+    nightly = dg.define_asset_job(
+        NIGHTLY,
+        selection=dg.AssetSelection.all(),
+        partitions_def=nights(retailer.settings),
+        executor_def=dg.in_process_executor,
+        description="One night: every stage and every gate, from new files to the published database.",
+    )
+    return dg.Definitions(
+        assets=[
+            *landing_assets(retailer),
+            *layer_assets(dbt, translator),
+            identity_asset(retailer, dbt, translator),
+            *publish_assets(retailer, dbt, translator),
+        ],
+        asset_checks=gate_checks(retailer, dbt, translator),
+        jobs=[nightly],
+        schedules=[nightly_schedule(retailer.settings, nightly)],
+        sensors=[new_files_sensor(retailer, nightly)],
+        resources={"warehouse": warehouse_resource(retailer, dbt)},
+        loggers={"console": console_logger},
+        executor=dg.in_process_executor,
+    )

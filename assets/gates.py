@@ -1,0 +1,153 @@
+"""The gates: blocking asset checks between the stages, one op a stage."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+
+import dagster as dg
+
+from assets.dbt import Dbt
+from assets.identity import ONEID_KEY
+from assets.ingest import landing_key, markdown
+from assets.nights import night_of
+from assets.publish import CANDIDATE_KEY
+from assets.resources import Warehouse
+from assets.warehouse import DBT_LAYERS, LayerTranslator
+from onedata.contracts.model import Rule
+from onedata.quality import CheckResult, record, summarise
+from onedata.quality.privacy import scan
+from onedata.quality.stages import contract_gate, layer_gate
+from onedata.retailer import Retailer
+from onedata.warehouse.publish import candidate_path
+
+GATE = "gate"
+ONEID_RULES = (
+    Rule("identifier_has_one_person", "duplicateValues", ("identity_key",), {}, 0, 0, description="an identifier stands for one person"),
+    Rule("oneid_known", "nullValues", ("oneid",), {}, 0, 0),
+    Rule(
+        "oneid_issued_once",
+        "sql",
+        (),
+        {"query": "select oneid from oneid.issued group by oneid having count(*) > 1"},
+        0,
+        0,
+        description="no OneID is issued twice",
+    ),
+    Rule(
+        "person_not_too_large",
+        "sql",
+        (),
+        {"query": "select oneid, count(*) as identifiers from {object} group by oneid having count(*) > 50"},
+        0,
+        0,
+        description="no person has more than 50 identifiers",
+    ),
+)
+
+
+def gate_checks(retailer: Retailer, dbt: Dbt, translator: LayerTranslator) -> list[dg.AssetChecksDefinition]:
+    """Every gate of the graph."""
+    return [
+        _contract_gate(retailer),
+        *[_layer_gate(dbt, translator, layer) for layer in DBT_LAYERS],
+        _oneid_gate(),
+        _published_gate(retailer),
+    ]
+
+
+def _spec(key: dg.AssetKey, description: str) -> dg.AssetCheckSpec:
+    return dg.AssetCheckSpec(GATE, asset=key, blocking=True, description=description)
+
+
+def _contract_gate(retailer: Retailer) -> dg.AssetChecksDefinition:
+    by_key = {landing_key(feed): feed for feed in retailer.feeds}
+
+    @dg.multi_asset_check(
+        name="gate_contract",
+        specs=[_spec(key, "The contract's rules on what landed: readable files, quarantine within tolerance, keys, volumes.") for key in by_key],
+        can_subset=True,
+        required_resource_keys={"warehouse"},
+        pool="warehouse",
+    )
+    def gate_contract(context: dg.AssetCheckExecutionContext) -> Iterator[dg.AssetCheckResult]:
+        warehouse: Warehouse = context.resources.warehouse
+        night = night_of(context, warehouse)
+        for check in sorted(context.selected_asset_check_keys, key=lambda item: item.asset_key.path):
+            results = contract_gate(warehouse.con, warehouse.gatekeeper, by_key[check.asset_key], night)
+            yield _outcome(context, warehouse, check.asset_key, results)
+
+    return gate_contract
+
+
+def _layer_gate(dbt: Dbt, translator: LayerTranslator, layer: str) -> dg.AssetChecksDefinition:
+    nodes = [node for node in dbt.manifest["nodes"].values() if node["resource_type"] == "model" and node["schema"] == layer]
+    keys = {node["name"]: translator.get_asset_key(node) for node in nodes}
+
+    @dg.multi_asset_check(
+        name=f"gate_{layer}",
+        specs=[_spec(key, "The rules in the YAML beside the model (`meta.quality`), by Great Expectations.") for key in keys.values()],
+        can_subset=True,
+        required_resource_keys={"warehouse"},
+        pool="warehouse",
+    )
+    def gate(context: dg.AssetCheckExecutionContext) -> Iterator[dg.AssetCheckResult]:
+        warehouse: Warehouse = context.resources.warehouse
+        selected = {check.asset_key for check in context.selected_asset_check_keys}
+        names = [name for name, key in keys.items() if key in selected]
+        by_model: dict[str, list[CheckResult]] = defaultdict(list)
+        for result in layer_gate(warehouse.gatekeeper, warehouse.manifest, layer, names):
+            by_model[result.subject].append(result)
+        for name in sorted(names):
+            yield _outcome(context, warehouse, keys[name], by_model[name])
+
+    return gate
+
+
+def _oneid_gate() -> dg.AssetChecksDefinition:
+    @dg.multi_asset_check(
+        name="gate_oneid",
+        specs=[_spec(ONEID_KEY, "One person an identifier, no id issued twice, no person too large.")],
+        required_resource_keys={"warehouse"},
+        pool="warehouse",
+    )
+    def gate_oneid(context: dg.AssetCheckExecutionContext) -> Iterator[dg.AssetCheckResult]:
+        warehouse: Warehouse = context.resources.warehouse
+        results = warehouse.gatekeeper.check("oneid", "oneid_map", "oneid.oneid_map", ONEID_RULES)
+        yield _outcome(context, warehouse, ONEID_KEY, results)
+
+    return gate_oneid
+
+
+def _published_gate(retailer: Retailer) -> dg.AssetChecksDefinition:
+    @dg.multi_asset_check(
+        name="gate_published",
+        specs=[_spec(CANDIDATE_KEY, "No raw e-mail, phone, name or address, and no token of one, in any text column.")],
+        required_resource_keys={"warehouse"},
+        pool="warehouse",
+    )
+    def gate_published(context: dg.AssetCheckExecutionContext) -> Iterator[dg.AssetCheckResult]:
+        warehouse: Warehouse = context.resources.warehouse
+        results = scan(warehouse.con, candidate_path(retailer.settings), retailer.settings.vault)
+        yield _outcome(context, warehouse, CANDIDATE_KEY, results)
+
+    return gate_published
+
+
+def _outcome(
+    context: dg.AssetCheckExecutionContext, warehouse: Warehouse, key: dg.AssetKey, results: Sequence[CheckResult]
+) -> dg.AssetCheckResult:
+    """Record the results and tell Dagster: failed where a rule of severity error does not hold."""
+    record(warehouse.con, context.run.run_id, night_of(context, warehouse), results)
+    failed = [result for result in results if not result.passed]
+    text = summarise(results)
+    if text:
+        context.log.warning(text)
+    blocked = any(result.blocks for result in results)
+    rows: list[tuple[object, ...]] = [(r.rule, r.severity, "yes" if r.passed else "NO", r.message) for r in [*failed, *[r for r in results if r.passed]]]
+    return dg.AssetCheckResult(
+        asset_key=key,
+        check_name=GATE,
+        passed=not failed,
+        severity=dg.AssetCheckSeverity.ERROR if blocked or not failed else dg.AssetCheckSeverity.WARN,
+        description=text or f"{len(results)} rules hold",
+        metadata={"rules": dg.MetadataValue.md(markdown(["rule", "severity", "holds", "what"], rows))},
+    )

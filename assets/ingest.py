@@ -1,0 +1,101 @@
+"""Landing: one asset a feed, made by a loop over the contracts."""
+
+import dagster as dg
+
+from assets.nights import night_of, nights
+from assets.resources import Warehouse
+from onedata.contracts import Feed
+from onedata.landing import land
+from onedata.retailer import Retailer
+
+PREVIEW_FILES = 20
+
+
+def landing_key(feed: Feed) -> dg.AssetKey:
+    return dg.AssetKey(["landing", feed.name])
+
+
+def landing_assets(retailer: Retailer) -> list[dg.AssetsDefinition]:
+    """The landing asset of every feed, partitioned by night; a backfill of many nights is one run."""
+    return [_landing_asset(retailer, feed) for feed in retailer.feeds]
+
+
+def _landing_asset(retailer: Retailer, feed: Feed) -> dg.AssetsDefinition:
+    @dg.asset(
+        key=landing_key(feed),
+        group_name="a_landing",
+        description=_description(feed),
+        owners=[f"team:{feed.owner}"],
+        kinds={feed.location.format, "parquet"},
+        partitions_def=nights(retailer.settings),
+        backfill_policy=dg.BackfillPolicy.single_run(),
+        pool="warehouse",
+        required_resource_keys={"warehouse"},
+        metadata={
+            "contract": dg.MetadataValue.path(str(feed.contract)),
+            "location": feed.location.path,
+            "source system": feed.system,
+            "entity": feed.entity.name,
+            "quarantine tolerance": feed.tolerance,
+            "retention": feed.retention or "none declared",
+        },
+    )
+    def landing(context: dg.AssetExecutionContext) -> dg.MaterializeResult[None]:
+        warehouse: Warehouse = context.resources.warehouse
+        night = night_of(context, warehouse)
+        landed = land(warehouse.con, retailer.settings, feed, retailer.policy, night)
+        context.log.info(
+            f"{feed.name}: {landed.files} files, {landed.received} rows received = {landed.accepted} accepted + "
+            f"{landed.quarantined} quarantined + {landed.duplicate} duplicate"
+        )
+        return dg.MaterializeResult(
+            metadata={
+                "dagster/row_count": landed.accepted,
+                "files": landed.files,
+                "received": landed.received,
+                "quarantined": landed.quarantined,
+                "duplicate": landed.duplicate,
+                "by file": dg.MetadataValue.md(_files_table(warehouse, landed.batches)),
+                "quarantine": dg.MetadataValue.md(_quarantine_table(warehouse, landed.batches)),
+            }
+        )
+
+    return landing
+
+
+def _description(feed: Feed) -> str:
+    return (
+        f"**{feed.title}** ({feed.system}). {feed.description}\n\nGrain: {feed.entity.grain}.\n\n"
+        f"Files `{feed.location.path}` ({feed.location.format}) land here typed, counted and with raw identifiers replaced by keyed hashes; bad rows go "
+        f"to `ops.quarantine`. Contract: `{feed.contract.name}` {feed.version}."
+    )
+
+
+def _files_table(warehouse: Warehouse, batches: list[str]) -> str:
+    rows = warehouse.con.execute(
+        "select path, ds, status, received, accepted, quarantined, duplicate from ops.file where batch_id in (select unnest(?::varchar[])) "
+        "order by ds desc, path limit ?",
+        [batches, PREVIEW_FILES],
+    ).fetchall()
+    return markdown(["file", "night", "status", "received", "accepted", "quarantined", "duplicate"], rows)
+
+
+def _quarantine_table(warehouse: Warehouse, batches: list[str]) -> str:
+    rows = warehouse.con.execute(
+        "select path, rule, count(*), min(row), any_value(reason) from ops.quarantine where batch_id in (select unnest(?::varchar[])) "
+        "group by path, rule order by 3 desc, 1, 2 limit ?",
+        [batches, PREVIEW_FILES],
+    ).fetchall()
+    return markdown(["file", "rule", "rows", "first row", "reason"], rows)
+
+
+def markdown(header: list[str], rows: list[tuple[object, ...]]) -> str:
+    """A Markdown table, 'nothing' where it has no rows."""
+    if not rows:
+        return "nothing"
+    lines = [header, ["---"] * len(header), *[[_cell(value) for value in row] for row in rows]]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def _cell(value: object) -> str:
+    return "" if value is None else str(value).replace("|", "\\|").replace("\n", " ")

@@ -1,0 +1,32 @@
+"""Nights as Dagster partitions, and the night a run is for."""
+
+from datetime import date
+
+import dagster as dg
+from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PARTITION_RANGE_START_TAG, PARTITION_NAME_TAG
+
+from assets.resources import Warehouse
+from onedata.settings import Settings
+
+FULL_REFRESH_TAG = "onedata/full_refresh"
+PROCESS_TAG = "onedata/process"
+
+
+def nights(settings: Settings) -> dg.DailyPartitionsDefinition:
+    """One partition a night, up to and including today, in the retailer's time zone."""
+    return dg.DailyPartitionsDefinition(start_date=settings.first_night.isoformat(), timezone=settings.time_zone, end_offset=1)
+
+
+def night_of(context: dg.AssetExecutionContext | dg.AssetCheckExecutionContext, warehouse: Warehouse) -> date:
+    """The night of the run (of a range, its last); without one, the last night the ledger knows."""
+    tags = context.run.tags
+    key = tags.get(PARTITION_NAME_TAG) or tags.get(ASSET_PARTITION_RANGE_END_TAG)
+    if key:
+        return date.fromisoformat(key)
+    row = warehouse.con.execute("select max(ds) from ops.delivery").fetchone()
+    return row[0] if row and row[0] else warehouse.retailer.settings.first_night
+
+
+def range_tags(first: date, last: date) -> dict[str, str]:
+    """Tags of one run over several nights."""
+    return {ASSET_PARTITION_RANGE_START_TAG: first.isoformat(), ASSET_PARTITION_RANGE_END_TAG: last.isoformat()}

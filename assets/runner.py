@@ -1,0 +1,92 @@
+"""Run nights in this process through the same Dagster job that the UI and the schedule run."""
+
+import os
+import shutil
+import time
+import warnings
+from datetime import date
+
+import dagster as dg
+import typer
+
+from assets.definitions import NIGHTLY, build_definitions
+from assets.nights import FULL_REFRESH_TAG, PROCESS_TAG, range_tags
+from onedata.landing.files import discover
+from onedata.report import closed_gates
+from onedata.retailer import load_retailer
+from onedata.settings import REPOSITORY, Settings
+
+
+def select_nights(settings: Settings, first: date | None, last: date | None) -> list[date]:
+    """The nights to run: those files are for, from `first` to `last`; an explicit bound is a night also without files."""
+    retailer = load_retailer(settings)
+    far = last or date.today()
+    found = {ds for feed in retailer.feeds for _, ds in discover(settings.source, feed, far)}
+    found |= {day for day in (first, last) if day}
+    return sorted(day for day in found if (first is None or day >= first) and day <= far)
+
+
+def prepare_instance(settings: Settings) -> None:
+    """Give the data home a Dagster instance of its own, configured by the repository's dagster.yaml."""
+    settings.dagster_home.mkdir(parents=True, exist_ok=True)
+    if not (settings.dagster_home / "dagster.yaml").exists():
+        shutil.copy(REPOSITORY / "dagster.yaml", settings.dagster_home / "dagster.yaml")
+
+
+def run_nights(settings: Settings, nights: list[date], each_night: bool, full_refresh: bool) -> bool:
+    """Run the nights in order and stop at the first that fails; True where all were published."""
+    prepare_instance(settings)
+    warnings.filterwarnings("ignore", category=dg.BetaWarning)
+    job = build_definitions(load_retailer(settings)).resolve_job_def(NIGHTLY)
+    groups = [[night] for night in nights] if each_night else [nights]
+    with dg.DagsterInstance.get() as instance:
+        reap_orphans(instance)
+        for number, group in enumerate(groups, 1):
+            started = time.monotonic()
+            tags = {PROCESS_TAG: str(os.getpid()), **({FULL_REFRESH_TAG: "true"} if full_refresh else {})}
+            label = str(group[0]) if len(group) == 1 else f"{group[0]} to {group[-1]}"
+            typer.echo(f"night {label} ({number} of {len(groups)})", err=True)
+            partition_key = label if len(group) == 1 else None
+            if partition_key is None:
+                tags |= range_tags(group[0], group[-1])
+            outcome = job.execute_in_process(
+                instance=instance, partition_key=partition_key, tags=tags, raise_on_error=False, run_config={"loggers": {"console": {}}}
+            )
+            if not outcome.success:
+                typer.echo(f"night {label} failed after {time.monotonic() - started:.1f} s; nothing of it was published.\n{_why(outcome, settings)}", err=True)
+                return False
+            typer.echo(f"night {label} published in {time.monotonic() - started:.1f} s", err=True)
+    return True
+
+
+def reap_orphans(instance: dg.DagsterInstance) -> None:
+    """Mark runs of this command line whose process is gone as failed, so that the UI does not show them running for ever."""
+    for run in instance.get_runs(filters=dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.STARTING])):
+        process = run.tags.get(PROCESS_TAG)
+        if process and not _alive(int(process)):
+            instance.report_run_failed(run, message=f"process {process} is gone; the night was killed")
+            instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
+
+
+def _alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _why(outcome: dg.ExecuteInProcessResult, settings: Settings) -> str:
+    """The closed gate, or else the first error's own words."""
+    gates = closed_gates(settings, outcome.run_id)
+    if gates:
+        return gates
+    for event in outcome.all_events:
+        error = getattr(event.event_specific_data, "error", None)
+        if event.is_failure and error is not None:
+            while error.cause is not None:
+                error = error.cause
+            return f"{event.step_key or 'start of the run'}: {error.message.strip()}"
+    return "the run failed without an error of its own; see it in the Dagster UI"

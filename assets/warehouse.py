@@ -1,0 +1,88 @@
+"""The warehouse layers: one @dbt_assets a layer, so that a closed gate stops the next."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import dagster as dg
+from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, dbt_assets
+
+from assets.dbt import Dbt, build
+from assets.ingest import landing_key, markdown
+from assets.nights import FULL_REFRESH_TAG
+from assets.resources import Warehouse
+from onedata.landing import promote
+from onedata.quality.stages import require_open
+from onedata.retailer import Retailer
+
+GROUPS = {"ods": "b_ods", "dim": "c_dim", "dwd": "d_dwd", "oneid": "e_oneid", "dws": "f_dws", "ads": "g_ads"}
+DBT_LAYERS = ("ods", "dim", "dwd", "dws", "ads")
+PREVIEW_ROWS = 10
+
+
+class LayerTranslator(DagsterDbtTranslator):
+    """dbt nodes as assets: key `<layer>/<table>`, grouped so that the graph reads left to right."""
+
+    def __init__(self, retailer: Retailer) -> None:
+        super().__init__(DagsterDbtTranslatorSettings(enable_asset_checks=True, enable_source_tests_as_checks=False))
+        self._retailer = retailer
+
+    def get_asset_key(self, dbt_resource_props: Mapping[str, Any]) -> dg.AssetKey:
+        return dg.AssetKey([dbt_resource_props["schema"], dbt_resource_props["name"]])
+
+    def get_group_name(self, dbt_resource_props: Mapping[str, Any]) -> str | None:
+        return GROUPS.get(dbt_resource_props["schema"], "c_dim")
+
+    def get_asset_spec(self, manifest: Mapping[str, Any], unique_id: str, project: Any) -> dg.AssetSpec:
+        spec = super().get_asset_spec(manifest, unique_id, project)
+        props = self.get_resource_props(manifest, unique_id)
+        meta = (props.get("config") or {}).get("meta") or {}
+        deps = [dep for dep in spec.deps if dep.asset_key.path[0] != "ops"]
+        if props["schema"] == "ods" and props["resource_type"] == "model":
+            deps += [dg.AssetDep(landing_key(feed)) for feed in self._retailer.feeds_of(props["name"].removeprefix("ods_"))]
+        details = {name: str(meta[name]) for name in ("grain", "key") if name in meta}
+        owners = [f"team:{meta['owner']}"] if "owner" in meta else ["team:data-platform"]
+        return spec.replace_attributes(deps=deps, owners=owners, metadata={**spec.metadata, **details})
+
+
+def layer_assets(dbt: Dbt, translator: LayerTranslator) -> list[dg.AssetsDefinition]:
+    """The assets of every dbt layer."""
+    return [_layer_asset(dbt, translator, layer) for layer in DBT_LAYERS]
+
+
+def _layer_asset(dbt: Dbt, translator: LayerTranslator, layer: str) -> dg.AssetsDefinition:
+    select = f"fqn:onedata.{layer}.*" + (" resource_type:seed" if layer == "dim" else "")
+
+    @dbt_assets(
+        manifest=dbt.manifest,
+        select=select,
+        name=f"{layer}_models",
+        dagster_dbt_translator=translator,
+        required_resource_keys={"warehouse"},
+        pool="warehouse",
+    )
+    def models(context: dg.AssetExecutionContext) -> Iterator[Any]:
+        warehouse: Warehouse = context.resources.warehouse
+        require_open(warehouse.con, layer)
+        if layer == "ods":
+            accepted = promote(warehouse.con)
+            context.log.info(f"{len(accepted)} deliveries passed their gate and entered the lake")
+        full_refresh = context.run.tags.get(FULL_REFRESH_TAG) == "true" and layer in ("dim", "dwd")
+        for event in build(context, warehouse.dbt, translator, select, full_refresh):
+            yield _with_contents(event, warehouse, layer, context)
+
+    return models
+
+
+def _with_contents(event: Any, warehouse: Warehouse, layer: str, context: dg.AssetExecutionContext) -> Any:
+    """Row count, and for what people read a preview, on a model's output."""
+    if not isinstance(event, dg.Output) or layer == "ods":
+        return event
+    key = next(key for key in context.selected_asset_keys if key.to_python_identifier() == event.output_name)
+    relation = ".".join(key.path)
+    row = warehouse.con.execute(f"select count(*) from {relation}").fetchone()
+    metadata: dict[str, Any] = {**event.metadata, "dagster/row_count": row[0] if row else 0}
+    if layer in ("dws", "ads"):
+        cursor = warehouse.con.execute(f"select * from {relation} limit {PREVIEW_ROWS}")
+        names = [column[0] for column in cursor.description or []]
+        metadata["first rows"] = dg.MetadataValue.md(markdown(names, cursor.fetchall()))
+    return event.with_metadata(metadata)

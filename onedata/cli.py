@@ -1,0 +1,83 @@
+"""Commands that need no Dagster. The entry point is assets/cli.py, which adds `run`."""
+
+from datetime import date
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+
+from onedata.contracts import ContractError, load_entities
+from onedata.contracts.derive import write_derived
+from onedata.contracts.identifiers import load_identifier_policy
+from onedata.report import night_report
+from onedata.retailer import load_retailer
+from onedata.settings import REPOSITORY, Settings, SettingsError, load_settings
+from onedata.simulate import SimulationSettings, simulate as simulate_retailer
+
+app = typer.Typer(
+    name="onedata",
+    no_args_is_help=True,
+    pretty_exceptions_show_locals=False,
+    help="An open data middle platform for omnichannel retail: feeds by contract -> gated layers -> OneID -> metrics -> one published DuckDB database.",
+)
+
+SettingsOption = Annotated[Path | None, typer.Option("--settings", help="onedata.toml of the retailer. Default: $ONEDATA_SETTINGS, else the built-in retailer.")]
+SourceOption = Annotated[Path | None, typer.Option("--source", help="Folder the feeds' files lie in; overrides the settings.")]
+
+
+def fail(message: str) -> NoReturn:
+    """End with a message and exit code 2."""
+    typer.echo(f"onedata: {message}", err=True)
+    raise typer.Exit(2)
+
+
+def settings_from(file: Path | None, source: Path | None) -> Settings:
+    """Settings of the options, or a clear end."""
+    import os
+
+    try:
+        environment = dict(os.environ) | ({"ONEDATA_SOURCE": str(source)} if source else {})
+        settings = load_settings(file, environment)
+        load_retailer(settings)
+    except (SettingsError, ContractError) as error:
+        fail(str(error))
+    return settings
+
+
+@app.command()
+def simulate(
+    out: Annotated[Path, typer.Option(help="Folder to write; must not exist or be empty.")],
+    customers: Annotated[int, typer.Option(help="How many customers.")] = 400,
+    days: Annotated[int, typer.Option(help="How many nights of files.")] = 5,
+    seed: Annotated[int, typer.Option(help="Same seed, same bytes.")] = 7,
+    start: Annotated[str, typer.Option(help="First day, YYYY-MM-DD.")] = "2026-01-05",
+) -> None:
+    """Write a small four-channel retailer's files: source/ for the pipeline, truth/ beside it."""
+    try:
+        summary = simulate_retailer(SimulationSettings(customers=customers, days=days, seed=seed, start=date.fromisoformat(start)), out)
+    except (ValueError, FileExistsError) as error:
+        fail(str(error))
+    typer.echo(f"{sum(summary.rows.values())} rows in {len(summary.rows)} feeds below {out / 'source'}; the truth is in {summary.truth}")
+
+
+@app.command()
+def status(settings_file: SettingsOption = None) -> None:
+    """What is published, what was received and quarantined, and which gates are closed."""
+    typer.echo(night_report(settings_from(settings_file, None)))
+
+
+@app.command()
+def contracts(settings_file: SettingsOption = None) -> None:
+    """Check every contract and list its feeds."""
+    retailer = load_retailer(settings_from(settings_file, None))
+    for feed in retailer.feeds:
+        typer.echo(f"{feed.name:28} {feed.entity.name:20} {feed.location.format:8} {feed.location.path:44} {feed.contract.name}")
+
+
+@app.command()
+def derive() -> None:
+    """Write what is derived from data_contracts/canonical and identifiers.yaml: the ODS models of the dbt project."""
+    settings = Settings()
+    policy = load_identifier_policy(REPOSITORY / "data_contracts" / "identifiers.yaml")
+    changed = write_derived(settings.dbt_project, load_entities(settings.canonical), policy)
+    typer.echo("\n".join(str(file.relative_to(REPOSITORY)) for file in changed) or "everything is current")

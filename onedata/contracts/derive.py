@@ -1,0 +1,139 @@
+"""What is derived from the canonical entities: the ODS views of the dbt project, and the empty files that give the lake its shape.
+
+Run by `onedata derive`; a test says that the files in the tree are current.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import duckdb
+import yaml
+
+from onedata.contracts.identifiers import IdentifierPolicy
+from onedata.contracts.model import Column, Entity
+
+LINEAGE: Mapping[str, tuple[str, str]] = {
+    "source_system": ("varchar", "Source system; ids are unique only within it."),
+    "_feed": ("varchar", "Feed (contract object) the row came by."),
+    "_file": ("varchar", "File the row came in, below the source folder."),
+    "_row": ("bigint", "Number of the record in its file."),
+    "_arrived_at": ("timestamp", "When the row landed (UTC, the machine's clock)."),
+    "_batch": ("varchar", "Delivery of the ledger (ops.delivery) the row belongs to."),
+    "_hash": ("ubigint", "First 64 bits of the MD5 of the source fields; tells a repeated row from a new version."),
+}
+DS = ("date", "The night the row's file is for; partition of the lake.")
+IDENTITY_KEY = "The identifier that stands for the person of this row, strongest kind first; empty where the row names nobody."
+SCHEMA_PARTITION = "source=_schema/ds=1970-01-01"
+HEADER = "Derived from data_contracts/canonical/{name}.yaml by `onedata derive`; do not edit."
+
+
+def derived_files(entities: Mapping[str, Entity], policy: IdentifierPolicy) -> dict[str, str]:
+    """File name (below dbt_project) to content: the ODS views and the macro of blocked identifier values."""
+    files = {
+        "macros/blocked_values.sql": "{#- Derived from data_contracts/identifiers.yaml by `onedata derive`; do not edit. -#}\n"
+        f"{{%- macro blocked_values() -%}}\n{blocked_values(policy)}\n{{%- endmacro %}}\n"
+    }
+    for entity in entities.values():
+        files[f"models/ods/ods_{entity.name}.sql"] = _model_sql(entity, policy)
+        files[f"models/ods/ods_{entity.name}.yml"] = _model_yaml(entity, policy)
+    return files
+
+
+def write_derived(dbt_project: Path, entities: Mapping[str, Entity], policy: IdentifierPolicy) -> list[Path]:
+    """Write the derived files and remove those of entities that are no more; returns what changed."""
+    (dbt_project / "models" / "ods").mkdir(parents=True, exist_ok=True)
+    wanted = {dbt_project / name: content for name, content in derived_files(entities, policy).items()}
+    changed = []
+    for file in sorted((dbt_project / "models" / "ods").glob("ods_*")):
+        if file not in wanted:
+            file.unlink()
+            changed.append(file)
+    for file, content in wanted.items():
+        if not file.exists() or file.read_text(encoding="utf-8") != content:
+            file.write_text(content, encoding="utf-8")
+            changed.append(file)
+    return changed
+
+
+def ensure_lake(con: duckdb.DuckDBPyConnection, lake: Path, entities: Mapping[str, Entity]) -> None:
+    """One empty Parquet file an entity, so that every ODS view has its columns before the first row arrives."""
+    for entity in entities.values():
+        file = lake / "ods" / entity.name / SCHEMA_PARTITION / "empty.parquet"
+        if not file.exists():
+            file.parent.mkdir(parents=True, exist_ok=True)
+            columns = ", ".join(f"null::{kind} as {name}" for name, kind in lake_columns(entity).items())
+            con.execute(f"copy (select {columns} limit 0) to '{file}.tmp' (format parquet)")
+            Path(f"{file}.tmp").replace(file)
+
+
+def lake_columns(entity: Entity) -> dict[str, str]:
+    """Name to SQL type of an ODS file's columns (`ds` and `source` are its folders)."""
+    return {column.name: column.sql_type for column in entity.columns} | {name: kind for name, (kind, _) in LINEAGE.items()}
+
+
+def identity_keys(entity: Entity, policy: IdentifierPolicy, blocked: str | None = None) -> list[tuple[Column, str]]:
+    """The entity's strong identifiers, strongest first, each with the SQL of its key (NULL where the row has none that is usable).
+
+    Args:
+        blocked: What stands for the list of blocked values; the values themselves by default, in dbt models the macro that lists them.
+    """
+    blocked = blocked or blocked_values(policy)
+    ordered = sorted(
+        (column for column in entity.identifiers if column.identifier and column.identifier.type in policy.strong),
+        key=lambda column: policy.strong.index(column.identifier.type) if column.identifier else 0,
+    )
+    return [(column, _identity_key(column, blocked)) for column in ordered]
+
+
+def _identity_key(column: Column, blocked: str) -> str:
+    assert column.identifier is not None
+    scope = "source_system || ':' || " if column.identifier.scope == "system" else ""
+    key = f"'{column.identifier.type}:' || {scope}{column.name}"
+    if column.classification == "core":
+        return key
+    usable = f"lower({column.name}) not in ({blocked}) and replace({column.name}, '0', '') != ''"
+    return f"case when {usable} then {key} end"
+
+
+def blocked_values(policy: IdentifierPolicy) -> str:
+    """The blocked identifier values as the inside of an SQL list."""
+    return ", ".join(f"'{value}'" for value in policy.blocked_values)
+
+
+def _model_sql(entity: Entity, policy: IdentifierPolicy) -> str:
+    keys = [sql for _, sql in identity_keys(entity, policy, "{{ blocked_values() }}")]
+    lines = [column.name for column in entity.columns]
+    if keys:
+        inner = ",\n        ".join(keys)
+        lines.append(f"coalesce(\n        {inner}\n    ) as identity_key" if len(keys) > 1 else f"{keys[0]} as identity_key")
+    lines += [*LINEAGE, "ds"]
+    body = ",\n    ".join(lines)
+    return (
+        f"-- {HEADER.format(name=entity.name)}\n"
+        f"with delivered as (\n    select * from {{{{ lake('{entity.name}') }}}}\n)\n\nselect\n    {body}\nfrom delivered\n"
+    )
+
+
+def _model_yaml(entity: Entity, policy: IdentifierPolicy) -> str:
+    columns = [
+        {"name": column.name, "description": column.description, "config": {"meta": {"classification": column.classification}}}
+        for column in entity.columns
+    ]
+    if identity_keys(entity, policy):
+        columns.append({"name": "identity_key", "description": IDENTITY_KEY, "config": {"meta": {"classification": "sensitive"}}})
+    columns += [{"name": name, "description": text} for name, (_, text) in LINEAGE.items()]
+    columns.append({"name": "ds", "description": DS[1]})
+    required = [
+        {"name": f"{column.name}_required", "metric": "nullValues", "column": column.name, "mustBe": 0}
+        for column in entity.columns
+        if column.required
+    ]
+    meta = {"owner": entity.owner, "grain": entity.grain, "key": ["source_system", *entity.key], "published": False, "quality": required}
+    model = {
+        "name": f"ods_{entity.name}",
+        "description": f"{entity.title}, as delivered, typed and accepted. Grain: {entity.grain}. Raw identifiers are keyed hashes.",
+        "config": {"meta": meta},
+        "columns": columns,
+    }
+    text = yaml.safe_dump({"version": 2, "models": [model]}, sort_keys=False, allow_unicode=True, width=140)
+    return f"# {HEADER.format(name=entity.name)}\n{text}"

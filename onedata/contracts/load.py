@@ -1,0 +1,242 @@
+"""YAML to typed contracts, with every mistake told by file, place and fix.
+
+Format: docs/contracts.md (ODCS v3.1) and data_contracts/canonical/README.md.
+"""
+
+import difflib
+import zoneinfo
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, get_args
+
+import yaml
+
+from onedata.contracts.model import (
+    SQL_TYPES,
+    Classification,
+    Column,
+    ContractError,
+    Entity,
+    Feed,
+    Field,
+    Identifier,
+    Location,
+    Rule,
+    references,
+)
+from onedata.contracts.rules import parse_rules
+
+FORMATS: Mapping[str, tuple[str, ...]] = {
+    "csv": ("delimiter", "quote", "encoding"),
+    "jsonl": (),
+    "parquet": (),
+    "xml": ("recordTag",),
+}
+_OBJECT_PROPERTIES = ("entity", "records", "where", "timezone", "rowKey", "quarantineTolerance")
+_FIELD_KEYS = ("name", "physicalName", "transformLogic", "required", "logicalType", "logicalTypeOptions", "quality", "description")
+
+
+def load_entities(folder: Path) -> dict[str, Entity]:
+    """The canonical entities of `folder`, by name.
+
+    Raises:
+        ContractError: a file is not YAML or says something unknown.
+    """
+    entities = [_entity(_yaml(file), file) for file in sorted(folder.glob("*.yaml"))]
+    return {entity.name: entity for entity in entities}
+
+
+def load_feeds(folder: Path, entities: Mapping[str, Entity]) -> tuple[Feed, ...]:
+    """Every feed of every contract in `folder`, ordered by name.
+
+    Raises:
+        ContractError: a contract is not valid, two feeds share a name, or the folder holds no contract.
+    """
+    feeds = [feed for file in sorted(folder.glob("*.odcs.yaml")) for feed in read_contract(file, entities)]
+    if not feeds:
+        raise ContractError(f"{folder} holds no contract (*.odcs.yaml)")
+    by_name: dict[str, Feed] = {}
+    for feed in feeds:
+        if feed.name in by_name:
+            raise ContractError(f"{feed.contract}: feed {feed.name} is already declared in {by_name[feed.name].contract}")
+        by_name[feed.name] = feed
+    return tuple(by_name[name] for name in sorted(by_name))
+
+
+def read_contract(file: Path, entities: Mapping[str, Entity]) -> list[Feed]:
+    """The feeds of one contract file.
+
+    Raises:
+        ContractError: the contract is not valid.
+    """
+    content = _yaml(file)
+    for name in ("apiVersion", "kind", "id", "version", "status", "dataProduct", "servers", "schema"):
+        _need(content, name, str(file))
+    servers = content["servers"]
+    if len(servers) != 1:
+        raise ContractError(f"{file}: servers: exactly one is supported, {len(servers)} are given")
+    location = _location(servers[0], f"{file}: servers[0]")
+    return [_feed(content, item, location, entities, file) for item in content["schema"]]
+
+
+def _yaml(file: Path) -> dict[str, Any]:
+    try:
+        content = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ContractError(f"{file} is not YAML: {error}") from None
+    if not isinstance(content, dict):
+        raise ContractError(f"{file}: a mapping is expected at the top")
+    return content
+
+
+def _need(content: Mapping[str, Any], name: str, where: str) -> Any:
+    if content.get(name) in (None, "", [], {}):
+        raise ContractError(f"{where}: {name} is missing")
+    return content[name]
+
+
+def _known(names: Iterable[str], known: Sequence[str], where: str) -> None:
+    for name in names:
+        if name not in known:
+            close = difflib.get_close_matches(name, known, n=1)
+            hint = f"; did you mean {close[0]}?" if close else f"; known are {', '.join(known)}"
+            raise ContractError(f"{where}: {name!r} is not known{hint}")
+
+
+def _custom(item: Mapping[str, Any]) -> dict[str, Any]:
+    return {entry["property"]: entry["value"] for entry in item.get("customProperties") or []}
+
+
+def _entity(content: Mapping[str, Any], file: Path) -> Entity:
+    for name in ("entity", "title", "grain", "owner", "key", "columns"):
+        _need(content, name, str(file))
+    columns = tuple(_column(item, file) for item in content["columns"])
+    names = [column.name for column in columns]
+    _known([*content["key"], *([content["version"]] if content.get("version") else [])], names, f"{file}: key, version")
+    return Entity(
+        name=content["entity"],
+        title=content["title"],
+        grain=content["grain"],
+        owner=content["owner"],
+        key=tuple(content["key"]),
+        version=content.get("version"),
+        columns=columns,
+    )
+
+
+def _column(item: Mapping[str, Any], file: Path) -> Column:
+    where = f"{file}: column {item.get('name')}"
+    for name in ("name", "type", "description", "classification"):
+        _need(item, name, where)
+    _known([item["type"]], list(SQL_TYPES), where)
+    _known([item["classification"]], get_args(Classification), where)
+    identifier = item.get("identifier")
+    return Column(
+        name=item["name"],
+        type=item["type"],
+        description=item["description"],
+        classification=item["classification"],
+        required=bool(item.get("required", False)),
+        identifier=Identifier(identifier["type"], identifier["scope"]) if identifier else None,
+    )
+
+
+def _location(server: Mapping[str, Any], where: str) -> Location:
+    path, kind = str(_need(server, "path", where)), _need(server, "format", where)
+    if kind not in FORMATS:
+        raise ContractError(f"{where}: format {kind!r} is not known; use one of {', '.join(FORMATS)}")
+    if Path(path).is_absolute() or ".." in Path(path).parts:
+        raise ContractError(f"{where}: path {path!r} must stay below the source folder")
+    if path.count("{ds}") > 1:
+        raise ContractError(f"{where}: path {path!r} names {{ds}} more than once")
+    options = {name: str(value) for name, value in _custom(server).items()}
+    _known(options, FORMATS[kind], where)
+    if kind == "xml":
+        _need(options, "recordTag", where)
+    return Location(path, kind, options)
+
+
+def _feed(content: Mapping[str, Any], item: Mapping[str, Any], location: Location, entities: Mapping[str, Entity], file: Path) -> Feed:
+    where = f"{file}: schema {_need(item, 'name', f'{file}: schema')}"
+    custom = _custom(item)
+    _known(custom, _OBJECT_PROPERTIES, where)
+    _known([_need(custom, "entity", where)], list(entities), f"{where}: entity")
+    timezone = str(custom.get("timezone", "UTC"))
+    if timezone not in zoneinfo.available_timezones():
+        raise ContractError(f"{where}: timezone {timezone!r} is not an IANA time zone")
+    entity = entities[custom["entity"]]
+    sla = {entry["property"]: entry for entry in content.get("slaProperties") or []}
+    feed = Feed(
+        name=item["name"],
+        title=str(item.get("businessName") or content.get("name") or item["name"]),
+        description=str(item.get("description") or (content.get("description") or {}).get("purpose") or "").strip(),
+        contract=file,
+        version=str(content["version"]),
+        owner=str((content.get("team") or {}).get("name") or entity.owner),
+        system=str(content["dataProduct"]),
+        entity=entity,
+        location=location,
+        fields=tuple(_field(entry, entity, where) for entry in _need(item, "properties", where)),
+        rules=parse_rules(item.get("quality") or [], where),
+        records=custom.get("records"),
+        where=custom.get("where"),
+        timezone=timezone,
+        content_key=custom.get("rowKey") == "content",
+        tolerance=float(custom.get("quarantineTolerance", 0.05)),
+        every_days=int(sla["frequency"]["value"]) if sla.get("frequency", {}).get("unit") == "d" else None,
+        retention=" ".join(str(sla["retention"].get(part, "")) for part in ("value", "unit")).strip() if "retention" in sla else "",
+    )
+    _check_feed(feed, where)
+    return feed
+
+
+def _field(item: Mapping[str, Any], entity: Entity, where: str) -> Field:
+    name = _need(item, "name", where)
+    where = f"{where}: property {name}"
+    _known([name], [column.name for column in entity.columns], where)
+    _known(item, _FIELD_KEYS, where)
+    column = entity.column(name)
+    if not item.get("physicalName") and not item.get("transformLogic"):
+        raise ContractError(f"{where}: give physicalName, transformLogic or both")
+    if item.get("required") is False and column.required:
+        raise ContractError(f"{where}: {entity.name} requires {name}; a contract may be stricter, not looser")
+    if "{value}" in str(item.get("transformLogic", "")) and not item.get("physicalName"):
+        raise ContractError(f"{where}: {{value}} needs a physicalName")
+    return Field(
+        column=column,
+        physical_name=item.get("physicalName"),
+        logic=str(item["transformLogic"]) if "transformLogic" in item else None,
+        required=bool(item.get("required", column.required)),
+        rules=_row_rules(item, name, where),
+    )
+
+
+def _row_rules(item: Mapping[str, Any], name: str, where: str) -> tuple[Rule, ...]:
+    """The rules that each row must hold, from logicalTypeOptions and from the property's quality list."""
+    options = dict(item.get("logicalTypeOptions") or {})
+    _known(options, ("minimum", "maximum", "pattern"), f"{where}: logicalTypeOptions")
+    rules = parse_rules(item.get("quality") or [], where, name)
+    for rule in rules:
+        if rule.metric not in ("nullValues", "invalidValues") or rule.at_most != 0:
+            raise ContractError(f"{where}: {rule.metric} is not a row rule; a property takes nullValues or invalidValues with mustBe: 0")
+    own = (Rule(f"{name}_in_range", "invalidValues", (name,), options, 0, 0),) if options else ()
+    return own + rules
+
+
+def _check_feed(feed: Feed, where: str) -> None:
+    """What must hold between the parts of a feed."""
+    mapped = [item.column.name for item in feed.fields]
+    for name in mapped:
+        if mapped.count(name) > 1:
+            raise ContractError(f"{where}: {name} is mapped twice")
+    needed = [column.name for column in feed.entity.columns if column.required or column.name in feed.entity.key]
+    for name in needed:
+        if name not in mapped:
+            raise ContractError(f"{where}: {feed.entity.name} requires {name}, and no property maps it")
+    identity = any("{row_identity}" in (item.logic or "") for item in feed.fields)
+    if identity != feed.content_key:
+        raise ContractError(f"{where}: {{row_identity}} and rowKey: content belong together")
+    if not 0 <= feed.tolerance <= 1:
+        raise ContractError(f"{where}: quarantineTolerance is a share from 0 to 1")
+    if not any(references(item) for item in feed.fields):
+        raise ContractError(f"{where}: no property reads a source field")

@@ -1,0 +1,156 @@
+"""What a contract says, as typed values: entities, feeds, fields and rules.
+
+Belongs here: the vocabulary that landing, gates and the Dagster graph share. Does not belong here: YAML, SQL, files.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+ColumnType = Literal["text", "integer", "decimal", "double", "boolean", "date", "timestamp"]
+Classification = Literal["public", "sensitive", "core"]
+Severity = Literal["error", "warning"]
+
+SQL_TYPES: Mapping[str, str] = {
+    "text": "varchar",
+    "integer": "bigint",
+    "decimal": "decimal(18,4)",
+    "double": "double",
+    "boolean": "boolean",
+    "date": "date",
+    "timestamp": "timestamp",
+}
+
+
+class ContractError(ValueError):
+    """A contract or canonical entity says something the platform cannot follow; the text names file and place."""
+
+
+@dataclass(frozen=True)
+class Identifier:
+    """How a column names a person: its type, and whether values are unique in the system or across the retailer."""
+
+    type: str
+    scope: Literal["system", "retailer"]
+
+
+@dataclass(frozen=True)
+class Column:
+    """One canonical column of an entity."""
+
+    name: str
+    type: ColumnType
+    description: str
+    classification: Classification
+    required: bool = False
+    identifier: Identifier | None = None
+
+    @property
+    def sql_type(self) -> str:
+        return SQL_TYPES[self.type]
+
+
+@dataclass(frozen=True)
+class Entity:
+    """A canonical entity: what several feeds may fill. `key` is unique within one source system."""
+
+    name: str
+    title: str
+    grain: str
+    owner: str
+    key: tuple[str, ...]
+    version: str | None
+    columns: tuple[Column, ...]
+
+    def column(self, name: str) -> Column:
+        return next(column for column in self.columns if column.name == name)
+
+    @property
+    def identifiers(self) -> tuple[Column, ...]:
+        return tuple(column for column in self.columns if column.identifier)
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One neutral quality rule, of a contract or of a model's YAML (ODCS v3.1 vocabulary).
+
+    `metric` is nullValues, invalidValues, duplicateValues, rowCount or sql; `columns` what it looks at; `arguments` validValues,
+    pattern, minimum, maximum or query; the observed count of bad rows (for rowCount: of rows) must lie in [`at_least`, `at_most`].
+    """
+
+    name: str
+    metric: Literal["nullValues", "invalidValues", "duplicateValues", "rowCount", "sql"]
+    columns: tuple[str, ...] = ()
+    arguments: Mapping[str, object] = field(default_factory=dict)
+    at_least: int | None = None
+    at_most: int | None = None
+    severity: Severity = "error"
+    description: str = ""
+
+
+@dataclass(frozen=True)
+class Field:
+    """How one canonical column comes from the source: a physical field, an SQL expression over fields, or both."""
+
+    column: Column
+    physical_name: str | None
+    logic: str | None
+    required: bool
+    rules: tuple[Rule, ...] = ()
+
+
+@dataclass(frozen=True)
+class Location:
+    """Where a feed's files lie and how to read them; `path` is relative to the source folder."""
+
+    path: str
+    format: Literal["csv", "jsonl", "parquet", "xml"]
+    options: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Feed:
+    """One schema object of one contract: what lands in one place of the lake."""
+
+    name: str
+    title: str
+    description: str
+    contract: Path
+    version: str
+    owner: str
+    system: str
+    entity: Entity
+    location: Location
+    fields: tuple[Field, ...]
+    rules: tuple[Rule, ...]
+    records: str | None
+    where: str | None
+    timezone: str
+    content_key: bool
+    tolerance: float
+    every_days: int | None
+    retention: str
+
+    @property
+    def source_fields(self) -> tuple[str, ...]:
+        """Physical fields the feed reads, in the contract's order, each once."""
+        names: dict[str, None] = {}
+        for item in self.fields:
+            for name in references(item):
+                names.setdefault(name)
+        return tuple(names)
+
+
+def references(item: Field) -> tuple[str, ...]:
+    """The physical fields that `item` needs."""
+    names = [item.physical_name] if item.physical_name else []
+    if item.logic:
+        names += [name for name in placeholders(item.logic) if name not in ("value", "row_identity")]
+    return tuple(dict.fromkeys(names))
+
+
+def placeholders(logic: str) -> list[str]:
+    """The names in braces of a transformLogic, in order."""
+    return re.findall(r"\{([^{}]+)\}", logic)

@@ -1,0 +1,66 @@
+"""ODCS quality rules to neutral `Rule`s: the same vocabulary in contracts and in model YAML."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, get_args
+
+from onedata.contracts.model import ContractError, Rule, Severity
+
+METRICS = ("nullValues", "invalidValues", "duplicateValues", "rowCount", "sql")
+_BOUNDS = ("mustBe", "mustBeGreaterThan", "mustBeGreaterOrEqualTo", "mustBeLessThan", "mustBeLessOrEqualTo", "mustBeBetween")
+
+
+def parse_rules(items: Sequence[Mapping[str, Any]], where: str, column: str | None = None) -> tuple[Rule, ...]:
+    """The rules of one `quality` list.
+
+    Args:
+        items: The YAML list.
+        where: File and place, for the error text.
+        column: The property the list stands under, if any.
+
+    Raises:
+        ContractError: an unknown metric or severity, no bound, or a bound that is not a number.
+    """
+    return tuple(_rule(item, f"{where}, quality rule {number}", column) for number, item in enumerate(items, 1))
+
+
+def _rule(item: Mapping[str, Any], where: str, column: str | None) -> Rule:
+    metric = "sql" if item.get("type") == "sql" else item.get("metric")
+    if metric not in METRICS:
+        raise ContractError(f"{where}: metric {metric!r} is not known; use one of {', '.join(METRICS)}")
+    severity = item.get("severity", "error")
+    if severity not in get_args(Severity):
+        raise ContractError(f"{where}: severity {severity!r} is not known; use error or warning")
+    arguments = dict(item.get("arguments") or {})
+    if metric == "sql":
+        arguments["query"] = item.get("query", "")
+    own = [column] if column else []
+    columns = tuple(arguments.pop("properties", None) or item.get("columns") or ([item["column"]] if "column" in item else own))
+    at_least, at_most = _bounds(item, where)
+    return Rule(
+        name=item.get("name") or "_".join([*columns, metric]),
+        metric=metric,
+        columns=columns,
+        arguments=arguments,
+        at_least=at_least,
+        at_most=at_most,
+        severity=severity,
+        description=item.get("description", ""),
+    )
+
+
+def _bounds(item: Mapping[str, Any], where: str) -> tuple[int | None, int | None]:
+    given = [name for name in _BOUNDS if name in item]
+    if len(given) != 1:
+        raise ContractError(f"{where}: give exactly one of {', '.join(_BOUNDS)}")
+    value = item[given[0]]
+    numbers = value if given[0] == "mustBeBetween" and isinstance(value, list) else [value]
+    if not all(isinstance(number, int) for number in numbers) or (given[0] == "mustBeBetween") != (len(numbers) == 2):
+        raise ContractError(f"{where}: {given[0]} takes whole numbers, not {value!r}")
+    return {
+        "mustBe": (numbers[0], numbers[0]),
+        "mustBeGreaterThan": (numbers[0] + 1, None),
+        "mustBeGreaterOrEqualTo": (numbers[0], None),
+        "mustBeLessThan": (None, numbers[0] - 1),
+        "mustBeLessOrEqualTo": (None, numbers[0]),
+        "mustBeBetween": (numbers[0], numbers[-1]),
+    }[given[0]]

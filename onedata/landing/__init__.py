@@ -1,0 +1,8 @@
+"""Landing: files to typed, counted, tokenised rows; staged first, promoted to the ODS lake once the contract gate has passed."""
+
+from onedata.landing.land import Landed, land
+from onedata.landing.ledger import create_ledger
+from onedata.landing.promote import promote
+from onedata.landing.recover import recover
+
+__all__ = ["Landed", "create_ledger", "land", "promote", "recover"]

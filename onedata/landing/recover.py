@@ -1,0 +1,43 @@
+"""Forget what a killed or refused night left half done, so that running again starts clean."""
+
+from pathlib import Path
+
+import duckdb
+
+from onedata.settings import Settings
+
+UNFINISHED = ("staged", "passed", "refused")
+
+
+def recover(con: duckdb.DuckDBPyConnection, settings: Settings, feed: str, entity: str) -> int:
+    """Forget the feed's deliveries that were not accepted, its unreadable files, and lake files the ledger does not know.
+
+    The forgotten files are taken anew by the landing that follows: nothing is lost, nothing counted twice.
+
+    Returns:
+        How many deliveries were forgotten.
+    """
+    marks = ", ".join("?" for _ in UNFINISHED)
+    unfinished = [
+        row[0] for row in con.execute(f"select batch_id from ops.delivery where feed = ? and status in ({marks})", [feed, *UNFINISHED]).fetchall()
+    ]
+    con.begin()
+    con.execute("delete from ops.quarantine where feed = ? and (batch_id in (select unnest(?::varchar[])) or batch_id is null)", [feed, unfinished])
+    con.execute(
+        "delete from ops.drift where feed = ? and content_hash in (select content_hash from ops.file where feed = ? and batch_id in "
+        "(select unnest(?::varchar[])))",
+        [feed, feed, unfinished],
+    )
+    con.execute("delete from ops.file where feed = ? and (batch_id in (select unnest(?::varchar[])) or batch_id is null)", [feed, unfinished])
+    con.execute("delete from ops.delivery where feed = ? and batch_id in (select unnest(?::varchar[]))", [feed, unfinished])
+    con.commit()
+    accepted = {row[0] for row in con.execute("select lake_path from ops.delivery where feed = ?", [feed]).fetchall()}
+    _sweep(settings.staged / feed, set())
+    _sweep(settings.lake / "ods" / entity / f"source={feed}", accepted)
+    return len(unfinished)
+
+
+def _sweep(folder: Path, keep: set[str]) -> None:
+    for file in folder.rglob("*.parquet*"):
+        if str(file) not in keep:
+            file.unlink()

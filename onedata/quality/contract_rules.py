@@ -1,0 +1,19 @@
+"""Rules of a feed's contract on what landed: the row rules again, as a guard on the quarantine, and the rules on the whole delivery."""
+
+from onedata.contracts.model import Feed, Rule
+from onedata.landing.rows import is_row_identity
+
+
+def contract_rules(feed: Feed) -> tuple[Rule, ...]:
+    """Every rule the staged rows of `feed` must hold.
+
+    Raw identifiers have become tokens by then, so value rules on `core` columns were judged at landing only.
+    """
+    rules: list[Rule] = []
+    for item in feed.fields:
+        core = item.column.classification == "core"
+        if item.required and not core and not is_row_identity(item):
+            rules.append(Rule(f"{item.column.name}_required", "nullValues", (item.column.name,), {}, 0, 0))
+        if not core:
+            rules += item.rules
+    return (*rules, *feed.rules)

@@ -1,0 +1,47 @@
+"""What a check found, its history in the warehouse, and the words for a person."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+
+import duckdb
+
+from onedata.contracts.model import Severity
+
+
+class GateClosed(RuntimeError):
+    """A rule of severity error does not hold; nothing after it may run. The text names subject, rule and rows."""
+
+
+@dataclass(frozen=True)
+class CheckResult:
+    """One rule on one subject (a feed, entity or model) in one stage."""
+
+    stage: str
+    subject: str
+    rule: str
+    severity: Severity
+    passed: bool
+    observed: str
+    message: str
+
+    @property
+    def blocks(self) -> bool:
+        return not self.passed and self.severity == "error"
+
+
+def record(con: duckdb.DuckDBPyConnection, run_id: str, night: date, results: Sequence[CheckResult]) -> None:
+    """Append the results to ops.gate."""
+    if not results:
+        return
+    now = datetime.now(UTC).replace(tzinfo=None)
+    con.executemany(
+        "insert into ops.gate values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        [[run_id, night, r.stage, r.subject, r.rule, r.severity, r.passed, r.observed, r.message, now] for r in results],
+    )
+
+
+def summarise(results: Sequence[CheckResult]) -> str:
+    """The failed results as readable lines; '' where all passed."""
+    failed = [result for result in results if not result.passed]
+    return "\n".join(f"{result.severity.upper()} {result.subject}, rule {result.rule}: {result.message}" for result in failed)

@@ -1,0 +1,109 @@
+"""The gates between the stages, as plain functions: what each checks, and what a closed gate forbids."""
+
+from collections.abc import Mapping, Sequence
+from datetime import date
+from typing import Any
+
+import duckdb
+
+from onedata.contracts.model import Feed
+from onedata.quality.contract_rules import contract_rules
+from onedata.quality.gx import Gatekeeper
+from onedata.quality.model_rules import model_rules
+from onedata.quality.results import CheckResult, GateClosed
+from onedata.readers.base import quote_name
+
+LAYERS = ("ods", "dim", "dwd", "oneid", "dws", "ads")
+SAMPLE = 3
+
+
+def contract_gate(con: duckdb.DuckDBPyConnection, gatekeeper: Gatekeeper, feed: Feed, night: date) -> list[CheckResult]:
+    """Check the feed's staged deliveries and mark each passed or refused.
+
+    Checks: every file readable, quarantined rows within the tolerance, a file for the night where the contract expects one, and the
+    contract's own rules on the staged rows.
+    """
+    results = [_readable(con, feed), _within_tolerance(con, feed)]
+    if feed.every_days and "{ds}" in feed.location.path:
+        results.append(_delivered(con, feed, night))
+    results += _drifts(con, feed, night)
+    staged = [row[0] for row in con.execute("select staged_path from ops.delivery where feed = ? and status = 'staged'", [feed.name]).fetchall()]
+    if staged:
+        view = f"ops.{quote_name('staged_' + feed.name)}"
+        files = ", ".join(f"'{path}'" for path in staged)
+        con.execute(f"create or replace view {view} as select * from read_parquet([{files}])")
+        results += gatekeeper.check("contract", feed.name, f"ops.staged_{feed.name}", contract_rules(feed))
+        con.execute(f"drop view {view}")
+    status = "refused" if any(result.blocks for result in results) else "passed"
+    con.execute("update ops.delivery set status = ? where feed = ? and status = 'staged'", [status, feed.name])
+    return results
+
+
+def _readable(con: duckdb.DuckDBPyConnection, feed: Feed) -> CheckResult:
+    files = con.execute("select path, message from ops.file where feed = ? and status = 'unreadable' order by path", [feed.name]).fetchall()
+    message = "; ".join(f"{path}: {text}" for path, text in files) or "every file was read"
+    return CheckResult("contract", feed.name, "readable_files", "error", not files, str(len(files)), message)
+
+
+def _within_tolerance(con: duckdb.DuckDBPyConnection, feed: Feed) -> CheckResult:
+    worst = con.execute(
+        "select ds, sum(quarantined)::bigint as bad, sum(received)::bigint as total from ops.file where feed = ? and status = 'landed' "
+        "and batch_id in (select batch_id from ops.delivery where status = 'staged') group by ds having sum(received) > 0 "
+        "order by bad / total desc, ds limit 1",
+        [feed.name],
+    ).fetchone()
+    if worst is None or worst[1] <= worst[2] * feed.tolerance:
+        text = f"{worst[1]} of {worst[2]} rows quarantined, tolerance {feed.tolerance:.1%}" if worst else "nothing new"
+        return CheckResult("contract", feed.name, "quarantine_tolerance", "error", True, "", text)
+    rows = con.execute(
+        "select path, rule, count(*) as n, list('row ' || row || ': ' || reason order by row)[1:?] from ops.quarantine where feed = ? and ds = ? "
+        "group by path, rule order by n desc, path limit 3",
+        [SAMPLE, feed.name, worst[0]],
+    ).fetchall()
+    detail = "; ".join(f"{path}, rule {rule}: {n} rows ({' | '.join(sample)})" for path, rule, n, sample in rows)
+    message = f"{worst[1]} of {worst[2]} rows for {worst[0]} quarantined, tolerance {feed.tolerance:.1%}: {detail}"
+    return CheckResult("contract", feed.name, "quarantine_tolerance", "error", False, str(worst[1]), message)
+
+
+def _delivered(con: duckdb.DuckDBPyConnection, feed: Feed, night: date) -> CheckResult:
+    row = con.execute("select max(ds) from ops.file where feed = ? and ds <= ?", [feed.name, night]).fetchone()
+    last = row[0] if row else None
+    late = last is None or (night - last).days >= (feed.every_days or 0)
+    message = f"no file for {night} (last for {last}), expected every {feed.every_days} d at {feed.location.path}" if late else f"last file for {last}"
+    return CheckResult("contract", feed.name, "file_delivered", "warning", not late, str(last), message)
+
+
+def _drifts(con: duckdb.DuckDBPyConnection, feed: Feed, night: date) -> list[CheckResult]:
+    rows = con.execute(
+        "select d.path, d.message from ops.drift d join ops.file f using (feed, path, content_hash) join ops.delivery b using (batch_id) "
+        "where d.feed = ? and b.status = 'staged' order by 1, 2",
+        [feed.name],
+    ).fetchall()
+    message = "; ".join(f"{path}: {text}" for path, text in rows[:SAMPLE]) or "columns as in the contract"
+    return [CheckResult("contract", feed.name, "columns_as_contracted", "warning", not rows, str(len(rows)), message)]
+
+
+def layer_gate(gatekeeper: Gatekeeper, manifest: Mapping[str, Any], layer: str, models: Sequence[str] | None = None) -> list[CheckResult]:
+    """Check the rules in the YAML of the layer's models (all of them, or those named)."""
+    results = []
+    for name, (relation, rules) in model_rules(manifest, layer).items():
+        if models is None or name in models:
+            results += gatekeeper.check(layer, name, relation, rules)
+    return results
+
+
+def require_open(con: duckdb.DuckDBPyConnection, layer: str) -> None:
+    """Refuse to build `layer` while a gate before it is closed, also when it was closed in another run.
+
+    Raises:
+        GateClosed: the last check of a stage before `layer` failed; the text says which, why, and how to go on.
+    """
+    before = LAYERS[: LAYERS.index(layer)] if layer in LAYERS else LAYERS
+    closed = con.execute(
+        "select stage, subject, rule, message from (select *, max(checked_at) over (partition by stage, subject) as last_checked_at from ops.gate "
+        "where stage in (select unnest(?::varchar[]))) where checked_at = last_checked_at and severity = 'error' and not passed",
+        [list(before)],
+    ).fetchall()
+    if closed:
+        text = "\n".join(f"gate {stage}: {subject}, rule {rule}: {message}" for stage, subject, rule, message in closed)
+        raise GateClosed(f"{layer} is not built, because a gate before it is closed:\n{text}\nMend the cause, then run the night again.")

@@ -1,0 +1,22 @@
+"""Readers: one module per format, files in, a DuckDB query out.
+
+A reader never judges values: every source field leaves it as text. What cannot be taken apart into fields leaves it as a
+reject with its raw text; a file that cannot be read at all, as a problem. Does not belong here: types, rules, the lake.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+
+import duckdb
+
+from onedata.contracts.model import Feed
+from onedata.readers.base import Drift, FileProblem, Reading, SourceFile
+from onedata.readers.csv import read_csv
+from onedata.readers.jsonl import read_jsonl
+from onedata.readers.parquet import read_parquet
+from onedata.readers.xml import read_xml
+
+Reader = Callable[[duckdb.DuckDBPyConnection, Feed, Sequence[SourceFile]], Reading]
+
+READERS: Mapping[str, Reader] = {"csv": read_csv, "jsonl": read_jsonl, "parquet": read_parquet, "xml": read_xml}
+
+__all__ = ["READERS", "Drift", "FileProblem", "Reader", "Reading", "SourceFile"]

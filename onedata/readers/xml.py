@@ -1,0 +1,148 @@
+"""XML, streamed: one row for each `recordTag` element, or for each repeated element in it (`records`).
+
+Namespaces are ignored: paths go by local names, so a vendor's namespaces and extra elements do no harm. Entities are not resolved
+and nothing is fetched. XML has no engine in DuckDB: this is the one format that passes through Python, record by record, as
+Arrow batches of bounded size.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+
+import duckdb
+import pyarrow as pa
+from lxml import etree
+
+from onedata.contracts.model import Feed
+from onedata.readers.base import FileProblem, Reading, SourceFile, quote_name
+
+BATCH_ROWS = 20_000
+_STEP = re.compile(r"(//|/|^)([^/\[]+)(\[[^\]]*\])?")
+Getter = Callable[[etree._Element], str | None]
+
+
+def read_xml(con: duckdb.DuckDBPyConnection, feed: Feed, files: Sequence[SourceFile]) -> Reading:
+    """See `Reading`. A file that is not well-formed to its end is a problem: its sender did not finish it."""
+    readable, problems = [], []
+    for file in files:
+        message = _malformed(file)
+        if message:
+            problems.append(FileProblem(file, message))
+        else:
+            readable.append(file)
+    if not readable:
+        return Reading(None, problems)
+    names = ["_file_number", "_raw", *feed.source_fields]
+    schema = pa.schema([pa.field(name, pa.int32() if name == "_file_number" else pa.string()) for name in names])
+    con.register("xml_records", pa.RecordBatchReader.from_batches(schema, _batches(feed, readable, schema)))
+    fields = ", ".join(quote_name(name) for name in feed.source_fields)
+    return Reading(f"select _file_number, _raw, null::varchar as _broken, {fields} from xml_records", problems)
+
+
+def _malformed(file: SourceFile) -> str | None:
+    """Read the file to its end once; landing half a file would lose the rest in silence."""
+    try:
+        for _, element in _parse(file):
+            element.clear()
+            _forget_before(element)
+    except etree.XMLSyntaxError as error:
+        return f"the file is not well-formed XML (truncated?): {error}. Ask for it again."
+    return None
+
+
+def _parse(file: SourceFile, tag: str | None = None) -> Iterator[tuple[str, etree._Element]]:
+    wanted = f"{{*}}{tag}" if tag else None
+    yield from etree.iterparse(
+        str(file.path), events=("end",), tag=wanted, resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False
+    )
+
+
+def _forget_before(element: etree._Element) -> None:
+    """Free what stands before `element`, so that memory does not grow with the file."""
+    parent = element.getparent()
+    while parent is not None and element.getprevious() is not None:
+        del parent[0]
+
+
+def _batches(feed: Feed, files: Sequence[SourceFile], schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+    rows: list[tuple[int | str | None, ...]] = []
+    extract = _extractor(feed)
+    for file in files:
+        for _, record in _parse(file, feed.location.options["recordTag"]):
+            rows += [(file.number, *values) for values in extract(record)]
+            record.clear()
+            _forget_before(record)
+            if len(rows) >= BATCH_ROWS:
+                yield _batch(rows, schema)
+                rows = []
+    yield _batch(rows, schema)
+
+
+def _batch(rows: Sequence[tuple[int | str | None, ...]], schema: pa.Schema) -> pa.RecordBatch:
+    columns = list(zip(*rows, strict=True)) if rows else [()] * len(schema)
+    return pa.RecordBatch.from_arrays(
+        [pa.array(column, item.type) for column, item in zip(columns, schema, strict=True)], schema=schema
+    )
+
+
+def _extractor(feed: Feed) -> Callable[[etree._Element], Iterator[tuple[str | None, ...]]]:
+    """From one record element to its rows: raw text, then the feed's source fields."""
+    prefix, kinds = _records(feed.records) if feed.records else ("", ())
+    wanted = _getter(feed.where) if feed.where else None
+    outer = [(index, _getter(name)) for index, name in enumerate(feed.source_fields) if not _inside(name, prefix)]
+    inner = [(index, _getter(name[len(prefix) + 1 :])) for index, name in enumerate(feed.source_fields) if _inside(name, prefix)]
+    find = _finder(prefix) if prefix else None
+    size = len(feed.source_fields)
+
+    def extract(record: etree._Element) -> Iterator[tuple[str | None, ...]]:
+        if wanted is not None and wanted(record) is None:
+            return
+        shared: list[str | None] = [None] * size
+        for index, getter in outer:
+            shared[index] = getter(record)
+        for member in find(record) if find else [record]:
+            if kinds and not any(etree.QName(child).localname in kinds for child in member.iterchildren(etree.Element)):
+                continue
+            values = list(shared)
+            for index, getter in inner:
+                values[index] = getter(member)
+            yield (etree.tostring(member, encoding="unicode", with_tail=False), *values)
+
+    return extract
+
+
+def _inside(name: str, prefix: str) -> bool:
+    return bool(prefix) and name.startswith(prefix + "/")
+
+
+def _records(records: str) -> tuple[str, tuple[str, ...]]:
+    """`a/b[X|Y]` as the path a/b and the children X, Y of which a member must have one."""
+    match = re.fullmatch(r"([^\[]+)(?:\[([^\]]+)\])?", records)
+    assert match is not None
+    return match[1], tuple(match[2].split("|")) if match[2] else ()
+
+
+def _xpath(path: str) -> str:
+    """A contract's path as XPath on local names."""
+    steps = []
+    for separator, name, _ in _STEP.findall(path):
+        slash = "//" if separator == "//" else "/"
+        steps.append(f"{slash}{name}" if name.startswith("@") or name in (".", "..") else f"{slash}*[local-name()='{name}']")
+    return "." + "".join(steps)
+
+
+def _finder(path: str) -> Callable[[etree._Element], list[etree._Element]]:
+    compiled = etree.XPath(_xpath(path))
+    return lambda element: compiled(element)  # type: ignore[no-any-return]
+
+
+def _getter(path: str) -> Getter:
+    """The text of the first match; an empty element is present but has no text."""
+    compiled = etree.XPath(_xpath(path), smart_strings=False)
+
+    def get(element: etree._Element) -> str | None:
+        found = compiled(element)
+        if not found:
+            return None
+        return found[0] if isinstance(found[0], str) else (found[0].text or "")
+
+    return get

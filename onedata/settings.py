@@ -1,0 +1,140 @@
+"""Settings: where the data lies and how the nightly build behaves.
+
+One TOML file (`onedata.toml`) and environment variables of the same names, upper-cased and prefixed `ONEDATA_`; the environment
+wins. Paths in the file are relative to the file.
+"""
+
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+
+
+class SettingsError(ValueError):
+    """A setting is unknown or has a value that cannot be read."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """One retailer's settings; every path below `home` is derived from it."""
+
+    home: Path = REPOSITORY / "data"
+    source: Path = REPOSITORY / "data" / "source"
+    contracts: Path = REPOSITORY / "data_contracts"
+    reporting_currency: str = "CNY"
+    time_zone: str = "Asia/Shanghai"
+    first_night: date = date(2026, 1, 1)
+    nightly_at: str = "02:00"
+    published_nights_kept: int = 7
+    threads: int = 2
+    memory_limit: str = "1500MB"
+    lock_wait_seconds: float = 60.0
+    deployment: str = "dev"
+
+    @property
+    def canonical(self) -> Path:
+        """Folder of the canonical entities; one set for every retailer."""
+        return REPOSITORY / "data_contracts" / "canonical"
+
+    @property
+    def dbt_project(self) -> Path:
+        return REPOSITORY / "dbt_project"
+
+    @property
+    def warehouse(self) -> Path:
+        return self.home / "warehouse" / "onedata.duckdb"
+
+    @property
+    def lake(self) -> Path:
+        return self.home / "lake"
+
+    @property
+    def staged(self) -> Path:
+        """Landed rows that no gate has passed yet."""
+        return self.home / "staged"
+
+    @property
+    def vault(self) -> Path:
+        """Raw identifiers by token, and the key that makes the tokens."""
+        return self.home / "vault"
+
+    @property
+    def published(self) -> Path:
+        return self.home / "published"
+
+    @property
+    def published_database(self) -> Path:
+        return self.published / "onedata.duckdb"
+
+    @property
+    def dagster_home(self) -> Path:
+        return self.home / "dagster"
+
+    @property
+    def dbt_target(self) -> Path:
+        return self.home / "dbt"
+
+    def environment(self) -> dict[str, str]:
+        """The same settings as environment variables, for dbt and for child processes."""
+        own = {f"ONEDATA_{field.name.upper()}": str(getattr(self, field.name)) for field in fields(self)}
+        return own | {
+            "ONEDATA_WAREHOUSE": str(self.warehouse),
+            "ONEDATA_LAKE": str(self.lake),
+            "DAGSTER_HOME": str(self.dagster_home),
+            "DBT_PROJECT_DIR": str(self.dbt_project),
+            "DBT_PROFILES_DIR": str(self.dbt_project),
+            "DBT_TARGET_PATH": str(self.dbt_target / "target"),
+            "DBT_LOG_PATH": str(self.dbt_target / "logs"),
+            "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
+            "DO_NOT_TRACK": "1",
+            "GX_ANALYTICS_ENABLED": "false",
+        }
+
+
+def load_settings(file: Path | None = None, environment: Mapping[str, str] | None = None) -> Settings:
+    """Settings of `file` (or of ONEDATA_SETTINGS, or the defaults) under the environment.
+
+    Raises:
+        SettingsError: the file is missing or not TOML, or a setting is unknown or unreadable.
+    """
+    env = os.environ if environment is None else environment
+    if file is None and env.get("ONEDATA_SETTINGS"):
+        file = Path(env["ONEDATA_SETTINGS"])
+    values = _read_file(file) if file else {}
+    for field in fields(Settings):
+        text = env.get(f"ONEDATA_{field.name.upper()}")
+        if text:
+            values[field.name] = _convert(field.name, text, Path.cwd())
+    return replace(Settings(), **values)
+
+
+def _read_file(file: Path) -> dict[str, Any]:
+    try:
+        content = tomllib.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise SettingsError(f"no settings file {file}") from None
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(f"{file} is not TOML: {error}") from None
+    known = {field.name for field in fields(Settings)}
+    unknown = sorted(set(content) - known)
+    if unknown:
+        raise SettingsError(f"{file}: unknown setting {unknown[0]!r}; known are {', '.join(sorted(known))}")
+    return {name: _convert(name, value, file.resolve().parent) for name, value in content.items()}
+
+
+def _convert(name: str, value: Any, base: Path) -> Any:
+    """A TOML value or an environment text as the type of the field's default; paths resolve against `base`."""
+    default = getattr(Settings(), name)
+    try:
+        if isinstance(default, Path):
+            return (base / Path(str(value)).expanduser()).resolve()
+        if isinstance(default, date):
+            return value if isinstance(value, date) else date.fromisoformat(str(value))
+        return type(default)(value)
+    except ValueError as error:
+        raise SettingsError(f"setting {name}: {error}") from None

@@ -1,0 +1,191 @@
+"""Publish a night: a read-only DuckDB database and Parquet files, built aside, swapped in by rename.
+
+`published/onedata.duckdb` always is one whole night. Nights are kept side by side in `published/nights` for "as of" questions and
+for going back.
+"""
+
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from onedata.readers.base import quote_name, quote_text
+from onedata.settings import Settings
+
+OPS_VIEWS: Mapping[str, tuple[str, str, Mapping[str, str]]] = {
+    "ops_file": (
+        "Every delivered file: received = accepted + quarantined + duplicate, in rows.",
+        "select feed, path, ds, status, received, accepted, quarantined, duplicate, content_hash, arrived_at from ops.file",
+        {
+            "feed": "Feed of the contract.",
+            "path": "File, below the source folder.",
+            "ds": "Night the file is for.",
+            "status": "landed, repeated (content known under another name) or unreadable.",
+            "received": "Rows found in the file.",
+            "accepted": "Rows that entered the lake.",
+            "quarantined": "Rows kept apart because they break a rule.",
+            "duplicate": "Rows that had been accepted before.",
+            "content_hash": "SHA-256 of the content.",
+            "arrived_at": "When it landed (UTC).",
+        },
+    ),
+    "ops_quarantine": (
+        "Rows kept apart, counted by file and rule. The rows themselves stay in the private warehouse (ops.quarantine).",
+        "select feed, path, ds, rule, count(*) as rows from ops.quarantine group by all",
+        {
+            "feed": "Feed of the contract.",
+            "path": "File, below the source folder.",
+            "ds": "Night the file is for.",
+            "rule": "Rule the rows break.",
+            "rows": "How many.",
+        },
+    ),
+    "ops_drift": (
+        "Differences between a file's columns and its contract that did not stop the file.",
+        "select feed, path, ds, kind, column_name, message from ops.drift",
+        {
+            "feed": "Feed of the contract.",
+            "path": "File, below the source folder.",
+            "ds": "Night the file is for.",
+            "kind": "added, missing or order.",
+            "column_name": "Column concerned.",
+            "message": "The difference in words.",
+        },
+    ),
+    "ops_gate": (
+        "Every quality check of every night.",
+        "select night, stage, subject, rule, severity, passed, checked_at from ops.gate",
+        {
+            "night": "Night that was checked.",
+            "stage": "contract, ods, dim, dwd, oneid, dws, ads or published.",
+            "subject": "Feed, entity or model.",
+            "rule": "Rule checked.",
+            "severity": "error closes the gate, warning does not.",
+            "passed": "True where the rule held.",
+            "checked_at": "When it was checked (UTC).",
+        },
+    ),
+}
+
+
+@dataclass(frozen=True)
+class PublishedTable:
+    """One table as analysts see it: where it comes from, its columns and every comment."""
+
+    name: str
+    source: str
+    description: str
+    columns: Mapping[str, str] = field(default_factory=dict)
+
+
+class PublishError(RuntimeError):
+    """A table cannot be published: a column has no description, or no table is marked published."""
+
+
+def published_tables(manifest: Mapping[str, Any]) -> list[PublishedTable]:
+    """Tables to publish: models whose YAML says `published: true` without their sensitive columns, then the ledger's own.
+
+    Raises:
+        PublishError: no model is marked.
+    """
+    tables = []
+    for node in manifest["nodes"].values():
+        if node["resource_type"] == "model" and (node["config"].get("meta") or {}).get("published"):
+            columns = {
+                name: column["description"]
+                for name, column in node["columns"].items()
+                if ((column.get("config") or {}).get("meta") or column.get("meta") or {}).get("classification", "public") == "public"
+            }
+            names = ", ".join(quote_name(name) for name in columns)
+            source = f"select {names} from {node['schema']}.{node['name']}"
+            tables.append(PublishedTable(node["name"], source, node["description"].strip(), columns))
+    if not tables:
+        raise PublishError("no model says `published: true` in its YAML")
+    tables.sort(key=lambda table: table.name)
+    return tables + [PublishedTable(name, source, text, columns) for name, (text, source, columns) in OPS_VIEWS.items()]
+
+
+def candidate_path(settings: Settings) -> Path:
+    return settings.published / "candidate" / "onedata.duckdb"
+
+
+def build_candidate(con: duckdb.DuckDBPyConnection, settings: Settings, tables: list[PublishedTable], night: date) -> dict[str, int]:
+    """Build the night's database and Parquet files aside.
+
+    Returns:
+        Rows by table.
+
+    Raises:
+        PublishError: a table or column has no comment.
+    """
+    folder = candidate_path(settings).parent
+    shutil.rmtree(folder, ignore_errors=True)
+    (folder / "parquet").mkdir(parents=True)
+    con.execute(f"attach {quote_text(str(candidate_path(settings)))} as candidate")
+    try:
+        counts = {}
+        for table in tables:
+            _check_comments(table)
+            target = f"candidate.main.{table.name}"
+            con.execute(f"create table {target} as {table.source}")
+            con.execute(f"comment on table {target} is {quote_text(table.description)}")
+            for name, text in table.columns.items():
+                con.execute(f"comment on column {target}.{quote_name(name)} is {quote_text(text)}")
+            con.execute(f"copy {target} to {quote_text(str(folder / 'parquet' / f'{table.name}.parquet'))} (format parquet)")
+            row = con.execute(f"select count(*) from {target}").fetchone()
+            counts[table.name] = int(row[0]) if row else 0
+        con.execute("create table candidate.main.published_night as select ?::date as night", [night])
+        con.execute("comment on table candidate.main.published_night is 'The night this database shows, one row.'")
+        con.execute("comment on column candidate.main.published_night.night is 'The last night that was built into it.'")
+    finally:
+        con.execute("detach candidate")
+    return counts
+
+
+def _check_comments(table: PublishedTable) -> None:
+    for name, text in {"": table.description, **table.columns}.items():
+        if not text.strip():
+            raise PublishError(f"{table.name}{'.' + name if name else ''} has no description; write it in the YAML beside the model")
+
+
+def swap_in(con: duckdb.DuckDBPyConnection, settings: Settings, night: date) -> Path:
+    """Make the candidate the published night and mark its deliveries applied.
+
+    The rename comes first: a process killed between the two publishes the same night again, from the same rows.
+
+    Returns:
+        The night's own file.
+    """
+    nights = settings.published / "nights"
+    nights.mkdir(parents=True, exist_ok=True)
+    own = nights / f"onedata-{night}.duckdb"
+    candidate = candidate_path(settings)
+    candidate.chmod(0o444)
+    candidate.replace(own)
+    parquet = nights / f"parquet-{night}"
+    shutil.rmtree(parquet, ignore_errors=True)
+    (candidate.parent / "parquet").replace(parquet)
+    fresh = settings.published / "onedata.duckdb.new"
+    fresh.unlink(missing_ok=True)
+    os.link(own, fresh)
+    fresh.replace(settings.published_database)
+    link = settings.published / "parquet.new"
+    link.unlink(missing_ok=True)
+    link.symlink_to(parquet.relative_to(settings.published), target_is_directory=True)
+    link.replace(settings.published / "parquet")
+    con.execute("update ops.delivery set status = 'applied', applied_at = now()::timestamp where status = 'accepted'")
+    _prune(nights, settings.published_nights_kept, own.stem.removeprefix("onedata-"))
+    return own
+
+
+def _prune(nights: Path, kept: int, current: str) -> None:
+    known = sorted(file.stem.removeprefix("onedata-") for file in nights.glob("onedata-*.duckdb"))
+    for night in known[: max(0, len(known) - kept)]:
+        if night != current:
+            (nights / f"onedata-{night}.duckdb").unlink()
+            shutil.rmtree(nights / f"parquet-{night}", ignore_errors=True)
