@@ -1,0 +1,23 @@
+{#- Dates where engines differ. A new engine adds its own version of each. -#}
+
+{#- Table expression with one column, date_day: every day from first to last, both included. -#}
+{% macro date_series(first, last) -%}{{ adapter.dispatch('date_series')(first, last) }}{%- endmacro %}
+{% macro duckdb__date_series(first, last) -%}
+(select cast(day_at as date) as date_day from generate_series(date '{{ first }}', date '{{ last }}', interval 1 day) as days (day_at))
+{%- endmacro %}
+
+{#- Whole days from one date to a later one. -#}
+{% macro days_between(earlier, later) -%}{{ adapter.dispatch('days_between')(earlier, later) }}{%- endmacro %}
+{% macro duckdb__days_between(earlier, later) -%}date_diff('day', {{ earlier }}, {{ later }}){%- endmacro %}
+
+{#- Month of a date, as text YYYY-MM. -#}
+{% macro month_label(day) -%}{{ adapter.dispatch('month_label')(day) }}{%- endmacro %}
+{% macro duckdb__month_label(day) -%}strftime({{ day }}, '%Y-%m'){%- endmacro %}
+
+{#- Year that a date's ISO 8601 week belongs to. -#}
+{% macro iso_year(day) -%}{{ adapter.dispatch('iso_year')(day) }}{%- endmacro %}
+{% macro duckdb__iso_year(day) -%}extract(isoyear from {{ day }}){%- endmacro %}
+
+{#- Day of the week, 1 Monday to 7 Sunday. -#}
+{% macro iso_weekday(day) -%}{{ adapter.dispatch('iso_weekday')(day) }}{%- endmacro %}
+{% macro duckdb__iso_weekday(day) -%}extract(isodow from {{ day }}){%- endmacro %}

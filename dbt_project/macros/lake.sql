@@ -1,0 +1,12 @@
+{#- The rows of one entity in the lake, all feeds and nights. The first file is the empty one that carries the entity's columns. -#}
+{%- macro lake(entity) -%}
+    {{ return(adapter.dispatch('lake')(entity)) }}
+{%- endmacro -%}
+
+{%- macro duckdb__lake(entity) -%}
+    read_parquet(
+        '{{ env_var("ONEDATA_LAKE") }}/ods/{{ entity }}/*/*/*.parquet',
+        hive_partitioning = true,
+        hive_types = {'source': varchar, 'ds': date}
+    )
+{%- endmacro -%}

@@ -1,0 +1,17 @@
+with channel_days as (
+    select * from {{ ref('dws_channel_day') }}
+)
+
+select
+    channel,
+    business_date,
+    net_revenue_base,
+    order_count,
+    cast(cast(net_revenue_base as double) / nullif(order_count, 0) as decimal(18, 4)) as average_order_value_base,
+    gross_base,
+    discount_base,
+    returns_base,
+    line_count,
+    units,
+    customer_count
+from channel_days

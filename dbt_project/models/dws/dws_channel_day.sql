@@ -1,0 +1,57 @@
+with movements as (
+    select * from {{ ref('dws_order_movement') }}
+    where is_counted
+),
+
+orders as (
+    select * from {{ ref('dws_order') }}
+    where is_order
+),
+
+money as (
+    select
+        channel,
+        business_date,
+        sum(line_count) as line_count,
+        coalesce(sum(units) filter (where not is_return), 0) as units,
+        {{ sum_money('gross_amount_base', 'not is_return') }} as gross_base,
+        {{ sum_money('discount_amount_base', 'not is_return') }} as discount_base,
+        -{{ sum_money('net_amount_base', 'is_return') }} as returns_base,
+        {{ sum_money('net_amount_base') }} as net_revenue_base
+    from movements
+    group by channel, business_date
+),
+
+buyers as (
+    select
+        channel,
+        business_date,
+        oneid,
+        count(*) as order_count
+    from orders
+    group by channel, business_date, oneid
+),
+
+bought as (
+    select
+        channel,
+        business_date,
+        sum(order_count) as order_count,
+        count(oneid) as customer_count
+    from buyers
+    group by channel, business_date
+)
+
+select
+    coalesce(money.channel, bought.channel) as channel,
+    coalesce(money.business_date, bought.business_date) as business_date,
+    cast(coalesce(bought.order_count, 0) as bigint) as order_count,
+    cast(coalesce(money.line_count, 0) as bigint) as line_count,
+    cast(coalesce(money.units, 0) as decimal(18, 4)) as units,
+    cast(case when money.channel is null then 0 else money.gross_base end as decimal(18, 4)) as gross_base,
+    cast(case when money.channel is null then 0 else money.discount_base end as decimal(18, 4)) as discount_base,
+    cast(case when money.channel is null then 0 else money.returns_base end as decimal(18, 4)) as returns_base,
+    cast(case when money.channel is null then 0 else money.net_revenue_base end as decimal(18, 4)) as net_revenue_base,
+    cast(coalesce(bought.customer_count, 0) as bigint) as customer_count
+from money
+full outer join bought on money.channel = bought.channel and money.business_date = bought.business_date

@@ -1,0 +1,174 @@
+{% set channels = ['online', 'store', 'social', 'marketplace'] %}
+
+with oneid_map as (
+    select * from {{ source('oneid', 'oneid_map') }}
+),
+
+orders as (
+    select * from {{ ref('dws_order') }}
+    where oneid is not null
+),
+
+web_events as (
+    select * from {{ ref('dwd_web_event') }}
+    where identity_key is not null
+),
+
+engagements as (
+    select * from {{ ref('dwd_social_engagement') }}
+    where identity_key is not null
+),
+
+survey_responses as (
+    select * from {{ ref('dwd_survey_response') }}
+),
+
+profiles as (
+    select * from {{ ref('dim_customer') }}
+),
+
+persons as (
+    select oneid
+    from oneid_map
+    group by oneid
+),
+
+ranked as (
+    select
+        orders.*,
+        row_number() over (
+            partition by orders.oneid, orders.is_order
+            order by
+                orders.business_date asc,
+                orders.ordered_at asc nulls last,
+                orders.source_system asc,
+                orders.order_id asc
+        ) as order_rank
+    from orders
+),
+
+bought as (
+    select
+        oneid,
+        count(*) filter (where is_order) as order_count,
+        {{ sum_money('net_amount_base') }} as net_revenue_base,
+        {%- for channel in channels %}
+        count(*) filter (where is_order and channel = '{{ channel }}') as order_count_{{ channel }},
+        {{ sum_money('net_amount_base', "channel = '" ~ channel ~ "'") }} as net_revenue_{{ channel }}_base,
+        {%- endfor %}
+        count(*) filter (where return_line_count > 0) as return_count,
+        {{ sum_money('returned_amount_base') }} as returned_amount_base,
+        count(*) filter (where is_cross_channel) as cross_channel_order_count,
+        min(business_date) filter (where is_order) as first_order_date,
+        min(business_date) filter (where is_order and order_rank = 2) as second_order_date,
+        max(business_date) filter (where is_order) as last_order_date,
+        min(ordered_at) as first_seen_at,
+        max(ordered_at) as last_seen_at
+    from ranked
+    group by oneid
+),
+
+-- A session is one browser's; its events may carry the cookie first and the account later.
+visits_by_key as (
+    select
+        identity_key,
+        source_system,
+        visitor_id,
+        session_id,
+        count(*) as event_count,
+        min(occurred_at) as first_seen_at,
+        max(occurred_at) as last_seen_at
+    from web_events
+    group by identity_key, source_system, visitor_id, session_id
+),
+
+visits as (
+    select
+        oneid_map.oneid,
+        visits_by_key.source_system,
+        visits_by_key.visitor_id,
+        visits_by_key.session_id,
+        sum(visits_by_key.event_count) as event_count,
+        min(visits_by_key.first_seen_at) as first_seen_at,
+        max(visits_by_key.last_seen_at) as last_seen_at
+    from visits_by_key
+    inner join oneid_map on visits_by_key.identity_key = oneid_map.identity_key
+    group by oneid_map.oneid, visits_by_key.source_system, visits_by_key.visitor_id, visits_by_key.session_id
+),
+
+browsed as (
+    select
+        oneid,
+        sum(event_count) as event_count,
+        count(session_id) as session_count,
+        min(first_seen_at) as first_seen_at,
+        max(last_seen_at) as last_seen_at
+    from visits
+    group by oneid
+),
+
+engaged as (
+    select
+        oneid_map.oneid,
+        count(*) as engagement_count,
+        min(engagements.occurred_at) as first_seen_at,
+        max(engagements.occurred_at) as last_seen_at
+    from engagements
+    inner join oneid_map on engagements.identity_key = oneid_map.identity_key
+    group by oneid_map.oneid
+),
+
+registered as (
+    select
+        oneid_map.oneid,
+        min(profiles.registered_at) as registered_at
+    from profiles
+    inner join oneid_map on profiles.identity_key = oneid_map.identity_key
+    group by oneid_map.oneid
+),
+
+answered as (
+    select
+        orders.oneid,
+        count(survey_responses.satisfaction) as satisfaction_count,
+        sum(survey_responses.satisfaction) as satisfaction_sum
+    from survey_responses
+    inner join orders
+        on survey_responses.source_system = orders.source_system and survey_responses.order_id = orders.order_id
+    group by orders.oneid
+)
+
+select
+    persons.oneid,
+    coalesce(bought.order_count, 0) as order_count,
+    case when bought.oneid is null then 0 else bought.net_revenue_base end as net_revenue_base,
+    {%- for channel in channels %}
+    coalesce(bought.order_count_{{ channel }}, 0) as order_count_{{ channel }},
+    case
+        when bought.oneid is null then 0 else bought.net_revenue_{{ channel }}_base
+    end as net_revenue_{{ channel }}_base,
+    {%- endfor %}
+    coalesce(bought.return_count, 0) as return_count,
+    case when bought.oneid is null then 0 else bought.returned_amount_base end as returned_amount_base,
+    coalesce(bought.cross_channel_order_count, 0) as cross_channel_order_count,
+    bought.first_order_date,
+    bought.second_order_date,
+    bought.last_order_date,
+    cast(coalesce(browsed.event_count, 0) as bigint) as web_event_count,
+    coalesce(browsed.session_count, 0) as web_session_count,
+    coalesce(engaged.engagement_count, 0) as social_engagement_count,
+    coalesce(answered.satisfaction_count, 0) as satisfaction_count,
+    cast(answered.satisfaction_sum as double) / nullif(answered.satisfaction_count, 0) as satisfaction_average,
+    registered.registered_at,
+    least(
+        bought.first_seen_at, browsed.first_seen_at, engaged.first_seen_at, registered.registered_at
+    ) as first_seen_at,
+    greatest(
+        bought.last_seen_at, browsed.last_seen_at, engaged.last_seen_at, registered.registered_at
+    ) as last_seen_at
+from persons
+left join bought on persons.oneid = bought.oneid
+left join browsed on persons.oneid = browsed.oneid
+left join engaged on persons.oneid = engaged.oneid
+left join registered on persons.oneid = registered.oneid
+left join answered on persons.oneid = answered.oneid

@@ -1,0 +1,63 @@
+with shipments as (
+    select * from {{ ref('dwd_shipment') }}
+),
+
+headers as (
+    select * from {{ ref('dwd_order') }}
+),
+
+exchange_rates as (
+    select * from {{ ref('exchange_rates') }}
+),
+
+batches as (
+    select * from {{ source('ops', 'batch') }}
+),
+
+as_of as (
+    select max(ds) as as_of_date from batches
+),
+
+parcel as (
+    select
+        coalesce(
+            cast(
+                coalesce(
+                    shipments.promised_at, shipments.created_at, shipments.picked_up_at, shipments.delivered_at
+                ) as date
+            ),
+            shipments.ds
+        ) as due_date,
+        coalesce(shipments.carrier, 'unknown') as carrier,
+        shipments.promised_at is not null as is_promised,
+        coalesce(cast(shipments.promised_at as date) <= as_of.as_of_date, false) as is_due,
+        shipments.delivered_at is not null as is_delivered,
+        coalesce(shipments.delivered_at <= shipments.promised_at, false) as is_on_time,
+        {{ to_base('shipments.cost', 'shipments.currency', 'exchange_rates.rate') }} as cost_base,
+        shipments.cost is not null as has_cost,
+        shipments.co2e_kg
+    from shipments
+    cross join as_of
+    left join headers
+        on
+            coalesce(shipments.order_system, shipments.source_system) = headers.source_system
+            and shipments.order_id = headers.order_id
+    left join exchange_rates
+        on
+            shipments.currency = exchange_rates.currency
+            and exchange_rates.reporting_currency = '{{ reporting_currency() }}'
+    where not coalesce(headers.is_cancelled, false) and not coalesce(headers.is_test, false)
+)
+
+select
+    due_date,
+    carrier,
+    count(*) as parcel_count,
+    count(*) filter (where is_promised) as promised_count,
+    count(*) filter (where is_due) as due_count,
+    count(*) filter (where is_due and is_on_time) as on_time_count,
+    count(*) filter (where is_delivered) as delivered_count,
+    {{ sum_money('cost_base', 'has_cost') }} as cost_base,
+    sum(co2e_kg) as co2e_kg
+from parcel
+group by due_date, carrier

@@ -1,0 +1,229 @@
+with movements as (
+    select * from {{ ref('dws_order_movement') }}
+),
+
+headers as (
+    select * from {{ ref('dwd_order') }}
+    where not is_cancelled and not is_test
+),
+
+shipments as (
+    select * from {{ ref('dwd_shipment') }}
+),
+
+engagements as (
+    select * from {{ ref('dwd_social_engagement') }}
+),
+
+nodes as (
+    select * from {{ ref('dim_node') }}
+),
+
+social_platform as (
+    select * from {{ ref('social_platform') }}
+),
+
+oneid_map as (
+    select * from {{ source('oneid', 'oneid_map') }}
+),
+
+batches as (
+    select * from {{ source('ops', 'batch') }}
+),
+
+as_of as (
+    select max(ds) as as_of_date from batches
+),
+
+-- Node ids are the retailer's own and mean the same place in every system.
+stores as (
+    select node_id
+    from nodes
+    where node_type = 'store'
+    group by node_id
+),
+
+social_tags as (
+    select utm_source from social_platform
+    union distinct
+    select platform as utm_source from engagements
+),
+
+marked as (
+    select
+        movements.*,
+        movements.source_system = movements.document_system and movements.order_id = movements.document_id as is_own
+    from movements
+),
+
+-- Per order, what its own document says and what other documents gave back on it. Where no header tells channel, day
+-- and person, the sale's lines do, and on a return that stands for itself its own.
+moved as (
+    select
+        source_system,
+        order_id,
+        coalesce(min(channel) filter (where not is_return), min(channel)) as channel,
+        coalesce(min(business_date) filter (where not is_return), min(business_date)) as business_date,
+        coalesce(min(moved_at) filter (where not is_return), min(moved_at)) as moved_at,
+        coalesce(
+            max(identity_key) filter (where is_own and not is_return), max(identity_key) filter (where is_own)
+        ) as identity_key,
+        coalesce(min(node_id) filter (where is_own and not is_return), min(node_id) filter (where is_own)) as node_id,
+        count(*) filter (where is_own) as own_count,
+        coalesce(sum(line_count) filter (where is_counted), 0) as line_count,
+        coalesce(sum(sale_line_count) filter (where is_counted), 0) as sale_line_count,
+        coalesce(sum(line_count) filter (where is_counted and is_return), 0) as return_line_count,
+        coalesce(sum(units) filter (where is_counted and not is_return), 0) as units,
+        -coalesce(sum(units) filter (where is_counted and is_return), 0) as returned_units,
+        {{ sum_money('gross_amount_base', 'is_counted and not is_return') }} as gross_amount_base,
+        {{ sum_money('discount_amount_base', 'is_counted and not is_return') }} as discount_amount_base,
+        -{{ sum_money('net_amount_base', 'is_counted and is_return') }} as returned_amount_base,
+        {{ sum_money('net_amount_base', 'is_counted') }} as net_amount_base,
+        min(channel) filter (where is_counted and is_return) as first_return_channel,
+        max(channel) filter (where is_counted and is_return) as last_return_channel
+    from marked
+    group by source_system, order_id
+),
+
+-- Documents all of whose lines were booked on other orders are returns, not orders without lines.
+emptied as (
+    select
+        document_system,
+        document_id
+    from marked
+    where not is_own
+    group by document_system, document_id
+),
+
+joined as (
+    select
+        coalesce(headers.source_system, moved.source_system) as source_system,
+        coalesce(headers.order_id, moved.order_id) as order_id,
+        coalesce(
+            moved.sale_line_count > 0
+            or (headers.order_id is not null and coalesce(moved.own_count, 0) = 0 and emptied.document_id is null),
+            false
+        ) as is_order,
+        coalesce(headers.channel, moved.channel) as channel,
+        coalesce(headers.business_date, moved.business_date) as business_date,
+        coalesce(headers.ordered_at, moved.moved_at) as ordered_at,
+        coalesce(headers.identity_key, moved.identity_key) as identity_key,
+        coalesce(headers.node_id, moved.node_id) as node_id,
+        headers.fulfilment_method,
+        coalesce(headers.has_social_id, false) as has_social_id,
+        coalesce(headers.has_referrer, false) as is_referred,
+        headers.utm_source,
+        coalesce(moved.line_count, 0) as line_count,
+        coalesce(moved.sale_line_count, 0) as sale_line_count,
+        coalesce(moved.return_line_count, 0) as return_line_count,
+        coalesce(moved.units, 0) as units,
+        coalesce(moved.returned_units, 0) as returned_units,
+        case when moved.order_id is null then 0 else moved.gross_amount_base end as gross_amount_base,
+        case when moved.order_id is null then 0 else moved.discount_amount_base end as discount_amount_base,
+        case when moved.order_id is null then 0 else moved.returned_amount_base end as returned_amount_base,
+        case when moved.order_id is null then 0 else moved.net_amount_base end as net_amount_base,
+        moved.first_return_channel,
+        moved.last_return_channel
+    from headers
+    full outer join moved on headers.source_system = moved.source_system and headers.order_id = moved.order_id
+    left join emptied
+        on headers.source_system = emptied.document_system and headers.order_id = emptied.document_id
+),
+
+parcels as (
+    select
+        coalesce(shipments.order_system, shipments.source_system) as source_system,
+        shipments.order_id,
+        count(*) as parcel_count,
+        count(shipments.promised_at) as promised_count,
+        count(*) filter (where shipments.delivered_at <= shipments.promised_at) as on_time_count,
+        count(*) filter (
+            where
+            shipments.delivered_at > shipments.promised_at
+            or (shipments.delivered_at is null and cast(shipments.promised_at as date) <= as_of.as_of_date)
+        ) as late_count,
+        count(shipments.delivered_at) as delivered_count,
+        max(shipments.promised_at) as promised_at,
+        max(shipments.delivered_at) as delivered_at,
+        bool_or(stores.node_id is not null) as is_from_store
+    from shipments
+    cross join as_of
+    left join stores on shipments.origin_node_id = stores.node_id
+    group by coalesce(shipments.order_system, shipments.source_system), shipments.order_id
+),
+
+legs as (
+    select
+        joined.*,
+        oneid_map.oneid,
+        case
+            when joined.has_social_id or social_tags.utm_source is not null then 'social'
+        end as browse_channel,
+        case
+            when joined.channel = 'store' then null
+            when
+                parcels.is_from_store
+                or joined.fulfilment_method = 'pickup'
+                or stores.node_id is not null
+                then 'store'
+        end as fulfil_channel,
+        case
+            when joined.first_return_channel <> joined.channel then joined.first_return_channel
+            else joined.last_return_channel
+        end as return_channel,
+        coalesce(parcels.parcel_count, 0) as parcel_count,
+        parcels.promised_at,
+        case when parcels.delivered_count = parcels.parcel_count then parcels.delivered_at end as delivered_at,
+        case
+            when parcels.late_count > 0 then false
+            when parcels.promised_count > 0 and parcels.on_time_count = parcels.promised_count then true
+        end as is_on_time
+    from joined
+    left join parcels on joined.source_system = parcels.source_system and joined.order_id = parcels.order_id
+    left join stores on joined.node_id = stores.node_id
+    left join social_tags on joined.utm_source = social_tags.utm_source
+    left join oneid_map on joined.identity_key = oneid_map.identity_key
+    where joined.is_order or joined.line_count > 0
+)
+
+select
+    source_system,
+    order_id,
+    oneid,
+    is_order,
+    channel,
+    business_date,
+    ordered_at,
+    node_id,
+    fulfilment_method,
+    is_referred,
+    cast(line_count as integer) as line_count,
+    cast(sale_line_count as integer) as sale_line_count,
+    cast(return_line_count as integer) as return_line_count,
+    cast(units as decimal(18, 4)) as units,
+    cast(returned_units as decimal(18, 4)) as returned_units,
+    cast(gross_amount_base as decimal(18, 4)) as gross_amount_base,
+    cast(discount_amount_base as decimal(18, 4)) as discount_amount_base,
+    cast(returned_amount_base as decimal(18, 4)) as returned_amount_base,
+    cast(net_amount_base as decimal(18, 4)) as net_amount_base,
+    browse_channel,
+    fulfil_channel,
+    return_channel,
+    is_order
+    and (
+        coalesce(browse_channel <> channel, false)
+        or coalesce(fulfil_channel <> channel, false)
+        or coalesce(return_channel <> channel, false)
+    ) as is_cross_channel,
+    concat_ws(
+        ' ',
+        case when browse_channel is not null then concat('browse:', browse_channel) end,
+        case when is_order then concat('buy:', channel) end,
+        case when fulfil_channel is not null then concat('fulfil:', fulfil_channel) end,
+        case when return_channel is not null then concat('return:', return_channel) end
+    ) as legs,
+    cast(parcel_count as integer) as parcel_count,
+    promised_at,
+    delivered_at,
+    is_on_time
+from legs

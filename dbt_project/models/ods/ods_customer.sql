@@ -1,0 +1,38 @@
+-- Derived from data_contracts/canonical/customer.yaml by `onedata derive`; do not edit.
+with delivered as (
+    select * from {{ lake('customer') }}
+)
+
+select
+    customer_id,
+    loyalty_id,
+    social_union_id,
+    email,
+    phone,
+    full_name,
+    address,
+    city,
+    region,
+    country,
+    postcode,
+    gender,
+    birth_year,
+    member_tier,
+    marketing_consent,
+    registered_at,
+    updated_at,
+    coalesce(
+        case when lower(customer_id) not in ({{ blocked_values() }}) and replace(customer_id, '0', '') != '' then 'account:' || source_system || ':' || customer_id end,
+        case when lower(loyalty_id) not in ({{ blocked_values() }}) and replace(loyalty_id, '0', '') != '' then 'loyalty:' || loyalty_id end,
+        case when lower(social_union_id) not in ({{ blocked_values() }}) and replace(social_union_id, '0', '') != '' then 'social:' || social_union_id end,
+        'email:' || email
+    ) as identity_key,
+    source_system,
+    _feed,
+    _file,
+    _row,
+    _arrived_at,
+    _batch,
+    _hash,
+    ds
+from delivered

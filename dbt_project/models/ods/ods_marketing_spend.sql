@@ -1,0 +1,23 @@
+-- Derived from data_contracts/canonical/marketing_spend.yaml by `onedata derive`; do not edit.
+with delivered as (
+    select * from {{ lake('marketing_spend') }}
+)
+
+select
+    spend_date,
+    platform,
+    campaign_id,
+    adset_id,
+    impressions,
+    clicks,
+    spend,
+    currency,
+    source_system,
+    _feed,
+    _file,
+    _row,
+    _arrived_at,
+    _batch,
+    _hash,
+    ds
+from delivered

@@ -1,0 +1,22 @@
+-- Derived from data_contracts/canonical/payment.yaml by `onedata derive`; do not edit.
+with delivered as (
+    select * from {{ lake('payment') }}
+)
+
+select
+    order_id,
+    payment_id,
+    method,
+    instalments,
+    amount,
+    currency,
+    paid_at,
+    source_system,
+    _feed,
+    _file,
+    _row,
+    _arrived_at,
+    _batch,
+    _hash,
+    ds
+from delivered

@@ -1,0 +1,21 @@
+-- Derived from data_contracts/canonical/postcode_location.yaml by `onedata derive`; do not edit.
+with delivered as (
+    select * from {{ lake('postcode_location') }}
+)
+
+select
+    location_id,
+    postcode,
+    latitude,
+    longitude,
+    city,
+    region,
+    source_system,
+    _feed,
+    _file,
+    _row,
+    _arrived_at,
+    _batch,
+    _hash,
+    ds
+from delivered

@@ -1,0 +1,17 @@
+-- Derived from data_contracts/canonical/product_category.yaml by `onedata derive`; do not edit.
+with delivered as (
+    select * from {{ lake('product_category') }}
+)
+
+select
+    category,
+    category_name,
+    source_system,
+    _feed,
+    _file,
+    _row,
+    _arrived_at,
+    _batch,
+    _hash,
+    ds
+from delivered

@@ -1,0 +1,43 @@
+-- Derived from data_contracts/canonical/sales_order.yaml by `onedata derive`; do not edit.
+with delivered as (
+    select * from {{ lake('sales_order') }}
+)
+
+select
+    order_id,
+    channel,
+    node_id,
+    status,
+    is_cancelled,
+    is_test,
+    fulfilment_method,
+    currency,
+    shipping_amount,
+    total_amount,
+    customer_id,
+    loyalty_id,
+    social_union_id,
+    email,
+    phone,
+    shipping_address,
+    utm_source,
+    utm_campaign,
+    referrer_code,
+    business_date,
+    ordered_at,
+    updated_at,
+    coalesce(
+        case when lower(customer_id) not in ({{ blocked_values() }}) and replace(customer_id, '0', '') != '' then 'account:' || source_system || ':' || customer_id end,
+        case when lower(loyalty_id) not in ({{ blocked_values() }}) and replace(loyalty_id, '0', '') != '' then 'loyalty:' || loyalty_id end,
+        case when lower(social_union_id) not in ({{ blocked_values() }}) and replace(social_union_id, '0', '') != '' then 'social:' || social_union_id end,
+        'email:' || email
+    ) as identity_key,
+    source_system,
+    _feed,
+    _file,
+    _row,
+    _arrived_at,
+    _batch,
+    _hash,
+    ds
+from delivered

@@ -1,0 +1,25 @@
+-- Derived from data_contracts/canonical/social_engagement.yaml by `onedata derive`; do not edit.
+with delivered as (
+    select * from {{ lake('social_engagement') }}
+)
+
+select
+    event_id,
+    platform,
+    post_id,
+    social_union_id,
+    engagement_type,
+    product_id,
+    campaign_id,
+    business_date,
+    occurred_at,
+    case when lower(social_union_id) not in ({{ blocked_values() }}) and replace(social_union_id, '0', '') != '' then 'social:' || social_union_id end as identity_key,
+    source_system,
+    _feed,
+    _file,
+    _row,
+    _arrived_at,
+    _batch,
+    _hash,
+    ds
+from delivered

@@ -1,0 +1,23 @@
+-- Derived from data_contracts/canonical/survey_response.yaml by `onedata derive`; do not edit.
+with delivered as (
+    select * from {{ lake('survey_response') }}
+)
+
+select
+    response_id,
+    order_id,
+    satisfaction,
+    recommend_score,
+    title,
+    comment,
+    asked_at,
+    answered_at,
+    source_system,
+    _feed,
+    _file,
+    _row,
+    _arrived_at,
+    _batch,
+    _hash,
+    ds
+from delivered

@@ -1,0 +1,30 @@
+-- Derived from data_contracts/canonical/web_event.yaml by `onedata derive`; do not edit.
+with delivered as (
+    select * from {{ lake('web_event') }}
+)
+
+select
+    event_id,
+    event_name,
+    visitor_id,
+    session_id,
+    customer_id,
+    product_id,
+    order_id,
+    utm_source,
+    utm_medium,
+    utm_campaign,
+    device,
+    country,
+    business_date,
+    occurred_at,
+    case when lower(customer_id) not in ({{ blocked_values() }}) and replace(customer_id, '0', '') != '' then 'account:' || source_system || ':' || customer_id end as identity_key,
+    source_system,
+    _feed,
+    _file,
+    _row,
+    _arrived_at,
+    _batch,
+    _hash,
+    ds
+from delivered
