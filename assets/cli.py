@@ -1,12 +1,18 @@
-"""The command line `onedata`: onedata's own commands, and `run`, which needs Dagster."""
+"""The command line `onedata`: onedata's own commands, and those that need Dagster: run, demo, dev."""
 
+import os
+import sys
 from datetime import date
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from onedata.cli import SettingsOption, SourceOption, app, fail, settings_from
 from onedata.report import night_report
+from onedata.settings import REPOSITORY
+from onedata.simulate import SimulationSettings
+from onedata.simulate import simulate as simulate_retailer
 
 main = app
 
@@ -36,6 +42,37 @@ def run(
     if not run_nights(settings, nights, each_night, full_refresh):
         raise typer.Exit(1)
     typer.echo(night_report(settings))
+
+
+@app.command()
+def demo(
+    customers: Annotated[int, typer.Option(help="How many customers the retailer has.")] = 400,
+    days: Annotated[int, typer.Option(help="How many nights of files.")] = 5,
+) -> None:
+    """Generate the built-in four-channel retailer (if it is not there yet) and run its nights."""
+    settings = settings_from(None, None)
+    if not settings.source.exists():
+        typer.echo(f"generating a retailer of {customers} customers and {days} nights below {settings.source.parent}", err=True)
+        simulate_retailer(SimulationSettings(customers=customers, days=days), settings.source.parent)
+    run()
+
+
+@app.command()
+def dev(
+    settings_file: SettingsOption = None,
+    source: SourceOption = None,
+    port: Annotated[int, typer.Option(help="Port of the UI, on 127.0.0.1.")] = 3000,
+) -> None:
+    """Open the Dagster UI of a retailer; stop it with Ctrl-C."""
+    settings = settings_from(settings_file, source)
+    from assets.runner import prepare_instance
+
+    prepare_instance(settings)
+    typer.echo(f"Dagster UI on http://127.0.0.1:{port}, data home {settings.home}", err=True)
+    dagster = str(Path(sys.executable).with_name("dagster"))
+    os.environ.update(settings.environment() | {"PYTHONWARNINGS": "ignore"})
+    os.chdir(REPOSITORY)  # where pyproject.toml names the code location
+    os.execv(dagster, [dagster, "dev", "--host", "127.0.0.1", "--port", str(port)])
 
 
 def _day(text: str) -> date | None:

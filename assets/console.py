@@ -23,11 +23,13 @@ class _Line(logging.Formatter):
         return f"  {step}: {text}" if step and not str(text).startswith(str(step)) else f"  {text}"
 
 
-@dg.logger(description="One line a stage.")
-def console_logger(init_context: dg.InitLoggerContext) -> logging.Logger:
+def _console(_: dg.InitLoggerContext) -> logging.Logger:
     logger = logging.Logger("onedata")
     handler = logging.StreamHandler(sys.stderr)
     handler.addFilter(_Spoken())
     handler.setFormatter(_Line())
     logger.addHandler(handler)
     return logger
+
+
+console_logger = dg.LoggerDefinition(_console, description="One line a stage.")

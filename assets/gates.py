@@ -132,9 +132,7 @@ def _published_gate(retailer: Retailer) -> dg.AssetChecksDefinition:
     return gate_published
 
 
-def _outcome(
-    context: dg.AssetCheckExecutionContext, warehouse: Warehouse, key: dg.AssetKey, results: Sequence[CheckResult]
-) -> dg.AssetCheckResult:
+def _outcome(context: dg.AssetCheckExecutionContext, warehouse: Warehouse, key: dg.AssetKey, results: Sequence[CheckResult]) -> dg.AssetCheckResult:
     """Record the results and tell Dagster: failed where a rule of severity error does not hold."""
     record(warehouse.con, context.run.run_id, night_of(context, warehouse), results)
     failed = [result for result in results if not result.passed]

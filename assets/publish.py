@@ -32,7 +32,7 @@ def publish_assets(retailer: Retailer, dbt: Dbt, translator: LayerTranslator) ->
         kinds={"duckdb", "parquet"},
         pool="warehouse",
         required_resource_keys={"warehouse"},
-        description="The night's database for analysts, built aside: the tables marked `published`, without sensitive columns, every table and column commented.",
+        description="The night's database for analysts, built aside: the tables marked `published` without sensitive columns, each commented.",
     )
     def candidate(context: dg.AssetExecutionContext) -> dg.MaterializeResult[None]:
         warehouse: Warehouse = context.resources.warehouse
@@ -50,7 +50,7 @@ def publish_assets(retailer: Retailer, dbt: Dbt, translator: LayerTranslator) ->
         kinds={"duckdb"},
         pool="warehouse",
         required_resource_keys={"warehouse"},
-        description="`published/onedata.duckdb`: always one whole night, never locked by a running one. Swapped in by rename once the candidate's gate has passed.",
+        description="`published/onedata.duckdb`: always one whole night, never locked by a running one. Swapped in by rename once its gate has passed.",
     )
     def onedata(context: dg.AssetExecutionContext) -> dg.MaterializeResult[None]:
         warehouse: Warehouse = context.resources.warehouse

@@ -1,4 +1,4 @@
-"""Commands that need no Dagster. The entry point is assets/cli.py, which adds `run`."""
+"""Commands that need no Dagster. The entry point is assets/cli.py, which adds run, demo and dev."""
 
 from datetime import date
 from pathlib import Path
@@ -12,7 +12,8 @@ from onedata.contracts.identifiers import load_identifier_policy
 from onedata.report import night_report
 from onedata.retailer import load_retailer
 from onedata.settings import REPOSITORY, Settings, SettingsError, load_settings
-from onedata.simulate import SimulationSettings, simulate as simulate_retailer
+from onedata.simulate import SimulationSettings
+from onedata.simulate import simulate as simulate_retailer
 
 app = typer.Typer(
     name="onedata",
@@ -21,7 +22,9 @@ app = typer.Typer(
     help="An open data middle platform for omnichannel retail: feeds by contract -> gated layers -> OneID -> metrics -> one published DuckDB database.",
 )
 
-SettingsOption = Annotated[Path | None, typer.Option("--settings", help="onedata.toml of the retailer. Default: $ONEDATA_SETTINGS, else the built-in retailer.")]
+SettingsOption = Annotated[
+    Path | None, typer.Option("--settings", help="onedata.toml of the retailer. Default: $ONEDATA_SETTINGS, else the built-in retailer.")
+]
 SourceOption = Annotated[Path | None, typer.Option("--source", help="Folder the feeds' files lie in; overrides the settings.")]
 
 

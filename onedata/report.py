@@ -76,7 +76,8 @@ def closed_gates(settings: Settings, run_id: str) -> str:
     """The gates that closed in a run, in words; '' where none did."""
     with duckdb.connect(str(settings.warehouse)) as con:
         rows = con.execute(
-            "select stage, subject, rule, message from ops.gate where run_id = ? and severity = 'error' and not passed order by checked_at, subject, rule", [run_id]
+            "select stage, subject, rule, message from ops.gate where run_id = ? and severity = 'error' and not passed order by checked_at, subject, rule",
+            [run_id],
         ).fetchall()
     return "\n".join(f"GATE CLOSED after {stage}: {subject}, rule {rule}\n  {message}" for stage, subject, rule, message in rows)
 
@@ -86,5 +87,8 @@ def table(header: Sequence[str], rows: Sequence[tuple[object, ...]]) -> str:
     cells = [list(header), *[[f"{value:,}" if isinstance(value, int) else str(value) for value in row] for row in rows]]
     widths = [max(len(line[index]) for line in cells) for index in range(len(header))]
     right = [bool(rows) and isinstance(rows[0][index], int) for index in range(len(header))]
-    lines = ["  " + "  ".join(text.rjust(width) if numeric else text.ljust(width) for text, width, numeric in zip(line, widths, right, strict=True)) for line in cells]
+    lines = [
+        "  " + "  ".join(text.rjust(width) if numeric else text.ljust(width) for text, width, numeric in zip(line, widths, right, strict=True))
+        for line in cells
+    ]
     return "\n".join(line.rstrip() for line in lines)

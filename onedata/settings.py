@@ -24,7 +24,7 @@ class Settings:
     """One retailer's settings; every path below `home` is derived from it."""
 
     home: Path = REPOSITORY / "data"
-    source: Path = REPOSITORY / "data" / "source"
+    source: Path = REPOSITORY / "data" / "retailer" / "source"
     contracts: Path = REPOSITORY / "data_contracts"
     reporting_currency: str = "CNY"
     time_zone: str = "Asia/Shanghai"
@@ -110,7 +110,8 @@ def load_settings(file: Path | None = None, environment: Mapping[str, str] | Non
         text = env.get(f"ONEDATA_{field.name.upper()}")
         if text:
             values[field.name] = _convert(field.name, text, Path.cwd())
-    return replace(Settings(), **values)
+    home: Path = values.get("home", Settings().home)
+    return replace(Settings(), **{"source": home / "retailer" / "source"} | values)
 
 
 def _read_file(file: Path) -> dict[str, Any]:

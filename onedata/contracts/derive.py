@@ -116,18 +116,13 @@ def _model_sql(entity: Entity, policy: IdentifierPolicy) -> str:
 
 def _model_yaml(entity: Entity, policy: IdentifierPolicy) -> str:
     columns = [
-        {"name": column.name, "description": column.description, "config": {"meta": {"classification": column.classification}}}
-        for column in entity.columns
+        {"name": column.name, "description": column.description, "config": {"meta": {"classification": column.classification}}} for column in entity.columns
     ]
     if identity_keys(entity, policy):
         columns.append({"name": "identity_key", "description": IDENTITY_KEY, "config": {"meta": {"classification": "sensitive"}}})
     columns += [{"name": name, "description": text} for name, (_, text) in LINEAGE.items()]
     columns.append({"name": "ds", "description": DS[1]})
-    required = [
-        {"name": f"{column.name}_required", "metric": "nullValues", "column": column.name, "mustBe": 0}
-        for column in entity.columns
-        if column.required
-    ]
+    required = [{"name": f"{column.name}_required", "metric": "nullValues", "column": column.name, "mustBe": 0} for column in entity.columns if column.required]
     meta = {"owner": entity.owner, "grain": entity.grain, "key": ["source_system", *entity.key], "published": False, "quality": required}
     model = {
         "name": f"ods_{entity.name}",

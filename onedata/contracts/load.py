@@ -6,6 +6,7 @@ Format: docs/contracts.md (ODCS v3.1) and data_contracts/canonical/README.md.
 import difflib
 import zoneinfo
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_args
 
@@ -33,6 +34,7 @@ FORMATS: Mapping[str, tuple[str, ...]] = {
     "xml": ("recordTag",),
 }
 _OBJECT_PROPERTIES = ("entity", "records", "where", "timezone", "rowKey", "quarantineTolerance")
+_CONTRACT_PROPERTIES = ("unmapped",)
 _FIELD_KEYS = ("name", "physicalName", "transformLogic", "required", "logicalType", "logicalTypeOptions", "quality", "description")
 
 
@@ -76,7 +78,11 @@ def read_contract(file: Path, entities: Mapping[str, Entity]) -> list[Feed]:
     if len(servers) != 1:
         raise ContractError(f"{file}: servers: exactly one is supported, {len(servers)} are given")
     location = _location(servers[0], f"{file}: servers[0]")
-    return [_feed(content, item, location, entities, file) for item in content["schema"]]
+    contract = _custom(content)
+    _known(contract, _CONTRACT_PROPERTIES, f"{file}: customProperties")
+    feeds = [_feed(content, item, location, entities, file) for item in content["schema"]]
+    known = frozenset(name for feed in feeds for name in feed.source_fields) | frozenset(map(str, contract.get("unmapped", [])))
+    return [replace(feed, known_fields=known) for feed in feeds]
 
 
 def _yaml(file: Path) -> dict[str, Any]:
@@ -184,6 +190,7 @@ def _feed(content: Mapping[str, Any], item: Mapping[str, Any], location: Locatio
         content_key=custom.get("rowKey") == "content",
         tolerance=float(custom.get("quarantineTolerance", 0.05)),
         every_days=int(sla["frequency"]["value"]) if sla.get("frequency", {}).get("unit") == "d" else None,
+        known_fields=frozenset(),
         retention=" ".join(str(sla["retention"].get(part, "")) for part in ("value", "unit")).strip() if "retention" in sla else "",
     )
     _check_feed(feed, where)
@@ -215,6 +222,8 @@ def _row_rules(item: Mapping[str, Any], name: str, where: str) -> tuple[Rule, ..
     """The rules that each row must hold, from logicalTypeOptions and from the property's quality list."""
     options = dict(item.get("logicalTypeOptions") or {})
     _known(options, ("minimum", "maximum", "pattern"), f"{where}: logicalTypeOptions")
+    if options and "logicalType" not in item:
+        raise ContractError(f"{where}: ODCS wants logicalType beside logicalTypeOptions; write logicalType: number or string")
     rules = parse_rules(item.get("quality") or [], where, name)
     for rule in rules:
         if rule.metric not in ("nullValues", "invalidValues") or rule.at_most != 0:

@@ -12,6 +12,7 @@ from typing import Literal
 ColumnType = Literal["text", "integer", "decimal", "double", "boolean", "date", "timestamp"]
 Classification = Literal["public", "sensitive", "core"]
 Severity = Literal["error", "warning"]
+Metric = Literal["nullValues", "invalidValues", "duplicateValues", "rowCount", "sql"]
 
 SQL_TYPES: Mapping[str, str] = {
     "text": "varchar",
@@ -81,7 +82,7 @@ class Rule:
     """
 
     name: str
-    metric: Literal["nullValues", "invalidValues", "duplicateValues", "rowCount", "sql"]
+    metric: Metric
     columns: tuple[str, ...] = ()
     arguments: Mapping[str, object] = field(default_factory=dict)
     at_least: int | None = None
@@ -132,6 +133,8 @@ class Feed:
     tolerance: float
     every_days: int | None
     retention: str
+    known_fields: frozenset[str]
+    """Every source field the contract speaks of: those any of its feeds reads, and those it leaves unmapped on purpose."""
 
     @property
     def source_fields(self) -> tuple[str, ...]:

@@ -1,11 +1,10 @@
 """ODCS quality rules to neutral `Rule`s: the same vocabulary in contracts and in model YAML."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, get_args
+from typing import Any, cast, get_args
 
-from onedata.contracts.model import ContractError, Rule, Severity
+from onedata.contracts.model import ContractError, Metric, Rule, Severity
 
-METRICS = ("nullValues", "invalidValues", "duplicateValues", "rowCount", "sql")
 _BOUNDS = ("mustBe", "mustBeGreaterThan", "mustBeGreaterOrEqualTo", "mustBeLessThan", "mustBeLessOrEqualTo", "mustBeBetween")
 
 
@@ -24,9 +23,9 @@ def parse_rules(items: Sequence[Mapping[str, Any]], where: str, column: str | No
 
 
 def _rule(item: Mapping[str, Any], where: str, column: str | None) -> Rule:
-    metric = "sql" if item.get("type") == "sql" else item.get("metric")
-    if metric not in METRICS:
-        raise ContractError(f"{where}: metric {metric!r} is not known; use one of {', '.join(METRICS)}")
+    metric = "sql" if item.get("type") == "sql" else str(item.get("metric"))
+    if metric not in get_args(Metric):
+        raise ContractError(f"{where}: metric {metric!r} is not known; use one of {', '.join(get_args(Metric))}")
     severity = item.get("severity", "error")
     if severity not in get_args(Severity):
         raise ContractError(f"{where}: severity {severity!r} is not known; use error or warning")
@@ -38,7 +37,7 @@ def _rule(item: Mapping[str, Any], where: str, column: str | None) -> Rule:
     at_least, at_most = _bounds(item, where)
     return Rule(
         name=item.get("name") or "_".join([*columns, metric]),
-        metric=metric,
+        metric=cast(Metric, metric),
         columns=columns,
         arguments=arguments,
         at_least=at_least,

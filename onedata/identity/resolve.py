@@ -13,6 +13,7 @@ from onedata.contracts.identifiers import IdentifierPolicy
 from onedata.contracts.model import Entity
 from onedata.identity.cluster import Graph, limited_components, shared_nodes
 from onedata.identity.tables import create_tables
+from onedata.sql import transaction
 
 STAGE = "oneid"
 
@@ -42,18 +43,13 @@ def resolve(con: duckdb.DuckDBPyConnection, entities: Mapping[str, Entity], poli
         night: The logical night, written to events.
     """
     create_tables(con)
-    con.begin()
-    try:
+    with transaction(con):
         if _take_in(con, entities, policy):
             _rebuild(con, policy, night)
         con.execute(
             "insert into ops.applied select batch_id, ? from ops.pending_batch where batch_id not in (select batch_id from ops.applied where stage = ?)",
             [STAGE, STAGE],
         )
-        con.commit()
-    except BaseException:
-        con.rollback()
-        raise
     return _totals(con, night)
 
 
@@ -121,8 +117,10 @@ def _rebuild(con: duckdb.DuckDBPyConnection, policy: IdentifierPolicy, night: da
     audit += [(int(graph.b[e]), "limit", limit + 1, limit) for e, limit in zip(dropped, limits, strict=True)]
     _write_audit(con, night, audit)
     con.register("identity_label", pa.table({"id_int": np.arange(graph.size), "label": labels, "usable": usable}))
-    con.execute("update oneid.identifier set status = case when l.usable then 'ok' else 'shared' end from identity_label l where l.id_int = identifier.id_int "
-                "and status <> case when l.usable then 'ok' else 'shared' end")
+    con.execute(
+        "update oneid.identifier set status = case when l.usable then 'ok' else 'shared' end from identity_label l where l.id_int = identifier.id_int "
+        "and status <> case when l.usable then 'ok' else 'shared' end"
+    )
     _assign(con, night)
     con.unregister("identity_label")
 
@@ -134,7 +132,8 @@ def _write_audit(con: duckdb.DuckDBPyConnection, night: date, audit: list[tuple[
     columns = list(zip(*audit, strict=True))
     con.register("identity_audit", pa.table(dict(zip(("id_int", "rule", "observed", "allowed"), map(list, columns), strict=True))))
     con.execute(
-        "insert into oneid.guard_audit select distinct ?, i.identity_key, a.rule, a.observed, a.allowed from identity_audit a join oneid.identifier i using (id_int) "
+        "insert into oneid.guard_audit select distinct ?, i.identity_key, a.rule, a.observed, a.allowed "
+        "from identity_audit a join oneid.identifier i using (id_int) "
         "where not exists (select 1 from oneid.guard_audit g where g.identity_key = i.identity_key and g.rule = a.rule and g.observed = a.observed)",
         [night],
     )
@@ -167,14 +166,16 @@ def _assign(con: duckdb.DuckDBPyConnection, night: date) -> None:
         """
     )
     # A split can leave an anchor whose id lives on elsewhere: its new cluster's id is made from the night as well.
+    first_try = _mint("anchor_key", "anchor_first_seen")
+    second_try = _mint("anchor_key", "anchor_first_seen || '|' || ?::varchar")
     con.execute(
         f"""
         create or replace temp table cluster_oneid as
         select label, oneid, false as minted, null as anchor_key, null as anchor_first_seen from cluster_won
         union all
-        select label, case when s.oneid is null then {_mint('anchor_key', 'anchor_first_seen')} else {_mint('anchor_key', "anchor_first_seen || '|' || ?::varchar")} end,
+        select label, case when s.oneid is null then {first_try} else {second_try} end,
                true, c.anchor_key, c.anchor_first_seen
-        from cluster_minted c left join (select oneid from oneid.issued) s on s.oneid = {_mint('anchor_key', 'anchor_first_seen')}
+        from cluster_minted c left join (select oneid from oneid.issued) s on s.oneid = {first_try}
         """,
         [night],
     )
@@ -202,9 +203,7 @@ def _assign(con: duckdb.DuckDBPyConnection, night: date) -> None:
         """,
         [night],
     )
-    con.execute(
-        "create or replace temp table oneid_new as select m.identity_key, m.id_int, c.oneid from cluster_member m join cluster_oneid c using (label)"
-    )
+    con.execute("create or replace temp table oneid_new as select m.identity_key, m.id_int, c.oneid from cluster_member m join cluster_oneid c using (label)")
     con.execute("delete from oneid.oneid_map where not exists (select 1 from oneid_new n where n.id_int = oneid_map.id_int and n.oneid = oneid_map.oneid)")
     con.execute("insert into oneid.oneid_map select * from oneid_new where id_int not in (select id_int from oneid.oneid_map)")
     for name in ("cluster_member", "cluster_won", "cluster_minted", "cluster_oneid", "cluster_change", "oneid_new"):

@@ -23,7 +23,9 @@ create table if not exists oneid.oneid_event (
     night date not null, type varchar not null, from_oneid varchar, to_oneid varchar, identifiers bigint not null
 );
 comment on table oneid.oneid_event is 'What happened to OneIDs: mint, merge (from is now to), split (part of from is now to), retire.';
-create table if not exists oneid.guard_audit (night date not null, identity_key varchar not null, rule varchar not null, observed bigint not null, allowed bigint not null);
+create table if not exists oneid.guard_audit (
+    night date not null, identity_key varchar not null, rule varchar not null, observed bigint not null, allowed bigint not null
+);
 comment on table oneid.guard_audit is 'Links that were not made, and the limit that forbade them.';
 create or replace view oneid.oneid_current as
 with recursive step as (

@@ -1,6 +1,7 @@
 """Landing: files to typed, counted, tokenised rows; staged first, promoted to the ODS lake once the contract gate has passed."""
 
-from onedata.landing.land import Landed, land
+from onedata.landing.book import Landed
+from onedata.landing.land import land
 from onedata.landing.ledger import create_ledger
 from onedata.landing.promote import promote
 from onedata.landing.recover import recover

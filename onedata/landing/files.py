@@ -37,12 +37,7 @@ def discover(source: Path, feed: Feed, night: date) -> Iterator[tuple[Path, date
     if not source.is_dir():
         raise SourceMissing(f"the source folder {source} does not exist. Set `source` in onedata.toml or give --source.")
     pattern = feed.location.path
-    regex = re.compile(
-        "".join(
-            {"{ds}": r"(?P<ds>\d{4}-\d{2}-\d{2})", "*": "[^/]*"}.get(part, re.escape(part))
-            for part in re.split(r"(\{ds\}|\*)", pattern)
-        )
-    )
+    regex = re.compile("".join({"{ds}": r"(?P<ds>\d{4}-\d{2}-\d{2})", "*": "[^/]*"}.get(part, re.escape(part)) for part in re.split(r"(\{ds\}|\*)", pattern)))
     found = []
     for path in source.glob(pattern.replace("{ds}", "????-??-??")):
         match = regex.fullmatch(path.relative_to(source).as_posix())
@@ -55,12 +50,8 @@ def discover(source: Path, feed: Feed, night: date) -> Iterator[tuple[Path, date
 
 def take(con: duckdb.DuckDBPyConnection, source: Path, feed: Feed, night: date) -> tuple[list[SourceFile], list[Repeat]]:
     """The files to land, and those that repeat known content; a file unchanged since it landed is neither."""
-    seen: set[tuple[str, int, int]] = set(
-        con.execute("select path, size_bytes, mtime_ns from ops.file where feed = ?", [feed.name]).fetchall()
-    )
-    by_hash: dict[str, str] = dict(
-        con.execute("select content_hash, min(path) from ops.file where feed = ? group by 1", [feed.name]).fetchall()
-    )
+    seen: set[tuple[str, int, int]] = set(con.execute("select path, size_bytes, mtime_ns from ops.file where feed = ?", [feed.name]).fetchall())
+    by_hash: dict[str, str] = dict(con.execute("select content_hash, min(path) from ops.file where feed = ? group by 1", [feed.name]).fetchall())
     fresh: list[SourceFile] = []
     repeats: list[Repeat] = []
     for path, ds in discover(source, feed, night):

@@ -15,9 +15,7 @@ def promote(con: duckdb.DuckDBPyConnection) -> list[str]:
         The ids of the deliveries that were accepted.
     """
     accepted = []
-    passed = con.execute(
-        "select batch_id, staged_path, lake_path from ops.delivery where status = 'passed' order by batch_id"
-    ).fetchall()
+    passed = con.execute("select batch_id, staged_path, lake_path from ops.delivery where status = 'passed' order by batch_id").fetchall()
     for batch, staged, lake in passed:
         target = Path(lake)
         target.parent.mkdir(parents=True, exist_ok=True)

@@ -5,6 +5,7 @@ from pathlib import Path
 import duckdb
 
 from onedata.settings import Settings
+from onedata.sql import transaction
 
 UNFINISHED = ("staged", "passed", "refused")
 
@@ -18,19 +19,16 @@ def recover(con: duckdb.DuckDBPyConnection, settings: Settings, feed: str, entit
         How many deliveries were forgotten.
     """
     marks = ", ".join("?" for _ in UNFINISHED)
-    unfinished = [
-        row[0] for row in con.execute(f"select batch_id from ops.delivery where feed = ? and status in ({marks})", [feed, *UNFINISHED]).fetchall()
-    ]
-    con.begin()
-    con.execute("delete from ops.quarantine where feed = ? and (batch_id in (select unnest(?::varchar[])) or batch_id is null)", [feed, unfinished])
-    con.execute(
-        "delete from ops.drift where feed = ? and content_hash in (select content_hash from ops.file where feed = ? and batch_id in "
-        "(select unnest(?::varchar[])))",
-        [feed, feed, unfinished],
-    )
-    con.execute("delete from ops.file where feed = ? and (batch_id in (select unnest(?::varchar[])) or batch_id is null)", [feed, unfinished])
-    con.execute("delete from ops.delivery where feed = ? and batch_id in (select unnest(?::varchar[]))", [feed, unfinished])
-    con.commit()
+    unfinished = [row[0] for row in con.execute(f"select batch_id from ops.delivery where feed = ? and status in ({marks})", [feed, *UNFINISHED]).fetchall()]
+    with transaction(con):
+        con.execute("delete from ops.quarantine where feed = ? and (batch_id in (select unnest(?::varchar[])) or batch_id is null)", [feed, unfinished])
+        con.execute(
+            "delete from ops.drift where feed = ? and content_hash in (select content_hash from ops.file where feed = ? and batch_id in "
+            "(select unnest(?::varchar[])))",
+            [feed, feed, unfinished],
+        )
+        con.execute("delete from ops.file where feed = ? and (batch_id in (select unnest(?::varchar[])) or batch_id is null)", [feed, unfinished])
+        con.execute("delete from ops.delivery where feed = ? and batch_id in (select unnest(?::varchar[]))", [feed, unfinished])
     accepted = {row[0] for row in con.execute("select lake_path from ops.delivery where feed = ?", [feed]).fetchall()}
     _sweep(settings.staged / feed, set())
     _sweep(settings.lake / "ods" / entity / f"source={feed}", accepted)

@@ -6,7 +6,7 @@ Every row rule is one predicate, used here to quarantine and compiled again by `
 from collections.abc import Sequence
 
 from onedata.contracts.model import Feed, Field, Rule, references
-from onedata.readers.base import quote_name, quote_text
+from onedata.sql import quote_name, quote_text
 
 GIVEN = "_given_"
 
@@ -80,7 +80,8 @@ def _timestamp(value: str, timezone: str) -> str:
     if timezone == "UTC":
         return with_offset
     local = f"(try_cast({value}::varchar as timestamp) at time zone {quote_text(timezone)}) at time zone 'UTC'"
-    return f"case when regexp_matches({value}::varchar, '[0-9](Z|[+-][0-9]{{2}}:?[0-9]{{2}}|[+-][0-9]{{2}})$') and {value}::varchar like '%:%' then {with_offset} else {local} end"
+    has_offset = f"regexp_matches({value}::varchar, ':.*[0-9](Z|[+-][0-9]{{2}}(:?[0-9]{{2}})?)$')"
+    return f"case when {has_offset} then {with_offset} else {local} end"
 
 
 def _checks(item: Field) -> list[tuple[str, str, str]]:
@@ -91,7 +92,13 @@ def _checks(item: Field) -> list[tuple[str, str, str]]:
     # `_broken is null`: a record that could not be taken apart has no values to judge.
     checks = []
     if item.column.type != "text":
-        checks.append((f"{name}_type", f"({given} is not null and {name} is null)", f"{quote_text(f'{field_name}: ')} || {shown} || {quote_text(f' is not a {item.column.type}')}"))
+        checks.append(
+            (
+                f"{name}_type",
+                f"({given} is not null and {name} is null)",
+                f"{quote_text(f'{field_name}: ')} || {shown} || {quote_text(f' is not a {item.column.type}')}",
+            )
+        )
     if item.required:
         missing = f"({given} is null and {name} is null and _broken is null)"
         if item.column.type == "text":

@@ -14,7 +14,7 @@ import duckdb
 
 from onedata.contracts.identifiers import IdentifierPolicy
 from onedata.contracts.model import Column
-from onedata.readers.base import quote_text
+from onedata.sql import quote_text
 
 BLOCK_BYTES = 64
 TOKEN_CHARACTERS = 32

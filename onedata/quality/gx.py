@@ -61,7 +61,7 @@ class Gatekeeper:
         self._con = con
 
     @cached_property
-    def _context(self) -> tuple[Any, Any]:
+    def _source(self) -> Any:
         os.environ["GX_ANALYTICS_ENABLED"] = "false"
         logging.getLogger("great_expectations").setLevel(logging.ERROR)
         warnings.filterwarnings("ignore", module="great_expectations")
@@ -71,13 +71,12 @@ class Gatekeeper:
 
         context = gx.get_context(mode="ephemeral")
         context.variables.progress_bars = {"globally": False}
-        source = context.data_sources.add_sql(
+        return context.data_sources.add_sql(
             "warehouse",
             connection_string="duckdb:///:memory:",
             kwargs={"creator": lambda: _Connection(self._con), "poolclass": StaticPool},
             create_temp_table=False,
         )
-        return context, source
 
     def check(self, stage: str, subject: str, relation: str, rules: Sequence[Rule]) -> list[CheckResult]:
         """Evaluate `rules` on `relation` (`schema.table` of a table or view).
@@ -89,7 +88,7 @@ class Gatekeeper:
             return []
         import great_expectations as gx
 
-        context, source = self._context
+        source = self._source
         name = f"{stage}.{relation}"
         # A query asset: Great Expectations drops the schema of a table asset for dialects it does not know.
         asset = source.add_query_asset(name, query=f"select * from {relation}")
@@ -161,5 +160,7 @@ def _expectation(rule: Rule, number: int, relation: str) -> Any:
         return gxe.ExpectColumnValuesToBeBetween(
             column=rule.columns[0], min_value=rule.arguments.get("minimum"), max_value=rule.arguments.get("maximum"), meta=meta
         )
-    # The query names the relation itself, so that it may give it an alias; Great Expectations still wants to see its placeholder.
-    return gxe.UnexpectedRowsExpectation(unexpected_rows_query=unexpected_rows(rule, relation) + " /* {batch} */", meta=meta)
+    # The query names the relation itself, so that it may give it an alias; Great Expectations still wants to see its placeholder,
+    # and every other brace doubled.
+    query = unexpected_rows(rule, relation).replace("{", "{{").replace("}", "}}") + " /* {batch} */"
+    return gxe.UnexpectedRowsExpectation(unexpected_rows_query=query, meta=meta)

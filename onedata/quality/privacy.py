@@ -9,7 +9,7 @@ from pathlib import Path
 import duckdb
 
 from onedata.quality.results import CheckResult
-from onedata.readers.base import quote_name, quote_text
+from onedata.sql import quote_name, quote_text
 
 EMAIL = r"[A-Za-z0-9._%+-]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+"
 
@@ -32,7 +32,8 @@ def scan(con: duckdb.DuckDBPyConnection, database: Path, vault: Path) -> list[Ch
         )
     try:
         columns = con.execute(
-            "select table_name, list(column_name order by column_index) from duckdb_columns() where database_name = 'scanned' and data_type = 'VARCHAR' group by 1 order by 1"
+            "select table_name, list(column_name order by column_index) from duckdb_columns() "
+            "where database_name = 'scanned' and data_type = 'VARCHAR' group by 1 order by 1"
         ).fetchall()
         return [_scan_table(con, table, names, has_vault) for table, names in columns]
     finally:
@@ -56,5 +57,7 @@ def _scan_table(con: duckdb.DuckDBPyConnection, table: str, columns: list[str], 
             found.append(f"column {name} holds {row[0]} e-mail addresses")
         if row[1]:
             found.append(f"column {name} holds {row[1]} values that the vault knows as raw identifiers or their tokens")
-    message = "; ".join(found) + ". Classify the column core in its contract, or leave it out of the model." if found else "no raw identifier in any text column"
+    message = (
+        "; ".join(found) + ". Classify the column core in its contract, or leave it out of the model." if found else "no raw identifier in any text column"
+    )
     return CheckResult("published", table, "no_raw_identifier", "error", not found, str(len(found)), message)

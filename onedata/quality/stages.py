@@ -11,7 +11,7 @@ from onedata.quality.contract_rules import contract_rules
 from onedata.quality.gx import Gatekeeper
 from onedata.quality.model_rules import model_rules
 from onedata.quality.results import CheckResult, GateClosed
-from onedata.readers.base import quote_name
+from onedata.sql import quote_name
 
 LAYERS = ("ods", "dim", "dwd", "oneid", "dws", "ads")
 SAMPLE = 3
@@ -26,7 +26,7 @@ def contract_gate(con: duckdb.DuckDBPyConnection, gatekeeper: Gatekeeper, feed: 
     results = [_readable(con, feed), _within_tolerance(con, feed)]
     if feed.every_days and "{ds}" in feed.location.path:
         results.append(_delivered(con, feed, night))
-    results += _drifts(con, feed, night)
+    results += _drifts(con, feed)
     staged = [row[0] for row in con.execute("select staged_path from ops.delivery where feed = ? and status = 'staged'", [feed.name]).fetchall()]
     if staged:
         view = f"ops.{quote_name('staged_' + feed.name)}"
@@ -73,7 +73,7 @@ def _delivered(con: duckdb.DuckDBPyConnection, feed: Feed, night: date) -> Check
     return CheckResult("contract", feed.name, "file_delivered", "warning", not late, str(last), message)
 
 
-def _drifts(con: duckdb.DuckDBPyConnection, feed: Feed, night: date) -> list[CheckResult]:
+def _drifts(con: duckdb.DuckDBPyConnection, feed: Feed) -> list[CheckResult]:
     rows = con.execute(
         "select d.path, d.message from ops.drift d join ops.file f using (feed, path, content_hash) join ops.delivery b using (batch_id) "
         "where d.feed = ? and b.status = 'staged' order by 1, 2",

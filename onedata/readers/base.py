@@ -1,4 +1,4 @@
-"""What every reader takes and returns, and the SQL quoting they share."""
+"""What every reader takes and returns, and what they share."""
 
 import difflib
 from collections.abc import Sequence
@@ -7,6 +7,7 @@ from datetime import date
 from pathlib import Path
 
 from onedata.contracts.model import Feed, references
+from onedata.sql import quote_text
 
 
 @dataclass(frozen=True)
@@ -56,16 +57,6 @@ class Reading:
     rejects_table: str | None = None
 
 
-def quote_name(name: str) -> str:
-    """An SQL identifier."""
-    return '"' + name.replace('"', '""') + '"'
-
-
-def quote_text(text: str) -> str:
-    """An SQL string literal."""
-    return "'" + text.replace("'", "''") + "'"
-
-
 def path_list(files: Sequence[SourceFile]) -> str:
     """The files' paths as an SQL list; glob characters in a name are taken literally."""
     return "[" + ", ".join(quote_text(escape_glob(str(file.path))) for file in files) + "]"
@@ -92,7 +83,7 @@ def check_columns(feed: Feed, file: SourceFile, found: Sequence[str]) -> tuple[s
     """
     needed = {name: item for item in feed.fields for name in references(item)}
     missing = [name for name in feed.source_fields if name not in found]
-    added = [name for name in found if name not in feed.source_fields]
+    added = [name for name in found if name not in feed.known_fields]
     for name in missing:
         required = [item.column.name for item in feed.fields if item.required and name in references(item)]
         if required:

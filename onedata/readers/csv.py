@@ -14,7 +14,8 @@ from pathlib import Path
 import duckdb
 
 from onedata.contracts.model import Feed
-from onedata.readers.base import Drift, FileProblem, Reading, SourceFile, check_columns, file_number, path_list, quote_name, quote_text
+from onedata.readers.base import Drift, FileProblem, Reading, SourceFile, check_columns, file_number, path_list
+from onedata.sql import quote_name, quote_text
 
 REJECTS = "csv_rejects"
 MAX_HEADER_BYTES = 1 << 20
@@ -74,9 +75,7 @@ def _query(feed: Feed, header: Sequence[str], files: Sequence[SourceFile]) -> st
     quote = quote_text(options.get("quote", '"'))
     names = [name for name in header if name]
     raw = ", ".join(f"{quote_name(name)} := {quote_name(name)}" for name in names)
-    fields = ", ".join(
-        f"{quote_name(name) if name in header else 'null::varchar'} as {quote_name(name)}" for name in feed.source_fields
-    )
+    fields = ", ".join(f"{quote_name(name) if name in header else 'null::varchar'} as {quote_name(name)}" for name in feed.source_fields)
     return (
         f"select {file_number(files)} as _file_number, to_json(struct_pack({raw}))::varchar as _raw, null::varchar as _broken, {fields} "
         f"from read_csv({path_list(files)}, auto_detect=false, header=true, columns={{{columns}}}, "

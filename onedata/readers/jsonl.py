@@ -9,7 +9,8 @@ from collections.abc import Sequence
 import duckdb
 
 from onedata.contracts.model import Feed
-from onedata.readers.base import Reading, SourceFile, file_number, path_list, quote_name, quote_text
+from onedata.readers.base import Reading, SourceFile, file_number, path_list
+from onedata.sql import quote_name, quote_text
 
 REJECTS = "jsonl_rejects"
 _KEYED = re.compile(r"^(?P<array>[^\[]+)\[(?P<key>\w+)=(?P<value>[^\]]+)\]\.(?P<rest>.+)$")
@@ -41,14 +42,9 @@ def _exploded(feed: Feed, lines: str) -> str:
     inner = [name for name in feed.source_fields if name.startswith(prefix)]
     outer = [name for name in feed.source_fields if not name.startswith(prefix)]
     members = f"json_extract(line, {quote_text(_path(f'{feed.records}[*]'))})"
-    fields = ", ".join(
-        part for part in (_picked(outer, "v", "line"), _picked(inner, "w", "member", len(prefix))) if part
-    )
+    fields = ", ".join(part for part in (_picked(outer, "v", "line"), _picked(inner, "w", "member", len(prefix))) if part)
     # A broken line has no members: it stays one row, so that it is counted and kept.
-    exploded = (
-        f"select *, unnest(case when v is null then [null] else {members} end) as member "
-        f"from (select *, {_extract(outer, 'line')} as v from ({lines}))"
-    )
+    exploded = f"select *, unnest(case when v is null then [null] else {members} end) as member from (select *, {_extract(outer, 'line')} as v from ({lines}))"
     return (
         f"select _file_number, case when v is null then line else member::varchar end as _raw, {_broken('v')} as _broken, {fields} "
         f"from (select *, {_extract([name[len(prefix) :] for name in inner], 'member')} as w from ({exploded}))"
@@ -70,9 +66,7 @@ def _picked(names: Sequence[str], values: str, document: str, skip: int = 0) -> 
     """Select list that names each path's value."""
     plain = [name for name in names if not _KEYED.match(name[skip:])]
     return ", ".join(
-        f"{values}[{plain.index(name) + 1}] as {quote_name(name)}"
-        if name in plain
-        else f"{_keyed(name[skip:], values, document)} as {quote_name(name)}"
+        f"{values}[{plain.index(name) + 1}] as {quote_name(name)}" if name in plain else f"{_keyed(name[skip:], values, document)} as {quote_name(name)}"
         for name in names
     )
 

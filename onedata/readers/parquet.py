@@ -5,7 +5,8 @@ from collections.abc import Sequence
 import duckdb
 
 from onedata.contracts.model import Feed
-from onedata.readers.base import Drift, FileProblem, Reading, SourceFile, check_columns, escape_glob, quote_name, quote_text
+from onedata.readers.base import Drift, FileProblem, Reading, SourceFile, check_columns, escape_glob
+from onedata.sql import quote_name, quote_text
 
 
 def read_parquet(con: duckdb.DuckDBPyConnection, feed: Feed, files: Sequence[SourceFile]) -> Reading:
@@ -32,7 +33,5 @@ def read_parquet(con: duckdb.DuckDBPyConnection, feed: Feed, files: Sequence[Sou
 
 
 def _query(feed: Feed, file: SourceFile, source: str, found: Sequence[str]) -> str:
-    fields = ", ".join(
-        f"{quote_name(name) if name in found else 'null'}::varchar as {quote_name(name)}" for name in feed.source_fields
-    )
+    fields = ", ".join(f"{quote_name(name) if name in found else 'null'}::varchar as {quote_name(name)}" for name in feed.source_fields)
     return f"select {file.number}::integer as _file_number, to_json(r)::varchar as _raw, null::varchar as _broken, {fields} from {source} r"

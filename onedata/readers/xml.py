@@ -13,7 +13,8 @@ import pyarrow as pa
 from lxml import etree
 
 from onedata.contracts.model import Feed
-from onedata.readers.base import FileProblem, Reading, SourceFile, quote_name
+from onedata.readers.base import FileProblem, Reading, SourceFile
+from onedata.sql import quote_name
 
 BATCH_ROWS = 20_000
 _STEP = re.compile(r"(//|/|^)([^/\[]+)(\[[^\]]*\])?")
@@ -51,9 +52,7 @@ def _malformed(file: SourceFile) -> str | None:
 
 def _parse(file: SourceFile, tag: str | None = None) -> Iterator[tuple[str, etree._Element]]:
     wanted = f"{{*}}{tag}" if tag else None
-    yield from etree.iterparse(
-        str(file.path), events=("end",), tag=wanted, resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False
-    )
+    yield from etree.iterparse(str(file.path), events=("end",), tag=wanted, resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False)
 
 
 def _forget_before(element: etree._Element) -> None:
@@ -79,9 +78,7 @@ def _batches(feed: Feed, files: Sequence[SourceFile], schema: pa.Schema) -> Iter
 
 def _batch(rows: Sequence[tuple[int | str | None, ...]], schema: pa.Schema) -> pa.RecordBatch:
     columns = list(zip(*rows, strict=True)) if rows else [()] * len(schema)
-    return pa.RecordBatch.from_arrays(
-        [pa.array(column, item.type) for column, item in zip(columns, schema, strict=True)], schema=schema
-    )
+    return pa.RecordBatch.from_arrays([pa.array(column, item.type) for column, item in zip(columns, schema, strict=True)], schema=schema)
 
 
 def _extractor(feed: Feed) -> Callable[[etree._Element], Iterator[tuple[str | None, ...]]]:
@@ -132,7 +129,7 @@ def _xpath(path: str) -> str:
 
 def _finder(path: str) -> Callable[[etree._Element], list[etree._Element]]:
     compiled = etree.XPath(_xpath(path))
-    return lambda element: compiled(element)  # type: ignore[no-any-return]
+    return lambda element: compiled(element)
 
 
 def _getter(path: str) -> Getter:

@@ -18,10 +18,7 @@ CITIES: list[tuple[str, str, str, float, float]] = [
 WAREHOUSE = ("W01", "Jiaxing warehouse", "Jiaxing", "Zhejiang", "314000", 30.75, 120.76)
 
 # Each name with the Latin spelling that e-mail addresses use.
-CHINESE_FAMILY = (
-    "王wang 李li 张zhang 刘liu 陈chen 杨yang "
-    "黄huang 赵zhao 吴wu 周zhou 徐xu 孙sun 马ma 朱zhu 胡hu 郭guo 何he 林lin 罗luo 梁liang"
-)
+CHINESE_FAMILY = "王wang 李li 张zhang 刘liu 陈chen 杨yang 黄huang 赵zhao 吴wu 周zhou 徐xu 孙sun 马ma 朱zhu 胡hu 郭guo 何he 林lin 罗luo 梁liang"
 CHINESE_GIVEN = (
     "伟wei 芳fang 娜na 敏min 静jing 丽li 强qiang 磊lei 军jun 洋yang 艳yan 勇yong 杰jie 涛tao 明ming "
     "秀英xiuying 晓雨xiaoyu 子涵zihan 欣怡xinyi 浩然haoran 诗涵shihan 梓萱zixuan 宇轩yuxuan "

@@ -36,9 +36,7 @@ def stock_night(settings: SimulationSettings) -> int:
     return _night(settings)
 
 
-def break_rows(
-    connection: duckdb.DuckDBPyConnection, settings: SimulationSettings, source: Path, rows: dict[str, list[int]]
-) -> tuple[Defect, ...]:
+def break_rows(connection: duckdb.DuckDBPyConnection, settings: SimulationSettings, source: Path, rows: dict[str, list[int]]) -> tuple[Defect, ...]:
     """Break one row in each of four feeds' files below ``source``; list them, with the one already in the inventory."""
     d = _night(settings)
     ds = settings.nights[d]
@@ -51,11 +49,7 @@ def break_rows(
     if rows["logistics_shipments"][d] >= MIN_ROWS:
         found.append(_impossible_delivery(connection, source, f"logistics/shipments/shipments_{ds}.csv", d))
     file = f"logistics/inventory/inventory_{ds}.parquet"
-    found.append(
-        Defect(
-            "logistics_inventory", file, 3, f"{ds}, SKU-00003, S001", "on_hand is -40", "row quarantined: below minimum"
-        )
-    )
+    found.append(Defect("logistics_inventory", file, 3, f"{ds}, SKU-00003, S001", "on_hand is -40", "row quarantined: below minimum"))
     return tuple(defect for defect in found if defect)
 
 
@@ -102,17 +96,13 @@ def _cut_event(source: Path, file: str) -> Defect:
     event = json.loads(line)
     key = f"{event['user_pseudo_id']}-{event['event_timestamp']}-{event['event_name']}"
     row = _edit(source / file, line, lambda whole: whole[: len(whole) // 2], 0)
-    return Defect(
-        "shop_events", file, row, key, "the JSON document ends in its middle", "row quarantined: not valid JSON"
-    )
+    return Defect("shop_events", file, row, key, "the JSON document ends in its middle", "row quarantined: not valid JSON")
 
 
 def _spend_without_campaign(source: Path, file: str, ds: str) -> Defect:
     key = f"{ds},douyin,members-week,members-week-2,"
     row = _edit(source / file, key.encode(), lambda line: line.replace(b",members-week,", b",,"), 1)
-    return Defect(
-        "social_spend", file, row, key.rstrip(","), "campaign_id is empty", "row quarantined: campaign_id is required"
-    )
+    return Defect("social_spend", file, row, key.rstrip(","), "campaign_id is empty", "row quarantined: campaign_id is required")
 
 
 def _impossible_delivery(connection: duckdb.DuckDBPyConnection, source: Path, file: str, d: int) -> Defect | None:

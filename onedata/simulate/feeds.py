@@ -214,9 +214,7 @@ def deliver(connection: duckdb.DuckDBPyConnection, settings: SimulationSettings,
             for each in DELIVERIES
             if d == 0 or not each.first_night_only
         }
-        counts["shop_order_lines"] = _one(
-            connection, f"select sum(len(line_items)) from order_version join basket using (visit_no) where night = {d}"
-        )
+        counts["shop_order_lines"] = _one(connection, f"select sum(len(line_items)) from order_version join basket using (visit_no) where night = {d}")
         counts |= deliver_tills(connection, d, source / "pos" / "transactions", str(ds))
         counts["social_engagements"] = _pages(connection, d, source / "social" / "engagements", str(ds))
         for feed, count in counts.items():

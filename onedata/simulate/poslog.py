@@ -58,8 +58,6 @@ def deliver_tills(connection: duckdb.DuckDBPyConnection, d: int, folder: Path, d
     """One POSLog file a store; rows of both feeds that it holds."""
     tickets = lines = 0
     for store, retail, items, xml in connection.execute(POSLOG.format(d=d)).fetchall():
-        (folder / f"poslog_{ds}_{store:03d}.xml").write_text(
-            f"{POSLOG_HEAD}{xml}\n</POSLog>\n", encoding="utf-8", newline="\n"
-        )
+        (folder / f"poslog_{ds}_{store:03d}.xml").write_text(f"{POSLOG_HEAD}{xml}\n</POSLog>\n", encoding="utf-8", newline="\n")
         tickets, lines = tickets + int(retail), lines + int(items)
     return {"pos_transactions": tickets, "pos_transaction_lines": lines}

@@ -66,9 +66,7 @@ def write_truth(
     for name, select in (("persons", PERSONS), ("orders", orders)):
         target = str(folder / f"{name}.parquet").replace("'", "''")
         connection.execute(f"copy ({select}) to '{target}' (format parquet)")
-    (folder / "totals.json").write_text(
-        json.dumps(_totals(connection, settings, rows, defects), indent=2) + "\n", encoding="utf-8"
-    )
+    (folder / "totals.json").write_text(json.dumps(_totals(connection, settings, rows, defects), indent=2) + "\n", encoding="utf-8")
 
 
 def _totals(

@@ -150,10 +150,7 @@ def build_world(connection: duckdb.DuckDBPyConnection, settings: SimulationSetti
         connection.execute(f"set variable {name} = ?", [value])
     connection.execute("create table city (city_no int, city text, province text, zip4 text, lat double, lon double)")
     connection.executemany("insert into city values (?, ?, ?, ?, ?, ?)", _numbered(catalogue.CITIES))
-    connection.execute(
-        "create table category "
-        "(category_no int, category text, nouns text, low double, high double, weight int, region text)"
-    )
+    connection.execute("create table category (category_no int, category text, nouns text, low double, high double, weight int, region text)")
     connection.executemany("insert into category values (?, ?, ?, ?, ?, ?, ?)", _numbered(catalogue.CATEGORIES))
     connection.execute("create table remark (remark_no int, score int, remark text)")
     connection.executemany("insert into remark values (?, ?, ?)", _numbered(catalogue.COMMENTS))

@@ -20,7 +20,7 @@ class WarehouseBusy(RuntimeError):
 
 
 @contextmanager
-def open_warehouse(settings: Settings, say: Callable[[str], None] = lambda text: None) -> Iterator[duckdb.DuckDBPyConnection]:
+def open_warehouse(settings: Settings, say: Callable[[str], None] = print) -> Iterator[duckdb.DuckDBPyConnection]:
     """The warehouse's connection, UTC, with the settings' memory and thread limits; closed (and unlocked) at the end.
 
     Args:

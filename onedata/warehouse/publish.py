@@ -14,8 +14,8 @@ from typing import Any
 
 import duckdb
 
-from onedata.readers.base import quote_name, quote_text
 from onedata.settings import Settings
+from onedata.sql import quote_name, quote_text
 
 OPS_VIEWS: Mapping[str, tuple[str, str, Mapping[str, str]]] = {
     "ops_file": (

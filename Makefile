@@ -1,0 +1,43 @@
+# One way in: make run, make test, make dev. Everything lives in .venv and in the data home (./data, or ONEDATA_HOME).
+PYTHON ?= python3
+VENV := .venv
+INSTALLED := $(VENV)/.installed
+
+.PHONY: help setup run test dev lint clean
+
+help:
+	@echo "make run    set up, generate a small retailer, run its nights, print the result"
+	@echo "make test   set up, run every test"
+	@echo "make dev    set up, open the Dagster UI on http://127.0.0.1:3000"
+	@echo "make lint   ruff, mypy, sqlfluff"
+	@echo "make clean  remove the data home's generated retailer and its state"
+
+setup: $(INSTALLED)
+
+$(INSTALLED): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(0 if (3, 11) <= v[:2] < (3, 14) else f"onedata needs Python 3.11 to 3.13, this is {v[0]}.{v[1]}: make setup PYTHON=python3.12")'
+	@echo "setup: an isolated environment in $(VENV), locked versions (one to three minutes)"
+	@$(PYTHON) -m venv $(VENV)
+	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
+	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+	@echo "setup: done"
+
+run: setup
+	@$(VENV)/bin/onedata demo
+
+test: setup
+	@echo "test: unit, graph, gates, layers, nights, examples (about ten minutes on two cores)"
+	@$(VENV)/bin/python -m pytest
+
+dev: setup
+	@$(VENV)/bin/onedata dev
+
+lint: setup
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+	$(VENV)/bin/sqlfluff lint --processes 2 dbt_project/models
+
+clean:
+	rm -rf data
