@@ -9,10 +9,12 @@ from typing import Annotated
 import typer
 
 from onedata.cli import SettingsOption, SourceOption, app, fail, settings_from
+from onedata.landing.files import SourceMissing
 from onedata.report import night_report
 from onedata.settings import REPOSITORY
 from onedata.simulate import SimulationSettings
 from onedata.simulate import simulate as simulate_retailer
+from onedata.warehouse import WarehouseBusy
 
 main = app
 
@@ -35,7 +37,13 @@ def run(
     settings = settings_from(settings_file, source)
     from assets.runner import run_nights, select_nights
 
-    nights = select_nights(settings, _day(ds or first), _day(ds or last))
+    try:
+        nights = select_nights(settings, _day(ds or first), _day(ds or last))
+    except (SourceMissing, WarehouseBusy) as error:
+        fail(str(error))
+    if not nights and settings.published_database.exists():
+        typer.echo(f"nothing new below {settings.source}; every file there is published\n\n{night_report(settings)}")
+        return
     if not nights:
         fail(f"no night to run: no file below {settings.source} matches a contract of {settings.contracts}. Check `source`, or give --ds.")
     typer.echo(f"{len(nights)} nights from {nights[0]} to {nights[-1]}, {'one run each' if each_night else 'in one run'}; data home {settings.home}")

@@ -13,7 +13,7 @@ from assets.resources import Warehouse
 from assets.warehouse import LayerTranslator
 from onedata.quality.stages import require_open
 from onedata.retailer import Retailer
-from onedata.warehouse.publish import build_candidate, published_tables, swap_in
+from onedata.warehouse.publish import build_candidate, publication_night, published_tables, swap_in
 
 CANDIDATE_KEY = dg.AssetKey(["published", "candidate"])
 PUBLISHED_KEY = dg.AssetKey(["published", "onedata"])
@@ -37,7 +37,8 @@ def publish_assets(retailer: Retailer, dbt: Dbt, translator: LayerTranslator) ->
     def candidate(context: dg.AssetExecutionContext) -> dg.MaterializeResult[None]:
         warehouse: Warehouse = context.resources.warehouse
         require_open(warehouse.con, "published")
-        counts = build_candidate(warehouse.con, retailer.settings, published_tables(warehouse.manifest), night_of(context, warehouse))
+        night = publication_night(warehouse.con, night_of(context, warehouse))
+        counts = build_candidate(warehouse.con, retailer.settings, published_tables(warehouse.manifest), night)
         return dg.MaterializeResult(
             metadata={"dagster/row_count": sum(counts.values()), "tables": dg.MetadataValue.md(markdown(["table", "rows"], list(counts.items())))}
         )
@@ -54,7 +55,7 @@ def publish_assets(retailer: Retailer, dbt: Dbt, translator: LayerTranslator) ->
     )
     def onedata(context: dg.AssetExecutionContext) -> dg.MaterializeResult[None]:
         warehouse: Warehouse = context.resources.warehouse
-        night = night_of(context, warehouse)
+        night = publication_night(warehouse.con, night_of(context, warehouse))
         own = swap_in(warehouse.con, retailer.settings, night)
         started = datetime.fromtimestamp(context.instance.get_run_stats(context.run_id).start_time or 0, UTC).replace(tzinfo=None)
         usage = resource.getrusage(resource.RUSAGE_SELF)

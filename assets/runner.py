@@ -11,19 +11,40 @@ import typer
 
 from assets.definitions import NIGHTLY, build_definitions
 from assets.nights import FULL_REFRESH_TAG, PROCESS_TAG, range_tags
+from onedata.landing import create_ledger
 from onedata.landing.files import discover
 from onedata.report import closed_gates
 from onedata.retailer import load_retailer
 from onedata.settings import REPOSITORY, Settings
+from onedata.warehouse import open_warehouse
 
 
 def select_nights(settings: Settings, first: date | None, last: date | None) -> list[date]:
-    """The nights to run: those files are for, from `first` to `last`; an explicit bound is a night also without files."""
+    """The nights to run: those with files, from `first` to `last`; a bound that is given is a night also without files.
+
+    Without bounds only nights with something to do: a file the ledger does not know, or a delivery that was not published.
+    """
     retailer = load_retailer(settings)
     far = last or date.today()
-    found = {ds for feed in retailer.feeds for _, ds in discover(settings.source, feed, far)}
-    found |= {day for day in (first, last) if day}
+    known, pending = _ledger(settings) if first is None and last is None else (set(), set())
+    found = {day for day in (first, last) if day} | pending
+    for feed in retailer.feeds:
+        for path, ds in discover(settings.source, feed, far):
+            stat = path.stat()
+            if (feed.name, path.relative_to(settings.source).as_posix(), stat.st_size, stat.st_mtime_ns) not in known:
+                found.add(ds)
     return sorted(day for day in found if (first is None or day >= first) and day <= far)
+
+
+def _ledger(settings: Settings) -> tuple[set[tuple[str, str, int, int]], set[date]]:
+    """Files that have landed, and nights with deliveries that were not published; nothing known where there is no warehouse yet."""
+    if not settings.warehouse.exists():
+        return set(), set()
+    with open_warehouse(settings, typer.echo) as con:
+        create_ledger(con)
+        files = con.execute("select f.feed, f.path, f.size_bytes, f.mtime_ns from ops.file f join ops.delivery d using (batch_id) where d.status = 'applied'")
+        known = set(files.fetchall())
+        return known, {row[0] for row in con.execute("select distinct ds from ops.delivery where status <> 'applied'").fetchall()}
 
 
 def prepare_instance(settings: Settings) -> None:

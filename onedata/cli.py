@@ -9,7 +9,7 @@ import typer
 from onedata.contracts import ContractError, load_entities
 from onedata.contracts.derive import write_derived
 from onedata.contracts.identifiers import load_identifier_policy
-from onedata.report import night_report
+from onedata.report import status_report
 from onedata.retailer import load_retailer
 from onedata.settings import REPOSITORY, Settings, SettingsError, load_settings
 from onedata.simulate import SimulationSettings
@@ -66,7 +66,7 @@ def simulate(
 @app.command()
 def status(settings_file: SettingsOption = None) -> None:
     """What is published, what was received and quarantined, and which gates are closed."""
-    typer.echo(night_report(settings_from(settings_file, None)))
+    typer.echo(status_report(settings_from(settings_file, None)))
 
 
 @app.command()

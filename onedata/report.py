@@ -72,9 +72,23 @@ def _short(path: Path) -> str:
     return str(path.relative_to(REPOSITORY)) if path.is_relative_to(REPOSITORY) and Path.cwd() == REPOSITORY else str(path)
 
 
+def status_report(settings: Settings) -> str:
+    """What is published, and which gates the last run left closed (unknown while a night holds the warehouse)."""
+    report = night_report(settings)
+    if not settings.warehouse.exists():
+        return report
+    try:
+        with duckdb.connect(str(settings.warehouse), read_only=True) as con:
+            last = con.execute("select arg_max(run_id, checked_at) from ops.gate").fetchone()
+    except duckdb.IOException:
+        return report + "\n\nA night is running: its gates are seen in the Dagster UI."
+    gates = closed_gates(settings, last[0]) if last and last[0] else ""
+    return report + ("\n\n" + gates if gates else "\n\nAll gates of the last run are open.")
+
+
 def closed_gates(settings: Settings, run_id: str) -> str:
     """The gates that closed in a run, in words; '' where none did."""
-    with duckdb.connect(str(settings.warehouse)) as con:
+    with duckdb.connect(str(settings.warehouse), read_only=True) as con:
         rows = con.execute(
             "select stage, subject, rule, message from ops.gate where run_id = ? and severity = 'error' and not passed order by checked_at, subject, rule",
             [run_id],

@@ -110,6 +110,12 @@ def published_tables(manifest: Mapping[str, Any]) -> list[PublishedTable]:
     return tables + [PublishedTable(name, source, text, columns) for name, (text, source, columns) in OPS_VIEWS.items()]
 
 
+def publication_night(con: duckdb.DuckDBPyConnection, night: date) -> date:
+    """The night a publication shows: the run's, or the last one with accepted rows where an older night is run again."""
+    row = con.execute("select greatest(?::date, max(ds)) from ops.batch", [night]).fetchone()
+    return row[0] if row and row[0] else night
+
+
 def candidate_path(settings: Settings) -> Path:
     return settings.published / "candidate" / "onedata.duckdb"
 
