@@ -8,12 +8,12 @@ from pathlib import Path
 import duckdb
 
 from onedata.contracts.identifiers import IdentifierPolicy
-from onedata.contracts.model import Column, Feed
+from onedata.contracts.model import Feed
 from onedata.landing import files as arrivals
 from onedata.landing.book import Arrival, Landed, book, landed_totals
 from onedata.landing.recover import recover
 from onedata.landing.rows import is_row_identity, typed_rows
-from onedata.landing.vault import keep, normalise_sql, open_vault, token_sql, usable_sql
+from onedata.landing.vault import open_vault, tokenise
 from onedata.readers import READERS, Reading, SourceFile
 from onedata.settings import Settings
 from onedata.sql import transaction
@@ -63,11 +63,11 @@ def _batches(feed: Feed, files: Sequence[SourceFile]) -> dict[date, str]:
 
 
 def _clear(con: duckdb.DuckDBPyConnection) -> None:
-    for name in ("landing_rows", "landing_files", "landing_rejects", "landing_duplicates", "landing_base"):
-        con.execute(f"drop table if exists temp.{name}")
-    kind = con.execute("select table_type from information_schema.tables where table_name = 'landing_keyed'").fetchone()
-    if kind:
-        con.execute(f"drop {'view' if kind[0] == 'VIEW' else 'table'} temp.landing_keyed")
+    """Drop the landing's temp tables: they hold raw identifiers."""
+    for kind in ("view", "table"):
+        names = con.execute(f"select {kind}_name from duckdb_{kind}s() where temporary and {kind}_name like 'landing_%'").fetchall()
+        for (name,) in names:
+            con.execute(f"drop {kind} temp.{name}")
 
 
 def _register(con: duckdb.DuckDBPyConnection, files: Sequence[SourceFile], batches: dict[date, str]) -> None:
@@ -138,29 +138,19 @@ def _stage(con: duckdb.DuckDBPyConnection, settings: Settings, policy: Identifie
     folder.mkdir(parents=True, exist_ok=True)
     mapped = {item.column.name for item in feed.fields}
     core = [column for column in feed.entity.columns if column.classification == "core" and column.name in mapped]
-    rows = "temp.landing_good"
-    con.execute(
-        f"create or replace temp view landing_good as select k.* replace (null as _raw), {_tokens(core, policy)} b.base, f.path, f.batch_id "
-        "from landing_keyed k join landing_files f on f.number = k._file_number join landing_base b on b._file_number = k._file_number "
-        "where k._rule is null and k._id not in (select _id from landing_duplicates)"
-    )
     with open_vault(con, settings.vault):
-        keep(con, rows, core)
-        for ds, batch in arrival.batches.items():
-            file = folder / f"{batch}.parquet"
-            # The rows stand in file order, so naming the files lets DuckDB skip the other nights' rows.
-            numbers = ", ".join(str(member.number) for member in arrival.fresh if member.ds == ds)
-            night = f"select {_output(feed, mapped, arrival.arrived_at)} from {rows} where _file_number in ({numbers}) order by _id"
-            con.execute(f"copy ({night}) to '{file}.tmp' (format parquet)")
-            Path(f"{file}.tmp").replace(file)
-
-
-def _tokens(core: Sequence[Column], policy: IdentifierPolicy) -> str:
-    parts = []
-    for column in core:
-        value = normalise_sql(column, f"k.{column.name}")
-        parts.append(f"case when {usable_sql(column, value, policy)} then {token_sql(value)} end as _token_{column.name}, ")
-    return "".join(parts)
+        tokens = {column.name: tokenise(con, "landing_keyed", column, policy) for column in core}
+    joins = " ".join(f"left join {table} on {table}.value = k.{name}" for name, table in tokens.items())
+    for ds, batch in arrival.batches.items():
+        file = folder / f"{batch}.parquet"
+        # The rows stand in file order, so naming the files lets DuckDB skip the other nights' rows.
+        numbers = ", ".join(str(member.number) for member in arrival.fresh if member.ds == ds)
+        con.execute(
+            f"copy (select {_output(feed, mapped, arrival.arrived_at)} from landing_keyed k join landing_files f on f.number = k._file_number "
+            f"join landing_base b on b._file_number = k._file_number {joins} where k._file_number in ({numbers}) and k._rule is null "
+            f"and k._id not in (select _id from landing_duplicates) order by k._id) to '{file}.tmp' (format parquet)"
+        )
+        Path(f"{file}.tmp").replace(file)
 
 
 def _output(feed: Feed, mapped: set[str], arrived_at: datetime) -> str:
@@ -170,14 +160,14 @@ def _output(feed: Feed, mapped: set[str], arrived_at: datetime) -> str:
         if column.name not in mapped:
             columns.append(f"null::{column.sql_type} as {column.name}")
         else:
-            columns.append(f"_token_{column.name} as {column.name}" if column.classification == "core" else column.name)
+            columns.append(f"landing_token_{column.name}.token as {column.name}" if column.classification == "core" else f"k.{column.name}")
     lineage = [
         f"'{feed.system}' as source_system",
         f"'{feed.name}' as _feed",
-        "path as _file",
-        "_id - base as _row",
+        "f.path as _file",
+        "k._id - b.base as _row",
         f"timestamp '{arrived_at.isoformat(sep=' ')}' as _arrived_at",
-        "batch_id as _batch",
-        "_hash",
+        "f.batch_id as _batch",
+        "k._hash",
     ]
     return ", ".join(columns + lineage)

@@ -88,7 +88,8 @@ def _checks(item: Field) -> list[tuple[str, str, str]]:
     """Rule name, predicate of a bad row, SQL of the reason."""
     name, given = item.column.name, GIVEN + item.column.name
     field_name = f"{name} (source field {item.physical_name})" if item.physical_name and item.physical_name != name else name
-    shown = f"coalesce('\"' || left({given}::varchar, 80) || '\"', 'nothing')"
+    # A reason travels further than the raw row does: it never repeats a raw identifier.
+    shown = "'its value'" if item.column.classification == "core" else f"coalesce('\"' || left({given}::varchar, 80) || '\"', 'nothing')"
     # `_broken is null`: a record that could not be taken apart has no values to judge.
     checks = []
     if item.column.type != "text":

@@ -6,7 +6,7 @@ Method: token = first 128 bits of HMAC-SHA-256 (RFC 2104) of the normalised valu
 import hashlib
 import os
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -85,12 +85,28 @@ def token_sql(value: str) -> str:
     return f"left(sha256(getvariable('token_outer') || {inner}), {TOKEN_CHARACTERS})"
 
 
-def keep(con: duckdb.DuckDBPyConnection, rows: str, columns: Sequence[Column]) -> None:
-    """Put the raw values of `rows` (a relation with `<name>` raw and `_token_<name>`) into the vault, each token once."""
-    for column in columns:
-        kind = column.identifier.type if column.identifier else column.name
-        con.execute(
-            f"insert into vault.token select token, {quote_text(kind)}, min(value) from (select _token_{column.name} as token, "
-            f"{column.name} as value from {rows} where _token_{column.name} is not null) "
-            f"where token not in (select token from vault.token where kind = {quote_text(kind)}) group by token"
-        )
+def tokenise(con: duckdb.DuckDBPyConnection, rows: str, column: Column, policy: IdentifierPolicy) -> str:
+    """Make the tokens of one column, each distinct value once, and put the raw values into the vault.
+
+    Args:
+        con: A connection inside `open_vault`.
+        rows: A relation that holds the column's raw values.
+        column: A core column.
+        policy: Values that name nobody; they get no token.
+
+    Returns:
+        The name of a temp table (value, token), one row a distinct raw value.
+    """
+    kind = column.identifier.type if column.identifier else column.name
+    table = f"landing_token_{column.name}"
+    normalised = normalise_sql(column, "value")
+    token = f"case when {usable_sql(column, 'normalised', policy)} then {token_sql('normalised')} end"
+    con.execute(
+        f"create or replace temp table {table} as select value, {token} as token "
+        f"from (select value, {normalised} as normalised from (select distinct {column.name} as value from {rows} where {column.name} is not null))"
+    )
+    con.execute(
+        f"insert into vault.token select token, {quote_text(kind)}, min(value) from {table} where token is not null "
+        f"and token not in (select token from vault.token where kind = {quote_text(kind)}) group by token"
+    )
+    return table

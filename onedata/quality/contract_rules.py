@@ -1,5 +1,7 @@
 """Rules of a feed's contract on what landed: the row rules again, as a guard on the quarantine, and the rules on the whole delivery."""
 
+from dataclasses import replace
+
 from onedata.contracts.model import Feed, Rule
 from onedata.landing.rows import is_row_identity
 
@@ -7,7 +9,8 @@ from onedata.landing.rows import is_row_identity
 def contract_rules(feed: Feed) -> tuple[Rule, ...]:
     """Every rule the staged rows of `feed` must hold.
 
-    Raw identifiers have become tokens by then, so value rules on `core` columns were judged at landing only.
+    Raw identifiers have become tokens by then, so value rules on `core` columns were judged at landing only. A backfill stages many
+    deliveries at once: keys are unique within each, not across them, where the same key is a new version.
     """
     rules: list[Rule] = []
     for item in feed.fields:
@@ -16,4 +19,8 @@ def contract_rules(feed: Feed) -> tuple[Rule, ...]:
             rules.append(Rule(f"{item.column.name}_required", "nullValues", (item.column.name,), {}, 0, 0))
         if not core:
             rules += item.rules
-    return (*rules, *feed.rules)
+    return (*rules, *(_within_delivery(rule) for rule in feed.rules))
+
+
+def _within_delivery(rule: Rule) -> Rule:
+    return replace(rule, columns=(*rule.columns, "_batch")) if rule.metric == "duplicateValues" else rule
