@@ -1,0 +1,65 @@
+"""Fixtures every folder may use: one simulated retailer and one undisturbed sequence of nights a session."""
+
+import json
+import os
+from collections.abc import Iterator
+from typing import Any
+
+import dagster as dg
+import pytest
+from support import MISSING, NIGHTS, Simulated, Story, environment_kept, home_at, run_well, story
+
+from onedata.retailer import Retailer, load_retailer
+from onedata.simulate import SimulationSettings, simulate
+
+@pytest.fixture(scope="session", autouse=True)
+def own_settings_only() -> Iterator[None]:
+    """Settings of whoever runs the tests must not reach them."""
+    with environment_kept():
+        for name in [name for name in os.environ if name.startswith("ONEDATA_") and name != "ONEDATA_SHARED_DATA"]:
+            del os.environ[name]
+        os.environ.pop("DAGSTER_HOME", None)
+        yield
+
+
+@pytest.fixture(scope="session")
+def simulated(tmp_path_factory: pytest.TempPathFactory) -> Simulated:
+    """200 customers, three nights: small, and with every planted defect and repeated row."""
+    out = tmp_path_factory.mktemp("retailer") / "out"
+    simulate(SimulationSettings(customers=200, days=len(NIGHTS), start=NIGHTS[0]), out)
+    return Simulated(out / "source", json.loads((out / "truth" / "totals.json").read_text(encoding="utf-8")))
+
+
+@pytest.fixture(scope="session")
+def one_by_one(simulated: Simulated, tmp_path_factory: pytest.TempPathFactory) -> Story:
+    """Three nights, one run each, nothing in their way: what every other way must come to."""
+    settings = home_at(tmp_path_factory.mktemp("one_by_one"), simulated.source)
+    return story(settings, "nights", run_well(settings, NIGHTS))
+
+
+@pytest.fixture(scope="session")
+def retailer(simulated: Simulated, tmp_path_factory: pytest.TempPathFactory) -> Retailer:
+    """The built-in retailer with a home of its own, in development."""
+    return load_retailer(home_at(tmp_path_factory.mktemp("graph"), simulated.source))
+
+
+@pytest.fixture(scope="session")
+def graph(retailer: Retailer) -> dg.Definitions:
+    """Its Dagster definitions, as a deployment loads them."""
+    from assets.definitions import build_definitions
+
+    with environment_kept():
+        return build_definitions(retailer)
+
+
+@pytest.fixture(scope="session")
+def manifest(graph: dg.Definitions, retailer: Retailer) -> dict[str, Any]:
+    """dbt's manifest of the project."""
+    return dict(json.loads((retailer.settings.dbt_target / "target" / "manifest.json").read_text(encoding="utf-8")))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if MISSING:
+        terminalreporter.write_sep("!", "REAL DATA IS MISSING: these tests did not run", red=True, bold=True)
+        for text in sorted(set(MISSING)):
+            terminalreporter.write_line(text, red=True)

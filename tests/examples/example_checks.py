@@ -1,0 +1,37 @@
+"""A retailer's home built from an example's own contracts and settings."""
+
+import shutil
+from datetime import date, timedelta
+from pathlib import Path
+
+from support import Story, example_settings, run_well, story
+
+from onedata.contracts import load_entities, load_feeds
+from onedata.settings import Settings
+
+
+def invoice_days(source: Path) -> list[date]:
+    return sorted(date.fromisoformat(path.stem) for path in (source / "by-day").glob("*.csv"))
+
+
+def home_of(name: str, source: Path, folder: Path) -> Settings:
+    return example_settings(name, source, folder)
+
+
+def linked(source: Path, to: Path) -> Path:
+    """The source's files by symbolic link: a folder a test may add files to."""
+    (to / "by-day").mkdir(parents=True)
+    for path in (source / "by-day").glob("*.csv"):
+        (to / "by-day" / path.name).symlink_to(path)
+    return to
+
+
+def delivered_again(settings: Settings, first: date, last: date) -> Story:
+    """The home after a night whose file is the first day's, under a new name."""
+    night = last + timedelta(days=1)
+    shutil.copy(settings.source / "by-day" / f"{first}.csv", settings.source / "by-day" / f"{night}.csv")
+    return story(settings, "again", run_well(settings, [night]))
+
+
+def feeds_of(settings: Settings) -> set[str]:
+    return {feed.name for feed in load_feeds(settings.contracts, load_entities(settings.canonical))}

@@ -1,0 +1,71 @@
+"""Olist, nine files of a Brazilian marketplace: online, logistics and survey feeds by contracts alone."""
+
+import csv
+from datetime import date
+from pathlib import Path
+
+import pytest
+from example_checks import feeds_of, home_of
+from support import Story, ask, run_well, shared_data, story, unbalanced_files
+
+NIGHT = date(2026, 1, 5)
+
+
+@pytest.fixture(scope="module")
+def source() -> Path:
+    return shared_data("olist_sample")
+
+
+@pytest.fixture(scope="module")
+def olist(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Story:
+    settings = home_of("olist_sample", source, tmp_path_factory.mktemp("olist"))
+    return story(settings, "olist", run_well(settings, [NIGHT]))
+
+
+@pytest.mark.parametrize(
+    ("table", "rows"),
+    [("dwd_order", 8_135), ("dwd_order_line", 8_365), ("dwd_payment", 8_924), ("dwd_survey_response", 8_225), ("dwd_postcode_location", 45_928)],
+)
+def test_every_row_of_the_source_is_there(olist: Story, table: str, rows: int) -> None:
+    key = ask(olist.warehouse, f"select count(*) from dwd.{table}")
+    assert key == [(rows,)]
+
+
+def test_no_row_is_quarantined(olist: Story) -> None:
+    assert ask(olist.warehouse, "select feed, count(*) from ops.quarantine group by feed") == []
+
+
+def test_the_ledger_balances(olist: Story) -> None:
+    assert unbalanced_files(olist.warehouse) == []
+
+
+def test_every_feed_landed(olist: Story) -> None:
+    assert {row[0] for row in ask(olist.warehouse, "select feed from ops.file where received > 0")} == feeds_of(olist.settings)
+
+
+def test_reviews_over_several_lines_are_read_whole(olist: Story, source: Path) -> None:
+    # Python's own CSV reader is the other opinion.
+    with (source / "olist_order_reviews_dataset.csv").open(encoding="utf-8", newline="") as stream:
+        expected = sum("\n" in row["review_comment_message"].strip() for row in csv.DictReader(stream))
+    assert expected > 100
+    assert ask(olist.warehouse, "select count(*) from dwd.dwd_survey_response where contains(comment, chr(10))") == [(expected,)]
+
+
+def test_no_delivered_parcel_with_a_promise_is_lost_in_fulfilment(olist: Story) -> None:
+    parcels = ask(olist.published, "select sum(delivered_count)::bigint, sum(on_time_count)::bigint, sum(due_count)::bigint from dws_fulfilment_day")[0]
+    assert parcels[0] >= 7_000
+    assert 0 < parcels[1] < parcels[2]
+
+
+def test_deliveries_against_promises_are_a_published_metric(olist: Story) -> None:
+    on_time = ask(olist.published, "select sum(on_time_count) / sum(due_count) from dws_fulfilment_day")[0][0]
+    metric = ask(olist.published, "select is_available, value from ads_kpi where kpi_id = 'on_time_delivery_rate' and period = 'all'")[0]
+    assert metric[0]
+    assert float(metric[1]) == pytest.approx(float(on_time), abs=1e-4)
+
+
+def test_on_time_is_what_the_source_says(olist: Story, source: Path) -> None:
+    with (source / "olist_orders_dataset.csv").open(encoding="utf-8", newline="") as stream:
+        orders = [row for row in csv.DictReader(stream) if row["order_status"] != "canceled"]
+    on_time = sum(bool(row["order_delivered_customer_date"]) and row["order_delivered_customer_date"] <= row["order_estimated_delivery_date"] for row in orders)
+    assert ask(olist.published, "select sum(on_time_count)::bigint from dws_fulfilment_day") == [(on_time,)]

@@ -1,0 +1,105 @@
+"""UCI Online Retail, 305 days of invoices of a real shop: its published totals come out of the whole way, to the penny."""
+
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from example_checks import delivered_again, home_of, invoice_days, linked
+from support import Story, ask, differences, run_well, shared_data, story, unbalanced_files
+
+PREFIX = 6
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return linked(shared_data("online_retail"), tmp_path_factory.mktemp("invoices") / "source")
+
+
+@pytest.fixture(scope="module")
+def whole(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Story:
+    """All 305 nights in one run."""
+    settings = home_of("online_retail", source, tmp_path_factory.mktemp("whole"))
+    return story(settings, "whole", run_well(settings, invoice_days(source), each_night=False))
+
+
+@pytest.fixture(scope="module")
+def in_steps(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Story:
+    """Six nights one by one, then the other 299 in one run."""
+    settings = home_of("online_retail", source, tmp_path_factory.mktemp("steps"))
+    days = invoice_days(source)
+    run_well(settings, days[:PREFIX])
+    return story(settings, "steps", run_well(settings, days[PREFIX:], each_night=False))
+
+
+@pytest.fixture(scope="module")
+def again(whole: Story, in_steps: Story) -> Story:
+    """The first day's file once more, after `whole` and `in_steps` have read the folder."""
+    days = invoice_days(whole.settings.source)
+    return delivered_again(whole.settings, days[0], days[-1])
+
+
+def test_all_rows_are_received_and_none_is_lost(whole: Story) -> None:
+    assert ask(whole.warehouse, "select count(*), sum(received), sum(accepted), sum(quarantined), sum(duplicate) from ops.file") == [(305, 541_909, 541_909, 0, 0)]
+    assert unbalanced_files(whole.warehouse) == []
+
+
+def test_every_row_is_an_order_line(whole: Story) -> None:
+    assert ask(whole.warehouse, "select count(*) from dwd.dwd_order_line") == [(541_909,)]
+
+
+def test_every_invoice_is_kept(whole: Story) -> None:
+    assert ask(whole.warehouse, "select count(distinct order_id) from dwd.dwd_order_line") == [(25_900,)]
+
+
+def test_every_customer_is_kept(whole: Story) -> None:
+    assert ask(whole.warehouse, "select count(distinct identity_key) from dwd.dwd_order_line") == [(4_372,)]
+
+
+def test_sales_without_a_customer_are_kept(whole: Story) -> None:
+    assert ask(whole.warehouse, "select count(*) from dwd.dwd_order_line where identity_key is null") == [(135_080,)]
+
+
+def test_cancellations_are_returns(whole: Story) -> None:
+    assert ask(whole.warehouse, "select count(*), bool_and(order_id like 'C%') from dwd.dwd_order_line where line_type = 'return'") == [(9_288, True)]
+
+
+def test_lines_that_repeat_in_an_invoice_are_separate_sales(whole: Story) -> None:
+    repeats = "select count(*) - count(distinct (order_id, product_id, product_name, quantity, sold_at, unit_price, identity_key, country)) from dwd.dwd_order_line"
+    assert ask(whole.warehouse, repeats) == [(5_268,)]
+
+
+def test_the_gross_of_the_lines_is_exact(whole: Story) -> None:
+    assert _pence(ask(whole.warehouse, "select sum(gross_amount) from dwd.dwd_order_line")[0][0]) == Decimal("9747747.93")
+
+
+def test_the_published_money_is_exact(whole: Story) -> None:
+    assert _pence(ask(whole.published, "select sum(net_revenue_base) from ads_channel_day")[0][0]) == Decimal("9747747.93")
+
+
+def test_the_published_metric_is_exact(whole: Story) -> None:
+    assert _pence(ask(whole.published, "select value from ads_kpi where kpi_id = 'net_revenue' and period = 'all'")[0][0]) == Decimal("9747747.93")
+
+
+def test_every_customer_is_published_once(whole: Story) -> None:
+    assert ask(whole.published, "select count(*), count(distinct oneid) from ads_customer_360") == [(4_372, 4_372)]
+
+
+def test_nights_and_a_backfill_end_in_the_same_tables(whole: Story, in_steps: Story) -> None:
+    assert differences(whole.warehouse, in_steps.warehouse) == {}
+
+
+def test_nights_and_a_backfill_give_the_same_one_ids(whole: Story, in_steps: Story) -> None:
+    question = "select identity_key, oneid from oneid.oneid_map order by all"
+    assert ask(whole.warehouse, question) == ask(in_steps.warehouse, question)
+
+
+def test_a_day_delivered_again_under_another_name_adds_nothing(whole: Story, again: Story) -> None:
+    assert differences(whole.warehouse, again.warehouse) == {}
+
+
+def test_a_day_delivered_again_is_counted_as_duplicates(again: Story) -> None:
+    assert ask(again.warehouse, "select count(*), bool_and(received = duplicate and accepted = 0) from ops.file where status = 'repeated'") == [(1, True)]
+
+
+def _pence(amount: object) -> Decimal:
+    return Decimal(str(amount)).quantize(Decimal("0.01"))

@@ -1,0 +1,22 @@
+"""What the gate tests break, and what they see of it."""
+
+from dataclasses import dataclass
+
+from support import NIGHTS, Outcome, Story
+
+ORDERS = f"shop/orders/orders_{NIGHTS[1]}.jsonl"
+INVENTORY = f"logistics/inventory/inventory_{NIGHTS[1]}.parquet"
+LEAK = "jane.doe@example.com"
+
+
+@dataclass(frozen=True)
+class Closed:
+    """The home after a run whose gate closed, and what analysts saw before and after (hash of the published file)."""
+
+    story: Story
+    published_before: str
+    published_after: str
+
+    @property
+    def outcome(self) -> Outcome:
+        return self.story.outcome

@@ -1,0 +1,126 @@
+"""Who may import whom, by reading the source."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from onedata.settings import REPOSITORY
+
+MOST_LINES = 300
+
+# A stage imports stages of its own or a lower number. Written down from the design: settings and contracts stand alone, readers know contracts,
+# landing knows readers, quality judges what landed, identity and warehouse stand on contracts, and what drives them all comes last.
+ORDER = {
+    "settings": 0,
+    "sql": 0,
+    "simulate": 0,
+    "contracts": 1,
+    "readers": 2,
+    "landing": 3,
+    "quality": 4,
+    "identity": 4,
+    "warehouse": 4,
+    "retailer": 5,
+    "report": 5,
+    "cli": 6,
+}
+MODULES = sorted((REPOSITORY / "onedata").rglob("*.py"))
+ALL = sorted([*MODULES, *(REPOSITORY / "assets").rglob("*.py")])
+
+
+def test_onedata_knows_no_dagster() -> None:
+    assert _importers(MODULES, "dagster") == _importers(MODULES, "dagster_dbt") == []
+
+
+def test_onedata_does_not_know_the_assets() -> None:
+    # cli.py is onedata's face; its entry point in assets imports it, not the other way round.
+    assert _importers(MODULES, "assets") == []
+
+
+def test_great_expectations_is_imported_in_one_place() -> None:
+    assert _importers(ALL, "great_expectations") == ["onedata/quality/gx.py"]
+
+
+def test_every_stage_of_onedata_has_its_place_in_the_order() -> None:
+    stages = {_stage(path) for path in MODULES} - {"__init__"}
+    assert stages == ORDER.keys()
+
+
+def test_a_stage_imports_only_earlier_ones() -> None:
+    backwards = [
+        f"{_name(path)} imports {module}"
+        for path in MODULES
+        for module in _imports(path)
+        if module.startswith("onedata.") and ORDER.get(module.split(".")[1], 99) > ORDER.get(_stage(path), 0)
+    ]
+    assert backwards == []
+
+
+def test_stages_side_by_side_do_not_know_each_other() -> None:
+    sideways = [
+        f"{_name(path)} imports {module}"
+        for path in MODULES
+        for module in _imports(path)
+        if module.startswith("onedata.") and module.split(".")[1] != _stage(path) and ORDER.get(module.split(".")[1]) == ORDER.get(_stage(path))
+    ]
+    assert sideways == []
+
+
+@pytest.mark.parametrize("path", ALL, ids=lambda path: str(path.relative_to(REPOSITORY)))
+def test_no_module_is_too_long(path: Path) -> None:
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= MOST_LINES
+
+
+def test_no_handler_swallows_everything() -> None:
+    broad = [
+        f"{_name(path)}:{node.lineno}"
+        for path in ALL
+        for node in ast.walk(_tree(path))
+        if isinstance(node, ast.ExceptHandler) and _is_broad(node) and not any(isinstance(inner, ast.Raise) for inner in ast.walk(node))
+    ]
+    assert broad == []
+
+
+def test_no_handler_catches_exception_by_that_name() -> None:
+    found = [f"{_name(path)}:{node.lineno}" for path in ALL for node in ast.walk(_tree(path)) if isinstance(node, ast.ExceptHandler) and _names(node) & {"Exception"}]
+    assert found == []
+
+
+@pytest.mark.parametrize("example", sorted(path.name for path in (REPOSITORY / "examples").iterdir() if path.is_dir()))
+def test_an_example_is_contracts_and_settings_only(example: str) -> None:
+    kinds = {path.suffix for path in (REPOSITORY / "examples" / example).rglob("*") if path.is_file()}
+    assert kinds <= {".yaml", ".toml", ".md"}
+
+
+def _is_broad(node: ast.ExceptHandler) -> bool:
+    return node.type is None or bool(_names(node) & {"Exception", "BaseException"})
+
+
+def _names(node: ast.ExceptHandler) -> set[str]:
+    return {inner.id for inner in ast.walk(node.type) if isinstance(inner, ast.Name)} if node.type else set()
+
+
+def _importers(paths: list[Path], package: str) -> list[str]:
+    return [_name(path) for path in paths if any(module == package or module.startswith(f"{package}.") for module in _imports(path))]
+
+
+def _imports(path: Path) -> Iterator[str]:
+    for node in ast.walk(_tree(path)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def _tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"), str(path))
+
+
+def _stage(path: Path) -> str:
+    return path.relative_to(REPOSITORY / "onedata").parts[0].removesuffix(".py")
+
+
+def _name(path: Path) -> str:
+    return path.relative_to(REPOSITORY).as_posix()

@@ -1,0 +1,97 @@
+"""Whatever the sequence of nights, the same tables come of it.
+
+Nothing is left out of the comparison of dim, dwd, dws and ads. Of the lake `_arrived_at` is left out: it is the machine's clock.
+"""
+
+import duckdb
+from support import Story, ask, differences, rows
+
+from onedata.settings import Settings
+
+
+def test_nights_one_by_one_equal_one_backfill(one_by_one: Story, backfill: Story) -> None:
+    assert differences(one_by_one.warehouse, backfill.warehouse) == {}
+
+
+def test_nights_one_by_one_equal_a_full_refresh(one_by_one: Story, rebuilt: Story) -> None:
+    assert differences(one_by_one.warehouse, rebuilt.warehouse) == {}
+
+
+def test_the_comparison_covers_tables_with_rows(one_by_one: Story) -> None:
+    filled = ask(
+        one_by_one.warehouse,
+        "select schema_name from duckdb_tables() where schema_name in ('dim', 'dwd', 'dws', 'ads') and estimated_size > 0 group by 1 having count(*) >= 3",
+    )
+    assert sorted(filled) == [("ads",), ("dim",), ("dwd",), ("dws",)]
+
+
+def test_the_comparison_sees_one_changed_value(one_by_one: Story, backfill: Story) -> None:
+    changed = backfill.warehouse.with_name("changed.duckdb")
+    changed.write_bytes(backfill.warehouse.read_bytes())
+    with duckdb.connect(str(changed)) as con:
+        con.execute("update dwd.dwd_order_line set quantity = quantity + 1 where (order_id, line_id) in (select min((order_id, line_id)) from dwd.dwd_order_line)")
+    assert differences(one_by_one.warehouse, changed) == {"dwd.dwd_order_line": "1 rows only in nights.duckdb, 1 only in changed.duckdb"}
+
+
+def test_one_id_is_the_same_from_nights_and_from_a_backfill(one_by_one: Story, backfill: Story) -> None:
+    question = "select identity_key, oneid from oneid.oneid_map order by all"
+    assert ask(one_by_one.warehouse, question) == ask(backfill.warehouse, question)
+
+
+def test_the_lake_is_the_same_from_nights_and_from_a_backfill(one_by_one: Story, backfill: Story) -> None:
+    assert _lake_differences(one_by_one.settings, backfill.settings) == {}
+
+
+def test_running_again_with_nothing_new_changes_no_table(one_by_one: Story, again: Story) -> None:
+    assert differences(one_by_one.warehouse, again.warehouse) == {}
+
+
+def test_running_again_with_nothing_new_adds_nothing_to_the_ledger(one_by_one: Story, again: Story) -> None:
+    question = "select (select count(*) from ops.file), (select count(*) from ops.delivery), (select count(*) from ops.quarantine)"
+    assert ask(one_by_one.warehouse, question) == ask(again.warehouse, question)
+
+
+def test_running_again_publishes_the_same_rows(one_by_one: Story, again: Story) -> None:
+    assert {table: text for table, text in differences(one_by_one.published, again.published, ["main"]).items() if table != "main.ops_gate"} == {}
+
+
+def test_running_again_leaves_one_id_as_it_was(one_by_one: Story, again: Story) -> None:
+    assert differences(one_by_one.warehouse, again.warehouse, ["oneid"]) == {}
+
+
+def test_a_file_delivered_again_under_another_name_changes_no_table(again: Story, redelivered: Story) -> None:
+    assert differences(again.warehouse, redelivered.warehouse) == {}
+
+
+def test_a_file_delivered_again_is_counted_as_duplicates(redelivered: Story) -> None:
+    counts = ask(
+        redelivered.warehouse,
+        "select feed, status, received > 0, accepted, quarantined, received = duplicate from ops.file where path like '%orders_2026-01-08%' order by feed",
+    )
+    assert counts == [("shop_order_lines", "repeated", True, 0, 0, True), ("shop_orders", "repeated", True, 0, 0, True)]
+
+
+def test_a_night_without_files_changes_no_table(redelivered: Story, empty: Story) -> None:
+    assert differences(redelivered.warehouse, empty.warehouse) == {}
+
+
+def test_a_night_without_files_is_published_as_that_night(empty: Story) -> None:
+    assert ask(empty.published, "select night::varchar from published_night") == [("2026-01-09",)]
+
+
+def test_a_night_without_files_says_which_feeds_are_missing(empty: Story) -> None:
+    late = ask(empty.warehouse, "select distinct subject from ops.gate where rule = 'file_delivered' and night = date '2026-01-09' and not passed")
+    assert ("shop_orders",) in late
+
+
+def _lake_differences(first: Settings, second: Settings) -> dict[str, int]:
+    found = {}
+    with duckdb.connect() as con:
+        for entity in sorted(path.name for path in (first.lake / "ods").iterdir()):
+            lakes = [
+                f"(select * exclude (_arrived_at) from read_parquet('{settings.lake}/ods/{entity}/*/*/*.parquet', hive_partitioning = true, union_by_name = true))"
+                for settings in (first, second)
+            ]
+            count = sum(rows(con, f"select count(*) from ({a} except all {b})")[0][0] for a, b in (lakes, lakes[::-1]))
+            found |= {entity: count} if count else {}
+    return found

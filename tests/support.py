@@ -1,0 +1,234 @@
+"""What the tests of whole nights share: data homes below a temporary folder, runs through the real job, and exact comparison of tables."""
+
+import contextlib
+import hashlib
+import io
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from onedata.settings import REPOSITORY, Settings, load_settings
+
+FIRST = date(2026, 1, 5)
+NIGHTS = [FIRST + timedelta(days=day) for day in range(3)]
+LAYERS = ("dim", "dwd", "dws", "ads")
+KEY = b"the key that the homes of one test session share"[:32]
+PATIENCE_SECONDS = 240.0
+MISSING: list[str] = []  # real data that tests looked for; the terminal summary names it
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run came to, and what it told the person at the terminal."""
+
+    succeeded: bool
+    said: str
+
+
+@dataclass(frozen=True)
+class Simulated:
+    """The feeds' files and what the simulator knows to be true of them."""
+
+    source: Path
+    truth: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Story:
+    """A home after some runs: copies of its warehouse and of what it published then, and how the last run went."""
+
+    settings: Settings
+    warehouse: Path
+    published: Path
+    outcome: Outcome
+
+
+@contextlib.contextmanager
+def environment_kept() -> Iterator[None]:
+    """Settings reach dbt through os.environ; afterwards it is as before."""
+    before = dict(os.environ)
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+
+def home_at(folder: Path, source: Path, **changes: Any) -> Settings:
+    """Settings of an empty data home with the session's vault key, so that equal identifiers have equal tokens in every home."""
+    settings = replace(Settings(), home=folder / "home", source=source, **changes)
+    share_key(settings)
+    return settings
+
+
+def share_key(settings: Settings) -> None:
+    settings.vault.mkdir(parents=True, mode=0o700)
+    (settings.vault / "token.key").write_bytes(KEY)
+
+
+def run(settings: Settings, nights: Sequence[date], each_night: bool = True, full_refresh: bool = False) -> Outcome:
+    """Run the nights in this process through the Dagster job that the command line, the schedule and the UI run."""
+    from assets.runner import run_nights
+
+    said = io.StringIO()
+    with environment_kept(), contextlib.redirect_stderr(said):
+        succeeded = run_nights(settings, list(nights), each_night, full_refresh)
+    return Outcome(succeeded, said.getvalue())
+
+
+def run_well(settings: Settings, nights: Sequence[date], each_night: bool = True, full_refresh: bool = False) -> Outcome:
+    """The same where a failure would make what follows meaningless."""
+    outcome = run(settings, nights, each_night, full_refresh)
+    assert outcome.succeeded, outcome.said
+    return outcome
+
+
+class CommandLine:
+    """A real `onedata run` in a process of its own, watched from outside."""
+
+    def __init__(self, settings: Settings, *arguments: str, **environment: str) -> None:
+        self._home = settings.home
+        self._log = settings.home.parent / f"run-{time.monotonic_ns()}.log"
+        self._began = time.time_ns()
+        with self._log.open("wb") as log:
+            self.process = subprocess.Popen(
+                [str(onedata_command()), "run", *arguments],
+                env=dict(os.environ) | settings.environment() | environment,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+
+    @property
+    def said(self) -> str:
+        return self._log.read_text(encoding="utf-8")
+
+    def wait_for(self, pattern: str) -> None:
+        """Until a file below the home that matches has been written since the start; fails where the run ends before."""
+        until = time.monotonic() + PATIENCE_SECONDS
+        while time.monotonic() < until:
+            if any(_changed_after(path, self._began) for path in self._home.glob(pattern)):
+                return
+            assert self.process.poll() is None, f"the run ended before {pattern} appeared:\n{self.said}"
+            time.sleep(0.002)
+        raise AssertionError(f"{pattern} did not appear:\n{self.said}")
+
+    def kill(self) -> None:
+        """SIGKILL: no clean-up runs."""
+        self.process.send_signal(signal.SIGKILL)
+        assert self.process.wait() == -signal.SIGKILL, self.said
+
+    def finish(self) -> Outcome:
+        code = self.process.wait(PATIENCE_SECONDS)
+        return Outcome(code == 0, self.said)
+
+
+def _changed_after(path: Path, moment: int) -> bool:
+    try:
+        return path.stat().st_mtime_ns > moment
+    except FileNotFoundError:  # renamed between listing and looking
+        return False
+
+
+def onedata_command() -> Path:
+    return Path(sys.executable).with_name("onedata")
+
+
+def copy_source(source: Path, to: Path, only: Callable[[Path], bool] = lambda path: True) -> Path:
+    """The feed files with their times, for a test that changes some of them."""
+    for path in source.rglob("*"):
+        if path.is_file() and only(path):
+            target = to / path.relative_to(source)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(path, target)
+    return to
+
+
+def story(settings: Settings, name: str, outcome: Outcome) -> Story:
+    """The home as it is now, between two runs."""
+    return Story(settings, _copied(settings.warehouse, name), _copied(settings.published_database, f"{name}-published"), outcome)
+
+
+def _copied(database: Path, name: str) -> Path:
+    target = database.parents[2] / f"{name}.duckdb"
+    for suffix in ("", ".wal"):
+        if Path(f"{database}{suffix}").exists():
+            shutil.copy(f"{database}{suffix}", f"{target}{suffix}")
+    return target
+
+
+def differences(first: Path, second: Path, schemas: Sequence[str] = LAYERS) -> dict[str, str]:
+    """Table to what differs, by EXCEPT ALL both ways over every column; empty where both warehouses hold the same."""
+    found = {}
+    with duckdb.connect() as con:
+        con.execute(f"attach '{first}' as a (read_only); attach '{second}' as b (read_only)")
+        tables = {name: _tables(con, name, schemas) for name in ("a", "b")}
+        assert tables["a"], f"{first} has no tables in {schemas}"
+        for table in sorted(tables["a"].keys() | tables["b"].keys()):
+            columns = [tables[name].get(table) for name in ("a", "b")]
+            if columns[0] != columns[1]:
+                found[table] = f"columns {columns[0]} against {columns[1]}"
+                continue
+            only = [rows(con, f"select count(*) from (from {x}.{table} except all from {y}.{table})")[0][0] for x, y in (("a", "b"), ("b", "a"))]
+            if any(only):
+                found[table] = f"{only[0]} rows only in {first.name}, {only[1]} only in {second.name}"
+    return found
+
+
+def _tables(con: duckdb.DuckDBPyConnection, database: str, schemas: Sequence[str]) -> dict[str, list[str]]:
+    return dict(
+        rows(
+            con,
+            "select schema_name || '.' || table_name, list(column_name || ' ' || data_type order by column_index) from duckdb_columns() "
+            f"where database_name = '{database}' and schema_name in ({', '.join(repr(name) for name in schemas)}) group by 1",
+        )
+    )
+
+
+def rows(con: duckdb.DuckDBPyConnection, sql: str) -> list[tuple[Any, ...]]:
+    return con.execute(sql).fetchall()
+
+
+def ask(database: Path, sql: str) -> list[tuple[Any, ...]]:
+    """Rows of a read-only question to a database file."""
+    with duckdb.connect(str(database), read_only=True) as con:
+        return rows(con, sql)
+
+
+def digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def unbalanced_files(database: Path) -> list[tuple[Any, ...]]:
+    """Files whose received rows are not accepted + quarantined + duplicate, or that stand twice."""
+    return ask(
+        database,
+        "select feed, path from ops.file group by all having count(*) > 1 or bool_or(received <> accepted + quarantined + duplicate)",
+    )
+
+
+def example_settings(name: str, source: Path, folder: Path) -> Settings:
+    """Settings of an example retailer's own onedata.toml, in a home of the test's."""
+    settings = replace(load_settings(REPOSITORY / "examples" / name / "onedata.toml", {}), home=folder / "home", source=source)
+    share_key(settings)
+    return settings
+
+
+def shared_data(name: str) -> Path:
+    """Folder of a real data set; skips, and has the terminal summary say so, where it is missing. ONEDATA_SHARED_DATA overrides ../shared/data."""
+    folder = Path(os.environ.get("ONEDATA_SHARED_DATA") or REPOSITORY.parent / "shared" / "data") / name
+    if folder.is_dir() and any(folder.iterdir()):
+        return folder
+    text = f"{name}: no data in {folder}. Set ONEDATA_SHARED_DATA to the folder that holds {name}/"
+    MISSING.append(text)
+    pytest.skip(text)

@@ -1,0 +1,44 @@
+"""Fixtures of the unit tests: a warehouse on a temporary folder, and a retailer made of the contracts a test gives."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+from small_retailer import SmallRetailer, contract, settings_in, small_retailer
+
+from onedata.quality.gx import Gatekeeper
+from onedata.warehouse import open_warehouse
+
+Retail = Callable[..., SmallRetailer]
+
+
+@pytest.fixture
+def con(tmp_path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """The open warehouse of `settings_in(tmp_path)`."""
+    with open_warehouse(settings_in(tmp_path)) as connection:
+        yield connection
+
+
+@pytest.fixture
+def gatekeeper(con: duckdb.DuckDBPyConnection) -> Gatekeeper:
+    return Gatekeeper(con)
+
+
+@pytest.fixture
+def retail(tmp_path: Path, con: duckdb.DuckDBPyConnection, gatekeeper: Gatekeeper) -> Retail:
+    """Makes a retailer of contracts (see `small_retailer.contract`)."""
+
+    def build(*contracts: dict[str, Any]) -> SmallRetailer:
+        return small_retailer(tmp_path, con, gatekeeper, *contracts)
+
+    return build
+
+
+@pytest.fixture
+def survey(retail: Retail) -> SmallRetailer:
+    """A retailer with one CSV feed of survey answers, a file a night, half of which may be quarantined."""
+    return retail(contract(quarantineTolerance=0.5, frequency=1))

@@ -1,0 +1,178 @@
+"""Every mistake in a contract is told by file, place and fix."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from small_retailer import ANSWERS, canonical, contract, custom, write_contracts
+
+from onedata.contracts import ContractError, Feed, load_feeds
+
+Change = Callable[[dict[str, Any]], None]
+
+
+def load(folder: Path, *contents: dict[str, Any]) -> tuple[Feed, ...]:
+    return load_feeds(write_contracts(folder / "contracts", *contents), canonical())
+
+
+def mistake(folder: Path, content: dict[str, Any]) -> str:
+    """The error's text; it always names the file."""
+    with pytest.raises(ContractError) as caught:
+        load(folder, content)
+    assert f"{content['id']}.odcs.yaml" in str(caught.value)
+    return str(caught.value)
+
+
+def with_property(**changed: Any) -> dict[str, Any]:
+    """The survey's contract with one more or another mapping, by `name`."""
+    others = [item for item in ANSWERS if item["name"] != changed["name"]]
+    return contract(properties=[*others, changed])
+
+
+def test_the_builders_contract_is_valid(tmp_path: Path) -> None:
+    (feed,) = load(tmp_path, contract())
+    assert (feed.name, feed.system, feed.entity.name) == ("survey", "desk", "survey_response")
+
+
+@pytest.mark.parametrize("name", ["apiVersion", "kind", "id", "version", "status", "dataProduct", "servers", "schema"])
+def test_a_missing_part_is_named(tmp_path: Path, name: str) -> None:
+    content = contract()
+    del content[name]
+    with pytest.raises(ContractError, match=rf"survey.odcs.yaml: {name} is missing"):
+        load_feeds(write_contracts(tmp_path, content | {"id": "survey"}) if name != "id" else _without_id(tmp_path, content), canonical())
+
+
+def _without_id(folder: Path, content: dict[str, Any]) -> Path:
+    write_contracts(folder, content | {"id": "survey"})
+    file = folder / "survey.odcs.yaml"
+    file.write_text("\n".join(line for line in file.read_text().splitlines() if not line.startswith("id:")))
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("content", "place", "fix"),
+    [
+        (with_property(name="coment", physicalName="note"), "schema survey: property coment", "did you mean comment?"),
+        (with_property(name="comment"), "property comment", "give physicalName, transformLogic or both"),
+        (with_property(name="comment", physicalname="note"), "property comment", "did you mean physicalName?"),
+        (with_property(name="comment", transformLogic="upper({value})"), "property comment", "{value} needs a physicalName"),
+        (with_property(name="order_id", physicalName="order", required=False), "property order_id", "a contract may be stricter, not looser"),
+        (
+            with_property(name="comment", physicalName="note", logicalType="number", logicalTypeOptions={"minimun": 1}),
+            "property comment: logicalTypeOptions",
+            "did you mean minimum?",
+        ),
+        (with_property(name="comment", physicalName="note", logicalTypeOptions={"pattern": "x"}), "property comment", "logicalType"),
+        (contract(properties=ANSWERS[1:]), "schema survey", "survey_response requires response_id, and no property maps it"),
+        (contract(properties=[*ANSWERS, ANSWERS[3]]), "schema survey", "comment is mapped twice"),
+        (contract(entity="survey_respons"), "schema survey: entity", "did you mean survey_response?"),
+        (contract(timezone="Asia/Schanghai"), "schema survey", "timezone 'Asia/Schanghai' is not an IANA time zone"),
+        (contract(tolerance=0.1), "schema survey", "'tolerance' is not known"),
+        (contract(quarantineTolerance=1.5), "schema survey", "quarantineTolerance is a share from 0 to 1"),
+        (contract(rowKey="content"), "schema survey", "{row_identity} and rowKey: content belong together"),
+        (with_property(name="comment", transformLogic="{row_identity}"), "schema survey", "{row_identity} and rowKey: content belong together"),
+        (contract(path="../secret/{ds}.csv"), "servers[0]", "must stay below the source folder"),
+        (contract(path="/etc/{ds}.csv"), "servers[0]", "must stay below the source folder"),
+        (contract(path="a/../../b.csv"), "servers[0]", "must stay below the source folder"),
+        (contract(path="{ds}/{ds}.csv"), "servers[0]", "names {ds} more than once"),
+        (contract(kind="xls"), "servers[0]", "use one of csv, jsonl, parquet, xml"),
+        (contract(kind="xml"), "servers[0]", "recordTag is missing"),
+        (contract(options={"delimeter": ";"}), "servers[0]", "did you mean delimiter?"),
+        (contract(kind="jsonl", options={"delimiter": ";"}), "servers[0]", "'delimiter' is not known"),
+        (contract(quality=[{"metric": "freshness", "mustBe": 0}]), "quality rule 1", "use one of nullValues"),
+        (contract(quality=[{"metric": "rowCount"}]), "quality rule 1", "give exactly one of mustBe"),
+        (contract(quality=[{"metric": "rowCount", "mustBe": 1, "mustBeLessThan": 2}]), "quality rule 1", "give exactly one of mustBe"),
+        (contract(quality=[{"metric": "rowCount", "mustBeGreaterThan": "many"}]), "quality rule 1", "takes whole numbers, not 'many'"),
+        (contract(quality=[{"metric": "rowCount", "mustBeBetween": [1]}]), "quality rule 1", "takes whole numbers, not [1]"),
+        (contract(quality=[{"metric": "rowCount", "mustBe": 1, "severity": "fatal"}]), "quality rule 1", "use error or warning"),
+        (
+            with_property(name="comment", physicalName="note", quality=[{"metric": "rowCount", "mustBe": 1}]),
+            "property comment",
+            "rowCount is not a row rule",
+        ),
+        (
+            with_property(name="comment", physicalName="note", quality=[{"metric": "nullValues", "mustBe": 3}]),
+            "property comment",
+            "a property takes nullValues or invalidValues with mustBe: 0",
+        ),
+        (contract() | {"customProperties": custom({"unmaped": ["x"]})}, "customProperties", "did you mean unmapped?"),
+        (contract() | {"servers": contract()["servers"] * 2}, "servers", "exactly one is supported, 2 are given"),
+        (
+            contract(properties=[{"name": "response_id", "transformLogic": "'1'"}, {"name": "order_id", "transformLogic": "'1'"}]),
+            "schema survey",
+            "no property reads a source field",
+        ),
+    ],
+)
+def test_a_mistake_names_place_and_fix(tmp_path: Path, content: dict[str, Any], place: str, fix: str) -> None:
+    text = mistake(tmp_path, content)
+    assert place in text
+    assert fix in text
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        pytest.param(contract(options={"encoding": "utf8"}), id="encoding that no reader knows"),
+        pytest.param(contract(options={"delimiter": ""}), id="empty delimiter"),
+        pytest.param(contract(options={"quote": "''"}), id="quote of two characters"),
+        pytest.param(contract(rowKey="contents"), id="unknown rowKey"),
+        pytest.param(contract(quarantineTolerance="a lot"), id="tolerance that is no number"),
+        pytest.param(contract(quarantineTolerance=float("nan")), id="tolerance that is not a number"),
+        pytest.param(contract("survey-answers"), id="feed name that is no SQL name"),
+        pytest.param(contract() | {"slaProperties": [{"property": "frequency", "value": "daily", "unit": "d"}]}, id="frequency in words"),
+        pytest.param(contract() | {"servers": {"path": "x.csv", "format": "csv"}}, id="servers without a list"),
+        pytest.param(contract() | {"schema": "survey"}, id="schema without a list"),
+        pytest.param(contract() | {"schema": [contract()["schema"][0] | {"customProperties": [{"entity": "survey_response"}]}]}, id="custom property"),
+        pytest.param(contract(properties=["id"]), id="property without keys"),
+        pytest.param(with_property(name="comment", physicalName="note", logicalType="string", logicalTypeOptions={"pattern": "("}), id="pattern"),
+        pytest.param(with_property(name="comment", physicalName="note", logicalType="number", logicalTypeOptions={"minimum": "low"}), id="minimum"),
+        pytest.param(with_property(name="comment", physicalName="note", transformLogic="upper({value}"), id="expression that does not parse"),
+        pytest.param(
+            with_property(name="comment", physicalName="note", quality=[{"metric": "invalidValues", "arguments": {"validvalues": ["a"]}, "mustBe": 0}]),
+            id="unknown argument",
+        ),
+        pytest.param(contract(quality=[{"type": "sql", "mustBe": 0}]), id="sql rule without a query"),
+        pytest.param(contract(quality=[{"metric": "duplicateValues", "arguments": {"properties": ["order"]}, "mustBe": 0}]), id="rule on an unknown column"),
+        pytest.param(contract(records="lines"), id="records in a flat format"),
+    ],
+)
+def test_a_value_nobody_can_follow_is_refused_when_it_is_loaded(tmp_path: Path, content: dict[str, Any]) -> None:
+    mistake(tmp_path, content)
+
+
+def test_two_feeds_with_one_name_name_both_files(tmp_path: Path) -> None:
+    twice = contract() | {"id": "other"}
+    with pytest.raises(ContractError, match=r"survey.odcs.yaml: feed survey is already declared in .*other.odcs.yaml"):
+        load(tmp_path, contract(), twice)
+
+
+def test_a_folder_without_contracts_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ContractError, match=r"holds no contract \(\*\.odcs\.yaml\)"):
+        load_feeds(tmp_path, canonical())
+
+
+@pytest.mark.parametrize("text", ["a: [", "- a\n- b\n", "", "\t- x"])
+def test_a_file_that_is_no_contract_is_named(tmp_path: Path, text: str) -> None:
+    (tmp_path / "broken.odcs.yaml").write_text(text)
+    with pytest.raises(ContractError, match=r"broken.odcs.yaml"):
+        load_feeds(tmp_path, canonical())
+
+
+def test_a_file_in_another_encoding_is_named(tmp_path: Path) -> None:
+    (tmp_path / "broken.odcs.yaml").write_bytes(b"name: caf\xe9")
+    with pytest.raises(ContractError, match=r"broken.odcs.yaml is not YAML"):
+        load_feeds(tmp_path, canonical())
+
+
+def test_a_contract_may_be_stricter_than_its_entity(tmp_path: Path) -> None:
+    (feed,) = load(tmp_path, with_property(name="comment", physicalName="note", required=True))
+    assert next(item for item in feed.fields if item.column.name == "comment").required
+
+
+def test_a_field_read_twice_is_one_source_field(tmp_path: Path) -> None:
+    (feed,) = load(tmp_path, with_property(name="title", physicalName="note", transformLogic="{value} || {score}"))
+    assert feed.source_fields == ("id", "order", "score", "note", "answered")

@@ -1,0 +1,147 @@
+"""What ships is valid: the contracts, the examples, the entities, the identifier policy and what is derived from them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import duckdb
+import pytest
+import yaml
+from small_retailer import canonical, identifier_policy
+
+from onedata.contracts import ContractError, load_entities, load_feeds
+from onedata.contracts.derive import LINEAGE, derived_files, ensure_lake, identity_keys, lake_columns, write_derived
+from onedata.contracts.identifiers import load_identifier_policy
+from onedata.settings import REPOSITORY
+
+DBT = REPOSITORY / "dbt_project"
+FOLDERS = [REPOSITORY / "data_contracts", *sorted((REPOSITORY / "examples").glob("*/contracts"))]
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: str(folder.relative_to(REPOSITORY)))
+def test_every_shipped_contract_loads(folder: Path) -> None:
+    feeds = load_feeds(folder, canonical())
+    assert {feed.contract for feed in feeds} == set(folder.glob("*.odcs.yaml"))
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: str(folder.relative_to(REPOSITORY)))
+def test_every_shipped_feed_says_whose_it_is_and_what_it_is_for(folder: Path) -> None:
+    assert [feed.name for feed in load_feeds(folder, canonical()) if not (feed.description and feed.owner and feed.title)] == []
+
+
+def test_there_are_at_least_two_examples() -> None:
+    assert {folder.parent.name for folder in FOLDERS[1:]} >= {"online_retail", "olist_sample"}
+
+
+def test_the_files_of_the_dbt_project_are_what_onedata_derive_writes() -> None:
+    stale = [
+        name
+        for name, content in derived_files(canonical(), identifier_policy()).items()
+        if not (DBT / name).exists() or (DBT / name).read_text(encoding="utf-8") != content
+    ]
+    assert stale == [], "run `onedata derive`"
+
+
+def test_no_ods_model_of_an_entity_that_is_no_more_is_left() -> None:
+    wanted = {DBT / name for name in derived_files(canonical(), identifier_policy())}
+    assert set((DBT / "models" / "ods").glob("ods_*")) <= wanted
+
+
+def test_writing_derived_files_twice_changes_nothing_and_a_stranger_goes(tmp_path: Path) -> None:
+    (tmp_path / "macros").mkdir()
+    first = write_derived(tmp_path, canonical(), identifier_policy())
+    assert len(first) == 1 + 2 * len(canonical())
+    stranger = tmp_path / "models" / "ods" / "ods_gone.sql"
+    stranger.write_text("select 1")
+    assert write_derived(tmp_path, canonical(), identifier_policy()) == [stranger]
+    assert not stranger.exists()
+
+
+def test_derived_yaml_describes_every_column_and_requires_what_the_entity_requires() -> None:
+    text = derived_files(canonical(), identifier_policy())["models/ods/ods_customer.yml"]
+    (model,) = yaml.safe_load(text)["models"]
+    names = [column["name"] for column in model["columns"]]
+    assert names == [*[column.name for column in canonical()["customer"].columns], "identity_key", *LINEAGE, "ds"]
+    assert all(column["description"] for column in model["columns"])
+    assert [rule["column"] for rule in model["config"]["meta"]["quality"]] == ["customer_id"]
+
+
+def test_every_entity_has_an_empty_file_with_its_columns(tmp_path: Path) -> None:
+    with duckdb.connect() as con:
+        ensure_lake(con, tmp_path, canonical())
+        for entity in canonical().values():
+            found = con.execute(f"describe select * exclude (ds, source) from '{tmp_path}/ods/{entity.name}/*/*/*.parquet'").fetchall()
+            assert {row[0]: row[1].lower() for row in found} == lake_columns(entity)
+
+
+@pytest.mark.parametrize(
+    ("row", "key"),
+    [
+        ({"customer_id": "C1", "loyalty_id": "M1", "social_union_id": "S1", "email": "t"}, "account:desk:C1"),
+        ({"customer_id": "0000", "loyalty_id": "M1", "social_union_id": "S1", "email": "t"}, "loyalty:M1"),
+        ({"customer_id": "Guest", "loyalty_id": "N/A", "social_union_id": "S1", "email": "t"}, "social:S1"),
+        ({"email": "t"}, "email:t"),
+        ({"phone": "t"}, None),
+        ({}, None),
+    ],
+)
+def test_a_rows_identity_key_is_its_strongest_usable_identifier(row: dict[str, str], key: str | None) -> None:
+    values = ", ".join(
+        f"{repr(row[name]) if name in row else 'null'}::varchar as {name}" for name in ("customer_id", "loyalty_id", "social_union_id", "email", "phone")
+    )
+    keys = ", ".join(sql for _, sql in identity_keys(canonical()["customer"], identifier_policy()))
+    found = duckdb.execute(f"select coalesce({keys}) from (select 'desk' as source_system, {values})").fetchone()
+    assert found == (key,)
+
+
+def test_identifiers_are_ordered_strongest_first_whatever_the_entitys_order() -> None:
+    types = [column.identifier.type for column, _ in identity_keys(canonical()["sales_order"], identifier_policy()) if column.identifier]
+    assert types == ["account", "loyalty", "social", "email"]
+    assert list(identifier_policy().strong) == types
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("types: {email: {strength: strong}}", "limit"),
+        ("types: {email: {strength: strong, limit: few, degree: 1}}", "few"),
+        ("types: []", "see the comments at its top"),
+        ("a: [", "see the comments at its top"),
+    ],
+)
+def test_a_mistake_in_the_identifier_policy_is_named(tmp_path: Path, text: str, message: str) -> None:
+    (tmp_path / "identifiers.yaml").write_text(text)
+    with pytest.raises(ContractError, match=rf"identifiers.yaml: .*{message}"):
+        load_identifier_policy(tmp_path / "identifiers.yaml")
+
+
+ENTITY = """
+entity: thing
+title: Things
+grain: one thing
+owner: nobody
+key: [thing_id]
+columns:
+  - {name: thing_id, type: text, required: true, classification: public, description: "Its id."}
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("type: text", "type: txt", "column thing_id: 'txt' is not known; did you mean text?"),
+        ("classification: public", "classification: secret", "column thing_id: 'secret' is not known"),
+        ("key: [thing_id]", "key: [thing]", "key, version: 'thing' is not known; did you mean thing_id?"),
+        ("owner: nobody", "owner:", "owner is missing"),
+        ('description: "Its id."', 'description: ""', "column thing_id: description is missing"),
+        ("key: [thing_id]", "key: [thing_id]\nversion: updated", "key, version: 'updated' is not known"),
+    ],
+)
+def test_a_mistake_in_an_entity_is_named(tmp_path: Path, old: str, new: str, message: str) -> None:
+    (tmp_path / "thing.yaml").write_text(ENTITY)
+    assert list(load_entities(tmp_path)) == ["thing"]
+    (tmp_path / "thing.yaml").write_text(ENTITY.replace(old, new))
+    with pytest.raises(ContractError) as caught:
+        load_entities(tmp_path)
+    assert "thing.yaml" in str(caught.value)
+    assert message in str(caught.value)

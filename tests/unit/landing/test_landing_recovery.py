@@ -1,0 +1,159 @@
+"""A night killed between two steps, then run again, ends as if it had never been killed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from small_retailer import NEXT, NIGHT, SmallRetailer, assert_balanced, contract, settings_in, small_retailer
+
+from onedata.landing import promote, recover
+from onedata.quality.gx import Gatekeeper
+from onedata.quality.stages import contract_gate
+from onedata.warehouse import open_warehouse
+
+Kill = Callable[[SmallRetailer], None]
+
+
+def deliver(survey: SmallRetailer) -> None:
+    survey.csv("A1,O1,5,fine,", "A2,O2,9,,", "A2,O2,4,,")
+    survey.csv("A1,O1,5,fine,", "A3,O3,4,,", night=NEXT)
+
+
+def outcome(survey: SmallRetailer) -> tuple[object, ...]:
+    """Ledger, quarantine and lake without the clock."""
+    deliveries = survey.con.execute("select * exclude (landed_at, applied_at, staged_path, lake_path) from ops.delivery order by 1").fetchall()
+    lake = sorted(str(path.relative_to(survey.settings.lake)) for path in survey.settings.lake.rglob("*.parquet*"))
+    staged = sorted(str(path) for path in survey.settings.staged.rglob("*.parquet*"))
+    return survey.rows("* exclude (_arrived_at)"), survey.files("* exclude (arrived_at, mtime_ns)"), survey.quarantine(), deliveries, lake, staged
+
+
+def killed_after_staging(survey: SmallRetailer) -> None:
+    survey.land(NEXT)
+
+
+def killed_after_the_gate(survey: SmallRetailer) -> None:
+    survey.land(NEXT)
+    contract_gate(survey.con, survey.gatekeeper, survey.feed(), NEXT)
+
+
+def killed_before_the_ledger_commits(survey: SmallRetailer) -> None:
+    """The staged files are written, the ledger's transaction is not."""
+    survey.con.begin()
+    survey.con.rollback()
+    folder = survey.settings.staged / "survey"
+    folder.mkdir(parents=True)
+    (folder / "survey-20260105-abcdefabcdef.parquet").write_bytes(b"half a file")
+    (folder / "survey-20260105-abcdefabcdef.parquet.tmp").write_bytes(b"half")
+
+
+def killed_between_rename_and_ledger(survey: SmallRetailer) -> None:
+    """Every passed file lies in the lake, no delivery is marked accepted."""
+    killed_after_the_gate(survey)
+    for staged, lake in survey.con.execute("select staged_path, lake_path from ops.delivery").fetchall():
+        Path(lake).parent.mkdir(parents=True, exist_ok=True)
+        Path(staged).rename(lake)
+
+
+def killed_between_two_promotions(survey: SmallRetailer) -> None:
+    """One delivery is accepted, the other's file is renamed only."""
+    killed_after_the_gate(survey)
+    (first, lake), (_, other) = survey.con.execute("select batch_id, lake_path from ops.delivery order by batch_id").fetchall()
+    for staged in sorted((survey.settings.staged / "survey").glob("*.parquet")):
+        target = Path(lake if staged.stem == first else other)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        staged.rename(target)
+    survey.con.execute("update ops.delivery set status = 'accepted' where batch_id = ?", [first])
+
+
+def orphans_in_the_lake(survey: SmallRetailer) -> None:
+    """Files of an earlier attempt whose ledger was lost."""
+    killed_between_rename_and_ledger(survey)
+    for table in ("file", "delivery", "quarantine", "drift"):
+        survey.con.execute(f"delete from ops.{table}")
+
+
+def never_killed(survey: SmallRetailer) -> None:
+    assert survey.files() == []
+
+
+KILLS = (
+    never_killed,
+    killed_after_staging,
+    killed_after_the_gate,
+    killed_before_the_ledger_commits,
+    killed_between_rename_and_ledger,
+    killed_between_two_promotions,
+    orphans_in_the_lake,
+)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> tuple[object, ...]:
+    folder = tmp_path_factory.mktemp("undisturbed")
+    with open_warehouse(settings_in(folder)) as con:
+        survey = small_retailer(folder, con, Gatekeeper(con), contract(quarantineTolerance=0.5))
+        deliver(survey)
+        assert survey.take(NEXT).closed == {}
+        return outcome(survey)
+
+
+@pytest.mark.parametrize("kill", KILLS)
+def test_a_killed_night_run_again_ends_like_an_undisturbed_one(tmp_path: Path, undisturbed: tuple[object, ...], kill: Kill) -> None:
+    with open_warehouse(settings_in(tmp_path)) as con:
+        survey = small_retailer(tmp_path, con, Gatekeeper(con), contract(quarantineTolerance=0.5))
+        deliver(survey)
+        kill(survey)
+    # A new process finds only what is on disk.
+    with open_warehouse(settings_in(tmp_path)) as con:
+        survey = small_retailer(tmp_path, con, Gatekeeper(con), contract(quarantineTolerance=0.5))
+        assert survey.take(NEXT).closed == {}
+        assert outcome(survey) == undisturbed
+
+
+def test_a_killed_landing_does_not_lose_the_night_after(survey: SmallRetailer) -> None:
+    survey.csv("A1,O1,5,fine,")
+    survey.land(NIGHT)
+    survey.csv("A2,O2,4,,", night=NEXT)
+    assert survey.take(NEXT).counts == (2, 2, 0, 0)
+
+
+def test_an_accepted_delivery_is_never_forgotten(survey: SmallRetailer) -> None:
+    survey.csv("A1,O1,5,fine,")
+    survey.take()
+    assert recover(survey.con, survey.settings, "survey", "survey_response") == 0
+    assert len(survey.rows()) == 1
+
+
+def test_recovery_tells_how_many_deliveries_it_forgot(survey: SmallRetailer) -> None:
+    deliver(survey)
+    survey.land(NEXT)
+    assert recover(survey.con, survey.settings, "survey", "survey_response") == 2
+    assert (survey.files(), survey.quarantine()) == ([], [])
+
+
+def test_one_feeds_recovery_leaves_another_feed_alone(survey: SmallRetailer) -> None:
+    deliver(survey)
+    survey.land(NEXT)
+    assert recover(survey.con, survey.settings, "other", "survey_response") == 0
+    assert len(survey.files()) == 2
+
+
+def test_promotion_twice_changes_nothing(survey: SmallRetailer) -> None:
+    survey.csv("A1,O1,5,fine,")
+    assert survey.take().accepted != []
+    assert promote(survey.con) == []
+    assert_balanced(survey)
+
+
+def test_a_delivery_that_no_gate_has_passed_is_not_promoted(survey: SmallRetailer) -> None:
+    survey.csv("A1,O1,5,fine,")
+    survey.land()
+    assert promote(survey.con) == []
+    assert survey.rows() == []
+
+
+def test_the_same_files_land_under_the_same_id(survey: SmallRetailer) -> None:
+    survey.csv("A1,O1,5,fine,")
+    assert survey.land().batches == survey.land().batches != []

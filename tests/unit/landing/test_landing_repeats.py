@@ -1,0 +1,163 @@
+"""The same file, the same rows and new versions of rows."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+
+import pytest
+from formats import FORMATS, GOOD, encode, survey_contract
+from small_retailer import HEADER, NEXT, NIGHT, SmallRetailer, contract
+
+Retail = Callable[..., SmallRetailer]
+SALES = (
+    {"name": "location_id", "transformLogic": "{row_identity}"},
+    {"name": "postcode", "physicalName": "code"},
+    {"name": "latitude", "physicalName": "lat"},
+    {"name": "longitude", "physicalName": "lng"},
+)
+
+
+@pytest.fixture
+def keyless(retail: Retail) -> SmallRetailer:
+    """A feed that names no key: rowKey content."""
+    return retail(contract("places", entity="postcode_location", path="places/{ds}_*.csv", properties=SALES, rowKey="content"))
+
+
+def places(keyless: SmallRetailer, name: str, *rows: str) -> None:
+    keyless.put(f"places/{name}.csv", "\n".join(["code,lat,lng", *rows]) + "\n")
+
+
+def test_the_same_file_is_not_taken_again(survey: SmallRetailer) -> None:
+    survey.csv("A1,O1,5,fine,")
+    survey.take()
+    assert survey.take(NEXT).landed.files == 0
+    assert survey.files() == [("survey/2026-01-05.csv", "landed", 1, 1, 0, 0)]
+
+
+def test_a_file_touched_but_not_changed_is_not_taken_again(survey: SmallRetailer) -> None:
+    path = survey.csv("A1,O1,5,fine,")
+    survey.take()
+    os.utime(path, (1, 1))
+    assert survey.take().landed.files == 0
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_the_same_content_under_another_name_is_duplicate_to_the_row(retail: Retail, kind: str) -> None:
+    survey = retail(survey_contract(kind))
+    survey.put(f"survey/{NIGHT}.{kind}", encode(kind, GOOD))
+    survey.take()
+    survey.put(f"survey/{NEXT}.{kind}", encode(kind, GOOD))
+    taken = survey.take(NEXT)
+    assert (taken.counts, taken.closed) == ((3, 0, 0, 3), {})
+    assert survey.files()[1] == (f"survey/2026-01-06.{kind}", "repeated", 3, 0, 0, 3)
+    assert survey.files("message")[1] == (f"the same content as survey/2026-01-05.{kind}: every row counts as a duplicate",)
+    assert len(survey.rows()) == 3
+
+
+def test_the_same_content_under_another_name_is_counted_once(survey: SmallRetailer) -> None:
+    survey.csv("A1,O1,5,fine,")
+    survey.csv("A1,O1,5,fine,", night=NEXT)
+    survey.take(NEXT)
+    survey.take(NEXT)
+    assert [row[1:] for row in survey.files()] == [("landed", 1, 1, 0, 0), ("repeated", 1, 0, 0, 1)]
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_the_same_rows_in_another_file_are_duplicates(retail: Retail, kind: str) -> None:
+    survey = retail(survey_contract(kind))
+    survey.put(f"survey/{NIGHT}.{kind}", encode(kind, GOOD[:2]))
+    survey.take()
+    survey.put(f"survey/{NEXT}.{kind}", encode(kind, GOOD))
+    assert survey.take(NEXT).counts == (3, 1, 0, 2)
+    assert sorted(survey.rows("response_id")) == [("A1",), ("A2",), ("A3",)]
+
+
+def test_the_same_rows_in_two_files_of_one_landing_are_duplicates(survey: SmallRetailer) -> None:
+    survey.csv("A1,O1,5,fine,")
+    survey.csv("A1,O1,5,fine,", "A2,O2,4,,", night=NEXT)
+    assert survey.take(NEXT).counts == (3, 2, 0, 1)
+    assert [row[2:] for row in survey.files()] == [(1, 1, 0, 0), (2, 1, 0, 1)]
+
+
+def test_a_row_twice_in_one_file_is_a_duplicate(survey: SmallRetailer) -> None:
+    survey.csv("A1,O1,5,fine,", "A1,O1,5,fine,")
+    assert survey.take().counts == (2, 1, 0, 1)
+
+
+def test_an_updated_row_is_a_new_version(survey: SmallRetailer) -> None:
+    survey.csv("A1,O1,5,fine,")
+    survey.take()
+    survey.csv("A1,O1,2,not so fine,", night=NEXT)
+    assert survey.take(NEXT).counts == (1, 1, 0, 0)
+    assert survey.rows("response_id, satisfaction") == [("A1", 5), ("A1", 2)]
+
+
+def test_a_file_written_anew_lands_only_what_is_new(survey: SmallRetailer) -> None:
+    survey.csv("A1,O1,5,fine,")
+    survey.take()
+    survey.csv("A1,O1,5,fine,", "A2,O2,4,,")
+    assert survey.take().counts == (2, 1, 0, 1)
+    assert survey.files("path, received, accepted, duplicate") == [("survey/2026-01-05.csv", 1, 1, 0), ("survey/2026-01-05.csv", 2, 1, 1)]
+
+
+def test_rows_that_differ_only_in_an_unmapped_column_are_the_same_row(survey: SmallRetailer) -> None:
+    survey.csv("A1,O1,5,fine,,x", "A1,O1,5,fine,,y", header=HEADER + ",mood")
+    assert survey.take().counts == (2, 1, 0, 1)
+
+
+def test_an_empty_value_and_the_next_field_are_not_mixed_up(survey: SmallRetailer) -> None:
+    survey.csv("A1,O1,,5,", "A1,O1,5,,")
+    assert survey.take().counts == (2, 2, 0, 0)
+
+
+def test_a_quarantined_row_does_not_make_its_mended_version_a_duplicate(survey: SmallRetailer) -> None:
+    survey.csv("A1,O1,9,fine,", "A2,O2,4,,")
+    assert survey.take().counts == (2, 1, 1, 0)
+    survey.csv("A1,O1,5,fine,", night=NEXT)
+    assert survey.take(NEXT).counts == (1, 1, 0, 0)
+
+
+def test_equal_rows_of_one_delivery_are_separate_where_no_key_is_named(keyless: SmallRetailer) -> None:
+    places(keyless, "2026-01-05_1", "90210,1,2", "90210,1,2", "10001,3,4")
+    assert keyless.take().counts == (3, 3, 0, 0)
+    assert len({row[0] for row in keyless.rows("location_id")}) == 3
+
+
+def test_the_same_rows_delivered_again_are_duplicates_where_no_key_is_named(keyless: SmallRetailer) -> None:
+    places(keyless, "2026-01-05_1", "90210,1,2", "90210,1,2")
+    keyless.take()
+    places(keyless, "2026-01-05_2", "90210,1,2", "90210,1,2", "10001,3,4")
+    assert keyless.take().counts == (3, 1, 0, 2)
+
+
+def test_one_more_equal_row_in_a_later_delivery_is_one_more_event(keyless: SmallRetailer) -> None:
+    places(keyless, "2026-01-05_1", "90210,1,2")
+    keyless.take()
+    places(keyless, "2026-01-06_1", "90210,1,2", "90210,1,2")
+    assert keyless.take(NEXT).counts == (2, 1, 0, 1)
+
+
+def test_the_same_rows_in_two_files_of_one_night_are_duplicates_where_no_key_is_named(keyless: SmallRetailer) -> None:
+    places(keyless, "2026-01-05_1", "90210,1,2", "90210,1,2")
+    places(keyless, "2026-01-05_2", "90210,1,2", "90210,1,2", "x,1,2")
+    assert keyless.take().counts == (5, 3, 0, 2)
+
+
+def test_nights_one_by_one_and_together_land_the_same_rows(tmp_path_factory: pytest.TempPathFactory) -> None:
+    from small_retailer import settings_in, small_retailer
+
+    from onedata.quality.gx import Gatekeeper
+    from onedata.warehouse import open_warehouse
+
+    outcome = []
+    for nights in ([NIGHT, NEXT], [NEXT]):
+        folder = tmp_path_factory.mktemp("grouping")
+        with open_warehouse(settings_in(folder)) as con:
+            survey = small_retailer(folder, con, Gatekeeper(con), contract(quarantineTolerance=1))
+            survey.csv("A1,O1,5,fine,", "A2,O2,x,,")
+            survey.csv("A1,O1,5,fine,", "A3,O3,4,,", night=NEXT)
+            for night in nights:
+                survey.take(night)
+            outcome.append((survey.rows("* exclude (_arrived_at)"), survey.files(), survey.quarantine()))
+    assert outcome[0] == outcome[1]

@@ -1,0 +1,64 @@
+"""The rules beside the dbt models are in the vocabulary, and none has a broken word in it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from onedata.contracts import ContractError
+from onedata.contracts.rules import parse_rules
+from onedata.quality.model_rules import model_rules
+from onedata.quality.stages import LAYERS
+from onedata.settings import REPOSITORY
+
+MODELS = REPOSITORY / "dbt_project" / "models"
+FILES = sorted(file for file in MODELS.rglob("*.yml") if file.parent.name in LAYERS)
+
+
+def models(file: Path) -> list[dict[str, Any]]:
+    return yaml.safe_load(file.read_text(encoding="utf-8")).get("models") or []
+
+
+def test_every_layer_has_models() -> None:
+    assert {file.parent.name for file in FILES} == set(LAYERS) - {"oneid"}
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+def test_every_models_rules_parse_and_look_at_its_own_columns(file: Path) -> None:
+    for model in models(file):
+        known = {column["name"] for column in model.get("columns", [])}
+        rules = parse_rules(model["config"]["meta"].get("quality") or [], str(file))
+        assert rules, f"{model['name']} has no gate"
+        assert {name for rule in rules for name in rule.columns} <= known
+        names = [rule.name for rule in rules]
+        assert len(names) == len(set(names))
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+def test_every_model_has_a_key_a_grain_and_an_owner(file: Path) -> None:
+    for model in models(file):
+        meta = model["config"]["meta"]
+        assert meta["key"] and meta["grain"] and meta["owner"]
+        assert (file.parent / f"{model['name']}.sql").exists()
+
+
+def manifest(**meta: Any) -> dict[str, Any]:
+    node = {"name": "b", "schema": "dwd", "resource_type": "model", "original_file_path": "models/b.yml", "config": {"meta": meta}}
+    return {"nodes": {"b": node, "a": node | {"name": "a"}, "t": node | {"name": "t", "resource_type": "test"}, "x": node | {"name": "x", "schema": "ads"}}}
+
+
+def test_rules_come_by_model_of_the_layer_in_order() -> None:
+    found = model_rules(manifest(quality=[{"metric": "rowCount", "mustBeGreaterThan": 0}]), "dwd")
+    assert [(name, relation, len(rules)) for name, (relation, rules) in found.items()] == [("a", "dwd.a", 1), ("b", "dwd.b", 1)]
+
+
+def test_a_model_without_rules_has_none() -> None:
+    assert model_rules(manifest(), "dwd")["b"] == ("dwd.b", ())
+
+
+def test_a_rule_that_is_not_in_the_vocabulary_names_the_file() -> None:
+    with pytest.raises(ContractError, match=r"models/b.yml, quality rule 1: metric 'sum' is not known"):
+        model_rules(manifest(quality=[{"metric": "sum", "mustBe": 0}]), "dwd")

@@ -1,0 +1,135 @@
+"""What a closed gate forbids, and how it opens again."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any
+
+import duckdb
+import pytest
+from small_retailer import NIGHT, SmallRetailer
+
+from onedata.landing import create_ledger
+from onedata.quality import CheckResult, GateClosed, record, summarise
+from onedata.quality.contract_rules import contract_rules
+from onedata.quality.gx import Gatekeeper
+from onedata.quality.stages import LAYERS, layer_gate, require_open
+
+
+def result(stage: str, subject: str = "thing", rule: str = "rule", severity: Any = "error", passed: bool = False) -> CheckResult:
+    return CheckResult(stage, subject, rule, severity, passed, "3", "3 rows are bad")
+
+
+@pytest.fixture
+def ledger() -> duckdb.DuckDBPyConnection:
+    con = duckdb.connect()
+    create_ledger(con)
+    return con
+
+
+def write(con: duckdb.DuckDBPyConnection, *results: CheckResult, run: str = "r1", night: date = NIGHT) -> None:
+    record(con, run, night, results)
+
+
+@pytest.mark.parametrize("layer", [*LAYERS, "published"])
+def test_without_checks_every_stage_is_open(ledger: duckdb.DuckDBPyConnection, layer: str) -> None:
+    require_open(ledger, layer)
+
+
+def test_a_closed_gate_forbids_every_stage_after_it_and_none_before(ledger: duckdb.DuckDBPyConnection) -> None:
+    write(ledger, result("dwd"))
+    for layer in ("ods", "dim", "dwd"):
+        require_open(ledger, layer)
+    for layer in ("oneid", "dws", "ads", "published"):
+        with pytest.raises(GateClosed):
+            require_open(ledger, layer)
+
+
+def test_the_refusal_says_what_why_and_how_to_go_on(ledger: duckdb.DuckDBPyConnection) -> None:
+    write(ledger, result("ods", "ods_customer", "customer_id_required"))
+    with pytest.raises(GateClosed) as caught:
+        require_open(ledger, "dwd")
+    assert str(caught.value) == (
+        "dwd is not built, because a gate before it is closed:\n"
+        "gate ods: ods_customer, rule customer_id_required: 3 rows are bad\n"
+        "Mend the cause, then run the night again."
+    )
+
+
+def test_a_gate_opens_again_after_a_pass_in_another_run(ledger: duckdb.DuckDBPyConnection) -> None:
+    write(ledger, result("ods"))
+    write(ledger, result("ods", passed=True), run="r2")
+    require_open(ledger, "published")
+
+
+def test_a_pass_of_another_subject_does_not_open_it(ledger: duckdb.DuckDBPyConnection) -> None:
+    write(ledger, result("ods", "a"))
+    write(ledger, result("ods", "b", passed=True), run="r2")
+    with pytest.raises(GateClosed, match="gate ods: a,"):
+        require_open(ledger, "dwd")
+
+
+def test_a_gate_closed_by_one_of_many_rules_is_closed(ledger: duckdb.DuckDBPyConnection) -> None:
+    write(ledger, result("ods", rule="a", passed=True), result("ods", rule="b"), result("ods", rule="c", passed=True))
+    with pytest.raises(GateClosed, match="rule b"):
+        require_open(ledger, "dwd")
+
+
+def test_a_warning_closes_nothing(ledger: duckdb.DuckDBPyConnection) -> None:
+    write(ledger, result("ods", severity="warning"))
+    require_open(ledger, "published")
+
+
+def test_a_contract_gate_of_a_refused_feed_does_not_hold_the_ods_of_the_others(ledger: duckdb.DuckDBPyConnection) -> None:
+    write(ledger, result("contract", "survey"))
+    require_open(ledger, "dwd")
+
+
+def test_checks_are_kept_with_run_night_and_words(ledger: duckdb.DuckDBPyConnection) -> None:
+    write(ledger, result("ods"), result("dim", passed=True))
+    rows = ledger.execute("select * exclude (checked_at) from ops.gate order by stage").fetchall()
+    assert rows == [
+        ("r1", NIGHT, "dim", "thing", "rule", "error", True, "3", "3 rows are bad"),
+        ("r1", NIGHT, "ods", "thing", "rule", "error", False, "3", "3 rows are bad"),
+    ]
+
+
+def test_no_results_write_nothing(ledger: duckdb.DuckDBPyConnection) -> None:
+    write(ledger)
+    assert ledger.execute("select count(*) from ops.gate").fetchone() == (0,)
+
+
+def test_a_summary_tells_failures_only() -> None:
+    assert summarise([result("ods", passed=True)]) == ""
+    assert summarise([result("ods"), result("ods", severity="warning")]) == ("ERROR thing, rule rule: 3 rows are bad\nWARNING thing, rule rule: 3 rows are bad")
+
+
+def node(name: str, layer: str, *rules: dict[str, Any], kind: str = "model") -> dict[str, Any]:
+    return {"name": name, "schema": layer, "resource_type": kind, "original_file_path": f"models/{name}.sql", "config": {"meta": {"quality": list(rules)}}}
+
+
+def test_a_layer_gate_checks_its_own_models_and_only_those_asked_for() -> None:
+    con = duckdb.connect()
+    con.execute("create schema dwd; create table dwd.a as select null::integer as id; create table dwd.b as select 1 as id")
+    rule = {"metric": "nullValues", "column": "id", "mustBe": 0, "name": "id_required"}
+    manifest = {"nodes": {n["name"]: n for n in (node("a", "dwd", rule), node("b", "dwd", rule), node("c", "dws", rule), node("d", "dwd", rule, kind="test"))}}
+    keeper = Gatekeeper(con)
+    assert [(r.subject, r.passed) for r in layer_gate(keeper, manifest, "dwd")] == [("a", False), ("b", True)]
+    assert [r.subject for r in layer_gate(keeper, manifest, "dwd", ["b"])] == ["b"]
+
+
+def test_the_guard_on_the_quarantine_judges_again_what_can_be_judged(survey: SmallRetailer) -> None:
+    rules = {rule.name for rule in contract_rules(survey.feed())}
+    assert rules == {"response_id_required", "order_id_required", "satisfaction_in_range"}
+
+
+def test_the_guard_closes_the_gate_when_a_bad_row_got_through(survey: SmallRetailer) -> None:
+    from onedata.quality.stages import contract_gate
+
+    survey.csv("A1,O1,5,fine,")
+    survey.land()
+    ((staged,),) = survey.con.execute("select staged_path from ops.delivery").fetchall()
+    survey.con.execute(f"copy (select * replace (99 as satisfaction) from read_parquet('{staged}')) to '{staged}' (format parquet)")
+    results = contract_gate(survey.con, survey.gatekeeper, survey.feed(), NIGHT)
+    assert [r.rule for r in results if r.blocks] == ["satisfaction_in_range"]
+    assert survey.con.execute("select status from ops.delivery").fetchall() == [("refused",)]

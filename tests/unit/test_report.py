@@ -1,0 +1,77 @@
+"""What a person reads after a night."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+
+import duckdb
+from small_retailer import NIGHT, SmallRetailer, settings_in
+
+from onedata.quality.results import CheckResult, record
+from onedata.report import closed_gates, night_report, table
+
+
+def test_texts_stand_left_and_numbers_right_with_thousands() -> None:
+    assert table(["table", "rows"], [("a", 5), ("longer", 1234567)]).splitlines() == [
+        "  table        rows",
+        "  a               5",
+        "  longer  1,234,567",
+    ]
+
+
+def test_a_table_without_rows_is_its_header() -> None:
+    assert table(["feed", "rows"], []) == "  feed  rows"
+
+
+def test_other_values_are_shown_as_they_are() -> None:
+    assert table(["a", "b"], [(None, date(2026, 1, 5))]).splitlines()[1] == "  None  2026-01-05"
+
+
+def test_before_the_first_night_the_report_says_what_to_do(tmp_path: Path) -> None:
+    settings = settings_in(tmp_path)
+    assert night_report(settings) == f"nothing is published yet below {settings.published}; run `onedata run`"
+    assert not settings.home.exists()
+
+
+def test_the_report_names_what_was_built_received_quarantined_and_measured(tmp_path: Path) -> None:
+    settings = settings_in(tmp_path)
+    settings.published.mkdir(parents=True)
+    with duckdb.connect(str(settings.published_database)) as con:
+        con.execute("create table published_night as select date '2026-01-05' as night")
+        con.execute("create table ads_customer_360 as select 1 as a from range(1200)")
+        con.execute("create table ops_file (feed varchar, received bigint, accepted bigint, quarantined bigint, duplicate bigint)")
+        con.execute("insert into ops_file values ('survey', 10, 7, 2, 1)")
+        con.execute("create table ops_quarantine as select 'survey' as feed, 'a.csv' as path, 'score_type' as rule, 2::bigint as rows")
+        con.execute(
+            "create table ads_kpi as select * from (values ('orders', 'all', 1234.0, true, null, 'orders'), "
+            "('net_revenue', 'all', null, false, 'no costs', 'CNY'), ('orders', 'day', 1.0, true, null, 'orders')) "
+            "t(kpi_id, period, value, is_available, reason, unit)"
+        )
+    text = night_report(settings)
+    lines = [" ".join(line.split()) for line in text.splitlines()]
+    for line in (
+        "PUBLISHED night 2026-01-05",
+        "ads_customer_360 1,200",
+        "survey 1 10 7 2 1",
+        "survey a.csv score_type 2",
+        "net_revenue not available: no costs CNY",
+        "orders 1,234.0000 orders",
+    ):
+        assert line in lines
+    assert lines.index("net_revenue not available: no costs CNY") < lines.index("orders 1,234.0000 orders")
+    assert text.count("1,234.0000") == 1
+    assert text.index("PUBLISHED") < text.index("RECEIVED") < text.index("QUARANTINED") < text.index("METRICS") < text.index("NEXT")
+    assert str(settings.published_database) in text
+
+
+def test_only_the_closed_gates_of_the_run_are_told(survey: SmallRetailer) -> None:
+    results = [
+        CheckResult("contract", "survey", "tolerance", "error", False, "3", "3 rows are bad"),
+        CheckResult("contract", "survey", "file_delivered", "warning", False, "", "no file"),
+        CheckResult("contract", "survey", "readable", "error", True, "", "fine"),
+    ]
+    record(survey.con, "run-1", NIGHT, results)
+    survey.con.close()
+    assert closed_gates(survey.settings, "run-1") == "GATE CLOSED after contract: survey, rule tolerance\n  3 rows are bad"
+    assert closed_gates(survey.settings, "run-2") == ""
