@@ -137,5 +137,5 @@ def _convert(name: str, value: Any, base: Path) -> Any:
         if isinstance(default, date):
             return value if isinstance(value, date) else date.fromisoformat(str(value))
         return type(default)(value)
-    except ValueError as error:
+    except (TypeError, ValueError) as error:
         raise SettingsError(f"setting {name}: {error}") from None

@@ -12,6 +12,7 @@ from support import MISSING, NIGHTS, Simulated, Story, environment_kept, home_at
 from onedata.retailer import Retailer, load_retailer
 from onedata.simulate import SimulationSettings, simulate
 
+
 @pytest.fixture(scope="session", autouse=True)
 def own_settings_only() -> Iterator[None]:
     """Settings of whoever runs the tests must not reach them."""
@@ -53,8 +54,9 @@ def graph(retailer: Retailer) -> dg.Definitions:
 
 
 @pytest.fixture(scope="session")
-def manifest(graph: dg.Definitions, retailer: Retailer) -> dict[str, Any]:
-    """dbt's manifest of the project."""
+def manifest(request: pytest.FixtureRequest, retailer: Retailer) -> dict[str, Any]:
+    """dbt's manifest of the project, which loading the graph writes."""
+    request.getfixturevalue("graph")
     return dict(json.loads((retailer.settings.dbt_target / "target" / "manifest.json").read_text(encoding="utf-8")))
 
 

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from pathlib import Path
@@ -144,10 +144,10 @@ def onedata_command() -> Path:
     return Path(sys.executable).with_name("onedata")
 
 
-def copy_source(source: Path, to: Path, only: Callable[[Path], bool] = lambda path: True) -> Path:
+def copy_source(source: Path, to: Path, pattern: str = "*") -> Path:
     """The feed files with their times, for a test that changes some of them."""
-    for path in source.rglob("*"):
-        if path.is_file() and only(path):
+    for path in source.rglob(pattern):
+        if path.is_file():
             target = to / path.relative_to(source)
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(path, target)

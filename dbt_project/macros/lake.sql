@@ -4,8 +4,10 @@
 {%- endmacro -%}
 
 {%- macro duckdb__lake(entity) -%}
+    {#- The folder's own name is taken literally, whatever it is called. -#}
+    {%- set folder = env_var("ONEDATA_LAKE") | replace("[", "[[]") | replace("*", "[*]") | replace("?", "[?]") | replace("'", "''") -%}
     read_parquet(
-        '{{ env_var("ONEDATA_LAKE") }}/ods/{{ entity }}/*/*/*.parquet',
+        '{{ folder }}/ods/{{ entity }}/*/*/*.parquet',
         hive_partitioning = true,
         hive_types = {'source': varchar, 'ds': date}
     )

@@ -11,6 +11,7 @@ import yaml
 
 from onedata.contracts.identifiers import IdentifierPolicy
 from onedata.contracts.model import Column, Entity
+from onedata.sql import quote_text
 
 LINEAGE: Mapping[str, tuple[str, str]] = {
     "source_system": ("varchar", "Source system; ids are unique only within it."),
@@ -62,7 +63,7 @@ def ensure_lake(con: duckdb.DuckDBPyConnection, lake: Path, entities: Mapping[st
         if not file.exists():
             file.parent.mkdir(parents=True, exist_ok=True)
             columns = ", ".join(f"null::{kind} as {name}" for name, kind in lake_columns(entity).items())
-            con.execute(f"copy (select {columns} limit 0) to '{file}.tmp' (format parquet)")
+            con.execute(f"copy (select {columns} limit 0) to {quote_text(f'{file}.tmp')} (format parquet)")
             Path(f"{file}.tmp").replace(file)
 
 
@@ -97,7 +98,7 @@ def _identity_key(column: Column, blocked: str) -> str:
 
 def blocked_values(policy: IdentifierPolicy) -> str:
     """The blocked identifier values as the inside of an SQL list."""
-    return ", ".join(f"'{value}'" for value in policy.blocked_values)
+    return ", ".join(quote_text(value) for value in ("", *policy.blocked_values))
 
 
 def _model_sql(entity: Entity, policy: IdentifierPolicy) -> str:

@@ -42,5 +42,5 @@ def load_identifier_policy(file: Path) -> IdentifierPolicy:
         content = yaml.safe_load(file.read_text(encoding="utf-8"))
         types = {name: IdentifierType(name, item["strength"] == "strong", int(item["limit"]), int(item["degree"])) for name, item in content["types"].items()}
         return IdentifierPolicy(types, tuple(map(str, content["blocked_values"])), tuple(content["blocked_email_domains"]))
-    except (KeyError, TypeError, ValueError, yaml.YAMLError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError, yaml.YAMLError) as error:
         raise ContractError(f"{file}: {error!r}; see the comments at its top for what it holds") from None

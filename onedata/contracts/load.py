@@ -4,6 +4,8 @@ Format: docs/contracts.md (ODCS v3.1) and data_contracts/canonical/README.md.
 """
 
 import difflib
+import math
+import re
 import zoneinfo
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -12,6 +14,7 @@ from typing import Any, get_args
 
 import yaml
 
+from onedata.contracts.expressions import check_expressions
 from onedata.contracts.model import (
     SQL_TYPES,
     Classification,
@@ -33,6 +36,8 @@ FORMATS: Mapping[str, tuple[str, ...]] = {
     "parquet": (),
     "xml": ("recordTag",),
 }
+ENCODINGS = ("utf-8", "utf-16", "latin-1")
+NESTED: Mapping[str, tuple[str, ...]] = {"records": ("jsonl", "xml"), "where": ("xml",)}
 _OBJECT_PROPERTIES = ("entity", "records", "where", "timezone", "rowKey", "quarantineTolerance")
 _CONTRACT_PROPERTIES = ("unmapped",)
 _FIELD_KEYS = ("name", "physicalName", "transformLogic", "required", "logicalType", "logicalTypeOptions", "quality", "description")
@@ -62,6 +67,7 @@ def load_feeds(folder: Path, entities: Mapping[str, Entity]) -> tuple[Feed, ...]
         if feed.name in by_name:
             raise ContractError(f"{feed.contract}: feed {feed.name} is already declared in {by_name[feed.name].contract}")
         by_name[feed.name] = feed
+    check_expressions(feeds)
     return tuple(by_name[name] for name in sorted(by_name))
 
 
@@ -74,13 +80,13 @@ def read_contract(file: Path, entities: Mapping[str, Entity]) -> list[Feed]:
     content = _yaml(file)
     for name in ("apiVersion", "kind", "id", "version", "status", "dataProduct", "servers", "schema"):
         _need(content, name, str(file))
-    servers = content["servers"]
+    servers = _items(content, "servers", str(file))
     if len(servers) != 1:
         raise ContractError(f"{file}: servers: exactly one is supported, {len(servers)} are given")
     location = _location(servers[0], f"{file}: servers[0]")
-    contract = _custom(content)
+    contract = _custom(content, str(file))
     _known(contract, _CONTRACT_PROPERTIES, f"{file}: customProperties")
-    feeds = [_feed(content, item, location, entities, file) for item in content["schema"]]
+    feeds = [_feed(content, item, location, entities, file) for item in _items(content, "schema", str(file))]
     known = frozenset(name for feed in feeds for name in feed.source_fields) | frozenset(map(str, contract.get("unmapped", [])))
     return [replace(feed, known_fields=known) for feed in feeds]
 
@@ -109,8 +115,31 @@ def _known(names: Iterable[str], known: Sequence[str], where: str) -> None:
             raise ContractError(f"{where}: {name!r} is not known{hint}")
 
 
-def _custom(item: Mapping[str, Any]) -> dict[str, Any]:
-    return {entry["property"]: entry["value"] for entry in item.get("customProperties") or []}
+def _items(content: Mapping[str, Any], name: str, where: str) -> list[Mapping[str, Any]]:
+    """A list of mappings, or nothing."""
+    items = content.get(name) or []
+    if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
+        raise ContractError(f"{where}: {name} is a list of mappings (- name: value)")
+    return items
+
+
+def _pairs(content: Mapping[str, Any], name: str, where: str) -> dict[str, Mapping[str, Any]]:
+    """A list of mappings with `property` and `value`, by property."""
+    items = _items(content, name, where)
+    for item in items:
+        if "property" not in item or "value" not in item:
+            raise ContractError(f"{where}: {name} takes entries {{property: ..., value: ...}}, not {dict(item)}")
+    return {str(item["property"]): item for item in items}
+
+
+def _custom(item: Mapping[str, Any], where: str) -> dict[str, Any]:
+    return {name: entry["value"] for name, entry in _pairs(item, "customProperties", where).items()}
+
+
+def _number(value: Any, where: str) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise ContractError(f"{where} is a number, not {value!r}")
+    return float(value)
 
 
 def _entity(content: Mapping[str, Any], file: Path) -> Entity:
@@ -155,23 +184,36 @@ def _location(server: Mapping[str, Any], where: str) -> Location:
         raise ContractError(f"{where}: path {path!r} must stay below the source folder")
     if path.count("{ds}") > 1:
         raise ContractError(f"{where}: path {path!r} names {{ds}} more than once")
-    options = {name: str(value) for name, value in _custom(server).items()}
+    options = {name: str(value) for name, value in _custom(server, where).items()}
     _known(options, FORMATS[kind], where)
     if kind == "xml":
         _need(options, "recordTag", where)
+    if options.get("encoding", "utf-8") not in ENCODINGS:
+        raise ContractError(f"{where}: encoding {options['encoding']!r} is not known; use one of {', '.join(ENCODINGS)}")
+    for name in ("delimiter", "quote"):
+        if len(options.get(name, ",")) != 1:
+            raise ContractError(f"{where}: {name} is one character, not {options[name]!r}")
     return Location(path, kind, options)
 
 
 def _feed(content: Mapping[str, Any], item: Mapping[str, Any], location: Location, entities: Mapping[str, Entity], file: Path) -> Feed:
     where = f"{file}: schema {_need(item, 'name', f'{file}: schema')}"
-    custom = _custom(item)
+    custom = _custom(item, where)
     _known(custom, _OBJECT_PROPERTIES, where)
     _known([_need(custom, "entity", where)], list(entities), f"{where}: entity")
     timezone = str(custom.get("timezone", "UTC"))
     if timezone not in zoneinfo.available_timezones():
         raise ContractError(f"{where}: timezone {timezone!r} is not an IANA time zone")
+    if not re.fullmatch("[a-z][a-z0-9_]*", item["name"]):
+        raise ContractError(f"{where}: a feed's name is lower-case letters, digits and _, starting with a letter")
+    if custom.get("rowKey", "content") != "content":
+        raise ContractError(f"{where}: rowKey {custom['rowKey']!r} is not known; use content, or leave it out")
+    for name in ("records", "where"):
+        if name in custom and location.format not in NESTED[name]:
+            raise ContractError(f"{where}: {name} needs a format {' or '.join(NESTED[name])}, this is {location.format}")
     entity = entities[custom["entity"]]
-    sla = {entry["property"]: entry for entry in content.get("slaProperties") or []}
+    sla = _pairs(content, "slaProperties", str(file))
+    frequency = sla.get("frequency", {})
     feed = Feed(
         name=item["name"],
         title=str(item.get("businessName") or content.get("name") or item["name"]),
@@ -182,14 +224,14 @@ def _feed(content: Mapping[str, Any], item: Mapping[str, Any], location: Locatio
         system=str(content["dataProduct"]),
         entity=entity,
         location=location,
-        fields=tuple(_field(entry, entity, where) for entry in _need(item, "properties", where)),
-        rules=parse_rules(item.get("quality") or [], where),
+        fields=tuple(_field(entry, entity, where) for entry in _items(item, "properties", where)),
+        rules=parse_rules(_items(item, "quality", where), where),
         records=custom.get("records"),
         where=custom.get("where"),
         timezone=timezone,
         content_key=custom.get("rowKey") == "content",
-        tolerance=float(custom.get("quarantineTolerance", 0.05)),
-        every_days=int(sla["frequency"]["value"]) if sla.get("frequency", {}).get("unit") == "d" else None,
+        tolerance=_number(custom.get("quarantineTolerance", 0.05), f"{where}: quarantineTolerance"),
+        every_days=int(_number(frequency["value"], f"{file}: slaProperties: frequency")) if frequency.get("unit") == "d" else None,
         known_fields=frozenset(),
         retention=" ".join(str(sla["retention"].get(part, "")) for part in ("value", "unit")).strip() if "retention" in sla else "",
     )
@@ -224,7 +266,10 @@ def _row_rules(item: Mapping[str, Any], name: str, where: str) -> tuple[Rule, ..
     _known(options, ("minimum", "maximum", "pattern"), f"{where}: logicalTypeOptions")
     if options and "logicalType" not in item:
         raise ContractError(f"{where}: ODCS wants logicalType beside logicalTypeOptions; write logicalType: number or string")
-    rules = parse_rules(item.get("quality") or [], where, name)
+    for limit in ("minimum", "maximum"):
+        if limit in options:
+            _number(options[limit], f"{where}: {limit}")
+    rules = parse_rules(_items(item, "quality", where), where, name)
     for rule in rules:
         if rule.metric not in ("nullValues", "invalidValues") or rule.at_most != 0:
             raise ContractError(f"{where}: {rule.metric} is not a row rule; a property takes nullValues or invalidValues with mustBe: 0")
@@ -242,6 +287,8 @@ def _check_feed(feed: Feed, where: str) -> None:
     for name in needed:
         if name not in mapped:
             raise ContractError(f"{where}: {feed.entity.name} requires {name}, and no property maps it")
+    for rule in feed.rules:
+        _known(rule.columns, [column.name for column in feed.entity.columns], f"{where}: quality rule {rule.name}")
     identity = any("{row_identity}" in (item.logic or "") for item in feed.fields)
     if identity != feed.content_key:
         raise ContractError(f"{where}: {{row_identity}} and rowKey: content belong together")

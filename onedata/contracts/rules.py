@@ -5,6 +5,7 @@ from typing import Any, cast, get_args
 
 from onedata.contracts.model import ContractError, Metric, Rule, Severity
 
+_ARGUMENTS = ("properties", "validValues", "pattern", "minimum", "maximum")
 _BOUNDS = ("mustBe", "mustBeGreaterThan", "mustBeGreaterOrEqualTo", "mustBeLessThan", "mustBeLessOrEqualTo", "mustBeBetween")
 
 
@@ -30,8 +31,13 @@ def _rule(item: Mapping[str, Any], where: str, column: str | None) -> Rule:
     if severity not in get_args(Severity):
         raise ContractError(f"{where}: severity {severity!r} is not known; use error or warning")
     arguments = dict(item.get("arguments") or {})
+    for name in arguments:
+        if name not in _ARGUMENTS:
+            raise ContractError(f"{where}: argument {name!r} is not known; use one of {', '.join(_ARGUMENTS)}")
     if metric == "sql":
-        arguments["query"] = item.get("query", "")
+        if not item.get("query"):
+            raise ContractError(f"{where}: a sql rule needs a query")
+        arguments["query"] = item["query"]
     own = [column] if column else []
     columns = tuple(arguments.pop("properties", None) or item.get("columns") or ([item["column"]] if "column" in item else own))
     at_least, at_most = _bounds(item, where)

@@ -15,8 +15,9 @@ from onedata.landing.recover import recover
 from onedata.landing.rows import is_row_identity, typed_rows
 from onedata.landing.vault import open_vault, tokenise
 from onedata.readers import READERS, Reading, SourceFile
+from onedata.readers.base import escape_glob
 from onedata.settings import Settings
-from onedata.sql import transaction
+from onedata.sql import quote_text, transaction
 
 
 def land(con: duckdb.DuckDBPyConnection, settings: Settings, feed: Feed, policy: IdentifierPolicy, night: date) -> Landed:
@@ -44,6 +45,8 @@ def land(con: duckdb.DuckDBPyConnection, settings: Settings, feed: Feed, policy:
     arrival = Arrival(feed, fresh, repeats, batches, reading, datetime.now(UTC).replace(tzinfo=None))
     if reading.query:
         con.execute(f"create temp table landing_rows as {typed_rows(feed, reading.query)}")
+        broken_off = [problem.file.number for problem in reading.problems]
+        con.execute("delete from landing_rows where _file_number in (select unnest(?::integer[]))", [broken_off])
         _find_rejects(con, reading)
         _find_duplicates(con, settings, feed)
         _stage(con, settings, policy, arrival)
@@ -122,11 +125,12 @@ def _find_duplicates(con: duckdb.DuckDBPyConnection, settings: Settings, feed: F
         "(select _hash from landing_keyed where _rule is null group by _hash having count(*) > 1)) where n > 1"
     )
     folder = settings.lake / "ods" / feed.entity.name / f"source={feed.name}"
+    history = f"{escape_glob(str(folder))}/*/*.parquet"
     if any(folder.rglob("*.parquet")):
         match = " and ".join(f"h.{name} is not distinct from k.{name}" for name in (*feed.entity.key, "_hash"))
         con.execute(
             f"insert into landing_duplicates select k._id from landing_keyed k where k._rule is null and exists (select 1 from "
-            f"(select {key} from read_parquet('{folder}/*/*.parquet') where _hash in (select _hash from landing_keyed)) h where {match}) "
+            f"(select {key} from read_parquet({quote_text(history)}) where _hash in (select _hash from landing_keyed)) h where {match}) "
             "and k._id not in (select _id from landing_duplicates)"
         )
 
@@ -148,7 +152,7 @@ def _stage(con: duckdb.DuckDBPyConnection, settings: Settings, policy: Identifie
         con.execute(
             f"copy (select {_output(feed, mapped, arrival.arrived_at)} from landing_keyed k join landing_files f on f.number = k._file_number "
             f"join landing_base b on b._file_number = k._file_number {joins} where k._file_number in ({numbers}) and k._rule is null "
-            f"and k._id not in (select _id from landing_duplicates) order by k._id) to '{file}.tmp' (format parquet)"
+            f"and k._id not in (select _id from landing_duplicates) order by k._id) to {quote_text(f'{file}.tmp')} (format parquet)"
         )
         Path(f"{file}.tmp").replace(file)
 

@@ -76,7 +76,9 @@ def _typed(item: Field, feed: Feed) -> str:
 
 def _timestamp(value: str, timezone: str) -> str:
     """UTC from text with an offset, or from local time of the feed's zone. The session's zone is UTC."""
-    with_offset = f"try_cast({value}::varchar as timestamptz) at time zone 'UTC'"
+    # Shop exports write a blank before the offset.
+    closed_up = f"replace(replace({value}::varchar, ' +', '+'), ' -', '-')"
+    with_offset = f"try_cast({closed_up} as timestamptz) at time zone 'UTC'"
     if timezone == "UTC":
         return with_offset
     local = f"(try_cast({value}::varchar as timestamp) at time zone {quote_text(timezone)}) at time zone 'UTC'"

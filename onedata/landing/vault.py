@@ -32,7 +32,9 @@ def open_vault(con: duckdb.DuckDBPyConnection, folder: Path) -> Iterator[None]:
         VaultError: the key file is missing though tokens were made, or is another one than made them.
     """
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    con.execute(f"attach {quote_text(str(folder / 'vault.duckdb'))} as vault")
+    file = folder / "vault.duckdb"
+    con.execute(f"attach {quote_text(str(file))} as vault")
+    file.chmod(0o600)
     try:
         con.execute("create table if not exists vault.token (token varchar, kind varchar, value varchar)")
         con.execute("create table if not exists vault.key_fingerprint (fingerprint varchar)")
@@ -71,10 +73,10 @@ def normalise_sql(column: Column, value: str) -> str:
 
 def usable_sql(column: Column, value: str, policy: IdentifierPolicy) -> str:
     """SQL predicate: the normalised value names somebody (it is not blocked by data_contracts/identifiers.yaml)."""
-    blocked = ", ".join(quote_text(text) for text in policy.blocked_values)
+    blocked = ", ".join(quote_text(text) for text in ("", *policy.blocked_values))
     parts = [f"lower({value}) not in ({blocked})", f"not regexp_full_match({value}, '[+0]*')"]
     if column.identifier and column.identifier.type == "email":
-        domains = ", ".join(quote_text(domain) for domain in policy.blocked_email_domains)
+        domains = ", ".join(quote_text(domain) for domain in ("", *policy.blocked_email_domains))
         parts.append(f"split_part({value}, '@', 2) not in ({domains})")
     return "(" + " and ".join(parts) + ")"
 

@@ -152,6 +152,8 @@ def _expectation(rule: Rule, number: int, relation: str) -> Any:
     meta = {"rule": str(number)}
     if rule.metric == "rowCount":
         return gxe.ExpectTableRowCountToBeBetween(min_value=rule.at_least, max_value=rule.at_most, meta=meta)
+    if (rule.at_least, rule.at_most) != (0, 0):
+        return gxe.UnexpectedRowsExpectation(unexpected_rows_query=_escaped(_out_of_bounds(rule, relation)), meta=meta)
     if rule.metric == "nullValues" and len(rule.columns) == 1:
         return gxe.ExpectColumnValuesToNotBeNull(column=rule.columns[0], meta=meta)
     if rule.metric == "invalidValues" and set(rule.arguments) == {"validValues"} and isinstance(values, list):
@@ -160,7 +162,17 @@ def _expectation(rule: Rule, number: int, relation: str) -> Any:
         return gxe.ExpectColumnValuesToBeBetween(
             column=rule.columns[0], min_value=rule.arguments.get("minimum"), max_value=rule.arguments.get("maximum"), meta=meta
         )
-    # The query names the relation itself, so that it may give it an alias; Great Expectations still wants to see its placeholder,
-    # and every other brace doubled.
-    query = unexpected_rows(rule, relation).replace("{", "{{").replace("}", "}}") + " /* {batch} */"
-    return gxe.UnexpectedRowsExpectation(unexpected_rows_query=query, meta=meta)
+    return gxe.UnexpectedRowsExpectation(unexpected_rows_query=_escaped(unexpected_rows(rule, relation)), meta=meta)
+
+
+def _escaped(query: str) -> str:
+    """The query names the relation itself, so that it may give it an alias; Great Expectations still wants to see its placeholder, and every
+    other brace doubled.
+    """
+    return query.replace("{", "{{").replace("}", "}}") + " /* {batch} */"
+
+
+def _out_of_bounds(rule: Rule, relation: str) -> str:
+    """One row where the number of rows breaking `rule` lies outside its bounds."""
+    above = f"n > {rule.at_most}" if rule.at_most is not None else "false"
+    return f"select n from (select count(*) as n from ({unexpected_rows(rule, relation)})) where n < {rule.at_least or 0} or {above}"

@@ -1,6 +1,6 @@
 """The last gate: no raw identifier, and no token of one, in what is published.
 
-Two scans over every text column: a pattern for e-mail addresses, and an exact comparison with the vault, which knows every raw e-mail,
+Two scans over every column that holds text: a pattern for e-mail addresses, and an exact comparison with the vault, which knows every raw e-mail,
 phone, name and address the feeds have delivered.
 """
 
@@ -32,8 +32,8 @@ def scan(con: duckdb.DuckDBPyConnection, database: Path, vault: Path) -> list[Ch
         )
     try:
         columns = con.execute(
-            "select table_name, list(column_name order by column_index) from duckdb_columns() "
-            "where database_name = 'scanned' and data_type = 'VARCHAR' group by 1 order by 1"
+            "select table_name, list({'name': column_name, 'type': data_type} order by column_index) from duckdb_columns() "
+            "where database_name = 'scanned' and (data_type = 'JSON' or data_type like '%VARCHAR%') group by 1 order by 1"
         ).fetchall()
         return [_scan_table(con, table, names, has_vault) for table, names in columns]
     finally:
@@ -43,11 +43,13 @@ def scan(con: duckdb.DuckDBPyConnection, database: Path, vault: Path) -> list[Ch
             con.execute("detach scanned_vault")
 
 
-def _scan_table(con: duckdb.DuckDBPyConnection, table: str, columns: list[str], has_vault: bool) -> CheckResult:
+def _scan_table(con: duckdb.DuckDBPyConnection, table: str, columns: list[dict[str, str]], has_vault: bool) -> CheckResult:
     found = []
-    for name in columns:
-        column = quote_name(name)
-        values = f"(select distinct {column} as value from scanned.main.{table} where {column} is not null)"
+    for item in columns:
+        name = item["name"]
+        # A list is scanned member by member; in other nested values the pattern is looked for in their text.
+        value = f"unnest({quote_name(name)})" if item["type"] == "VARCHAR[]" else f"{quote_name(name)}::varchar"
+        values = f"(select distinct value from (select {value} as value from scanned.main.{table}) where value is not null)"
         known = "lower(value) in (select value from known_identifier)" if has_vault else "false"
         row = con.execute(
             f"select count(*) filter (where regexp_matches(value, {quote_text(EMAIL)})), count(*) filter (where {known}) from {values}"

@@ -11,7 +11,8 @@ from onedata.quality.contract_rules import contract_rules
 from onedata.quality.gx import Gatekeeper
 from onedata.quality.model_rules import model_rules
 from onedata.quality.results import CheckResult, GateClosed
-from onedata.sql import quote_name
+from onedata.readers.base import escape_glob
+from onedata.sql import quote_name, quote_text
 
 LAYERS = ("ods", "dim", "dwd", "oneid", "dws", "ads")
 SAMPLE = 3
@@ -30,7 +31,7 @@ def contract_gate(con: duckdb.DuckDBPyConnection, gatekeeper: Gatekeeper, feed: 
     staged = [row[0] for row in con.execute("select staged_path from ops.delivery where feed = ? and status = 'staged'", [feed.name]).fetchall()]
     if staged:
         view = f"ops.{quote_name('staged_' + feed.name)}"
-        files = ", ".join(f"'{path}'" for path in staged)
+        files = ", ".join(quote_text(escape_glob(path)) for path in staged)
         con.execute(f"create or replace view {view} as select * from read_parquet([{files}])")
         results += gatekeeper.check("contract", feed.name, f"ops.staged_{feed.name}", contract_rules(feed))
         con.execute(f"drop view {view}")

@@ -47,7 +47,8 @@ class Reading:
 
     `query` yields one row a record, in file order: `_file_number` integer, `_raw` (the whole record as text), `_broken` (why it could
     not be taken apart, else NULL) and every source field of the feed as varchar. None where no file is readable. `columns` are each file's own, by
-    file number, for formats that name them. The rejects table is full once the query has run.
+    file number, for formats that name them. Rejects table and `problems` are complete once the query has run; rows of a file with a problem
+    must not land.
     """
 
     query: str | None

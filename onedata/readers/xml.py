@@ -22,37 +22,39 @@ Getter = Callable[[etree._Element], str | None]
 
 
 def read_xml(con: duckdb.DuckDBPyConnection, feed: Feed, files: Sequence[SourceFile]) -> Reading:
-    """See `Reading`. A file that is not well-formed to its end is a problem: its sender did not finish it."""
-    readable, problems = [], []
-    for file in files:
-        message = _malformed(file)
-        if message:
-            problems.append(FileProblem(file, message))
-        else:
-            readable.append(file)
-    if not readable:
-        return Reading(None, problems)
+    """See `Reading`. A file that is not well-formed to its end is a problem, found while the query runs: its sender did not finish it."""
     names = ["_file_number", "_raw", *feed.source_fields]
     schema = pa.schema([pa.field(name, pa.int32() if name == "_file_number" else pa.string()) for name in names])
-    con.register("xml_records", pa.RecordBatchReader.from_batches(schema, _batches(feed, readable, schema)))
+    problems: list[FileProblem] = []
+    con.register("xml_records", pa.RecordBatchReader.from_batches(schema, _batches(feed, files, schema, problems)))
     fields = ", ".join(quote_name(name) for name in feed.source_fields)
     return Reading(f"select _file_number, _raw, null::varchar as _broken, {fields} from xml_records", problems)
 
 
-def _malformed(file: SourceFile) -> str | None:
-    """Read the file to its end once; landing half a file would lose the rest in silence."""
-    try:
-        for _, element in _parse(file):
-            element.clear()
-            _forget_before(element)
-    except etree.XMLSyntaxError as error:
-        return f"the file is not well-formed XML (truncated?): {error}. Ask for it again."
-    return None
+def _records_of(file: SourceFile, tag: str) -> Iterator[etree._Element]:
+    """The file's record elements, each freed after use.
 
-
-def _parse(file: SourceFile, tag: str | None = None) -> Iterator[tuple[str, etree._Element]]:
-    wanted = f"{{*}}{tag}" if tag else None
-    yield from etree.iterparse(str(file.path), events=("end",), tag=wanted, resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False)
+    Raises:
+        etree.XMLSyntaxError: the file is not well-formed, or declares entities, which no till or partner needs and an attacker does.
+    """
+    parser = etree.iterparse(
+        str(file.path),
+        tag=f"{{*}}{tag}",
+        resolve_entities=False,
+        no_network=True,
+        load_dtd=False,
+        huge_tree=False,
+        remove_comments=True,
+        remove_pis=True,
+    )
+    for number, (_, record) in enumerate(parser):
+        if number == 0:
+            declared = record.getroottree().docinfo.internalDTD
+            if declared is not None and any(True for _ in declared.iterentities()):
+                raise etree.XMLSyntaxError("it declares entities of its own, which are never resolved", 0, 0, 0)
+        yield record
+        record.clear()
+        _forget_before(record)
 
 
 def _forget_before(element: etree._Element) -> None:
@@ -62,17 +64,19 @@ def _forget_before(element: etree._Element) -> None:
         del parent[0]
 
 
-def _batches(feed: Feed, files: Sequence[SourceFile], schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+def _batches(feed: Feed, files: Sequence[SourceFile], schema: pa.Schema, problems: list[FileProblem]) -> Iterator[pa.RecordBatch]:
+    """Batches of rows; a file that breaks off is added to `problems`, and what was read of it must not land."""
     rows: list[tuple[int | str | None, ...]] = []
     extract = _extractor(feed)
     for file in files:
-        for _, record in _parse(file, feed.location.options["recordTag"]):
-            rows += [(file.number, *values) for values in extract(record)]
-            record.clear()
-            _forget_before(record)
-            if len(rows) >= BATCH_ROWS:
-                yield _batch(rows, schema)
-                rows = []
+        try:
+            for record in _records_of(file, feed.location.options["recordTag"]):
+                rows += [(file.number, *values) for values in extract(record)]
+                if len(rows) >= BATCH_ROWS:
+                    yield _batch(rows, schema)
+                    rows = []
+        except etree.XMLSyntaxError as error:
+            problems.append(FileProblem(file, f"the file is not well-formed XML (truncated?): {error}. Ask for it again."))
     yield _batch(rows, schema)
 
 

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 import duckdb
 
 from onedata.settings import Settings
+from onedata.sql import quote_text
 
 POLL_SECONDS = 2.0
 
@@ -36,7 +37,7 @@ def open_warehouse(settings: Settings, say: Callable[[str], None] = print) -> It
     try:
         con.execute("set timezone = 'UTC'")
         con.execute(f"set threads = {settings.threads}; set memory_limit = '{settings.memory_limit}'")
-        con.execute(f"set temp_directory = '{settings.home / 'tmp'}'")
+        con.execute(f"set temp_directory = {quote_text(str(settings.home / 'tmp'))}")
         yield con
     finally:
         con.close()

@@ -6,6 +6,7 @@ for going back.
 
 import os
 import shutil
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
@@ -173,8 +174,9 @@ def swap_in(con: duckdb.DuckDBPyConnection, settings: Settings, night: date) -> 
     candidate = candidate_path(settings)
     candidate.chmod(0o444)
     candidate.replace(own)
-    parquet = nights / f"parquet-{night}"
-    shutil.rmtree(parquet, ignore_errors=True)
+    # A folder cannot be replaced by rename: a night that is published again gets a new one, and the link is swapped.
+    older = list(nights.glob(f"parquet-{night}*"))
+    parquet = nights / (f"parquet-{night}-{time.time_ns()}" if older else f"parquet-{night}")
     (candidate.parent / "parquet").replace(parquet)
     fresh = settings.published / "onedata.duckdb.new"
     fresh.unlink(missing_ok=True)
@@ -184,6 +186,8 @@ def swap_in(con: duckdb.DuckDBPyConnection, settings: Settings, night: date) -> 
     link.unlink(missing_ok=True)
     link.symlink_to(parquet.relative_to(settings.published), target_is_directory=True)
     link.replace(settings.published / "parquet")
+    for folder in older:
+        shutil.rmtree(folder)
     con.execute("update ops.delivery set status = 'applied', applied_at = now()::timestamp where status = 'accepted'")
     _prune(nights, settings.published_nights_kept, own.stem.removeprefix("onedata-"))
     return own
@@ -194,4 +198,5 @@ def _prune(nights: Path, kept: int, current: str) -> None:
     for night in known[: max(0, len(known) - kept)]:
         if night != current:
             (nights / f"onedata-{night}.duckdb").unlink()
-            shutil.rmtree(nights / f"parquet-{night}", ignore_errors=True)
+            for folder in nights.glob(f"parquet-{night}*"):
+                shutil.rmtree(folder)

@@ -9,6 +9,7 @@ import pytest
 from gate_story import INVENTORY, LEAK, ORDERS, Closed
 from support import NIGHTS, Simulated, Story, copy_source, digest, home_at, run, run_well, story
 
+
 @pytest.fixture(scope="session")
 def first_night(simulated: Simulated, tmp_path_factory: pytest.TempPathFactory) -> Story:
     """A good night, with a source folder of the home's own."""

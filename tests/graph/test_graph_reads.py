@@ -81,7 +81,7 @@ def test_landing_assets_are_daily_and_backfilled_in_one_run(graph: dg.Definition
     assert {node.backfill_policy for node in landing} == {dg.BackfillPolicy.single_run()}
 
 
-def test_each_layer_is_one_step_of_its_own(graph: dg.Definitions, manifest: dict[str, object]) -> None:
+def test_each_layer_is_one_step_of_its_own(graph: dg.Definitions) -> None:
     layers = [
         sorted({key.path[0] for key in definition.keys} - {"ref"})
         for definition in graph.resolve_asset_graph().assets_defs

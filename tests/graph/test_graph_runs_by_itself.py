@@ -31,7 +31,7 @@ def production(retailer: Retailer) -> Retailer:
 @pytest.fixture
 def arriving(retailer: Retailer, simulated: Simulated, tmp_path: Path) -> Retailer:
     """A retailer whose source folder holds the first night's orders only."""
-    source = copy_source(simulated.source, tmp_path / "source", lambda path: path.name == "orders_2026-01-05.jsonl")
+    source = copy_source(simulated.source, tmp_path / "source", "orders_2026-01-05.jsonl")
     return replace(retailer, settings=replace(retailer.settings, source=source))
 
 
