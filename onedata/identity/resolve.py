@@ -92,8 +92,8 @@ def _take_in(con: duckdb.DuckDBPyConnection, entities: Mapping[str, Entity], pol
     con.execute(
         "insert into oneid.identity_edge select least(a.id_int, b.id_int), greatest(a.id_int, b.id_int), sum(n), min(first_ds), max(last_ds) from "
         "(select keys[1] as first_key, unnest(keys[2:]) as other_key, n, first_ds, last_ds from identity_row where len(keys) > 1) e "
-        "join oneid.identifier a on a.identity_key = e.first_key join oneid.identifier b on b.identity_key = e.other_key "
-        "where a.id_int <> b.id_int group by 1, 2 "
+        "join oneid.identifier a on a.identity_key = e.first_key and e.first_key <> e.other_key join oneid.identifier b on b.identity_key = e.other_key "
+        "group by 1, 2 "
         "on conflict do update set n_obs = n_obs + excluded.n_obs, first_seen = least(first_seen, excluded.first_seen), "
         "last_seen = greatest(last_seen, excluded.last_seen)"
     )

@@ -85,27 +85,92 @@ def _batch(rows: Sequence[tuple[int | str | None, ...]], schema: pa.Schema) -> p
     return pa.RecordBatch.from_arrays([pa.array(column, item.type) for column, item in zip(columns, schema, strict=True)], schema=schema)
 
 
+class _Step:
+    """A place in the tree of wanted paths: the value it gives, its attributes, and whether it is the repeated member."""
+
+    __slots__ = ("attributes", "by_tag", "children", "index", "is_member")
+
+    def __init__(self) -> None:
+        self.children: dict[str, _Step] = {}
+        self.by_tag: dict[object, _Step | None] = {}
+        self.attributes: list[tuple[str, int]] = []
+        self.index = -1
+        self.is_member = False
+
+    def place(self, path: str) -> "_Step":
+        """The step at `path`, made where it is missing."""
+        step = self
+        for name in path.split("/"):
+            step = step.children.setdefault(name, _Step())
+        return step
+
+    def want(self, path: str, index: int) -> None:
+        """Let the text or attribute at `path` be value number `index`."""
+        parent, _, last = path.rpartition("/")
+        if last.startswith("@"):
+            (self.place(parent) if parent else self).attributes.append((last[1:], index))
+        else:
+            self.place(path).index = index
+
+    def of(self, tag: object) -> "_Step | None":
+        """The step of a child with this tag, whatever its namespace; comments have none."""
+        if tag not in self.by_tag:
+            self.by_tag[tag] = self.children.get(tag.rpartition("}")[2]) if isinstance(tag, str) else None
+        return self.by_tag[tag]
+
+
+def _fill(element: etree._Element, step: _Step, values: list[str | None], members: list[etree._Element]) -> None:
+    """One walk over the wanted part of `element`; the first match of a path wins."""
+    for name, index in step.attributes:
+        if values[index] is None:
+            values[index] = element.get(name)
+    for child in element:
+        below = step.of(child.tag)
+        if below is None:
+            continue
+        if below.is_member:
+            members.append(child)
+            continue
+        if below.index >= 0 and values[below.index] is None:
+            values[below.index] = child.text or ""
+        if below.children or below.attributes:
+            _fill(child, below, values, members)
+
+
 def _extractor(feed: Feed) -> Callable[[etree._Element], Iterator[tuple[str | None, ...]]]:
     """From one record element to its rows: raw text, then the feed's source fields."""
     prefix, kinds = _records(feed.records) if feed.records else ("", ())
     wanted = _getter(feed.where) if feed.where else None
-    outer = [(index, _getter(name)) for index, name in enumerate(feed.source_fields) if not _inside(name, prefix)]
-    inner = [(index, _getter(name[len(prefix) + 1 :])) for index, name in enumerate(feed.source_fields) if _inside(name, prefix)]
-    find = _finder(prefix) if prefix else None
+    outer, inner = _Step(), _Step()
+    deep: list[tuple[int, Getter]] = []
+    for index, name in enumerate(feed.source_fields):
+        if _inside(name, prefix):
+            inner.want(name[len(prefix) + 1 :], index)
+        elif "//" in name or "." in name.split("/"):
+            deep.append((index, _getter(name)))
+        else:
+            outer.want(name, index)
+    if prefix:
+        outer.place(prefix).is_member = True
+    chosen = _Step()
+    for kind in kinds:
+        chosen.place(kind)
     size = len(feed.source_fields)
 
     def extract(record: etree._Element) -> Iterator[tuple[str | None, ...]]:
         if wanted is not None and wanted(record) is None:
             return
         shared: list[str | None] = [None] * size
-        for index, getter in outer:
+        members: list[etree._Element] = []
+        _fill(record, outer, shared, members)
+        for index, getter in deep:
             shared[index] = getter(record)
-        for member in find(record) if find else [record]:
-            if kinds and not any(etree.QName(child).localname in kinds for child in member.iterchildren(etree.Element)):
+        for member in members if prefix else [record]:
+            if kinds and not any(chosen.of(child.tag) for child in member):
                 continue
             values = list(shared)
-            for index, getter in inner:
-                values[index] = getter(member)
+            if prefix:
+                _fill(member, inner, values, [])
             yield (etree.tostring(member, encoding="unicode", with_tail=False), *values)
 
     return extract
@@ -129,11 +194,6 @@ def _xpath(path: str) -> str:
         slash = "//" if separator == "//" else "/"
         steps.append(f"{slash}{name}" if name.startswith("@") or name in (".", "..") else f"{slash}*[local-name()='{name}']")
     return "." + "".join(steps)
-
-
-def _finder(path: str) -> Callable[[etree._Element], list[etree._Element]]:
-    compiled = etree.XPath(_xpath(path))
-    return lambda element: compiled(element)
 
 
 def _getter(path: str) -> Getter:

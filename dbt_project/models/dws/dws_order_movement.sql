@@ -104,8 +104,7 @@ placed as (
     left join originals
         on
             lines.source_system = originals.document_system
-            and lines.original_order_id = originals.original_order_id
-            and lines.line_type = 'return'
+            and case when lines.line_type = 'return' then lines.original_order_id end = originals.original_order_id
 ),
 
 movement as (
