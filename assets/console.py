@@ -5,13 +5,15 @@ import sys
 
 import dagster as dg
 
+NOISE = ("Dependencies for step", "A dbt subsetted execution")
+
 
 class _Spoken(logging.Filter):
     """Lets through what an op said; Dagster's own events stay in its event log."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         meta = getattr(record, "dagster_meta", None) or {}
-        skipped = str(meta.get("orig_message", "")).startswith("Dependencies for step")
+        skipped = str(meta.get("orig_message", "")).startswith(NOISE)
         return not meta.get("dagster_event") and not skipped and record.levelno >= logging.INFO
 
 

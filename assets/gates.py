@@ -139,6 +139,8 @@ def _outcome(context: dg.AssetCheckExecutionContext, warehouse: Warehouse, key: 
     text = summarise(results)
     if text:
         context.log.warning(text)
+    elif results:
+        context.log.debug(f"{'/'.join(key.path)}: {len(results)} rules hold")
     blocked = any(result.blocks for result in results)
     rows: list[tuple[object, ...]] = [(r.rule, r.severity, "yes" if r.passed else "NO", r.message) for r in [*failed, *[r for r in results if r.passed]]]
     return dg.AssetCheckResult(

@@ -37,6 +37,7 @@ def identity_asset(retailer: Retailer, dbt: Dbt, translator: LayerTranslator) ->
         warehouse: Warehouse = context.resources.warehouse
         require_open(warehouse.con, "oneid")
         found = resolve(warehouse.con, retailer.entities, retailer.policy, night_of(context, warehouse))
+        context.log.info(f"{found.persons} persons behind {found.identifiers} identifiers: {found.minted} new, {found.merged} merged, {found.shared} shared")
         sizes = warehouse.con.execute(
             "select n as identifiers, count(*) as persons, repeat('█', greatest(1, (30 * count(*) / max(count(*)) over ())::int)) as bar "
             "from (select count(*) as n from oneid.oneid_map group by oneid) group by n order by n limit 20"

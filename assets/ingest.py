@@ -44,10 +44,10 @@ def _landing_asset(retailer: Retailer, feed: Feed) -> dg.AssetsDefinition:
         warehouse: Warehouse = context.resources.warehouse
         night = night_of(context, warehouse)
         landed = land(warehouse.con, retailer.settings, feed, retailer.policy, night)
-        context.log.info(
-            f"{feed.name}: {landed.files} files, {landed.received} rows received = {landed.accepted} accepted + "
-            f"{landed.quarantined} quarantined + {landed.duplicate} duplicate"
-        )
+        if landed.files:
+            context.log.info(
+                f"{landed.received} rows in {landed.files} files = {landed.accepted} accepted + {landed.quarantined} quarantined + {landed.duplicate} duplicate"
+            )
         return dg.MaterializeResult(
             metadata={
                 "dagster/row_count": landed.accepted,

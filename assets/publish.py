@@ -39,6 +39,7 @@ def publish_assets(retailer: Retailer, dbt: Dbt, translator: LayerTranslator) ->
         require_open(warehouse.con, "published")
         night = publication_night(warehouse.con, night_of(context, warehouse))
         counts = build_candidate(warehouse.con, retailer.settings, published_tables(warehouse.manifest), night)
+        context.log.info(f"{len(counts)} tables, {sum(counts.values())} rows")
         return dg.MaterializeResult(
             metadata={"dagster/row_count": sum(counts.values()), "tables": dg.MetadataValue.md(markdown(["table", "rows"], list(counts.items())))}
         )

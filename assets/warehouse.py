@@ -67,8 +67,12 @@ def _layer_asset(dbt: Dbt, translator: LayerTranslator, layer: str) -> dg.Assets
             accepted = promote(warehouse.con)
             context.log.info(f"{len(accepted)} deliveries passed their gate and entered the lake")
         full_refresh = context.run.tags.get(FULL_REFRESH_TAG) == "true" and layer in ("dim", "dwd")
+        built = tested = 0
         for event in build(context, warehouse.dbt, translator, select, full_refresh):
+            built += isinstance(event, dg.Output)
+            tested += isinstance(event, dg.AssetCheckResult) and event.passed
             yield _with_contents(event, warehouse, layer, context)
+        context.log.info(f"{built} tables or views built, {tested} dbt tests passed")
 
     return models
 
