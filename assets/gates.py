@@ -72,7 +72,7 @@ def _contract_gate(retailer: Retailer) -> dg.AssetChecksDefinition:
         warehouse: Warehouse = context.resources.warehouse
         night = night_of(context, warehouse)
         for check in sorted(context.selected_asset_check_keys, key=lambda item: item.asset_key.path):
-            results = contract_gate(warehouse.con, warehouse.gatekeeper, by_key[check.asset_key], night)
+            results = contract_gate(warehouse.con, warehouse.gatekeeper, retailer.settings, by_key[check.asset_key], night)
             yield _outcome(context, warehouse, check.asset_key, results)
 
     return gate_contract

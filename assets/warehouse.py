@@ -64,7 +64,7 @@ def _layer_asset(dbt: Dbt, translator: LayerTranslator, layer: str) -> dg.Assets
         warehouse: Warehouse = context.resources.warehouse
         require_open(warehouse.con, layer)
         if layer == "ods":
-            accepted = promote(warehouse.con)
+            accepted = promote(warehouse.con, warehouse.retailer.settings)
             context.log.info(f"{len(accepted)} deliveries passed their gate and entered the lake")
         full_refresh = context.run.tags.get(FULL_REFRESH_TAG) == "true" and layer in ("dim", "dwd")
         built = tested = 0

@@ -87,12 +87,15 @@ def status_report(settings: Settings) -> str:
 
 
 def closed_gates(settings: Settings, run_id: str) -> str:
-    """The gates that closed in a run, in words; '' where none did."""
-    with duckdb.connect(str(settings.warehouse), read_only=True) as con:
-        rows = con.execute(
-            "select stage, subject, rule, message from ops.gate where run_id = ? and severity = 'error' and not passed order by checked_at, subject, rule",
-            [run_id],
-        ).fetchall()
+    """The gates that closed in a run, in words; '' where none did, or where another run holds the warehouse."""
+    try:
+        with duckdb.connect(str(settings.warehouse), read_only=True) as con:
+            rows = con.execute(
+                "select stage, subject, rule, message from ops.gate where run_id = ? and severity = 'error' and not passed order by checked_at, subject, rule",
+                [run_id],
+            ).fetchall()
+    except duckdb.IOException:
+        return ""
     return "\n".join(f"GATE CLOSED after {stage}: {subject}, rule {rule}\n  {message}" for stage, subject, rule, message in rows)
 
 

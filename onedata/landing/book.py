@@ -4,7 +4,6 @@ import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from pathlib import Path
 
 import duckdb
 
@@ -58,7 +57,7 @@ def book(con: duckdb.DuckDBPyConnection, settings: Settings, arrival: Arrival) -
     for ds, batch in arrival.batches.items():
         rows = [counts.get(file.number, NOTHING)[1] for file in readable if file.ds == ds]
         if rows:
-            _book_delivery(con, settings, arrival, ds, batch, sum(rows))
+            _book_delivery(con, arrival, ds, batch, sum(rows))
 
 
 def landed_totals(con: duckdb.DuckDBPyConnection, arrival: Arrival) -> Landed:
@@ -166,11 +165,9 @@ def _book_quarantine(con: duckdb.DuckDBPyConnection, arrival: Arrival) -> None:
     )
 
 
-def _book_delivery(con: duckdb.DuckDBPyConnection, settings: Settings, arrival: Arrival, ds: date, batch: str, rows: int) -> None:
+def _book_delivery(con: duckdb.DuckDBPyConnection, arrival: Arrival, ds: date, batch: str, rows: int) -> None:
     feed = arrival.feed
-    staged = settings.staged / feed.name / f"{batch}.parquet"
-    lake: Path = settings.lake / "ods" / feed.entity.name / f"source={feed.name}" / f"ds={ds}" / f"{batch}.parquet"
     con.execute(
-        "insert into ops.delivery values (?, ?, ?, ?, 'staged', ?, ?, ?, ?, null)",
-        [batch, feed.name, feed.entity.name, ds, rows, str(staged), str(lake), arrival.arrived_at],
+        "insert into ops.delivery values (?, ?, ?, ?, 'staged', ?, ?, null)",
+        [batch, feed.name, feed.entity.name, ds, rows, arrival.arrived_at],
     )

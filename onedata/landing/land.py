@@ -11,6 +11,7 @@ from onedata.contracts.identifiers import IdentifierPolicy
 from onedata.contracts.model import Feed
 from onedata.landing import files as arrivals
 from onedata.landing.book import Arrival, Landed, book, landed_totals
+from onedata.landing.places import lake_folder, staged_file
 from onedata.landing.recover import recover
 from onedata.landing.rows import is_row_identity, typed_rows
 from onedata.landing.vault import open_vault, tokenise
@@ -124,7 +125,7 @@ def _find_duplicates(con: duckdb.DuckDBPyConnection, settings: Settings, feed: F
         "from landing_keyed k join landing_files f on f.number = k._file_number where k._rule is null and k._hash in "
         "(select _hash from landing_keyed where _rule is null group by _hash having count(*) > 1)) where n > 1"
     )
-    folder = settings.lake / "ods" / feed.entity.name / f"source={feed.name}"
+    folder = lake_folder(settings, feed.entity.name, feed.name)
     history = f"{escape_glob(str(folder))}/*/*.parquet"
     if any(folder.rglob("*.parquet")):
         match = " and ".join(f"h.{name} is not distinct from k.{name}" for name in (*feed.entity.key, "_hash"))
@@ -138,15 +139,14 @@ def _find_duplicates(con: duckdb.DuckDBPyConnection, settings: Settings, feed: F
 def _stage(con: duckdb.DuckDBPyConnection, settings: Settings, policy: IdentifierPolicy, arrival: Arrival) -> None:
     """Write the good rows, tokens in the place of raw identifiers, to one Parquet file a night."""
     feed = arrival.feed
-    folder = settings.staged / feed.name
-    folder.mkdir(parents=True, exist_ok=True)
+    (settings.staged / feed.name).mkdir(parents=True, exist_ok=True)
     mapped = {item.column.name for item in feed.fields}
     core = [column for column in feed.entity.columns if column.classification == "core" and column.name in mapped]
     with open_vault(con, settings.vault):
         tokens = {column.name: tokenise(con, "landing_keyed", column, policy) for column in core}
     joins = " ".join(f"left join {table} on {table}.value = k.{name}" for name, table in tokens.items())
     for ds, batch in arrival.batches.items():
-        file = folder / f"{batch}.parquet"
+        file = staged_file(settings, feed.name, batch)
         # The rows stand in file order, so naming the files lets DuckDB skip the other nights' rows.
         numbers = ", ".join(str(member.number) for member in arrival.fresh if member.ds == ds)
         con.execute(

@@ -21,7 +21,7 @@ comment on column ops.file.received is 'Rows found in the file; a file that cann
 comment on column ops.file.duplicate is 'Rows that had been accepted before, from this file or another.';
 create table if not exists ops.delivery (
     batch_id varchar primary key, feed varchar not null, entity varchar not null, ds date not null, status varchar not null,
-    rows bigint not null, staged_path varchar not null, lake_path varchar not null, landed_at timestamp not null, applied_at timestamp
+    rows bigint not null, landed_at timestamp not null, applied_at timestamp
 );
 comment on table ops.delivery is 'The rows of one feed for one night that landed together, and how far they have come.';
 create table if not exists ops.quarantine (

@@ -1,11 +1,12 @@
 """Move deliveries that passed their contract gate into the ODS lake."""
 
-from pathlib import Path
-
 import duckdb
 
+from onedata.landing.places import lake_file, staged_file
+from onedata.settings import Settings
 
-def promote(con: duckdb.DuckDBPyConnection) -> list[str]:
+
+def promote(con: duckdb.DuckDBPyConnection, settings: Settings) -> list[str]:
     """Move every passed delivery's file to its place in the lake and mark it accepted.
 
     The file is renamed first and the ledger commits after: a process killed between leaves a lake file the ledger does not know,
@@ -13,14 +14,17 @@ def promote(con: duckdb.DuckDBPyConnection) -> list[str]:
 
     Returns:
         The ids of the deliveries that were accepted.
+
+    Raises:
+        FileNotFoundError: a passed delivery's file is in neither place; nothing is marked accepted without its rows.
     """
     accepted = []
-    passed = con.execute("select batch_id, staged_path, lake_path from ops.delivery where status = 'passed' order by batch_id").fetchall()
-    for batch, staged, lake in passed:
-        target = Path(lake)
+    passed = con.execute("select batch_id, feed, entity, ds from ops.delivery where status = 'passed' order by batch_id").fetchall()
+    for batch, feed, entity, ds in passed:
+        staged, target = staged_file(settings, feed, batch), lake_file(settings, entity, feed, ds, batch)
         target.parent.mkdir(parents=True, exist_ok=True)
-        if Path(staged).exists():
-            Path(staged).replace(target)
+        if staged.exists() or not target.exists():
+            staged.replace(target)
         con.execute("update ops.delivery set status = 'accepted' where batch_id = ?", [batch])
         accepted.append(batch)
     return accepted

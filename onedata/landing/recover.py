@@ -4,6 +4,7 @@ from pathlib import Path
 
 import duckdb
 
+from onedata.landing.places import lake_folder
 from onedata.settings import Settings
 from onedata.sql import transaction
 
@@ -29,13 +30,14 @@ def recover(con: duckdb.DuckDBPyConnection, settings: Settings, feed: str, entit
         )
         con.execute("delete from ops.file where feed = ? and (batch_id in (select unnest(?::varchar[])) or batch_id is null)", [feed, unfinished])
         con.execute("delete from ops.delivery where feed = ? and batch_id in (select unnest(?::varchar[]))", [feed, unfinished])
-    accepted = {row[0] for row in con.execute("select lake_path from ops.delivery where feed = ?", [feed]).fetchall()}
+    accepted = {f"{row[0]}.parquet" for row in con.execute("select batch_id from ops.delivery where feed = ?", [feed]).fetchall()}
     _sweep(settings.staged / feed, set())
-    _sweep(settings.lake / "ods" / entity / f"source={feed}", accepted)
+    _sweep(lake_folder(settings, entity, feed), accepted)
     return len(unfinished)
 
 
 def _sweep(folder: Path, keep: set[str]) -> None:
+    """Remove the Parquet files that are not in `keep`, by name: a delivery's id is unique."""
     for file in folder.rglob("*.parquet*"):
-        if str(file) not in keep:
+        if file.name not in keep:
             file.unlink()

@@ -7,18 +7,20 @@ from typing import Any
 import duckdb
 
 from onedata.contracts.model import Feed
+from onedata.landing.places import staged_file
 from onedata.quality.contract_rules import contract_rules
 from onedata.quality.gx import Gatekeeper
 from onedata.quality.model_rules import model_rules
 from onedata.quality.results import CheckResult, GateClosed
 from onedata.readers.base import escape_glob
+from onedata.settings import Settings
 from onedata.sql import quote_name, quote_text
 
 LAYERS = ("ods", "dim", "dwd", "oneid", "dws", "ads")
 SAMPLE = 3
 
 
-def contract_gate(con: duckdb.DuckDBPyConnection, gatekeeper: Gatekeeper, feed: Feed, night: date) -> list[CheckResult]:
+def contract_gate(con: duckdb.DuckDBPyConnection, gatekeeper: Gatekeeper, settings: Settings, feed: Feed, night: date) -> list[CheckResult]:
     """Check the feed's staged deliveries and mark each passed or refused.
 
     Checks: every file readable, quarantined rows within the tolerance, a file for the night where the contract expects one, and the
@@ -28,10 +30,10 @@ def contract_gate(con: duckdb.DuckDBPyConnection, gatekeeper: Gatekeeper, feed: 
     if feed.every_days and "{ds}" in feed.location.path:
         results.append(_delivered(con, feed, night))
     results += _drifts(con, feed)
-    staged = [row[0] for row in con.execute("select staged_path from ops.delivery where feed = ? and status = 'staged'", [feed.name]).fetchall()]
+    staged = [row[0] for row in con.execute("select batch_id from ops.delivery where feed = ? and status = 'staged'", [feed.name]).fetchall()]
     if staged:
         view = f"ops.{quote_name('staged_' + feed.name)}"
-        files = ", ".join(quote_text(escape_glob(path)) for path in staged)
+        files = ", ".join(quote_text(escape_glob(str(staged_file(settings, feed.name, batch)))) for batch in staged)
         con.execute(f"create or replace view {view} as select * from read_parquet([{files}])")
         results += gatekeeper.check("contract", feed.name, f"ops.staged_{feed.name}", contract_rules(feed))
         con.execute(f"drop view {view}")

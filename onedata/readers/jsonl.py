@@ -46,7 +46,7 @@ def _exploded(feed: Feed, lines: str) -> str:
     # A broken line has no members: it stays one row, so that it is counted and kept.
     exploded = f"select *, unnest(case when v is null then [null] else {members} end) as member from (select *, {_extract(outer, 'line')} as v from ({lines}))"
     return (
-        f"select _file_number, case when v is null then line else member::varchar end as _raw, {_broken('v')} as _broken, {fields} "
+        f"select _file_number, line as _raw, {_broken('v')} as _broken, {fields} "
         f"from (select *, {_extract([name[len(prefix) :] for name in inner], 'member')} as w from ({exploded}))"
     )
 

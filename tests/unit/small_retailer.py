@@ -139,8 +139,8 @@ class SmallRetailer:
     def take(self, night: date = NIGHT, name: str | None = None) -> Taken:
         """Land, gate and promote one feed; whatever was delivered, the ledger must balance and the quarantine be whole."""
         landed = self.land(night, name)
-        results = contract_gate(self.con, self.gatekeeper, self.feed(name), night)
-        taken = Taken(landed, results, promote(self.con))
+        results = contract_gate(self.con, self.gatekeeper, self.settings, self.feed(name), night)
+        taken = Taken(landed, results, promote(self.con, self.settings))
         assert_balanced(self)
         return taken
 

@@ -22,6 +22,7 @@ select
     delivered.packaging,
     delivered.co2e_kg,
     delivered.created_at,
+    delivered.promised_date,
     delivered.promised_at,
     delivered.picked_up_at,
     delivered.delivered_at,

@@ -21,6 +21,7 @@ as_of as (
 parcel as (
     select
         coalesce(
+            shipments.promised_date,
             cast(
                 coalesce(
                     shipments.promised_at, shipments.created_at, shipments.picked_up_at, shipments.delivered_at
@@ -30,7 +31,9 @@ parcel as (
         ) as due_date,
         coalesce(shipments.carrier, 'unknown') as carrier,
         shipments.promised_at is not null as is_promised,
-        coalesce(cast(shipments.promised_at as date) <= as_of.as_of_date, false) as is_due,
+        coalesce(
+            coalesce(shipments.promised_date, cast(shipments.promised_at as date)) <= as_of.as_of_date, false
+        ) as is_due,
         shipments.delivered_at is not null as is_delivered,
         coalesce(shipments.delivered_at <= shipments.promised_at, false) as is_on_time,
         {{ to_base('shipments.cost', 'shipments.currency', 'exchange_rates.rate') }} as cost_base,
@@ -58,6 +61,7 @@ select
     count(*) filter (where is_due and is_on_time) as on_time_count,
     count(*) filter (where is_delivered) as delivered_count,
     {{ sum_money('cost_base', 'has_cost') }} as cost_base,
-    sum(co2e_kg) as co2e_kg
+    -- Summed as decimals: a sum of doubles depends on the order of the rows.
+    cast(sum(cast(co2e_kg as decimal(18, 6))) as double) as co2e_kg
 from parcel
 group by due_date, carrier

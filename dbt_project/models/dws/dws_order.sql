@@ -140,7 +140,10 @@ parcels as (
         count(*) filter (
             where
             shipments.delivered_at > shipments.promised_at
-            or (shipments.delivered_at is null and cast(shipments.promised_at as date) <= as_of.as_of_date)
+            or (
+                shipments.delivered_at is null
+                and coalesce(shipments.promised_date, cast(shipments.promised_at as date)) <= as_of.as_of_date
+            )
         ) as late_count,
         count(shipments.delivered_at) as delivered_count,
         max(shipments.promised_at) as promised_at,

@@ -18,6 +18,7 @@ select
     packaging,
     co2e_kg,
     created_at,
+    promised_date,
     promised_at,
     picked_up_at,
     delivered_at,

@@ -9,6 +9,7 @@ import pytest
 from small_retailer import NEXT, NIGHT, SmallRetailer, assert_balanced, contract, settings_in, small_retailer
 
 from onedata.landing import promote, recover
+from onedata.landing.places import lake_file, staged_file
 from onedata.quality.gx import Gatekeeper
 from onedata.quality.stages import contract_gate
 from onedata.warehouse import open_warehouse
@@ -23,7 +24,7 @@ def deliver(survey: SmallRetailer) -> None:
 
 def outcome(survey: SmallRetailer) -> tuple[object, ...]:
     """Ledger, quarantine and lake without the clock."""
-    deliveries = survey.con.execute("select * exclude (landed_at, applied_at, staged_path, lake_path) from ops.delivery order by 1").fetchall()
+    deliveries = survey.con.execute("select * exclude (landed_at, applied_at) from ops.delivery order by 1").fetchall()
     lake = sorted(str(path.relative_to(survey.settings.lake)) for path in survey.settings.lake.rglob("*.parquet*"))
     staged = sorted(str(path) for path in survey.settings.staged.rglob("*.parquet*"))
     return survey.rows("* exclude (_arrived_at)"), survey.files("* exclude (arrived_at, mtime_ns)"), survey.quarantine(), deliveries, lake, staged
@@ -35,7 +36,7 @@ def killed_after_staging(survey: SmallRetailer) -> None:
 
 def killed_after_the_gate(survey: SmallRetailer) -> None:
     survey.land(NEXT)
-    contract_gate(survey.con, survey.gatekeeper, survey.feed(), NEXT)
+    contract_gate(survey.con, survey.gatekeeper, survey.settings, survey.feed(), NEXT)
 
 
 def killed_before_the_ledger_commits(survey: SmallRetailer) -> None:
@@ -48,23 +49,27 @@ def killed_before_the_ledger_commits(survey: SmallRetailer) -> None:
     (folder / "survey-20260105-abcdefabcdef.parquet.tmp").write_bytes(b"half")
 
 
+def places(survey: SmallRetailer) -> list[tuple[Path, Path]]:
+    """Every delivery's staged file and its place in the lake."""
+    deliveries = survey.con.execute("select feed, entity, ds, batch_id from ops.delivery order by batch_id").fetchall()
+    return [(staged_file(survey.settings, feed, batch), lake_file(survey.settings, entity, feed, ds, batch)) for feed, entity, ds, batch in deliveries]
+
+
 def killed_between_rename_and_ledger(survey: SmallRetailer) -> None:
     """Every passed file lies in the lake, no delivery is marked accepted."""
     killed_after_the_gate(survey)
-    for staged, lake in survey.con.execute("select staged_path, lake_path from ops.delivery").fetchall():
-        Path(lake).parent.mkdir(parents=True, exist_ok=True)
-        Path(staged).rename(lake)
+    for staged, lake in places(survey):
+        lake.parent.mkdir(parents=True, exist_ok=True)
+        staged.rename(lake)
 
 
 def killed_between_two_promotions(survey: SmallRetailer) -> None:
     """One delivery is accepted, the other's file is renamed only."""
     killed_after_the_gate(survey)
-    (first, lake), (_, other) = survey.con.execute("select batch_id, lake_path from ops.delivery order by batch_id").fetchall()
-    for staged in sorted((survey.settings.staged / "survey").glob("*.parquet")):
-        target = Path(lake if staged.stem == first else other)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        staged.rename(target)
-    survey.con.execute("update ops.delivery set status = 'accepted' where batch_id = ?", [first])
+    for staged, lake in places(survey):
+        lake.parent.mkdir(parents=True, exist_ok=True)
+        staged.rename(lake)
+    survey.con.execute("update ops.delivery set status = 'accepted' where batch_id = (select min(batch_id) from ops.delivery)")
 
 
 def orphans_in_the_lake(survey: SmallRetailer) -> None:
@@ -143,14 +148,14 @@ def test_one_feeds_recovery_leaves_another_feed_alone(survey: SmallRetailer) -> 
 def test_promotion_twice_changes_nothing(survey: SmallRetailer) -> None:
     survey.csv("A1,O1,5,fine,")
     assert survey.take().accepted != []
-    assert promote(survey.con) == []
+    assert promote(survey.con, survey.settings) == []
     assert_balanced(survey)
 
 
 def test_a_delivery_that_no_gate_has_passed_is_not_promoted(survey: SmallRetailer) -> None:
     survey.csv("A1,O1,5,fine,")
     survey.land()
-    assert promote(survey.con) == []
+    assert promote(survey.con, survey.settings) == []
     assert survey.rows() == []
 
 

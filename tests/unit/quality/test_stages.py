@@ -128,8 +128,8 @@ def test_the_guard_closes_the_gate_when_a_bad_row_got_through(survey: SmallRetai
 
     survey.csv("A1,O1,5,fine,")
     survey.land()
-    ((staged,),) = survey.con.execute("select staged_path from ops.delivery").fetchall()
+    (staged,) = (survey.settings.staged / "survey").glob("*.parquet")
     survey.con.execute(f"copy (select * replace (99 as satisfaction) from read_parquet('{staged}')) to '{staged}' (format parquet)")
-    results = contract_gate(survey.con, survey.gatekeeper, survey.feed(), NIGHT)
+    results = contract_gate(survey.con, survey.gatekeeper, survey.settings, survey.feed(), NIGHT)
     assert [r.rule for r in results if r.blocks] == ["satisfaction_in_range"]
     assert survey.con.execute("select status from ops.delivery").fetchall() == [("refused",)]

@@ -21,10 +21,7 @@ FEEDS = {feed.name: feed for feed in load_feeds(CONTRACTS, load_entities(CONTRAC
 
 def files(feed: Feed, source: Path) -> list[SourceFile]:
     found = sorted(source.glob(feed.location.path.replace("{ds}", "*")))
-    return [
-        SourceFile(number, path, str(path.relative_to(source)), date(2026, 1, 5), path.stat().st_size, 0, str(number))
-        for number, path in enumerate(found)
-    ]
+    return [SourceFile(number, path, str(path.relative_to(source)), date(2026, 1, 5), path.stat().st_size, 0, str(number)) for number, path in enumerate(found)]
 
 
 def test_every_feed_has_a_contract_and_every_contract_a_feed(retailer: SimulationSummary) -> None:

@@ -32,10 +32,7 @@ def test_row_counts_are_those_of_the_files(retailer: SimulationSummary) -> None:
     assert len(lines(retailer.source, "shop/orders/*.jsonl")) == retailer.rows["shop_orders"]
     assert len(lines(retailer.source, "shop/events/*.jsonl")) == retailer.rows["shop_events"]
     assert len(lines(retailer.source, "social/engagements/*.jsonl")) == retailer.rows["social_engagements"]
-    with_header = [
-        list(csv.reader(path.open(encoding="utf-8", newline="")))
-        for path in retailer.source.glob("service/surveys/*.csv")
-    ]
+    with_header = [list(csv.reader(path.open(encoding="utf-8", newline=""))) for path in retailer.source.glob("service/surveys/*.csv")]
     assert sum(len(rows) - 1 for rows in with_header) == retailer.rows["service_surveys"]
 
 
@@ -55,9 +52,7 @@ def test_an_order_comes_again_as_an_update_with_a_later_time(retailer: Simulatio
 def test_an_order_adds_up(retailer: SimulationSummary) -> None:
     for line in lines(retailer.source, "shop/orders/orders_2026-01-05.jsonl"):
         order = json.loads(line)
-        goods = sum(
-            Decimal(item["price"]) * item["quantity"] - Decimal(item["total_discount"]) for item in order["line_items"]
-        )
+        goods = sum(Decimal(item["price"]) * item["quantity"] - Decimal(item["total_discount"]) for item in order["line_items"])
         assert Decimal(order["total_price"]) == goods + Decimal(order["shipping_lines"][0]["price"])
         assert order["created_at"].endswith("+08:00")
 
@@ -71,9 +66,7 @@ def test_the_tills_write_poslog(retailer: SimulationSummary) -> None:
                 kinds[kind] += len(list(transaction.iter(ARTS + kind)))
             paid = sum(Decimal(amount.text or "") for amount in transaction.iter(f"{ARTS}Amount"))
             sold = sum(
-                Decimal(item.findtext(f"*/{ARTS}ExtendedAmount") or "0")
-                for item in transaction.iter(f"{ARTS}LineItem")
-                if item.get("VoidFlag") != "true"
+                Decimal(item.findtext(f"*/{ARTS}ExtendedAmount") or "0") for item in transaction.iter(f"{ARTS}LineItem") if item.get("VoidFlag") != "true"
             )
             assert paid == sold
     assert kinds["RetailTransaction"] == retailer.rows["pos_transactions"]
@@ -89,19 +82,13 @@ def test_pages_overlap(retailer: SimulationSummary) -> None:
 
 
 def test_comments_span_lines(retailer: SimulationSummary) -> None:
-    comments = [
-        row["comment"]
-        for path in retailer.source.glob("service/surveys/*.csv")
-        for row in csv.DictReader(path.open(encoding="utf-8", newline=""))
-    ]
+    comments = [row["comment"] for path in retailer.source.glob("service/surveys/*.csv") for row in csv.DictReader(path.open(encoding="utf-8", newline=""))]
     assert any("\n" in comment for comment in comments)
 
 
 def test_the_truth_adds_up(retailer: SimulationSummary) -> None:
     totals = json.loads((retailer.truth / "totals.json").read_text(encoding="utf-8"))
-    told = duckdb.execute(
-        f"select channel, sum(net_revenue)::text from '{retailer.truth}/orders.parquet' group by channel"
-    ).fetchall()
+    told = duckdb.execute(f"select channel, sum(net_revenue)::text from '{retailer.truth}/orders.parquet' group by channel").fetchall()
     assert dict(told) == totals["net_revenue"]
     assert {feed: entry["rows"] for feed, entry in totals["feeds"].items()} == retailer.rows
     assert len(totals["defects"]) == len(retailer.defects) == 5
@@ -109,8 +96,7 @@ def test_the_truth_adds_up(retailer: SimulationSummary) -> None:
 
 def test_every_account_and_card_has_one_owner(retailer: SimulationSummary) -> None:
     shared = duckdb.execute(
-        f"select type, value from '{retailer.truth}/persons.parquet' where type <> 'phone' group by all "
-        "having count(distinct person_id) > 1"
+        f"select type, value from '{retailer.truth}/persons.parquet' where type <> 'phone' group by all having count(distinct person_id) > 1"
     ).fetchall()
     assert shared == []
     members = lines(retailer.source, "pos/members/members_2026-01-05.csv")
@@ -147,8 +133,7 @@ def test_the_retailer_is_believable(tmp_path: Path) -> None:
     summary = simulate(SimulationSettings(customers=3_000, days=14), tmp_path / "out")
     persons = f"'{summary.truth}/persons.parquet'"
     shares = duckdb.execute(
-        f"select segment, count(distinct person_id) / (select count(distinct person_id) from {persons}) "
-        f"from {persons} group by segment"
+        f"select segment, count(distinct person_id) / (select count(distinct person_id) from {persons}) from {persons} group by segment"
     ).fetchall()
     share = dict(shares)
     # Store customers without card and social account have no identifier and do not stand in the table.
