@@ -10,7 +10,7 @@ help:
 	@echo "make test   set up, run every test"
 	@echo "make dev    set up, open the Dagster UI on http://127.0.0.1:3000"
 	@echo "make lint   ruff, mypy, sqlfluff"
-	@echo "make clean  remove the data home's generated retailer and its state"
+	@echo "make clean  remove ./data: the generated retailer and every data home in it"
 
 setup: $(INSTALLED)
 

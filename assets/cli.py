@@ -11,7 +11,6 @@ import typer
 from onedata.cli import SettingsOption, SourceOption, app, fail, settings_from
 from onedata.landing.files import SourceMissing
 from onedata.report import night_report
-from onedata.settings import REPOSITORY
 from onedata.simulate import SimulationSettings
 from onedata.simulate import simulate as simulate_retailer
 from onedata.warehouse import WarehouseBusy
@@ -35,21 +34,27 @@ def run(
     stands. A closed gate stops the night, leaves what is published untouched, and is printed with feed, file, row and rule.
     """
     settings = settings_from(settings_file, source)
-    from assets.runner import run_nights, select_nights
+    from assets.runner import NoSuchNight, run_nights, select_nights
 
+    if ds and (first or last):
+        fail("give --ds, or --from and --to, not both")
+    options = _options(settings_file, source)
     try:
         nights = select_nights(settings, _day(ds or first), _day(ds or last))
-    except (SourceMissing, WarehouseBusy) as error:
+    except (NoSuchNight, SourceMissing, WarehouseBusy) as error:
         fail(str(error))
     if not nights and settings.published_database.exists():
-        typer.echo(f"nothing new below {settings.source}; every file there is published\n\n{night_report(settings)}")
+        typer.echo(f"nothing new below {settings.source}; every file there is published\n\n{night_report(settings, options)}")
         return
     if not nights:
         fail(f"no night to run: no file below {settings.source} matches a contract of {settings.contracts}. Check `source`, or give --ds.")
-    typer.echo(f"{len(nights)} nights from {nights[0]} to {nights[-1]}, {'one run each' if each_night else 'in one run'}; data home {settings.home}")
+    span = (
+        f"night {nights[0]}" if len(nights) == 1 else f"{len(nights)} nights from {nights[0]} to {nights[-1]}, {'one run each' if each_night else 'in one run'}"
+    )
+    typer.echo(f"{span}; data home {settings.home}")
     if not run_nights(settings, nights, each_night, full_refresh):
         raise typer.Exit(1)
-    typer.echo(night_report(settings))
+    typer.echo(night_report(settings, options))
 
 
 @app.command()
@@ -79,8 +84,14 @@ def dev(
     typer.echo(f"Dagster UI on http://127.0.0.1:{port}, data home {settings.home}", err=True)
     dagster = str(Path(sys.executable).with_name("dagster"))
     os.environ.update(settings.environment() | {"PYTHONWARNINGS": "ignore"})
-    os.chdir(REPOSITORY)  # where pyproject.toml names the code location
-    os.execv(dagster, [dagster, "dev", "--host", "127.0.0.1", "--port", str(port)])
+    workspace = str(settings.dagster_home / "workspace.yaml")
+    os.chdir(settings.home)
+    os.execv(dagster, [dagster, "dev", "--workspace", workspace, "--host", "127.0.0.1", "--port", str(port)])
+
+
+def _options(settings_file: Path | None, source: Path | None) -> str:
+    """The retailer's options as they were typed, to be typed again."""
+    return (f" --settings {settings_file}" if settings_file else "") + (f" --source {source}" if source else "")
 
 
 def _day(text: str) -> date | None:

@@ -1,8 +1,10 @@
 """Landing: one asset a feed, made by a loop over the contracts."""
 
+from datetime import date
+
 import dagster as dg
 
-from assets.nights import night_of, nights
+from assets.nights import first_night_of, night_of, nights
 from assets.resources import Warehouse
 from onedata.contracts import Feed
 from onedata.landing import land
@@ -48,15 +50,23 @@ def _landing_asset(retailer: Retailer, feed: Feed) -> dg.AssetsDefinition:
             context.log.info(
                 f"{landed.received} rows in {landed.files} files = {landed.accepted} accepted + {landed.quarantined} quarantined + {landed.duplicate} duplicate"
             )
+        first = first_night_of(context, warehouse)
+        totals = warehouse.con.execute(
+            "select coalesce(sum(accepted), 0)::bigint, count(*), coalesce(sum(received), 0)::bigint, coalesce(sum(quarantined), 0)::bigint, "
+            "coalesce(sum(duplicate), 0)::bigint from ops.file where feed = ? and ds between ? and ?",
+            [feed.name, first, night],
+        ).fetchone()
+        accepted, files, received, quarantined, duplicate = totals or (0, 0, 0, 0, 0)
         return dg.MaterializeResult(
             metadata={
-                "dagster/row_count": landed.accepted,
-                "files": landed.files,
-                "received": landed.received,
-                "quarantined": landed.quarantined,
-                "duplicate": landed.duplicate,
-                "by file": dg.MetadataValue.md(_files_table(warehouse, landed.batches)),
-                "quarantine": dg.MetadataValue.md(_quarantine_table(warehouse, landed.batches)),
+                "dagster/row_count": accepted,
+                "files": files,
+                "files new in this run": landed.files,
+                "received": received,
+                "quarantined": quarantined,
+                "duplicate": duplicate,
+                "by file": dg.MetadataValue.md(_files_table(warehouse, feed, first, night)),
+                "quarantine": dg.MetadataValue.md(_quarantine_table(warehouse, feed, first, night)),
             }
         )
 
@@ -71,20 +81,20 @@ def _description(feed: Feed) -> str:
     )
 
 
-def _files_table(warehouse: Warehouse, batches: list[str]) -> str:
+def _files_table(warehouse: Warehouse, feed: Feed, first: date, last: date) -> str:
     rows = warehouse.con.execute(
-        "select path, ds, status, received, accepted, quarantined, duplicate from ops.file where batch_id in (select unnest(?::varchar[])) "
+        "select path, ds, status, received, accepted, quarantined, duplicate from ops.file where feed = ? and ds between ? and ? "
         "order by ds desc, path limit ?",
-        [batches, PREVIEW_FILES],
+        [feed.name, first, last, PREVIEW_FILES],
     ).fetchall()
     return markdown(["file", "night", "status", "received", "accepted", "quarantined", "duplicate"], rows)
 
 
-def _quarantine_table(warehouse: Warehouse, batches: list[str]) -> str:
+def _quarantine_table(warehouse: Warehouse, feed: Feed, first: date, last: date) -> str:
     rows = warehouse.con.execute(
-        "select path, rule, count(*), min(row), any_value(reason) from ops.quarantine where batch_id in (select unnest(?::varchar[])) "
+        "select path, rule, count(*), min(row), any_value(reason) from ops.quarantine where feed = ? and ds between ? and ? "
         "group by path, rule order by 3 desc, 1, 2 limit ?",
-        [batches, PREVIEW_FILES],
+        [feed.name, first, last, PREVIEW_FILES],
     ).fetchall()
     return markdown(["file", "rule", "rows", "first row", "reason"], rows)
 

@@ -27,6 +27,12 @@ def night_of(context: dg.AssetExecutionContext | dg.AssetCheckExecutionContext, 
     return row[0] if row and row[0] else warehouse.retailer.settings.first_night
 
 
+def first_night_of(context: dg.AssetExecutionContext, warehouse: Warehouse) -> date:
+    """The first night of the run's range; without a range, its one night."""
+    key = context.run.tags.get(ASSET_PARTITION_RANGE_START_TAG)
+    return date.fromisoformat(key) if key else night_of(context, warehouse)
+
+
 def range_tags(first: date, last: date) -> dict[str, str]:
     """Tags of one run over several nights."""
     return {ASSET_PARTITION_RANGE_START_TAG: first.isoformat(), ASSET_PARTITION_RANGE_END_TAG: last.isoformat()}

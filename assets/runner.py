@@ -8,6 +8,7 @@ from datetime import date
 
 import dagster as dg
 import typer
+import yaml
 
 from assets.definitions import NIGHTLY, build_definitions
 from assets.nights import FULL_REFRESH_TAG, PROCESS_TAG, range_tags
@@ -26,6 +27,7 @@ def select_nights(settings: Settings, first: date | None, last: date | None) -> 
     """
     retailer = load_retailer(settings)
     far = last or date.today()
+    _within_calendar(settings, [day for day in (first, last) if day])
     known, pending = _ledger(settings) if first is None and last is None else (set(), set())
     found = {day for day in (first, last) if day} | pending
     for feed in retailer.feeds:
@@ -34,6 +36,18 @@ def select_nights(settings: Settings, first: date | None, last: date | None) -> 
             if (feed.name, path.relative_to(settings.source).as_posix(), stat.st_size, stat.st_mtime_ns) not in known:
                 found.add(ds)
     return sorted(day for day in found if (first is None or day >= first) and day <= far)
+
+
+class NoSuchNight(ValueError):
+    """A day that is no night of this retailer: before its first, in the future, or a range that ends before it begins."""
+
+
+def _within_calendar(settings: Settings, bounds: list[date]) -> None:
+    for day in bounds:
+        if not settings.first_night <= day <= date.today():
+            raise NoSuchNight(f"{day} is no night to run: nights go from {settings.first_night} (setting first_night) to today, {date.today()}")
+    if bounds != sorted(bounds):
+        raise NoSuchNight(f"--from {bounds[0]} is after --to {bounds[1]}")
 
 
 def _ledger(settings: Settings) -> tuple[set[tuple[str, str, int, int]], set[date]]:
@@ -52,6 +66,9 @@ def prepare_instance(settings: Settings) -> None:
     settings.dagster_home.mkdir(parents=True, exist_ok=True)
     if not (settings.dagster_home / "dagster.yaml").exists():
         shutil.copy(REPOSITORY / "dagster.yaml", settings.dagster_home / "dagster.yaml")
+    location = {"module_name": "assets.definitions", "location_name": "onedata", "working_directory": str(REPOSITORY)}
+    workspace = yaml.safe_dump({"load_from": [{"python_module": location}]})
+    (settings.dagster_home / "workspace.yaml").write_text(workspace, encoding="utf-8")
 
 
 def run_nights(settings: Settings, nights: list[date], each_night: bool, full_refresh: bool) -> bool:
@@ -74,7 +91,8 @@ def run_nights(settings: Settings, nights: list[date], each_night: bool, full_re
                 instance=instance, partition_key=partition_key, tags=tags, raise_on_error=False, run_config={"loggers": {"console": {}}}
             )
             if not outcome.success:
-                typer.echo(f"night {label} failed after {time.monotonic() - started:.1f} s; nothing of it was published.\n{_why(outcome, settings)}", err=True)
+                seconds = time.monotonic() - started
+                typer.echo(f"night {label} failed after {seconds:.1f} s; what was published stays as it was.\n{_why(outcome, settings)}", err=True)
                 return False
             typer.echo(f"night {label} published in {time.monotonic() - started:.1f} s", err=True)
     return True
@@ -109,5 +127,7 @@ def _why(outcome: dg.ExecuteInProcessResult, settings: Settings) -> str:
         if event.is_failure and error is not None:
             while error.cause is not None:
                 error = error.cause
+            if "InterruptedError" in error.message:
+                return "interrupted; run again to go on, nothing is lost"
             return f"{event.step_key or 'start of the run'}: {error.message.strip()}"
     return "the run failed without an error of its own; see it in the Dagster UI"

@@ -84,9 +84,17 @@ def _with_contents(event: Any, warehouse: Warehouse, layer: str, context: dg.Ass
     key = next(key for key in context.selected_asset_keys if key.to_python_identifier() == event.output_name)
     relation = ".".join(key.path)
     row = warehouse.con.execute(f"select count(*) from {relation}").fetchone()
-    metadata: dict[str, Any] = {**event.metadata, "dagster/row_count": row[0] if row else 0}
+    metadata: dict[str, Any] = {**event.metadata, "dagster/row_count": row[0] if row else 0, "dagster/column_schema": _columns(warehouse, key)}
     if layer in ("dws", "ads"):
         cursor = warehouse.con.execute(f"select * from {relation} limit {PREVIEW_ROWS}")
         names = [column[0] for column in cursor.description or []]
         metadata["first rows"] = dg.MetadataValue.md(markdown(names, cursor.fetchall()))
     return event.with_metadata(metadata)
+
+
+def _columns(warehouse: Warehouse, key: dg.AssetKey) -> dg.TableSchema:
+    """The table's columns with the types DuckDB gave them and the meanings the YAML gives."""
+    nodes = (node for node in warehouse.manifest["nodes"].values() if [node["schema"], node["name"]] == list(key.path))
+    described: Mapping[str, Any] = next((node["columns"] for node in nodes), {})
+    rows = warehouse.con.execute(f"describe {'.'.join(key.path)}").fetchall()
+    return dg.TableSchema([dg.TableColumn(name, kind, described.get(name, {}).get("description") or None) for name, kind, *_ in rows])

@@ -1,6 +1,7 @@
 """Commands that need no Dagster. The entry point is assets/cli.py, which adds run, demo and dev."""
 
 from datetime import date
+from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, NoReturn
 
@@ -14,13 +15,29 @@ from onedata.retailer import load_retailer
 from onedata.settings import REPOSITORY, Settings, SettingsError, load_settings
 from onedata.simulate import SimulationSettings
 from onedata.simulate import simulate as simulate_retailer
+from onedata.warehouse.publish import PublishError, serve_night
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"onedata {version('onedata')}")
+        raise typer.Exit
+
 
 app = typer.Typer(
     name="onedata",
     no_args_is_help=True,
     pretty_exceptions_show_locals=False,
-    help="An open data middle platform for omnichannel retail: feeds by contract -> gated layers -> OneID -> metrics -> one published DuckDB database.",
 )
+
+
+@app.callback()
+def about(show: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and end.")] = False) -> None:
+    """An open data middle platform for omnichannel retail.
+
+    Feeds by contract -> gated layers -> OneID -> metrics -> one published DuckDB database.
+    """
+
 
 SettingsOption = Annotated[
     Path | None, typer.Option("--settings", help="onedata.toml of the retailer. Default: $ONEDATA_SETTINGS, else the built-in retailer.")
@@ -65,8 +82,26 @@ def simulate(
 
 @app.command()
 def status(settings_file: SettingsOption = None) -> None:
-    """What is published, what was received and quarantined, and which gates are closed."""
-    typer.echo(status_report(settings_from(settings_file, None)))
+    """What is published, what was received and quarantined, what waits, and which gates are closed (then the exit code is 1)."""
+    typed = f" --settings {settings_file}" if settings_file else ""
+    text, well = status_report(settings_from(settings_file, None), typed)
+    typer.echo(text)
+    if not well:
+        raise typer.Exit(1)
+
+
+@app.command()
+def serve(
+    night: Annotated[str, typer.Argument(help="A night that is kept below published/nights, YYYY-MM-DD.")],
+    settings_file: SettingsOption = None,
+) -> None:
+    """Serve a kept night as published/onedata.duckdb and published/parquet: to go back, or forward again."""
+    settings = settings_from(settings_file, None)
+    try:
+        serve_night(settings, date.fromisoformat(night))
+    except (PublishError, ValueError) as error:
+        fail(str(error))
+    typer.echo(f"{settings.published_database} is night {night} now")
 
 
 @app.command()

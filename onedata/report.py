@@ -1,6 +1,7 @@
 """What a person reads after a night: what was built, what was quarantined and why, the headline metrics, what to do next."""
 
 from collections.abc import Sequence
+from decimal import Decimal
 from pathlib import Path
 
 import duckdb
@@ -15,18 +16,63 @@ HEADLINES = (
     "repurchase_rate_90d",
     "on_time_delivery_rate",
     "stockout_rate",
+    "return_rate",
     "customer_satisfaction",
 )
 MOST_RULES = 12
+MOST_CHARACTERS = 200
 
 
-def night_report(settings: Settings) -> str:
-    """The report on the published database and on the ledger; says so where nothing is published."""
+def night_report(settings: Settings, options: str = "") -> str:
+    """The report on the published database; says so where nothing is published.
+
+    Args:
+        settings: Whose data home.
+        options: The retailer's command line options, for the next steps.
+    """
+    return "\n\n".join([*_published(settings), _next_steps(settings, options)])
+
+
+def status_report(settings: Settings, options: str = "") -> tuple[str, bool]:
+    """The same with the state of the build: deliveries that wait to be published, warnings and closed gates of the last run.
+
+    Returns:
+        The text, and whether all is well: no gate closed and nothing unpublished.
+    """
+    state, well = _build_state(settings)
+    return "\n\n".join([*_published(settings), *state, _next_steps(settings, options)]), well
+
+
+def _published(settings: Settings) -> list[str]:
     if not settings.published_database.exists():
-        return f"nothing is published yet below {settings.published}; run `onedata run`"
+        return [f"nothing is published yet below {settings.published}; run `onedata run`"]
     with duckdb.connect(str(settings.published_database), read_only=True) as con:
-        parts = [_built(con), _received(con), _quarantined(con), _metrics(con)]
-    return "\n\n".join(part for part in parts if part) + "\n\n" + _next_steps(settings)
+        return [_built(con), _received(con), _quarantined(con), _metrics(con)]
+
+
+def _build_state(settings: Settings) -> tuple[list[str], bool]:
+    if not settings.warehouse.exists():
+        return [], True
+    try:
+        with duckdb.connect(str(settings.warehouse), read_only=True) as con:
+            last = con.execute("select arg_max(run_id, checked_at) from ops.gate").fetchone()
+            waiting = con.execute("select ds, count(*) from ops.delivery where status <> 'applied' group by ds order by ds").fetchall()
+            warnings = con.execute(
+                "select subject, rule, message from ops.gate where run_id = ? and severity = 'warning' and not passed order by subject, rule",
+                [last and last[0]],
+            ).fetchall()
+    except duckdb.IOException:
+        return ["RUNNING\n  a night holds the warehouse; follow it in the Dagster UI"], True
+    gates = closed_gates(settings, last[0]) if last and last[0] else ""
+    parts = []
+    if waiting:
+        text = "not published yet, because a run was stopped or a gate is closed; `onedata run` goes on from there"
+        parts.append(f"WAITING: {text}\n" + table(["night", "deliveries"], waiting))
+    if warnings:
+        lines = [f"  {subject}, rule {rule}: {message[:MOST_CHARACTERS]}" for subject, rule, message in warnings]
+        parts.append("\n".join(["WARNINGS of the last run", *lines]))
+    parts.append(gates or "GATES: all of the last run are open")
+    return parts, not (waiting or gates)
 
 
 def _built(con: duckdb.DuckDBPyConnection) -> str:
@@ -52,38 +98,32 @@ def _quarantined(con: duckdb.DuckDBPyConnection) -> str:
 
 def _metrics(con: duckdb.DuckDBPyConnection) -> str:
     rows = con.execute(
-        "select kpi_id, case when is_available then format('{:,.4f}', value) else 'not available: ' || reason end, unit from ads_kpi "
+        "select kpi_id, value, unit, is_available, reason from ads_kpi "
         "where period = 'all' and kpi_id in (select unnest(?::varchar[])) order by list_position(?::varchar[], kpi_id)",
         [list(HEADLINES), list(HEADLINES)],
     ).fetchall()
-    return "METRICS, all nights\n" + table(["metric", "value", "unit"], rows)
+    shown = [(kpi, _value(value, unit) if available else "not available", unit, reason or "") for kpi, value, unit, available, reason in rows]
+    return "METRICS (ads_kpi), all nights\n" + table(["metric", "value", "unit", ""], shown)
 
 
-def _next_steps(settings: Settings) -> str:
+def _value(value: Decimal, unit: str) -> str:
+    """A count whole, a ratio as a percentage, anything else with two decimals."""
+    return {"count": f"{value:,.0f}", "ratio": f"{value:.1%}"}.get(unit, f"{value:,.2f}")
+
+
+def _next_steps(settings: Settings, options: str) -> str:
     database = _short(settings.published_database)
+    ui = f".venv/bin/onedata dev{options}" if options else "make dev"
     return (
         "NEXT\n"
-        "  make dev                      the Dagster UI on http://127.0.0.1:3000: the graph, the gates, backfills\n"
-        f"  .venv/bin/python -c \"import duckdb; print(duckdb.connect('{database}', read_only=True).sql('from ads_customer_360 limit 5'))\""
+        f"  the Dagster UI on http://127.0.0.1:3000, the graph, the gates, backfills:\n    {ui}\n"
+        "  query what is published:\n"
+        f"    .venv/bin/python -c \"import duckdb; print(duckdb.connect('{database}', read_only=True).sql('from ads_customer_360 limit 5'))\""
     )
 
 
 def _short(path: Path) -> str:
     return str(path.relative_to(REPOSITORY)) if path.is_relative_to(REPOSITORY) and Path.cwd() == REPOSITORY else str(path)
-
-
-def status_report(settings: Settings) -> str:
-    """What is published, and which gates the last run left closed (unknown while a night holds the warehouse)."""
-    report = night_report(settings)
-    if not settings.warehouse.exists():
-        return report
-    try:
-        with duckdb.connect(str(settings.warehouse), read_only=True) as con:
-            last = con.execute("select arg_max(run_id, checked_at) from ops.gate").fetchone()
-    except duckdb.IOException:
-        return report + "\n\nA night is running: its gates are seen in the Dagster UI."
-    gates = closed_gates(settings, last[0]) if last and last[0] else ""
-    return report + ("\n\n" + gates if gates else "\n\nAll gates of the last run are open.")
 
 
 def closed_gates(settings: Settings, run_id: str) -> str:

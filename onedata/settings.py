@@ -4,14 +4,18 @@ One TOML file (`onedata.toml`) and environment variables of the same names, uppe
 wins. Paths in the file are relative to the file.
 """
 
+import difflib
 import os
+import re
 import tomllib
+import zoneinfo
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from datetime import date
 from pathlib import Path
 from typing import Any
 
+OTHER_VARIABLES = ("ONEDATA_SETTINGS", "ONEDATA_WAREHOUSE", "ONEDATA_LAKE", "ONEDATA_SHARED_DATA")
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 
@@ -106,12 +110,38 @@ def load_settings(file: Path | None = None, environment: Mapping[str, str] | Non
     if file is None and env.get("ONEDATA_SETTINGS"):
         file = Path(env["ONEDATA_SETTINGS"])
     values = _read_file(file) if file else {}
+    _known_environment(env)
     for field in fields(Settings):
         text = env.get(f"ONEDATA_{field.name.upper()}")
         if text:
             values[field.name] = _convert(field.name, text, Path.cwd())
     home: Path = values.get("home", Settings().home)
-    return replace(Settings(), **{"source": home / "retailer" / "source"} | values)
+    settings = replace(Settings(), **{"source": home / "retailer" / "source"} | values)
+    _check(settings)
+    return settings
+
+
+def _known_environment(env: Mapping[str, str]) -> None:
+    known = {f"ONEDATA_{field.name.upper()}" for field in fields(Settings)} | set(OTHER_VARIABLES)
+    for name in sorted(env):
+        if name.startswith("ONEDATA_") and name not in known:
+            close = difflib.get_close_matches(name, sorted(known), n=1)
+            raise SettingsError(f"environment variable {name} is no setting" + (f"; did you mean {close[0]}?" if close else ""))
+
+
+def _check(settings: Settings) -> None:
+    """What each setting may be; the first that is not is told with what it may be."""
+    wrong = {
+        "time_zone": (settings.time_zone not in zoneinfo.available_timezones(), "an IANA time zone, for example Asia/Shanghai"),
+        "memory_limit": (not re.fullmatch(r"\d+(\.\d+)?\s*([KMGT]i?B)", settings.memory_limit), "a size, for example 1500MB or 2GB"),
+        "threads": (settings.threads < 1, "a number from 1"),
+        "nightly_at": (not re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d", settings.nightly_at), "a time of day HH:MM"),
+        "deployment": (settings.deployment not in ("dev", "production"), "dev or production"),
+        "reporting_currency": (not re.fullmatch("[A-Z]{3}", settings.reporting_currency), "an ISO 4217 code, for example CNY"),
+    }
+    for name, (is_wrong, expected) in wrong.items():
+        if is_wrong:
+            raise SettingsError(f"setting {name} is {getattr(settings, name)!r}; it takes {expected}")
 
 
 def _read_file(file: Path) -> dict[str, Any]:
@@ -138,4 +168,5 @@ def _convert(name: str, value: Any, base: Path) -> Any:
             return value if isinstance(value, date) else date.fromisoformat(str(value))
         return type(default)(value)
     except (TypeError, ValueError) as error:
-        raise SettingsError(f"setting {name}: {error}") from None
+        expected = {"int": "a whole number", "float": "a number", "date": "a day, YYYY-MM-DD"}.get(type(default).__name__, "a text")
+        raise SettingsError(f"setting {name} is {value!r}; it takes {expected} ({error})") from None

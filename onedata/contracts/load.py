@@ -213,6 +213,7 @@ def _feed(content: Mapping[str, Any], item: Mapping[str, Any], location: Locatio
             raise ContractError(f"{where}: {name} needs a format {' or '.join(NESTED[name])}, this is {location.format}")
     entity = entities[custom["entity"]]
     sla = _pairs(content, "slaProperties", str(file))
+    _known(sla, ("frequency", "retention"), f"{file}: slaProperties")
     frequency = sla.get("frequency", {})
     feed = Feed(
         name=item["name"],

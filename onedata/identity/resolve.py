@@ -43,6 +43,7 @@ def resolve(con: duckdb.DuckDBPyConnection, entities: Mapping[str, Entity], poli
         night: The logical night, written to events.
     """
     create_tables(con)
+    before = _event_counts(con)
     with transaction(con):
         if _take_in(con, entities, policy):
             _rebuild(con, policy, night)
@@ -50,7 +51,7 @@ def resolve(con: duckdb.DuckDBPyConnection, entities: Mapping[str, Entity], poli
             "insert into ops.applied select batch_id, ? from ops.pending_batch where batch_id not in (select batch_id from ops.applied where stage = ?)",
             [STAGE, STAGE],
         )
-    return _totals(con, night)
+    return _totals(con, before)
 
 
 def _take_in(con: duckdb.DuckDBPyConnection, entities: Mapping[str, Entity], policy: IdentifierPolicy) -> bool:
@@ -214,16 +215,22 @@ def _mint(anchor: str, seen: str) -> str:
     return f"'P' || upper(left(md5({anchor} || '|' || {seen}), 20))"
 
 
-def _totals(con: duckdb.DuckDBPyConnection, night: date) -> Resolution:
+def _event_counts(con: duckdb.DuckDBPyConnection) -> tuple[int, int]:
+    """Mints and merges so far."""
+    row = con.execute("select count(*) filter (where type = 'mint'), count(*) filter (where type = 'merge') from oneid.oneid_event").fetchone()
+    assert row is not None
+    return row[0], row[1]
+
+
+def _totals(con: duckdb.DuckDBPyConnection, before: tuple[int, int]) -> Resolution:
     row = con.execute(
         """
         select (select count(*) from oneid.identifier), (select count(distinct oneid) from oneid.oneid_map),
                (select count(*) from oneid.identifier where status = 'shared'),
-               (select coalesce(max(n), 0) from (select count(*) as n from oneid.oneid_map group by oneid)),
-               (select count(*) from oneid.oneid_event where night = $night and type = 'mint'),
-               (select count(*) from oneid.oneid_event where night = $night and type = 'merge')
-        """,
-        {"night": night},
+               (select coalesce(max(n), 0) from (select count(*) as n from oneid.oneid_map group by oneid))
+        """
     ).fetchone()
     assert row is not None
-    return Resolution(*row)
+    minted, merged = _event_counts(con)
+    identifiers, persons, shared, largest = row
+    return Resolution(identifiers, persons, shared, largest, minted - before[0], merged - before[1])

@@ -72,7 +72,8 @@ def _delivered(con: duckdb.DuckDBPyConnection, feed: Feed, night: date) -> Check
     row = con.execute("select max(ds) from ops.file where feed = ? and ds <= ?", [feed.name, night]).fetchone()
     last = row[0] if row else None
     late = last is None or (night - last).days >= (feed.every_days or 0)
-    message = f"no file for {night} (last for {last}), expected every {feed.every_days} d at {feed.location.path}" if late else f"last file for {last}"
+    before = f"the last is for {last}" if last else "there never was one"
+    message = f"no file for {night} ({before}), expected every {feed.every_days} d at {feed.location.path}" if late else f"last file for {last}"
     return CheckResult("contract", feed.name, "file_delivered", "warning", not late, str(last), message)
 
 

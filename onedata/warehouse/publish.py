@@ -149,6 +149,7 @@ def build_candidate(con: duckdb.DuckDBPyConnection, settings: Settings, tables: 
         con.execute("create table candidate.main.published_night as select ?::date as night", [night])
         con.execute("comment on table candidate.main.published_night is 'The night this database shows, one row.'")
         con.execute("comment on column candidate.main.published_night.night is 'The last night that was built into it.'")
+        con.execute(f"copy candidate.main.published_night to {quote_text(str(folder / 'parquet' / 'published_night.parquet'))} (format parquet)")
     finally:
         con.execute("detach candidate")
     return counts
@@ -178,19 +179,38 @@ def swap_in(con: duckdb.DuckDBPyConnection, settings: Settings, night: date) -> 
     older = list(nights.glob(f"parquet-{night}*"))
     parquet = nights / (f"parquet-{night}-{time.time_ns()}" if older else f"parquet-{night}")
     (candidate.parent / "parquet").replace(parquet)
-    fresh = settings.published / "onedata.duckdb.new"
-    fresh.unlink(missing_ok=True)
-    os.link(own, fresh)
-    fresh.replace(settings.published_database)
-    link = settings.published / "parquet.new"
-    link.unlink(missing_ok=True)
-    link.symlink_to(parquet.relative_to(settings.published), target_is_directory=True)
-    link.replace(settings.published / "parquet")
+    _serve(settings, own, parquet)
     for folder in older:
         shutil.rmtree(folder)
     con.execute("update ops.delivery set status = 'applied', applied_at = now()::timestamp where status = 'accepted'")
     _prune(nights, settings.published_nights_kept, own.stem.removeprefix("onedata-"))
     return own
+
+
+def _serve(settings: Settings, database: Path, parquet: Path) -> None:
+    """Let the published names stand for these files; each of the two changes whole."""
+    fresh = settings.published / "onedata.duckdb.new"
+    fresh.unlink(missing_ok=True)
+    os.link(database, fresh)
+    fresh.replace(settings.published_database)
+    link = settings.published / "parquet.new"
+    link.unlink(missing_ok=True)
+    link.symlink_to(parquet.relative_to(settings.published), target_is_directory=True)
+    link.replace(settings.published / "parquet")
+
+
+def serve_night(settings: Settings, night: date) -> None:
+    """Serve a night that was kept: to go back, or forward again. The next published night takes its place as ever.
+
+    Raises:
+        PublishError: that night is not kept; the text names those that are.
+    """
+    nights = settings.published / "nights"
+    database, parquet = nights / f"onedata-{night}.duckdb", sorted(nights.glob(f"parquet-{night}*"))
+    if not database.exists() or not parquet:
+        kept = ", ".join(sorted(file.stem.removeprefix("onedata-") for file in nights.glob("onedata-*.duckdb"))) or "none"
+        raise PublishError(f"night {night} is not kept below {nights}; kept are: {kept}")
+    _serve(settings, database, parquet[-1])
 
 
 def _prune(nights: Path, kept: int, current: str) -> None:

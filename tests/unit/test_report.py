@@ -9,7 +9,7 @@ import duckdb
 from small_retailer import NIGHT, SmallRetailer, settings_in
 
 from onedata.quality.results import CheckResult, record
-from onedata.report import closed_gates, night_report, table
+from onedata.report import closed_gates, night_report, status_report, table
 
 
 def test_texts_stand_left_and_numbers_right_with_thousands() -> None:
@@ -30,7 +30,7 @@ def test_other_values_are_shown_as_they_are() -> None:
 
 def test_before_the_first_night_the_report_says_what_to_do(tmp_path: Path) -> None:
     settings = settings_in(tmp_path)
-    assert night_report(settings) == f"nothing is published yet below {settings.published}; run `onedata run`"
+    assert night_report(settings).startswith(f"nothing is published yet below {settings.published}; run `onedata run`\n\nNEXT")
     assert not settings.home.exists()
 
 
@@ -44,8 +44,9 @@ def test_the_report_names_what_was_built_received_quarantined_and_measured(tmp_p
         con.execute("insert into ops_file values ('survey', 10, 7, 2, 1)")
         con.execute("create table ops_quarantine as select 'survey' as feed, 'a.csv' as path, 'score_type' as rule, 2::bigint as rows")
         con.execute(
-            "create table ads_kpi as select * from (values ('orders', 'all', 1234.0, true, null, 'orders'), "
-            "('net_revenue', 'all', null, false, 'no costs', 'CNY'), ('orders', 'day', 1.0, true, null, 'orders')) "
+            "create table ads_kpi as select * from (values ('orders', 'all', 1234.0::decimal(18, 4), true, null, 'count'), "
+            "('return_rate', 'all', 0.125, true, null, 'ratio'), "
+            "('net_revenue', 'all', null, false, 'no costs', 'CNY'), ('orders', 'day', 1.0, true, null, 'count')) "
             "t(kpi_id, period, value, is_available, reason, unit)"
         )
     text = night_report(settings)
@@ -55,12 +56,13 @@ def test_the_report_names_what_was_built_received_quarantined_and_measured(tmp_p
         "ads_customer_360 1,200",
         "survey 1 10 7 2 1",
         "survey a.csv score_type 2",
-        "net_revenue not available: no costs CNY",
-        "orders 1,234.0000 orders",
+        "net_revenue not available CNY no costs",
+        "orders 1,234 count",
+        "return_rate 12.5% ratio",
     ):
         assert line in lines
-    assert lines.index("net_revenue not available: no costs CNY") < lines.index("orders 1,234.0000 orders")
-    assert text.count("1,234.0000") == 1
+    assert lines.index("net_revenue not available CNY no costs") < lines.index("orders 1,234 count")
+    assert text.count("1,234") == 1
     assert text.index("PUBLISHED") < text.index("RECEIVED") < text.index("QUARANTINED") < text.index("METRICS") < text.index("NEXT")
     assert str(settings.published_database) in text
 
@@ -75,3 +77,29 @@ def test_only_the_closed_gates_of_the_run_are_told(survey: SmallRetailer) -> Non
     survey.con.close()
     assert closed_gates(survey.settings, "run-1") == "GATE CLOSED after contract: survey, rule tolerance\n  3 rows are bad"
     assert closed_gates(survey.settings, "run-2") == ""
+
+
+def test_the_status_tells_closed_gates_warnings_and_what_waits(survey: SmallRetailer) -> None:
+    survey.csv("A1,O1,5,fine,")
+    survey.take()
+    failed = CheckResult("dwd", "dwd_order", "key_unique", "error", False, "3", "3 rows are bad")
+    warned = CheckResult("contract", "survey", "file_delivered", "warning", False, "", "no file")
+    record(survey.con, "run-1", NIGHT, [failed, warned])
+    survey.con.close()
+    text, well = status_report(survey.settings)
+    assert not well
+    assert "GATE CLOSED after dwd: dwd_order, rule key_unique\n  3 rows are bad" in text
+    assert "survey, rule file_delivered: no file" in text
+    assert "2026-01-05           1" in text
+
+
+def test_the_status_is_well_where_nothing_waits(survey: SmallRetailer) -> None:
+    record(survey.con, "run-1", NIGHT, [CheckResult("dwd", "dwd_order", "key_unique", "error", True, "", "")])
+    survey.con.close()
+    text, well = status_report(survey.settings)
+    assert well
+    assert "GATES: all of the last run are open" in text
+
+
+def test_the_next_steps_repeat_the_retailers_options(tmp_path: Path) -> None:
+    assert "onedata dev --settings x.toml" in night_report(settings_in(tmp_path), " --settings x.toml")

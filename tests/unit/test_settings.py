@@ -83,17 +83,38 @@ def test_an_unknown_setting_is_named_with_the_known_ones(tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ('threads = "many"', "setting threads: .*many"),
-        ('first_night = "yesterday"', "setting first_night: .*yesterday"),
-        ("first_night = 5", "setting first_night: "),
-        ("lock_wait_seconds = 'long'", "setting lock_wait_seconds: .*long"),
-        ("threads = [1]", "setting threads: "),
+        ('threads = "many"', "setting threads is .*many.*a whole number"),
+        ('first_night = "yesterday"', "setting first_night is .*yesterday.*YYYY-MM-DD"),
+        ("first_night = 5", "setting first_night is 5"),
+        ("lock_wait_seconds = 'long'", "setting lock_wait_seconds is .*long.*a number"),
+        ("threads = [1]", "setting threads is"),
         ("threads = ", "is not TOML"),
     ],
 )
 def test_a_value_that_cannot_be_read_is_named(tmp_path: Path, text: str, message: str) -> None:
     with pytest.raises(SettingsError, match=message):
         load_settings(toml(tmp_path, text), {})
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ('time_zone = "Mars/X"', "setting time_zone is 'Mars/X'; it takes an IANA time zone"),
+        ('memory_limit = "lots"', "setting memory_limit is 'lots'; it takes a size"),
+        ("threads = 0", "setting threads is 0; it takes a number from 1"),
+        ('nightly_at = "25:00"', "setting nightly_at is '25:00'; it takes a time of day"),
+        ('deployment = "prod"', "setting deployment is 'prod'; it takes dev or production"),
+        ('reporting_currency = "yuan"', "setting reporting_currency is 'yuan'"),
+    ],
+)
+def test_a_value_that_no_stage_could_use_is_refused_when_it_is_read(tmp_path: Path, text: str, expected: str) -> None:
+    with pytest.raises(SettingsError, match=expected):
+        load_settings(toml(tmp_path, text), {})
+
+
+def test_an_unknown_variable_is_named_with_the_nearest_known_one() -> None:
+    with pytest.raises(SettingsError, match="ONEDATA_THREDS is no setting; did you mean ONEDATA_THREADS"):
+        load_settings(None, {"ONEDATA_THREDS": "2"})
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:

@@ -18,13 +18,13 @@ Retail = Callable[..., SmallRetailer]
 def test_a_missing_file_is_a_warning_that_names_night_and_place(survey: SmallRetailer) -> None:
     taken = survey.take()
     assert taken.closed == {}
-    assert taken.warned == {"file_delivered": "no file for 2026-01-05 (last for None), expected every 1 d at survey/{ds}.csv"}
+    assert taken.warned == {"file_delivered": "no file for 2026-01-05 (there never was one), expected every 1 d at survey/{ds}.csv"}
 
 
 def test_a_file_missing_after_others_names_the_last_one(survey: SmallRetailer) -> None:
     survey.csv("A1,O1,5,fine,")
     assert survey.take(NIGHT).warned == {}
-    assert "no file for 2026-01-06 (last for 2026-01-05)" in survey.take(NEXT).warned["file_delivered"]
+    assert "no file for 2026-01-06 (the last is for 2026-01-05)" in survey.take(NEXT).warned["file_delivered"]
 
 
 def test_a_missing_source_folder_is_refused_with_the_way_out(survey: SmallRetailer) -> None:

@@ -22,6 +22,7 @@ from onedata.warehouse.publish import (
     build_candidate,
     candidate_path,
     published_tables,
+    serve_night,
     swap_in,
 )
 
@@ -158,6 +159,21 @@ def test_an_older_night_run_again_is_not_pruned_while_it_is_served(con: duckdb.D
         publish(con, settings, NIGHT + timedelta(days=number), number)
     publish(con, settings, NIGHT, 9)
     assert served(settings) == (NIGHT, 9, 9)
+
+
+def test_a_kept_night_can_be_served_again_in_both_forms(con: duckdb.DuckDBPyConnection, settings: Settings) -> None:
+    publish(con, settings, NIGHT, 1)
+    publish(con, settings, NEXT, 2)
+    serve_night(settings, NIGHT)
+    assert served(settings) == (NIGHT, 1, 1)
+    serve_night(settings, NEXT)
+    assert served(settings) == (NEXT, 2, 2)
+
+
+def test_a_night_that_is_not_kept_is_named_with_those_that_are(con: duckdb.DuckDBPyConnection, settings: Settings) -> None:
+    publish(con, settings, NIGHT)
+    with pytest.raises(PublishError, match=r"night 2020-01-01 is not kept .* kept are: 2026-01-05"):
+        serve_night(settings, date(2020, 1, 1))
 
 
 def test_publishing_marks_the_accepted_deliveries_and_no_others(con: duckdb.DuckDBPyConnection, settings: Settings) -> None:

@@ -1,0 +1,36 @@
+"""What the command line refuses before it runs anything."""
+
+from datetime import date, timedelta
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from assets.cli import main
+
+runner = CliRunner()
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("ONEDATA_HOME", str(tmp_path / "home"))
+    return tmp_path / "home"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--ds", "2025-12-31"], "2025-12-31 is no night to run: nights go from 2026-01-01"),
+        (["--ds", (date.today() + timedelta(days=1)).isoformat()], "is no night to run"),
+        (["--ds", "2026-13-45"], "'2026-13-45' is not a day"),
+        (["--from", "2026-01-09", "--to", "2026-01-05"], "--from 2026-01-09 is after --to 2026-01-05"),
+        (["--ds", "2026-01-05", "--from", "2026-01-05"], "give --ds, or --from and --to, not both"),
+        (["--settings", "gone.toml"], "no settings file gone.toml"),
+        ([], "does not exist. Set `source` in onedata.toml or give --source"),
+    ],
+)
+def test_arguments_that_mean_no_night_end_with_one_line(home: Path, arguments: list[str], message: str) -> None:
+    outcome = runner.invoke(main, ["run", *arguments])
+    assert outcome.exit_code == 2
+    assert message in outcome.output
+    assert not home.exists()
