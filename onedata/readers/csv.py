@@ -8,7 +8,7 @@ import codecs
 import csv
 import io
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import duckdb
@@ -44,9 +44,8 @@ def read_csv(con: duckdb.DuckDBPyConnection, feed: Feed, files: Sequence[SourceF
     return Reading(query or None, problems, columns, drifts, REJECTS if query else None)
 
 
-def read_header(path: Path, options: object) -> list[str] | str:
+def read_header(path: Path, options: Mapping[str, str]) -> list[str] | str:
     """The column names of a CSV file, or what is wrong with its first line."""
-    assert isinstance(options, dict)
     encoding = options.get("encoding", "utf-8")
     with path.open("rb") as stream:
         start = stream.read(MAX_HEADER_BYTES)
