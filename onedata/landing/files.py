@@ -51,6 +51,7 @@ def discover(source: Path, feed: Feed, night: date) -> Iterator[tuple[Path, date
 def take(con: duckdb.DuckDBPyConnection, source: Path, feed: Feed, night: date) -> tuple[list[SourceFile], list[Repeat]]:
     """The files to land, and those that repeat known content; a file unchanged since it landed is neither."""
     seen: set[tuple[str, int, int]] = set(con.execute("select path, size_bytes, mtime_ns from ops.file where feed = ?", [feed.name]).fetchall())
+    booked: set[tuple[str, str]] = set(con.execute("select path, content_hash from ops.file where feed = ?", [feed.name]).fetchall())
     by_hash: dict[str, str] = dict(con.execute("select content_hash, min(path) from ops.file where feed = ? group by 1", [feed.name]).fetchall())
     fresh: list[SourceFile] = []
     repeats: list[Repeat] = []
@@ -60,13 +61,22 @@ def take(con: duckdb.DuckDBPyConnection, source: Path, feed: Feed, night: date) 
             continue
         content_hash = hash_file(path)
         file = SourceFile(len(fresh) + len(repeats) + 1, path, relative, ds, stat.st_size, stat.st_mtime_ns, content_hash)
-        if content_hash in by_hash:
-            if by_hash[content_hash] != relative:
-                repeats.append(Repeat(file, by_hash[content_hash]))
+        if (relative, content_hash) in booked:
+            _touched(con, feed, file)
+        elif content_hash in by_hash:
+            repeats.append(Repeat(file, by_hash[content_hash]))
         else:
             by_hash[content_hash] = relative
             fresh.append(file)
     return fresh, repeats
+
+
+def _touched(con: duckdb.DuckDBPyConnection, feed: Feed, file: SourceFile) -> None:
+    """A file that was copied or touched since: the ledger takes its new time, so that it is not read again every night."""
+    con.execute(
+        "update ops.file set mtime_ns = ? where feed = ? and path = ? and content_hash = ?",
+        [file.mtime_ns, feed.name, file.relative, file.content_hash],
+    )
 
 
 def hash_file(path: Path) -> str:

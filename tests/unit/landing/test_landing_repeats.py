@@ -40,6 +40,18 @@ def test_a_file_touched_but_not_changed_is_not_taken_again(survey: SmallRetailer
     survey.take()
     os.utime(path, (1, 1))
     assert survey.take().landed.files == 0
+    assert survey.files("mtime_ns") == [(1_000_000_000,)]
+
+
+def test_days_with_equal_files_survive_a_copy_of_the_source_folder(survey: SmallRetailer) -> None:
+    """Days without rows have equal files; a copied or restored folder has new times on all of them."""
+    paths = [survey.csv(), survey.csv(night=NEXT)]
+    survey.take(NEXT)
+    booked = survey.files()
+    for path in paths:
+        os.utime(path, (1, 1))
+    assert survey.take(NEXT).landed.files == 0
+    assert survey.files() == booked
 
 
 @pytest.mark.parametrize("kind", FORMATS)
