@@ -72,7 +72,7 @@ def _layer_asset(dbt: Dbt, translator: LayerTranslator, layer: str) -> dg.Assets
             built += isinstance(event, dg.Output)
             tested += isinstance(event, dg.AssetCheckResult) and event.passed
             yield _with_contents(event, warehouse, layer, context)
-        context.log.info(f"{built} tables or views built, {tested} dbt tests passed")
+        context.log.info(f"{built} {'views' if layer == 'ods' else 'tables'} built" + (f", {tested} dbt tests passed" if tested else ""))
 
     return models
 

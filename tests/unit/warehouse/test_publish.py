@@ -187,14 +187,8 @@ def test_publishing_marks_the_accepted_deliveries_and_no_others(con: duckdb.Duck
     ]
 
 
-@pytest.mark.parametrize("step", range(1, 5))
-def test_a_swap_killed_at_any_rename_is_whole_and_can_be_repeated(
-    con: duckdb.DuckDBPyConnection, settings: Settings, monkeypatch: pytest.MonkeyPatch, step: int
-) -> None:
-    publish(con, settings)
-    con.execute("insert into ops.delivery values ('b', 'f', 'e', ?, 'accepted', 1, now()::timestamp, null)", [NEXT])
-    con.execute("update ads.thing set a = 2")
-    build_candidate(con, settings, [TABLE], NEXT)
+def swap_killed_at(step: int, con: duckdb.DuckDBPyConnection, settings: Settings, night: date, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Swap the candidate in, and die at the rename of that number."""
     rename: Callable[[Path, Path], Path] = Path.replace
     calls = []
 
@@ -206,8 +200,19 @@ def test_a_swap_killed_at_any_rename_is_whole_and_can_be_repeated(
 
     monkeypatch.setattr(Path, "replace", killed)
     with pytest.raises(KeyboardInterrupt):
-        swap_in(con, settings, NEXT)
+        swap_in(con, settings, night)
     monkeypatch.undo()
+
+
+@pytest.mark.parametrize("step", range(1, 5))
+def test_a_swap_killed_at_any_rename_is_whole_and_can_be_repeated(
+    con: duckdb.DuckDBPyConnection, settings: Settings, monkeypatch: pytest.MonkeyPatch, step: int
+) -> None:
+    publish(con, settings)
+    con.execute("insert into ops.delivery values ('b', 'f', 'e', ?, 'accepted', 1, now()::timestamp, null)", [NEXT])
+    con.execute("update ads.thing set a = 2")
+    build_candidate(con, settings, [TABLE], NEXT)
+    swap_killed_at(step, con, settings, NEXT, monkeypatch)
     with duckdb.connect(str(settings.published_database), read_only=True) as reader:
         assert reader.execute("select night, a from published_night, ads_thing").fetchall() in ([(NIGHT, 1)], [(NEXT, 2)])
     assert con.execute("select status from ops.delivery").fetchall() == [("accepted",)]
@@ -222,19 +227,7 @@ def test_the_same_night_killed_in_its_swap_leaves_parquet_and_database_readable(
 ) -> None:
     publish(con, settings)
     build_candidate(con, settings, [TABLE], NIGHT)
-    rename: Callable[[Path, Path], Path] = Path.replace
-    calls = []
-
-    def killed(self: Path, target: Path) -> Path:
-        calls.append(self)
-        if len(calls) == step:
-            raise KeyboardInterrupt
-        return rename(self, target)
-
-    monkeypatch.setattr(Path, "replace", killed)
-    with pytest.raises(KeyboardInterrupt):
-        swap_in(con, settings, NIGHT)
-    monkeypatch.undo()
+    swap_killed_at(step, con, settings, NIGHT, monkeypatch)
     assert served(settings) == (NIGHT, 1, 1)
 
 
