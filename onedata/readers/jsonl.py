@@ -13,6 +13,7 @@ from onedata.readers.base import Reading, SourceFile, file_number, path_list
 from onedata.sql import quote_name, quote_text
 
 REJECTS = "jsonl_rejects"
+NOWHERE = "(no member has this name)"
 _KEYED = re.compile(r"^(?P<array>[^\[]+)\[(?P<key>\w+)=(?P<value>[^\]]+)\]\.(?P<rest>.+)$")
 
 
@@ -58,7 +59,9 @@ def _broken(values: str) -> str:
 def _extract(names: Sequence[str], document: str) -> str:
     """All plain paths of one document in one parse; NULL where the document is not JSON."""
     plain = [name for name in names if not _KEYED.match(name)]
-    paths = ", ".join(quote_text(_path(name)) for name in plain) or "'$'"
+    # Where nothing is wanted of the document itself, a path that no document has tells a valid one all the same: the whole document
+    # would be copied for every member.
+    paths = ", ".join(quote_text(_path(name)) for name in plain) or quote_text(_path(NOWHERE))
     return f"try(json_extract_string({document}, [{paths}]))"
 
 

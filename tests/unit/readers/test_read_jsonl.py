@@ -133,3 +133,12 @@ def test_single_quotes_are_not_json(retail: Retail) -> None:
     survey = answers(retail, [], "order")
     survey.put("survey/2026-01-05.jsonl", "{'id': 'A2', 'order': 'O2'}\n")
     assert survey.take().counts == (1, 0, 1, 0)
+
+
+def test_large_documents_are_read_member_by_member_in_little_memory(retail: Retail) -> None:
+    # Copied for each of its members, as when nothing else is wanted of it, each of the 2,000 documents would take more than a megabyte.
+    members = [{"id": str(number), "note": "x" * 250} for number in range(60)]
+    survey = answers(retail, [], "lines[].id", records="lines")
+    survey.con.execute("set memory_limit = '1000MB'")
+    survey.put("survey/2026-01-05.jsonl", (json.dumps({"lines": members}) + "\n") * 2_000)
+    assert survey.land().received == 120_000
