@@ -1,8 +1,10 @@
 """What was built is what the YAML says: no column without a description."""
 
+import os
 from typing import Any
 
-from support import Story, ask
+from dbt.cli.main import dbtRunner
+from support import Story, ask, environment_kept
 
 
 def test_every_column_that_was_built_is_described(one_by_one: Story, manifest: dict[str, Any]) -> None:
@@ -27,3 +29,11 @@ def test_every_column_that_is_described_was_built(one_by_one: Story, manifest: d
     built = set(ask(one_by_one.warehouse, "select schema_name, table_name, column_name from duckdb_columns() where not internal"))
     described = {(node["schema"], node["name"], name) for node in manifest["nodes"].values() if node["resource_type"] == "model" for name in node["columns"]}
     assert sorted(described - built) == []
+
+
+def test_the_unit_tests_of_the_models_pass(one_by_one: Story) -> None:
+    with environment_kept():
+        os.environ |= one_by_one.settings.environment()
+        outcome = dbtRunner().invoke(["--quiet", "test", "--select", "test_type:unit"])
+    assert outcome.success, outcome.exception
+    assert len(outcome.result.results) >= 6

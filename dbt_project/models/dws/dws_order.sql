@@ -99,9 +99,13 @@ joined as (
     select
         coalesce(headers.source_system, moved.source_system) as source_system,
         coalesce(headers.order_id, moved.order_id) as order_id,
+        -- A header whose lines never came is an order, unless it pays money back.
         coalesce(
             moved.sale_line_count > 0
-            or (headers.order_id is not null and coalesce(moved.own_count, 0) = 0 and emptied.document_id is null),
+            or (
+                headers.order_id is not null and coalesce(moved.own_count, 0) = 0 and emptied.document_id is null
+                and coalesce(headers.total_amount, 0) >= 0
+            ),
             false
         ) as is_order,
         coalesce(headers.channel, moved.channel) as channel,
@@ -166,7 +170,7 @@ legs as (
             when joined.channel = 'store' then null
             when
                 parcels.is_from_store
-                or joined.fulfilment_method = 'pickup'
+                or joined.fulfilment_method in ('pickup', 'ship_from_store')
                 or stores.node_id is not null
                 then 'store'
         end as fulfil_channel,
