@@ -16,6 +16,8 @@ select
     delivered.country,
     delivered.postcode,
     delivered.time_zone,
+    delivered.latitude,
+    delivered.longitude,
     delivered.selling_area_m2,
     delivered.headcount,
     delivered.updated_at,

@@ -12,6 +12,8 @@ select
     country,
     postcode,
     time_zone,
+    latitude,
+    longitude,
     selling_area_m2,
     headcount,
     updated_at,

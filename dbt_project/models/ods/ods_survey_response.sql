@@ -6,8 +6,10 @@ with delivered as (
 select
     response_id,
     order_id,
+    channel,
     satisfaction,
     recommend_score,
+    effort_score,
     title,
     comment,
     asked_at,

@@ -1,0 +1,22 @@
+-- Derived from data_contracts/canonical/account_balance.yaml by `onedata derive`; do not edit.
+with delivered as (
+    select * from {{ lake('account_balance') }}
+)
+
+select
+    period,
+    account_code,
+    account_name,
+    account_type,
+    balance,
+    currency,
+    posted_at,
+    source_system,
+    _feed,
+    _file,
+    _row,
+    _arrived_at,
+    _batch,
+    _hash,
+    ds
+from delivered

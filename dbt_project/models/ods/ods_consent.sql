@@ -1,0 +1,28 @@
+-- Derived from data_contracts/canonical/consent.yaml by `onedata derive`; do not edit.
+with delivered as (
+    select * from {{ lake('consent') }}
+)
+
+select
+    consent_id,
+    email,
+    loyalty_id,
+    purpose,
+    is_granted,
+    recorded_in,
+    policy_version,
+    business_date,
+    recorded_at,
+    coalesce(
+        case when lower(loyalty_id) not in ({{ blocked_values() }}) and replace(loyalty_id, '0', '') != '' then 'loyalty:' || loyalty_id end,
+        'email:' || email
+    ) as identity_key,
+    source_system,
+    _feed,
+    _file,
+    _row,
+    _arrived_at,
+    _batch,
+    _hash,
+    ds
+from delivered

@@ -1,0 +1,29 @@
+-- Derived from data_contracts/canonical/social_post.yaml by `onedata derive`; do not edit.
+with delivered as (
+    select * from {{ lake('social_post') }}
+)
+
+select
+    platform,
+    post_id,
+    post_type,
+    social_union_id,
+    body,
+    language,
+    product_id,
+    product_tags,
+    campaign_id,
+    reply_to_post_id,
+    url,
+    business_date,
+    posted_at,
+    case when lower(social_union_id) not in ({{ blocked_values() }}) and replace(social_union_id, '0', '') != '' then 'social:' || social_union_id end as identity_key,
+    source_system,
+    _feed,
+    _file,
+    _row,
+    _arrived_at,
+    _batch,
+    _hash,
+    ds
+from delivered

@@ -1,0 +1,28 @@
+-- Derived from data_contracts/canonical/trace_event.yaml by `onedata derive`; do not edit.
+with delivered as (
+    select * from {{ lake('trace_event') }}
+)
+
+select
+    event_id,
+    event_type,
+    action,
+    biz_step,
+    disposition,
+    node_id,
+    parent_id,
+    product_id,
+    quantity,
+    transaction_type,
+    transaction_id,
+    business_date,
+    occurred_at,
+    source_system,
+    _feed,
+    _file,
+    _row,
+    _arrived_at,
+    _batch,
+    _hash,
+    ds
+from delivered
