@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from onedata.cli import SettingsOption, SourceOption, app, fail, settings_from
+from onedata.cli import SettingsOption, SourceOption, app, fail, settings_from, show_progress
 from onedata.landing.files import SourceMissing
 from onedata.report import night_report
 from onedata.simulate import SimulationSettings
@@ -66,7 +66,7 @@ def demo(
     settings = settings_from(None, None)
     if not settings.source.exists():
         typer.echo(f"generating a retailer of {customers} customers and {days} nights below {settings.source.parent}", err=True)
-        simulate_retailer(SimulationSettings(customers=customers, days=days), settings.source.parent)
+        simulate_retailer(SimulationSettings(customers=customers, days=days), settings.source.parent, show_progress)
     run()
 
 

@@ -25,10 +25,10 @@ def own_settings_only() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def simulated(tmp_path_factory: pytest.TempPathFactory) -> Simulated:
-    """200 customers, three nights: small, and with every planted defect and repeated row."""
+    """200 customers, three nights: small, and with broken, late and repeated rows."""
     out = tmp_path_factory.mktemp("retailer") / "out"
     simulate(SimulationSettings(customers=200, days=len(NIGHTS), start=NIGHTS[0]), out)
-    return Simulated(out / "source", json.loads((out / "truth" / "totals.json").read_text(encoding="utf-8")))
+    return Simulated(out / "source", json.loads((out / "truth" / "totals.json").read_text(encoding="utf-8")), out / "truth" / "records")
 
 
 @pytest.fixture(scope="session")

@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -38,10 +39,11 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Simulated:
-    """The feeds' files and what the simulator knows to be true of them."""
+    """The feeds' files, the totals the simulator knows to be true of them, and the folder with the truth of each record."""
 
     source: Path
     truth: dict[str, Any]
+    records: Path
 
 
 @dataclass(frozen=True)
@@ -207,6 +209,21 @@ def ask(database: Path, sql: str) -> list[tuple[Any, ...]]:
 
 def digest(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def counted(story: Story, column: str) -> dict[str, int]:
+    """What the ledger counted of each feed: `received`, `quarantined` or `duplicate` rows."""
+    return dict(ask(story.warehouse, f"select feed, sum({column})::bigint from ops.file group by feed"))
+
+
+def expected(simulated: Simulated, name: str) -> dict[str, int]:
+    """What the simulator knows of each feed: `rows`, `quarantined` or `duplicates`."""
+    return {feed: counts[name] for feed, counts in simulated.truth["feeds"].items()}
+
+
+def published_by_channel(story: Story, column: str) -> dict[str, Decimal]:
+    """A column of the published ads_channel_day, summed over all days."""
+    return dict(ask(story.published, f"select channel, sum({column})::decimal(18, 3) from ads_channel_day group by 1"))
 
 
 def unbalanced_files(database: Path) -> list[tuple[Any, ...]]:

@@ -1,120 +1,188 @@
-"""Rows broken on purpose, few enough for the gates to quarantine them and go on.
+"""What can be wrong in what the systems deliver: the kinds of defects, how often each happens, and where a feed can be broken.
 
-Each is put into the second night (the first, where there is one only), and only where the file is long enough that
-one bad row stays well below the tolerance of its contract.
+The breaking itself is in ``damage.py``.
 """
 
 from __future__ import annotations
 
-import json
-import re
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
-import duckdb
+import polars as pl
 
-from onedata.simulate.model import Defect, SimulationSettings
+MEANINGS: dict[str, str] = {
+    "duplicate": "a record stands twice in one file",
+    "overlap": "a page begins with the last records of the page before it",
+    "late": "a record comes 1 to 21 nights after its own",
+    "correction": "a record comes with a wrong value, and 1 to 3 nights later with the right one",
+    "out_of_order": "an old version of a record comes after a newer one",
+    "clock_skew": "a clock is wrong by 5 minutes to 3 hours",
+    "bad_type": "a value is not of its type",
+    "bad_encoding": "a record is not UTF-8 but GB18030 or Latin-1",
+    "truncated": "a file ends in its middle",
+    "unknown_column": "a file has a column that no contract knows",
+    "dropped_column": "a file lacks an optional column",
+    "broken_key": "a key is empty or refers to nothing",
+    "test": "a record is a test, not business",
+    "impossible": "a value is of its type but cannot be true",
+}
+"""What each kind of defect means, in one line."""
 
-MIN_ROWS = 40
-"""A feed's night with fewer rows gets no defect: one bad row is at most 2.5% of a night."""
+KINDS = tuple(MEANINGS)
+FILE_KINDS = ("truncated", "unknown_column", "dropped_column")
+TARGET_KINDS = ("correction", "clock_skew", "bad_type", "bad_encoding", "broken_key", "impossible")
+"""Kinds that change a value and so need a `Target`."""
 
-# An order of the night that is delivered once and never returned: no other version can stand in for the broken line.
-LONE_ORDER = """
-select order_id, channel, net::text from (
-    select order_id, channel, d, net from shop_order join line using (visit_no)
-    where line_no = 1 and d = {d} and not (is_test or has_update or late)
-      and visit_no not in (select visit_no from return_document)
-) order by order_id limit 1
-"""
-ARRIVED = """
-select shipment_id, iso(delivered_at) from shipment where delivered_night = {d} order by shipment_id limit 1
-"""
+EXPECTED = ("accept", "quarantine", "duplicate", "superseded", "drift", "refuse_file", "not_a_sale", "accept_late")
+"""What a pipeline should do with what is broken."""
 
+MAX_RATE = 0.5
+SKEW = pl.col("_skew")
+"""The error of a clock in microseconds, for the ``broken`` of a clock_skew target: 5 minutes to 3 hours, fast or slow."""
 
-def stock_night(settings: SimulationSettings) -> int:
-    """The night whose inventory holds a negative count, written by the feed's own query (Parquet cannot be edited)."""
-    return _night(settings)
+LATE_WEIGHTS = [0.5, 0.25] + [0.25 / 19] * 19
+"""Shares of the delays of 1 .. 21 nights: most miss one night, a till that was offline can take weeks."""
 
-
-def break_rows(connection: duckdb.DuckDBPyConnection, settings: SimulationSettings, source: Path, rows: dict[str, list[int]]) -> tuple[Defect, ...]:
-    """Break one row in each of four feeds' files below ``source``; list them, with the one already in the inventory."""
-    d = _night(settings)
-    ds = settings.nights[d]
-    found: list[Defect | None] = []
-    if rows["shop_order_lines"][d] >= MIN_ROWS:
-        found.append(_quantity_in_words(connection, source, f"shop/orders/orders_{ds}.jsonl", d))
-    if rows["shop_events"][d] >= MIN_ROWS:
-        found.append(_cut_event(source, f"shop/events/events_{ds}.jsonl"))
-    found.append(_spend_without_campaign(source, f"social/spend/spend_{ds}.csv", str(ds)))
-    if rows["logistics_shipments"][d] >= MIN_ROWS:
-        found.append(_impossible_delivery(connection, source, f"logistics/shipments/shipments_{ds}.csv", d))
-    file = f"logistics/inventory/inventory_{ds}.parquet"
-    found.append(Defect("logistics_inventory", file, 3, f"{ds}, SKU-00003, S001", "on_hand is -40", "row quarantined: below minimum"))
-    return tuple(defect for defect in found if defect)
+FLAGS = {"_defect": pl.String, "_what": pl.String, "_expected": pl.String, "_broken_feed": pl.String, "_column": pl.String, "_due_night": pl.Int64}
+"""The columns `DefectMaker.apply` (``damage.py``) adds; a null ``_defect`` is a sound record."""
 
 
-def _night(settings: SimulationSettings) -> int:
-    return min(1, settings.days - 1)
+@dataclass(frozen=True)
+class DefectRates:
+    """How often each kind happens: a share of a feed's records of a night, of its files for `FILE_KINDS`, of a page for overlap.
+
+    Raises ValueError for a rate outside 0 .. 0.5.
+    """
+
+    duplicate: float = 0.0
+    overlap: float = 0.0
+    late: float = 0.0
+    correction: float = 0.0
+    out_of_order: float = 0.0
+    clock_skew: float = 0.0
+    bad_type: float = 0.0
+    bad_encoding: float = 0.0
+    truncated: float = 0.0
+    unknown_column: float = 0.0
+    dropped_column: float = 0.0
+    broken_key: float = 0.0
+    test: float = 0.0
+    impossible: float = 0.0
+
+    def __post_init__(self) -> None:
+        for kind in KINDS:
+            if not 0 <= self.of(kind) <= MAX_RATE:
+                raise ValueError(f"{kind} must be between 0 and {MAX_RATE}, got {self.of(kind)}")
+
+    def of(self, kind: str) -> float:
+        """The rate of one of `KINDS`."""
+        return float(getattr(self, kind))
+
+    @classmethod
+    def none(cls) -> DefectRates:
+        """Nothing is ever wrong."""
+        return cls()
+
+    @classmethod
+    def light(cls) -> DefectRates:
+        """A little of every kind that a gate lets a night go on with."""
+        return cls(
+            duplicate=0.002,
+            overlap=0.05,
+            late=0.005,
+            correction=0.003,
+            out_of_order=0.003,
+            clock_skew=0.001,
+            bad_type=0.001,
+            bad_encoding=0.0005,
+            unknown_column=0.02,
+            broken_key=0.0005,
+            test=0.005,
+            impossible=0.001,
+        )
+
+    @classmethod
+    def heavy(cls) -> DefectRates:
+        """Five times as much as light, and files that are cut or lack a column; some nights stop at a gate."""
+        light = cls.light()
+        return cls(**{kind: round(5 * light.of(kind), 6) for kind in KINDS} | {"truncated": 0.02, "dropped_column": 0.02})
+
+    @classmethod
+    def named(cls, name: str, changes: Mapping[str, float]) -> DefectRates:
+        """The rates called ``none``, ``light`` or ``heavy`` with some of them changed; raises ValueError for names it does not know."""
+        presets = {"none": cls.none, "light": cls.light, "heavy": cls.heavy}
+        if name not in presets:
+            raise ValueError(f"defect rates must be one of {', '.join(presets)}, got {name!r}")
+        unknown = sorted(kind for kind in changes if kind not in KINDS)
+        if unknown:
+            raise ValueError(f"kind of defect must be one of {', '.join(KINDS)}, got {', '.join(unknown)}")
+        return replace(presets[name](), **changes)
 
 
-def _edit(path: Path, marker: bytes, change: Callable[[bytes], bytes], header: int) -> int:
-    """Change the first line that begins with ``marker``; the number of its record, from 1. A record must be a line."""
-    text = path.read_bytes()
-    start = 0 if text.startswith(marker) else text.index(b"\n" + marker) + 1
-    end = text.index(b"\n", start)
-    path.write_bytes(text[:start] + change(text[start:end]) + text[end:])
-    return text.count(b"\n", 0, start) + 1 - header
+@dataclass(frozen=True, eq=False)
+class Target:
+    """One way to break a record of a feed: ``column`` gets the value ``broken`` in the chosen rows.
+
+    ``broken`` and ``only`` see nothing but the chosen rows, so they must work row by row (no window, no shift). A clock_skew
+    target whose ``broken`` is the column itself is moved by `SKEW`; bad_encoding does not use ``broken``.
+    Raises ValueError for a kind or an expectation that is not known and for a correction without its version column.
+    """
+
+    kind: str
+    """One of `TARGET_KINDS`."""
+    column: str
+    """The column that is changed; for bad_encoding the text column whose non-ASCII text is written in the other encoding."""
+    broken: pl.Expr
+    what: str
+    """For people: 'quantity is the word "two"'."""
+    expected: str
+    """One of `EXPECTED`."""
+    feed: str = ""
+    """The feed that sees the damage, where one document carries two; '' is the feed itself."""
+    only: pl.Expr = field(default_factory=lambda: pl.lit(True))
+    """Rows that may be chosen."""
+    version: str = ""
+    """For a correction: the column with the version time, Int64 microseconds."""
+
+    def __post_init__(self) -> None:
+        if self.kind not in TARGET_KINDS:
+            raise ValueError(f"kind of a target must be one of {', '.join(TARGET_KINDS)}, got {self.kind!r}")
+        if self.expected not in EXPECTED:
+            raise ValueError(f"expected must be one of {', '.join(EXPECTED)}, got {self.expected!r}")
+        if self.kind == "correction" and not self.version:
+            raise ValueError(f"a correction of {self.column} needs the column with the version time")
+
+    @property
+    def value(self) -> pl.Expr:
+        """The broken value; for a clock that is wrong by `SKEW`, spelt out."""
+        same = pl.col(self.column)
+        return same + SKEW if self.kind == "clock_skew" and self.broken.meta.eq(same) else self.broken
 
 
-def _quantity_in_words(connection: duckdb.DuckDBPyConnection, source: Path, file: str, d: int) -> Defect | None:
-    order = connection.execute(LONE_ORDER.format(d=d)).fetchone()
-    if order is None:
-        return None
-    order_id, channel, net = order
-    row = _edit(
-        source / file,
-        b'{"id":%d,' % order_id,
-        lambda line: re.sub(rb'"quantity":\d+', b'"quantity":"two"', line, count=1),
-        0,
-    )
-    return Defect(
-        feed="shop_order_lines",
-        file=file,
-        row=row,
-        key=f"order {order_id}, line {order_id * 10 + 1}",
-        what='quantity of the first line item is "two"',
-        expected="line quarantined: quantity does not cast; the header and the other lines are accepted",
-        channel=channel,
-        net_revenue=net,
-    )
+@dataclass(frozen=True)
+class Feed:
+    """What the defects need to know of a feed; raises ValueError for an expectation that is not known."""
 
+    name: str
+    targets: tuple[Target, ...] = ()
+    late: bool = True
+    """Single records may come nights later (late, out_of_order)."""
+    resent: bool = True
+    """Records may be repeated."""
+    optional: str = ""
+    """A column that may be dropped; '' is none."""
+    truncated: str = "refuse_file"
+    """What is expected of a cut file: XML and Parquet are refused whole, of JSON lines and CSV the last record is quarantined."""
 
-def _cut_event(source: Path, file: str) -> Defect:
-    text = (source / file).read_bytes()
-    start = text.index(b"\n", len(text) // 2) + 1
-    line = text[start : text.index(b"\n", start)]
-    event = json.loads(line)
-    key = f"{event['user_pseudo_id']}-{event['event_timestamp']}-{event['event_name']}"
-    row = _edit(source / file, line, lambda whole: whole[: len(whole) // 2], 0)
-    return Defect("shop_events", file, row, key, "the JSON document ends in its middle", "row quarantined: not valid JSON")
+    def __post_init__(self) -> None:
+        if self.truncated not in EXPECTED:
+            raise ValueError(f"truncated must be one of {', '.join(EXPECTED)}, got {self.truncated!r}")
 
-
-def _spend_without_campaign(source: Path, file: str, ds: str) -> Defect:
-    key = f"{ds},douyin,members-week,members-week-2,"
-    row = _edit(source / file, key.encode(), lambda line: line.replace(b",members-week,", b",,"), 1)
-    return Defect("social_spend", file, row, key.rstrip(","), "campaign_id is empty", "row quarantined: campaign_id is required")
-
-
-def _impossible_delivery(connection: duckdb.DuckDBPyConnection, source: Path, file: str, d: int) -> Defect | None:
-    parcel = connection.execute(ARRIVED.format(d=d)).fetchone()
-    if parcel is None:
-        return None
-    shipment_id, delivered_at = parcel
-    row = _edit(
-        source / file,
-        f"{shipment_id},".encode(),
-        lambda line: line.replace(f",{delivered_at},delivered,".encode(), b",2026-02-30T10:00:00+08:00,delivered,"),
-        1,
-    )
-    expected = "row quarantined: delivered_at does not cast; the parcel stays as it was picked up"
-    return Defect("logistics_shipments", file, row, shipment_id, "delivered_at is 30 February", expected)
+    @property
+    def file_damage(self) -> dict[str, tuple[str, str]]:
+        """What happens to its files and what is expected then, by those of `FILE_KINDS` that its files can have."""
+        damage = {
+            "truncated": ("the file ends in its middle", self.truncated),
+            "unknown_column": ("the file has a column that no contract knows", "drift"),
+        }
+        return damage | ({"dropped_column": (f"the file lacks the column {self.optional}", "drift")} if self.optional else {})

@@ -1,69 +1,104 @@
-"""From settings to a folder of files: build the world, let it trade, deliver, break, tell the truth."""
+"""From settings to a folder of files: build the world, let night after night pass, deliver, tell the truth."""
 
 from __future__ import annotations
 
 import os
 import shutil
 import tempfile
-from datetime import UTC, date, datetime
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import duckdb
+import polars as pl
 
-from onedata.simulate.defects import break_rows, stock_night
-from onedata.simulate.feeds import deliver
-from onedata.simulate.model import Defect, SimulationSettings, SimulationSummary
-from onedata.simulate.trade import run_trade
-from onedata.simulate.truth import write_truth
+from onedata.simulate.calendar import night_of
+from onedata.simulate.damage import DefectMaker
+from onedata.simulate.deliver import Delivered, Desk, deliver
+from onedata.simulate.model import Progress, SimulationSettings, SimulationSummary
+from onedata.simulate.nights import FEEDS, crowd_of, live, opening_state
+from onedata.simulate.truth import write_night, write_people, write_totals
 from onedata.simulate.world import build_world
 
+THREADS = 2
+BYTES_AN_ORDER = 14_000
+BYTES_A_CUSTOMER = 900
+BYTES_A_SESSION = 2_200
+BYTES_A_SHELF = 12
+"""Measured on 100,000 customers, rounded up: what is written for an order, a customer, a visit to the web shop, and a product at a node and night."""
 
-def simulate(settings: SimulationSettings, out: Path) -> SimulationSummary:
+
+def simulate(settings: SimulationSettings, out: Path, progress: Progress | None = None) -> SimulationSummary:
     """Write ``out/source`` (every feed's files, night by night) and ``out/truth``; equal settings give equal bytes.
 
-    All is written beside ``out`` first and moved there when complete. Raises FileExistsError where ``out`` holds
-    anything.
+    All is written in a hidden folder beside or (where it exists) in ``out`` first and moved when complete. Raises FileExistsError where ``out`` holds anything,
+    OSError where the disk has not enough room.
     """
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise FileExistsError(f"{out} is not empty: name another folder, or remove it to generate again")
-    out.parent.mkdir(parents=True, exist_ok=True)
+    _require_room(settings, next(folder for folder in (out.absolute(), *out.absolute().parents) if folder.is_dir()))
+    # A folder that is there may be a mount point or the one the caller stands in: it is filled, not replaced.
+    is_there = out.is_dir()
+    place = out if is_there else out.parent
+    place.mkdir(parents=True, exist_ok=True)
     # mkdtemp gives a folder only its owner may read; the folder inside it gets the usual rights and becomes `out`.
-    scratch = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
+    scratch = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=place))
     try:
         work = scratch / "out"
-        rows, defects = _generate(settings, work, scratch / "spill")
-        if out.exists():
-            out.rmdir()
-        work.rename(out)
+        delivered, defects = _generate(settings, work, progress)
+        if is_there:
+            for part in (work / "source", work / "truth"):
+                part.rename(out / part.name)
+        else:
+            work.rename(out)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
-    totals = {feed: sum(nights) for feed, nights in sorted(rows.items())}
-    return SimulationSummary(source=out / "source", truth=out / "truth", rows=totals, defects=defects)
+    rows = {name: count.rows for name, count in sorted(delivered.counts.items())}
+    return SimulationSummary(out / "source", out / "truth", rows, dict(sorted(defects.items())), delivered.size_bytes)
 
 
-def _generate(settings: SimulationSettings, work: Path, spill: Path) -> tuple[dict[str, list[int]], tuple[Defect, ...]]:
-    """Fill ``work``; each feed's rows by night and the defects."""
-    source = work / "source"
-    source.mkdir(parents=True)
-    with duckdb.connect(config={"threads": 2, "memory_limit": "1200MB", "temp_directory": str(spill)}) as connection:
-        build_world(connection, settings)
-        run_trade(connection)
-        connection.execute("set variable negative_night = ?", [stock_night(settings)])
-        rows = deliver(connection, settings, source)
-        defects = break_rows(connection, settings, source, rows)
-        write_truth(connection, settings, work / "truth", rows, defects)
-    _date_files(work, settings)
-    return rows, defects
+def expected_bytes(settings: SimulationSettings) -> int:
+    """About how much disk a simulation takes, truth included."""
+    orders = settings.customers * settings.rate * settings.days
+    visits = settings.customers * settings.scale.sessions * settings.days
+    shelves = settings.products * (settings.stores + 2) * settings.days
+    return int(orders * BYTES_AN_ORDER + visits * BYTES_A_SESSION + settings.customers * BYTES_A_CUSTOMER + shelves * BYTES_A_SHELF)
 
 
-def _date_files(work: Path, settings: SimulationSettings) -> None:
-    """Set every file's time of change to 02:00 (Asia/Shanghai) after its night, the truth's to the last one's."""
-    for path in work.rglob("*.*"):
-        named = [night for night in settings.nights if str(night) in path.name]
-        moment = _delivered(named[0] if named else settings.nights[-1])
+def _require_room(settings: SimulationSettings, folder: Path) -> None:
+    wanted, free = expected_bytes(settings), shutil.disk_usage(folder).free
+    if wanted > free:
+        raise OSError(f"{folder} has {free / 1e9:.1f} GB free, the simulation needs about {wanted / 1e9:.1f} GB: fewer customers or days, or another folder")
+
+
+def _generate(settings: SimulationSettings, work: Path, progress: Progress | None) -> tuple[Delivered, Counter[str]]:
+    """Fill ``work``; what each feed should count, and the defects by kind."""
+    source, truth = work / "source", work / "truth"
+    for folder in (source, truth):
+        folder.mkdir(parents=True)
+    # The people are out of the memory again before the totals are worked out.
+    delivered, held = _live(settings, source, truth, progress)
+    write_totals(settings, truth, delivered.counts, dict(delivered.defects), held)
+    moment = night_of(settings.start, settings.days - 1).delivered
+    for path in truth.glob("*.*"):
         os.utime(path, (moment, moment))
+    return delivered, delivered.defects
 
 
-def _delivered(night: date) -> float:
-    # 18:00 UTC is 02:00 of the next day in Shanghai.
-    return datetime(night.year, night.month, night.day, 18, tzinfo=UTC).timestamp()
+def _live(settings: SimulationSettings, source: Path, truth: Path, progress: Progress | None) -> tuple[Delivered, pl.DataFrame]:
+    """Let all nights pass; what was delivered, and the records that would have come later."""
+    world = build_world(settings)
+    write_people(world.people, truth, night_of(settings.start, 0))
+    crowd = crowd_of(world)
+    state = opening_state(world, crowd)
+    delivered = Delivered()
+    with ThreadPoolExecutor(THREADS) as helpers:
+        desk = Desk(source, truth, DefectMaker(world.draws, settings.defects, FEEDS), settings.defects.overlap, world.people.frame, helpers)
+        for number in range(settings.days):
+            night = night_of(settings.start, number)
+            frames, happened = live(state, crowd, night)
+            for feed in FEEDS:
+                deliver(desk, feed, night, frames.pop(feed.name)(), delivered)
+            write_night(happened, night, truth)
+            if progress:
+                progress(number + 1, settings.days, sum(count.rows for count in delivered.counts.values()))
+    return delivered, desk.defects.still_held()

@@ -1,108 +1,114 @@
-"""What the pipeline never reads: who is who, what was really sold, and what should come of the defects."""
+"""What the pipeline never reads: who is who, what was wanted and sold and why, and what should come of it all.
+
+``persons``, ``identifiers`` and ``identifier_owners`` are one file each; ``lines``, ``touches``, ``demand`` and ``records/<feed>`` one a night.
+``totals.json`` is worked out from these files alone.
+"""
 
 from __future__ import annotations
 
 import json
-from collections import Counter
 from dataclasses import asdict
 from decimal import Decimal
 from pathlib import Path
 
 import duckdb
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
 
-from onedata.simulate.model import Defect, SimulationSettings
+from onedata.simulate.afterwards import Truth
+from onedata.simulate.calendar import EURO_IN_CNY, Night
+from onedata.simulate.deliver import Count, save_parquet
+from onedata.simulate.model import SimulationSettings
+from onedata.simulate.people import IDENTIFIER_KINDS, People, identifier_owners, identifiers
 
-# One row an identifier; e-mail in lower case, phone as + and digits. A phone of a household has two owners.
-PERSONS = """
-select distinct person_id, segment, source, type, value from (
-    select person_id, segment, 'shop' as source, unnest([
-        {type: 'account', value: account_id::text}, {type: 'email', value: email}, {type: 'phone', value: phone},
-        {type: 'cookie', value: cookies[1]}, {type: 'cookie', value: cookies[2]}], recursive := true) from person
-        where has_shop
+_PERSONS = (
+    "person_no", "household_no", "segment", "market", "city", "country", "lat", "lon", "family", "given", "gender", "birth_year", "activity",
+    "has_shop", "has_card", "has_social", "home_store", "moved", "consent_marketing", "consent_analytics",
+)  # fmt: skip
+
+# A record that should be quarantined is not delivered; one that comes in several versions is, once one of them can be read.
+_READ = "bool_or(coalesce(expected, 'accept') <> 'quarantine')"
+_TOTALS = f"""
+with whole as (
+    select 'shop' as source, split_part(key, '/', 1) as document, max(split_part(key, '/', 2)::int) as version, {_READ} as is_read
+    from read_parquet('{{truth}}/records/shop_orders/*.parquet') where defect is distinct from 'truncated' group by all
     union all
-    select person_id, segment, 'pos', unnest([
-        {type: 'loyalty', value: card}, {type: 'email', value: lower(card_email)},
-        {type: 'phone', value: card_phone}],
-        recursive := true) from person where has_card
-    union all select person_id, segment, 'social', 'social', union_id from person where has_social
-) where value is not null order by person_id, source, type, value
+    select 'pos', key, 1, {_READ} from read_parquet('{{truth}}/records/pos_transactions/*.parquet') group by key
+), head as (
+    select source, document from whole
+    union all
+    select 'pos', key from read_parquet('{{truth}}/records/pos_tickets_eu/*.parquet') group by key having {_READ}
+), single as (
+    select 'pos' as source, left(key, length(key) - strpos(reverse(key), '/')) as document, split_part(key, '/', -1)::bigint as line_no, {_READ} as is_read
+    from read_parquet('{{truth}}/records/pos_ticket_lines_eu/*.parquet') group by key
+    union all
+    select 'logistics', split_part(key, '/', 1), split_part(key, '/', 2)::bigint, {_READ}
+    from read_parquet('{{truth}}/records/logistics_returns/*.parquet') group by key
+), seen as (
+    select line.*, cancelled_us is not null and (line.source <> 'shop' or coalesce(whole.version, 1) = 2) as is_cancelled,
+           -- Of a document that two feeds read it is the first line that is broken.
+           case when whole.document is not null then whole.is_read or line.line_no > 1 else coalesce(single.is_read, false) end as came,
+           head.document is not null as head_came
+    from read_parquet('{{truth}}/lines/*.parquet') as line
+    left join whole on whole.source = line.source and whole.document = line.document
+    left join head on head.source = line.source and head.document = line.document
+    left join single on single.source = line.source and single.document = line.document and single.line_no = line.line_no
+), told as (
+    select channel, currency,
+           coalesce(sum(net) filter (where not is_test and not is_cancelled), 0) as net,
+           coalesce(sum(net) filter (where not is_test and not is_cancelled and came), 0) as net_delivered,
+           bool_or(not (is_test or is_cancelled or is_return)) as is_order, bool_or(head_came) as head_came
+    from seen group by channel, currency, source, document
+)
+select channel, currency, sum(net)::bigint, sum(net_delivered)::bigint,
+       count(*) filter (where is_order), count(*) filter (where is_order and head_came)
+from told group by all order by all
 """
 
-# One row an order, ticket or return document, as known at the end of the last night.
-ORDERS = """
-create view truth_order as
-select person_id, 'shop' as source, order_id::text as order_id, channel, d,
-       case when is_test or cancelled then 0 else net end as net_revenue,
-       is_test, cancelled as is_cancelled, false as is_return
-from shop_order join basket using (visit_no)
-union all
-select person_id, 'pos', ticket_id, 'store', till.d,
-       case when training or cancelled then 0 when till.kind = 'return' then -amount
-       else amount end, training, cancelled, till.kind = 'return'
-from till join person using (person_no)
-join (select visit_no, lower(kind) as kind, sum(case when void then 0 else net end) as amount
-    from till_line group by all) as item
-    on item.visit_no = till.visit_no and item.kind = till.kind
-union all
-select person_id, 'logistics', 'RMA-' || (700000 + visit_no), channel, d, -sum(net), false, false, true
-from returned join person using (person_no) where not in_store group by all
-"""
+
+def write_people(people: People, folder: Path, night: Night) -> None:
+    """Who exists, which identifiers there are, and whose they are; ``person_no`` -2 is an identifier that several share."""
+    save_parquet(people.frame.select(_PERSONS), folder / "persons.parquet", night)
+    for name, rows_of in (("identifiers", identifiers), ("identifier_owners", identifier_owners)):
+        tables = (rows_of(people, kind).to_arrow(compat_level=pl.CompatLevel.oldest()) for kind in IDENTIFIER_KINDS)
+        first = next(tables)
+        with pq.ParquetWriter(folder / f"{name}.parquet", first.schema, compression="snappy", use_dictionary=["type", "sharing"]) as writer:
+            writer.write_table(first)
+            for table in tables:
+                writer.write_table(table)
+    pa.default_memory_pool().release_unused()
 
 
-def write_truth(
-    connection: duckdb.DuckDBPyConnection,
-    settings: SimulationSettings,
-    folder: Path,
-    rows: dict[str, list[int]],
-    defects: tuple[Defect, ...],
-) -> None:
-    """Write ``persons.parquet``, ``orders.parquet`` and ``totals.json`` (amounts in CNY, as decimal strings)."""
-    folder.mkdir()
-    connection.execute(ORDERS)
-    orders = (
-        "select * exclude (d, net_revenue), night(d) as business_date, net_revenue::decimal(18, 2) as net_revenue "
-        "from truth_order order by business_date, source, order_id"
-    )
-    for name, select in (("persons", PERSONS), ("orders", orders)):
-        target = str(folder / f"{name}.parquet").replace("'", "''")
-        connection.execute(f"copy ({select}) to '{target}' (format parquet)")
-    (folder / "totals.json").write_text(json.dumps(_totals(connection, settings, rows, defects), indent=2) + "\n", encoding="utf-8")
+def write_night(truth: Truth, night: Night, folder: Path) -> None:
+    """The truth of one night."""
+    for name, rows in (("lines", truth.lines), ("touches", truth.touches), ("demand", truth.demand)):
+        save_parquet(rows, folder / name / f"{night.ds}.parquet", night)
 
 
-def _totals(
-    connection: duckdb.DuckDBPyConnection,
-    settings: SimulationSettings,
-    rows: dict[str, list[int]],
-    defects: tuple[Defect, ...],
-) -> dict[str, object]:
-    by_channel = connection.execute(
-        "select channel, sum(net_revenue)::decimal(18, 2), "
-        "count(*) filter (where not (is_test or is_cancelled or is_return)) "
-        "from truth_order group by channel order by channel"
-    ).fetchall()
-    net: dict[str, Decimal] = {channel: amount for channel, amount, _ in by_channel}
-    withheld = dict.fromkeys(net, Decimal(0))
-    for defect in defects:
-        if defect.channel:
-            withheld[defect.channel] += Decimal(defect.net_revenue)
-    quarantined = Counter(defect.feed for defect in defects)
-    repeated = connection.execute("select count(*) from engagement").fetchone()
-    duplicates = {"social_engagements": sum(rows["social_engagements"]) - (repeated[0] if repeated else 0)}
-    return {
+def write_totals(settings: SimulationSettings, folder: Path, counts: dict[str, Count], defects: dict[str, int], held: pl.DataFrame) -> None:
+    """``totals.json``: rows, duplicates and quarantined rows by feed; net revenue and orders by channel, all and as far as they were delivered."""
+    with duckdb.connect(config={"threads": 2, "memory_limit": "400MB", "temp_directory": str(folder.parent / "spill")}) as con:
+        rows = con.execute(_TOTALS.format(truth=str(folder).replace("'", "''"))).fetchall()
+    told = {
         "settings": {**asdict(settings), "start": settings.start.isoformat()},
-        "definition": "net revenue = quantity x unit price - discount, returns negative, where the line happened; "
-        "without test, training, void and cancelled; shipping apart; as known at the end of the last night",
-        "feeds": {
-            feed: {
-                "rows": sum(nights),
-                "duplicates": duplicates.get(feed, 0),
-                "quarantined": quarantined[feed],
-                "nights": nights,
-            }
-            for feed, nights in sorted(rows.items())
-        },
-        "orders": {channel: count for channel, _, count in by_channel},
-        "net_revenue": {channel: str(amount) for channel, amount in net.items()},
-        "net_revenue_without_defects": {channel: str(amount - withheld[channel]) for channel, amount in net.items()},
-        "defects": [asdict(defect) for defect in defects],
+        "definition": "net revenue = quantity x unit price - discount, returns negative, where the line happened; without test, training, void and "
+        f"cancelled; shipping apart; in CNY at {EURO_IN_CNY} a euro. *_delivered: without records that never came or should be quarantined",
+        "feeds": {name: asdict(count) for name, count in sorted(counts.items())},
+        "net_revenue": _by_channel(rows, 2),
+        "net_revenue_delivered": _by_channel(rows, 3),
+        "orders": {channel: sum(row[4] for row in rows if row[0] == channel) for channel in sorted({row[0] for row in rows})},
+        "orders_delivered": {channel: sum(row[5] for row in rows if row[0] == channel) for channel in sorted({row[0] for row in rows})},
+        "defects": dict(sorted(defects.items())),
+        "held_at_the_end": dict(held.group_by("feed").len().sort("feed").iter_rows()),
     }
+    (folder / "totals.json").write_text(json.dumps(told, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def _by_channel(rows: list[tuple[str, str, int, int, int, int]], column: int) -> dict[str, str]:
+    """Amounts by channel in CNY, as decimal strings."""
+    rate = {"CNY": Decimal(1), "EUR": Decimal(str(EURO_IN_CNY))}
+    total: dict[str, Decimal] = {}
+    for row in rows:
+        total[row[0]] = total.get(row[0], Decimal(0)) + Decimal(int(row[column])) / 100 * rate[row[1]]
+    return {channel: str(amount.quantize(Decimal("0.001"))) for channel, amount in sorted(total.items())}

@@ -1,0 +1,93 @@
+"""Which days are busy: weekdays, months, campaigns and their peak days; and the local time of the two markets."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+MARKETS = ("CN", "EU")
+ZONES = {"CN": "Asia/Shanghai", "EU": "Europe/Berlin"}
+COUNTRIES = {"CN": "China", "EU": "Germany"}
+CURRENCIES = {"CN": "CNY", "EU": "EUR"}
+EURO_IN_CNY = 7.8
+"""The rate the shop shows prices at to Europeans; the same as in dbt_project/seeds/exchange_rates.csv."""
+
+SECOND = 1_000_000
+HOUR = 3_600 * SECOND
+DAY = 24 * HOUR
+
+_WEEKDAYS = (0.85, 0.85, 0.9, 0.95, 1.1, 1.25, 1.1)
+_MONTHS = (1.05, 0.85, 0.92, 0.95, 1.0, 1.05, 0.92, 0.9, 1.0, 1.05, 1.2, 1.15)
+
+
+@dataclass(frozen=True)
+class Campaign:
+    """A promotion that returns every year; ``factor`` multiplies demand, ``peak_factor`` on its peak day."""
+
+    name: str
+    first: tuple[int, int]
+    last: tuple[int, int]
+    peak: tuple[int, int]
+    factor: float
+    peak_factor: float
+
+
+CAMPAIGNS = (
+    Campaign("members-week", (1, 6), (1, 10), (1, 10), 1.2, 1.8),
+    Campaign("spring-preview", (3, 1), (3, 8), (3, 8), 1.25, 1.9),
+    Campaign("midyear-618", (6, 10), (6, 18), (6, 18), 1.4, 3.0),
+    Campaign("back-to-school", (8, 24), (9, 2), (8, 29), 1.2, 1.6),
+    Campaign("singles-day", (11, 1), (11, 11), (11, 11), 1.6, 4.5),
+    Campaign("gifts", (12, 8), (12, 24), (12, 12), 1.3, 2.2),
+)
+ALWAYS_ON = "always-on"
+
+
+@dataclass(frozen=True)
+class Night:
+    """One business day of the retailer and the night that delivers it.
+
+    ``opens`` is 00:00 of the day in Shanghai, the shop's own day; ``offsets`` are each market's distance from UTC. Microseconds.
+    """
+
+    number: int
+    day: date
+    demand: float
+    campaign: str
+    is_peak: bool
+    opens: int
+    offsets: dict[str, int]
+
+    @property
+    def ds(self) -> str:
+        """The day as files are named."""
+        return self.day.isoformat()
+
+    @property
+    def delivered(self) -> float:
+        """When the night's files are there: 02:00 in Shanghai on the next day, in seconds since 1970."""
+        return (self.opens + DAY + 2 * HOUR) / SECOND
+
+    def midnight(self, market: str) -> int:
+        """00:00 of the day on a market's own clock, microseconds UTC."""
+        return self.opens + self.offsets["CN"] - self.offsets[market]
+
+
+def night_of(start: date, number: int) -> Night:
+    """The night ``number`` days after ``start``."""
+    day = start + timedelta(days=number)
+    campaign = next((each for each in CAMPAIGNS if each.first <= (day.month, day.day) <= each.last), None)
+    peak = campaign is not None and (day.month, day.day) == campaign.peak
+    lift = 1.0 if campaign is None else campaign.peak_factor if peak else campaign.factor
+    offsets = {market: _offset(day, zone) for market, zone in ZONES.items()}
+    opens = int(datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp()) * SECOND - offsets["CN"]
+    demand = _WEEKDAYS[day.weekday()] * _MONTHS[day.month - 1] * lift
+    return Night(number, day, demand, campaign.name if campaign else ALWAYS_ON, peak, opens, offsets)
+
+
+def _offset(day: date, zone: str) -> int:
+    """A zone's distance from UTC at noon: clocks change at night, when no store is open."""
+    offset = datetime(day.year, day.month, day.day, 12, tzinfo=ZoneInfo(zone)).utcoffset()
+    assert offset is not None
+    return round(offset.total_seconds()) * SECOND

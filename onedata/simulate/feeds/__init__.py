@@ -1,0 +1,1 @@
+"""What the retailer's systems deliver each night, in each system's own format."""

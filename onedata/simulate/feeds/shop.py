@@ -1,0 +1,284 @@
+"""The online shop: orders and refunds as Shopify's Admin API writes them (REST)."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from onedata.simulate.afterwards import TAKEN
+from onedata.simulate.calendar import CURRENCIES, EURO_IN_CNY, MARKETS, SECOND
+from onedata.simulate.catalogue import PLATFORMS
+from onedata.simulate.defects import Target
+from onedata.simulate.draws import Ints
+from onedata.simulate.feeds.base import JSONL, FeedFiles, owned
+from onedata.simulate.journeys import CHANNELS
+from onedata.simulate.selling import METHODS, PICKUP
+from onedata.simulate.state import State
+from onedata.simulate.text import iso, json_object, json_plain, json_raw, json_text, money
+from onedata.simulate.voices import POSTS_KEPT, campaign_sources
+
+SHOP_OFFSET = 8 * 3_600 * SECOND
+VAT_PERCENT = 13
+_SHIPPING = {"ship": "STANDARD", "pickup": "PICKUP", "ship_from_store": "SHIP_FROM_STORE"}
+
+
+def _money_set(shop: pl.Expr) -> pl.Expr:
+    """An amount in the shop's currency and in the one it was shown in (Europeans see EUR)."""
+    euro = (shop / EURO_IN_CNY).round(0).cast(pl.Int64)
+    shown = pl.when(pl.col("market") == MARKETS.index("EU")).then(money(euro)).otherwise(money(shop))
+    return json_object(
+        {
+            "shop_money": json_object({"amount": json_plain(money(shop)), "currency_code": pl.lit('"CNY"')}),
+            "presentment_money": json_object({"amount": json_plain(shown), "currency_code": json_plain("shown_in")}),
+        }
+    )
+
+
+_TOTAL = pl.col("subtotal") - pl.col("discounts") + pl.col("postage")
+ORDERS = FeedFiles(
+    "shop_orders",
+    path="shop/orders/orders_{ds}.jsonl",
+    format=JSONL,
+    inner="shop_order_lines",
+    trial=pl.col("is_test"),
+    optional="referring_site",
+    truncated="quarantine",
+    targets=(
+        Target(
+            "bad_type",
+            "line_items",
+            pl.col("line_items").str.replace(r'"quantity":\d+', '"quantity":"two"'),
+            'quantity of the first line item is "two"',
+            "quarantine",
+            feed="shop_order_lines",
+        ),
+        Target(
+            "impossible",
+            "line_items",
+            pl.col("line_items").str.replace(r'"price":"[^"]*"', '"price":"-1.00"'),
+            "price of the first line item is -1.00",
+            "quarantine",
+            feed="shop_order_lines",
+        ),
+    ),
+    fields={
+        "id": json_raw("order_id"),
+        "name": pl.concat_str(pl.lit('"#'), pl.col("order_no") + 10_000, pl.lit('"')),
+        "order_number": json_raw(pl.col("order_no") + 10_000),
+        "created_at": json_plain(iso("at_us", SHOP_OFFSET)),
+        "processed_at": json_plain(iso(pl.col("at_us") + TAKEN, SHOP_OFFSET)),
+        "updated_at": json_plain(iso("updated_us", SHOP_OFFSET)),
+        "cancelled_at": json_plain(iso("cancelled", SHOP_OFFSET)),
+        "closed_at": pl.lit("null"),
+        "currency": pl.lit('"CNY"'),
+        "presentment_currency": json_plain("shown_in"),
+        "total_price": json_plain(money(_TOTAL)),
+        "total_price_set": _money_set(_TOTAL),
+        "subtotal_price": json_plain(money(pl.col("subtotal") - pl.col("discounts"))),
+        "total_discounts": json_plain(money("discounts")),
+        "total_tax": json_plain(money(_TOTAL * VAT_PERCENT // (100 + VAT_PERCENT))),
+        "taxes_included": pl.lit("true"),
+        "financial_status": json_plain("financial_status"),
+        "fulfillment_status": json_plain("fulfillment_status"),
+        "source_name": json_plain("source_name"),
+        "test": json_raw("is_test"),
+        "email": json_plain("email"),
+        "phone": json_plain("phone"),
+        "customer": json_raw("customer"),
+        "location_id": json_plain("location_id"),
+        "landing_site": json_plain("landing_site"),
+        "referring_site": json_plain("referring_site"),
+        "discount_codes": json_raw("discount_codes"),
+        "note_attributes": json_raw("note_attributes"),
+        "shipping_address": json_raw("shipping_address"),
+        "shipping_lines": json_raw("shipping_lines"),
+        "line_items": json_raw("line_items"),
+        "refunds": pl.lit("[]"),
+        "fulfillments": json_raw("fulfillments"),
+    },
+)
+
+
+def orders(state: State, versions: pl.DataFrame, lines: pl.DataFrame) -> pl.DataFrame:
+    """Order documents: ``versions`` are the shop's orders with ``version`` (1 or 2), ``updated_us``, ``cancelled`` and ``fulfilled`` as known then."""
+    rows = versions.join(_line_items(state, lines), on="order_no", how="left", maintain_order="left")
+    people = state.world.people.frame.select(
+        "email", "email_mistyped", "mistypes_email", "phone", "address", "city", "postcode", "country", "account_id", "union_id", "pay_token"
+    )[rows["person_no"]]
+    rows = pl.concat([rows, people], how="horizontal").with_columns(_draws(rows)).with_columns(_contact())
+    rows = rows.with_columns(*_visit(rows))
+    store = state.world.nodes["node_id"]
+    rows = rows.with_columns(
+        store.gather(rows["origin"]).alias("from_node"),
+        pl.coalesce(store.gather(rows["store"]), store.gather(rows["origin"])).alias("location_id"),
+        pl.col("market").replace_strict(dict(enumerate(CURRENCIES[m] for m in MARKETS)), return_dtype=pl.String).alias("shown_in"),
+        pl.col("channel").replace_strict({0: "web", 1: "pos", 2: "social"}, return_dtype=pl.String).alias("source_name"),
+        pl.col("method").replace_strict(dict(enumerate(METHODS)), return_dtype=pl.String).alias("way"),
+        pl.when(pl.col("cancelled").is_not_null()).then(pl.lit("refunded")).otherwise(pl.lit("paid")).alias("financial_status"),
+        pl.when("fulfilled").then(pl.lit("fulfilled")).alias("fulfillment_status"),
+        (pl.col("cancelled").is_null() & ~pl.col("fulfilled") & ~pl.col("is_test")).alias("_will_change"),
+        pl.when("is_test").then(None).otherwise("person_no").alias("_owner"),
+        pl.col("_inner"),
+    )
+    rows = rows.with_columns(*_documents()).sort("updated_us", "order_no")
+    return owned(rows, pl.concat_str("order_id", pl.lit("/"), "version"), "_owner")
+
+
+def _draws(rows: pl.DataFrame) -> list[pl.Series]:
+    """Choices that stay the same in every version of an order: they hang on its number."""
+    number = rows["order_no"].to_numpy()
+    mixed = {name: _part(number, step) for name, step in (("u_phone", 2_654_435_761), ("u_typo", 69_069))}
+    return [pl.Series(name, values) for name, values in mixed.items()]
+
+
+def _part(number: Ints, step: int) -> Ints:
+    """A whole number from 0 to 999 that looks drawn and depends on ``number`` alone."""
+    return (number * step + 12_345) // 7 % 1_000
+
+
+def _contact() -> list[pl.Expr]:
+    """The e-mail and phone left with an order: guests mistype; a test order carries the shop's own address."""
+    typed = pl.when(pl.col("mistypes_email") & (pl.col("u_typo") < 500)).then("email_mistyped").otherwise("email")
+    return [
+        pl.when("is_test").then(pl.lit("qa@example.com")).when("guest").then(typed).otherwise("email").alias("email"),
+        pl.when((pl.col("u_phone") < 800) & ~pl.col("is_test")).then("phone").alias("phone"),
+        pl.when(pl.col("is_test")).then(None).otherwise("pay_token").alias("pay_token"),
+    ]
+
+
+def _visit(rows: pl.DataFrame) -> list[pl.Expr]:
+    """Source, campaign and referrer as the last visit before the order had them."""
+    source, medium = campaign_sources(rows["touch"].to_numpy())
+    platform = platform_of(rows["market"].to_numpy(), rows["product_seen"].to_numpy())
+    found = pl.when(pl.Series(source) == "").then(platform).otherwise(pl.Series(source))
+    named = pl.when(found.is_not_null()).then("campaign")
+    code = pl.when(pl.col("referrer") >= 0).then(pl.concat_str(pl.lit("REF-"), pl.col("referrer").cast(pl.String)))
+    return [found.alias("utm_source"), pl.lit(medium).alias("utm_medium"), named.alias("utm_campaign"), code.alias("referrer_code")]
+
+
+def platform_of(market: Ints, product: Ints) -> pl.Series:
+    """The platform on which a market sees posts about a product."""
+    names = pl.Series("platform", [name for each in MARKETS for name in PLATFORMS[each]])
+    return names.gather(market * 3 + product % POSTS_KEPT % 3)
+
+
+def _line_items(state: State, lines: pl.DataFrame) -> pl.DataFrame:
+    """The line items of each order as JSON, their number, and what was looked at last (the first line's product)."""
+    goods = state.world.products.select("sku", "title")[lines["product_no"]]
+    text = json_object(
+        {
+            "id": json_raw((5_400_000_000 + pl.col("order_no")) * 10 + pl.col("line_no")),
+            "sku": json_plain("sku"),
+            "variant_id": json_raw(pl.col("product_no") + 41_000_000),
+            "title": json_text("title"),
+            "quantity": json_raw("quantity"),
+            "price": json_plain(money("unit")),
+            "total_discount": json_plain(money("discount")),
+            "fulfillable_quantity": json_raw("quantity"),
+        }
+    )
+    rows = pl.concat([lines, goods], how="horizontal").select("order_no", "product_no", text.alias("text"))
+    joined = rows.group_by("order_no", maintain_order=True).agg(
+        pl.col("text").str.join(","), pl.len().cast(pl.Int64).alias("_inner"), pl.col("product_no").first().alias("product_seen")
+    )
+    return joined.with_columns(pl.concat_str(pl.lit("["), "text", pl.lit("]")).alias("line_items")).drop("text")
+
+
+def _documents() -> list[pl.Expr]:
+    """The parts of an order document that are documents themselves."""
+    attributes = [
+        pl.concat_str(pl.lit(f'{{"name":"{name}","value":'), json_plain(column), pl.lit("}"))
+        for name, column in (("utm_source", "utm_source"), ("utm_medium", "utm_medium"), ("utm_campaign", "utm_campaign"), ("referrer_code", "referrer_code"))
+    ] + [
+        pl.when((pl.col("channel") == CHANNELS.index("social")) & ~pl.col("is_test")).then(
+            pl.concat_str(pl.lit('{"name":"union_id","value":'), json_plain("union_id"), pl.lit("}"))
+        ),
+        pl.concat_str(pl.lit('{"name":"payment_token","value":'), json_plain("pay_token"), pl.lit("}")),
+    ]
+    present = [pl.when(~part.str.contains('"value":null')).then(part) for part in attributes]
+    customer = json_object({"id": json_raw("account_id"), "email": json_plain("email"), "phone": json_plain("phone")})
+    address = json_object({"address1": json_text("address"), "city": json_text("city"), "zip": json_plain("postcode"), "country": json_plain("country")})
+    shipping = json_object({"code": json_plain(pl.col("way").replace_strict(_SHIPPING)), "title": json_plain("way"), "price": json_plain(money("postage"))})
+    tracked = pl.concat_str(pl.lit("SF"), pl.col("order_no") + 880_000_000)
+    sent = json_object({"location_id": json_plain("from_node"), "tracking_number": json_plain(tracked), "shipment_status": pl.lit('"confirmed"')})
+    coupon = json_object({"code": pl.lit('"WELCOME"'), "amount": json_plain(money("discounts"))})
+    visited = pl.concat_str(pl.lit("/?utm_source="), "utm_source", pl.lit("&utm_campaign="), "utm_campaign")
+    is_pickup = pl.col("method") == PICKUP
+    return [
+        pl.concat_str(pl.lit("["), pl.concat_str(*present, separator=",", ignore_nulls=True), pl.lit("]")).alias("note_attributes"),
+        pl.when(~pl.col("guest")).then(customer).alias("customer"),
+        pl.when(~is_pickup).then(address).alias("shipping_address"),
+        pl.concat_str(pl.lit("["), shipping, pl.lit("]")).alias("shipping_lines"),
+        pl.when(pl.col("fulfilled") & ~is_pickup).then(pl.concat_str(pl.lit("["), sent, pl.lit("]"))).otherwise(pl.lit("[]")).alias("fulfillments"),
+        pl.when(pl.col("discounts") > 0).then(pl.concat_str(pl.lit("["), coupon, pl.lit("]"))).otherwise(pl.lit("[]")).alias("discount_codes"),
+        visited.fill_null("/").alias("landing_site"),
+        pl.when(pl.col("utm_source").is_not_null()).then(pl.concat_str(pl.lit("https://"), "utm_source", pl.lit(".example/"))).alias("referring_site"),
+    ]
+
+
+REFUNDS = FeedFiles(
+    "shop_refunds",
+    path="shop/refunds/refunds_{ds}.jsonl",
+    format=JSONL,
+    truncated="quarantine",
+    targets=(),
+    late=False,
+    fields={
+        "id": json_raw("refund_id"),
+        "order_id": json_raw("order_id"),
+        "created_at": json_plain(iso("created_us", SHOP_OFFSET)),
+        "note": json_plain("note"),
+        "restock": pl.lit("true"),
+        "refund_line_items": json_raw("refund_line_items"),
+        "transactions": json_raw("transactions"),
+    },
+)
+
+
+def refunds(state: State, rows: pl.DataFrame) -> pl.DataFrame:
+    """Refund documents from lines given back.
+
+    ``order_id, line_no, product_no, quantity, unit, discount, created_us, restock_type, note, person_no, node_no``.
+    """
+    numbers = rows.select(pl.col("order_id").unique(maintain_order=True))
+    numbers = numbers.with_columns(pl.Series("refund_id", 620_000_000 + state.numbers("refund", numbers.height)))
+    rows = rows.join(numbers, on="order_id", how="left", maintain_order="left")
+    goods = state.world.products.select("sku", "title")[rows["product_no"]]
+    rows = pl.concat([rows, goods], how="horizontal").with_columns(
+        (pl.col("quantity") * pl.col("unit") - pl.col("discount")).alias("amount"), state.world.nodes["node_id"].gather(rows["node_no"]).alias("location_id")
+    )
+    item = json_object(
+        {
+            "id": json_raw(pl.col("refund_id") * 10 + pl.col("line_no")),
+            "line_item_id": json_raw(pl.col("order_id") * 10 + pl.col("line_no")),
+            "quantity": json_raw("quantity"),
+            "subtotal": json_plain(money("amount")),
+            "restock_type": json_plain("restock_type"),
+            "location_id": json_plain("location_id"),
+            "line_item": json_object({"sku": json_plain("sku"), "title": json_text("title"), "price": json_plain(money("unit"))}),
+        }
+    )
+    whole = (
+        rows.with_columns(item.alias("item"))
+        .group_by("refund_id", maintain_order=True)
+        .agg(
+            pl.col("order_id", "created_us", "note", "person_no").first(),
+            pl.col("item").str.join(","),
+            pl.col("amount").sum(),
+            pl.len().cast(pl.Int64).alias("_rows"),
+        )
+    )
+    paid = json_object(
+        {
+            "id": json_raw(pl.col("refund_id") + 9_000_000_000),
+            "amount": json_plain(money("amount")),
+            "kind": pl.lit('"refund"'),
+            "gateway": pl.lit('"unionpay"'),
+            "status": pl.lit('"success"'),
+            "currency": pl.lit('"CNY"'),
+            "created_at": json_plain(iso("created_us", SHOP_OFFSET)),
+        }
+    )
+    whole = whole.with_columns(
+        pl.concat_str(pl.lit("["), "item", pl.lit("]")).alias("refund_line_items"), pl.concat_str(pl.lit("["), paid, pl.lit("]")).alias("transactions")
+    )
+    return owned(whole.sort("created_us", "refund_id"), pl.col("refund_id"))

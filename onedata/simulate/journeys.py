@@ -1,0 +1,243 @@
+"""How people come to buy: they see, decide and buy, over days and channels.
+
+Model: each touch of a journey, and the wish to buy without any, makes the purchase happen on its own with some probability. Written as
+hazards h = -ln(1 - p) they add up: a journey converts with 1 - exp(-sum of h), and each is the cause with its share of the sum
+(competing risks; Kalbfleisch & Prentice 2002, ch. 8). So the truth knows what a perfect attribution would find.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from onedata.simulate.calendar import DAY, HOUR, MARKETS, SECOND, Night, night_of
+from onedata.simulate.draws import Bools, Floats, Ints, by_weight
+from onedata.simulate.people import SEGMENTS as SHARES
+from onedata.simulate.state import State
+
+ONLINE, STORE, SOCIAL = range(3)
+CHANNELS = ("online", "store", "social")
+SEGMENTS = tuple(name for name, *_ in SHARES)
+
+
+@dataclass(frozen=True)
+class TouchKind:
+    """``effect``: the probability that this touch alone makes the purchase happen; ``weights``: how often it is met, by segment."""
+
+    name: str
+    effect: float
+    weights: tuple[float, float, float]
+    needs_social: bool = False
+
+
+TOUCHES = (
+    TouchKind("social_view", 0.06, (3, 2, 3), needs_social=True),
+    TouchKind("social_click", 0.22, (2, 0.5, 2), needs_social=True),
+    TouchKind("live_watch", 0.28, (1, 0.3, 1), needs_social=True),
+    TouchKind("search", 0.14, (3, 0.8, 2)),
+    TouchKind("email", 0.18, (1.5, 0, 1.5)),
+    TouchKind("referral", 0.30, (0.5, 0.2, 0.5)),
+    TouchKind("direct", 0.08, (2.5, 0.4, 2)),
+    TouchKind("store_visit", 0.16, (0, 2, 2)),
+)
+BASE = len(TOUCHES)
+"""The kind of a cause that is no touch: the wish to buy there was before."""
+REFERRAL = [kind.name for kind in TOUCHES].index("referral")
+NOBODY = -1
+BASE_EFFECT = (0.12, 0.45, 0.22)
+TOUCH_COUNTS = ((0, 0.35, 0.35, 0.2, 0.1), (0.55, 0.3, 0.15, 0, 0), (0.1, 0.3, 0.3, 0.2, 0.1))
+MOST_TOUCHES = 4
+SAME_DAY = 0.5
+MOST_DAYS_BETWEEN = 3
+IMPULSE = 0.6
+"""Share of the last steps to the purchase that follow on the same day, where all days are equally busy."""
+
+
+def conversion(segment: int, has_social: bool) -> float:
+    """The mean share of journeys that end in a purchase."""
+    weights = np.array(_weights(segment, has_social))
+    survival = float(np.sum(weights * (1 - np.array([kind.effect for kind in TOUCHES]))) / weights.sum())
+    none = sum(share * survival**count for count, share in enumerate(TOUCH_COUNTS[segment]))
+    return 1 - (1 - BASE_EFFECT[segment]) * none
+
+
+def start_journeys(state: State, night: Night, segment: Ints, market: Ints, wanted: Floats) -> None:
+    """Begin the night's journeys and put their touches, purchases and true paths on the agenda.
+
+    Args:
+        state: the agenda to fill.
+        night: the night they begin.
+        segment: each person's position in ``SEGMENTS``.
+        market: each person's position in ``MARKETS``.
+        wanted: the mean number of journeys each person begins this night.
+    """
+    draws, number = state.world.draws, night.number
+    people = state.world.people.frame
+    count = np.floor(wanted + draws.uniform("journeys", len(wanted), number)).astype(np.int64)
+    person = np.repeat(np.arange(len(wanted)), count)
+    size = len(person)
+    social = people["has_social"].to_numpy()[person]
+    kinds = _kinds(state, night, segment[person], social)
+    touch_day, touch_u = _days(state, night, kinds)
+    touch_us = night.opens + touch_day * DAY + _shop_clock(touch_u, market[person][:, None])
+    hazards = np.append(-np.log1p([-kind.effect for kind in TOUCHES]), 0.0)[kinds]
+    base = -np.log1p(-np.array(BASE_EFFECT))[segment[person]]
+    total = base + hazards.sum(axis=1)
+    buys = draws.uniform("buys", size, number) < -np.expm1(-total)
+    cause = by_row(draws.uniform("cause", size, number), np.column_stack([base, hazards]))
+    channel = _channel(state, night, segment[person], social)
+    last_day, last_u = touch_day.max(axis=1), touch_u[:, -1]
+    day, at = _purchase(state, night, channel, market[person], people["home_store"].to_numpy()[person], last_day, last_u)
+    journey = state.numbers("journey", size)
+    product = by_weight(draws.uniform("wish", size, number), state.world.popularity)
+    end = night.number + np.where(buys, day, last_day)
+    referral = (kinds == REFERRAL).any(axis=1)
+    sharer = _sharer(state, night, size)
+    referrer = np.where(referral & (sharer != person), sharer, NOBODY)
+    last_kind = np.max(np.where(kinds >= 0, np.arange(MOST_TOUCHES) * len(TOUCHES) + kinds, -1), axis=1)
+    rows = pl.DataFrame(
+        {
+            "journey_no": journey,
+            "person_no": person,
+            "product_no": product,
+            "channel": channel,
+            "at_us": at,
+            "touch": np.where(last_kind >= 0, last_kind % len(TOUCHES), NOBODY),
+            "referrer": referrer,
+        }
+    )
+    state.agenda.put("purchase", end[buys], rows.filter(pl.Series(buys)))
+    which, position = np.nonzero(kinds >= 0)
+    touches = pl.DataFrame(
+        {
+            "journey_no": journey[which],
+            "touch_no": position + 1,
+            "person_no": person[which],
+            "kind": kinds[which, position],
+            "at_us": touch_us[which, position],
+            "product_no": product[which],
+            "referrer": np.where(kinds[which, position] == REFERRAL, referrer[which], NOBODY),
+            "weight": np.round(hazards[which, position] / total[which], 6),
+            "is_cause": buys[which] & (cause[which] == position + 1),
+            "converts": buys[which],
+        }
+    )
+    state.agenda.put("touch", night.number + touch_day[which, position], touches)
+    # The wish to buy without any touch is a cause too; it stands first in the true path, at the journey's beginning.
+    wish = pl.DataFrame(
+        {
+            "journey_no": journey,
+            "touch_no": np.zeros(size, dtype=np.int64),
+            "person_no": person,
+            "kind": np.full(size, BASE),
+            "at_us": touch_us[:, 0],
+            "product_no": product,
+            "referrer": np.full(size, NOBODY),
+            "weight": np.round(base / total, 6),
+            "is_cause": buys & (cause == 0),
+            "converts": buys,
+        }
+    )
+    state.agenda.put("path", np.append(end, end[which]), pl.concat([wish, touches]))
+
+
+def by_row(uniform: Floats, weights: Floats) -> Ints:
+    """For each row of ``weights`` the column its number in [0, 1) falls on."""
+    edges = np.cumsum(weights, axis=1)
+    found: Ints = np.minimum((uniform[:, None] * edges[:, -1:] >= edges).sum(axis=1), weights.shape[1] - 1)
+    return found
+
+
+def _sharer(state: State, night: Night, size: int) -> Ints:
+    """One of those who shared lately, for each journey."""
+    chosen = state.world.draws.below("referrer", size, max(1, len(state.sharers)), night.number)
+    return state.sharers[chosen] if len(state.sharers) else np.full(size, NOBODY)
+
+
+def _weights(segment: int, has_social: bool) -> list[float]:
+    return [0.0 if kind.needs_social and not has_social else kind.weights[segment] for kind in TOUCHES]
+
+
+def _kinds(state: State, night: Night, segment: Ints, social: Bools) -> npt.NDArray[np.int64]:
+    """[journey, touch] -> position in ``TOUCHES``, -1 where there is none; the touches come first."""
+    draws, number, size = state.world.draws, night.number, len(segment)
+    count = draws.uniform("touches", size, number)
+    which = draws.uniform("touch kind", size * MOST_TOUCHES, number).reshape(size, MOST_TOUCHES)
+    kinds = np.full((size, MOST_TOUCHES), -1)
+    for one in range(len(SEGMENTS)):
+        for has_social in (False, True):
+            mine = (segment == one) & (social == has_social)
+            drawn = by_weight(which[mine].ravel(), np.array(_weights(one, has_social))).reshape(-1, MOST_TOUCHES)
+            wanted = by_weight(count[mine], np.array(TOUCH_COUNTS[one]))
+            kinds[mine] = np.where(np.arange(MOST_TOUCHES) < wanted[:, None], drawn, -1)
+    return kinds
+
+
+def _days(state: State, night: Night, kinds: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.int64], Floats]:
+    """[journey, touch] -> days after ``night`` and how far the day has gone (0 to 1, growing within a day).
+
+    The first touch is on the night itself; positions without a touch repeat the last one.
+    """
+    draws, number = state.world.draws, night.number
+    gaps, parts = (draws.uniform(name, kinds.size, number).reshape(kinds.shape) for name in ("touch gap", "touch time"))
+    days = np.zeros(kinds.shape, dtype=np.int64)
+    gone = np.zeros(kinds.shape)
+    gone[:, 0] = parts[:, 0] * 0.8
+    for position in range(1, kinds.shape[1]):
+        there = kinds[:, position] >= 0
+        gap = np.where(gaps[:, position] < SAME_DAY, 0, 1 + np.floor((gaps[:, position] - SAME_DAY) / (1 - SAME_DAY) * MOST_DAYS_BETWEEN)).astype(np.int64)
+        days[:, position] = days[:, position - 1] + np.where(there, gap, 0)
+        later = gone[:, position - 1] + parts[:, position] * (0.95 - gone[:, position - 1])
+        gone[:, position] = np.where(~there, gone[:, position - 1], np.where(gap == 0, later, parts[:, position] * 0.8))
+    return days, gone
+
+
+def _channel(state: State, night: Night, segment: Ints, social: Bools) -> Ints:
+    """Where the purchase is made: a third of those with a social account buy there what they would buy online."""
+    draws, number = state.world.draws, night.number
+    in_store = (segment == SEGMENTS.index("store")) | ((segment == SEGMENTS.index("omni")) & draws.chance("buys in store", len(segment), 0.45, number))
+    in_app = social & draws.chance("buys in app", len(segment), 0.33, number)
+    return np.where(in_store, STORE, np.where(in_app, SOCIAL, ONLINE))
+
+
+def _purchase(state: State, night: Night, channel: Ints, market: Ints, home_store: Ints, last_day: Ints, last_u: Floats) -> tuple[Ints, Ints]:
+    """The day (after ``night``) and moment of the purchase: never before the last touch, in a store only while it is open."""
+    draws, number, size = state.world.draws, night.number, len(channel)
+    gap_u, part = draws.uniform("purchase gap", size, number), draws.uniform("purchase time", size, number)
+    # Who can wait buys on a busy day: else the delays would wash weekdays and peak days out.
+    usual = np.array([IMPULSE] + [(1 - IMPULSE) / MOST_DAYS_BETWEEN] * MOST_DAYS_BETWEEN)
+    busy = np.array([night_of(state.world.settings.start, number + ahead).demand for ahead in range(MOST_TOUCHES * MOST_DAYS_BETWEEN + 1)])
+    gap = by_row(gap_u, usual * busy[last_day[:, None] + np.arange(len(usual))])
+    day = last_day + gap
+    online = _shop_clock(np.where(gap == 0, last_u + part * (0.999 - last_u), part), market)
+    last = np.where(gap == 0, _shop_clock(last_u, market), 0)
+    in_store = store_clock(part, state.world.market_of_node[home_store], night)
+    # A visit follows the last touch by at least five minutes; where the store has closed by then, it is on the next day.
+    closes = store_clock(np.full(size, 0.9999), state.world.market_of_node[home_store], night)
+    shifted = np.maximum(in_store, last + 300 * SECOND)
+    late = shifted > closes
+    in_shop = channel == STORE
+    day = day + (in_shop & late)
+    return day, night.opens + day * DAY + np.where(in_shop, np.where(late, in_store, shifted), online)
+
+
+def _shop_clock(part: Floats, market: Ints) -> Ints:
+    """From a part of the day (0 to 1) to microseconds after midnight in Shanghai, when people of a market are online.
+
+    China buys most in the evening. The shop's day ends at midnight in Shanghai, so Europe's evening is its first hours.
+    """
+    china = 1_800 + part**0.6 * 84_000
+    europe = np.where(part < 0.45, part / 0.45 * 25_000, 50_400 + (part - 0.45) / 0.55 * 35_800)
+    found: Ints = np.floor(np.where(market == MARKETS.index("EU"), europe, china) * SECOND).astype(np.int64)
+    return found
+
+
+def store_clock(part: Floats, market: Ints, night: Night) -> Ints:
+    """The same for stores, open from 10:00 to 22:00 in China and to 20:00 in Europe; after midnight in Shanghai all the same."""
+    ahead = np.array([night.offsets["CN"] - night.offsets[name] for name in MARKETS])[market]
+    hours = np.array([12, 10])[market]
+    found: Ints = np.floor((10 + part * hours) * HOUR).astype(np.int64) + ahead
+    return found
