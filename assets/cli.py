@@ -62,7 +62,7 @@ def demo(
     customers: Annotated[int, typer.Option(help="How many customers the retailer has.")] = 400,
     days: Annotated[int, typer.Option(help="How many nights of files.")] = 5,
 ) -> None:
-    """Generate the built-in four-channel retailer (if it is not there yet) and run its nights."""
+    """Generate the built-in omnichannel retailer (if it is not there yet) and run its nights."""
     settings = settings_from(None, None)
     if not settings.source.exists():
         typer.echo(f"generating a retailer of {customers} customers and {days} nights below {settings.source.parent}", err=True)

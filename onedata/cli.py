@@ -73,11 +73,13 @@ def simulate(
     seed: Annotated[int, typer.Option(help="Same seed, same bytes.")] = 7,
     start: Annotated[str, typer.Option(help="First day, YYYY-MM-DD.")] = "2026-01-05",
     scale_profile: Annotated[str, typer.Option(help="; ".join(f"{name}: {profile.meaning}" for name, profile in PROFILES.items()) + ".")] = "dense",
-    defects: Annotated[str, typer.Option(help="none; light: what a night goes on with; heavy: five times as much, and files that a gate refuses.")] = "light",
+    defects: Annotated[
+        str, typer.Option(help="none; light: what a night goes on with; heavy: five times as much, and a few files that a gate refuses.")
+    ] = "light",
     defect: Annotated[list[str] | None, typer.Option(help="The rate of one kind, as KIND=RATE (late=0.02); again for others.")] = None,
     shared_phones: Annotated[float, typer.Option(help="Share of the customers whose phone is a company's, a reseller's or a hotline.")] = 0.005,
 ) -> None:
-    """Write a four-channel retailer's files, night by night: source/ for the pipeline, truth/ beside it.
+    """Write an omnichannel retailer's files, night by night: source/ for the pipeline, truth/ beside it.
 
     The truth is who is behind every record and identifier, what was wanted, sold and lost and why, and each defect with its file, row and
     what should come of it. docs/simulator.md tells what is in it.
@@ -88,7 +90,7 @@ def simulate(
             customers=customers,
             days=days,
             seed=seed,
-            start=date.fromisoformat(start),
+            start=_first_day(start),
             profile=scale_profile,
             defects=rates,
             identity=IdentityRates(shared_phone=shared_phones),
@@ -98,7 +100,16 @@ def simulate(
         fail(str(error))
     typer.echo(f"{sum(summary.rows.values()):,} rows in {len(summary.rows)} feeds, {summary.size_bytes / 1e6:,.0f} MB, below {summary.source}")
     typer.echo(f"broken on purpose: {', '.join(f'{kind} {count:,}' for kind, count in summary.defects.items()) or 'nothing'}")
-    typer.echo(f"the truth is in {summary.truth}\nrun its nights: onedata run --source {summary.source}")
+    typer.echo(
+        f"the truth is in {summary.truth}\nrun its nights in a data home of their own: ONEDATA_HOME={out / 'home'} onedata run --source {summary.source}"
+    )
+
+
+def _first_day(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise ValueError(f"--start takes a day as YYYY-MM-DD, got {text!r}") from None
 
 
 def _rate(text: str) -> tuple[str, float]:

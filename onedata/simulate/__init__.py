@@ -1,4 +1,4 @@
-"""A deterministic four-channel retailer that knows the truth about itself.
+"""A deterministic omnichannel retailer that knows the truth about itself.
 
 ``simulate`` writes what the systems of the retailer deliver night by night (``source/``), and beside it what the pipeline never reads
 (``truth/``): who is who, what was wanted, sold and lost and why, and which records are broken on purpose.

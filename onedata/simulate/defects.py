@@ -112,7 +112,7 @@ class DefectRates:
         """The rates called ``none``, ``light`` or ``heavy`` with some of them changed; raises ValueError for names it does not know."""
         presets = {"none": cls.none, "light": cls.light, "heavy": cls.heavy}
         if name not in presets:
-            raise ValueError(f"defect rates must be one of {', '.join(presets)}, got {name!r}")
+            raise ValueError(f"--defects must be one of {', '.join(presets)}, got {name!r}")
         unknown = sorted(kind for kind in changes if kind not in KINDS)
         if unknown:
             raise ValueError(f"kind of defect must be one of {', '.join(KINDS)}, got {', '.join(unknown)}")

@@ -229,10 +229,14 @@ def _shop_clock(part: Floats, market: Ints) -> Ints:
 
     China buys most in the evening. The shop's day ends at midnight in Shanghai, so Europe's evening is its first hours.
     """
-    china = 1_800 + part**0.6 * 84_000
+    china = np.interp(part, *_CHINA_ONLINE) * 3_600
     europe = np.where(part < 0.45, part / 0.45 * 25_000, 50_400 + (part - 0.45) / 0.55 * 35_800)
     found: Ints = np.floor(np.where(market == MARKETS.index("EU"), europe, china) * SECOND).astype(np.int64)
     return found
+
+
+# Share of the day's visits in China that is over at an hour of the day.
+_CHINA_ONLINE = ([0, 0.03, 0.06, 0.14, 0.24, 0.36, 0.52, 0.70, 0.86, 0.95, 1], [0, 1, 7, 9, 11.5, 14, 18, 20, 22, 23, 23.99])
 
 
 def store_clock(part: Floats, market: Ints, night: Night) -> Ints:

@@ -22,7 +22,7 @@ SEGMENTS = (("online", 0.3, 0.9, 0.0, 0.35), ("store", 0.4, 0.7, 0.65, 0.35), ("
 
 @dataclass(frozen=True)
 class City:
-    """A city people live in. ``postcode``: its first four digits; ``stores``: node numbers of the stores in it; position in degrees."""
+    """A city people live in. ``postcode``: its first four digits of six (China) or five; ``stores``: node numbers of the stores in it; position in degrees."""
 
     name: str
     region: str
@@ -165,7 +165,12 @@ def _homes(draws: Draws, frame: pl.DataFrame, cities: Sequence[City], rates: Ide
     same = moved & (street_no == street_before) & (door[dwelling] == door[household])
     door_now = door[dwelling] + same
     shift = [np.round((draws.uniform(way, dwellings) + draws.uniform(f"{way} too", dwellings) - 1) * 0.2, 5)[dwelling] for way in ("north", "east")]
-    suffix = pl.Series(draws.below("postcode", dwellings, 100)[dwelling]).cast(pl.String).str.zfill(2)
+    number = pl.Series(draws.below("postcode", dwellings, 100)[dwelling])
+    # Chinese postcodes have six digits, German ones five.
+    digits = [2 if city.market == "CN" else 1 for city in cities]
+    suffix = pl.select(
+        pl.when(pl.Series(digits).gather(city_no) == 2).then(number.cast(pl.String).str.zfill(2)).otherwise((number % 10).cast(pl.String))
+    ).to_series()
     before = pl.concat_str(pl.Series(door[household]).cast(pl.String), pl.lit(" "), streets.gather(street_before))
     return frame.with_columns(
         market=pl.Series([city.market for city in cities]).gather(city_no),

@@ -33,7 +33,9 @@ def simulate(settings: SimulationSettings, out: Path, progress: Progress | None 
     All is written in a hidden folder beside or (where it exists) in ``out`` first and moved when complete. Raises FileExistsError where ``out`` holds anything,
     OSError where the disk has not enough room.
     """
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+    if out.exists() and not out.is_dir():
+        raise FileExistsError(f"{out} is a file: name a folder")
+    if out.exists() and any(out.iterdir()):
         raise FileExistsError(f"{out} is not empty: name another folder, or remove it to generate again")
     _require_room(settings, next(folder for folder in (out.absolute(), *out.absolute().parents) if folder.is_dir()))
     # A folder that is there may be a mount point or the one the caller stands in: it is filled, not replaced.

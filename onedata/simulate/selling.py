@@ -80,7 +80,7 @@ def _methods(state: State, night: Night, wishes: pl.DataFrame) -> pl.DataFrame:
     warehouse = state.world.stores + state.world.market_of_node[home]
     node = np.where((channel == STORE) | (method != SHIP), home, warehouse)
     # Some visit another store of the market than their own.
-    away = (channel == STORE) & draws.chance("away", size, 0.12, number)
+    away = (channel == STORE) & draws.chance("away", size, 0.05, number)
     other = _store_of_market(state, draws.uniform("other store", size, number), state.world.market_of_node[home])
     node = np.where(away, other, node)
     return wishes.with_columns(pl.Series("method", method), pl.Series("node", node), pl.Series("market", state.world.market_of_node[node]))

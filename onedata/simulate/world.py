@@ -98,7 +98,7 @@ def _nodes(settings: SimulationSettings, draws: Draws) -> pl.DataFrame:
     count = len(stores)
     jitter = (draws.uniform("site", 2 * len(places)) - 0.5) * 0.08
     area = np.append(120 + draws.below("area", count, 900), [24_000, 9_000])
-    head = np.append(5 + draws.below("headcount", count, 30), [180, 70])
+    head = np.append(4 + area[:count] // 40 + draws.below("headcount", count, 5), [180, 70])
     opened = np.append(draws.below("opened", count, 4_000), [5_000, 2_000])
     return pl.DataFrame(
         {

@@ -17,7 +17,7 @@ from onedata.simulate.text import iso, json_object, json_plain, json_raw, json_t
 from onedata.simulate.voices import POSTS_KEPT, campaign_sources
 
 SHOP_OFFSET = 8 * 3_600 * SECOND
-VAT_PERCENT = 13
+VAT_PERCENT = pl.when(pl.col("market") == MARKETS.index("EU")).then(19).otherwise(13)
 _SHIPPING = {"ship": "STANDARD", "pickup": "PICKUP", "ship_from_store": "SHIP_FROM_STORE"}
 
 

@@ -75,7 +75,8 @@ def test_orders_add_up(orders: list[Record]) -> None:
         assert shown["currency_code"] == order["presentment_currency"]
         rate = Decimal("7.8") if shown["currency_code"] == "EUR" else Decimal(1)
         assert abs(cents(shown["amount"]) - total / rate) <= Decimal("0.5")
-        assert 0 <= cents(order["total_tax"]) - Decimal(total) * 13 / 113 + 1 <= 1
+        percent = 19 if shown["currency_code"] == "EUR" else 13
+        assert 0 <= cents(order["total_tax"]) - Decimal(total) * percent / (100 + percent) + 1 <= 1
         assert order["shipping_lines"][0]["title"] != "pickup" or (postage == 0 and order["shipping_address"] is None)
 
 
@@ -151,7 +152,7 @@ def test_flat_tickets_add_up_and_tell_the_true_lines(tickets_eu: list[Record], l
 def test_parcels_that_came_back_are_the_true_ones(small: SimulationSummary, known_small: duckdb.DuckDBPyConnection) -> None:
     true = true_lines(known_small, "logistics")
     found = sound(known_small, small, "logistics_returns")
-    assert len(found) > 50
+    assert len(found) > 30
     for record in found:
         sku, quantity, unit, discount, original, currency, at = true[record["rma_id"], int(record["rma_line"])]
         assert (record["sku"], -int(record["quantity"]), cents(record["unit_price"]), -cents(record["discount"])) == (sku, quantity, unit, discount)
