@@ -32,7 +32,7 @@ SERVICES = (
     Service("two_day", 1_200, 0, 2),
     Service("three_day", 1e9, 0, 3),
 )
-RETURNED_BY_PARCEL, RETURNED_TO_STORE = 0.12, 0.04
+RETURNED = 0.12
 CROSS_CHANNEL = 0.4
 SAME_DAY_HOURS = 6
 """What is picked up later than so long before 22:00 is promised for the next day."""
@@ -124,12 +124,12 @@ def _after(state: State, night: Night, parcels: pl.DataFrame, lines: pl.DataFram
     draws, number, size = state.world.draws, night.number, parcels.height
     person = parcels["person_no"].to_numpy()
     delivered = parcels["delivered_us"].to_numpy()
-    chance = RETURNED_BY_PARCEL + 0.06 * parcels["late"].to_numpy()
+    chance = RETURNED + 0.06 * parcels["late"].to_numpy()
     back = draws.uniform("returns", size, number) < chance
     omni = (state.world.people.frame["segment"].to_numpy() == "omni")[person]
     counter = (parcels["method"].to_numpy() == PICKUP) | (omni & draws.chance("to the store", size, CROSS_CHANNEL, number))
-    asked = delivered + np.floor((6 + 100 * draws.uniform("thinks it over", size, number)) * 3_600).astype(np.int64) * SECOND
-    travel = np.where(counter, 1, 2 + draws.below("way back", size, 3, number))
+    asked = delivered + np.floor((2 + 200 * draws.uniform("thinks it over", size, number) ** 3) * 3_600).astype(np.int64) * SECOND
+    travel = np.where(counter, 1, 1 + draws.below("way back", size, 3, number))
     due = np.where(back, day_of(night, asked) + travel, NEVER)
     rows = returned_lines(state, night, "parcel", parcels, lines, "order_no").with_columns(pl.col("order_id").cast(pl.String).alias("original"))
     position = np.searchsorted(parcels["order_no"].to_numpy(), rows["order_no"].to_numpy())

@@ -92,7 +92,7 @@ def start_journeys(state: State, night: Night, segment: Ints, market: Ints, want
     last_day, last_u = touch_day.max(axis=1), touch_u[:, -1]
     day, at = _purchase(state, night, channel, market[person], people["home_store"].to_numpy()[person], last_day, last_u)
     journey = state.numbers("journey", size)
-    product = by_weight(draws.uniform("wish", size, number), state.world.popularity)
+    product = by_weight(draws.uniform("wish", size, number), state.world.wanted(night.day.month))
     end = night.number + np.where(buys, day, last_day)
     referral = (kinds == REFERRAL).any(axis=1)
     sharer = _sharer(state, night, size)

@@ -79,7 +79,7 @@ def opening_state(world: World, crowd: Crowd) -> State:
         list_price=world.products["list_price"].to_numpy().copy(),
         has_account=frame["shop_before"].to_numpy().copy(),
         has_card=frame["card_before"].to_numpy().copy(),
-        is_gold=np.zeros(frame.height, dtype=np.bool_),
+        tier=world.draws.choose("tier", frame.height, profiles.TIER_SHARES),
         sharers=np.zeros(0, dtype=np.int64),
     )
     stock.open_supply(state)

@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 
 from onedata.simulate.calendar import DAY, HOUR, SECOND, Night, night_of
-from onedata.simulate.draws import Bools, Ints, by_weight
+from onedata.simulate.draws import Bools, Ints
 from onedata.simulate.prices import Prices
 from onedata.simulate.state import State
 
@@ -16,7 +16,7 @@ RISES = 1 / 800
 WITHDRAWS = 1 / 1_500
 PURPOSES = ("marketing", "analytics")
 TIERS = ("basic", "silver", "gold")
-TIER_SHARES = (0.72, 0.24, 0.04)
+TIER_SHARES = [0.72, 0.24, 0.04]
 ACCOUNTS = (
     # code, name, type, share of a month's revenue it stands at
     ("1001", "Cash and bank", "asset", 2.1),
@@ -47,24 +47,17 @@ def shop_profiles(state: State, night: Night, registered: pl.DataFrame) -> pl.Da
 def card_profiles(state: State, night: Night, joined: pl.DataFrame) -> pl.DataFrame:
     """The same for loyalty members, with their ``tier``; some rise a tier."""
     rows = _versions(state, night, joined, state.has_card, "card_before", "card_phone")
-    draws = state.world.draws
-    first = draws.uniform("tier", len(state.has_card))
-    old = state.world.people.frame["card_before"].to_numpy()
-    risen = np.flatnonzero(
-        old & draws.chance("rises", len(state.has_card), RISES if night.number else 0, night.number) & (first < TIER_SHARES[0] + TIER_SHARES[1])
-    )
-    state.is_gold[risen] = True
-    tier = pl.Series("tier", TIERS).gather(by_weight(first[rows["person_no"].to_numpy()], np.array(TIER_SHARES)))
-    rows = rows.with_columns(pl.when(pl.Series(state.is_gold[rows["person_no"].to_numpy()])).then(pl.lit(TIERS[2])).otherwise(tier).alias("tier"))
+    rises = state.world.draws.chance("rises", len(state.tier), RISES if night.number else 0, night.number)
+    risen = np.flatnonzero(rises & state.world.people.frame["card_before"].to_numpy() & (state.tier < len(TIERS) - 1))
+    state.tier[risen] += 1
     more = state.world.people.frame.select("person_no", "registered_days")[risen].select(
         "person_no",
         _since(state),
         pl.lit(night.opens + 2 * HOUR).cast(pl.Int64).alias("updated_us"),
         pl.Series("told", _tells_on(state, "card_phone")[risen] <= night.number),
-        pl.lit(TIERS[2]).alias("tier"),
     )
-    seen = rows["person_no"]
-    return pl.concat([rows, more.filter(~pl.col("person_no").is_in(seen.implode()))]).sort("updated_us", "person_no")
+    rows = pl.concat([rows, more.filter(~pl.col("person_no").is_in(rows["person_no"].implode()))]).sort("updated_us", "person_no")
+    return rows.with_columns(pl.Series("tier", TIERS).gather(state.tier[rows["person_no"].to_numpy()]))
 
 
 def consents(state: State, night: Night, registered: pl.DataFrame, joined: pl.DataFrame) -> pl.DataFrame:
@@ -101,7 +94,7 @@ def product_rows(state: State, night: Night, prices: Prices) -> pl.DataFrame:
 def ledger_rows(state: State, night: Night) -> pl.DataFrame:
     """Balances of the month before, on the first night and on every first of a month, else no rows; amounts in cents CNY, debits positive.
 
-    The books balance: assets, liabilities and equity add up to the month's result with income and expense.
+    A month of which little was lived (a run begins in its middle) is taken for a usual one. The books balance: assets, liabilities and equity add up to the month's result with income and expense.
     """
     is_due = not night.number or night.day.day == 1
     month, year = (night.day.month - 2) % 12 + 1, night.day.year - (night.day.month == 1)

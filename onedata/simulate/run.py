@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import tempfile
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -30,20 +29,21 @@ BYTES_A_SHELF = 12
 def simulate(settings: SimulationSettings, out: Path, progress: Progress | None = None) -> SimulationSummary:
     """Write ``out/source`` (every feed's files, night by night) and ``out/truth``; equal settings give equal bytes.
 
-    All is written in a hidden folder beside or (where it exists) in ``out`` first and moved when complete. Raises FileExistsError where ``out`` holds anything,
-    OSError where the disk has not enough room.
+    All is written in a hidden folder beside or (where it exists) in ``out`` first and moved when complete; what a killed run left there is removed.
+    Raises FileExistsError where ``out`` holds anything or another process is filling it, OSError where the disk has not enough room.
     """
     if out.exists() and not out.is_dir():
         raise FileExistsError(f"{out} is a file: name a folder")
-    if out.exists() and any(out.iterdir()):
-        raise FileExistsError(f"{out} is not empty: name another folder, or remove it to generate again")
-    _require_room(settings, next(folder for folder in (out.absolute(), *out.absolute().parents) if folder.is_dir()))
     # A folder that is there may be a mount point or the one the caller stands in: it is filled, not replaced.
     is_there = out.is_dir()
     place = out if is_there else out.parent
+    _sweep(out, place)
+    if is_there and any(out.iterdir()):
+        raise FileExistsError(f"{out} is not empty: name another folder, or remove it to generate again")
+    _require_room(settings, next(folder for folder in (place.absolute(), *place.absolute().parents) if folder.is_dir()))
     place.mkdir(parents=True, exist_ok=True)
-    # mkdtemp gives a folder only its owner may read; the folder inside it gets the usual rights and becomes `out`.
-    scratch = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=place))
+    scratch = place / f"{_scratch_prefix(out)}{os.getpid()}"
+    scratch.mkdir()
     try:
         work = scratch / "out"
         delivered, defects = _generate(settings, work, progress)
@@ -56,6 +56,31 @@ def simulate(settings: SimulationSettings, out: Path, progress: Progress | None 
         shutil.rmtree(scratch, ignore_errors=True)
     rows = {name: count.rows for name, count in sorted(delivered.counts.items())}
     return SimulationSummary(out / "source", out / "truth", rows, dict(sorted(defects.items())), delivered.size_bytes)
+
+
+def _scratch_prefix(out: Path) -> str:
+    """What the hidden folders of runs into ``out`` begin with; the number of the process follows."""
+    return f".{out.absolute().name}-"
+
+
+def _sweep(out: Path, place: Path) -> None:
+    """Remove the hidden folders of runs that were killed. Raises FileExistsError where one is at work."""
+    for left in place.glob(f"{_scratch_prefix(out)}*"):
+        process = left.name.removeprefix(_scratch_prefix(out))
+        if process.isdigit() and _is_alive(int(process)):
+            raise FileExistsError(f"{out} is being written by process {process}: wait for it, or name another folder")
+        if process.isdigit():
+            shutil.rmtree(left)
+
+
+def _is_alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def expected_bytes(settings: SimulationSettings) -> int:

@@ -85,8 +85,8 @@ class State:
     """Cents (CNY) a product."""
     has_account: Bools
     has_card: Bools
-    is_gold: Bools
-    """Who has risen to the highest tier since the first night."""
+    tier: Ints
+    """Each person's place in the tiers of the loyalty programme, whether they have a card yet or not."""
     sharers: Ints
     """The persons who shared lately, newest last: who a referral comes from."""
     agenda: Agenda = field(default_factory=Agenda)

@@ -123,8 +123,7 @@ def _taken_back(state: State, night: Night, counter: pl.DataFrame, movements: Mo
     lines = rows.with_columns((pl.int_range(pl.len()).over("document") + 1).alias("line_no"), pl.lit(value=False).alias("void"))
     moment = rows.join(tickets.select("document", "at_us"), on="document", how="left", maintain_order="left")["at_us"].to_numpy()
     take_back(state, night, "counter", rows["store"].to_numpy(), rows, moment, movements)
-    kept = ("document", "line_no", "product_no", "quantity", "unit", "discount", "void", "original", "channel", "market")
-    return tickets, lines.select(pl.col("channel").alias("sold_in"), *(name for name in kept if name not in ("channel", "market")))
+    return tickets, lines.select("document", "line_no", "product_no", "quantity", "unit", "discount", "void", "original")
 
 
 def _in_till_currency(state: State, rows: pl.DataFrame) -> pl.DataFrame:

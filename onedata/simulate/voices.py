@@ -7,7 +7,7 @@ import polars as pl
 
 from onedata.simulate.calendar import DAY, HOUR, MARKETS, SECOND, Night
 from onedata.simulate.catalogue import PLATFORMS, POSTS, SHARES
-from onedata.simulate.draws import Ints, by_weight
+from onedata.simulate.draws import by_weight
 from onedata.simulate.journeys import CHANNELS, TOUCHES
 from onedata.simulate.state import State
 
@@ -22,7 +22,6 @@ STEPS = ("view_item", "add_to_cart", "begin_checkout", "add_payment_info", "purc
 BROWSE, CART, ABANDON, BUY, PROMOTION = range(5)
 _PATHS = ((0,), (0, 0, 1), (0, 1, 2), (0, 1, 2, 3, 4), (6, 0))
 _NAME = {kind.name: number for number, kind in enumerate(TOUCHES)}
-SOURCES = {"social_click": ("", "social"), "search": ("search", "organic"), "email": ("newsletter", "email"), "referral": ("referral", "referral")}
 
 
 def sessions(state: State, night: Night, touches: pl.DataFrame, orders: pl.DataFrame, lines: pl.DataFrame) -> pl.DataFrame:
@@ -37,7 +36,7 @@ def sessions(state: State, night: Night, touches: pl.DataFrame, orders: pl.DataF
     parts.append(
         bought.join(first, on="order_no", how="left", maintain_order="left").select(
             "person_no", "at_us", "product_no", pl.lit(BUY).cast(pl.Int64).alias("path"), pl.lit(-1).cast(pl.Int64).alias("touch"), "order_id",
-            pl.lit(None, dtype=pl.Int64).alias("node_no"), (~pl.col("guest")).alias("signed_in"), pl.lit(-1).cast(pl.Int64).alias("referrer"),
+            pl.lit(None, dtype=pl.Int64).alias("node_no"), (~pl.col("guest")).alias("signed_in"),
         )
     )  # fmt: skip
     return pl.concat(parts).with_columns(pl.Series("session_no", state.numbers("session", sum(part.height for part in parts))))
@@ -159,7 +158,6 @@ def _browsing(state: State, night: Night) -> pl.DataFrame:
             "order_id": pl.Series([None] * size, dtype=pl.Int64),
             "node_no": pl.Series([None] * size, dtype=pl.Int64),
             "signed_in": account & draws.chance("browse signed in", size, 0.4, number),
-            "referrer": np.full(size, -1),
         }
     )
 
@@ -185,7 +183,6 @@ def _from_touches(state: State, night: Night, touches: pl.DataFrame) -> pl.DataF
         pl.lit(None, dtype=pl.Int64).alias("order_id"),
         pl.when(at_kiosk).then(home).alias("node_no"),
         (pl.Series(state.has_account[person] & draws.chance("touch signed in", size, 0.4, number)) & ~at_kiosk).alias("signed_in"),
-        "referrer",
     )
 
 
@@ -222,11 +219,3 @@ def _noise(state: State, night: Night) -> pl.DataFrame:
 
 def _strangers(state: State) -> int:
     return 1 + state.world.settings.customers // 10
-
-
-def campaign_sources(touch: Ints) -> tuple[pl.Series, pl.Series]:
-    """Source and medium of visits by the touch that brought them; null where nobody did. A social source is the platform's own name."""
-    names = [kind.name for kind in TOUCHES]
-    source = [SOURCES[name][0] if name in SOURCES else None for name in names] + [None]
-    medium = [SOURCES[name][1] if name in SOURCES else None for name in names] + [None]
-    return pl.Series("source", source).gather(touch % len(source)), pl.Series("medium", medium).gather(touch % len(medium))

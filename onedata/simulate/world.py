@@ -16,6 +16,8 @@ from onedata.simulate.people import City, People, build_people
 EU_SHARE_OF_STORES = 0.2
 EARTH_KM = 6_371.0
 SUPPLIERS = 17
+SEASONS = {0: 1.6, 1: 1.3}
+"""How much more a category is wanted so many months from its best one."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,13 @@ class World:
     def warehouse(self, market: int) -> int:
         """Node number of a market's warehouse."""
         return self.stores + market
+
+    def wanted(self, month: int) -> Floats:
+        """Each product's share of what people set their mind on in a month (1 to 12): more of a category in its best one and beside it."""
+        away = [min((month - each.best_month) % 12, (each.best_month - month) % 12) for each in CATEGORIES]
+        season = np.array([SEASONS.get(months, 1.0) for months in away])[self.products["category_no"].to_numpy()]
+        wanted: Floats = self.popularity * season
+        return wanted
 
     @property
     def market_of_node(self) -> Ints:

@@ -6,15 +6,14 @@ import polars as pl
 
 from onedata.simulate.afterwards import TAKEN
 from onedata.simulate.calendar import CURRENCIES, EURO_IN_CNY, MARKETS, SECOND
-from onedata.simulate.catalogue import PLATFORMS
 from onedata.simulate.defects import Target
 from onedata.simulate.draws import Ints
 from onedata.simulate.feeds.base import JSONL, FeedFiles, owned
+from onedata.simulate.feeds.origins import DIRECT, ORIGINS, origins
 from onedata.simulate.journeys import CHANNELS
 from onedata.simulate.selling import METHODS, PICKUP
 from onedata.simulate.state import State
 from onedata.simulate.text import iso, json_object, json_plain, json_raw, json_text, money
-from onedata.simulate.voices import POSTS_KEPT, campaign_sources
 
 SHOP_OFFSET = 8 * 3_600 * SECOND
 VAT_PERCENT = pl.when(pl.col("market") == MARKETS.index("EU")).then(19).otherwise(13)
@@ -147,18 +146,11 @@ def _contact() -> list[pl.Expr]:
 
 def _visit(rows: pl.DataFrame) -> list[pl.Expr]:
     """Source, campaign and referrer as the last visit before the order had them."""
-    source, medium = campaign_sources(rows["touch"].to_numpy())
-    platform = platform_of(rows["market"].to_numpy(), rows["product_seen"].to_numpy())
-    found = pl.when(pl.Series(source) == "").then(platform).otherwise(pl.Series(source))
-    named = pl.when(found.is_not_null()).then("campaign")
+    origin = pl.Series(origins(*(rows[name].to_numpy() for name in ("touch", "market", "product_seen"))))
+    sent = pl.lit(origin != DIRECT)
+    source, medium = (pl.when(sent).then(pl.Series([pair[part] for pair in ORIGINS]).gather(origin)) for part in (0, 1))
     code = pl.when(pl.col("referrer") >= 0).then(pl.concat_str(pl.lit("REF-"), pl.col("referrer").cast(pl.String)))
-    return [found.alias("utm_source"), pl.lit(medium).alias("utm_medium"), named.alias("utm_campaign"), code.alias("referrer_code")]
-
-
-def platform_of(market: Ints, product: Ints) -> pl.Series:
-    """The platform on which a market sees posts about a product."""
-    names = pl.Series("platform", [name for each in MARKETS for name in PLATFORMS[each]])
-    return names.gather(market * 3 + product % POSTS_KEPT % 3)
+    return [source.alias("utm_source"), medium.alias("utm_medium"), pl.when(sent).then("campaign").alias("utm_campaign"), code.alias("referrer_code")]
 
 
 def _line_items(state: State, lines: pl.DataFrame) -> pl.DataFrame:

@@ -10,7 +10,8 @@ from onedata.simulate.catalogue import PLATFORMS
 from onedata.simulate.defects import Target
 from onedata.simulate.draws import Ints
 from onedata.simulate.feeds.base import JSONL, FeedFiles, owned
-from onedata.simulate.feeds.shop import SHOP_OFFSET, platform_of
+from onedata.simulate.feeds.origins import platform_of
+from onedata.simulate.feeds.shop import SHOP_OFFSET
 from onedata.simulate.state import State
 from onedata.simulate.text import iso, json_plain, json_raw, json_text, money
 from onedata.simulate.voices import ENGAGEMENTS as KINDS

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import numpy as np
 import polars as pl
 
-from onedata.simulate.calendar import ALWAYS_ON, CAMPAIGNS, COUNTRIES, MARKETS, Night
-from onedata.simulate.catalogue import CATEGORIES, PLATFORMS, TOWNS
+from onedata.simulate.calendar import ALWAYS_ON, CAMPAIGNS, COUNTRIES, Night
+from onedata.simulate.catalogue import CATEGORIES, TOWNS
 from onedata.simulate.defects import Target
 from onedata.simulate.feeds.base import JSONL, FeedFiles, owned
+from onedata.simulate.feeds.origins import DIRECT, ORIGINS, origins
 from onedata.simulate.feeds.shop import SHOP_OFFSET
 from onedata.simulate.identity import FIRST_ACCOUNT
-from onedata.simulate.journeys import TOUCHES
 from onedata.simulate.state import State
 from onedata.simulate.text import clock, json_plain, json_raw
-from onedata.simulate.voices import POSTS_KEPT, SOURCES, STEPS
+from onedata.simulate.voices import STEPS
 from onedata.simulate.world import markets_of
 
 FIRST_SESSION = 1_700_000_000
@@ -32,24 +31,15 @@ def _param(key: str, text: pl.Expr, number: pl.Expr) -> list[pl.Expr]:
     ]
 
 
-_ORIGINS = (
-    ("(direct)", "(none)"),
-    *((platform, "social") for market in MARKETS for platform in PLATFORMS[market]),
-    *(pair for pair in SOURCES.values() if pair[0]),
-)
 _CAMPAIGNS = (ALWAYS_ON, *(campaign.name for campaign in CAMPAIGNS))
-
-_ORIGINS_OF_PLATFORMS = np.arange(len(MARKETS)) * len(PLATFORMS["CN"])
-# By position in TOUCHES, and last (-1) for a visit without a touch; -1 is the platform the post was on.
-_ORIGIN_OF_TOUCH = np.array([_ORIGINS.index(SOURCES[kind.name]) if SOURCES.get(kind.name, ("", ""))[0] else -(kind.name in SOURCES) for kind in TOUCHES] + [0])
 
 
 def _origin(source: str, medium: str, name: str, direct: str) -> pl.Expr:
     """Where a visit came from, under the names a field of the export gives its parts."""
-    first = {number: f'{{"{source}":"{pair[0]}","{medium}":"{pair[1]}","{name}":"' for number, pair in enumerate(_ORIGINS)}
+    first = {number: f'{{"{source}":"{pair[0]}","{medium}":"{pair[1]}","{name}":"' for number, pair in enumerate(ORIGINS)}
     last = {number: f'{campaign}"}}' for number, campaign in enumerate(_CAMPAIGNS)}
     parts = (pl.col(column).replace_strict(texts, return_dtype=pl.String) for column, texts in (("origin", first), ("campaign", last)))
-    return pl.when(pl.col("origin") > 0).then(pl.concat_str(*parts)).otherwise(pl.lit(direct))
+    return pl.when(pl.col("origin") != DIRECT).then(pl.concat_str(*parts)).otherwise(pl.lit(direct))
 
 
 # Most of an event follows from few numbers, so its texts are made only when it is written.
@@ -96,13 +86,12 @@ EVENTS = FeedFiles(
 def events(state: State, night: Night, rows: pl.DataFrame) -> pl.DataFrame:
     """Events of ``voices.events``."""
     market = markets_of(state.world.people.frame["market"].gather(rows["person_no"]))
-    on_platform = 1 + _ORIGINS_OF_PLATFORMS[market] + rows["product_no"].to_numpy() % POSTS_KEPT % len(PLATFORMS["CN"])
-    known = _ORIGIN_OF_TOUCH[rows["touch"].to_numpy()]
+    origin = origins(rows["touch"].to_numpy(), market, rows["product_no"].to_numpy())
     frame = rows.select(
         "person_no", "at_us", "order_id", "session_no", "signed_in", "cookie",
         pl.col("product_no", "node_no").cast(pl.Int32),
         pl.col("step").cast(pl.Int8),
-        pl.Series("origin", np.where(known < 0, on_platform, known).astype(np.int8)),
+        pl.Series("origin", origin, dtype=pl.Int8),
         pl.lit(_CAMPAIGNS.index(night.campaign), dtype=pl.Int8).alias("campaign"),
         pl.lit(None, dtype=pl.String).alias("stamp"),
     )  # fmt: skip

@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from collections import namedtuple
 from datetime import date
 from pathlib import Path
@@ -25,6 +26,12 @@ def first(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("first") / "out"
     simulate(SMALL, out)
     return out
+
+
+RUN = (
+    "import sys; from pathlib import Path; from onedata.simulate import SimulationSettings, simulate; "
+    "simulate(SimulationSettings(customers=120, days=int(sys.argv[2])), Path(sys.argv[1]))"
+)
 
 
 def test_same_seed_gives_the_same_bytes_and_times(first: Path, tmp_path: Path) -> None:
@@ -56,13 +63,9 @@ def test_a_longer_run_begins_with_the_same_nights(profile: str, tmp_path: Path) 
 
 
 def test_the_bytes_do_not_depend_on_the_number_of_threads(first: Path, tmp_path: Path) -> None:
-    program = (
-        "import sys; from pathlib import Path; from onedata.simulate import SimulationSettings, simulate; "
-        "simulate(SimulationSettings(customers=120, days=3), Path(sys.argv[1]))"
-    )
     for threads in ("1", "2"):
         out = tmp_path / threads
-        subprocess.run([sys.executable, "-c", program, str(out)], check=True, env=os.environ | {"POLARS_MAX_THREADS": threads})
+        subprocess.run([sys.executable, "-c", RUN, str(out), "3"], check=True, env=os.environ | {"POLARS_MAX_THREADS": threads})
         assert fingerprint(out) == fingerprint(first)
 
 
@@ -185,3 +188,26 @@ def test_files_carry_the_time_of_their_night(first: Path) -> None:
     for path in first.rglob("*2026-01-06*"):
         assert path.stat().st_mtime == 1_767_722_400
     assert len(list(first.rglob("*2026-01-06*"))) > 40
+
+
+@pytest.mark.parametrize("is_there", [False, True], ids=["a new folder", "an empty folder"])
+def test_a_killed_run_leaves_nothing_that_stays_and_a_second_at_once_is_refused(is_there: bool, first: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    if is_there:
+        out.mkdir()
+    endless = subprocess.Popen([sys.executable, "-c", RUN, str(out), "900"])
+    try:
+        until = time.monotonic() + 60
+        while not any(tmp_path.rglob("orders_2026-01-06.jsonl")):
+            assert time.monotonic() < until and endless.poll() is None
+            time.sleep(0.05)
+        with pytest.raises(FileExistsError, match=f"is being written by process {endless.pid}"):
+            simulate(SMALL, out)
+    finally:
+        endless.kill()
+        endless.wait()
+    assert not (out / "source").exists()
+    simulate(SMALL, out)
+    assert fingerprint(out) == fingerprint(first)
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+    assert {path.name for path in out.iterdir()} == {"source", "truth"}
