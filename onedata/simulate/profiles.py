@@ -94,7 +94,8 @@ def product_rows(state: State, night: Night, prices: Prices) -> pl.DataFrame:
 def ledger_rows(state: State, night: Night) -> pl.DataFrame:
     """Balances of the month before, on the first night and on every first of a month, else no rows; amounts in cents CNY, debits positive.
 
-    A month of which little was lived (a run begins in its middle) is taken for a usual one. The books balance: assets, liabilities and equity add up to the month's result with income and expense.
+    A month of which little was lived (a run begins in its middle) is taken for a usual one.
+    The books balance: assets, liabilities and equity add up to the month's result with income and expense.
     """
     is_due = not night.number or night.day.day == 1
     month, year = (night.day.month - 2) % 12 + 1, night.day.year - (night.day.month == 1)
