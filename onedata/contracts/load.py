@@ -28,6 +28,7 @@ from onedata.contracts.model import (
     Rule,
     references,
 )
+from onedata.contracts.repairs import parse_drift, parse_repairs
 from onedata.contracts.rules import parse_rules
 
 FORMATS: Mapping[str, tuple[str, ...]] = {
@@ -38,9 +39,9 @@ FORMATS: Mapping[str, tuple[str, ...]] = {
 }
 ENCODINGS = ("utf-8", "utf-16", "latin-1")
 NESTED: Mapping[str, tuple[str, ...]] = {"records": ("jsonl", "xml"), "where": ("xml",)}
-_OBJECT_PROPERTIES = ("entity", "records", "where", "timezone", "rowKey", "quarantineTolerance")
+_OBJECT_PROPERTIES = ("entity", "records", "where", "timezone", "rowKey", "quarantineTolerance", "onDrift")
 _CONTRACT_PROPERTIES = ("unmapped",)
-_FIELD_KEYS = ("name", "physicalName", "transformLogic", "required", "logicalType", "logicalTypeOptions", "quality", "description")
+_FIELD_KEYS = ("name", "physicalName", "transformLogic", "required", "logicalType", "logicalTypeOptions", "quality", "description", "customProperties")
 
 
 def load_entities(folder: Path) -> dict[str, Entity]:
@@ -233,6 +234,7 @@ def _feed(content: Mapping[str, Any], item: Mapping[str, Any], location: Locatio
         content_key=custom.get("rowKey") == "content",
         tolerance=_number(custom.get("quarantineTolerance", 0.05), f"{where}: quarantineTolerance"),
         every_days=int(_number(frequency["value"], f"{file}: slaProperties: frequency")) if frequency.get("unit") == "d" else None,
+        drift=parse_drift(custom.get("onDrift"), f"{where}: onDrift"),
         known_fields=frozenset(),
         retention=" ".join(str(sla["retention"].get(part, "")) for part in ("value", "unit")).strip() if "retention" in sla else "",
     )
@@ -258,6 +260,7 @@ def _field(item: Mapping[str, Any], entity: Entity, where: str) -> Field:
         logic=str(item["transformLogic"]) if "transformLogic" in item else None,
         required=bool(item.get("required", column.required)),
         rules=_row_rules(item, name, where),
+        repairs=parse_repairs(_custom(item, where), column, where),
     )
 
 
