@@ -7,6 +7,7 @@ from pathlib import Path
 
 import duckdb
 
+from onedata.contracts.history import contract_change
 from onedata.contracts.identifiers import IdentifierPolicy
 from onedata.contracts.model import Feed
 from onedata.landing import files as arrivals
@@ -22,7 +23,7 @@ from onedata.sql import quote_text, transaction
 
 
 def land(con: duckdb.DuckDBPyConnection, settings: Settings, feed: Feed, policy: IdentifierPolicy, night: date) -> Landed:
-    """Stage every file of `feed` for `night` or earlier that the ledger does not know.
+    """Stage every file of `feed` for `night` or earlier that the ledger does not know; nothing where the change of its contract is refused.
 
     Args:
         con: The warehouse, with its ledger.
@@ -36,6 +37,8 @@ def land(con: duckdb.DuckDBPyConnection, settings: Settings, feed: Feed, policy:
         VaultError: the vault's key is missing or another.
     """
     recover(con, settings, feed.name, feed.entity.name)
+    if contract_change(con, feed).refused:
+        return Landed(feed.name)
     fresh, repeats = arrivals.take(con, settings.source, feed, night)
     if not fresh and not repeats:
         return Landed(feed.name)
