@@ -126,11 +126,11 @@ def fingerprint(shape: Shape) -> str:
 
 
 def compare(old: Shape, new: Shape) -> tuple[Difference, ...]:
-    """Every difference, the breaking ones first."""
+    """Every difference, the breaking ones first. What a shape does not speak of (an older onedata wrote it) is no difference."""
     found = [
-        Difference(kind, words, _said(old.get(name)), _said(new.get(name)), after)
+        Difference(kind, words, _said(old[name]), _said(new[name]), after)
         for name, (kind, words, after) in SCALARS.items()
-        if old.get(name) != new.get(name)
+        if name in old and name in new and old[name] != new[name]
     ]
     if old["tolerance"] != new["tolerance"]:
         kind: Kind = "compatible" if new["tolerance"] > old["tolerance"] else "notable"

@@ -43,10 +43,10 @@ def deliver(con: duckdb.DuckDBPyConnection, lake: Path, entity: Entity, ds: str,
 
 def ods(con: duckdb.DuckDBPyConnection, lake: Path, entity: Entity, columns: str) -> list[tuple[Any, ...]]:
     """What the derived ODS model reads, through the project's own macro."""
-    macro = jinja2.Environment(autoescape=False).from_string(MACRO.read_text(encoding="utf-8"), {"env_var": lambda name: str(lake)})
+    macro = jinja2.Environment(autoescape=False).from_string(MACRO.read_text(encoding="utf-8"), {"env_var": lambda _: str(lake)})
     relation = str(macro.module.duckdb__lake(entity.name))
     model = derived_files({entity.name: entity}, identifier_policy())[f"models/ods/ods_{entity.name}.sql"]
-    query = jinja2.Template(model).render(lake=lambda name: relation)
+    query = jinja2.Template(model).render(lake=lambda _: relation)
     return con.execute(f"select {columns} from ({query.split(chr(10), 1)[1]}) order by ds").fetchall()
 
 
