@@ -1,7 +1,10 @@
 """Which contracts a feed's rows have landed by: `ops.contract` in the warehouse."""
 
 import json
+from collections.abc import Iterable
+from contextlib import suppress
 from datetime import UTC, datetime
+from pathlib import Path
 
 import duckdb
 
@@ -37,3 +40,17 @@ def remember(con: duckdb.DuckDBPyConnection, feed: Feed) -> None:
         "insert into ops.contract values (?, ?, ?, ?, ?, ?) on conflict do update set last_used_at = excluded.last_used_at",
         [feed.name, feed.version, fingerprint(shape), json.dumps(shape, default=str), now, now],
     )
+
+
+def changes(warehouse: Path, feeds: Iterable[Feed]) -> dict[str, Change]:
+    """The changes that wait for the next night, by feed; none where nothing has landed yet.
+
+    Raises:
+        duckdb.IOException: a night holds the warehouse.
+    """
+    if not warehouse.exists():
+        return {}
+    with duckdb.connect(str(warehouse), read_only=True) as con, suppress(duckdb.CatalogException):  # an older onedata kept no contracts
+        found = {feed.name: contract_change(con, feed) for feed in feeds}
+        return {name: change for name, change in found.items() if change.differences}
+    return {}

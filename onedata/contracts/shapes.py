@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields, is_dataclass
 from typing import Any, Literal
 
 from onedata.contracts.model import Feed, Field, Rule
@@ -35,9 +35,6 @@ SCALARS: Mapping[str, tuple[Kind, str, str]] = {
     "records": ("breaking", "records (what a row is)", LAND_AGAIN),
     "where": ("notable", "where", ""),
     "timezone": ("notable", "timezone", ""),
-    "format": ("compatible", "format", ""),
-    "path": ("compatible", "path", ""),
-    "options": ("compatible", "reader options", ""),
     "frequency": ("compatible", "frequency", ""),
     "retention": ("compatible", "retention", ""),
     "title": ("compatible", "name", ""),
@@ -46,6 +43,9 @@ SCALARS: Mapping[str, tuple[Kind, str, str]] = {
     "limitations": ("compatible", "limitations", ""),
     "owner": ("compatible", "owner", ""),
 }
+
+TOLD_OF_FEED = frozenset((*SCALARS, "name", "contract", "version", "location", "fields", "rules", "content_key", "tolerance", "every_days", "known_fields"))
+TOLD_OF_FIELD = frozenset(("column", "physical_name", "logic", "required", "rules"))
 
 
 @dataclass(frozen=True)
@@ -79,9 +79,6 @@ def shape_of(feed: Feed) -> dict[str, Any]:
         "records": feed.records,
         "where": feed.where,
         "timezone": feed.timezone,
-        "format": feed.location.format,
-        "path": feed.location.path,
-        "options": dict(sorted(feed.location.options.items())),
         "frequency": feed.every_days,
         "retention": feed.retention,
         "title": feed.title,
@@ -90,6 +87,8 @@ def shape_of(feed: Feed) -> dict[str, Any]:
         "limitations": feed.limitations,
         "owner": feed.owner,
         "tolerance": feed.tolerance,
+        "location": _plain(asdict(feed.location)),
+        "more": _more(feed, TOLD_OF_FEED),
         "columns": {item.column.name: _column(item) for item in feed.fields},
         "rules": _rules(feed.rules),
     }
@@ -105,7 +104,18 @@ def _column(item: Field) -> dict[str, Any]:
         "required": item.required,
         "source": source,
         "rules": _rules(item.rules),
+        "more": _more(item, TOLD_OF_FIELD),
     }
+
+
+def _more(item: Feed | Field, told: frozenset[str]) -> dict[str, Any]:
+    """What else the contract says, as it stands: a change of it is notable, whatever it is."""
+    return {part.name: _plain(getattr(item, part.name)) for part in fields(item) if part.name not in told}
+
+
+def _plain(value: Any) -> Any:
+    """The value as JSON gives it back."""
+    return json.loads(json.dumps(value, default=lambda part: asdict(part) if is_dataclass(part) else str(part)))  # type: ignore[arg-type]
 
 
 def _rules(rules: Sequence[Rule]) -> dict[str, Any]:
@@ -117,7 +127,8 @@ def _rules(rules: Sequence[Rule]) -> dict[str, Any]:
             "arguments": dict(rule.arguments),
             "severity": rule.severity,
         }
-    return json.loads(json.dumps(found, default=str))  # type: ignore[no-any-return]
+    plain: dict[str, Any] = _plain(found)
+    return plain
 
 
 def fingerprint(shape: Shape) -> str:
@@ -135,6 +146,7 @@ def compare(old: Shape, new: Shape) -> tuple[Difference, ...]:
     if old["tolerance"] != new["tolerance"]:
         kind: Kind = "compatible" if new["tolerance"] > old["tolerance"] else "notable"
         found.append(Difference(kind, "quarantineTolerance", _said(old["tolerance"]), _said(new["tolerance"])))
+    found += _settings("", old["location"], new["location"], "compatible") + _settings("", old["more"], new["more"], "notable")
     before, now = old["columns"], new["columns"]
     found += [_dropped(name, before[name]) for name in before if name not in now]
     found += [_added(name, now[name]) for name in now if name not in before]
@@ -177,7 +189,12 @@ def _column_differences(name: str, old: Shape, new: Shape) -> list[Difference]:
         found.append(Difference("notable" if new["required"] else "compatible", where, words[old["required"]], words[new["required"]]))
     if old["source"] != new["source"]:
         found.append(Difference("notable", f"{where}: source", old["source"], new["source"]))
+    found += _settings(f"{where}: ", old["more"], new["more"], "notable")
     return found + _rule_differences(f"{where}: ", old["rules"], new["rules"])
+
+
+def _settings(where: str, old: Shape, new: Shape, kind: Kind) -> list[Difference]:
+    return [Difference(kind, f"{where}{name}", _said(old[name]), _said(new[name])) for name in old if name in new and old[name] != new[name]]
 
 
 def _rule_differences(where: str, old: Shape, new: Shape) -> list[Difference]:

@@ -8,8 +8,8 @@ import yaml
 from onedata.contracts.model import ContractError
 
 
-class _Once(yaml.SafeLoader):
-    """Safe YAML whose mappings hold every key once."""
+class _Once(yaml.CSafeLoader):
+    """Safe YAML (by libyaml, ten times as fast) whose mappings hold every key once."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen: set[Any] = set()

@@ -66,6 +66,8 @@ def note(*quality: dict[str, Any], **more: Any) -> dict[str, Any]:
         pytest.param(contract(), contract(quarantineTolerance=0.5), "compatible", "quarantineTolerance: 0.05 -> 0.5", id="more tolerant"),
         pytest.param(note(required=True), note(), "compatible", "column comment: required -> optional", id="optional"),
         pytest.param(contract(frequency=1), contract(frequency=2), "compatible", "frequency: 1 -> 2", id="frequency"),
+        pytest.param(contract(), contract(path="desk/{ds}.csv"), "compatible", "path: survey/{ds}.csv -> desk/{ds}.csv", id="place"),
+        pytest.param(contract(), contract(options={"delimiter": ";"}), "compatible", 'options: nothing -> {"delimiter": ";"}', id="reader options"),
         pytest.param(note(), note(FEW), "notable", "rule comment_invalidValues: nothing ->", id="new rule"),
         pytest.param(note(MORE), note(FEW), "notable", "rule comment_invalidValues", id="fewer values"),
         pytest.param(note(FEW | {"severity": "warning"}), note(FEW), "notable", "(warning) -> invalidValues", id="warning to error"),
@@ -192,6 +194,19 @@ def test_going_back_over_a_major_version_is_refused_and_told_to_be_a_new_one(tmp
     back = judge([used(new), used(old)], old)
     assert back.refused
     assert "Give it version 3.0.0: rows of the newer version have landed" in back.message
+
+
+def test_whatever_else_a_contract_says_is_notable_when_it_changes(tmp_path: Path) -> None:
+    shape = shape_of(feed_of(tmp_path, contract()))
+    assert [str(item) for item in compare(shape | {"more": {"onDrift": "keep"}}, shape | {"more": {"onDrift": "refuse"}})] == [
+        "notable: onDrift: keep -> refuse"
+    ]
+
+
+def test_what_an_older_onedata_did_not_write_down_is_no_difference(tmp_path: Path) -> None:
+    shape = shape_of(feed_of(tmp_path, contract()))
+    older = {name: value for name, value in shape.items() if name != "limitations"}
+    assert compare(older, shape | {"more": {"onDrift": "refuse"}}) == ()
 
 
 def test_a_contract_nobody_used_is_new_whatever_it_says(tmp_path: Path) -> None:
