@@ -13,19 +13,8 @@ from pathlib import Path
 from typing import Any, get_args
 
 from onedata.contracts.expressions import check_expressions
-from onedata.contracts.model import (
-    SQL_TYPES,
-    Classification,
-    Column,
-    ContractError,
-    Entity,
-    Feed,
-    Field,
-    Identifier,
-    Location,
-    Rule,
-    references,
-)
+from onedata.contracts.model import SQL_TYPES, Classification, Column, ContractError, Entity, Feed, Field, Identifier, Location, Rule, references
+from onedata.contracts.repairs import parse_drift, parse_repairs
 from onedata.contracts.rules import parse_rules
 from onedata.contracts.strict_yaml import read_mapping
 from onedata.contracts.versions import SEMANTIC
@@ -38,9 +27,9 @@ FORMATS: Mapping[str, tuple[str, ...]] = {
 }
 ENCODINGS = ("utf-8", "utf-16", "latin-1")
 NESTED: Mapping[str, tuple[str, ...]] = {"records": ("jsonl", "xml"), "where": ("xml",)}
-_OBJECT_PROPERTIES = ("entity", "records", "where", "timezone", "rowKey", "quarantineTolerance")
+_OBJECT_PROPERTIES = ("entity", "records", "where", "timezone", "rowKey", "quarantineTolerance", "onDrift")
 _CONTRACT_PROPERTIES = ("unmapped",)
-_FIELD_KEYS = ("name", "physicalName", "transformLogic", "required", "logicalType", "logicalTypeOptions", "quality", "description")
+_FIELD_KEYS = ("name", "physicalName", "transformLogic", "required", "logicalType", "logicalTypeOptions", "quality", "description", "customProperties")
 
 
 def load_entities(folder: Path) -> dict[str, Entity]:
@@ -234,6 +223,7 @@ def _feed(content: Mapping[str, Any], item: Mapping[str, Any], location: Locatio
         content_key=custom.get("rowKey") == "content",
         tolerance=_number(custom.get("quarantineTolerance", 0.05), f"{where}: quarantineTolerance"),
         every_days=int(frequency["value"]) if frequency else None,
+        drift=parse_drift(custom.get("onDrift"), f"{where}: onDrift"),
         known_fields=frozenset(),
         retention=f"{retention['value']} {retention['unit']}" if retention else "",
     )
@@ -259,6 +249,7 @@ def _field(item: Mapping[str, Any], entity: Entity, where: str) -> Field:
         logic=str(item["transformLogic"]) if "transformLogic" in item else None,
         required=bool(item.get("required", column.required)),
         rules=_row_rules(item, name, where),
+        repairs=parse_repairs(_custom(item, where), column, where),
     )
 
 

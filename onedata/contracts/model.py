@@ -12,6 +12,7 @@ from typing import Literal
 ColumnType = Literal["text", "integer", "decimal", "double", "boolean", "date", "timestamp"]
 Classification = Literal["public", "sensitive", "core"]
 Severity = Literal["error", "warning"]
+RepairKind = Literal["upper", "lower", "values", "unit", "mojibake"]
 Metric = Literal["nullValues", "invalidValues", "duplicateValues", "rowCount", "sql"]
 
 SQL_TYPES: Mapping[str, str] = {
@@ -92,6 +93,17 @@ class Rule:
 
 
 @dataclass(frozen=True)
+class Repair:
+    """One declared mending of a column's text, counted for each row it changes.
+
+    `kind` is upper, lower, values (`arguments`: wrong to right), unit (`arguments`: unit to factor) or mojibake (UTF-8 that was read as Latin-1).
+    """
+
+    kind: RepairKind
+    arguments: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Field:
     """How one canonical column comes from the source: a physical field, an SQL expression over fields, or both."""
 
@@ -100,6 +112,7 @@ class Field:
     logic: str | None
     required: bool
     rules: tuple[Rule, ...] = ()
+    repairs: tuple[Repair, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -135,6 +148,8 @@ class Feed:
     tolerance: float
     every_days: int | None
     retention: str
+    drift: Mapping[str, str]
+    """What to do where a file's fields are not the contract's: `missing` empty or refuse, `added` keep, drop or refuse, `retyped` report or refuse."""
     known_fields: frozenset[str]
     """Every source field the contract speaks of: those any of its feeds reads, and those it leaves unmapped on purpose."""
 

@@ -8,7 +8,7 @@ import duckdb
 
 from onedata.contracts.history import remember
 from onedata.contracts.model import Feed
-from onedata.landing.places import staged_file
+from onedata.landing.places import staged_files
 from onedata.quality.contract_rules import contract_rules
 from onedata.quality.contract_version import version_check
 from onedata.quality.gx import Gatekeeper
@@ -38,8 +38,8 @@ def contract_gate(con: duckdb.DuckDBPyConnection, gatekeeper: Gatekeeper, settin
     staged = [row[0] for row in con.execute("select batch_id from ops.delivery where feed = ? and status = 'staged'", [feed.name]).fetchall()]
     if staged:
         view = f"ops.{quote_name('staged_' + feed.name)}"
-        files = ", ".join(quote_text(escape_glob(str(staged_file(settings, feed.name, batch)))) for batch in staged)
-        con.execute(f"create or replace view {view} as select * from read_parquet([{files}])")
+        files = ", ".join(quote_text(escape_glob(str(file))) for batch in staged for file in staged_files(settings, feed.name, batch))
+        con.execute(f"create or replace view {view} as select * from read_parquet([{files}], hive_partitioning=false)")
         results += gatekeeper.check("contract", feed.name, f"ops.staged_{feed.name}", contract_rules(feed))
         con.execute(f"drop view {view}")
     status = "refused" if any(result.blocks for result in results) else "passed"

@@ -13,7 +13,7 @@ import pyarrow as pa
 from lxml import etree
 
 from onedata.contracts.model import Feed
-from onedata.readers.base import FileProblem, Reading, SourceFile
+from onedata.readers.base import FileProblem, Part, Reading, SourceFile
 from onedata.sql import quote_name
 
 BATCH_ROWS = 20_000
@@ -25,10 +25,13 @@ def read_xml(con: duckdb.DuckDBPyConnection, feed: Feed, files: Sequence[SourceF
     """See `Reading`. A file that is not well-formed to its end is a problem, found while the query runs: its sender did not finish it."""
     names = ["_file_number", "_raw", *feed.source_fields]
     schema = pa.schema([pa.field(name, pa.int32() if name == "_file_number" else pa.string()) for name in names])
-    problems: list[FileProblem] = []
-    con.register("xml_records", pa.RecordBatchReader.from_batches(schema, _batches(feed, files, schema, problems)))
+    reading = Reading()
     fields = ", ".join(quote_name(name) for name in feed.source_fields)
-    return Reading(f"select _file_number, _raw, null::varchar as _broken, {fields} from xml_records", problems)
+    for file in files:
+        con.register(f"xml_{file.number}", pa.RecordBatchReader.from_batches(schema, _batches(feed, [file], schema, reading.problems)))
+        query = f"select row_number() over () as _row, _raw, {fields} from xml_{file.number}"
+        reading.parts.append(Part(file, query, raw="_raw"))
+    return reading
 
 
 def _records_of(file: SourceFile, tag: str) -> Iterator[etree._Element]:
