@@ -40,11 +40,15 @@ class BadRows:
 
 @dataclass(frozen=True)
 class Checked:
-    """What a night would make of the file under one feed. `read_as` is its place below the source folder."""
+    """What a night would make of the file under one feed.
+
+    `read_as` is its place below the source folder, `repaired` are the accepted rows in which a value was mended, by column and repair.
+    """
 
     feed: Feed
     read_as: str
     landed: Landed
+    repaired: Sequence[tuple[str, str, int]]
     bad: Sequence[BadRows]
     gate: Sequence[CheckResult]
 
@@ -103,8 +107,9 @@ def check_file(retailer: Retailer, file: Path, feed: Feed) -> Checked:
                 [SAMPLE],
             ).fetchall()
             bad = [BadRows(rule, count, [(item["row"], item["reason"], item["raw"]) for item in sample]) for rule, count, sample in rows]
+            repaired = con.execute("select column_name, repair, sum(rows)::bigint from ops.repair group by all order by 1, 2").fetchall()
             gate = contract_gate(con, Gatekeeper(con), settings, feed, night)
-    return Checked(feed, read_as, landed, bad, gate)
+    return Checked(feed, read_as, landed, repaired, bad, gate)
 
 
 def _fit(pattern: str, path: str) -> int:

@@ -51,7 +51,7 @@ def check(
     feed: Annotated[str | None, typer.Option(help="The feed it is for. Default: told from its path.")] = None,
     settings_file: SettingsOption = None,
 ) -> None:
-    """Dry-run a file against its contract: what a night would accept and quarantine, and whether the gate would stay open.
+    """Dry-run a file against its contract: what a night would accept, repair and quarantine, and whether the gate would stay open.
 
     Nothing is kept: it lands in a temp folder that is removed. What has landed before is not looked at. The exit code is 0 where all is
     clean, 1 where rows would be quarantined or the gate would close. Bad rows are shown raw, personal data included.
@@ -110,6 +110,7 @@ def _told(outcome: Checked, file: Path) -> str:
         f"{file.name} as {feed.name} ({feed.contract.name} {feed.version}), read as {outcome.read_as}",
         f"  received {landed.received} = accepted {landed.accepted} + quarantined {landed.quarantined} + duplicate {landed.duplicate}",
     ]
+    lines += [f"  repaired {column} by {repair}: {rows}" for column, repair, rows in outcome.repaired]
     for bad in outcome.bad:
         lines.append(f"  quarantined by {bad.rule}: {bad.count}")
         for row, reason, raw in bad.sample:

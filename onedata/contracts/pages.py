@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
 
-from onedata.contracts.model import Feed, Field, Rule
+from onedata.contracts.model import Feed, Field, Repair, Rule
 
 INDEX = "README.md"
 HEADER = "<!-- Derived from the contracts by `onedata derive`; do not edit. -->"
@@ -76,6 +76,7 @@ def _facts(feed: Feed) -> dict[str, str]:
         "only records with": f"`{cell(feed.where)}`" if feed.where else "",
         "time zone": f"{feed.timezone}, where a time has no offset",
         "kept for": _retention(feed),
+        "where fields differ": ", ".join(f"{kind}: {choice}" for kind, choice in feed.drift.items()),
         "tolerance": f"{feed.tolerance:.1%} of a night's rows in quarantine",
     }
     return {name: text for name, text in facts.items() if text}
@@ -88,8 +89,13 @@ def _columns(feed: Feed) -> str:
         identifier = f"{column.identifier.type} ({column.identifier.scope})" if column.identifier else ""
         rules = "; ".join(_rule(rule) for rule in item.rules)
         required = "yes" if item.required else ""
-        rows.append([f"`{column.name}`", column.type, _source(item), column.classification, identifier, required, rules, cell(column.description)])
-    return table(["column", "type", "from", "classification", "identifier", "required", "rules", "meaning"], rows)
+        repairs = "; ".join(_repair(repair) for repair in item.repairs)
+        rows.append([f"`{column.name}`", column.type, _source(item), repairs, column.classification, identifier, required, rules, cell(column.description)])
+    return table(["column", "type", "from", "repairs", "classification", "identifier", "required", "rules", "meaning"], rows)
+
+
+def _repair(repair: Repair) -> str:
+    return cell(f"{repair.kind} {', '.join(f'{wrong} to {right}' for wrong, right in repair.arguments.items())}".strip())
 
 
 def _source(item: Field) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 import duckdb
 import pytest
 import yaml
-from small_retailer import HEADER, canonical, contract, identifier_policy, settings_in, write_contracts
+from small_retailer import ANSWERS, HEADER, canonical, contract, custom, identifier_policy, settings_in, write_contracts
 
 from onedata.contracts import ContractError, load_feeds
 from onedata.contracts.match import adapted, fit
@@ -270,6 +270,12 @@ def test_a_check_tells_bad_rows_with_rule_row_reason_and_raw(survey: Path) -> No
     assert '"eleven" is not a integer' in bad.sample[0][1]
     assert '"order":"o2"' in bad.sample[0][2]
     assert not any(result.blocks for result in outcome.gate)
+
+
+def test_a_check_counts_the_rows_that_were_repaired(tmp_path: Path) -> None:
+    note = {"name": "comment", "physicalName": "note", "customProperties": custom({"repairs": ["upper"]})}
+    write_contracts(settings_in(tmp_path).contracts, contract(properties=[*(item for item in ANSWERS if item["name"] != "comment"), note]))
+    assert checked(tmp_path, delivered(tmp_path, GOOD, GOOD.replace("fine", "BAD"))).repaired == [("comment", "upper", 1)]
 
 
 def test_a_check_tells_that_the_gate_would_close(survey: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from small_retailer import ANSWERS, canonical, contract, write_contracts
+from small_retailer import ANSWERS, canonical, contract, custom, write_contracts
 
 from onedata.contracts import Entity, Feed, load_feeds
 from onedata.contracts.shapes import compare, fingerprint, shape_of
@@ -68,6 +68,8 @@ def note(*quality: dict[str, Any], **more: Any) -> dict[str, Any]:
         pytest.param(contract(frequency=1), contract(frequency=2), "compatible", "frequency: 1 -> 2", id="frequency"),
         pytest.param(contract(), contract(path="desk/{ds}.csv"), "compatible", "path: survey/{ds}.csv -> desk/{ds}.csv", id="place"),
         pytest.param(contract(), contract(options={"delimiter": ";"}), "compatible", 'options: nothing -> {"delimiter": ";"}', id="reader options"),
+        pytest.param(note(), note(customProperties=custom({"repairs": ["upper"]})), "notable", "column comment: repairs: nothing ->", id="repair"),
+        pytest.param(contract(), contract(onDrift={"added": "refuse"}), "notable", '"added": "refuse"', id="drift policy"),
         pytest.param(note(), note(FEW), "notable", "rule comment_invalidValues: nothing ->", id="new rule"),
         pytest.param(note(MORE), note(FEW), "notable", "rule comment_invalidValues", id="fewer values"),
         pytest.param(note(FEW | {"severity": "warning"}), note(FEW), "notable", "(warning) -> invalidValues", id="warning to error"),

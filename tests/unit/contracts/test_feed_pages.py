@@ -66,22 +66,30 @@ def test_the_index_links_every_feed_and_every_link_leads_somewhere() -> None:
         "| key | `response_id`, `order_id` |",
         "| time zone | Europe/Berlin, where a time has no offset |",
         "| kept for | 3 years |",
+        "| where fields differ | missing: empty, added: refuse, retyped: report |",
         "| tolerance | 25.0% of a night's rows in quarantine |",
-        "| `comment` | text | `note` by `upper({value}) \\|\\| '.'` | sensitive |  | one of a, b (warning) |",
-        "| `satisfaction` | integer | `score` | public |  | at least `1`, at most `5` |",
+        "| `comment` | text | `note` by `upper({value}) \\|\\| '.'` | upper; values OK to FINE | sensitive |  | one of a, b (warning) |",
+        "| `satisfaction` | integer | `score` |  | public |  | at least `1`, at most `5` |",
         "| `rowCount` | warning | at least 1 row |",
         "Fields that no column is filled from, on purpose: `mood`.",
     ],
 )
 def test_a_page_says_what_the_contract_says(tmp_path: Path, line: str) -> None:
     warning = {"metric": "invalidValues", "arguments": {"validValues": ["a", "b"]}, "mustBe": 0, "severity": "warning"}
-    note = {"name": "comment", "physicalName": "note", "transformLogic": "upper({value}) || '.'", "quality": [warning]}
+    note = {
+        "name": "comment",
+        "physicalName": "note",
+        "transformLogic": "upper({value}) || '.'",
+        "quality": [warning],
+        "customProperties": custom({"repairs": ["upper", {"values": {"OK": "FINE"}}]}),
+    }
     content = contract(
         options={"delimiter": ";"},
         properties=[*(item for item in ANSWERS if item["name"] != "comment"), note],
         quality=[{"metric": "rowCount", "mustBeGreaterThan": 0, "severity": "warning"}],
         timezone="Europe/Berlin",
         quarantineTolerance=0.25,
+        onDrift={"added": "refuse"},
     )
     content["schema"][0]["description"] = "Answers."
     content |= {
