@@ -12,24 +12,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_args
 
-import yaml
-
 from onedata.contracts.expressions import check_expressions
-from onedata.contracts.model import (
-    SQL_TYPES,
-    Classification,
-    Column,
-    ContractError,
-    Entity,
-    Feed,
-    Field,
-    Identifier,
-    Location,
-    Rule,
-    references,
-)
+from onedata.contracts.model import SQL_TYPES, Classification, Column, ContractError, Entity, Feed, Field, Identifier, Location, Rule, references
 from onedata.contracts.repairs import parse_drift, parse_repairs
 from onedata.contracts.rules import parse_rules
+from onedata.contracts.strict_yaml import read_mapping
+from onedata.contracts.versions import SEMANTIC
 
 FORMATS: Mapping[str, tuple[str, ...]] = {
     "csv": ("delimiter", "quote", "encoding"),
@@ -50,7 +38,7 @@ def load_entities(folder: Path) -> dict[str, Entity]:
     Raises:
         ContractError: a file is not YAML or says something unknown.
     """
-    entities = [_entity(_yaml(file), file) for file in sorted(folder.glob("*.yaml"))]
+    entities = [_entity(read_mapping(file), file) for file in sorted(folder.glob("*.yaml"))]
     return {entity.name: entity for entity in entities}
 
 
@@ -78,9 +66,14 @@ def read_contract(file: Path, entities: Mapping[str, Entity]) -> list[Feed]:
     Raises:
         ContractError: the contract is not valid.
     """
-    content = _yaml(file)
+    content = read_mapping(file)
     for name in ("apiVersion", "kind", "id", "version", "status", "dataProduct", "servers", "schema"):
         _need(content, name, str(file))
+    if not SEMANTIC.fullmatch(str(content["version"])):
+        raise ContractError(f"{file}: version {content['version']!r} is not MAJOR.MINOR.PATCH, for example 1.0.0")
+    description = content.get("description")
+    if not isinstance(description, dict) or not description.get("purpose"):
+        raise ContractError(f"{file}: description: purpose is missing; say in a sentence what the rows are used for")
     servers = _items(content, "servers", str(file))
     if len(servers) != 1:
         raise ContractError(f"{file}: servers: exactly one is supported, {len(servers)} are given")
@@ -90,16 +83,6 @@ def read_contract(file: Path, entities: Mapping[str, Entity]) -> list[Feed]:
     feeds = [_feed(content, item, location, entities, file) for item in _items(content, "schema", str(file))]
     known = frozenset(name for feed in feeds for name in feed.source_fields) | frozenset(map(str, contract.get("unmapped", [])))
     return [replace(feed, known_fields=known) for feed in feeds]
-
-
-def _yaml(file: Path) -> dict[str, Any]:
-    try:
-        content = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ContractError(f"{file} is not YAML: {error}") from None
-    if not isinstance(content, dict):
-        raise ContractError(f"{file}: a mapping is expected at the top")
-    return content
 
 
 def _need(content: Mapping[str, Any], name: str, where: str) -> Any:
@@ -215,11 +198,17 @@ def _feed(content: Mapping[str, Any], item: Mapping[str, Any], location: Locatio
     entity = entities[custom["entity"]]
     sla = _pairs(content, "slaProperties", str(file))
     _known(sla, ("frequency", "retention"), f"{file}: slaProperties")
-    frequency = sla.get("frequency", {})
+    frequency, retention = sla.get("frequency", {}), sla.get("retention", {})
+    for name, units in (("frequency", ("d",)), ("retention", ("d", "m", "y"))):
+        if name in sla:
+            _number(sla[name]["value"], f"{file}: slaProperties: {name}")
+            _known([str(sla[name].get("unit"))], units, f"{file}: slaProperties: {name}: unit")
     feed = Feed(
         name=item["name"],
         title=str(item.get("businessName") or content.get("name") or item["name"]),
-        description=str(item.get("description") or (content.get("description") or {}).get("purpose") or "").strip(),
+        description=str(item.get("description") or content["description"]["purpose"]).strip(),
+        purpose=str(content["description"]["purpose"]).strip(),
+        limitations=str(content["description"].get("limitations") or "").strip(),
         contract=file,
         version=str(content["version"]),
         owner=str((content.get("team") or {}).get("name") or entity.owner),
@@ -233,10 +222,10 @@ def _feed(content: Mapping[str, Any], item: Mapping[str, Any], location: Locatio
         timezone=timezone,
         content_key=custom.get("rowKey") == "content",
         tolerance=_number(custom.get("quarantineTolerance", 0.05), f"{where}: quarantineTolerance"),
-        every_days=int(_number(frequency["value"], f"{file}: slaProperties: frequency")) if frequency.get("unit") == "d" else None,
+        every_days=int(frequency["value"]) if frequency else None,
         drift=parse_drift(custom.get("onDrift"), f"{where}: onDrift"),
         known_fields=frozenset(),
-        retention=" ".join(str(sla["retention"].get(part, "")) for part in ("value", "unit")).strip() if "retention" in sla else "",
+        retention=f"{retention['value']} {retention['unit']}" if retention else "",
     )
     _check_feed(feed, where)
     return feed

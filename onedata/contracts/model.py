@@ -131,6 +131,8 @@ class Feed:
     name: str
     title: str
     description: str
+    purpose: str
+    limitations: str
     contract: Path
     version: str
     owner: str

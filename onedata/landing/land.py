@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime
 
 import duckdb
 
+from onedata.contracts.history import contract_change
 from onedata.contracts.identifiers import IdentifierPolicy
 from onedata.contracts.model import Feed
 from onedata.landing import files as arrivals
@@ -20,7 +21,7 @@ from onedata.sql import transaction
 
 def land(con: duckdb.DuckDBPyConnection, settings: Settings, feed: Feed, policy: IdentifierPolicy, night: date) -> Landed:
     """Stage every file of `feed` for `night` or earlier that the ledger does not know: one delivery a night, so that any grouping of nights into runs makes
-    the same ones.
+    the same ones. Nothing where the change of its contract is refused.
 
     Args:
         con: The warehouse, with its ledger.
@@ -34,6 +35,8 @@ def land(con: duckdb.DuckDBPyConnection, settings: Settings, feed: Feed, policy:
         VaultError: the vault's key is missing or another.
     """
     recover(con, settings, feed.name, feed.entity.name)
+    if contract_change(con, feed).refused:
+        return Landed(feed.name)
     fresh, repeats = arrivals.take(con, settings.source, feed, night)
     landed = Landed(feed.name)
     arrived_at = datetime.now(UTC).replace(tzinfo=None)

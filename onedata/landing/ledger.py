@@ -6,6 +6,8 @@ gate) -> accepted (in the lake) -> applied (published), and replaced where its n
 
 import duckdb
 
+from onedata.contracts.history import create_history
+
 DDL = """
 create schema if not exists ops;
 create table if not exists ops.file (
@@ -67,3 +69,4 @@ create or replace view ops.pending_batch as
 def create_ledger(con: duckdb.DuckDBPyConnection) -> None:
     """Create what is missing of the schema `ops`."""
     con.execute(DDL)
+    create_history(con)

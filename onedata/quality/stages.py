@@ -6,9 +6,11 @@ from typing import Any
 
 import duckdb
 
+from onedata.contracts.history import remember
 from onedata.contracts.model import Feed
 from onedata.landing.places import staged_files
 from onedata.quality.contract_rules import contract_rules
+from onedata.quality.contract_version import version_check
 from onedata.quality.gx import Gatekeeper
 from onedata.quality.model_rules import model_rules
 from onedata.quality.results import CheckResult, GateClosed
@@ -23,10 +25,13 @@ SAMPLE = 3
 def contract_gate(con: duckdb.DuckDBPyConnection, gatekeeper: Gatekeeper, settings: Settings, feed: Feed, night: date) -> list[CheckResult]:
     """Check the feed's staged deliveries and mark each passed or refused.
 
-    Checks: every file readable, quarantined rows within the tolerance, a file for the night where the contract expects one, and the
-    contract's own rules on the staged rows.
+    Checks: the contract's change since rows last landed by it (a refused one ends here: nothing has landed), every file readable,
+    quarantined rows within the tolerance, a file for the night where the contract expects one, and the contract's own rules on the staged rows.
     """
-    results = [_readable(con, feed), _within_tolerance(con, feed)]
+    version = version_check(con, feed)
+    if version.blocks:
+        return [version]
+    results = [version, _readable(con, feed), _within_tolerance(con, feed)]
     if feed.every_days and "{ds}" in feed.location.path:
         results.append(_delivered(con, feed, night))
     results += _drifts(con, feed)
@@ -39,6 +44,8 @@ def contract_gate(con: duckdb.DuckDBPyConnection, gatekeeper: Gatekeeper, settin
         con.execute(f"drop view {view}")
     status = "refused" if any(result.blocks for result in results) else "passed"
     con.execute("update ops.delivery set status = ? where feed = ? and status = 'staged'", [status, feed.name])
+    if staged and status == "passed":
+        remember(con, feed)
     return results
 
 

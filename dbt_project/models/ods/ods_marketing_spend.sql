@@ -4,13 +4,13 @@ with delivered as (
 )
 
 select
-    spend_date,
+    cast(spend_date as date) as spend_date,
     platform,
     campaign_id,
     adset_id,
-    impressions,
-    clicks,
-    spend,
+    cast(impressions as bigint) as impressions,
+    cast(clicks as bigint) as clicks,
+    cast(spend as decimal(18,4)) as spend,
     currency,
     source_system,
     _feed,

@@ -6,8 +6,8 @@ with delivered as (
 select
     location_id,
     postcode,
-    latitude,
-    longitude,
+    cast(latitude as double) as latitude,
+    cast(longitude as double) as longitude,
     city,
     region,
     source_system,

@@ -4,12 +4,12 @@ with delivered as (
 )
 
 select
-    price_date,
+    cast(price_date as date) as price_date,
     product_id,
     market,
     channel,
-    list_price,
-    price,
+    cast(list_price as decimal(18,4)) as list_price,
+    cast(price as decimal(18,4)) as price,
     currency,
     promotion,
     source_system,
