@@ -32,18 +32,22 @@ def land(con: duckdb.DuckDBPyConnection, settings: Settings, feed: Feed, policy:
         night: The night that runs; files for later nights wait.
 
     Raises:
-        SourceMissing: there is no source folder.
+        SourceError: the source is not there or cannot be reached.
         VaultError: the vault's key is missing or another.
     """
     recover(con, settings, feed.name, feed.entity.name)
-    fresh, repeats = arrivals.take(con, settings.source, feed, night)
-    if not fresh and not repeats:
+    taken = arrivals.take(con, settings, feed, night)
+    fresh, repeats = taken.fresh, taken.repeats
+    if not fresh and not repeats and not taken.problems:
         return Landed(feed.name)
     _clear(con)
     batches = _batches(feed, fresh)
     _register(con, fresh, batches)
     reading = READERS[feed.location.format](con, feed, fresh) if fresh else Reading(None)
-    arrival = Arrival(feed, fresh, repeats, batches, reading, datetime.now(UTC).replace(tzinfo=None))
+    reading.problems += taken.problems
+    reading.drifts += taken.drifts
+    files = [*fresh, *(problem.file for problem in taken.problems)]
+    arrival = Arrival(feed, files, repeats, batches, reading, datetime.now(UTC).replace(tzinfo=None))
     if reading.query:
         con.execute(f"create temp table landing_rows as {typed_rows(feed, reading.query)}")
         broken_off = [problem.file.number for problem in reading.problems]
@@ -55,6 +59,7 @@ def land(con: duckdb.DuckDBPyConnection, settings: Settings, feed: Feed, policy:
         book(con, settings, arrival)
     landed = landed_totals(con, arrival)
     _clear(con)
+    arrivals.spool_of(settings, feed).clear()
     return landed
 
 
