@@ -85,7 +85,7 @@ def _query(feed: Feed, header: Sequence[str], files: Sequence[SourceFile]) -> st
         f"select {file_number(files)} as _file_number, to_json(struct_pack({raw}))::varchar as _raw, null::varchar as _broken, {fields} "
         f"from read_csv({path_list(files)}, auto_detect=false, header={options.get('header', 'true')}, columns={{{columns}}}, "
         f"delim={quote_text(options.get('delimiter', ','))}, quote={quote_text(quote)}, escape={quote_text(options.get('escape', quote))}, "
-        f"skip={options.get('skip', 0)}, comment={quote_text(options.get('comment', ''))}, nullstr=[{nulls}], filename=true, "
+        f"skip={options.get('skip', 0)}, comment={quote_text(options.get('comment', ''))}, nullstr=[{nulls}], filename=true, hive_partitioning=false, "
         f"strict_mode=true, null_padding=false, max_line_size=16000000, "
         f"store_rejects=true, rejects_table='{REJECTS}', rejects_scan='{REJECTS}_scans', rejects_limit=0)"
     )

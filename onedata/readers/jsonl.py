@@ -22,7 +22,7 @@ def read_jsonl(con: duckdb.DuckDBPyConnection, feed: Feed, files: Sequence[Sourc
     con.execute(f"drop table if exists {REJECTS}; drop table if exists {REJECTS}_scans")
     lines = (
         f"select {file_number(files)} as _file_number, line from read_csv({path_list(files)}, auto_detect=false, header=false, "
-        f"columns={{'line': 'VARCHAR'}}, delim='\\x01', quote='', escape='', filename=true, max_line_size=16000000, "
+        f"columns={{'line': 'VARCHAR'}}, delim='\\x01', quote='', escape='', filename=true, hive_partitioning=false, max_line_size=16000000, "
         f"strict_mode=true, store_rejects=true, rejects_table='{REJECTS}', rejects_scan='{REJECTS}_scans', rejects_limit=0) "
         f"where trim(line) <> ''"
     )

@@ -16,7 +16,7 @@ def read_parquet(con: duckdb.DuckDBPyConnection, feed: Feed, files: Sequence[Sou
     columns: dict[int, tuple[str, ...]] = {}
     queries: list[str] = []
     for file in files:
-        source = f"read_parquet({quote_text(escape_glob(str(file.path)))})"
+        source = f"read_parquet({quote_text(escape_glob(str(file.path)))}, hive_partitioning=false)"
         try:
             found = [str(row[0]) for row in con.execute(f"describe select * from {source}").fetchall()]
         except duckdb.Error as error:

@@ -29,7 +29,10 @@ def object_offers(location: str, store: ObjectStore, night: date) -> Iterator[Of
     path = location.removeprefix(SCHEME)
     names, folder = name_pattern(path), WILD.split(path)[0].rpartition("/")[0]
     try:
-        listed = _client(store).get_file_info(fs.FileSelector(folder, recursive=True, allow_not_found=True))
+        client = _client(store)
+        listed = client.get_file_info(fs.FileSelector(folder, recursive=True, allow_not_found=True))
+        if not listed and client.get_file_info(folder.partition("/")[0]).type == fs.FileType.NotFound:
+            raise FileNotFoundError("there is no such bucket")
     except OSError as error:
         raise _failed(store, f"listing {SCHEME}{folder}", error) from None
     found = []
@@ -48,7 +51,7 @@ def download(store: ObjectStore, offer: Offer, target: Path) -> None:
         SourceError: the object is gone or the stream breaks off.
     """
     try:
-        with _client(store).open_input_stream(offer.name.removeprefix(SCHEME)) as stream, target.open("wb") as file:
+        with _client(store).open_input_stream(offer.name.removeprefix(SCHEME), compression=None) as stream, target.open("wb") as file:
             while block := stream.read(BLOCK):
                 file.write(block)
     except OSError as error:
