@@ -97,7 +97,7 @@ def _root_name(path: Path) -> str:
     root = None
     with path.open("rb") as stream:
         while root is None and (some := stream.read(_PROBE_BYTES)):
-            parser.feed(some)
+            _feed(parser, some)
             _, root = next(parser.read_events(), (None, None))
     if root is None:
         root = parser.close()
@@ -105,6 +105,16 @@ def _root_name(path: Path) -> str:
     if declared is not None and any(True for _ in declared.iterentities()):
         raise Unreadable("it declares entities of its own, which are never resolved. Ask for the file without them.")
     return str(etree.QName(root).localname)
+
+
+def _feed(parser: etree.XMLPullParser, data: bytes) -> None:
+    """Feed the parser, and raise what it only notes: it would start a new document with the next data."""
+    parser.feed(data)
+    for entry in parser.feed_error_log:
+        if entry.type == etree.ErrorTypes.WAR_UNDECLARED_ENTITY:
+            raise Unreadable("it uses an entity that only a document type elsewhere could declare, which is never fetched. Ask for the file without it.")
+        if entry.level >= etree.ErrorLevels.ERROR:
+            raise etree.XMLSyntaxError(f"{entry.message}, line {entry.line}, column {entry.column}", entry.type, entry.line, entry.column)
 
 
 @dataclass(frozen=True)
@@ -131,7 +141,8 @@ def _frame(start: bytes, tags: Sequence[str]) -> _Frame | None:
     parser = etree.XMLPullParser(events=("start", "end"), **_OPTIONS)
     above: list[etree._Element] = []
     try:
-        parser.feed(head)
+        # The parser waits for more where it has four bytes; a blank may follow in content.
+        parser.feed(head + b" ")
         for event, element in parser.read_events():
             if event == "start":
                 above.append(element)
@@ -201,7 +212,7 @@ class _Records:
 
     def feed(self, block: bytes) -> etree._Element | None:
         """The records that `block` completes, as children of one element; None where there are none."""
-        self._parser.feed(block)
+        _feed(self._parser, block)
         done = []
         for event, element in self._parser.read_events():
             if self._root is None:
@@ -211,8 +222,6 @@ class _Records:
             elif element is self._open and event == "end":
                 done.append(element)
                 self._open = None
-        if any(entry.type == etree.ErrorTypes.WAR_UNDECLARED_ENTITY for entry in self._parser.feed_error_log):
-            raise Unreadable("it uses an entity that only a document type elsewhere could declare, which is never fetched. Ask for the file without it.")
         self._open_bytes = self._open_bytes + len(block) if self._open is not None and not done else 0
         if self._open_bytes > MAX_RECORD_BYTES:
             name = "|".join(self._tags)
@@ -237,7 +246,6 @@ def _taken(done: Sequence[etree._Element]) -> etree._Element | None:
     if not done:
         return None
     records = etree.Element("records")
-    records.extend(done[:-1])
-    # A copy: the parser may still have text to write behind the last one.
-    records.append(copy.deepcopy(done[-1]))
+    # Copies: the parser may still write behind the last one, and a moved element loses its prefix.
+    records.extend(copy.deepcopy(record) for record in done)
     return records
