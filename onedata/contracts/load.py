@@ -29,6 +29,7 @@ from onedata.contracts.model import (
     references,
 )
 from onedata.contracts.rules import parse_rules
+from onedata.contracts.totals import parse_totals
 
 FORMATS: Mapping[str, tuple[str, ...]] = {
     "csv": ("delimiter", "quote", "encoding"),
@@ -146,8 +147,7 @@ def _entity(content: Mapping[str, Any], file: Path) -> Entity:
     for name in ("entity", "title", "grain", "owner", "key", "columns"):
         _need(content, name, str(file))
     columns = tuple(_column(item, file) for item in content["columns"])
-    names = [column.name for column in columns]
-    _known([*content["key"], *([content["version"]] if content.get("version") else [])], names, f"{file}: key, version")
+    _known([*content["key"], *([content["version"]] if content.get("version") else [])], [column.name for column in columns], f"{file}: key, version")
     return Entity(
         name=content["entity"],
         title=content["title"],
@@ -156,6 +156,7 @@ def _entity(content: Mapping[str, Any], file: Path) -> Entity:
         key=tuple(content["key"]),
         version=content.get("version"),
         columns=columns,
+        totals=parse_totals(content.get("totals"), columns, file),
     )
 
 
