@@ -7,6 +7,7 @@ A balance is one equation: total_in = total_out + what is excluded, by reason. B
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from decimal import Decimal
 from typing import Any
 
 import duckdb
@@ -83,11 +84,12 @@ def reconcile(con: duckdb.DuckDBPyConnection, scope: Scope, layer: str, night: d
 
 def drawn(con: duckdb.DuckDBPyConnection, model: str, run_id: str) -> list[tuple[object, ...]]:
     """A run's balances of one model for a person: subject, night, file, measure, unit, in, out, excluded, difference; those that do not close first."""
-    return con.execute(
-        "select subject, ds, path, measure, unit, total_in, total_out, excluded::varchar, difference from ops.reconciliation where model = ? and run_id = ? "
+    rows = con.execute(
+        "select subject, ds, path, measure, unit, total_in, total_out, excluded, difference from ops.reconciliation where model = ? and run_id = ? "
         "order by abs(difference) desc, subject, ds desc, path, unit, measure limit ?",
         [model, run_id, MOST_SHOWN],
     ).fetchall()
+    return [(*row[:5], figure(row[5]), figure(row[6]), _reasons(row[7]), figure(row[8])) for row in rows]
 
 
 def _balances(con: duckdb.DuckDBPyConnection, scope: Scope, layer: str) -> list[str]:
@@ -100,10 +102,11 @@ def _balances(con: duckdb.DuckDBPyConnection, scope: Scope, layer: str) -> list[
 
 def _judge(con: duckdb.DuckDBPyConnection, layer: str, checked_at: datetime) -> dict[str, list[CheckResult]]:
     rows = con.execute(
-        "select model, subject, regexp_full_match(unit, '[A-Z]{3}') as is_money, count(*), count(*) filter (difference <> 0), "
-        "list({'text': concat_ws(' ', measure, nullif(unit, measure), coalesce('in ' || path, ''), coalesce('for ' || ds, '')), 'night': night, "
+        "select model, subject, is_money, count(*), count(*) filter (difference <> 0), "
+        "list({'text': concat_ws(' ', measure, case when is_money then unit end, 'in ' || path, 'for ' || ds), 'night': night, "
         "'total_in': total_in, 'total_out': total_out, 'excluded': excluded, 'difference': difference} order by abs(difference) desc) "
-        "filter (difference <> 0) as wrong from ops.reconciliation where checked_at = ? group by all order by all",
+        "filter (difference <> 0) as wrong from (select *, regexp_full_match(unit, '[A-Z]{3}') as is_money from ops.reconciliation where checked_at = ?) "
+        "group by all order by all",
         [checked_at],
     ).fetchall()
     found: dict[str, list[CheckResult]] = {}
@@ -111,14 +114,22 @@ def _judge(con: duckdb.DuckDBPyConnection, layer: str, checked_at: datetime) -> 
         told = [_told(item) for item in (wrong or [])[:MOST_TOLD]]
         message = f"layer {layer}, {'; '.join(told)}" if told else f"{count} balances close"
         rule = "money_reconciled" if is_money else "rows_reconciled"
-        observed = str(wrong[0]["difference"].normalize()) if wrong else ""
+        observed = figure(wrong[0]["difference"]) if wrong else ""
         found.setdefault(model, []).append(CheckResult(layer, subject, rule, "error", not wrong_count, observed, message))
     return found
 
 
 def _told(item: Mapping[str, Any]) -> str:
-    outside = ", ".join(f"{amount:,f} {reason}" for reason, amount in item["excluded"].items()) or "nothing"
     return (
-        f"night {item['night']}: {item['text'].strip()}: {item['total_in']:,f} in, {item['total_out']:,f} out, {outside} excluded: "
-        f"difference {item['difference']:,f}"
+        f"night {item['night']}: {item['text']}: {figure(item['total_in'])} in, {figure(item['total_out'])} out, {_reasons(item['excluded'])} excluded: "
+        f"difference {figure(item['difference'])}"
     )
+
+
+def _reasons(excluded: Mapping[str, Decimal]) -> str:
+    return ", ".join(f"{figure(amount)} {reason}" for reason, amount in excluded.items()) or "nothing"
+
+
+def figure(amount: Decimal) -> str:
+    """A count whole, money with two decimals or, where it has them, four."""
+    return f"{amount:,.4f}".removesuffix("00").removesuffix(".00")
