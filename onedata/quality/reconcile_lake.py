@@ -15,6 +15,7 @@ from onedata.readers.base import escape_glob
 from onedata.settings import Settings
 from onedata.sql import quote_text
 
+UNKNOWN_AT_SOURCE = "landed before control totals were kept"
 # What arrived since the last reconciliation, and what a run that was stopped or refused has left pending.
 ARRIVED = (
     "select f.*, d.entity as delivered_to from ops.file f left join ops.pending_batch d on d.batch_id = f.batch_id where d.batch_id is not null "
@@ -102,7 +103,7 @@ def _known_at_source(models: str, monied: Sequence[str]) -> str:
     feeds = ", ".join(quote_text(feed) for feed in monied)
     known = "exists (select 1 from ops.control_total c where c.feed = f.feed and c.path = f.path and c.content_hash = f.content_hash)"
     since = "(select min(arrived_at) from ops.file where (feed, path, content_hash) in (select (feed, path, content_hash) from ops.control_total))"
-    before = excluded(("landed before control totals were kept", f"count(*) filter (where not {known} and coalesce(f.arrived_at < {since}, true))"))
+    before = excluded((UNKNOWN_AT_SOURCE, f"count(*) filter (where not {known} and coalesce(f.arrived_at < {since}, true))"))
     return (
         "select 'landing' as layer, any_value(m.model) as model, f.feed as subject, f.ds, null as path, 'files with control totals' as measure, "
         f"'files' as unit, count(*) as total_in, count(*) filter (where {known}) as total_out, {before} as excluded from ({ARRIVED}) f "
