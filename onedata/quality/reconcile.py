@@ -1,7 +1,7 @@
 """Reconciliation: what goes into a stage comes out of it or is excluded by name, to the row and to the cent.
 
-A balance is one equation: total_in = total_out + what is excluded, by reason. Balances are drawn in SQL by `reconcile_lake` and
-`reconcile_layers`; here they are recorded in ops.reconciliation and judged.
+A balance is one equation: total_in = total_out + what is excluded, by reason. Balances are drawn in SQL by `reconcile_lake` (files to ODS),
+`reconcile_versions` (ODS to DIM and DWD) and `reconcile_layers` (DWD to ADS); here they are recorded in ops.reconciliation and judged.
 """
 
 from collections.abc import Mapping, Sequence

@@ -18,8 +18,8 @@ from onedata.sql import quote_text
 UNKNOWN_AT_SOURCE = "landed before control totals were kept"
 # What arrived since the last reconciliation, and what a run that was stopped or refused has left pending.
 ARRIVED = (
-    "select f.*, d.entity as delivered_to from ops.file f left join ops.pending_batch d on d.batch_id = f.batch_id where d.batch_id is not null "
-    "or f.arrived_at > coalesce((select max(checked_at) from ops.reconciliation where layer = 'landing'), timestamp '1970-01-01')"
+    "select * from ops.file where batch_id in (select batch_id from ops.pending_batch) "
+    "or arrived_at > coalesce((select max(checked_at) from ops.reconciliation where layer = 'landing'), timestamp '1970-01-01')"
 )
 
 

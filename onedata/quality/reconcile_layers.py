@@ -49,7 +49,6 @@ left join (select document_system, document_id from dws.dws_order_movement
     on own.document_system = h.source_system and own.document_id = h.order_id
 """
 
-
 UNITS = {"lines": "rows", "orders": "orders"}
 DAY = {
     "lines": "sum(line_count)",

@@ -41,11 +41,14 @@ def empty(redelivered: Story) -> Story:
 
 
 @pytest.fixture(scope="session")
-def corrected(empty: Story) -> Story:
-    """A night whose files are late or correct what came before, told in `corrections`."""
-    correct_orders(empty.settings.source)
-    correct_spend(empty.settings.source)
-    return story(empty.settings, "corrected", run_well(empty.settings, [CORRECTED]))
+def corrected(empty: Story, tmp_path_factory: pytest.TempPathFactory) -> Story:
+    """A night whose files are late or correct what came before (told in `corrections`), in a copy of the home: its lake grows."""
+    folder = tmp_path_factory.mktemp("corrected")
+    shutil.copytree(empty.settings.home, folder / "home", ignore=shutil.ignore_patterns("dagster", "dbt"))
+    settings = replace(empty.settings, home=folder / "home", source=copy_source(empty.settings.source, folder / "source"))
+    correct_orders(settings.source)
+    correct_spend(settings.source)
+    return story(settings, "corrected", run_well(settings, [CORRECTED]))
 
 
 @pytest.fixture(scope="session")
