@@ -31,6 +31,10 @@ create table if not exists ops.reconciliation (
 comment on table ops.reconciliation is 'Every balance of every run: total_in = total_out + excluded by reason + difference, and the difference must be 0.';
 """
 LAYERS = ("ods", "dim", "dwd", "dws", "ads")
+SUMMARIES = {
+    "dws": ["dws_channel_day", "dws_customer", "dws_fulfilment_day", "dws_inventory_day", "dws_order", "dws_order_movement"],
+    "ads": ["ads_channel_day", "ads_customer_360"],
+}
 MOST_TOLD, MOST_SHOWN = 3, 40
 
 
@@ -55,7 +59,7 @@ def reconciled_models(scope: Scope, layer: str) -> list[str]:
         return sorted({f"ods_{feed.entity.name}" for feed in scope.feeds})
     if layer in ("dim", "dwd"):
         return [model.name for model in latest_models(scope.entities, scope.manifest, layer)]
-    return {"dws": ["dws_channel_day", "dws_customer", "dws_order", "dws_order_movement"], "ads": ["ads_channel_day", "ads_customer_360"]}[layer]
+    return SUMMARIES[layer]
 
 
 def reconcile(con: duckdb.DuckDBPyConnection, scope: Scope, layer: str, night: date, run_id: str) -> dict[str, list[CheckResult]]:

@@ -1,7 +1,7 @@
-"""Balances from DWD to ADS: every order line and its money, through movements, orders, channel days and customers.
+"""Balances from DWD to ADS: every order line and its money, through movements, orders, channel days and customers; parcels and stock.
 
 What does not count is named: lines of test and cancelled orders, test lines, what is given back on such an order; orders of nobody known.
-Base amounts are recomputed from the movements' own currency by the rates of the seed, rounded where the models round.
+Base amounts are recomputed from the amounts in their own currency by the rates of the seed, rounded where the models round.
 """
 
 from collections.abc import Mapping
@@ -49,7 +49,7 @@ left join (select document_system, document_id from dws.dws_order_movement
     on own.document_system = h.source_system and own.document_id = h.order_id
 """
 
-UNITS = {"lines": "rows", "orders": "orders"}
+UNITS = {"lines": "rows", "orders": "orders", "parcels": "rows", "snapshots": "rows"}
 DAY = {
     "lines": "sum(line_count)",
     "orders": "sum(order_count)",
@@ -77,12 +77,23 @@ def dws_balances(currency: str) -> list[str]:
     """The queries of DWS; all base amounts are in the reporting currency `currency`."""
     ordered = {name: ORDER[name] for name in CUSTOMER}
     nobody = _side("(from dws.dws_order where oneid is null)", currency, ordered)
+    without_orders = {name: total for name, total in ORDER.items() if name != "orders"}
+    parcels, sent = _parcels(currency), {"parcels": "count(*)", "cost_base": "sum(cost_base)"}
+    delivered = _side("dws.dws_fulfilment_day", currency, {"parcels": "sum(parcel_count)", "cost_base": "sum(cost_base)"})
+    void = _side(f"(from {parcels} where is_void)", currency, sent)
+    stock = _side("dwd.dwd_inventory_snapshot", currency, {"snapshots": "count(*)"})
+    listed = _side("dws.dws_inventory_day", currency, {"snapshots": "sum(listed_count)"})
     return [
         _lines_to_movements(),
         _headers_to_orders(),
-        _flow("dws", "dws_order_movement", "dws_order", _side(_recomputed(currency), currency, MOVEMENT), _side("dws.dws_order", currency, _but_orders(ORDER))),
+        _flow("dws", "dws_order_movement", "dws_order", _side(_recomputed(currency), currency, MOVEMENT), _side("dws.dws_order", currency, without_orders)),
         _flow("dws", "dws_order", "dws_channel_day", _side("dws.dws_order", currency, ORDER), _side("dws.dws_channel_day", currency, DAY)),
-        _flow("dws", "dws_order", "dws_customer", _side("dws.dws_order", currency, ordered), _side("dws.dws_customer", currency, CUSTOMER), nobody),
+        _flow(
+            *("dws", "dws_order", "dws_customer", _side("dws.dws_order", currency, ordered), _side("dws.dws_customer", currency, CUSTOMER)),
+            ("orders of nobody known", nobody),
+        ),
+        _flow("dws", "dwd_shipment", "dws_fulfilment_day", _side(parcels, currency, sent), delivered, ("parcels of cancelled or test orders", void)),
+        _flow("dws", "dwd_inventory_snapshot", "dws_inventory_day", stock, listed),
     ]
 
 
@@ -94,10 +105,6 @@ def ads_balances(currency: str) -> list[str]:
     ]
 
 
-def _but_orders(measures: Mapping[str, str]) -> dict[str, str]:
-    return {name: total for name, total in measures.items() if name != "orders"}
-
-
 def _side(relation: str, currency: str, measures: Mapping[str, str]) -> str:
     """SQL: measure, unit, amount of one side of a flow, in one pass over it."""
     parts = (
@@ -106,16 +113,16 @@ def _side(relation: str, currency: str, measures: Mapping[str, str]) -> str:
     return f"select unnest([{', '.join(parts)}], recursive := true) from {relation}"
 
 
-def _flow(layer: str, source: str, target: str, entered: str, left: str, nobody: str | None = None) -> str:
-    """SQL: what `source` holds is what `target` holds; `nobody` is the part of orders that no known person placed."""
+def _flow(layer: str, source: str, target: str, entered: str, left: str, outside: tuple[str, str] | None = None) -> str:
+    """SQL: what `source` holds is what `target` holds; `outside` is the reason for which a part stays out, and the SQL of that part."""
     zero = f"0::{AMOUNT}"
     parts = [
-        f"select measure, unit, amount as total_in, {zero} as total_out, {zero} as nobody from ({entered})",
+        f"select measure, unit, amount as total_in, {zero} as total_out, {zero} as outside from ({entered})",
         f"select measure, unit, {zero}, amount, {zero} from ({left})",
     ]
-    if nobody:
-        parts.append(f"select measure, unit, {zero}, {zero}, amount from ({nobody})")
-    reasons = excluded(("orders of nobody known", "sum(nobody)"))
+    if outside:
+        parts.append(f"select measure, unit, {zero}, {zero}, amount from ({outside[1]})")
+    reasons = excluded((outside[0], "sum(outside)")) if outside else excluded()
     return (
         f"{_head(layer, source, target)} sum(total_in) as total_in, sum(total_out) as total_out, {reasons} as excluded "
         f"from ({' union all '.join(parts)}) group by measure, unit"
@@ -170,9 +177,22 @@ def _by_reason(source: str, target: str, cte: str, entered: str, told: str) -> s
 
 def _recomputed(currency: str) -> str:
     """SQL: the movements that count, their base amounts made again from their own currency and rounded, as there, once a movement."""
-    rate = f"case when m.currency = {quote_text(currency)} then 1::decimal(18, 8) else r.rate end"
+    base = [f"{_base(f'm.{name}_amount', 'm.currency', currency)} as {name}" for name in ("gross", "discount")]
+    return f"(select m.is_return, m.line_count, {', '.join(base)} from dws.dws_order_movement m {_rates('m.currency', currency)} where m.is_counted)"
+
+
+def _parcels(currency: str) -> str:
+    """SQL: every parcel with its cost in the reporting currency, and whether its order counts for nothing."""
     return (
-        f"(select m.is_return, m.line_count, (m.gross_amount * {rate})::decimal(18, 4) as gross, (m.discount_amount * {rate})::decimal(18, 4) as discount "
-        f"from dws.dws_order_movement m left join ref.exchange_rates r on r.currency = m.currency and r.reporting_currency = {quote_text(currency)} "
-        "where m.is_counted)"
+        f"(select {_base('s.cost', 's.currency', currency)} as cost_base, coalesce(h.is_cancelled or h.is_test, false) as is_void from dwd.dwd_shipment s "
+        "left join dwd.dwd_order h on h.source_system = coalesce(s.order_system, s.source_system) and h.order_id = s.order_id "
+        f"{_rates('s.currency', currency)})"
     )
+
+
+def _base(amount: str, own: str, currency: str) -> str:
+    return f"({amount} * case when {own} = {quote_text(currency)} then 1::decimal(18, 8) else r.rate end)::decimal(18, 4)"
+
+
+def _rates(own: str, currency: str) -> str:
+    return f"left join ref.exchange_rates r on r.currency = {own} and r.reporting_currency = {quote_text(currency)}"

@@ -122,6 +122,8 @@ CENT = "update {table} set {column} = {column} + 0.01 where " + ONE
         ("dws", CENT.format(table="dws.dws_order", column="net_amount_base", where="true"), f"{CHAIN[3]}, money_reconciled", "difference 0.01"),
         ("dws", LOST.format(table="dws.dws_order", where="line_count > 0 and is_order"), "dwd_order -> dws_order, rows_reconciled", "orders"),
         ("dws", CENT.format(table="dws.dws_customer", column="net_revenue_base", where="true"), "dws_order -> dws_customer, money_reconciled", "-0.01"),
+        ("dws", CENT.format(table="dws.dws_fulfilment_day", column="cost_base", where="true"), "dwd_shipment -> dws_fulfilment_day, money_reconciled", "-0.01"),
+        ("dws", LOST.format(table="dws.dws_inventory_day", where="true"), "dwd_inventory_snapshot -> dws_inventory_day, rows_reconciled", "snapshots"),
         ("ads", CENT.format(table="ads.ads_channel_day", column="net_revenue_base", where="true"), f"{CHAIN[4]}, money_reconciled", "difference -0.01"),
         ("ads", LOST.format(table="ads.ads_customer_360", where="order_count > 0"), "dws_customer -> ads_customer_360, rows_reconciled", "orders"),
     ],
