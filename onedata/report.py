@@ -100,7 +100,7 @@ def _reconciled(con: duckdb.DuckDBPyConnection) -> list[str]:
         "select layer, count(*), count(*) filter (difference <> 0) from ops_reconciliation where night = (select max(night) from ops_reconciliation) "
         "group by layer order by list_position(['landing', 'ods', 'dim', 'dwd', 'dws', 'ads'], layer)"
     ).fetchall()
-    unknown = con.execute(f"select coalesce(sum(excluded['{UNKNOWN_AT_SOURCE}']), 0)::bigint from ops_reconciliation").fetchone()
+    unknown = con.execute(f"select count(distinct (subject, path)) from ops_reconciliation where excluded['{UNKNOWN_AT_SOURCE}'] > 0").fetchone()
     text = "RECONCILED from file to ADS, rows and money (ops_reconciliation)\n" + table(["layer", "balances", "do not close"], rows)
     if unknown and unknown[0]:
         text += f"\n  {unknown[0]:,} files {UNKNOWN_AT_SOURCE}: their money is checked from ODS on only"

@@ -101,13 +101,13 @@ def _file_money(models: str) -> str:
 def _known_at_source(models: str, monied: Sequence[str]) -> str:
     """Every file with money has control totals, but those that landed before any were kept."""
     feeds = ", ".join(quote_text(feed) for feed in monied)
-    known = "exists (select 1 from ops.control_total c where c.feed = f.feed and c.path = f.path and c.content_hash = f.content_hash)"
-    since = "(select min(arrived_at) from ops.file where (feed, path, content_hash) in (select (feed, path, content_hash) from ops.control_total))"
-    before = excluded((UNKNOWN_AT_SOURCE, f"count(*) filter (where not {known} and coalesce(f.arrived_at < {since}, true))"))
+    known = "(feed, path, content_hash) in (select (feed, path, content_hash) from ops.control_total)"
+    since = f"(select min(arrived_at) from ops.file where {known})"
+    before = excluded((UNKNOWN_AT_SOURCE, f"not known and coalesce(arrived_at < {since}, true)"))
     return (
-        "select 'landing' as layer, any_value(m.model) as model, f.feed as subject, f.ds, null as path, 'files with control totals' as measure, "
-        f"'files' as unit, count(*) as total_in, count(*) filter (where {known}) as total_out, {before} as excluded from ({ARRIVED}) f "
-        f"join {models} on m.feed = f.feed where f.feed in ({feeds}) and f.accepted + f.duplicate > 0 group by f.feed, f.ds"
+        "select 'landing' as layer, m.model, feed as subject, ds, path, 'control totals' as measure, 'files' as unit, 1 as total_in, "
+        f"known::integer as total_out, {before} as excluded from (select *, {known} as known from ({ARRIVED})) join {models} using (feed) "
+        f"where feed in ({feeds}) and accepted + duplicate > 0"
     )
 
 

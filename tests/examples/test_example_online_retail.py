@@ -105,10 +105,6 @@ def test_a_day_delivered_again_is_counted_as_duplicates(again: Story) -> None:
     assert ask(again.warehouse, "select count(*), bool_and(received = duplicate and accepted = 0) from ops.file where status = 'repeated'") == [(1, True)]
 
 
-def _pence(amount: object) -> Decimal:
-    return Decimal(str(amount)).quantize(Decimal("0.01"))
-
-
 def test_the_money_is_carried_from_step_to_step_to_the_last_digit(whole: Story) -> None:
     steps = ask(
         whole.published,
@@ -121,3 +117,7 @@ def test_the_money_is_carried_from_step_to_step_to_the_last_digit(whole: Story) 
 
 def test_every_balance_closes(whole: Story) -> None:
     assert ask(whole.published, "select count(*) from ops_reconciliation where difference <> 0") == [(0,)]
+
+
+def _pence(amount: object) -> Decimal:
+    return Decimal(str(amount)).quantize(Decimal("0.01"))

@@ -43,8 +43,9 @@ def test_the_report_names_what_was_built_received_quarantined_and_measured(tmp_p
         con.execute("create table ops_file (feed varchar, received bigint, accepted bigint, quarantined bigint, duplicate bigint)")
         con.execute("insert into ops_file values ('survey', 10, 7, 2, 1)")
         con.execute(
-            "create table ops_reconciliation as select date '2026-01-05' as night, layer, map {'landed before control totals were kept': files} as excluded, "
-            "0 as difference from (values ('dwd', 0), ('landing', 2), ('landing', 0)) t(layer, files)"
+            "create table ops_reconciliation as select date '2026-01-05' as night, layer, 'survey' as subject, path, 0 as difference, "
+            "case when path = 'a.csv' then map {'landed before control totals were kept': 1} else map([]::varchar[], []::integer[]) end as excluded "
+            "from (values ('dwd', null), ('landing', 'a.csv'), ('landing', 'b.csv')) t(layer, path)"
         )
         con.execute("create table ops_quarantine as select 'survey' as feed, 'a.csv' as path, 'score_type' as rule, 2::bigint as rows")
         con.execute(
@@ -61,7 +62,7 @@ def test_the_report_names_what_was_built_received_quarantined_and_measured(tmp_p
         "survey 1 10 7 2 1",
         "landing 2 0",
         "dwd 1 0",
-        "2 files landed before control totals were kept: their money is checked from ODS on only",
+        "1 files landed before control totals were kept: their money is checked from ODS on only",
         "survey a.csv score_type 2",
         "net_revenue not available CNY no costs",
         "orders 1,234 count",

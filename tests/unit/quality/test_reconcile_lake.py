@@ -85,7 +85,7 @@ def test_every_way_of_counting_is_a_balance(shop: SmallRetailer) -> None:
         ("landing", "rows"): (4, 1, {"quarantined": 2, "duplicate": 1}),
         ("landing", "rows kept in quarantine"): (2, 2, {}),
         ("landing", "rows in deliveries"): (1, 1, {}),
-        ("landing", "files with control totals"): (1, 1, {}),
+        ("landing", "control totals"): (1, 1, {}),
         ("landing", "amount"): (Decimal("17.2"), Decimal("10.1"), {"quarantined": -3, "duplicate": Decimal("10.1")}),
         ("ods", "rows"): (1, 1, {}),
         ("ods", "amount"): (Decimal("10.1"), Decimal("10.1"), {}),
@@ -169,7 +169,7 @@ def test_a_file_without_control_totals_after_others_had_them_closes_the_gate(sho
     known(shop)
     check(shop)
     deliver(shop, "O9,1,1,CNY", night=NEXT)
-    assert "files with control totals for 2026-01-06: 1 in, 0 out, nothing excluded: difference 1" in broken(shop, NEXT)["rows_reconciled"]
+    assert "control totals in payments/2026-01-06.csv for 2026-01-06: 1 in, 0 out, nothing excluded: difference 1" in broken(shop, NEXT)["rows_reconciled"]
 
 
 def test_a_repeated_file_is_duplicate_in_every_balance(shop: SmallRetailer) -> None:
@@ -181,6 +181,7 @@ def test_a_repeated_file_is_duplicate_in_every_balance(shop: SmallRetailer) -> N
     assert broken(shop, NEXT) == {}
     assert shop.con.execute("select measure, total_in, excluded from ops.reconciliation where ds = ? and path is not null order by 1", [NEXT]).fetchall() == [
         ("amount", Decimal("17.2"), {"duplicate": Decimal("17.2")}),
+        ("control totals", 1, {}),
         ("rows", 4, {"duplicate": 4}),
     ]
 
