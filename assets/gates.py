@@ -10,6 +10,7 @@ from assets.identity import ONEID_KEY
 from assets.ingest import landing_key, markdown
 from assets.nights import night_of
 from assets.publish import CANDIDATE_KEY
+from assets.reconciliation import reconciliation_gates
 from assets.resources import Warehouse
 from assets.warehouse import DBT_LAYERS, LayerTranslator
 from onedata.contracts.model import Rule
@@ -51,6 +52,7 @@ def gate_checks(retailer: Retailer, dbt: Dbt, translator: LayerTranslator) -> li
         *[_layer_gate(dbt, translator, layer) for layer in DBT_LAYERS],
         _oneid_gate(),
         _published_gate(retailer),
+        *reconciliation_gates(retailer, dbt, translator),
     ]
 
 

@@ -22,6 +22,7 @@ from onedata.contracts.model import SQL_TYPES, Classification, Column, ContractE
 from onedata.contracts.repairs import parse_drift, parse_repairs
 from onedata.contracts.rules import parse_rules
 from onedata.contracts.strict_yaml import read_mapping
+from onedata.contracts.totals import parse_totals
 from onedata.contracts.versions import SEMANTIC
 
 _OBJECT_PROPERTIES = ("entity", "records", "where", "timezone", "rowKey", "quarantineTolerance", "onDrift", "watermark", "lookback")
@@ -88,8 +89,7 @@ def _entity(content: Mapping[str, Any], file: Path) -> Entity:
     for name in ("entity", "title", "grain", "owner", "key", "columns"):
         _need(content, name, str(file))
     columns = tuple(_column(item, file) for item in content["columns"])
-    names = [column.name for column in columns]
-    _known([*content["key"], *([content["version"]] if content.get("version") else [])], names, f"{file}: key, version")
+    _known([*content["key"], *([content["version"]] if content.get("version") else [])], [column.name for column in columns], f"{file}: key, version")
     return Entity(
         name=content["entity"],
         title=content["title"],
@@ -98,6 +98,7 @@ def _entity(content: Mapping[str, Any], file: Path) -> Entity:
         key=tuple(content["key"]),
         version=content.get("version"),
         columns=columns,
+        totals=parse_totals(content.get("totals"), columns, file),
     )
 
 

@@ -55,6 +55,14 @@ class Column:
 
 
 @dataclass(frozen=True)
+class Total:
+    """An amount of money that is carried from file to ADS to the cent: `amount` is SQL over the entity's columns, in the row's currency."""
+
+    name: str
+    amount: str
+
+
+@dataclass(frozen=True)
 class Entity:
     """A canonical entity: what several feeds may fill. `key` is unique within one source system."""
 
@@ -65,6 +73,7 @@ class Entity:
     key: tuple[str, ...]
     version: str | None
     columns: tuple[Column, ...]
+    totals: tuple[Total, ...] = ()
 
     def column(self, name: str) -> Column:
         return next(column for column in self.columns if column.name == name)

@@ -9,8 +9,9 @@ import duckdb
 import pyarrow as pa
 
 from onedata.contracts.model import Feed
+from onedata.landing.control_totals import control_totals_sql, repeated_totals_sql
 from onedata.landing.files import Repeat
-from onedata.landing.stage import BAD, DUPLICATE, GOOD, Delivery
+from onedata.landing.stage import BAD, DUPLICATE, GOOD, WRITTEN, Delivery
 from onedata.readers import FileProblem, Reading, SourceFile
 from onedata.settings import Settings
 
@@ -125,8 +126,10 @@ def _counts(con: duckdb.DuckDBPyConnection) -> dict[str, Counts]:
 def _book_rows(con: duckdb.DuckDBPyConnection, delivery: Delivery, readable: Sequence[SourceFile]) -> None:
     feed = delivery.feed
     names, hashes = [file.relative for file in readable], [file.content_hash for file in readable]
-    known = pa.table({"path": pa.array(names, pa.string()), "content_hash": pa.array(hashes, pa.string())})
-    con.register("landing_files", known)
+    nights = pa.array([delivery.ds] * len(names), pa.date32())
+    batches = pa.array([delivery.batch] * len(names), pa.string())
+    known = {"path": pa.array(names, pa.string()), "content_hash": pa.array(hashes, pa.string()), "batch_id": batches, "ds": nights}
+    con.register("landing_files", pa.table(known))
     con.execute(
         "insert into ops.quarantine select ?, ?, q._file, q._row, q.rule, q.reason, q.raw, ?, f.content_hash, ? "
         "from landing_quarantine q join landing_files f on f.path = q._file",
@@ -141,6 +144,9 @@ def _book_rows(con: duckdb.DuckDBPyConnection, delivery: Delivery, readable: Seq
         f"insert into ops.delivery select ?, ?, ?, ?, 'staged', count(*), ?, null, ? from {GOOD}",
         [delivery.batch, feed.name, feed.entity.name, delivery.ds, delivery.arrived_at, list(delivery.replaced)],
     )
+    totals = control_totals_sql(feed, f"(from {WRITTEN} union all from {BAD})", GOOD, BAD, DUPLICATE)
+    if totals:
+        con.execute(totals)
     con.unregister("landing_files")
 
 
@@ -166,6 +172,7 @@ def book_repeat(con: duckdb.DuckDBPyConnection, feed: Feed, repeat: Repeat, arri
     message = f"the same content as {repeat.known_as}: every row counts as a duplicate"
     counts = (received, 0, 0, received)
     _insert_file(con, feed, arrived_at, repeat.file, batch, "repeated", counts, message, None, None)
+    con.execute(repeated_totals_sql(feed, repeat.file.relative, repeat.file.ds, repeat.file.content_hash, repeat.known_as))
     landed.add(repeat.file.ds, counts, batch)
 
 

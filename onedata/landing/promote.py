@@ -51,7 +51,8 @@ def _accept(con: duckdb.DuckDBPyConnection, batch: str) -> None:
                 f"and t.{arrived} < d.landed_at",
                 [batch],
             )
-        con.execute("delete from ops.repair where batch_id in (select unnest(replaces) from ops.delivery where batch_id = ?)", [batch])
+        for table in ("repair", "control_total"):
+            con.execute(f"delete from ops.{table} where batch_id in (select unnest(replaces) from ops.delivery where batch_id = ?)", [batch])
 
 
 def has_replaced(con: duckdb.DuckDBPyConnection) -> bool:

@@ -71,6 +71,25 @@ OPS_VIEWS: Mapping[str, tuple[str, str, Mapping[str, str]]] = {
             "checked_at": "When it was checked (UTC).",
         },
     ),
+    "ops_reconciliation": (
+        "Every balance from file to ADS, as last drawn each night: total_in = total_out + excluded + difference, and the difference is 0.",
+        "select night, layer, model, subject, ds, path, measure, unit, total_in, total_out, excluded, difference from ops.reconciliation "
+        "qualify checked_at = max(checked_at) over (partition by night, layer, subject, ds, path)",
+        {
+            "night": "Night of the run.",
+            "layer": "landing (files and deliveries), ods (the lake), dim, dwd, dws or ads.",
+            "model": "Table the rows and the money arrive in.",
+            "subject": "Feed, or the tables the balance is drawn between.",
+            "ds": "Night the rows are for; empty where the balance is over all nights.",
+            "path": "File, below the source folder; empty where the balance is over more than one.",
+            "measure": "What is counted or added up.",
+            "unit": "rows, files or orders; for money the ISO 4217 code of its currency (XXX where a row names none).",
+            "total_in": "What came in.",
+            "total_out": "What came out.",
+            "excluded": "What was left out on purpose, by reason.",
+            "difference": "What is missing (or, negative, too much): total_in - total_out - excluded.",
+        },
+    ),
 }
 
 
