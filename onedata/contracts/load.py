@@ -28,7 +28,7 @@ from onedata.contracts.model import (
     Rule,
     references,
 )
-from onedata.contracts.rules import parse_rules
+from onedata.contracts.rules import parse_rules, parse_trends
 
 FORMATS: Mapping[str, tuple[str, ...]] = {
     "csv": ("delimiter", "quote", "encoding"),
@@ -38,7 +38,7 @@ FORMATS: Mapping[str, tuple[str, ...]] = {
 }
 ENCODINGS = ("utf-8", "utf-16", "latin-1")
 NESTED: Mapping[str, tuple[str, ...]] = {"records": ("jsonl", "xml"), "where": ("xml",)}
-_OBJECT_PROPERTIES = ("entity", "records", "where", "timezone", "rowKey", "quarantineTolerance")
+_OBJECT_PROPERTIES = ("entity", "records", "where", "timezone", "rowKey", "quarantineTolerance", "trends")
 _CONTRACT_PROPERTIES = ("unmapped",)
 _FIELD_KEYS = ("name", "physicalName", "transformLogic", "required", "logicalType", "logicalTypeOptions", "quality", "description")
 
@@ -234,6 +234,7 @@ def _feed(content: Mapping[str, Any], item: Mapping[str, Any], location: Locatio
         tolerance=_number(custom.get("quarantineTolerance", 0.05), f"{where}: quarantineTolerance"),
         every_days=int(_number(frequency["value"], f"{file}: slaProperties: frequency")) if frequency.get("unit") == "d" else None,
         known_fields=frozenset(),
+        trends=parse_trends(custom.get("trends", {}), f"{where}: trends"),
         retention=" ".join(str(sla["retention"].get(part, "")) for part in ("value", "unit")).strip() if "retention" in sla else "",
     )
     _check_feed(feed, where)

@@ -112,6 +112,14 @@ class Location:
 
 
 @dataclass(frozen=True)
+class Trends:
+    """How a feed's nights are compared with the nights before: what a deviation does, and by what factor every band is widened."""
+
+    severity: Severity = "warning"
+    tolerance: float = 1.0
+
+
+@dataclass(frozen=True)
 class Feed:
     """One schema object of one contract: what lands in one place of the lake."""
 
@@ -135,6 +143,8 @@ class Feed:
     retention: str
     known_fields: frozenset[str]
     """Every source field the contract speaks of: those any of its feeds reads, and those it leaves unmapped on purpose."""
+    trends: Trends | None = Trends()
+    """None where the contract switches them off."""
 
     @property
     def source_fields(self) -> tuple[str, ...]:

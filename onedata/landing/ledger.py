@@ -6,6 +6,8 @@ gate) -> accepted (in the lake) -> applied (published). Whatever has not been ac
 
 import duckdb
 
+from onedata.landing.gate_tables import create_gate_tables
+
 DDL = """
 create schema if not exists ops;
 create table if not exists ops.file (
@@ -35,11 +37,6 @@ create table if not exists ops.drift (
     message varchar not null, content_hash varchar not null
 );
 comment on table ops.drift is 'Differences between a file''s columns and its contract that did not stop the file.';
-create table if not exists ops.gate (
-    run_id varchar not null, night date not null, stage varchar not null, subject varchar not null, rule varchar not null,
-    severity varchar not null, passed boolean not null, observed varchar, message varchar not null, checked_at timestamp not null
-);
-comment on table ops.gate is 'Every quality check of every night: stage, subject, rule, what was observed.';
 create table if not exists ops.night (
     night date not null, run_id varchar not null, started_at timestamp not null, finished_at timestamp not null,
     cpu_seconds double not null, peak_memory_mb double not null
@@ -57,3 +54,4 @@ create or replace view ops.pending_batch as
 def create_ledger(con: duckdb.DuckDBPyConnection) -> None:
     """Create what is missing of the schema `ops`."""
     con.execute(DDL)
+    create_gate_tables(con)

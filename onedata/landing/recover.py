@@ -29,6 +29,7 @@ def recover(con: duckdb.DuckDBPyConnection, settings: Settings, feed: str, entit
             [feed, feed, unfinished],
         )
         con.execute("delete from ops.file where feed = ? and (batch_id in (select unnest(?::varchar[])) or batch_id is null)", [feed, unfinished])
+        con.execute("delete from ops.profile where feed = ? and batch_id in (select unnest(?::varchar[]))", [feed, unfinished])
         con.execute("delete from ops.delivery where feed = ? and batch_id in (select unnest(?::varchar[]))", [feed, unfinished])
     accepted = {f"{row[0]}.parquet" for row in con.execute("select batch_id from ops.delivery where feed = ?", [feed]).fetchall()}
     _sweep(settings.staged / feed, set())

@@ -1,0 +1,152 @@
+"""How many rows break each rule, in as few scans as can be.
+
+Three ways, cheapest first. What the statistics of the storage prove costs no scan: DuckDB answers `count(column)`, `min` and `max` from the
+metadata of Parquet files and tables, so a column without nulls or a number within its bounds is proven without reading it. The other row rules are
+one aggregate scan together, a rule in SQL is its own query. Uniqueness goes by 64-bit hashes: as many different hashes as rows prove that no key
+comes twice; only where that fails (or two keys share a hash) are the keys themselves grouped.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import duckdb
+
+from onedata.contracts.model import Rule
+from onedata.landing.rows import violates
+
+FEW_ROWS = 100_000  # grouping so few is cheaper than being clever
+MOST_HASHES = 32_000_000  # 256 MB in memory; above, DuckDB groups them and spills to disk
+HEAD_ROWS = 2_048
+
+
+class CheckError(RuntimeError):
+    """A check could not be evaluated: a wrong column or query, not bad data."""
+
+
+@dataclass(frozen=True)
+class _Extremes:
+    """A proof by the column's smallest and largest value, as SQL that is true where some row may break the rule."""
+
+    rule: int
+    sql: str
+
+
+def count_bad_rows(con: duckdb.DuckDBPyConnection, subject: str, relation: str, rules: Sequence[Rule]) -> list[int]:
+    """For each rule the number of rows of `relation` that break it: for rowCount the number of rows, for duplicateValues of keys that come twice.
+
+    Args:
+        con: The connection that knows the relation.
+        subject: The feed, entity or model, for the error text.
+        relation: A table, view or query in parentheses.
+        rules: What to count.
+
+    Raises:
+        CheckError: a rule names a column that is not there, or its query is no SQL; the text names the rule.
+    """
+    try:
+        return _count(con, relation, rules)
+    except duckdb.Error as error:
+        for rule in rules:
+            try:
+                _count(con, relation, [rule])
+            except duckdb.Error as own:
+                raise CheckError(f"{subject}, rule {rule.name}: {own}") from own
+        raise CheckError(f"{subject}: {error}") from error
+
+
+def _count(con: duckdb.DuckDBPyConnection, relation: str, rules: Sequence[Rule]) -> list[int]:
+    rows, nulls, harmless = _by_statistics(con, relation, rules)
+    counts: dict[int, int] = {}
+    scanned: dict[int, str] = {}
+    for number, rule in enumerate(rules):
+        missing = [nulls[column] for column in rule.columns] if rule.metric == "nullValues" else []
+        if rule.metric == "rowCount":
+            counts[number] = rows
+        elif number in harmless or (missing and not any(missing)):
+            counts[number] = 0
+        elif len(missing) == 1:
+            counts[number] = missing[0]
+        elif rule.metric == "duplicateValues":
+            counts[number] = _duplicate_keys(con, relation, rule, rows)
+        elif rule.metric == "sql":
+            counts[number] = _number_of(con, unexpected_rows(rule, relation))
+        else:
+            scanned[number] = f"count(*) filter (where {_predicate(rule)})"
+    if scanned:
+        found = con.execute(f"select {', '.join(scanned.values())} from {relation}").fetchone()
+        assert found is not None
+        counts |= dict(zip(scanned, found, strict=True))
+    return [counts[number] for number in range(len(rules))]
+
+
+def _by_statistics(con: duckdb.DuckDBPyConnection, relation: str, rules: Sequence[Rule]) -> tuple[int, dict[str, int], set[int]]:
+    """Rows, nulls by column of the null rules, and the numbers of the range rules that hold for smallest and largest value."""
+    required = list(dict.fromkeys(column for rule in rules if rule.metric == "nullValues" for column in rule.columns))
+    types = {name: kind for name, kind, *_ in con.execute(f"describe select * from {relation}").fetchall()}
+    extremes = [
+        _Extremes(number, proof)
+        for number, rule in enumerate(rules)
+        if rule.metric == "invalidValues"
+        for proof in [_outside(rule, types)]
+        if proof is not None
+    ]
+    parts = ["count(*)", *[f"count({column})" for column in required], *[item.sql for item in extremes]]
+    found = con.execute(f"select {', '.join(parts)} from {relation}").fetchone()
+    assert found is not None
+    nulls = {column: found[0] - count for column, count in zip(required, found[1 : len(required) + 1], strict=True)}
+    return found[0], nulls, {item.rule for item, broken in zip(extremes, found[len(required) + 1 :], strict=True) if not broken}
+
+
+def _outside(rule: Rule, types: dict[str, str]) -> str | None:
+    """SQL that is false where the column's extremes prove that every value is within the rule's bounds; text has no such order."""
+    column = rule.columns[0]
+    if not set(rule.arguments) <= {"minimum", "maximum"} or types.get(column.strip('"'), "VARCHAR").startswith("VARCHAR"):
+        return None
+    bounds = {"minimum": f"min({column}) < {rule.arguments.get('minimum')}", "maximum": f"max({column}) > {rule.arguments.get('maximum')}"}
+    return f"coalesce({' or '.join(bounds[name] for name in rule.arguments) or 'false'}, false)"
+
+
+def _duplicate_keys(con: duckdb.DuckDBPyConnection, relation: str, rule: Rule, rows: int) -> int:
+    if FEW_ROWS < rows <= MOST_HASHES and _is_unique(con, relation, rule):
+        return 0
+    return _number_of(con, unexpected_rows(rule, relation))
+
+
+def _number_of(con: duckdb.DuckDBPyConnection, query: str) -> int:
+    row = con.execute(f"select count(*) from ({query})").fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def _is_unique(con: duckdb.DuckDBPyConnection, relation: str, rule: Rule) -> bool:
+    """Whether hashes prove that no key comes twice: those of the key's one telling column where it has one, else those of the whole key."""
+    counts = ", ".join(f"count(distinct {column})" for column in rule.columns)
+    head = con.execute(f"select count(*), {counts} from (select {', '.join(rule.columns)} from {relation} limit {HEAD_ROWS})").fetchone()
+    assert head is not None
+    telling = [column for column, count in zip(rule.columns, head[1:], strict=True) if count == head[0]]
+    tries = [*telling[:1], ", ".join(rule.columns)]
+    for columns in dict.fromkeys(tries):
+        hashes = con.execute(f"select hash({columns}) as h from {relation} where {_present(rule)}").pl()["h"]
+        if hashes.n_unique() == len(hashes):
+            return True
+    return False
+
+
+def _present(rule: Rule) -> str:
+    return " and ".join(f"{column} is not null" for column in rule.columns)
+
+
+def _predicate(rule: Rule) -> str:
+    if rule.metric == "nullValues":
+        return " or ".join(f"{column} is null" for column in rule.columns)
+    return violates(rule, rule.columns[0])
+
+
+def unexpected_rows(rule: Rule, relation: str) -> str:
+    """A query that returns the rows of `relation` breaking `rule` (a group of equal keys is one row)."""
+    columns = ", ".join(rule.columns)
+    if rule.metric == "sql":
+        return str(rule.arguments["query"]).replace("{object}", relation)
+    if rule.metric == "duplicateValues":
+        return f"select {columns}, count(*) as copies from {relation} where {_present(rule)} group by {columns} having count(*) > 1"
+    return f"select {'*' if rule.metric == 'nullValues' else columns} from {relation} where {_predicate(rule)}"
