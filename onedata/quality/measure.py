@@ -67,7 +67,7 @@ def _count(con: duckdb.DuckDBPyConnection, relation: str, rules: Sequence[Rule])
         elif len(missing) == 1:
             counts[number] = missing[0]
         elif rule.metric == "duplicateValues":
-            counts[number] = _duplicate_keys(con, relation, rule, rows)
+            counts[number] = _duplicate_keys(con, relation, rule, rows, any(nulls[column] for column in rule.columns))
         elif rule.metric == "sql":
             counts[number] = _number_of(con, unexpected_rows(rule, relation))
         else:
@@ -80,8 +80,8 @@ def _count(con: duckdb.DuckDBPyConnection, relation: str, rules: Sequence[Rule])
 
 
 def _by_statistics(con: duckdb.DuckDBPyConnection, relation: str, rules: Sequence[Rule]) -> tuple[int, dict[str, int], set[int]]:
-    """Rows, nulls by column of the null rules, and the numbers of the range rules that hold for smallest and largest value."""
-    required = list(dict.fromkeys(column for rule in rules if rule.metric == "nullValues" for column in rule.columns))
+    """Rows, nulls by column of the null and key rules, and the numbers of the range rules that hold for smallest and largest value."""
+    required = list(dict.fromkeys(column for rule in rules if rule.metric in ("nullValues", "duplicateValues") for column in rule.columns))
     types = {name: kind for name, kind, *_ in con.execute(f"describe select * from {relation}").fetchall()}
     extremes = [
         _Extremes(number, proof)
@@ -106,8 +106,8 @@ def _outside(rule: Rule, types: dict[str, str]) -> str | None:
     return f"coalesce({' or '.join(bounds[name] for name in rule.arguments) or 'false'}, false)"
 
 
-def _duplicate_keys(con: duckdb.DuckDBPyConnection, relation: str, rule: Rule, rows: int) -> int:
-    if FEW_ROWS < rows <= MOST_HASHES and _is_unique(con, relation, rule):
+def _duplicate_keys(con: duckdb.DuckDBPyConnection, relation: str, rule: Rule, rows: int, incomplete: bool) -> int:
+    if FEW_ROWS < rows <= MOST_HASHES and _is_unique(con, relation, rule, incomplete):
         return 0
     return _number_of(con, unexpected_rows(rule, relation))
 
@@ -118,15 +118,19 @@ def _number_of(con: duckdb.DuckDBPyConnection, query: str) -> int:
     return int(row[0])
 
 
-def _is_unique(con: duckdb.DuckDBPyConnection, relation: str, rule: Rule) -> bool:
-    """Whether hashes prove that no key comes twice: those of the key's one telling column where it has one, else those of the whole key."""
+def _is_unique(con: duckdb.DuckDBPyConnection, relation: str, rule: Rule, incomplete: bool) -> bool:
+    """Whether hashes prove that no key comes twice: those of the key's one telling column where it has one, else those of the whole key.
+
+    `incomplete` keys, with a column missing, are no keys; to look for them all columns are read, so it is not done where there are none.
+    """
     counts = ", ".join(f"count(distinct {column})" for column in rule.columns)
     head = con.execute(f"select count(*), {counts} from (select {', '.join(rule.columns)} from {relation} limit {HEAD_ROWS})").fetchone()
     assert head is not None
     telling = [column for column, count in zip(rule.columns, head[1:], strict=True) if count == head[0]]
     tries = [*telling[:1], ", ".join(rule.columns)]
+    where = f"where {_present(rule)}" if incomplete else ""
     for columns in dict.fromkeys(tries):
-        hashes = con.execute(f"select hash({columns}) as h from {relation} where {_present(rule)}").pl()["h"]
+        hashes = con.execute(f"select hash({columns}) as h from {relation} {where}").pl()["h"]
         if hashes.n_unique() == len(hashes):
             return True
     return False

@@ -17,8 +17,8 @@ from onedata.readers.base import escape_glob
 from onedata.settings import Settings
 from onedata.sql import quote_text, transaction
 
-SAMPLE_ROWS = 50_000
-BLOCKS = 8
+SAMPLE_ROWS = 20_000
+BLOCKS = 5
 MOST_VALUES = 50  # of a text column whose values are listed
 REPEATED = 0.1  # and the largest share of different values it may have
 QUANTILES = {"p05": 0.05, "p25": 0.25, "p50": 0.5, "p75": 0.75, "p95": 0.95}
@@ -31,10 +31,10 @@ def staged_files(settings: Settings, feed: str, batch: str) -> list[Path]:
     return [staged_file(settings, feed, batch)]
 
 
-def staged_relation(settings: Settings, feed: str, batches: Sequence[str]) -> str:
-    """SQL of the staged rows of some deliveries."""
+def staged_relation(settings: Settings, feed: str, batches: Sequence[str], function: str = "read_parquet") -> str:
+    """SQL of the staged rows of some deliveries, or what another of DuckDB's functions says of their files."""
     files = [file for batch in batches for file in staged_files(settings, feed, batch)]
-    return f"read_parquet([{', '.join(quote_text(escape_glob(str(file))) for file in files)}])"
+    return f"{function}([{', '.join(quote_text(escape_glob(str(file))) for file in files)}])"
 
 
 def profile_delivery(con: duckdb.DuckDBPyConnection, settings: Settings, feed: Feed, ds: date, batch: str) -> int:
@@ -47,15 +47,14 @@ def profile_delivery(con: duckdb.DuckDBPyConnection, settings: Settings, feed: F
     """
     relation = staged_relation(settings, feed.name, [batch])
     columns = [item.column for item in feed.fields]
-    counted = con.execute(f"select count(*), min(_row), max(_row), {', '.join(f'count({column.name})' for column in columns)} from {relation}").fetchone()
+    rows, first, last, nulls = _from_metadata(con, staged_relation(settings, feed.name, [batch], "parquet_metadata"))
     received = con.execute("select sum(received) from ops.file where feed = ? and batch_id = ? and status = 'landed'", [feed.name, batch]).fetchone()
-    assert counted is not None and received is not None
-    rows, first, last, *present = counted
+    assert received is not None
     metrics: list[Metric] = [("", "received", float(received[0] or 0)), ("", "rows", float(rows))]
     with transaction(con):
         forget_profiles(con, [batch])
         if rows:
-            metrics += [(column.name, "null_share", 1 - count / rows) for column, count in zip(columns, present, strict=True)]
+            metrics += [(column.name, "null_share", nulls[column.name] / rows) for column in columns]
             names = ", ".join(column.name for column in columns)
             con.register("profile_sample", con.execute(_sample(relation, names, rows, first, last)).to_arrow_table())
             described = _describe(con, columns, ds)
@@ -65,6 +64,18 @@ def profile_delivery(con: duckdb.DuckDBPyConnection, settings: Settings, feed: F
         values = ", ".join(f"({quote_text(column)}, {quote_text(metric)}, {value!r}::double)" for column, metric, value in metrics if math.isfinite(value))
         con.execute(f"insert into ops.profile select ?, ?, ?, c, m, '', v from (values {values}) t(c, m, v)", [feed.name, ds, batch])
     return int(rows)
+
+
+def _from_metadata(con: duckdb.DuckDBPyConnection, metadata: str) -> tuple[int, int, int, dict[str, int]]:
+    """Rows, first and last row number, nulls by column, without reading a value: DuckDB writes them for every row group."""
+    found = con.execute(
+        "select path_in_schema, sum(num_values)::bigint, sum(stats_null_count)::bigint, "
+        "min(try_cast(stats_min_value as bigint)), max(try_cast(stats_max_value as bigint)) "
+        f"from {metadata} group by 1"
+    ).fetchall()
+    by_column = {name: rest for name, *rest in found}
+    rows, _, first, last = by_column.get("_row", (0, 0, 0, 0))
+    return rows, first, last, {name: nulls for name, (_, nulls, *_) in by_column.items()}
 
 
 def forget_profiles(con: duckdb.DuckDBPyConnection, batches: Sequence[str]) -> None:
