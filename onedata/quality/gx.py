@@ -10,6 +10,7 @@ import os
 import warnings
 from collections.abc import Mapping, Sequence
 from functools import cached_property
+from html import escape
 from typing import Any
 
 import duckdb
@@ -143,6 +144,34 @@ class Gatekeeper:
         names = [column[0] for column in cursor.description or []]
         sample = "; ".join(", ".join(f"{name}={value}" for name, value in zip(names, row, strict=True)) for row in cursor.fetchall())
         return f"{in_words(rule)}: {count} rows break it, first: {sample}"
+
+
+def render_results(results: Sequence[CheckResult]) -> str:
+    """The results as HTML by Great Expectations' Data Docs renderer, a section a subject; without its page, which loads from other hosts."""
+    from great_expectations.core.expectation_validation_result import ExpectationSuiteValidationResult, ExpectationValidationResult
+    from great_expectations.expectations.expectation_configuration import ExpectationConfiguration
+    from great_expectations.render.renderer.page_renderer import ValidationResultsPageRenderer
+    from great_expectations.render.view import DefaultJinjaSectionView
+
+    validations = [
+        ExpectationValidationResult(
+            success=result.passed,
+            expectation_config=ExpectationConfiguration(
+                type="expect_column_max_to_be_between",
+                kwargs={"column": result.subject},
+                # The renderer takes a description for HTML.
+                description=escape(f"{result.rule}: {result.description}" + ("" if result.severity == "error" else " (warning)")),
+                severity=SEVERITIES[result.severity],
+            ),
+            result={"observed_value": f"{result.observed or '-'}" + (f" (expected {result.expected})" if result.expected else "")},
+        )
+        for result in results
+    ]
+    suite = ExpectationSuiteValidationResult(all(result.passed for result in results), validations, "gate", statistics={})
+    # The first section is an overview that links to pages there are none of.
+    sections = ValidationResultsPageRenderer().render(suite).to_json_dict()["sections"][1:]
+    view = DefaultJinjaSectionView()
+    return "".join(view.render({"section": section, "section_loop": {"index": number}}) for number, section in enumerate(sections, 1))
 
 
 def _worst(rule: Rule, row_counts: Sequence[int]) -> int:

@@ -7,7 +7,6 @@ comes twice; only where that fails (or two keys share a hash) are the keys thems
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import duckdb
 
@@ -21,14 +20,6 @@ HEAD_ROWS = 2_048
 
 class CheckError(RuntimeError):
     """A check could not be evaluated: a wrong column or query, not bad data."""
-
-
-@dataclass(frozen=True)
-class _Extremes:
-    """A proof by the column's smallest and largest value, as SQL that is true where some row may break the rule."""
-
-    rule: int
-    sql: str
 
 
 def count_bad_rows(con: duckdb.DuckDBPyConnection, subject: str, relation: str, rules: Sequence[Rule]) -> list[int]:
@@ -82,26 +73,17 @@ def _count(con: duckdb.DuckDBPyConnection, relation: str, rules: Sequence[Rule])
 def _by_statistics(con: duckdb.DuckDBPyConnection, relation: str, rules: Sequence[Rule]) -> tuple[int, dict[str, int], set[int]]:
     """Rows, nulls by column of the null and key rules, and the numbers of the range rules that hold for smallest and largest value."""
     required = list(dict.fromkeys(column for rule in rules if rule.metric in ("nullValues", "duplicateValues") for column in rule.columns))
-    types = {name: kind for name, kind, *_ in con.execute(f"describe select * from {relation}").fetchall()}
-    extremes = [
-        _Extremes(number, proof)
-        for number, rule in enumerate(rules)
-        if rule.metric == "invalidValues"
-        for proof in [_outside(rule, types)]
-        if proof is not None
-    ]
-    parts = ["count(*)", *[f"count({column})" for column in required], *[item.sql for item in extremes]]
+    ranges = {number: _outside(rule) for number, rule in enumerate(rules) if rule.metric == "invalidValues" and set(rule.arguments) <= {"minimum", "maximum"}}
+    parts = ["count(*)", *[f"count({column})" for column in required], *ranges.values()]
     found = con.execute(f"select {', '.join(parts)} from {relation}").fetchone()
     assert found is not None
     nulls = {column: found[0] - count for column, count in zip(required, found[1 : len(required) + 1], strict=True)}
-    return found[0], nulls, {item.rule for item, broken in zip(extremes, found[len(required) + 1 :], strict=True) if not broken}
+    return found[0], nulls, {number for number, broken in zip(ranges, found[len(required) + 1 :], strict=True) if not broken}
 
 
-def _outside(rule: Rule, types: dict[str, str]) -> str | None:
-    """SQL that is false where the column's extremes prove that every value is within the rule's bounds; text has no such order."""
+def _outside(rule: Rule) -> str:
+    """SQL that is false where the column's smallest and largest value prove that every value is within the rule's bounds."""
     column = rule.columns[0]
-    if not set(rule.arguments) <= {"minimum", "maximum"} or types.get(column.strip('"'), "VARCHAR").startswith("VARCHAR"):
-        return None
     bounds = {"minimum": f"min({column}) < {rule.arguments.get('minimum')}", "maximum": f"max({column}) > {rule.arguments.get('maximum')}"}
     return f"coalesce({' or '.join(bounds[name] for name in rule.arguments) or 'false'}, false)"
 
