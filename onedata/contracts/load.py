@@ -20,12 +20,12 @@ from onedata.contracts.expressions import check_expressions
 from onedata.contracts.location import NESTED, location_of, read_location
 from onedata.contracts.model import SQL_TYPES, Classification, Column, ContractError, Entity, Feed, Field, Identifier, Location, Rule, references
 from onedata.contracts.repairs import parse_drift, parse_repairs
-from onedata.contracts.rules import parse_rules
+from onedata.contracts.rules import parse_rules, parse_trends
 from onedata.contracts.strict_yaml import read_mapping
 from onedata.contracts.totals import parse_totals
 from onedata.contracts.versions import SEMANTIC
 
-_OBJECT_PROPERTIES = ("entity", "records", "where", "timezone", "rowKey", "quarantineTolerance", "onDrift", "watermark", "lookback")
+_OBJECT_PROPERTIES = ("entity", "records", "where", "timezone", "rowKey", "quarantineTolerance", "onDrift", "watermark", "lookback", "trends")
 _CONTRACT_PROPERTIES = ("unmapped",)
 _FIELD_KEYS = ("name", "physicalName", "transformLogic", "required", "logicalType", "logicalTypeOptions", "quality", "description", "customProperties")
 
@@ -81,8 +81,6 @@ def read_contract(file: Path, entities: Mapping[str, Entity]) -> list[Feed]:
     feeds = [_feed(content, item, location, entities, file) for item in _items(content, "schema", str(file))]
     known = frozenset(name for feed in feeds for name in feed.source_fields) | frozenset(map(str, contract.get("unmapped", [])))
     return [replace(feed, known_fields=known) for feed in feeds]
-
-
 
 
 def _entity(content: Mapping[str, Any], file: Path) -> Entity:
@@ -164,6 +162,7 @@ def _feed(content: Mapping[str, Any], item: Mapping[str, Any], location: Locatio
         every_days=int(frequency["value"]) if frequency else None,
         drift=parse_drift(custom.get("onDrift"), f"{where}: onDrift"),
         known_fields=frozenset(),
+        trends=parse_trends(custom.get("trends", {}), f"{where}: trends"),
         retention=f"{retention['value']} {retention['unit']}" if retention else "",
     )
     _check_feed(feed, where)

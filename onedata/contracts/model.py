@@ -165,6 +165,14 @@ class Location:
 
 
 @dataclass(frozen=True)
+class Trends:
+    """How a feed's nights are compared with the nights before: what a deviation does, and by what factor every band is widened."""
+
+    severity: Severity = "warning"
+    tolerance: float = 1.0
+
+
+@dataclass(frozen=True)
 class Feed:
     """One schema object of one contract: what lands in one place of the lake."""
 
@@ -192,6 +200,8 @@ class Feed:
     """What to do where a file's fields are not the contract's: `missing` empty or refuse, `added` keep, drop or refuse, `retyped` report or refuse."""
     known_fields: frozenset[str]
     """Every source field the contract speaks of: those any of its feeds reads, and those it leaves unmapped on purpose."""
+    trends: Trends | None = Trends()
+    """None where the contract switches them off."""
 
     @property
     def source_fields(self) -> tuple[str, ...]:

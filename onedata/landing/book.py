@@ -99,7 +99,9 @@ def book(con: duckdb.DuckDBPyConnection, settings: Settings, delivery: Delivery,
     types = {part.file.number: dict(part.types) for part in reading.parts}
     for file in readable:
         own = counts.get(file.relative, NOTHING)
-        _insert_file(con, delivery.feed, delivery.arrived_at, file, delivery.batch, "landed", own, None, reading.columns.get(file.number), types.get(file.number))
+        _insert_file(
+            con, delivery.feed, delivery.arrived_at, file, delivery.batch, "landed", own, None, reading.columns.get(file.number), types.get(file.number)
+        )
         landed.add(file.ds, own, delivery.batch)
     for problem in reading.problems:
         _book_unreadable(con, settings, delivery, problem)
@@ -115,11 +117,10 @@ def book(con: duckdb.DuckDBPyConnection, settings: Settings, delivery: Delivery,
 
 def _counts(con: duckdb.DuckDBPyConnection) -> dict[str, Counts]:
     """Received, accepted, quarantined, duplicate by file."""
-    rows = con.execute(
-        f"select _file, sum(n)::bigint, coalesce(sum(n) filter (where state = 'good'), 0)::bigint, coalesce(sum(n) filter (where state = 'bad'), 0)::bigint, "
-        f"coalesce(sum(n) filter (where state = 'again'), 0)::bigint from (select 'good' as state, _file, count(*) as n from {GOOD} group by all union all "
-        f"select 'bad', _file, count(*) from landing_quarantine group by all union all select 'again', _file, count(*) from {DUPLICATE} group by all) group by 1"
-    ).fetchall()
+    fates = (("good", GOOD), ("bad", "landing_quarantine"), ("again", DUPLICATE))
+    each = " union all ".join(f"select '{fate}' as fate, _file, count(*) as n from {relation} group by all" for fate, relation in fates)
+    sums = ", ".join(f"coalesce(sum(n) filter (where fate = '{fate}'), 0)::bigint" for fate, _ in fates)
+    rows = con.execute(f"select _file, sum(n)::bigint, {sums} from ({each}) group by 1").fetchall()
     return {path: (received, accepted, quarantined, duplicate) for path, received, accepted, quarantined, duplicate in rows}
 
 
@@ -191,6 +192,20 @@ def _insert_file(
     listed = list(columns) if columns else None
     con.execute(
         "insert into ops.file values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, map(?::varchar[], ?::varchar[]), ?, ?, ?)",
-        [feed.name, file.relative, file.content_hash, file.ds, batch, status, *counts, message, listed, list(types or {}), list((types or {}).values()),
-         file.size, file.mtime_ns, arrived_at],
+        [
+            feed.name,
+            file.relative,
+            file.content_hash,
+            file.ds,
+            batch,
+            status,
+            *counts,
+            message,
+            listed,
+            list(types or {}),
+            list((types or {}).values()),
+            file.size,
+            file.mtime_ns,
+            arrived_at,
+        ],
     )

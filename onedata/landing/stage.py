@@ -92,7 +92,7 @@ def _write(con: duckdb.DuckDBPyConnection, settings: Settings, policy: Identifie
         return
     try:
         _copy(con, settings, policy, delivery, reading, work)
-    except duckdb.Error as error:
+    except duckdb.Error:
         broken = _unreadable(con, delivery.feed, reading)
         if not broken:
             raise

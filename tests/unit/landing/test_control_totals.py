@@ -39,7 +39,8 @@ def landing(con: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
     con.execute(
         "create temp table landing_files as select * from (values ('a.csv', 'h1', 'b1', date '2026-01-05'), ('b.csv', 'h2', 'b1', date '2026-01-05')) "
         "t(path, content_hash, batch_id, ds); "
-        "create temp table typed as select * from (values ('a.csv', 'good', 10.10, 'CNY'), ('a.csv', 'good', 5, 'EUR'), ('a.csv', 'bad', -3, 'CNY'), ('a.csv', 'bad', null, null), "
+        "create temp table typed as select * from (values ('a.csv', 'good', 10.10, 'CNY'), ('a.csv', 'good', 5, 'EUR'), ('a.csv', 'bad', -3, 'CNY'), "
+        "('a.csv', 'bad', null, null), "
         "('a.csv', 'again', 7, 'CNY'), ('b.csv', 'good', 1, 'CNY')) t(_file, fate, amount, currency)"
     )
     return con

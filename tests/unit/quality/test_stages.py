@@ -17,7 +17,7 @@ from onedata.quality.stages import LAYERS, layer_gate, require_open
 
 
 def result(stage: str, subject: str = "thing", rule: str = "rule", severity: Any = "error", passed: bool = False) -> CheckResult:
-    return CheckResult(stage, subject, rule, severity, passed, "3", "3 rows are bad")
+    return CheckResult(stage, subject, rule, severity, passed, "3", "3 rows are bad", "0", "no row is bad")
 
 
 @pytest.fixture
@@ -89,8 +89,8 @@ def test_checks_are_kept_with_run_night_and_words(ledger: duckdb.DuckDBPyConnect
     write(ledger, result("ods"), result("dim", passed=True))
     rows = ledger.execute("select * exclude (checked_at) from ops.gate order by stage").fetchall()
     assert rows == [
-        ("r1", NIGHT, "dim", "thing", "rule", "error", True, "3", "3 rows are bad"),
-        ("r1", NIGHT, "ods", "thing", "rule", "error", False, "3", "3 rows are bad"),
+        ("r1", NIGHT, "dim", "thing", "rule", "error", True, "3", "3 rows are bad", "0", "no row is bad"),
+        ("r1", NIGHT, "ods", "thing", "rule", "error", False, "3", "3 rows are bad", "0", "no row is bad"),
     ]
 
 

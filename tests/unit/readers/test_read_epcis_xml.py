@@ -17,7 +17,11 @@ WORD = "lower(regexp_extract({value}, '[^:/-]+$'))"
 TRACE: tuple[dict[str, Any], ...] = (
     {"name": "event_id", "transformLogic": "coalesce({eventID}, {baseExtension/eventID})"},
     {"name": "event_type", "physicalName": "name()"},
-    {"name": "action", "physicalName": "action", "quality": [{"metric": "invalidValues", "arguments": {"validValues": ["ADD", "OBSERVE", "DELETE"]}, "mustBe": 0}]},
+    {
+        "name": "action",
+        "physicalName": "action",
+        "quality": [{"metric": "invalidValues", "arguments": {"validValues": ["ADD", "OBSERVE", "DELETE"]}, "mustBe": 0}],
+    },
     {"name": "biz_step", "physicalName": "bizStep", "transformLogic": WORD},
     {"name": "disposition", "physicalName": "disposition", "transformLogic": WORD},
     {"name": "node_id", "transformLogic": "regexp_extract(coalesce({readPoint/id}, {bizLocation/id}), '[^:/]+$')"},
