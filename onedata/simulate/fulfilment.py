@@ -126,7 +126,7 @@ def _after(state: State, night: Night, parcels: pl.DataFrame, lines: pl.DataFram
     delivered = parcels["delivered_us"].to_numpy()
     chance = RETURNED + 0.06 * parcels["late"].to_numpy()
     back = draws.uniform("returns", size, number) < chance
-    omni = (state.world.people.frame["segment"].to_numpy() == "omni")[person]
+    omni = (state.world.people.frame["segment"] == "omni").to_numpy()[person]
     counter = (parcels["method"].to_numpy() == PICKUP) | (omni & draws.chance("to the store", size, CROSS_CHANNEL, number))
     asked = delivered + np.floor((2 + 200 * draws.uniform("thinks it over", size, number) ** 3) * 3_600).astype(np.int64) * SECOND
     travel = np.where(counter, 1, 1 + draws.below("way back", size, 3, number))

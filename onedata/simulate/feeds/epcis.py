@@ -17,7 +17,7 @@ EPCIS = FeedFiles(
     path="logistics/epcis/epcis_{ds}.jsonl",
     format=JSONL,
     truncated="quarantine",
-    at_once=500,
+    at_once=250,
     fields={
         "@context": pl.lit('["https://ref.gs1.org/standards/epcis/2.0.0/epcis-context.jsonld"]'),
         "type": pl.lit('"EPCISDocument"'),

@@ -54,7 +54,7 @@ def shipments(state: State, night: Night, sent: pl.DataFrame, arrived: pl.DataFr
         parts.append(arrived.with_columns(pl.lit(value=True).alias("arrived")))
     rows = pl.concat(parts)
     market = state.world.nodes["market"].gather(rows["origin"])
-    people = state.world.people.frame.select("postcode")[rows["person_no"]]
+    people = state.world.people.shown(["postcode"], rows["person_no"])
     rows = pl.concat([rows, people], how="horizontal").with_columns(
         market.alias("where"),
         pl.when("arrived").then("delivered_us").otherwise("picked_up_us").alias("updated_us"),

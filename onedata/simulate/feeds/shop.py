@@ -38,6 +38,7 @@ ORDERS = FeedFiles(
     path="shop/orders/orders_{ds}.jsonl",
     format=JSONL,
     inner="shop_order_lines",
+    at_once=4_000,
     trial=pl.col("is_test"),
     optional="referring_site",
     truncated="quarantine",
@@ -97,12 +98,13 @@ ORDERS = FeedFiles(
 )
 
 
+_CUSTOMER = ("email", "email_mistyped", "mistypes_email", "phone", "address", "city", "postcode", "country", "account_id", "union_id", "pay_token")
+
+
 def orders(state: State, versions: pl.DataFrame, lines: pl.DataFrame) -> pl.DataFrame:
     """Order documents: ``versions`` are the shop's orders with ``version`` (1 or 2), ``updated_us``, ``cancelled`` and ``fulfilled`` as known then."""
     rows = versions.join(_line_items(state, lines), on="order_no", how="left", maintain_order="left")
-    people = state.world.people.frame.select(
-        "email", "email_mistyped", "mistypes_email", "phone", "address", "city", "postcode", "country", "account_id", "union_id", "pay_token"
-    )[rows["person_no"]]
+    people = state.world.people.shown(_CUSTOMER, rows["person_no"])
     rows = pl.concat([rows, people], how="horizontal").with_columns(_draws(rows)).with_columns(_contact())
     rows = rows.with_columns(*_visit(rows))
     store = state.world.nodes["node_id"]
