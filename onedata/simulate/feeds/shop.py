@@ -10,6 +10,7 @@ from onedata.simulate.defects import Target
 from onedata.simulate.draws import Ints
 from onedata.simulate.feeds.base import JSONL, FeedFiles, owned
 from onedata.simulate.feeds.origins import DIRECT, ORIGINS, origins
+from onedata.simulate.fulfilment import TRACKING
 from onedata.simulate.journeys import CHANNELS
 from onedata.simulate.selling import METHODS, PICKUP
 from onedata.simulate.state import State
@@ -192,8 +193,7 @@ def _documents() -> list[pl.Expr]:
     customer = json_object({"id": json_raw("account_id"), "email": json_plain("email"), "phone": json_plain("phone")})
     address = json_object({"address1": json_text("address"), "city": json_text("city"), "zip": json_plain("postcode"), "country": json_plain("country")})
     shipping = json_object({"code": json_plain(pl.col("way").replace_strict(_SHIPPING)), "title": json_plain("way"), "price": json_plain(money("postage"))})
-    tracked = pl.concat_str(pl.lit("SF"), pl.col("order_no") + 880_000_000)
-    sent = json_object({"location_id": json_plain("from_node"), "tracking_number": json_plain(tracked), "shipment_status": pl.lit('"confirmed"')})
+    sent = json_object({"location_id": json_plain("from_node"), "tracking_number": json_plain(TRACKING), "shipment_status": pl.lit('"confirmed"')})
     coupon = json_object({"code": pl.lit('"WELCOME"'), "amount": json_plain(money("discounts"))})
     visited = pl.concat_str(pl.lit("/?utm_source="), "utm_source", pl.lit("&utm_campaign="), "utm_campaign")
     is_pickup = pl.col("method") == PICKUP
