@@ -63,12 +63,9 @@ class _Night:
         for gone in self.gone:
             order[gone] = -1
         order = np.insert(order, at[changed:] + 1, rows + changed + np.arange(len(at) - changed))
-        extra = extra.drop("_row", "_part", strict=False)
-        source, extra = (pl.concat(parts, how="diagonal") for parts in ([source, extra.head(0)], [source.head(0), extra]))
-        kept = pl.Series(order[order >= 0])
-        # A column at a time: the whole night would lie in memory three times.
-        columns = [pl.concat([source[name], extra[name]], rechunk=True).gather(kept) for name in source.columns]
-        return pl.DataFrame(columns).select(pl.exclude(*FLAGS), *FLAGS)
+        # Not in one piece: the night would lie in memory three times.
+        source = pl.concat([source, extra.drop("_row", "_part", strict=False)], how="diagonal")
+        return source[order[order >= 0]].select(pl.exclude(*FLAGS), *FLAGS)
 
 
 class DefectMaker:
@@ -273,7 +270,8 @@ def _types(frame: pl.DataFrame, targets: Sequence[Target]) -> dict[str, pl.DataT
 
 
 def _fit(frame: pl.DataFrame, types: dict[str, pl.DataType]) -> pl.DataFrame:
-    return frame.cast({name: kind for name, kind in types.items() if name in frame.columns and frame.schema[name] != kind})
+    found = frame.schema  # made anew each time it is asked for
+    return frame.cast({name: kind for name, kind in types.items() if name in found and found[name] != kind})
 
 
 def _flag(frame: pl.DataFrame, now: _Night, kind: str, what: str, expected: str, target: Target | None = None) -> pl.DataFrame:
