@@ -128,7 +128,7 @@ def test_the_guard_closes_the_gate_when_a_bad_row_got_through(survey: SmallRetai
 
     survey.csv("A1,O1,5,fine,")
     survey.land()
-    (staged,) = (survey.settings.staged / "survey").glob("*.parquet")
+    (staged,) = (survey.settings.staged / "survey").rglob("*.parquet")
     survey.con.execute(f"copy (select * replace (99 as satisfaction) from read_parquet('{staged}')) to '{staged}' (format parquet)")
     results = contract_gate(survey.con, survey.gatekeeper, survey.settings, survey.feed(), NIGHT)
     assert [r.rule for r in results if r.blocks] == ["satisfaction_in_range"]
