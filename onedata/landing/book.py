@@ -1,7 +1,7 @@
 """Book one delivery into the ledger: every file with its four counts, every bad row, every repair. The caller owns the transaction."""
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 
@@ -69,26 +69,36 @@ def _fill_in(con: duckdb.DuckDBPyConnection, name: str, texts: Sequence[tuple[in
 
 
 def _add_rejects(con: duckdb.DuckDBPyConnection, delivery: Delivery, rejects: str) -> None:
-    """Lines that DuckDB could not take apart, one row each; bytes that are not in the contract's encoding are shown as \\x.."""
-    for file in delivery.files:
-        con.execute(
-            f"insert into landing_quarantine select ?, e.line, 'unreadable_record', string_agg(distinct lower(e.error_type::varchar) || ': ' || "
-            f"e.error_message, '; '), max(e.csv_line), min(e.line_byte_position) from {rejects} e join {rejects}_scans s using (scan_id, file_id) "
-            f"where s.file_path = ? group by e.line",
-            [file.relative, str(file.path)],
-        )
-        undecodable = con.execute(
-            "select _row, place from landing_quarantine where _file = ? and rule = 'unreadable_record' and reason like '%invalid encoding: %'", [file.relative]
-        ).fetchall()
-        for line, position in undecodable:
-            raw = _raw_line(file, position - 1)
-            con.execute("update landing_quarantine set raw = ? where _file = ? and _row = ? and rule = 'unreadable_record'", [raw, file.relative, line])
+    """Records that DuckDB could not take apart, one row each; bytes that are not in the contract's encoding are shown as \\x.., so that they can be turned back."""
+    files = {str(file.path): file for file in delivery.files}
+    names = pa.table({"file_path": pa.array(files, pa.string()), "relative": pa.array([file.relative for file in files.values()], pa.string())})
+    con.register("landing_read", names)
+    # DuckDB shows a byte it cannot decode as one '?': the text is as long as what stands in the file. It may begin with the blank lines before the record.
+    broken = (
+        f"select s.file_path, e.line, min(e.line_byte_position) as place, max(e.csv_line) as csv_line, bool_or(e.error_type = 'INVALID ENCODING') as is_spoilt, "
+        f"string_agg(distinct lower(e.error_type::varchar) || ': ' || e.error_message, '; ') as reason from {rejects} e join {rejects}_scans s "
+        "using (scan_id, file_id) group by all"
+    )
+    con.execute(f"create or replace temp table landing_broken as select r.relative, b.* from ({broken}) b join landing_read r using (file_path)")
+    con.unregister("landing_read")
+    con.execute(
+        "insert into landing_quarantine select relative, line, 'unreadable_record', reason, case when not is_spoilt then ltrim(csv_line, chr(10) || chr(13)) end, "
+        "place from landing_broken"
+    )
+    spoilt = con.execute(
+        "select file_path, list((place, strlen(csv_line)) order by place) from landing_broken where is_spoilt group by 1 order by 1"
+    ).fetchall()
+    for path, places in spoilt:
+        for first in range(0, len(places), RAW_RECORDS_AT_ONCE):
+            _fill_in(con, files[path].relative, list(_raw_records(files[path], places[first : first + RAW_RECORDS_AT_ONCE])))
 
 
-def _raw_line(file: SourceFile, position: int) -> str:
+def _raw_records(file: SourceFile, places: Sequence[tuple[int, int]]) -> Iterator[tuple[int, str]]:
+    """The bytes at each (position from 1, length), as text, by position."""
     with file.path.open("rb") as stream:
-        stream.seek(position)
-        return stream.readline().rstrip(b"\r\n").decode("utf-8", "backslashreplace")
+        for position, length in places:
+            stream.seek(position - 1)
+            yield position, stream.read(length).strip(b"\r\n").decode("utf-8", "backslashreplace")
 
 
 def book(con: duckdb.DuckDBPyConnection, settings: Settings, delivery: Delivery, reading: Reading, landed: Landed) -> None:

@@ -117,6 +117,12 @@ def encrypted() -> bytes:
     return bytes(content)
 
 
+def pointing_before_its_start() -> bytes:
+    """The archive's directory stands earlier than it says, so that its member would begin before the file does."""
+    content = zipped(("a.csv", GOOD))
+    return content[4:]
+
+
 @pytest.mark.parametrize(
     ("content", "says"),
     [
@@ -129,6 +135,7 @@ def encrypted() -> bytes:
         pytest.param(encrypted(), "'a.csv' is encrypted. Ask for it without a password.", id="encrypted"),
         pytest.param(zipped(), "no file in it matches", id="empty"),
         pytest.param(b"PK\x03\x04 no zip", "cannot be unpacked to its end", id="no zip"),
+        pytest.param(pointing_before_its_start(), "cannot be unpacked to its end", id="member before the start"),
         pytest.param(zipped(("a.csv", GOOD))[:-30], "cannot be unpacked to its end", id="truncated zip"),
     ],
 )
