@@ -230,6 +230,9 @@ def test_a_parquet_file_with_a_broken_page_does_not_stop_its_neighbour(retail: R
         pytest.param(b"A2,O2,1,fine,\n\n\nA1,O1,5,\xff\xc3(\xed\xa0\x80,\n", "A1,O1,5,\\xff\\xc3(\\xed\\xa0\\x80,", id="behind blank lines"),
         pytest.param(b"A2,O2,1,fine,\r\n\r\nA1,O1,5,\xff,\r\n", "A1,O1,5,\\xff,", id="behind Windows' blank lines"),
         pytest.param(b"A2,O2,1,fine,\n\nA1,O1\n", "A1,O1", id="too short, behind a blank line"),
+        pytest.param(b"A1,O1,5," + b"x" * 30_000 + b"\nA2,O2,1,fine,\n", "A1,O1,5," + "x" * 30_000, id="long"),
+        pytest.param(b'A1,O1,5,"' + b"x\n" * 9_000 + b'"\nA2,O2,1,fine,\n', 'A1,O1,5,"' + "x\n" * 9_000 + '"', id="long, of many lines"),
+        pytest.param(b"A2,O2,1,fine,\n" + b"\n" * 30_000 + b"A1,O1\n", "A1,O1", id="behind many blank lines"),
     ],
 )
 def test_a_broken_record_of_a_csv_is_kept_whole(retail: Retail, lines: bytes, raw: str) -> None:
