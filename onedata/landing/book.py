@@ -73,7 +73,7 @@ def _fill_in(con: duckdb.DuckDBPyConnection, name: str, texts: Sequence[tuple[in
 
 
 def _add_rejects(con: duckdb.DuckDBPyConnection, delivery: Delivery, rejects: str) -> None:
-    """Records that DuckDB could not take apart, one row each, with what stands in the file; bytes that are not UTF-8 are shown as \\x.., so that they can be turned back.
+    """Records that DuckDB could not take apart, one row each, as they stand in the file; a byte that is not UTF-8 is shown as \\x...
 
     DuckDB gives a record's text with the blank lines before it, a '?' for each byte it cannot decode, and only so much of it (`MOST_SHOWN`).
     """
