@@ -9,7 +9,7 @@ import duckdb
 import pyarrow as pa
 
 from onedata.contracts.model import Feed
-from onedata.landing.control_totals import control_totals_sql, repeated_totals_sql
+from onedata.landing.control_totals import amounts_sql, control_totals_sql, repeated_totals_sql
 from onedata.landing.files import Repeat
 from onedata.landing.stage import BAD, DUPLICATE, GOOD, WRITTEN, Delivery
 from onedata.readers import FileProblem, Reading, SourceFile
@@ -44,15 +44,16 @@ class Landed:
 
 def prepare_bad_rows(con: duckdb.DuckDBPyConnection, delivery: Delivery, reading: Reading) -> None:
     """`landing_quarantine`: every bad row and unreadable record of the delivery, with its raw text. Reads files; call it before the transaction."""
+    totals, currency = amounts_sql(delivery.feed)
     con.execute(
         f"create or replace temp table landing_quarantine as select _file, _row, _extra ->> 'rule' as rule, _extra ->> 'reason' as reason, "
-        f"_extra ->> 'raw' as raw, (_extra ->> 'place')::bigint as place from {BAD}"
+        f"_extra ->> 'raw' as raw, (_extra ->> 'place')::bigint as place, {totals} as totals, {currency} as currency from {BAD}"
     )
     places = con.execute("select _file, list(distinct place order by place) from landing_quarantine where raw is null group by 1 order by 1").fetchall()
     by_name = {file.relative: file for file in delivery.files}
     for name, wanted in places:
         texts: list[tuple[int, str]] = []
-        for found in reading.raw_of(delivery.feed, by_name[name], wanted):
+        for found in reading.raw_of(by_name[name], wanted):
             texts.append(found)
             if len(texts) == RAW_RECORDS_AT_ONCE:
                 _fill_in(con, name, texts)
@@ -73,7 +74,7 @@ def _add_rejects(con: duckdb.DuckDBPyConnection, delivery: Delivery, rejects: st
     for file in delivery.files:
         con.execute(
             f"insert into landing_quarantine select ?, e.line, 'unreadable_record', string_agg(distinct lower(e.error_type::varchar) || ': ' || "
-            f"e.error_message, '; '), max(e.csv_line), min(e.line_byte_position) from {rejects} e join {rejects}_scans s using (scan_id, file_id) "
+            f"e.error_message, '; '), max(e.csv_line), min(e.line_byte_position), null, null from {rejects} e join {rejects}_scans s using (scan_id, file_id) "
             f"where s.file_path = ? group by e.line",
             [file.relative, str(file.path)],
         )
@@ -132,10 +133,20 @@ def _book_rows(con: duckdb.DuckDBPyConnection, delivery: Delivery, readable: Seq
     known = {"path": pa.array(names, pa.string()), "content_hash": pa.array(hashes, pa.string()), "batch_id": batches, "ds": nights}
     con.register("landing_files", pa.table(known))
     con.execute(
-        "insert into ops.quarantine select ?, ?, q._file, q._row, q.rule, q.reason, q.raw, ?, f.content_hash, ? "
+        "insert into ops.quarantine select ?, ?, q._file, q._row, q.rule, q.reason, q.raw, ?, f.content_hash, ?, q.totals, q.currency "
         "from landing_quarantine q join landing_files f on f.path = q._file",
         [feed.name, delivery.ds, delivery.batch, delivery.arrived_at],
     )
+    book_accepted(con, delivery)
+    totals = control_totals_sql(feed, f"(from {WRITTEN} union all from {BAD})", GOOD, BAD, DUPLICATE)
+    if totals:
+        con.execute(totals)
+    con.unregister("landing_files")
+
+
+def book_accepted(con: duckdb.DuckDBPyConnection, delivery: Delivery) -> None:
+    """Write the delivery of the staged rows, and what was repaired in them."""
+    feed = delivery.feed
     con.execute(
         f"insert into ops.repair select ?, ?, _file, split_part(change, ':', 1), split_part(change, ':', 2), count(*), ? from (select _file, "
         f"unnest(string_split(_repaired, ',')) as change from {GOOD} where _repaired is not null) group by all",
@@ -145,10 +156,6 @@ def _book_rows(con: duckdb.DuckDBPyConnection, delivery: Delivery, readable: Seq
         f"insert into ops.delivery select ?, ?, ?, ?, 'staged', count(*), ?, null, ? from {GOOD}",
         [delivery.batch, feed.name, feed.entity.name, delivery.ds, delivery.arrived_at, list(delivery.replaced)],
     )
-    totals = control_totals_sql(feed, f"(from {WRITTEN} union all from {BAD})", GOOD, BAD, DUPLICATE)
-    if totals:
-        con.execute(totals)
-    con.unregister("landing_files")
 
 
 def _book_unreadable(con: duckdb.DuckDBPyConnection, settings: Settings, delivery: Delivery, problem: FileProblem) -> None:
@@ -159,7 +166,7 @@ def _book_unreadable(con: duckdb.DuckDBPyConnection, settings: Settings, deliver
     shutil.copy2(file.path, copy)
     _insert_file(con, feed, delivery.arrived_at, file, None, "unreadable", (1, 0, 1, 0), problem.message, None, None)
     con.execute(
-        "insert into ops.quarantine values (?, ?, ?, 0, 'unreadable_file', ?, ?, null, ?, ?)",
+        "insert into ops.quarantine values (?, ?, ?, 0, 'unreadable_file', ?, ?, null, ?, ?, null, null)",
         [feed.name, file.ds, file.relative, problem.message, f"the file is kept at {copy}", file.content_hash, delivery.arrived_at],
     )
 

@@ -7,7 +7,6 @@ spread over the source file by row number, so that the same delivery has the sam
 import math
 from collections.abc import Sequence
 from datetime import date, timedelta
-from pathlib import Path
 
 import duckdb
 

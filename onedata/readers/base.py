@@ -75,9 +75,9 @@ class Reading:
     drifts: list[Drift] = field(default_factory=list)
     rejects_table: str | None = None
 
-    def raw_of(self, feed: Feed, file: SourceFile, places: Sequence[int]) -> Iterator[tuple[int, str]]:
+    def raw_of(self, file: SourceFile, places: Sequence[int]) -> Iterator[tuple[int, str]]:
         """The raw text of the records at `places` (ascending), read from the file once more: only bad rows pay for it."""
-        raise NotImplementedError(f"the reader of {feed.location.format} gives every raw record at once")
+        raise NotImplementedError(f"{file.relative}: this reader gives every raw record of {len(places)} at once")
 
 
 def escape_glob(path: str) -> str:

@@ -242,7 +242,7 @@ def test_any_cut_of_any_document_gives_the_same_rows(
         patch.setattr(xml_stream, "BLOCK_BYTES", block)
         patch.setattr(xml_stream, "_NEAR_BYTES", 20)
         cut, cut_members = any_feed.values(document), any_members.values(document)
-        patch.setattr(xml_stream, "_frame", lambda start, tags: None)
+        patch.setattr(xml_stream, "_frame", lambda *_: None)
         pushed, pushed_members = any_feed.values(document), any_members.values(document)
     assert whole == by_hand(document)
     assert whole == cut == pushed
