@@ -32,7 +32,7 @@ def create_control_totals(con: duckdb.DuckDBPyConnection) -> None:
 def control_totals_sql(feed: Feed, received: str, accepted: str, quarantined: str, duplicate: str, files: str = "landing_files") -> str | None:
     """The INSERT of one landing's control totals; None where the feed's entity has no money.
 
-    The four are relations (names, or queries in brackets) of typed rows: the canonical columns the feed maps, and `_file`. Each is read
+    The four are relations (names, or queries in brackets) of typed rows: the columns of an ODS file. Each is read
     once. Received is given apart from the other three, so that a row lost between them shows as money that is missing. Rows that could not be
     taken apart have no amounts and belong to none. Batches of one file's rows may be written one after the other: rows add up.
 
@@ -46,9 +46,8 @@ def control_totals_sql(feed: Feed, received: str, accepted: str, quarantined: st
     """
     if not feed.entity.totals:
         return None
-    present = {item.column.name for item in feed.fields}
     fates = zip(FATES, (received, accepted, quarantined, duplicate), strict=True)
-    parts = [f"select '{fate}' as fate, * from ({sums_by_currency(feed.entity, rows, ['_file'], present)})" for fate, rows in fates]
+    parts = [f"select '{fate}' as fate, * from ({sums_by_currency(feed.entity, rows, ['_file'])})" for fate, rows in fates]
     sums = ", ".join(f"coalesce(sum(t.amount) filter (where t.fate = '{fate}'), 0)" for fate in FATES)
     return (
         f"insert into ops.control_total select {quote_text(feed.name)}, f.path, f.content_hash, f.batch_id, f.ds, t.measure, t.unit, {sums} "
