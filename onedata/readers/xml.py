@@ -108,7 +108,7 @@ def read_xml(con: duckdb.DuckDBPyConnection, feed: Feed, files: Sequence[SourceF
 def _raw_rows(feed: Feed, files: Sequence[SourceFile], schema: pa.Schema) -> Iterator[pa.RecordBatch]:
     for file in files:
         try:
-            for number, text in raw_records(feed, file, range(1, 1 << 20)):
+            for number, text in raw_records(feed, file, range(1, file.size // 4 + 2)):
                 yield pa.RecordBatch.from_pylist([{"_file_number": file.number, "_row": number, "_raw": text}], schema=schema)
         except (etree.XMLSyntaxError, Unreadable):
             continue  # the rows' own reader tells

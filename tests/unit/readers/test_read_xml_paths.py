@@ -50,7 +50,7 @@ DOCUMENT = """<As xmlns="urn:a" xmlns:v="urn:v"><Answer id="A1" v:id="V1" empty=
 )
 def test_a_path_takes_the_first_match(tmp_path: Path, path: str, value: str | None) -> None:
     feed = xml_feed(tmp_path, ["Note", "//No", path])
-    found = {name: value for name, value in zip(feed.feed.source_fields, feed.values(DOCUMENT)[0], strict=True)}
+    found = dict(zip(feed.feed.source_fields, feed.values(DOCUMENT)[0], strict=True))
     assert found[path] == value
 
 
