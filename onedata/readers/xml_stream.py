@@ -41,7 +41,7 @@ class Unreadable(Exception):
 
 @dataclass(frozen=True)
 class Batch:
-    """Records in the file's order, below `root` and below nothing but what they have in common; whether all elements are in `ANY_NAMESPACE`."""
+    """Some records of a file, in its order, somewhere below `root`; whether all elements are in `ANY_NAMESPACE`."""
 
     root: etree._Element
     one_namespace: bool
