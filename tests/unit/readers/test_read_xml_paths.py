@@ -61,9 +61,9 @@ def test_a_path_that_is_not_understood_is_a_mistake_in_the_contract(tmp_path: Pa
         feed.read(DOCUMENT)
 
 
-@pytest.mark.parametrize("tag", ["v:Answer", "//Answer", "Answer | Note", ""])
+@pytest.mark.parametrize("tag", ["v:Answer", "//Answer", "Answer | Note"])
 def test_a_record_tag_that_is_no_name_is_a_mistake_in_the_contract(tmp_path: Path, tag: str) -> None:
-    with pytest.raises(ContractError, match="recordTag .* is not understood"):
+    with pytest.raises(ContractError, match=r"recordTag .* is not understood"):
         xml_feed(tmp_path, ["@id"], tag).read(DOCUMENT)
 
 
