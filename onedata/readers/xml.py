@@ -14,7 +14,7 @@ from lxml import etree
 
 from onedata.contracts.model import Feed
 from onedata.readers.base import FileProblem, Part, Reading, SourceFile
-from onedata.readers.xml_paths import FIELD_END, PRESENT, columns, members_xpath, record_tags, stylesheet, xpath
+from onedata.readers.xml_paths import FIELD_END, FLOOD, PRESENT, columns, members_xpath, record_tags, stylesheet, xpath
 from onedata.readers.xml_stream import Unreadable, record_batches, records_as_sent
 from onedata.sql import quote_name
 
@@ -102,11 +102,13 @@ def _rows(feed: Feed, file: SourceFile, schema: pa.Schema, problems: list[FilePr
         for batch in record_batches(file.path, record_tags(feed)):
             fields = _split(bytes(sheets[batch.one_namespace](batch.root)), len(schema) - 1)
             count = len(fields[0])
-            yield pa.RecordBatch.from_arrays([pa.array(range(number + 1, number + count + 1), pa.int64()), *fields], schema=schema)
+            yield pa.RecordBatch.from_arrays([pa.arange(number + 1, number + count + 1), *fields], schema=schema)
             number += count
     except etree.XMLSyntaxError as error:
         problems.append(FileProblem(file, f"the file is not well-formed XML (truncated?): {error}. Ask for it again."))
-    except etree.XSLTApplyError:
+    except etree.XSLTApplyError as error:
+        if str(error) != FLOOD:
+            raise
         problems.append(FileProblem(file, "the file is refused: a record says so much that its rows, which each repeat it, would flood the lake."))
     except Unreadable as error:
         problems.append(FileProblem(file, f"the file is refused: {error}"))

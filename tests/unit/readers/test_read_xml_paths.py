@@ -61,6 +61,12 @@ def test_a_path_that_is_not_understood_is_a_mistake_in_the_contract(tmp_path: Pa
         feed.read(DOCUMENT)
 
 
+@pytest.mark.parametrize("tag", ["v:Answer", "//Answer", "Answer | Note"])
+def test_a_record_tag_that_is_no_name_is_a_mistake_in_the_contract(tmp_path: Path, tag: str) -> None:
+    with pytest.raises(ContractError, match=r"recordTag .* is not understood"):
+        xml_feed(tmp_path, ["@id"], tag).read(DOCUMENT)
+
+
 @pytest.mark.parametrize("records", ["//Order", "Order/@kind", "Order/name()"])
 def test_members_are_named_by_a_plain_path(tmp_path: Path, records: str) -> None:
     with pytest.raises(ContractError, match="is not understood"):
