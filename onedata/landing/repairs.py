@@ -25,7 +25,7 @@ def mended(text: str, repairs: Sequence[Repair]) -> Mended:
     """The value of a text expression: trimmed, an empty text missing, then each repair in its order."""
     padded = f"(starts_with({text}, ' ') or ends_with({text}, ' '))"
     value = f"case when {text} = '' or {padded} then nullif(trim({text}), '') else {text} end"
-    changed = [("trim", f"{padded} and trim({text}) <> ''")]
+    changed = [("trim", padded)]
     for repair in repairs:
         before, value = value, f"({_applied(repair, f'({value})')})"
         changed.append((repair.kind, f"{value} is distinct from ({before})"))
