@@ -143,7 +143,7 @@ def _json_lines(file: Path, text: str) -> Sniffed:
     for number, line in enumerate(lines[:SAMPLE_ROWS], 1):
         try:
             documents.append(json.loads(line)) if line.strip() else None
-        except ValueError:
+        except (ValueError, RecursionError):
             if number == len(lines) > 1:  # cut off at the end of what was read
                 break
             raise SniffError(f"{file.name}: line {number} is no JSON document. Readers take one document a line (jsonl)") from None

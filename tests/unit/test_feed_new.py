@@ -213,6 +213,7 @@ def test_the_day_in_a_path_becomes_ds(relative: str, pattern: str) -> None:
         (["2026-01-05"], "2026-01-05"),
         (["paid"] * 5 + ["open"], "paid, open"),
         (["multi\nline"], "xxxxx xxxx"),
+        (["\x00\x1b[31m"], "[99x"),
         ([], "always empty in the sample"),
     ],
 )
@@ -240,6 +241,12 @@ def test_values_tell_whether_a_field_fits_and_how_it_is_turned(column: str, valu
 def test_a_name_alone_does_not_fill_a_column_of_another_type() -> None:
     rows = Rows(None, [SourceField("response_id", ["r1"]), SourceField("satisfaction", ["very"])])
     assert [item.column.name for item in fit(canonical()["survey_response"], rows, {}, "x").mapped] == ["response_id"]
+
+
+def test_a_required_day_without_a_field_is_told_by_the_rows_time() -> None:
+    rows = Rows(None, [SourceField("order_id", ["o1"]), SourceField("ordered_at", ["2026-01-05T10:00:00Z"])])
+    found = {item.column.name: (item.field.name, item.logic) for item in fit(canonical()["sales_order"], rows, {}, "x").mapped}
+    assert found["business_date"] == ("ordered_at", "left({value}, 10)")
 
 
 @pytest.fixture
