@@ -10,10 +10,10 @@ import typer
 
 from onedata.cli import SettingsOption, SourceOption, app, fail, settings_from, show_progress
 from onedata.feed_cli import feed_app
-from onedata.landing.files import SourceMissing
 from onedata.report import night_report
 from onedata.simulate import SimulationSettings
 from onedata.simulate import simulate as simulate_retailer
+from onedata.sources import SourceError
 from onedata.warehouse import WarehouseBusy
 
 main = app
@@ -43,7 +43,7 @@ def run(
     options = _options(settings_file, source)
     try:
         nights = select_nights(settings, _day(ds or first), _day(ds or last))
-    except (NoSuchNight, SourceMissing, WarehouseBusy) as error:
+    except (NoSuchNight, SourceError, WarehouseBusy) as error:
         fail(str(error))
     if not nights and settings.published_database.exists():
         typer.echo(f"nothing new below {settings.source}; every file there is published\n\n{night_report(settings, options)}")

@@ -13,7 +13,7 @@ import yaml
 from assets.definitions import NIGHTLY, build_definitions
 from assets.nights import FULL_REFRESH_TAG, PROCESS_TAG, range_tags
 from onedata.landing import create_ledger
-from onedata.landing.files import discover
+from onedata.landing.files import MEMBER, discover
 from onedata.report import closed_gates
 from onedata.retailer import load_retailer
 from onedata.settings import REPOSITORY, Settings
@@ -31,10 +31,9 @@ def select_nights(settings: Settings, first: date | None, last: date | None) -> 
     known, pending = _ledger(settings) if first is None and last is None else (set(), set())
     found = {day for day in (first, last) if day} | pending
     for feed in retailer.feeds:
-        for path, ds in discover(settings.source, feed, far):
-            stat = path.stat()
-            if (feed.name, path.relative_to(settings.source).as_posix(), stat.st_size, stat.st_mtime_ns) not in known:
-                found.add(ds)
+        for offer in discover(settings, feed, far):
+            if (feed.name, offer.name, offer.size, offer.mtime_ns) not in known:
+                found.add(offer.ds)
     return sorted(day for day in found if (first is None or day >= first) and day <= far)
 
 
@@ -56,7 +55,10 @@ def _ledger(settings: Settings) -> tuple[set[tuple[str, str, int, int]], set[dat
         return set(), set()
     with open_warehouse(settings, typer.echo) as con:
         create_ledger(con)
-        files = con.execute("select f.feed, f.path, f.size_bytes, f.mtime_ns from ops.file f join ops.delivery d using (batch_id) where d.status = 'applied'")
+        files = con.execute(
+            f"select f.feed, unnest([f.path, split_part(f.path, '{MEMBER}', 1)]), f.size_bytes, f.mtime_ns from ops.file f "
+            "join ops.delivery d using (batch_id) where d.status = 'applied'"
+        )
         known = set(files.fetchall())
         return known, {row[0] for row in con.execute("select distinct ds from ops.delivery where status <> 'applied'").fetchall()}
 

@@ -5,9 +5,10 @@ from datetime import date, timedelta
 
 import dagster as dg
 
-from onedata.landing.files import SourceMissing, discover
+from onedata.landing.files import discover
 from onedata.retailer import Retailer
 from onedata.settings import Settings
+from onedata.sources import SourceError
 
 POLL_SECONDS = 60
 
@@ -45,7 +46,7 @@ def new_files_sensor(retailer: Retailer, job: object) -> dg.SensorDefinition:
         today = date.today()
         try:
             seen = listing(retailer, today)
-        except SourceMissing as error:
+        except SourceError as error:
             return dg.SkipReason(str(error))
         digest = hashlib.sha256("\n".join(line for line, _ in seen).encode()).hexdigest()
         if not seen or digest == context.cursor:
@@ -57,10 +58,9 @@ def new_files_sensor(retailer: Retailer, job: object) -> dg.SensorDefinition:
 
 
 def listing(retailer: Retailer, today: date) -> list[tuple[str, date]]:
-    """Every feed file up to `today` as a line of path, size and modification time, with its night."""
+    """Everything the feeds' sources offer up to `today` as a line of name, size and modification time, with its night."""
     lines = set()
     for feed in retailer.feeds:
-        for path, ds in discover(retailer.settings.source, feed, today):
-            stat = path.stat()
-            lines.add((f"{path} {stat.st_size} {stat.st_mtime_ns}", ds))
+        for offer in discover(retailer.settings, feed, today):
+            lines.add((f"{offer.name} {offer.size} {offer.mtime_ns}", offer.ds))
     return sorted(lines)

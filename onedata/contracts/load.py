@@ -3,31 +3,28 @@
 Format: docs/contracts.md (ODCS v3.1) and data_contracts/canonical/README.md.
 """
 
-import difflib
-import math
 import re
 import zoneinfo
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_args
 
+from onedata.contracts.checks import custom as _custom
+from onedata.contracts.checks import items as _items
+from onedata.contracts.checks import known as _known
+from onedata.contracts.checks import need as _need
+from onedata.contracts.checks import number as _number
+from onedata.contracts.checks import pairs as _pairs
 from onedata.contracts.expressions import check_expressions
+from onedata.contracts.location import NESTED, location_of, read_location
 from onedata.contracts.model import SQL_TYPES, Classification, Column, ContractError, Entity, Feed, Field, Identifier, Location, Rule, references
 from onedata.contracts.repairs import parse_drift, parse_repairs
 from onedata.contracts.rules import parse_rules
 from onedata.contracts.strict_yaml import read_mapping
 from onedata.contracts.versions import SEMANTIC
 
-FORMATS: Mapping[str, tuple[str, ...]] = {
-    "csv": ("delimiter", "quote", "encoding"),
-    "jsonl": (),
-    "parquet": (),
-    "xml": ("recordTag",),
-}
-ENCODINGS = ("utf-8", "utf-16", "latin-1")
-NESTED: Mapping[str, tuple[str, ...]] = {"records": ("jsonl", "xml"), "where": ("xml",)}
-_OBJECT_PROPERTIES = ("entity", "records", "where", "timezone", "rowKey", "quarantineTolerance", "onDrift")
+_OBJECT_PROPERTIES = ("entity", "records", "where", "timezone", "rowKey", "quarantineTolerance", "onDrift", "watermark", "lookback")
 _CONTRACT_PROPERTIES = ("unmapped",)
 _FIELD_KEYS = ("name", "physicalName", "transformLogic", "required", "logicalType", "logicalTypeOptions", "quality", "description", "customProperties")
 
@@ -77,7 +74,7 @@ def read_contract(file: Path, entities: Mapping[str, Entity]) -> list[Feed]:
     servers = _items(content, "servers", str(file))
     if len(servers) != 1:
         raise ContractError(f"{file}: servers: exactly one is supported, {len(servers)} are given")
-    location = _location(servers[0], f"{file}: servers[0]")
+    location = read_location(servers[0], f"{file}: servers[0]")
     contract = _custom(content, str(file))
     _known(contract, _CONTRACT_PROPERTIES, f"{file}: customProperties")
     feeds = [_feed(content, item, location, entities, file) for item in _items(content, "schema", str(file))]
@@ -85,45 +82,6 @@ def read_contract(file: Path, entities: Mapping[str, Entity]) -> list[Feed]:
     return [replace(feed, known_fields=known) for feed in feeds]
 
 
-def _need(content: Mapping[str, Any], name: str, where: str) -> Any:
-    if content.get(name) in (None, "", [], {}):
-        raise ContractError(f"{where}: {name} is missing")
-    return content[name]
-
-
-def _known(names: Iterable[str], known: Sequence[str], where: str) -> None:
-    for name in names:
-        if name not in known:
-            close = difflib.get_close_matches(name, known, n=1)
-            hint = f"; did you mean {close[0]}?" if close else f"; known are {', '.join(known)}"
-            raise ContractError(f"{where}: {name!r} is not known{hint}")
-
-
-def _items(content: Mapping[str, Any], name: str, where: str) -> list[Mapping[str, Any]]:
-    """A list of mappings, or nothing."""
-    items = content.get(name) or []
-    if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
-        raise ContractError(f"{where}: {name} is a list of mappings (- name: value)")
-    return items
-
-
-def _pairs(content: Mapping[str, Any], name: str, where: str) -> dict[str, Mapping[str, Any]]:
-    """A list of mappings with `property` and `value`, by property."""
-    items = _items(content, name, where)
-    for item in items:
-        if "property" not in item or "value" not in item:
-            raise ContractError(f"{where}: {name} takes entries {{property: ..., value: ...}}, not {dict(item)}")
-    return {str(item["property"]): item for item in items}
-
-
-def _custom(item: Mapping[str, Any], where: str) -> dict[str, Any]:
-    return {name: entry["value"] for name, entry in _pairs(item, "customProperties", where).items()}
-
-
-def _number(value: Any, where: str) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise ContractError(f"{where} is a number, not {value!r}")
-    return float(value)
 
 
 def _entity(content: Mapping[str, Any], file: Path) -> Entity:
@@ -160,26 +118,6 @@ def _column(item: Mapping[str, Any], file: Path) -> Column:
     )
 
 
-def _location(server: Mapping[str, Any], where: str) -> Location:
-    path, kind = str(_need(server, "path", where)), _need(server, "format", where)
-    if kind not in FORMATS:
-        raise ContractError(f"{where}: format {kind!r} is not known; use one of {', '.join(FORMATS)}")
-    if Path(path).is_absolute() or ".." in Path(path).parts:
-        raise ContractError(f"{where}: path {path!r} must stay below the source folder")
-    if path.count("{ds}") > 1:
-        raise ContractError(f"{where}: path {path!r} names {{ds}} more than once")
-    options = {name: str(value) for name, value in _custom(server, where).items()}
-    _known(options, FORMATS[kind], where)
-    if kind == "xml":
-        _need(options, "recordTag", where)
-    if options.get("encoding", "utf-8") not in ENCODINGS:
-        raise ContractError(f"{where}: encoding {options['encoding']!r} is not known; use one of {', '.join(ENCODINGS)}")
-    for name in ("delimiter", "quote"):
-        if len(options.get(name, ",")) != 1:
-            raise ContractError(f"{where}: {name} is one character, not {options[name]!r}")
-    return Location(path, kind, options)
-
-
 def _feed(content: Mapping[str, Any], item: Mapping[str, Any], location: Location, entities: Mapping[str, Entity], file: Path) -> Feed:
     where = f"{file}: schema {_need(item, 'name', f'{file}: schema')}"
     custom = _custom(item, where)
@@ -214,7 +152,7 @@ def _feed(content: Mapping[str, Any], item: Mapping[str, Any], location: Locatio
         owner=str((content.get("team") or {}).get("name") or entity.owner),
         system=str(content["dataProduct"]),
         entity=entity,
-        location=location,
+        location=location_of(location, item, custom, where),
         fields=tuple(_field(entry, entity, where) for entry in _items(item, "properties", where)),
         rules=parse_rules(_items(item, "quality", where), where),
         records=custom.get("records"),

@@ -116,12 +116,43 @@ class Field:
 
 
 @dataclass(frozen=True)
+class ObjectStore:
+    """An S3-compatible store; without an endpoint it is Amazon's."""
+
+    server: str
+    endpoint: str | None
+
+
+@dataclass(frozen=True)
+class Database:
+    """A PostgreSQL table, read from `watermark` on (None: whole every night), again from `lookback` before what was read."""
+
+    server: str
+    host: str
+    port: int
+    database: str
+    schema: str
+    user: str | None
+    table: str = ""
+    watermark: str | None = None
+    lookback: str | None = None
+    timezone: str = "UTC"
+
+
+@dataclass(frozen=True)
 class Location:
-    """Where a feed's files lie and how to read them; `path` is relative to the source folder."""
+    """Where a feed lies and how to read it.
+
+    `path` is relative to the source folder (`store` None), s3://bucket/key (ObjectStore), or postgres://host:port/database/schema.table, for people.
+    `columns` name the fields of a CSV without a header; `null_values` are texts that mean nothing.
+    """
 
     path: str
-    format: Literal["csv", "jsonl", "parquet", "xml"]
+    format: Literal["csv", "json", "jsonl", "parquet", "xlsx", "xml"]
     options: Mapping[str, str]
+    store: ObjectStore | Database | None = None
+    columns: tuple[str, ...] = ()
+    null_values: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

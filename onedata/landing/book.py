@@ -103,10 +103,12 @@ def book(con: duckdb.DuckDBPyConnection, settings: Settings, delivery: Delivery,
     for problem in reading.problems:
         _book_unreadable(con, settings, delivery, problem)
         landed.add(problem.file.ds, (1, 0, 1, 0), None)
+    if delivery.replaced:
+        con.execute("delete from ops.drift where feed = ? and ds = ?", [delivery.feed.name, delivery.ds])
     for drift in reading.drifts:
         values = [delivery.feed.name, drift.file.ds, drift.file.relative, drift.kind, drift.column, drift.message, drift.file.content_hash]
         con.execute("insert into ops.drift values (?, ?, ?, ?, ?, ?, ?)", values)
-    if readable:
+    if readable or delivery.replaced:
         _book_rows(con, delivery, readable)
 
 
@@ -122,7 +124,8 @@ def _counts(con: duckdb.DuckDBPyConnection) -> dict[str, Counts]:
 
 def _book_rows(con: duckdb.DuckDBPyConnection, delivery: Delivery, readable: Sequence[SourceFile]) -> None:
     feed = delivery.feed
-    known = pa.table({"path": [file.relative for file in readable], "content_hash": [file.content_hash for file in readable]})
+    names, hashes = [file.relative for file in readable], [file.content_hash for file in readable]
+    known = pa.table({"path": pa.array(names, pa.string()), "content_hash": pa.array(hashes, pa.string())})
     con.register("landing_files", known)
     con.execute(
         "insert into ops.quarantine select ?, ?, q._file, q._row, q.rule, q.reason, q.raw, ?, f.content_hash, ? "

@@ -1,19 +1,31 @@
-"""Which files a night takes: those on disk, for this night or an earlier one, whose content the ledger does not know."""
+"""Which files a night takes: those its source offers, for this night or an earlier one, whose content the ledger does not know.
+
+What is not a file on this machine that the reader can read as it lies is brought into the feed's spool: downloaded, unpacked, turned into
+a form that DuckDB reads. The ledger keeps the name the source has for it.
+"""
 
 import hashlib
-import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
+from typing import NamedTuple
 
 import duckdb
 
-from onedata.contracts.model import Feed
-from onedata.readers.base import SourceFile
+from onedata.contracts.model import Database, Feed, ObjectStore
+from onedata.landing.extracts import kept_extracts, take_extracts
+from onedata.readers.base import Drift, FileProblem, SourceFile
+from onedata.readers.prepare import needs_preparing, prepare
+from onedata.settings import Settings
+from onedata.sources import Offer, SourceError, offers
+from onedata.sources.s3 import download
+from onedata.sources.spool import Spool
+from onedata.sources.unpack import DEFAULT_LIMIT_MB, Unreadable, hash_file, is_packed, unpack
 
-HASH_BLOCK = 1 << 20
-Known = Mapping[tuple[str, int, int], str]
+SHOWN = 5
+MEMBER = "!"
+"""Between an archive's name and a member's: archive.zip!member.csv."""
 
 
 @dataclass(frozen=True)
@@ -24,71 +36,198 @@ class Repeat:
     known_as: str
 
 
-class SourceMissing(FileNotFoundError):
-    """The source folder does not exist."""
+@dataclass
+class Taken:
+    """What a night takes of one feed. A file with a problem is in neither of the first two lists; `drifts` are what a source found odd."""
+
+    fresh: list[SourceFile] = field(default_factory=list)
+    repeats: list[Repeat] = field(default_factory=list)
+    problems: list[FileProblem] = field(default_factory=list)
+    drifts: list[Drift] = field(default_factory=list)
 
 
-def discover(source: Path, feed: Feed, night: date) -> Iterator[tuple[Path, date]]:
-    """Files of the feed for `night` or earlier with the night each is for, ordered by night and name.
+def discover(settings: Settings, feed: Feed, night: date) -> Iterator[Offer]:
+    """What the feed's source offers for `night` or an earlier one, by night and name; nothing is fetched.
 
     Raises:
-        SourceMissing: there is no source folder.
+        SourceError: the source is not there or cannot be reached.
     """
-    if not source.is_dir():
-        raise SourceMissing(f"the source folder {source} does not exist. Set `source` in onedata.toml or give --source.")
-    pattern = feed.location.path
-    regex = re.compile("".join({"{ds}": r"(?P<ds>\d{4}-\d{2}-\d{2})", "*": "[^/]*"}.get(part, re.escape(part)) for part in re.split(r"(\{ds\}|\*)", pattern)))
-    found = []
-    for path in source.glob(pattern.replace("{ds}", "????-??-??")):
-        match = regex.fullmatch(path.relative_to(source).as_posix())
-        if match and path.is_file():
-            ds = date.fromisoformat(match["ds"]) if "ds" in regex.groupindex else night
-            if ds <= night:
-                found.append((ds, path.relative_to(source).as_posix(), path))
-    yield from ((path, ds) for ds, _, path in sorted(found))
+    return offers(settings.source, feed.location, night)
 
 
-def take(con: duckdb.DuckDBPyConnection, source: Path, feed: Feed, night: date) -> tuple[list[SourceFile], list[Repeat]]:
-    """The files to land, and those that repeat known content; a file unchanged since it landed is neither."""
-    seen: set[tuple[str, int, int]] = set(con.execute("select path, size_bytes, mtime_ns from ops.file where feed = ?", [feed.name]).fetchall())
-    booked: set[tuple[str, str]] = set(con.execute("select path, content_hash from ops.file where feed = ?", [feed.name]).fetchall())
-    by_hash: dict[str, str] = dict(con.execute("select content_hash, min(path) from ops.file where feed = ? group by 1", [feed.name]).fetchall())
-    fresh: list[SourceFile] = []
-    repeats: list[Repeat] = []
-    for path, ds in discover(source, feed, night):
-        stat, relative = path.stat(), path.relative_to(source).as_posix()
-        if (relative, stat.st_size, stat.st_mtime_ns) in seen:
-            continue
-        content_hash = hash_file(path)
-        file = SourceFile(len(fresh) + len(repeats) + 1, path, relative, ds, stat.st_size, stat.st_mtime_ns, content_hash)
-        if (relative, content_hash) in booked:
-            _touched(con, feed, file)
-        elif content_hash in by_hash:
-            repeats.append(Repeat(file, by_hash[content_hash]))
-        else:
-            by_hash[content_hash] = relative
-            fresh.append(file)
-    return fresh, repeats
+def spool_of(settings: Settings, feed: Feed) -> Spool:
+    """Where the feed's files of one landing lie; to be cleared when the landing has been booked."""
+    return Spool(settings.home / "spool" / feed.name)
+
+
+def take(con: duckdb.DuckDBPyConnection, settings: Settings, feed: Feed, night: date, again: Collection[date] = ()) -> Taken:
+    """The files to land, those that repeat known content, and those that cannot be read; a file unchanged since it landed is none of these.
+
+    Whatever a killed landing left in the spool is removed first. Of the nights `again` everything is taken, as if the ledger did not know it.
+
+    Raises:
+        SourceError: the source is not there or cannot be reached, or it no longer has a file of a night to be taken again.
+    """
+    spool = spool_of(settings, feed)
+    spool.clear()
+    taking = _Taking(con, feed, spool, again)
+    if isinstance(feed.location.store, Database):
+        extracts, drifts = take_extracts(con, settings, feed, feed.location.store, night, spool)
+        extracts = [*kept_extracts(con, settings, feed, again), *extracts]
+        taking.add(_Content(offer, path, offer.name, content_hash) for offer, path, content_hash in extracts)
+        by_number = [*taking.taken.fresh, *(repeat.file for repeat in taking.taken.repeats)]
+        taking.taken.drifts = [Drift(by_number[-1], *drift) for drift in drifts if by_number]
+        return taking.taken
+    for offer in discover(settings, feed, night):
+        if not taking.is_unchanged(offer):
+            taking.take(offer)
+    _all_there(con, feed, again, taking.taken)
+    return taking.taken
+
+
+def _all_there(con: duckdb.DuckDBPyConnection, feed: Feed, again: Collection[date], taken: Taken) -> None:
+    """Refuse to replace a night of which a file is gone: its rows would be lost."""
+    landed = con.execute("select path, ds from ops.file where feed = ? and status = 'landed' and ds in (select unnest(?::date[]))", [feed.name, list(again)])
+    there = {file.relative for file in [*taken.fresh, *[repeat.file for repeat in taken.repeats], *[problem.file for problem in taken.problems]]}
+    gone = sorted((ds, path) for path, ds in landed.fetchall() if path not in there)
+    if gone:
+        names = ", ".join(path for _, path in gone[:SHOWN])
+        raise SourceError(
+            f"{feed.name}: night {gone[0][0]} cannot be taken again: {len(gone)} of its files are no longer there ({names}), and their rows would be lost. "
+            "Put them back; an empty file (a header alone) in the place of one takes its rows away."
+        )
+
+
+def replaced_deliveries(con: duckdb.DuckDBPyConnection, feed: Feed, again: Collection[date]) -> dict[date, list[str]]:
+    """The accepted deliveries of the nights `again`, by night."""
+    rows = con.execute(
+        "select ds, list(batch_id order by batch_id) from ops.delivery where feed = ? and status in ('accepted', 'applied') "
+        "and ds in (select unnest(?::date[])) group by ds",
+        [feed.name, list(again)],
+    )
+    return dict(rows.fetchall())
+
+
+class _Content(NamedTuple):
+    """One file of an offer, on this machine, with its name in the ledger."""
+
+    offer: Offer
+    path: Path
+    name: str
+    content_hash: str
+
+
+class _Taking:
+    """One feed's landing in the making: what the ledger knows, and what was taken."""
+
+    def __init__(self, con: duckdb.DuckDBPyConnection, feed: Feed, spool: Spool, again: Collection[date]) -> None:
+        self._con, self._feed, self._spool = con, feed, spool
+        self.taken = Taken()
+        known = con.execute(
+            "select path, size_bytes, mtime_ns, content_hash from ops.file where feed = ? and ds not in (select unnest(?::date[])) order by path desc",
+            [feed.name, list(again)],
+        ).fetchall()
+        self._again = again
+        self._seen: set[tuple[str, int, int]] = {(path, size, mtime) for path, size, mtime, _ in known} | _whole_archives(con, feed)
+        self._booked: set[tuple[str, str]] = {(path, content_hash) for path, _, _, content_hash in known}
+        self._by_hash: dict[str, str] = {content_hash: path for path, _, _, content_hash in known}
+        self._number = 0
+
+    def is_unchanged(self, offer: Offer) -> bool:
+        return offer.ds not in self._again and (offer.name, offer.size, offer.mtime_ns) in self._seen
+
+    def take(self, offer: Offer) -> None:
+        """Fetch and unpack what is offered, and take each file of it."""
+        if offer.refused:
+            note = self._spool.place("refused")
+            note.write_text(f"{offer.name}: {offer.refused}", encoding="utf-8", errors="backslashreplace")
+            self._refuse(_Content(offer, note, offer.name, hash_file(note)), offer.refused)
+            return
+        path = self._fetch(offer)
+        if not is_packed(offer.name):
+            self.add([_Content(offer, path, offer.name, hash_file(path))])
+            return
+        options = self._feed.location.options
+        try:
+            limit = int(options.get("unpackLimit", DEFAULT_LIMIT_MB))
+            unpacked = unpack(path, offer.name, self._spool.place("unpacked"), limit, options.get("members", "*"))
+        except Unreadable as error:
+            self._refuse(_Content(offer, path, offer.name, hash_file(path)), str(error))
+            return
+        if unpacked[0].member:
+            _remember_archive(self._con, self._feed, offer, len(unpacked))
+        self.add(_Content(offer, file.path, MEMBER.join(filter(None, (offer.name, file.member))), file.content_hash) for file in unpacked)
+
+    def add(self, contents: Iterable[_Content]) -> None:
+        """Take files by their content: new, a repeat, or known under this very name."""
+        for content in contents:
+            if (content.name, content.content_hash) in self._booked:
+                _touched(self._con, self._feed, self._file(content))
+            elif content.content_hash in self._by_hash:
+                self.taken.repeats.append(Repeat(self._file(content), self._by_hash[content.content_hash]))
+            else:
+                self._by_hash[content.content_hash] = content.name
+                self._prepare(self._file(content))
+            self._booked.add((content.name, content.content_hash))
+
+    def _fetch(self, offer: Offer) -> Path:
+        if isinstance(self._feed.location.store, ObjectStore):
+            target = self._spool.place(offer.name)
+            download(self._feed.location.store, offer, target)
+            return target
+        assert offer.path is not None
+        if offer.path.as_posix().isprintable():
+            return offer.path
+        # A name that is no text, or holds line breaks, is nothing DuckDB or a report should have to carry.
+        target = self._spool.place(offer.path.name)
+        target.symlink_to(offer.path.absolute())
+        return target
+
+    def _prepare(self, file: SourceFile) -> None:
+        location = self._feed.location
+        if needs_preparing(file.path, location):
+            target = self._spool.place(file.relative)
+            problem = prepare(file.path, target, location)
+            if problem:
+                self.taken.problems.append(FileProblem(file, problem))
+                return
+            file = replace(file, path=target)
+        self.taken.fresh.append(file)
+
+    def _refuse(self, content: _Content, message: str) -> None:
+        if (content.name, content.content_hash) not in self._booked:
+            self.taken.problems.append(FileProblem(self._file(content), message))
+
+    def _file(self, content: _Content) -> SourceFile:
+        self._number += 1
+        offer = content.offer
+        return SourceFile(self._number, content.path, content.name, offer.ds, offer.size, offer.mtime_ns, content.content_hash)
+
+
+def _whole_archives(con: duckdb.DuckDBPyConnection, feed: Feed) -> set[tuple[str, int, int]]:
+    """Archives all of whose members the ledger knows as they are: nothing of them has to be unpacked."""
+    whole = con.execute(
+        "select a.path, a.size_bytes, a.mtime_ns from ops.archive a join ops.file f on f.feed = a.feed and f.size_bytes = a.size_bytes "
+        f"and f.mtime_ns = a.mtime_ns and starts_with(f.path, a.path || '{MEMBER}') where a.feed = ? "
+        "group by all having count(distinct f.path) >= any_value(a.members)",
+        [feed.name],
+    )
+    return set(whole.fetchall())
+
+
+def _remember_archive(con: duckdb.DuckDBPyConnection, feed: Feed, offer: Offer, members: int) -> None:
+    con.execute("insert or replace into ops.archive values (?, ?, ?, ?, ?)", [feed.name, offer.name, offer.size, offer.mtime_ns, members])
 
 
 def _touched(con: duckdb.DuckDBPyConnection, feed: Feed, file: SourceFile) -> None:
-    """A file that was copied or touched since: the ledger takes its new time, so that it is not read again every night."""
+    """A file that was copied or touched since: the ledger takes its new size and time, so that it is not read again every night."""
     con.execute(
-        "update ops.file set mtime_ns = ? where feed = ? and path = ? and content_hash = ?",
-        [file.mtime_ns, feed.name, file.relative, file.content_hash],
+        "update ops.file set mtime_ns = ?, size_bytes = ? where feed = ? and path = ? and content_hash = ?",
+        [file.mtime_ns, file.size, feed.name, file.relative, file.content_hash],
     )
 
 
-def hash_file(path: Path) -> str:
-    """SHA-256 of the content."""
-    digest = hashlib.sha256()
-    with path.open("rb") as stream:
-        while block := stream.read(HASH_BLOCK):
-            digest.update(block)
-    return digest.hexdigest()
-
-
-def batch_id(feed: Feed, ds: date, files: list[SourceFile]) -> str:
+def batch_id(feed: Feed, ds: date, files: Sequence[SourceFile], replaced: Sequence[str] = ()) -> str:
     """The same files land under the same id, so a night that is run again replaces what a killed one left."""
-    text = "|".join([feed.name, ds.isoformat(), *sorted(file.content_hash for file in files)])
+    text = "|".join([feed.name, ds.isoformat(), *sorted(file.content_hash for file in files), *replaced])
     return f"{feed.name}-{ds:%Y%m%d}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"

@@ -59,6 +59,16 @@ create table if not exists ops.night (
 comment on table ops.night is 'Nights that were published.';
 create table if not exists ops.applied (batch_id varchar not null, stage varchar not null, primary key (batch_id, stage));
 comment on table ops.applied is 'Deliveries that a stage outside dbt has taken in; commits with that stage''s own tables.';
+create table if not exists ops.archive (
+    feed varchar not null, path varchar not null, size_bytes bigint not null, mtime_ns bigint not null, members integer not null,
+    primary key (feed, path)
+);
+comment on table ops.archive is 'Archives that were unpacked, and how many files came out of each; the files are in ops.file as archive!member.';
+create table if not exists ops.watermark (
+    feed varchar not null, content_hash varchar not null, mark varchar, ds date not null, path varchar not null, extracted_at timestamp not null,
+    primary key (feed, content_hash)
+);
+comment on table ops.watermark is 'Extracts of database tables and the watermark each reached; a mark counts once ops.file knows its extract.';
 create or replace view ops.batch as
     select batch_id, feed, entity, ds, rows from ops.delivery where status in ('accepted', 'applied');
 create or replace view ops.pending_batch as

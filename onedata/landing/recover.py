@@ -31,7 +31,7 @@ def recover(con: duckdb.DuckDBPyConnection, settings: Settings, feed: str, entit
         con.execute("delete from ops.file where feed = ? and (batch_id in (select unnest(?::varchar[])) or batch_id is null)", [feed, unfinished])
         con.execute("delete from ops.repair where feed = ? and batch_id in (select unnest(?::varchar[]))", [feed, unfinished])
         con.execute("delete from ops.delivery where feed = ? and batch_id in (select unnest(?::varchar[]))", [feed, unfinished])
-    accepted = {row[0] for row in con.execute("select batch_id from ops.delivery where feed = ?", [feed]).fetchall()}
+    accepted = {row[0] for row in con.execute("select batch_id from ops.delivery where feed = ? and status <> 'replaced'", [feed]).fetchall()}
     shutil.rmtree(settings.staged / feed, ignore_errors=True)
     for file in lake_folder(settings, entity, feed).rglob("*.parquet*"):
         if batch_of(file) not in accepted:

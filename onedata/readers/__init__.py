@@ -17,6 +17,14 @@ from onedata.readers.xml import read_xml
 
 Reader = Callable[[duckdb.DuckDBPyConnection, Feed, Sequence[SourceFile]], Reading]
 
-READERS: Mapping[str, Reader] = {"csv": read_csv, "jsonl": read_jsonl, "parquet": read_parquet, "xml": read_xml}
+# JSON documents and workbooks reach their readers as JSON lines and Parquet (see `prepare`).
+READERS: Mapping[str, Reader] = {
+    "csv": read_csv,
+    "json": read_jsonl,
+    "jsonl": read_jsonl,
+    "parquet": read_parquet,
+    "xlsx": read_parquet,
+    "xml": read_xml,
+}
 
 __all__ = ["READERS", "Drift", "FileProblem", "Reader", "Reading", "SourceFile"]

@@ -1,4 +1,4 @@
-"""CSV: any delimiter, quote and encoding of the contract, multi-line values, columns found by name.
+"""CSV: any delimiter, quote and escape of the contract, multi-line values, columns found by name. Other encodings come here as UTF-8.
 
 Method: the header line is read first, then DuckDB reads the file with every column as text; records that DuckDB cannot take apart go
 to its rejects table.
@@ -18,7 +18,6 @@ from onedata.sql import json_of, quote_name, quote_text
 
 REJECTS = "csv_rejects"
 MAX_HEADER_BYTES = 1 << 20
-_CODECS = {"utf-8": "utf-8-sig", "utf-16": "utf-16", "latin-1": "latin-1"}
 
 
 def read_csv(con: duckdb.DuckDBPyConnection, feed: Feed, files: Sequence[SourceFile]) -> Reading:
@@ -26,7 +25,7 @@ def read_csv(con: duckdb.DuckDBPyConnection, feed: Feed, files: Sequence[SourceF
     con.execute(f"drop table if exists {REJECTS}; drop table if exists {REJECTS}_scans")
     reading = Reading()
     for file in files:
-        header = read_header(file.path, feed.location.options)
+        header = list(feed.location.columns) or read_header(file.path, feed.location.options)
         if isinstance(header, str):
             reading.problems.append(FileProblem(file, header))
             continue
@@ -51,13 +50,19 @@ def read_header(path: Path, options: Mapping[str, str]) -> list[str] | str:
     if encoding == "utf-8" and start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return "the file is UTF-16, the contract says utf-8. Set encoding: utf-16 in the contract, or ask for UTF-8."
     try:
-        text = codecs.getincrementaldecoder(_CODECS[encoding])().decode(start)
+        text = codecs.getincrementaldecoder("utf-8-sig")().decode(start)
     except UnicodeDecodeError as error:
-        text = start[: error.start].decode(_CODECS[encoding])
+        text = start[: error.start].decode("utf-8-sig")
         if "\n" not in text:
-            return f"the header is not {encoding}: byte {error.start} is {start[error.start]:#04x}. Set encoding in the contract, or ask for {encoding}."
-    reader = csv.reader(io.StringIO(text), delimiter=options.get("delimiter", ","), quotechar=options.get("quote", '"'))
-    header = [name.strip() for name in next(reader)]
+            byte = f"byte {error.start} is {start[error.start]:#04x}" if encoding == "utf-8" else "some of its bytes are no text"
+            return f"the header is not {encoding}: {byte}. Set encoding in the contract, or ask for {encoding}."
+    lines = io.StringIO(text, newline="")
+    for _ in range(int(options.get("skip", 0))):
+        lines.readline()
+    comment = options.get("comment")
+    content = (line for line in lines if not (comment and line.startswith(comment)))
+    reader = csv.reader(content, delimiter=options.get("delimiter", ","), quotechar=options.get("quote", '"'))
+    header = [name.strip() for name in next(reader, [])]
     if "\x00" in text[:1000]:
         return "the file is not text: it holds zero bytes. Check the format in the contract."
     twice = sorted({name for name in header if header.count(name) > 1})
@@ -67,12 +72,14 @@ def read_header(path: Path, options: Mapping[str, str]) -> list[str] | str:
 def _part(feed: Feed, file: SourceFile, header: Sequence[str]) -> Part:
     options = feed.location.options
     columns = ", ".join(f"{quote_text(name)}: 'VARCHAR'" for name in header)
-    quote = quote_text(options.get("quote", '"'))
+    quote = options.get("quote", '"')
+    nulls = ", ".join(quote_text(text) for text in ("", *feed.location.null_values))
     absent = "".join(f", null::varchar as {quote_name(name)}" for name in feed.source_fields if name not in header)
     query = (
-        f"select *{absent}, row_number() over () as _row from read_csv({file_literal(file.path)}, auto_detect=false, header=true, columns={{{columns}}}, "
-        f"delim={quote_text(options.get('delimiter', ','))}, quote={quote}, escape={quote}, encoding={quote_text(options.get('encoding', 'utf-8'))}, "
-        f"nullstr='', strict_mode=true, null_padding=false, max_line_size=16000000, "
+        f"select *{absent}, row_number() over () as _row from read_csv({file_literal(file.path)}, auto_detect=false, "
+        f"header={options.get('header', 'true')}, columns={{{columns}}}, delim={quote_text(options.get('delimiter', ','))}, quote={quote_text(quote)}, "
+        f"escape={quote_text(options.get('escape', quote))}, skip={options.get('skip', 0)}, comment={quote_text(options.get('comment', ''))}, "
+        f"nullstr=[{nulls}], hive_partitioning=false, strict_mode=true, null_padding=false, max_line_size=16000000, "
         f"store_rejects=true, rejects_table='{REJECTS}', rejects_scan='{REJECTS}_scans', rejects_limit=0)"
     )
     added = [name for name in header if name and name not in feed.known_fields]

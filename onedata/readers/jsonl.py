@@ -30,7 +30,7 @@ class JsonLines(Reading):
                 number += bool(line.strip())
                 if number in wanted:
                     wanted.discard(number)
-                    yield number, line.removeprefix(b"\xef\xbb\xbf" if number == 1 else b"").rstrip(b"\r\n").decode("utf-8", "backslashreplace")
+                    yield number, line.rstrip(b"\r\n").decode("utf-8", "backslashreplace")
                 if not wanted:
                     return
 

@@ -17,7 +17,7 @@ def read_parquet(con: duckdb.DuckDBPyConnection, feed: Feed, files: Sequence[Sou
     reading = Reading()
     for file in files:
         try:
-            found = {str(row[0]): str(row[1]) for row in con.execute(f"describe select * from read_parquet({file_literal(file.path)})").fetchall()}
+            found = {str(row[0]): str(row[1]) for row in con.execute(f"describe select * from read_parquet({file_literal(file.path)}, hive_partitioning=false)").fetchall()}
         except duckdb.Error as error:
             reading.problems.append(FileProblem(file, f"the file cannot be read as Parquet: {str(error).splitlines()[0]}. Ask for it again."))
             continue
@@ -37,7 +37,7 @@ def _part(feed: Feed, file: SourceFile, found: Mapping[str, str]) -> Part:
     absent = "".join(f", null::varchar as {quote_name(name)}" for name in feed.source_fields if name not in found)
     query = (
         f"select * {f'replace ({text})' if text else ''}{absent}, file_row_number + 1 as _row "
-        f"from read_parquet({file_literal(file.path)}, file_row_number=true)"
+        f"from read_parquet({file_literal(file.path)}, file_row_number=true, hive_partitioning=false)"
     )
     added = [name for name in found if name not in feed.known_fields]
     return Part(file, query, raw=json_of(list(found)), extra=json_of(added) if added else None, types=types)

@@ -182,7 +182,10 @@ def swap_in(con: duckdb.DuckDBPyConnection, settings: Settings, night: date) -> 
     _serve(settings, own, parquet)
     for folder in older:
         shutil.rmtree(folder)
-    con.execute("update ops.delivery set status = 'applied', applied_at = now()::timestamp where status = 'accepted'")
+    con.execute(
+        "update ops.delivery set applied_at = now()::timestamp, status = case status when 'accepted' then 'applied' else status end "
+        "where status = 'accepted' or (status = 'replaced' and applied_at is null)"
+    )
     _prune(nights, settings.published_nights_kept, own.stem.removeprefix("onedata-"))
     return own
 

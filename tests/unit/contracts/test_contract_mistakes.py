@@ -78,7 +78,7 @@ def _without_id(folder: Path, content: dict[str, Any]) -> Path:
         (contract(path="/etc/{ds}.csv"), "servers[0]", "must stay below the source folder"),
         (contract(path="a/../../b.csv"), "servers[0]", "must stay below the source folder"),
         (contract(path="{ds}/{ds}.csv"), "servers[0]", "names {ds} more than once"),
-        (contract(kind="xls"), "servers[0]", "use one of csv, jsonl, parquet, xml"),
+        (contract(kind="xls"), "servers[0]", "use one of csv, json, jsonl, parquet, xlsx, xml"),
         (contract(kind="xml"), "servers[0]", "recordTag is missing"),
         (contract(options={"delimeter": ";"}), "servers[0]", "did you mean delimiter?"),
         (contract(kind="jsonl", options={"delimiter": ";"}), "servers[0]", "'delimiter' is not known"),
@@ -122,7 +122,7 @@ def test_a_mistake_names_place_and_fix(tmp_path: Path, content: dict[str, Any], 
 @pytest.mark.parametrize(
     "content",
     [
-        pytest.param(contract(options={"encoding": "utf8"}), id="encoding that no reader knows"),
+        pytest.param(contract(options={"encoding": "utf-9"}), id="encoding that no reader knows"),
         pytest.param(contract(options={"delimiter": ""}), id="empty delimiter"),
         pytest.param(contract(options={"quote": "''"}), id="quote of two characters"),
         pytest.param(contract(rowKey="contents"), id="unknown rowKey"),

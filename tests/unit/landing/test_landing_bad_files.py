@@ -10,7 +10,7 @@ import pytest
 from formats import FORMATS, GOOD, encode, survey_contract
 from small_retailer import HEADER, NEXT, NIGHT, SmallRetailer, contract
 
-from onedata.landing.files import SourceMissing
+from onedata.sources import SourceMissing
 
 Retail = Callable[..., SmallRetailer]
 

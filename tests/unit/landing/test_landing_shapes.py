@@ -112,3 +112,11 @@ def test_a_star_matches_within_a_name_only(retail: Retail) -> None:
 def test_a_folder_named_like_a_file_is_not_a_file(survey: SmallRetailer) -> None:
     (survey.settings.source / "survey" / "2026-01-05.csv").mkdir(parents=True)
     assert survey.take().landed.files == 0
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_a_folder_that_looks_like_a_partition_fills_no_column(retail: Retail, kind: str) -> None:
+    survey = retail(survey_contract(kind, path=f"order=folder/{{ds}}.{kind}"))
+    survey.put(f"order=folder/2026-01-05.{kind}", encode(kind, GOOD))
+    survey.take()
+    assert survey.rows("order_id") == [("O1",), ("O2",), ("O3",)]

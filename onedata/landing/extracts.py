@@ -1,0 +1,82 @@
+"""Extracts of database tables: delivered files of our own making, kept in `<home>/extracts/<feed>`, with the watermark each reached.
+
+A mark counts once the ledger knows its extract, so that it commits with the landing: a landing that was killed or refused is extracted anew
+from where the last one that landed ends. Nothing is lost between, and what is read twice counts as a duplicate.
+"""
+
+from collections.abc import Collection, Sequence
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import duckdb
+
+from onedata.contracts.model import Database, Feed, references
+from onedata.settings import Settings
+from onedata.sources import Offer
+from onedata.sources.postgres import extract
+from onedata.sources.spool import Spool
+from onedata.sources.unpack import hash_file
+
+Content = tuple[Offer, Path, str]
+Note = tuple[str, str, str]
+
+
+def take_extracts(
+    con: duckdb.DuckDBPyConnection, settings: Settings, feed: Feed, store: Database, night: date, spool: Spool
+) -> tuple[list[Content], Sequence[Note]]:
+    """What the table has that is new, as files with their SHA-256, and what was odd about it (kind, column, message).
+
+    An older extract that the ledger has forgotten since (its night is replaced) is delivered again: nothing else would bring its rows.
+
+    Raises:
+        SourceError: the server cannot be reached or refuses, or table or watermark are not there.
+    """
+    folder = settings.home / "extracts" / feed.name
+    landed = con.execute(
+        "select w.extracted_at, w.mark from ops.watermark w semi join ops.file f on f.feed = w.feed and f.content_hash = w.content_hash "
+        "and f.status <> 'unreadable' where w.feed = ? order by 1 desc limit 1",
+        [feed.name],
+    ).fetchone()
+    again = _forgotten(con, feed, folder, landed[0] if landed else None)
+    made = spool.place("extract.parquet")
+    keys = [name for item in feed.fields if item.column.name in feed.entity.key for name in references(item)]
+    found = extract(store, landed[1] if landed else None, keys, night, made)
+    content_hash = hash_file(made)
+    known = con.execute("select 1 from ops.file where feed = ? and content_hash = ?", [feed.name, content_hash]).fetchone()
+    if found.rows == 0 or known:
+        return again, found.notes
+    kept = folder / f"{night}-{content_hash}.parquet"
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    made.replace(kept)
+    con.execute(
+        "insert or replace into ops.watermark values (?, ?, ?, ?, ?, ?)",
+        [feed.name, content_hash, found.mark, night, found.name, datetime.now(UTC).replace(tzinfo=None)],
+    )
+    return [*again, (Offer(night, found.name, 0, 0, kept), kept, content_hash)], found.notes
+
+
+def kept_extracts(con: duckdb.DuckDBPyConnection, settings: Settings, feed: Feed, nights: Collection[date]) -> list[Content]:
+    """The extracts of these nights that are kept, to be taken again."""
+    rows = con.execute(
+        "select content_hash, ds, path from ops.watermark where feed = ? and ds in (select unnest(?::date[])) order by extracted_at", [feed.name, list(nights)]
+    ).fetchall()
+    files = [(ds, name, content_hash, settings.home / "extracts" / feed.name / f"{ds}-{content_hash}.parquet") for content_hash, ds, name in rows]
+    return [(Offer(ds, name, 0, 0, file), file, content_hash) for ds, name, content_hash, file in files if file.exists()]
+
+
+def _forgotten(con: duckdb.DuckDBPyConnection, feed: Feed, folder: Path, last: datetime | None) -> list[Content]:
+    """Kept extracts that the ledger does not know and that a new one would not cover; those that it would are removed."""
+    unknown = con.execute(
+        "select w.content_hash, w.ds, w.path, w.extracted_at from ops.watermark w anti join ops.file f on f.feed = w.feed "
+        "and f.content_hash = w.content_hash where w.feed = ? order by w.extracted_at",
+        [feed.name],
+    ).fetchall()
+    again: list[Content] = []
+    for content_hash, ds, name, extracted_at in unknown:
+        file = folder / f"{ds}-{content_hash}.parquet"
+        if last is not None and extracted_at < last and file.exists():
+            again.append((Offer(ds, name, 0, 0, file), file, content_hash))
+        else:
+            file.unlink(missing_ok=True)
+            con.execute("delete from ops.watermark where feed = ? and content_hash = ?", [feed.name, content_hash])
+    return again

@@ -1,0 +1,137 @@
+"""Excel workbooks (.xlsx): one sheet, turned into a Parquet file of texts for the Parquet reader.
+
+Method: openpyxl's read-only mode streams the sheet's rows; DuckDB's own reader gives days as serial numbers where every column is text, and
+others hold a sheet densely in memory. A formula is the value it had when the workbook was saved; nothing is calculated or executed.
+"""
+
+import re
+import zipfile
+from collections.abc import Iterator
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+from xml.etree.ElementTree import ParseError
+
+import openpyxl
+import pyarrow as pa
+import pyarrow.parquet as pq
+from lxml.etree import XMLSyntaxError
+from openpyxl.utils.cell import column_index_from_string
+from openpyxl.utils.exceptions import InvalidFileException
+
+BATCH_ROWS = 20_000
+MAX_BYTES = 8 << 30
+MAX_RATIO = 500
+RATIO_FROM_BYTES = 256 << 20
+_BROKEN = (zipfile.BadZipFile, InvalidFileException, KeyError, ValueError, TypeError, IndexError, EOFError, ParseError, XMLSyntaxError, NotImplementedError)
+
+
+class NotASheet(ValueError):
+    """The workbook cannot be read as the contract says; the text says why and what to do."""
+
+
+def to_parquet(source: Path, target: Path, sheet: str | None, cells: str | None) -> None:
+    """Write a sheet's rows as columns of text, named by its header row; rows without any value are left out.
+
+    Args:
+        source: The workbook.
+        target: The Parquet file.
+        sheet: The sheet's name; None for the first.
+        cells: Where the table is, as A3, A3:J or A3:J500, header row included; None: from the first row that has a value.
+
+    Raises:
+        NotASheet: it is no workbook, has no such sheet, or its header has no or equal names.
+    """
+    try:
+        _refuse_bomb(source)
+        book = openpyxl.load_workbook(source, read_only=True, data_only=True, keep_links=False)
+        rows = _table(book, sheet, cells)
+        header = _header(next(rows, []))
+        _write(target, header, rows)
+    except NotASheet:
+        raise
+    except _BROKEN as error:
+        raise NotASheet(f"the file cannot be read as an Excel workbook (.xlsx): {error}. Save it again as .xlsx, without a password.") from None
+
+
+def _refuse_bomb(source: Path) -> None:
+    """A workbook is a zip: what it says it unpacks to is held by Python's reader, so that it can be believed."""
+    with zipfile.ZipFile(source) as archive:
+        size = sum(info.file_size for info in archive.infolist())
+    packed = source.stat().st_size
+    if size > MAX_BYTES or (size > RATIO_FROM_BYTES and size > packed * MAX_RATIO):
+        raise NotASheet(f"{packed:,} bytes unpack to {size:,}, as a zip bomb does; deliver the rows as CSV if this is meant.")
+
+
+def _table(book: Any, name: str | None, cells: str | None) -> Iterator[list[str | None]]:
+    """Rows of the sheet as texts, within `cells`; before the first value there are none."""
+    if name is not None and name not in book.sheetnames:
+        raise NotASheet(f"there is no sheet {name!r}; the workbook has {', '.join(map(repr, book.sheetnames))}. Set `sheet` in the contract.")
+    chosen = book[name] if name is not None else book.worksheets[0]
+    chosen.reset_dimensions()  # what a sheet says of its size is often wrong
+    first_column, first_row, last_column, last_row = _bounds(cells)
+    begun = cells is not None
+    for row in chosen.iter_rows(min_row=first_row, max_row=last_row, min_col=first_column, max_col=last_column, values_only=True):
+        texts = [_text(value) for value in row]
+        begun = begun or any(text is not None for text in texts)
+        if begun:
+            yield texts
+
+
+def _bounds(cells: str | None) -> tuple[int, int, int | None, int | None]:
+    match = re.fullmatch(r"([A-Z]+)(\d+)(?::([A-Z]+)(\d+)?)?", cells or "A1")
+    assert match is not None
+    return column_index_from_string(match[1]), int(match[2]), column_index_from_string(match[3]) if match[3] else None, int(match[4]) if match[4] else None
+
+
+def _header(row: list[str | None]) -> list[str | None]:
+    """The names; a column without one is not read, where it stays empty (see `_write`)."""
+    names = [name.strip() if name else None for name in row]
+    twice = sorted({name for name in names if name and names.count(name) > 1})
+    if twice:
+        raise NotASheet(f"column {twice[0]!r} stands twice in the header. Set `range` in the contract to the table's own cells.")
+    if not any(names):
+        raise NotASheet("the sheet has no header: it is empty, or `range` in the contract does not begin at the header row.")
+    return names
+
+
+def _write(target: Path, header: list[str | None], rows: Iterator[list[str | None]]) -> None:
+    schema = pa.schema([pa.field(name, pa.string()) for name in header if name])
+    with pq.ParquetWriter(target, schema, compression="snappy") as writer:
+        batch: list[list[str | None]] = []
+        for number, row in enumerate(rows, 1):
+            if not any(text is not None for text in row):
+                continue
+            extra = [text for position, text in enumerate(row) if text is not None and (position >= len(header) or not header[position])]
+            if extra:
+                raise NotASheet(f"row {number} below the header has {extra[0][:80]!r} in a column without a name. Name it, or set `range` in the contract.")
+            batch.append([row[position] if position < len(row) else None for position, name in enumerate(header) if name])
+            if len(batch) == BATCH_ROWS:
+                writer.write_batch(_batch(batch, schema))
+                batch = []
+        writer.write_batch(_batch(batch, schema))
+
+
+def _batch(rows: list[list[str | None]], schema: pa.Schema) -> pa.RecordBatch:
+    columns = list(zip(*rows, strict=True)) if rows else [()] * len(schema)
+    return pa.RecordBatch.from_arrays([pa.array(column, pa.string()) for column in columns], schema=schema)
+
+
+def _text(value: object) -> str | None:
+    """A cell's value as the text that DuckDB casts back: ISO days and times, plain decimals, true and false."""
+    if value is None or value == "":
+        return None
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float):
+        return str(int(value)) if value.is_integer() and abs(value) < 1e15 else format(Decimal(repr(value)), "f")
+    if isinstance(value, datetime):
+        return value.date().isoformat() if value.time() == time() else value.isoformat(sep=" ")
+    if isinstance(value, date | time):
+        return value.isoformat()
+    if isinstance(value, timedelta):
+        return str(value)
+    return str(value)

@@ -1,0 +1,226 @@
+"""JSON documents: a file with one document, several, or an array of them somewhere inside, cut into JSON lines for the JSON lines reader.
+
+Method: a scan for strings and brackets finds where each document begins and ends; its bytes are copied as they stand (line breaks, which
+JSON strings cannot hold, become blanks; in a string they become another byte that cannot stand there, so that the document stays broken).
+Whether a document is valid is for the JSON lines reader to say. Memory is one block and one string, whatever the size of file or document.
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import IO
+
+BLOCK = 1 << 20
+MAX_STRING = 64 << 20
+MAX_NAMED = 12
+_BOM = b"\xef\xbb\xbf"
+_TOKEN = re.compile(rb'"[^"\\\r\n]*(?:\\[^\r\n][^"\\\r\n]*)*"|["{}\[\]]')
+_STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
+_BLANK = re.compile(rb"[ \t\r\n]*")
+_PLAIN = re.compile(rb"[^\s,:{}\[\]\"]*")
+_BREAKS = bytes.maketrans(b"\r\n", b"  ")
+_BROKEN_STRING = bytes.maketrans(b"\r\n", b"\x02\x02")
+Sink = Callable[[bytes], object]
+
+
+class NotDocuments(ValueError):
+    """The file is no JSON to its end, or has no documents where the contract says; the text says what is there."""
+
+
+def to_lines(source: Path, target: Path, documents: str | None) -> None:
+    """Write each document of a file as one line.
+
+    Args:
+        source: The file.
+        target: The JSON lines to write.
+        documents: Where the documents are, as names with dots and `[]` for each member of an array: `orders`, `data.orders.edges[].node`.
+            None: at the top. An array there is its members, anything else one document.
+
+    Raises:
+        NotDocuments: the file breaks off, or there is nothing at `documents`.
+    """
+    steps = re.findall(r"\[\]|[^.\[\]]+", documents) if documents else []
+    with source.open("rb") as stream, target.open("wb") as lines:
+        cutter = _Cutter(stream, lines.write)
+        if not cutter.peek():
+            raise NotDocuments("the file is empty: not even []. Ask for it again; a day without rows is an empty array.")
+        while cutter.peek():
+            cutter.documents(steps)
+        if steps and not cutter.found:
+            raise NotDocuments(
+                f"there is nothing at {documents!r}; the file has {', '.join(map(repr, cutter.seen)) or 'no members'}. Check `documents` in the contract."
+            )
+
+
+class _Cutter:
+    """Walks one file; what is not on the way to the documents is skipped unread."""
+
+    def __init__(self, stream: IO[bytes], write: Sink) -> None:
+        self._stream, self._write = stream, write
+        self._buffer, self._at, self._before = b"", 0, 0
+        self.found = False
+        self.seen: dict[str, None] = {}
+        self._fill()
+        if self._buffer.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\x00" in self._buffer[:4]:
+            raise NotDocuments("the file is not UTF-8, the one encoding of JSON. Ask for UTF-8.")
+        if self._buffer.startswith(_BOM):
+            self._at = len(_BOM)
+
+    def documents(self, steps: list[str]) -> None:
+        """Take the value that stands here, `steps` before its documents."""
+        first = self.peek()
+        if not steps:
+            self.found = True
+            if first == b"[":
+                for _ in self._items(b"]"):
+                    self._document()
+            else:
+                self._document()
+        elif steps[0] == "[]" and first == b"[":
+            self.found = self.found or len(steps) > 1
+            for _ in self._items(b"]"):
+                self._each(steps[1:])
+        elif steps[0] != "[]" and first == b"{":
+            for _ in self._items(b"}"):
+                name = self._name()
+                self.seen |= {name: None} if len(self.seen) < MAX_NAMED else {}
+                if name == steps[0]:
+                    self.documents(steps[1:])
+                else:
+                    self._value(None)
+        else:
+            self._value(None)
+
+    def _each(self, steps: list[str]) -> None:
+        """A member of an array on the way: at its end the member itself is the document, also where it is an array."""
+        if steps:
+            self.documents(steps)
+        else:
+            self.found = True
+            self._document()
+
+    def peek(self) -> bytes:
+        """The next byte that is not blank, or nothing at the end."""
+        while True:
+            match = _BLANK.match(self._buffer, self._at)
+            assert match is not None
+            self._at = match.end()
+            if self._at < len(self._buffer):
+                return self._buffer[self._at : self._at + 1]
+            if not self._fill():
+                return b""
+
+    def _items(self, end: bytes) -> Iterator[None]:
+        """Once for each member of the array or object that stands here; the member must be consumed."""
+        self._at += 1
+        if self.peek() == end:
+            self._at += 1
+            return
+        while True:
+            yield
+            mark = self.peek()
+            if mark not in (end, b","):
+                raise self._broken(mark)
+            self._at += 1
+            if mark == end:
+                return
+            if self.peek() == end:
+                raise self._broken(end)
+
+    def _name(self) -> str:
+        if self.peek() != b'"':
+            raise self._broken(self.peek())
+        held = bytearray()
+        self._value(held.extend)
+        if self.peek() != b":":
+            raise self._broken(self.peek())
+        self._at += 1
+        return held[1:-1].decode("utf-8", "backslashreplace")
+
+    def _document(self) -> None:
+        self._value(lambda part: self._write(part.translate(_BREAKS)))
+        self._write(b"\n")
+
+    def _value(self, sink: Sink | None) -> None:
+        """Consume the value that stands here; its bytes go to `sink`."""
+        first = self.peek()
+        if first in (b"{", b"["):
+            self._nested(sink)
+        elif first == b'"':
+            self._give(sink, self._string_end())
+        elif first and first not in b",:}]":
+            self._plain(sink)
+        else:
+            raise self._broken(first)
+
+    def _nested(self, sink: Sink | None) -> None:
+        depth, position = 0, self._at
+        while True:
+            for match in _TOKEN.finditer(self._buffer, position):
+                position = match.end()
+                token = self._buffer[match.start()]
+                if token == 0x22:
+                    if position == match.start() + 1:  # a string that goes on behind the block, or holds a line break
+                        position = match.start()
+                        break
+                    continue
+                depth += 1 if token in b"{[" else -1
+                if depth == 0:
+                    self._give(sink, position)
+                    return
+            else:
+                position = len(self._buffer)
+            self._give(sink, position)
+            if self._broken_string(sink):
+                position = self._at
+                continue
+            if len(self._buffer) - self._at > MAX_STRING or not self._fill():
+                raise self._broken(b"")
+            position = self._at
+
+    def _broken_string(self, sink: Sink | None) -> bool:
+        """Pass on a whole string that holds a line break, if one stands here."""
+        match = _STRING.match(self._buffer, self._at)
+        if match and sink is not None:
+            sink(match[0].translate(_BROKEN_STRING))
+        if match:
+            self._at = match.end()
+        return match is not None
+
+    def _string_end(self) -> int:
+        while True:
+            match = _STRING.match(self._buffer, self._at)
+            if match:
+                return match.end()
+            if len(self._buffer) - self._at > MAX_STRING or not self._fill():
+                raise self._broken(b"")
+
+    def _plain(self, sink: Sink | None) -> None:
+        """A number, true, false or null, or what stands in its place."""
+        while True:
+            match = _PLAIN.match(self._buffer, self._at)
+            assert match is not None
+            if match.end() < len(self._buffer) or not self._fill():
+                break
+            if len(self._buffer) - self._at > MAX_STRING:
+                raise self._broken(b"")
+        self._give(sink, match.end())
+
+    def _give(self, sink: Sink | None, end: int) -> None:
+        if sink is not None:
+            sink(self._buffer[self._at : end])
+        self._at = end
+
+    def _fill(self) -> bool:
+        """Read one more block behind what is not consumed; False at the end of the file."""
+        # A string longer than the block makes the buffer grow: reading as much again each time keeps that linear.
+        block = self._stream.read(max(BLOCK, len(self._buffer) - self._at))
+        self._before += self._at
+        self._buffer, self._at = self._buffer[self._at :] + block, 0
+        return bool(block)
+
+    def _broken(self, found: bytes) -> NotDocuments:
+        where = f"byte {self._before + self._at:,}"
+        if not found:
+            return NotDocuments(f"the JSON breaks off at {where} (truncated?). Ask for it again.")
+        return NotDocuments(f"the file is not JSON: {found.decode('latin-1')!r} at {where}. Ask for it again.")

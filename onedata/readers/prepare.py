@@ -1,0 +1,34 @@
+"""Files in a form that DuckDB does not read, turned into one that it does, before the readers see them."""
+
+from pathlib import Path
+
+from onedata.contracts.model import Location
+from onedata.readers import encoding, excel, json
+
+
+def needs_preparing(source: Path, location: Location) -> bool:
+    """The file is not read as it is."""
+    if location.format == "jsonl":
+        return encoding.has_mark(source)
+    return location.format in ("json", "xlsx") or (location.format == "csv" and not encoding.is_utf8(location.options.get("encoding", "utf-8")))
+
+
+def prepare(source: Path, target: Path, location: Location) -> str | None:
+    """Write the form that is read: JSON lines, Parquet or UTF-8.
+
+    Returns:
+        Why it cannot be done; None where it was.
+    """
+    options = location.options
+    try:
+        if location.format == "jsonl":
+            encoding.without_mark(source, target)
+        elif location.format == "json":
+            json.to_lines(source, target, options.get("documents"))
+        elif location.format == "xlsx":
+            excel.to_parquet(source, target, options.get("sheet"), options.get("range"))
+        else:
+            encoding.to_utf8(source, target, options["encoding"])
+    except (json.NotDocuments, excel.NotASheet) as error:
+        return str(error)
+    return None
