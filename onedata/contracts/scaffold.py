@@ -9,7 +9,7 @@ import yaml
 
 from onedata.contracts.match import EMAIL, ISO_TIME, NUMBER, Fit, Mapped
 from onedata.contracts.model import Column
-from onedata.contracts.sniff import Sniffed, SourceField
+from onedata.contracts.sample import Sniffed, SourceField
 
 DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 PACKED_DAY = re.compile(r"(?<!\d)20\d{6}(?!\d)")
@@ -95,7 +95,8 @@ def _unmapped(fit: Fit) -> list[str]:
 
 def _server(draft: Draft) -> list[str]:
     note = [f"    # {text}" for text in (path_pattern(draft.path)[1] if "{ds}" not in draft.path else "", *draft.sniffed.notes) if text]
-    options = draft.sniffed.options
+    documents = draft.fit.rows.documents
+    options = {**draft.sniffed.options, **({"documents": documents} if documents else {})}
     return [
         "servers:",
         "  - server: landing",
