@@ -82,8 +82,6 @@ def read_contract(file: Path, entities: Mapping[str, Entity]) -> list[Feed]:
     return [replace(feed, known_fields=known) for feed in feeds]
 
 
-
-
 def _entity(content: Mapping[str, Any], file: Path) -> Entity:
     for name in ("entity", "title", "grain", "owner", "key", "columns"):
         _need(content, name, str(file))

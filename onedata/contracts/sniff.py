@@ -34,6 +34,8 @@ def sniff(file: Path) -> Sniffed:
         if head.startswith(magic):
             raise SniffError(f"{file.name} is {kind}; give an unpacked sample")
     encoding, text = _decoded(head)
+    if "\x00" in text:
+        raise SniffError(f"{file.name} is no text (it holds zero bytes), and nothing else that a reader takes")
     start = text.lstrip()[:1]
     if not start:
         raise SniffError(f"{file.name} is empty; give a sample with rows")
@@ -69,23 +71,28 @@ def _csv(file: Path, encoding: str, text: str) -> Sniffed:
         copy = Path(folder) / "sample.csv"
         copy.write_text(whole, encoding="utf-8", newline="")
         try:
-            dialect = con.execute(f"select Delimiter, Quote from sniff_csv({quote_text(str(copy))}, ignore_errors = true)").fetchone()
-        except duckdb.Error as error:
+            header, delimiter, quote, rows = _dialect(con, file, copy, whole)
+        except (duckdb.Error, csv.Error) as error:
             raise SniffError(f"{file.name} does not read as CSV: {str(error).splitlines()[0]}") from None
-        delimiter, quote = (dialect[0] or ",", dialect[1] if dialect[1] not in ("", "\x00", "(empty)") else '"') if dialect else (",", '"')
-        header = [name.strip() for name in next(csv.reader(io.StringIO(whole, newline=""), delimiter=delimiter, quotechar=quote))]
-        if len(header) == 1 and not header[0].isidentifier() and not any(letter.isalpha() for letter in header[0]):
-            raise SniffError(f"{file.name}: the first line {header[0]!r} is no header")
-        _plain_header(file, header)
-        columns = ", ".join(f"{quote_text(name)}: 'VARCHAR'" for name in header)
-        rows = con.execute(
-            f"from read_csv({quote_text(str(copy))}, auto_detect = false, header = true, columns = {{{columns}}}, delim = {quote_text(delimiter)}, "
-            f"quote = {quote_text(quote)}, escape = {quote_text(quote)}, nullstr = '', ignore_errors = true) limit {SAMPLE_ROWS}"
-        ).fetchall()
     given = {"delimiter": delimiter, "quote": quote, "encoding": encoding}
     defaults = {"delimiter": ",", "quote": '"', "encoding": "utf-8"}
     notes = [f"It is not UTF-8; {encoding} is a guess. Look at the letters that are not English."] if encoding not in ("utf-8", "utf-16") else []
     return Sniffed("csv", {name: value for name, value in given.items() if value != defaults[name]}, [Rows(None, _columns(header, rows))], notes)
+
+
+def _dialect(con: duckdb.DuckDBPyConnection, file: Path, copy: Path, text: str) -> tuple[list[str], str, str, list[tuple[Any, ...]]]:
+    """Header, delimiter, quote and the first rows of `file`, whose start lies in `copy` as UTF-8."""
+    dialect = con.execute(f"select Delimiter, Quote from sniff_csv({quote_text(str(copy))}, ignore_errors = true)").fetchone()
+    delimiter, quote = dialect or ("", "")
+    delimiter, quote = delimiter or ",", quote if quote not in ("", "\x00", "(empty)") else '"'
+    header = [name.strip() for name in next(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, quotechar=quote))]
+    _plain_header(file, header)
+    columns = ", ".join(f"{quote_text(name)}: 'VARCHAR'" for name in header)
+    rows = con.execute(
+        f"from read_csv({quote_text(str(copy))}, auto_detect = false, header = true, columns = {{{columns}}}, delim = {quote_text(delimiter)}, "
+        f"quote = {quote_text(quote)}, escape = {quote_text(quote)}, nullstr = '', ignore_errors = true) limit {SAMPLE_ROWS}"
+    ).fetchall()
+    return header, delimiter, quote, rows
 
 
 def _plain_header(file: Path, header: Sequence[str]) -> None:
@@ -93,7 +100,7 @@ def _plain_header(file: Path, header: Sequence[str]) -> None:
     twice = [name for name in header if header.count(name) > 1]
     if twice:
         raise SniffError(f"{file.name}: {twice[0]!r} stands twice in the first line; every column needs a name of its own")
-    if any(not name or name.replace(".", "").replace("-", "").isdigit() for name in header):
+    if not header or any(not name or name.replace(".", "").replace("-", "").isdigit() for name in header):
         raise SniffError(
             f"{file.name}: the first line ({', '.join(header)}) is no header. Ask for one, or write the contract by hand, with header: false and columns"
         )

@@ -217,6 +217,7 @@ def test_a_wrong_name_or_entity_is_told(tmp_path: Path, name: str, entity: str |
         ("", "is empty"),
         (b"PK\x03\x04", "a zip archive"),
         (b"\x1f\x8b\x08", "is gzip; give an unpacked sample"),
+        ("a,\x00,c\n1,2,3\n", "is no text (it holds zero bytes)"),
         ("a,b,a\n1,2,3\n", "'a' stands twice in the first line"),
         ("1,2026,3\n1,2,3\n", "is no header"),
         ('{"a": 1}\n{"a": \n{"a": 1}\n', "line 2 is no JSON document, as line 1 is"),
@@ -227,8 +228,9 @@ def test_a_wrong_name_or_entity_is_told(tmp_path: Path, name: str, entity: str |
     ],
 )
 def test_a_sample_that_no_reader_takes_is_told_what_it_is(tmp_path: Path, content: str | bytes, message: str) -> None:
-    with pytest.raises(SniffError, match=message):
+    with pytest.raises(SniffError) as caught:
         sniff(sample(tmp_path, content))
+    assert message in str(caught.value)
 
 
 @pytest.mark.parametrize(
