@@ -14,11 +14,14 @@ from onedata.contracts.derive import write_derived
 from onedata.contracts.history import changes
 from onedata.contracts.identifiers import load_identifier_policy
 from onedata.contracts.pages import write_pages
+from onedata.landing import create_ledger
+from onedata.quality.data_docs import build_data_docs
 from onedata.report import status_report
 from onedata.retailer import load_retailer
 from onedata.settings import REPOSITORY, Settings, SettingsError, load_settings
 from onedata.simulate import MEANINGS, PROFILES, DefectRates, IdentityRates, SimulationSettings
 from onedata.simulate import simulate as simulate_retailer
+from onedata.warehouse import WarehouseBusy, open_warehouse
 from onedata.warehouse.publish import PublishError, serve_night
 
 
@@ -33,6 +36,8 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_show_locals=False,
 )
+quality = typer.Typer(no_args_is_help=True, help="What the gates found.")
+app.add_typer(quality, name="quality")
 
 
 @app.callback()
@@ -171,6 +176,20 @@ def contracts(settings_file: SettingsOption = None) -> None:
         typer.echo(f"\n{'REFUSED' if change.refused else 'CHANGED'} {name}\n{change.message}")
     if any(change.refused for change in waiting.values()):
         raise typer.Exit(1)
+
+
+@quality.command("docs")
+def quality_docs(settings_file: SettingsOption = None) -> None:
+    """Write the pages of every kept night again, also of one whose gate closed: published/quality/index.html, readable without a network."""
+    settings = settings_from(settings_file, None)
+    if not settings.warehouse.exists():
+        fail(f"no night has run yet below {settings.home}")
+    try:
+        with open_warehouse(settings, typer.echo) as con:
+            create_ledger(con)
+            typer.echo(build_data_docs(con, settings))
+    except WarehouseBusy as error:
+        fail(str(error))
 
 
 @app.command()

@@ -20,11 +20,12 @@ from onedata.contracts.expressions import check_expressions
 from onedata.contracts.location import NESTED, location_of, read_location
 from onedata.contracts.model import SQL_TYPES, Classification, Column, ContractError, Entity, Feed, Field, Identifier, Location, Rule, references
 from onedata.contracts.repairs import parse_drift, parse_repairs
-from onedata.contracts.rules import parse_rules
+from onedata.contracts.rules import parse_rules, parse_trends
 from onedata.contracts.strict_yaml import read_mapping
+from onedata.contracts.totals import parse_totals
 from onedata.contracts.versions import SEMANTIC
 
-_OBJECT_PROPERTIES = ("entity", "records", "where", "timezone", "rowKey", "quarantineTolerance", "onDrift", "watermark", "lookback")
+_OBJECT_PROPERTIES = ("entity", "records", "where", "timezone", "rowKey", "quarantineTolerance", "onDrift", "watermark", "lookback", "trends")
 _CONTRACT_PROPERTIES = ("unmapped",)
 _FIELD_KEYS = ("name", "physicalName", "transformLogic", "required", "logicalType", "logicalTypeOptions", "quality", "description", "customProperties")
 
@@ -86,8 +87,7 @@ def _entity(content: Mapping[str, Any], file: Path) -> Entity:
     for name in ("entity", "title", "grain", "owner", "key", "columns"):
         _need(content, name, str(file))
     columns = tuple(_column(item, file) for item in content["columns"])
-    names = [column.name for column in columns]
-    _known([*content["key"], *([content["version"]] if content.get("version") else [])], names, f"{file}: key, version")
+    _known([*content["key"], *([content["version"]] if content.get("version") else [])], [column.name for column in columns], f"{file}: key, version")
     return Entity(
         name=content["entity"],
         title=content["title"],
@@ -96,6 +96,7 @@ def _entity(content: Mapping[str, Any], file: Path) -> Entity:
         key=tuple(content["key"]),
         version=content.get("version"),
         columns=columns,
+        totals=parse_totals(content.get("totals"), columns, file),
     )
 
 
@@ -161,6 +162,7 @@ def _feed(content: Mapping[str, Any], item: Mapping[str, Any], location: Locatio
         every_days=int(frequency["value"]) if frequency else None,
         drift=parse_drift(custom.get("onDrift"), f"{where}: onDrift"),
         known_fields=frozenset(),
+        trends=parse_trends(custom.get("trends", {}), f"{where}: trends"),
         retention=f"{retention['value']} {retention['unit']}" if retention else "",
     )
     _check_feed(feed, where)

@@ -55,6 +55,14 @@ class Column:
 
 
 @dataclass(frozen=True)
+class Total:
+    """An amount of money that is carried from file to ADS to the cent: `amount` is SQL over the entity's columns, in the row's currency."""
+
+    name: str
+    amount: str
+
+
+@dataclass(frozen=True)
 class Entity:
     """A canonical entity: what several feeds may fill. `key` is unique within one source system."""
 
@@ -65,6 +73,7 @@ class Entity:
     key: tuple[str, ...]
     version: str | None
     columns: tuple[Column, ...]
+    totals: tuple[Total, ...] = ()
 
     def column(self, name: str) -> Column:
         return next(column for column in self.columns if column.name == name)
@@ -156,6 +165,14 @@ class Location:
 
 
 @dataclass(frozen=True)
+class Trends:
+    """How a feed's nights are compared with the nights before: what a deviation does, and by what factor every band is widened."""
+
+    severity: Severity = "warning"
+    tolerance: float = 1.0
+
+
+@dataclass(frozen=True)
 class Feed:
     """One schema object of one contract: what lands in one place of the lake."""
 
@@ -183,6 +200,8 @@ class Feed:
     """What to do where a file's fields are not the contract's: `missing` empty or refuse, `added` keep, drop or refuse, `retyped` report or refuse."""
     known_fields: frozenset[str]
     """Every source field the contract speaks of: those any of its feeds reads, and those it leaves unmapped on purpose."""
+    trends: Trends | None = Trends()
+    """None where the contract switches them off."""
 
     @property
     def source_fields(self) -> tuple[str, ...]:

@@ -44,12 +44,12 @@ def _repair(item: Any, column: Column, where: str) -> Repair:
     kind, arguments = next(iter(item.items())) if isinstance(item, dict) and len(item) == 1 else (item, None)
     if kind not in get_args(RepairKind):
         raise ContractError(f"{where}: {item!r} is not known; use {', '.join(get_args(RepairKind))}")
-    takes = kind in ("values", "unit")
-    if takes != isinstance(arguments, dict) or (takes and not arguments):
+    texts: Mapping[str, Any] = arguments if isinstance(arguments, dict) else {}
+    if (kind in ("values", "unit")) != bool(texts) or (arguments is not None and not texts):
         example = {"values": "{values: {RMB: CNY}}", "unit": "{unit: {g: 0.001, kg: 1}}"}.get(kind, kind)
         raise ContractError(f"{where}: write {example}, not {item!r}")
-    if kind == "unit" and not all(isinstance(factor, int | float) and not isinstance(factor, bool) for factor in arguments.values()):
+    if kind == "unit" and not all(isinstance(factor, int | float) and not isinstance(factor, bool) for factor in texts.values()):
         raise ContractError(f"{where}: unit takes a number for each unit, not {arguments!r}")
     if kind == "unit" and column.type not in ("integer", "decimal", "double"):
         raise ContractError(f"{where}: unit mends numbers, {column.name} is {column.type}")
-    return Repair(cast(RepairKind, kind), {str(name): str(value) for name, value in (arguments or {}).items()})
+    return Repair(cast(RepairKind, kind), {str(name): str(value) for name, value in texts.items()})

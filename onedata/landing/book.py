@@ -9,8 +9,9 @@ import duckdb
 import pyarrow as pa
 
 from onedata.contracts.model import Feed
+from onedata.landing.control_totals import control_totals_sql, repeated_totals_sql
 from onedata.landing.files import Repeat
-from onedata.landing.stage import BAD, DUPLICATE, GOOD, Delivery
+from onedata.landing.stage import BAD, DUPLICATE, GOOD, WRITTEN, Delivery
 from onedata.readers import FileProblem, Reading, SourceFile
 from onedata.settings import Settings
 
@@ -98,7 +99,9 @@ def book(con: duckdb.DuckDBPyConnection, settings: Settings, delivery: Delivery,
     types = {part.file.number: dict(part.types) for part in reading.parts}
     for file in readable:
         own = counts.get(file.relative, NOTHING)
-        _insert_file(con, delivery.feed, delivery.arrived_at, file, delivery.batch, "landed", own, None, reading.columns.get(file.number), types.get(file.number))
+        _insert_file(
+            con, delivery.feed, delivery.arrived_at, file, delivery.batch, "landed", own, None, reading.columns.get(file.number), types.get(file.number)
+        )
         landed.add(file.ds, own, delivery.batch)
     for problem in reading.problems:
         _book_unreadable(con, settings, delivery, problem)
@@ -114,19 +117,20 @@ def book(con: duckdb.DuckDBPyConnection, settings: Settings, delivery: Delivery,
 
 def _counts(con: duckdb.DuckDBPyConnection) -> dict[str, Counts]:
     """Received, accepted, quarantined, duplicate by file."""
-    rows = con.execute(
-        f"select _file, sum(n)::bigint, coalesce(sum(n) filter (where state = 'good'), 0)::bigint, coalesce(sum(n) filter (where state = 'bad'), 0)::bigint, "
-        f"coalesce(sum(n) filter (where state = 'again'), 0)::bigint from (select 'good' as state, _file, count(*) as n from {GOOD} group by all union all "
-        f"select 'bad', _file, count(*) from landing_quarantine group by all union all select 'again', _file, count(*) from {DUPLICATE} group by all) group by 1"
-    ).fetchall()
+    fates = (("good", GOOD), ("bad", "landing_quarantine"), ("again", DUPLICATE))
+    each = " union all ".join(f"select '{fate}' as fate, _file, count(*) as n from {relation} group by all" for fate, relation in fates)
+    sums = ", ".join(f"coalesce(sum(n) filter (where fate = '{fate}'), 0)::bigint" for fate, _ in fates)
+    rows = con.execute(f"select _file, sum(n)::bigint, {sums} from ({each}) group by 1").fetchall()
     return {path: (received, accepted, quarantined, duplicate) for path, received, accepted, quarantined, duplicate in rows}
 
 
 def _book_rows(con: duckdb.DuckDBPyConnection, delivery: Delivery, readable: Sequence[SourceFile]) -> None:
     feed = delivery.feed
     names, hashes = [file.relative for file in readable], [file.content_hash for file in readable]
-    known = pa.table({"path": pa.array(names, pa.string()), "content_hash": pa.array(hashes, pa.string())})
-    con.register("landing_files", known)
+    nights = pa.array([delivery.ds] * len(names), pa.date32())
+    batches = pa.array([delivery.batch] * len(names), pa.string())
+    known = {"path": pa.array(names, pa.string()), "content_hash": pa.array(hashes, pa.string()), "batch_id": batches, "ds": nights}
+    con.register("landing_files", pa.table(known))
     con.execute(
         "insert into ops.quarantine select ?, ?, q._file, q._row, q.rule, q.reason, q.raw, ?, f.content_hash, ? "
         "from landing_quarantine q join landing_files f on f.path = q._file",
@@ -141,6 +145,9 @@ def _book_rows(con: duckdb.DuckDBPyConnection, delivery: Delivery, readable: Seq
         f"insert into ops.delivery select ?, ?, ?, ?, 'staged', count(*), ?, null, ? from {GOOD}",
         [delivery.batch, feed.name, feed.entity.name, delivery.ds, delivery.arrived_at, list(delivery.replaced)],
     )
+    totals = control_totals_sql(feed, f"(from {WRITTEN} union all from {BAD})", GOOD, BAD, DUPLICATE)
+    if totals:
+        con.execute(totals)
     con.unregister("landing_files")
 
 
@@ -166,6 +173,7 @@ def book_repeat(con: duckdb.DuckDBPyConnection, feed: Feed, repeat: Repeat, arri
     message = f"the same content as {repeat.known_as}: every row counts as a duplicate"
     counts = (received, 0, 0, received)
     _insert_file(con, feed, arrived_at, repeat.file, batch, "repeated", counts, message, None, None)
+    con.execute(repeated_totals_sql(feed, repeat.file.relative, repeat.file.ds, repeat.file.content_hash, repeat.known_as))
     landed.add(repeat.file.ds, counts, batch)
 
 
@@ -184,6 +192,20 @@ def _insert_file(
     listed = list(columns) if columns else None
     con.execute(
         "insert into ops.file values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, map(?::varchar[], ?::varchar[]), ?, ?, ?)",
-        [feed.name, file.relative, file.content_hash, file.ds, batch, status, *counts, message, listed, list(types or {}), list((types or {}).values()),
-         file.size, file.mtime_ns, arrived_at],
+        [
+            feed.name,
+            file.relative,
+            file.content_hash,
+            file.ds,
+            batch,
+            status,
+            *counts,
+            message,
+            listed,
+            list(types or {}),
+            list((types or {}).values()),
+            file.size,
+            file.mtime_ns,
+            arrived_at,
+        ],
     )

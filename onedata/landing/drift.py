@@ -51,8 +51,10 @@ def _order(file: SourceFile, before: Shape, now: Shape) -> list[Drift]:
 
 def _retyped(file: SourceFile, before: Shape, now: Shape) -> list[Drift]:
     changed = [(name, before.types[name], kind) for name, kind in now.types.items() if before.types.get(name, kind) != kind]
-    return [Drift(file, "retyped", name, f"column {name!r} is {kind} and was {old} before; its values are cast, those that cannot be quarantined")
-            for name, old, kind in changed]
+    return [
+        Drift(file, "retyped", name, f"column {name!r} is {kind} and was {old} before; its values are cast, those that cannot be quarantined")
+        for name, old, kind in changed
+    ]
 
 
 def _gone(feed: Feed, file: SourceFile, before: Shape, now: Shape) -> list[Drift]:

@@ -18,9 +18,7 @@ from onedata.settings import Settings
 from onedata.sql import transaction
 
 
-def land(
-    con: duckdb.DuckDBPyConnection, settings: Settings, feed: Feed, policy: IdentifierPolicy, night: date, again: Collection[date] = ()
-) -> Landed:
+def land(con: duckdb.DuckDBPyConnection, settings: Settings, feed: Feed, policy: IdentifierPolicy, night: date, again: Collection[date] = ()) -> Landed:
     """Stage every file of `feed` for `night` or earlier that the ledger does not know: one delivery a night, so that any grouping of nights into runs makes
     the same ones. Nothing where the change of its contract is refused.
 

@@ -1,12 +1,14 @@
 """The ledger: what was received, and what became of it, to the row. It lives in the warehouse and commits with the batch.
 
 A delivery (`ops.delivery`) is the rows of one feed for one night that landed together. Its way: staged -> passed or refused (contract
-gate) -> accepted (in the lake) -> applied (published), and replaced where its night is taken anew. Whatever has not been accepted is forgotten and taken anew by the next run.
+gate) -> accepted (in the lake) -> applied (published), and replaced where its night is taken anew. Whatever has not been accepted is
+forgotten and taken anew by the next run.
 """
 
 import duckdb
 
 from onedata.contracts.history import create_history
+from onedata.landing.gate_tables import create_gate_tables
 
 DDL = """
 create schema if not exists ops;
@@ -47,11 +49,6 @@ create table if not exists ops.drift (
     message varchar not null, content_hash varchar not null
 );
 comment on table ops.drift is 'Differences between a file''s columns and its contract that did not stop the file.';
-create table if not exists ops.gate (
-    run_id varchar not null, night date not null, stage varchar not null, subject varchar not null, rule varchar not null,
-    severity varchar not null, passed boolean not null, observed varchar, message varchar not null, checked_at timestamp not null
-);
-comment on table ops.gate is 'Every quality check of every night: stage, subject, rule, what was observed.';
 create table if not exists ops.night (
     night date not null, run_id varchar not null, started_at timestamp not null, finished_at timestamp not null,
     cpu_seconds double not null, peak_memory_mb double not null
@@ -80,3 +77,4 @@ def create_ledger(con: duckdb.DuckDBPyConnection) -> None:
     """Create what is missing of the schema `ops`."""
     con.execute(DDL)
     create_history(con)
+    create_gate_tables(con)

@@ -41,8 +41,7 @@ def _accept(con: duckdb.DuckDBPyConnection, batch: str) -> None:
     with transaction(con):
         con.execute("update ops.delivery set status = 'accepted' where batch_id = ?", [batch])
         con.execute(
-            "update ops.delivery set status = 'replaced', applied_at = null where batch_id in "
-            "(select unnest(replaces) from ops.delivery where batch_id = ?)",
+            "update ops.delivery set status = 'replaced', applied_at = null where batch_id in (select unnest(replaces) from ops.delivery where batch_id = ?)",
             [batch],
         )
         for table, arrived in (("file", "arrived_at"), ("quarantine", "quarantined_at")):
@@ -51,7 +50,8 @@ def _accept(con: duckdb.DuckDBPyConnection, batch: str) -> None:
                 f"and t.{arrived} < d.landed_at",
                 [batch],
             )
-        con.execute("delete from ops.repair where batch_id in (select unnest(replaces) from ops.delivery where batch_id = ?)", [batch])
+        for table in ("repair", "control_total", "profile"):
+            con.execute(f"delete from ops.{table} where batch_id in (select unnest(replaces) from ops.delivery where batch_id = ?)", [batch])
 
 
 def has_replaced(con: duckdb.DuckDBPyConnection) -> bool:

@@ -23,7 +23,7 @@ from onedata.readers.base import file_literal
 from onedata.settings import Settings
 from onedata.sql import quote_text
 
-GOOD, BAD, DUPLICATE = "landing_good", "landing_bad", "landing_duplicate"
+WRITTEN, GOOD, BAD, DUPLICATE = "landing_written", "landing_good", "landing_bad", "landing_duplicate"
 WORK = ".work"
 
 
@@ -40,23 +40,24 @@ class Delivery:
 
 
 def stage(con: duckdb.DuckDBPyConnection, settings: Settings, policy: IdentifierPolicy, delivery: Delivery, reading: Reading) -> None:
-    """Write the delivery's good rows to its staged folder, and leave the temp views `landing_good`, `landing_bad` and `landing_duplicate`.
+    """Write the delivery's good rows to its staged folder, and leave four temp views with the columns of an ODS file:
+    `landing_written` (good rows, duplicates among them), `landing_good`, `landing_duplicate` and `landing_bad`.
 
-    All three have the columns of an ODS file. Bad rows have in `_extra` what `typed_rows` says; `clear` drops the views and the bad rows' files.
+    Bad rows have in `_extra` what `typed_rows` says; `clear` drops the views and the bad rows' files.
     """
     work = _work_folder(settings, delivery)
     _write(con, settings, policy, delivery, reading, work)
     unfinished = [problem.file.relative for problem in reading.problems]
     written = sorted((work / "_state=good").glob("*.parquet"))
-    _view(con, "landing_written", written, delivery, unfinished)
+    _view(con, WRITTEN, written, delivery, unfinished)
     _view(con, BAD, sorted((work / "_state=bad").glob("*.parquet")), delivery, unfinished)
     has_duplicates = _find_duplicates(con, settings, delivery)
     ready = work / "ready"
     if has_duplicates or unfinished or not written:
         ready.mkdir()
         same = "d._file = w._file and d._row = w._row"
-        con.execute(f"create or replace temp view {DUPLICATE} as select w.* from landing_written w semi join landing_duplicate_row d on {same}")
-        rest = f"select w.* from landing_written w anti join landing_duplicate_row d on {same}"
+        con.execute(f"create or replace temp view {DUPLICATE} as select w.* from {WRITTEN} w semi join landing_duplicate_row d on {same}")
+        rest = f"select w.* from {WRITTEN} w anti join landing_duplicate_row d on {same}"
         con.execute(f"copy ({rest}) to {quote_text(str(ready / file_name(delivery.batch, '0')) + '.parquet')} (format parquet)")
     else:
         _view(con, DUPLICATE, [], delivery)
@@ -64,7 +65,10 @@ def stage(con: duckdb.DuckDBPyConnection, settings: Settings, policy: Identifier
     target = staged_folder(settings, delivery.feed.name, delivery.batch)
     shutil.rmtree(target, ignore_errors=True)
     ready.rename(target)
-    _view(con, GOOD, staged_files(settings, delivery.feed.name, delivery.batch), delivery)
+    staged = staged_files(settings, delivery.feed.name, delivery.batch)
+    _view(con, GOOD, staged, delivery)
+    if not (work / "_state=good").exists():
+        _view(con, WRITTEN, staged, delivery)
 
 
 def clear(con: duckdb.DuckDBPyConnection, settings: Settings, delivery: Delivery) -> None:
@@ -88,7 +92,7 @@ def _write(con: duckdb.DuckDBPyConnection, settings: Settings, policy: Identifie
         return
     try:
         _copy(con, settings, policy, delivery, reading, work)
-    except duckdb.Error as error:
+    except duckdb.Error:
         broken = _unreadable(con, delivery.feed, reading)
         if not broken:
             raise
@@ -172,19 +176,19 @@ def _find_duplicates(con: duckdb.DuckDBPyConnection, settings: Settings, deliver
     con.execute("create or replace temp table landing_duplicate_row (_file varchar, _row bigint)")
     entity = delivery.feed.entity
     key = f"hash({', '.join(entity.key)})"
-    row = con.execute(f"select count(*), count(distinct {key}) from landing_written").fetchone()
+    row = con.execute(f"select count(*), count(distinct {key}) from {WRITTEN}").fetchone()
     assert row is not None
-    again = [f"select {key} as h from landing_written group by h having count(*) > 1"] if row[0] > row[1] else []
+    again = [f"select {key} as h from {WRITTEN} group by h having count(*) > 1"] if row[0] > row[1] else []
     history = [*lake_files(settings, entity.name, delivery.feed.name, delivery.replaced), *_landed_before(settings, delivery)]
     if history and row[0]:
         files = ", ".join(map(file_literal, [schema_file(settings.lake, entity), *history]))
         con.execute(f"create or replace temp view landing_history as select * from read_parquet([{files}], union_by_name=true, hive_partitioning=false)")
-        again.append(f"select {key} as h from landing_history where h in (select {key} from landing_written)")
+        again.append(f"select {key} as h from landing_history where h in (select {key} from {WRITTEN})")
     if not again:
         return False
     con.execute(f"create or replace temp table landing_again as {' union '.join(again)}")
     columns = ", ".join([*[column.name for column in entity.columns], "_extra"])
-    suspects = f"select _file, _row, false as is_known, {columns} from landing_written where {key} in (from landing_again)"
+    suspects = f"select _file, _row, false as is_known, {columns} from {WRITTEN} where {key} in (from landing_again)"
     if history:
         suspects += f" union all select '' as _file, 0 as _row, true as is_known, {columns} from landing_history where {key} in (from landing_again)"
     con.execute(

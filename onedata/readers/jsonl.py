@@ -4,7 +4,6 @@ Method: DuckDB cuts and parses the lines; what the contract wants of a document 
 A line that is not JSON leaves DuckDB as NULL; its raw text is fetched from the file.
 """
 
-import re
 from collections.abc import Iterator, Sequence
 
 import duckdb

@@ -17,7 +17,10 @@ def read_parquet(con: duckdb.DuckDBPyConnection, feed: Feed, files: Sequence[Sou
     reading = Reading()
     for file in files:
         try:
-            found = {str(row[0]): str(row[1]) for row in con.execute(f"describe select * from read_parquet({file_literal(file.path)}, hive_partitioning=false)").fetchall()}
+            found = {
+                str(row[0]): str(row[1])
+                for row in con.execute(f"describe select * from read_parquet({file_literal(file.path)}, hive_partitioning=false)").fetchall()
+            }
         except duckdb.Error as error:
             reading.problems.append(FileProblem(file, f"the file cannot be read as Parquet: {str(error).splitlines()[0]}. Ask for it again."))
             continue

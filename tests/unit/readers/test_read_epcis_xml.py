@@ -17,7 +17,11 @@ WORD = "lower(regexp_extract({value}, '[^:/-]+$'))"
 TRACE: tuple[dict[str, Any], ...] = (
     {"name": "event_id", "transformLogic": "coalesce({eventID}, {baseExtension/eventID})"},
     {"name": "event_type", "physicalName": "name()"},
-    {"name": "action", "physicalName": "action", "quality": [{"metric": "invalidValues", "arguments": {"validValues": ["ADD", "OBSERVE", "DELETE"]}, "mustBe": 0}]},
+    {
+        "name": "action",
+        "physicalName": "action",
+        "quality": [{"metric": "invalidValues", "arguments": {"validValues": ["ADD", "OBSERVE", "DELETE"]}, "mustBe": 0}],
+    },
     {"name": "biz_step", "physicalName": "bizStep", "transformLogic": WORD},
     {"name": "disposition", "physicalName": "disposition", "transformLogic": WORD},
     {"name": "node_id", "transformLogic": "regexp_extract(coalesce({readPoint/id}, {bizLocation/id}), '[^:/]+$')"},
@@ -50,7 +54,8 @@ OBJECT = """    <ObjectEvent>
       <epcList><epc>urn:epc:id:sgtin:0614141.107346.2017</epc><epc>urn:epc:id:sgtin:0614141.107346.2018</epc></epcList>
       <action>OBSERVE</action><bizStep>https://ref.gs1.org/cbv/BizStep-shipping</bizStep><disposition>urn:epcglobal:cbv:disp:in_transit</disposition>
       <readPoint><id>https://id.example.com/414/WH01</id><wms:id>no</wms:id></readPoint>
-      <bizTransactionList><bizTransaction type="urn:epcglobal:cbv:btt:desadv">D-17</bizTransaction><bizTransaction type="po">P-1</bizTransaction></bizTransactionList>
+      <bizTransactionList><bizTransaction type="urn:epcglobal:cbv:btt:desadv">D-17</bizTransaction>
+        <bizTransaction type="po">P-1</bizTransaction></bizTransactionList>
       <quantityList><quantityElement><epcClass>https://id.example.com/01/SKU-00017</epcClass><quantity>12</quantity><uom>EA</uom></quantityElement></quantityList>
       <ilmd><cbvmda:lotNumber>L1</cbvmda:lotNumber><wms:quantity>99</wms:quantity></ilmd>
       <wms:dock><wms:door note="&lt;ObjectEvent&gt;">7</wms:door></wms:dock>
@@ -64,7 +69,8 @@ AGGREGATION = """    <AggregationEvent xmlns:v="urn:vendor:scan">
       <v:scan><![CDATA[</AggregationEvent>]]></v:scan>
     </AggregationEvent>
 """
-TRANSACTION = """    <TransactionEvent><eventTime>2026-01-05T10:00:00.000Z</eventTime><eventTimeZoneOffset>+00:00</eventTimeZoneOffset><eventID>urn:uuid:3</eventID>
+TRANSACTION = """    <TransactionEvent><eventTime>2026-01-05T10:00:00.000Z</eventTime><eventTimeZoneOffset>+00:00</eventTimeZoneOffset>
+      <eventID>urn:uuid:3</eventID>
       <bizTransactionList><bizTransaction type="po">P-3</bizTransaction></bizTransactionList><epcList/><action>DELETE</action></TransactionEvent>
 """
 TRANSFORMATION = """    <extension><TransformationEvent><eventTime>2026-01-05T11:00:00Z</eventTime><eventTimeZoneOffset>+00:00</eventTimeZoneOffset>

@@ -39,9 +39,7 @@ def test_every_transaction_is_read_the_control_one_too(tmp_path: Path, log: byte
 def test_a_feed_of_retail_transactions_leaves_the_sign_on_out(tmp_path: Path, log: bytes) -> None:
     loyalty, tax = "RetailTransaction//LoyaltyID", "RetailTransaction/Total[@TotalType=TransactionTaxAmount]"
     feed = xml_feed(tmp_path, ["SequenceNumber", GRAND, tax, loyalty, "OperatorID/@OperatorName"], "Transaction", where="RetailTransaction")
-    assert rows(feed, log) == [
-        {"SequenceNumber": "161", GRAND: "1.07", tax: "0.00", loyalty: "0000000000000040000066677", "OperatorID/@OperatorName": "FL 34"}
-    ]
+    assert rows(feed, log) == [{"SequenceNumber": "161", GRAND: "1.07", tax: "0.00", loyalty: "0000000000000040000066677", "OperatorID/@OperatorName": "FL 34"}]
 
 
 @pytest.mark.parametrize(

@@ -128,7 +128,11 @@ def test_a_small_record_does_not_become_a_flood(tmp_path: Path, monkeypatch: pyt
 
 @pytest.mark.parametrize(
     ("record", "encoding"),
-    [("<Answer id='A1'><Note>n</Note></Answer>\n", "utf-8"), ("<Answer id='A1'><Note>n</Note></Answer>\n", "utf-16"), ("<Other><Note>n</Note></Other>\n", "utf-8")],
+    [
+        ("<Answer id='A1'><Note>n</Note></Answer>\n", "utf-8"),
+        ("<Answer id='A1'><Note>n</Note></Answer>\n", "utf-16"),
+        ("<Other><Note>n</Note></Other>\n", "utf-8"),
+    ],
     ids=["in pieces", "pushed", "nothing but other things"],
 )
 def test_memory_does_not_grow_with_the_file(tmp_path: Path, record: str, encoding: str) -> None:
