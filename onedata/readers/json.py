@@ -33,8 +33,8 @@ def to_lines(source: Path, target: Path, documents: str | None) -> None:
     Args:
         source: The file.
         target: The JSON lines to write.
-        documents: Where the documents are, as names with dots and `[]` for each member of an array: `orders`, `data.orders.edges[].node`.
-            None: at the top. An array there is its members, anything else one document.
+        documents: Where the documents are, as names with dots and `[]` for each member of an array: `orders`, `data.orders.edges[].node`;
+            `orders|order` takes either. None: at the top. An array there is its members, anything else one document.
 
     Raises:
         NotDocuments: the file breaks off, or there is nothing at `documents`.
@@ -84,7 +84,7 @@ class _Cutter:
             for _ in self._items(b"}"):
                 name = self._name()
                 self.seen |= {name: None} if len(self.seen) < MAX_NAMED else {}
-                if name == steps[0]:
+                if name in steps[0].split("|"):
                     self.documents(steps[1:])
                 else:
                     self._value(None)

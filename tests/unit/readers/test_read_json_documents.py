@@ -28,6 +28,7 @@ def desk(retail: Retail, where: str | None = None, **feed: Any) -> SmallRetailer
         pytest.param({"answers": [A1, A2]}, "answers", id="array in a member"),
         pytest.param({"meta": {"answers": 1}, "answers": [A1, A2]}, "answers", id="the same name elsewhere"),
         pytest.param({"data": {"answers": {"edges": [{"cursor": "x", "node": A1}, {"node": A2}]}}}, "data.answers.edges[].node", id="GraphQL"),
+        pytest.param({"answers": [A1], "answer": A2}, "answers|answer", id="either name"),
         pytest.param({"pages": [{"answers": [A1]}, {"answers": [A2]}]}, "pages[].answers", id="pages"),
     ],
 )
