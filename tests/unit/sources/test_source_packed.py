@@ -128,6 +128,7 @@ def encrypted() -> bytes:
         pytest.param(zipped(("a.csv.gz", gzip.compress(GOOD))), "'a.csv.gz' is packed itself", id="packed member"),
         pytest.param(encrypted(), "'a.csv' is encrypted. Ask for it without a password.", id="encrypted"),
         pytest.param(zipped(), "no file in it matches", id="empty"),
+        pytest.param(zipped((".", GOOD), ("a.zip", GOOD)), "'a.zip' is packed itself", id="a name that is no name"),
         pytest.param(b"PK\x03\x04 no zip", "cannot be unpacked to its end", id="no zip"),
         pytest.param(zipped(("a.csv", GOOD))[:-30], "cannot be unpacked to its end", id="truncated zip"),
     ],
