@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from onedata.cli import SettingsOption, SourceOption, app, fail, settings_from, show_progress
+from onedata.feed_cli import feed_app
 from onedata.report import night_report
 from onedata.simulate import SimulationSettings
 from onedata.simulate import simulate as simulate_retailer
@@ -16,6 +17,7 @@ from onedata.sources import SourceError
 from onedata.warehouse import WarehouseBusy
 
 main = app
+app.add_typer(feed_app)
 
 
 @app.command()

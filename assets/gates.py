@@ -1,7 +1,9 @@
 """The gates: blocking asset checks between the stages, one op a stage."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import date
+from typing import Any
 
 import dagster as dg
 
@@ -10,12 +12,14 @@ from assets.identity import ONEID_KEY
 from assets.ingest import landing_key, markdown
 from assets.nights import night_of
 from assets.publish import CANDIDATE_KEY
+from assets.reconciliation import reconciliation_gates
 from assets.resources import Warehouse
 from assets.warehouse import DBT_LAYERS, LayerTranslator
-from onedata.contracts.model import Rule
+from onedata.contracts.model import Feed, Rule
 from onedata.quality import CheckResult, record, summarise
 from onedata.quality.privacy import scan
-from onedata.quality.stages import contract_gate, layer_gate
+from onedata.quality.stages import contract_gate, layer_gate, new_partitions
+from onedata.quality.trends import trend_lines
 from onedata.retailer import Retailer
 from onedata.warehouse.publish import candidate_path
 
@@ -51,6 +55,7 @@ def gate_checks(retailer: Retailer, dbt: Dbt, translator: LayerTranslator) -> li
         *[_layer_gate(dbt, translator, layer) for layer in DBT_LAYERS],
         _oneid_gate(),
         _published_gate(retailer),
+        *reconciliation_gates(retailer, dbt, translator),
     ]
 
 
@@ -63,7 +68,7 @@ def _contract_gate(retailer: Retailer) -> dg.AssetChecksDefinition:
 
     @dg.multi_asset_check(
         name="gate_contract",
-        specs=[_spec(key, "The contract's rules on what landed: readable files, quarantine within tolerance, keys, volumes.") for key in by_key],
+        specs=[_spec(key, "The contract's rules on what landed: readable files, quarantine within tolerance, keys, volumes, trends.") for key in by_key],
         can_subset=True,
         required_resource_keys={"warehouse"},
         pool="warehouse",
@@ -72,8 +77,9 @@ def _contract_gate(retailer: Retailer) -> dg.AssetChecksDefinition:
         warehouse: Warehouse = context.resources.warehouse
         night = night_of(context, warehouse)
         for check in sorted(context.selected_asset_check_keys, key=lambda item: item.asset_key.path):
-            results = contract_gate(warehouse.con, warehouse.gatekeeper, retailer.settings, by_key[check.asset_key], night)
-            yield _outcome(context, warehouse, check.asset_key, results)
+            feed = by_key[check.asset_key]
+            results = contract_gate(warehouse.con, warehouse.gatekeeper, retailer.settings, feed, night)
+            yield _outcome(context, warehouse, check.asset_key, results, _trends(warehouse, feed, night))
 
     return gate_contract
 
@@ -94,7 +100,8 @@ def _layer_gate(dbt: Dbt, translator: LayerTranslator, layer: str) -> dg.AssetCh
         selected = {check.asset_key for check in context.selected_asset_check_keys}
         names = [name for name, key in keys.items() if key in selected]
         by_model: dict[str, list[CheckResult]] = defaultdict(list)
-        for result in layer_gate(warehouse.gatekeeper, warehouse.manifest, layer, names):
+        where = new_partitions(warehouse.con) if layer == "ods" else ""
+        for result in layer_gate(warehouse.gatekeeper, warehouse.manifest, layer, names, where):
             by_model[result.subject].append(result)
         for name in sorted(names):
             yield _outcome(context, warehouse, keys[name], by_model[name])
@@ -132,7 +139,20 @@ def _published_gate(retailer: Retailer) -> dg.AssetChecksDefinition:
     return gate_published
 
 
-def _outcome(context: dg.AssetCheckExecutionContext, warehouse: Warehouse, key: dg.AssetKey, results: Sequence[CheckResult]) -> dg.AssetCheckResult:
+def _trends(warehouse: Warehouse, feed: Feed, night: date) -> dict[str, dg.MetadataValue[Any]]:
+    """The night against the nights before it, as a table with bars; nothing where it was not judged."""
+    lines = trend_lines(warehouse.con, feed.name, night)
+    header = ["column", "trend", "observed", "expected", "holds", "28 days before, and the night"]
+    return {"trends": dg.MetadataValue.md(markdown(header, list(lines)))} if lines else {}
+
+
+def _outcome(
+    context: dg.AssetCheckExecutionContext,
+    warehouse: Warehouse,
+    key: dg.AssetKey,
+    results: Sequence[CheckResult],
+    metadata: Mapping[str, dg.MetadataValue[Any]] | None = None,
+) -> dg.AssetCheckResult:
     """Record the results and tell Dagster: failed where a rule of severity error does not hold."""
     record(warehouse.con, context.run.run_id, night_of(context, warehouse), results)
     failed = [result for result in results if not result.passed]
@@ -142,12 +162,14 @@ def _outcome(context: dg.AssetCheckExecutionContext, warehouse: Warehouse, key: 
     elif results:
         context.log.debug(f"{'/'.join(key.path)}: {len(results)} rules hold")
     blocked = any(result.blocks for result in results)
-    rows: list[tuple[object, ...]] = [(r.rule, r.severity, "yes" if r.passed else "NO", r.message) for r in [*failed, *[r for r in results if r.passed]]]
+    rows: list[tuple[object, ...]] = [
+        (r.rule, r.severity, "yes" if r.passed else "NO", r.observed, r.expected, r.message) for r in [*failed, *[r for r in results if r.passed]]
+    ]
     return dg.AssetCheckResult(
         asset_key=key,
         check_name=GATE,
         passed=not failed,
         severity=dg.AssetCheckSeverity.ERROR if blocked or not failed else dg.AssetCheckSeverity.WARN,
         description=text or f"{len(results)} rules hold",
-        metadata={"rules": dg.MetadataValue.md(markdown(["rule", "severity", "holds", "what"], rows))},
+        metadata={"rules": dg.MetadataValue.md(markdown(["rule", "severity", "holds", "observed", "expected", "what"], rows)), **(metadata or {})},
     )

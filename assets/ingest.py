@@ -7,6 +7,7 @@ import dagster as dg
 from assets.nights import first_night_of, night_of, nights
 from assets.resources import Warehouse
 from onedata.contracts import Feed
+from onedata.contracts.pages import facts
 from onedata.landing import land
 from onedata.retailer import Retailer
 
@@ -35,11 +36,15 @@ def _landing_asset(retailer: Retailer, feed: Feed) -> dg.AssetsDefinition:
         required_resource_keys={"warehouse"},
         metadata={
             "contract": dg.MetadataValue.path(str(feed.contract)),
+            "contract version": feed.version,
+            "purpose": feed.purpose,
+            "limitations": feed.limitations or "none known",
             "location": feed.location.path,
             "source system": feed.system,
             "entity": feed.entity.name,
             "quarantine tolerance": feed.tolerance,
-            "retention": feed.retention or "none declared",
+            **facts(feed),
+            "dagster/column_schema": _columns(feed),
         },
     )
     def landing(context: dg.AssetExecutionContext) -> dg.MaterializeResult[None]:
@@ -71,6 +76,17 @@ def _landing_asset(retailer: Retailer, feed: Feed) -> dg.AssetsDefinition:
         )
 
     return landing
+
+
+def _columns(feed: Feed) -> dg.TableSchema:
+    """The columns the feed fills, each with its classification and, where it names a person, the kind of identifier."""
+    columns = []
+    for item in feed.fields:
+        column = item.column
+        tags = {"classification": column.classification} | ({"identifier": column.identifier.type} if column.identifier else {})
+        constraints = dg.TableColumnConstraints(nullable=not item.required)
+        columns.append(dg.TableColumn(column.name, column.type, column.description, constraints=constraints, tags=tags))
+    return dg.TableSchema(columns)
 
 
 def _description(feed: Feed) -> str:

@@ -11,6 +11,7 @@ from assets.ingest import markdown
 from assets.nights import night_of
 from assets.resources import Warehouse
 from assets.warehouse import LayerTranslator
+from onedata.quality.data_docs import build_data_docs
 from onedata.quality.stages import require_open
 from onedata.retailer import Retailer
 from onedata.warehouse.publish import build_candidate, publication_night, published_tables, swap_in
@@ -58,6 +59,7 @@ def publish_assets(retailer: Retailer, dbt: Dbt, translator: LayerTranslator) ->
         warehouse: Warehouse = context.resources.warehouse
         night = publication_night(warehouse.con, night_of(context, warehouse))
         own = swap_in(warehouse.con, retailer.settings, night)
+        docs = build_data_docs(warehouse.con, retailer.settings, night_of(context, warehouse))
         started = datetime.fromtimestamp(context.instance.get_run_stats(context.run_id).start_time or 0, UTC).replace(tzinfo=None)
         usage = resource.getrusage(resource.RUSAGE_SELF)
         megabytes = usage.ru_maxrss / (1024 * 1024 if sys.platform == "darwin" else 1024)
@@ -65,6 +67,13 @@ def publish_assets(retailer: Retailer, dbt: Dbt, translator: LayerTranslator) ->
             "insert into ops.night values (?, ?, ?, ?, ?, ?)",
             [night, context.run_id, started, datetime.now(UTC).replace(tzinfo=None), usage.ru_utime + usage.ru_stime, megabytes],
         )
-        return dg.MaterializeResult(metadata={"night": str(night), "path": dg.MetadataValue.path(str(own)), "size (MB)": own.stat().st_size / 1e6})
+        return dg.MaterializeResult(
+            metadata={
+                "night": str(night),
+                "path": dg.MetadataValue.path(str(own)),
+                "data docs": dg.MetadataValue.path(str(docs)),
+                "size (MB)": own.stat().st_size / 1e6,
+            }
+        )
 
     return [candidate, onedata]

@@ -35,7 +35,7 @@ from onedata.simulate.nights import FEEDS
 
 SET_UP, LIFE, TRUTH, REST = "(set-up)", "(life)", "(truth)", "(rest)"
 FLAT = ("pos_tickets_eu", "pos_ticket_lines_eu")
-STEPS = {SET_UP: "build_world write_people crowd_of opening_state", TRUTH: "write_night write_totals"}
+STEPS = {SET_UP: "everybody write_people settle build_world crowd_of opening_state", TRUTH: "write_night write_totals"}
 MEANINGS = {
     SET_UP: "people, goods, places, the eve of the first night",
     LIFE: "journeys, sales, stock, parcels: what happens",

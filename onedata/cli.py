@@ -6,16 +6,22 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, NoReturn
 
+import duckdb
 import typer
 
-from onedata.contracts import ContractError, load_entities
+from onedata.contracts import ContractError, load_entities, load_feeds
 from onedata.contracts.derive import write_derived
+from onedata.contracts.history import changes
 from onedata.contracts.identifiers import load_identifier_policy
+from onedata.contracts.pages import write_pages
+from onedata.landing import create_ledger
+from onedata.quality.data_docs import build_data_docs
 from onedata.report import status_report
 from onedata.retailer import load_retailer
 from onedata.settings import REPOSITORY, Settings, SettingsError, load_settings
 from onedata.simulate import MEANINGS, PROFILES, DefectRates, IdentityRates, SimulationSettings
 from onedata.simulate import simulate as simulate_retailer
+from onedata.warehouse import WarehouseBusy, open_warehouse
 from onedata.warehouse.publish import PublishError, serve_night
 
 
@@ -30,6 +36,8 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_show_locals=False,
 )
+quality = typer.Typer(no_args_is_help=True, help="What the gates found.")
+app.add_typer(quality, name="quality")
 
 
 @app.callback()
@@ -154,16 +162,42 @@ def serve(
 
 @app.command()
 def contracts(settings_file: SettingsOption = None) -> None:
-    """Check every contract and list its feeds."""
-    retailer = load_retailer(settings_from(settings_file, None))
+    """Check every contract and list its feeds, with what has changed since rows last landed by it; exit code 1 where a night would refuse it."""
+    settings = settings_from(settings_file, None)
+    retailer = load_retailer(settings)
     for feed in retailer.feeds:
         typer.echo(f"{feed.name:28} {feed.entity.name:20} {feed.location.format:8} {feed.location.path:44} {feed.contract.name}")
+    try:
+        waiting = changes(settings.warehouse, retailer.feeds)
+    except duckdb.IOException:
+        typer.echo("a night holds the warehouse, so the contracts were not compared with those that rows landed by", err=True)
+        return
+    for name, change in waiting.items():
+        typer.echo(f"\n{'REFUSED' if change.refused else 'CHANGED'} {name}\n{change.message}")
+    if any(change.refused for change in waiting.values()):
+        raise typer.Exit(1)
+
+
+@quality.command("docs")
+def quality_docs(settings_file: SettingsOption = None) -> None:
+    """Write the pages of every kept night again, also of one whose gate closed: published/quality/index.html, readable without a network."""
+    settings = settings_from(settings_file, None)
+    if not settings.warehouse.exists():
+        fail(f"no night has run yet below {settings.home}")
+    try:
+        with open_warehouse(settings, typer.echo) as con:
+            create_ledger(con)
+            typer.echo(build_data_docs(con, settings))
+    except WarehouseBusy as error:
+        fail(str(error))
 
 
 @app.command()
 def derive() -> None:
-    """Write what is derived from data_contracts/canonical and identifiers.yaml: the ODS models of the dbt project."""
+    """Write what is derived from data_contracts: the ODS models of the dbt project, and the pages of the feeds in docs/feeds."""
     settings = Settings()
     policy = load_identifier_policy(REPOSITORY / "data_contracts" / "identifiers.yaml")
-    changed = write_derived(settings.dbt_project, load_entities(settings.canonical), policy)
+    entities = load_entities(settings.canonical)
+    changed = write_derived(settings.dbt_project, entities, policy)
+    changed += write_pages(REPOSITORY / "docs" / "feeds", load_feeds(settings.contracts, entities))
     typer.echo("\n".join(str(file.relative_to(REPOSITORY)) for file in changed) or "everything is current")

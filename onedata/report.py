@@ -6,6 +6,7 @@ from pathlib import Path
 
 import duckdb
 
+from onedata.quality.reconcile_lake import UNKNOWN_AT_SOURCE
 from onedata.settings import REPOSITORY, Settings
 
 HEADLINES = (
@@ -47,7 +48,7 @@ def _published(settings: Settings) -> list[str]:
     if not settings.published_database.exists():
         return [f"nothing is published yet below {settings.published}; run `onedata run`"]
     with duckdb.connect(str(settings.published_database), read_only=True) as con:
-        return [_built(con), _received(con), _quarantined(con), _metrics(con)]
+        return [_built(con), _received(con), *_reconciled(con), _quarantined(con), _metrics(con)]
 
 
 def _build_state(settings: Settings) -> tuple[list[str], bool]:
@@ -89,6 +90,21 @@ def _received(con: duckdb.DuckDBPyConnection) -> str:
         "from ops_file group by feed order by feed"
     ).fetchall()
     return "RECEIVED = accepted + quarantined + duplicate\n" + table(["feed", "files", "received", "accepted", "quarantined", "duplicate"], rows)
+
+
+def _reconciled(con: duckdb.DuckDBPyConnection) -> list[str]:
+    """One line a layer of the last night; nothing where the night was published before balances were kept."""
+    if not con.execute("select 1 from duckdb_tables() where table_name = 'ops_reconciliation'").fetchone():
+        return []
+    rows = con.execute(
+        "select layer, count(*), count(*) filter (difference <> 0) from ops_reconciliation where night = (select max(night) from ops_reconciliation) "
+        "group by layer order by list_position(['landing', 'ods', 'dim', 'dwd', 'dws', 'ads'], layer)"
+    ).fetchall()
+    unknown = con.execute(f"select count(distinct (subject, path)) from ops_reconciliation where excluded['{UNKNOWN_AT_SOURCE}'] > 0").fetchone()
+    text = "RECONCILED from file to ADS, rows and money (ops_reconciliation)\n" + table(["layer", "balances", "do not close"], rows)
+    if unknown and unknown[0]:
+        text += f"\n  {unknown[0]:,} files {UNKNOWN_AT_SOURCE}: their money is checked from ODS on only"
+    return [text]
 
 
 def _quarantined(con: duckdb.DuckDBPyConnection) -> str:

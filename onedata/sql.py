@@ -1,6 +1,6 @@
 """SQL quoting and transactions, shared by every stage."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import duckdb
@@ -14,6 +14,11 @@ def quote_name(name: str) -> str:
 def quote_text(text: str) -> str:
     """An SQL string literal."""
     return "'" + text.replace("'", "''") + "'"
+
+
+def json_of(names: Sequence[str]) -> str:
+    """SQL of a JSON object, as text, of the named columns."""
+    return f"to_json(struct_pack({', '.join(f'{quote_name(name)} := {quote_name(name)}' for name in names)}))::varchar"
 
 
 @contextmanager

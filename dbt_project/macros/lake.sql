@@ -1,4 +1,6 @@
-{#- The rows of one entity in the lake, all feeds and nights. The first file is the empty one that carries the entity's columns. -#}
+{#- The rows of one entity in the lake, all feeds and nights. Files are read by name: one that is older than a column of the entity has NULL
+in it, and the empty file that carries the entity's columns (ensure_lake) makes sure that each is there. Where a type has changed, a column has
+the type that holds both; the ODS model casts it to the entity's. -#}
 {%- macro lake(entity) -%}
     {{ return(adapter.dispatch('lake')(entity)) }}
 {%- endmacro -%}
@@ -8,6 +10,7 @@
     {%- set folder = env_var("ONEDATA_LAKE") | replace("[", "[[]") | replace("*", "[*]") | replace("?", "[?]") | replace("'", "''") -%}
     read_parquet(
         '{{ folder }}/ods/{{ entity }}/*/*/*.parquet',
+        union_by_name = true,
         hive_partitioning = true,
         hive_types = {'source': varchar, 'ds': date}
     )

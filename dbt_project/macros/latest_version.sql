@@ -7,7 +7,7 @@ already there gives what one rebuild from all of ODS gives, and taking a batch t
 -#}
 
 {#- Import filter: on an incremental run only rows of batches not yet carried to the end. The nights are named too, although a
-batch says its night, because the lake is partitioned by them: files of other nights are then not even opened. -#}
+batch says its night, because the lake is partitioned by them: of other nights' files then only the footers are read. -#}
 {% macro pending_only() -%}
 {%- if is_incremental() -%}
 where

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import duckdb
+import pyarrow.parquet as pq
 import yaml
 
 from onedata.contracts.identifiers import IdentifierPolicy
@@ -20,7 +21,8 @@ LINEAGE: Mapping[str, tuple[str, str]] = {
     "_row": ("bigint", "Number of the record in its file."),
     "_arrived_at": ("timestamp", "When the row landed (UTC, the machine's clock)."),
     "_batch": ("varchar", "Delivery of the ledger (ops.delivery) the row belongs to."),
-    "_hash": ("ubigint", "First 64 bits of the MD5 of the source fields; tells a repeated row from a new version."),
+    "_repaired": ("varchar", "What landing mended in the row, as column:repair, comma between; empty for the usual row."),
+    "_extra": ("varchar", "Source fields the contract does not know, as a JSON object; empty for the usual row."),
 }
 DS = ("date", "The night the row's file is for; partition of the lake.")
 IDENTITY_KEY = "The identifier that stands for the person of this row, strongest kind first; empty where the row names nobody."
@@ -57,14 +59,20 @@ def write_derived(dbt_project: Path, entities: Mapping[str, Entity], policy: Ide
 
 
 def ensure_lake(con: duckdb.DuckDBPyConnection, lake: Path, entities: Mapping[str, Entity]) -> None:
-    """One empty Parquet file an entity, so that every ODS view has its columns before the first row arrives."""
+    """One empty Parquet file an entity, so that every ODS view has its columns before the first row arrives; written anew where they changed."""
     for entity in entities.values():
-        file = lake / "ods" / entity.name / SCHEMA_PARTITION / "empty.parquet"
-        if not file.exists():
+        file = schema_file(lake, entity)
+        columns = ", ".join(f"null::{kind} as {name}" for name, kind in lake_columns(entity).items())
+        shape = con.execute(f"select {columns} limit 0").to_arrow_table()
+        if not file.exists() or not pq.read_schema(file).equals(shape.schema):
             file.parent.mkdir(parents=True, exist_ok=True)
-            columns = ", ".join(f"null::{kind} as {name}" for name, kind in lake_columns(entity).items())
-            con.execute(f"copy (select {columns} limit 0) to {quote_text(f'{file}.tmp')} (format parquet)")
+            pq.write_table(shape, f"{file}.tmp")
             Path(f"{file}.tmp").replace(file)
+
+
+def schema_file(lake: Path, entity: Entity) -> Path:
+    """The file without rows that has every column of an ODS file of the entity."""
+    return lake / "ods" / entity.name / SCHEMA_PARTITION / "empty.parquet"
 
 
 def lake_columns(entity: Entity) -> dict[str, str]:
@@ -103,7 +111,8 @@ def blocked_values(policy: IdentifierPolicy) -> str:
 
 def _model_sql(entity: Entity, policy: IdentifierPolicy) -> str:
     keys = [sql for _, sql in identity_keys(entity, policy, "{{ blocked_values() }}")]
-    lines = [column.name for column in entity.columns]
+    # A file from before a change of type still has the old one. Text holds every other type, so it needs no cast.
+    lines = [column.name if column.type == "text" else f"cast({column.name} as {column.sql_type}) as {column.name}" for column in entity.columns]
     if keys:
         inner = ",\n        ".join(keys)
         lines.append(f"coalesce(\n        {inner}\n    ) as identity_key" if len(keys) > 1 else f"{keys[0]} as identity_key")

@@ -10,8 +10,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_args
 
-import yaml
-
 from onedata.contracts.checks import custom as _custom
 from onedata.contracts.checks import items as _items
 from onedata.contracts.checks import known as _known
@@ -20,24 +18,16 @@ from onedata.contracts.checks import number as _number
 from onedata.contracts.checks import pairs as _pairs
 from onedata.contracts.expressions import check_expressions
 from onedata.contracts.location import NESTED, location_of, read_location
-from onedata.contracts.model import (
-    SQL_TYPES,
-    Classification,
-    Column,
-    ContractError,
-    Entity,
-    Feed,
-    Field,
-    Identifier,
-    Location,
-    Rule,
-    references,
-)
-from onedata.contracts.rules import parse_rules
+from onedata.contracts.model import SQL_TYPES, Classification, Column, ContractError, Entity, Feed, Field, Identifier, Location, Rule, references
+from onedata.contracts.repairs import parse_drift, parse_repairs
+from onedata.contracts.rules import parse_rules, parse_trends
+from onedata.contracts.strict_yaml import read_mapping
+from onedata.contracts.totals import parse_totals
+from onedata.contracts.versions import SEMANTIC
 
-_OBJECT_PROPERTIES = ("entity", "records", "where", "timezone", "rowKey", "quarantineTolerance", "watermark", "lookback")
+_OBJECT_PROPERTIES = ("entity", "records", "where", "timezone", "rowKey", "quarantineTolerance", "onDrift", "watermark", "lookback", "trends")
 _CONTRACT_PROPERTIES = ("unmapped",)
-_FIELD_KEYS = ("name", "physicalName", "transformLogic", "required", "logicalType", "logicalTypeOptions", "quality", "description")
+_FIELD_KEYS = ("name", "physicalName", "transformLogic", "required", "logicalType", "logicalTypeOptions", "quality", "description", "customProperties")
 
 
 def load_entities(folder: Path) -> dict[str, Entity]:
@@ -46,7 +36,7 @@ def load_entities(folder: Path) -> dict[str, Entity]:
     Raises:
         ContractError: a file is not YAML or says something unknown.
     """
-    entities = [_entity(_yaml(file), file) for file in sorted(folder.glob("*.yaml"))]
+    entities = [_entity(read_mapping(file), file) for file in sorted(folder.glob("*.yaml"))]
     return {entity.name: entity for entity in entities}
 
 
@@ -74,9 +64,14 @@ def read_contract(file: Path, entities: Mapping[str, Entity]) -> list[Feed]:
     Raises:
         ContractError: the contract is not valid.
     """
-    content = _yaml(file)
+    content = read_mapping(file)
     for name in ("apiVersion", "kind", "id", "version", "status", "dataProduct", "servers", "schema"):
         _need(content, name, str(file))
+    if not SEMANTIC.fullmatch(str(content["version"])):
+        raise ContractError(f"{file}: version {content['version']!r} is not MAJOR.MINOR.PATCH, for example 1.0.0")
+    description = content.get("description")
+    if not isinstance(description, dict) or not description.get("purpose"):
+        raise ContractError(f"{file}: description: purpose is missing; say in a sentence what the rows are used for")
     servers = _items(content, "servers", str(file))
     if len(servers) != 1:
         raise ContractError(f"{file}: servers: exactly one is supported, {len(servers)} are given")
@@ -88,22 +83,11 @@ def read_contract(file: Path, entities: Mapping[str, Entity]) -> list[Feed]:
     return [replace(feed, known_fields=known) for feed in feeds]
 
 
-def _yaml(file: Path) -> dict[str, Any]:
-    try:
-        content = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ContractError(f"{file} is not YAML: {error}") from None
-    if not isinstance(content, dict):
-        raise ContractError(f"{file}: a mapping is expected at the top")
-    return content
-
-
 def _entity(content: Mapping[str, Any], file: Path) -> Entity:
     for name in ("entity", "title", "grain", "owner", "key", "columns"):
         _need(content, name, str(file))
     columns = tuple(_column(item, file) for item in content["columns"])
-    names = [column.name for column in columns]
-    _known([*content["key"], *([content["version"]] if content.get("version") else [])], names, f"{file}: key, version")
+    _known([*content["key"], *([content["version"]] if content.get("version") else [])], [column.name for column in columns], f"{file}: key, version")
     return Entity(
         name=content["entity"],
         title=content["title"],
@@ -112,6 +96,7 @@ def _entity(content: Mapping[str, Any], file: Path) -> Entity:
         key=tuple(content["key"]),
         version=content.get("version"),
         columns=columns,
+        totals=parse_totals(content.get("totals"), columns, file),
     )
 
 
@@ -150,11 +135,17 @@ def _feed(content: Mapping[str, Any], item: Mapping[str, Any], location: Locatio
     entity = entities[custom["entity"]]
     sla = _pairs(content, "slaProperties", str(file))
     _known(sla, ("frequency", "retention"), f"{file}: slaProperties")
-    frequency = sla.get("frequency", {})
+    frequency, retention = sla.get("frequency", {}), sla.get("retention", {})
+    for name, units in (("frequency", ("d",)), ("retention", ("d", "m", "y"))):
+        if name in sla:
+            _number(sla[name]["value"], f"{file}: slaProperties: {name}")
+            _known([str(sla[name].get("unit"))], units, f"{file}: slaProperties: {name}: unit")
     feed = Feed(
         name=item["name"],
         title=str(item.get("businessName") or content.get("name") or item["name"]),
-        description=str(item.get("description") or (content.get("description") or {}).get("purpose") or "").strip(),
+        description=str(item.get("description") or content["description"]["purpose"]).strip(),
+        purpose=str(content["description"]["purpose"]).strip(),
+        limitations=str(content["description"].get("limitations") or "").strip(),
         contract=file,
         version=str(content["version"]),
         owner=str((content.get("team") or {}).get("name") or entity.owner),
@@ -168,9 +159,11 @@ def _feed(content: Mapping[str, Any], item: Mapping[str, Any], location: Locatio
         timezone=timezone,
         content_key=custom.get("rowKey") == "content",
         tolerance=_number(custom.get("quarantineTolerance", 0.05), f"{where}: quarantineTolerance"),
-        every_days=int(_number(frequency["value"], f"{file}: slaProperties: frequency")) if frequency.get("unit") == "d" else None,
+        every_days=int(frequency["value"]) if frequency else None,
+        drift=parse_drift(custom.get("onDrift"), f"{where}: onDrift"),
         known_fields=frozenset(),
-        retention=" ".join(str(sla["retention"].get(part, "")) for part in ("value", "unit")).strip() if "retention" in sla else "",
+        trends=parse_trends(custom.get("trends", {}), f"{where}: trends"),
+        retention=f"{retention['value']} {retention['unit']}" if retention else "",
     )
     _check_feed(feed, where)
     return feed
@@ -194,6 +187,7 @@ def _field(item: Mapping[str, Any], entity: Entity, where: str) -> Field:
         logic=str(item["transformLogic"]) if "transformLogic" in item else None,
         required=bool(item.get("required", column.required)),
         rules=_row_rules(item, name, where),
+        repairs=parse_repairs(_custom(item, where), column, where),
     )
 
 

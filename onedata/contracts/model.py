@@ -12,6 +12,7 @@ from typing import Literal
 ColumnType = Literal["text", "integer", "decimal", "double", "boolean", "date", "timestamp"]
 Classification = Literal["public", "sensitive", "core"]
 Severity = Literal["error", "warning"]
+RepairKind = Literal["upper", "lower", "values", "unit", "mojibake"]
 Metric = Literal["nullValues", "invalidValues", "duplicateValues", "rowCount", "sql"]
 
 SQL_TYPES: Mapping[str, str] = {
@@ -54,6 +55,14 @@ class Column:
 
 
 @dataclass(frozen=True)
+class Total:
+    """An amount of money that is carried from file to ADS to the cent: `amount` is SQL over the entity's columns, in the row's currency."""
+
+    name: str
+    amount: str
+
+
+@dataclass(frozen=True)
 class Entity:
     """A canonical entity: what several feeds may fill. `key` is unique within one source system."""
 
@@ -64,6 +73,7 @@ class Entity:
     key: tuple[str, ...]
     version: str | None
     columns: tuple[Column, ...]
+    totals: tuple[Total, ...] = ()
 
     def column(self, name: str) -> Column:
         return next(column for column in self.columns if column.name == name)
@@ -92,6 +102,17 @@ class Rule:
 
 
 @dataclass(frozen=True)
+class Repair:
+    """One declared mending of a column's text, counted for each row it changes.
+
+    `kind` is upper, lower, values (`arguments`: wrong to right), unit (`arguments`: unit to factor) or mojibake (UTF-8 that was read as Latin-1).
+    """
+
+    kind: RepairKind
+    arguments: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Field:
     """How one canonical column comes from the source: a physical field, an SQL expression over fields, or both."""
 
@@ -100,6 +121,7 @@ class Field:
     logic: str | None
     required: bool
     rules: tuple[Rule, ...] = ()
+    repairs: tuple[Repair, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -143,12 +165,22 @@ class Location:
 
 
 @dataclass(frozen=True)
+class Trends:
+    """How a feed's nights are compared with the nights before: what a deviation does, and by what factor every band is widened."""
+
+    severity: Severity = "warning"
+    tolerance: float = 1.0
+
+
+@dataclass(frozen=True)
 class Feed:
     """One schema object of one contract: what lands in one place of the lake."""
 
     name: str
     title: str
     description: str
+    purpose: str
+    limitations: str
     contract: Path
     version: str
     owner: str
@@ -164,8 +196,12 @@ class Feed:
     tolerance: float
     every_days: int | None
     retention: str
+    drift: Mapping[str, str]
+    """What to do where a file's fields are not the contract's: `missing` empty or refuse, `added` keep, drop or refuse, `retyped` report or refuse."""
     known_fields: frozenset[str]
     """Every source field the contract speaks of: those any of its feeds reads, and those it leaves unmapped on purpose."""
+    trends: Trends | None = Trends()
+    """None where the contract switches them off."""
 
     @property
     def source_fields(self) -> tuple[str, ...]:

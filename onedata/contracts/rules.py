@@ -1,9 +1,9 @@
-"""ODCS quality rules to neutral `Rule`s: the same vocabulary in contracts and in model YAML."""
+"""ODCS quality rules to neutral `Rule`s: the same vocabulary in contracts and in model YAML. And what a contract says of trends."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, cast, get_args
 
-from onedata.contracts.model import ContractError, Metric, Rule, Severity
+from onedata.contracts.model import ContractError, Metric, Rule, Severity, Trends
 
 _ARGUMENTS = ("properties", "validValues", "pattern", "minimum", "maximum")
 _BOUNDS = ("mustBe", "mustBeGreaterThan", "mustBeGreaterOrEqualTo", "mustBeLessThan", "mustBeLessOrEqualTo", "mustBeBetween")
@@ -69,3 +69,25 @@ def _bounds(item: Mapping[str, Any], where: str) -> tuple[int | None, int | None
         "mustBeLessOrEqualTo": (None, numbers[0]),
         "mustBeBetween": (numbers[0], numbers[-1]),
     }[given[0]]
+
+
+def parse_trends(value: Any, where: str) -> Trends | None:
+    """The custom property `trends`: None for `off`, else severity and tolerance.
+
+    Args:
+        value: What the YAML says.
+        where: File and place, for the error text.
+
+    Raises:
+        ContractError: it is neither `off` nor a mapping of the two, or one of them means nothing.
+    """
+    if value in ("off", False):  # YAML 1.1 reads off as false
+        return None
+    if not isinstance(value, dict) or not set(value) <= {"severity", "tolerance"}:
+        raise ContractError(f"{where}: write off, or {{severity: warning or error, tolerance: a factor}}, not {value!r}")
+    severity, tolerance = value.get("severity", "warning"), value.get("tolerance", 1.0)
+    if severity not in get_args(Severity):
+        raise ContractError(f"{where}: severity {severity!r} is not known; use error or warning")
+    if isinstance(tolerance, bool) or not isinstance(tolerance, int | float) or not 0 < tolerance < float("inf"):
+        raise ContractError(f"{where}: tolerance is a factor above 0 that widens every band, not {tolerance!r}")
+    return Trends(severity, float(tolerance))

@@ -1,4 +1,4 @@
-"""Book one landing into the ledger: every file with its four counts, every bad row, every delivery. The caller owns the transaction."""
+"""Book one delivery into the ledger: every file with its four counts, every bad row, every repair. The caller owns the transaction."""
 
 import shutil
 from collections.abc import Mapping, Sequence
@@ -6,26 +6,18 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 
 import duckdb
+import pyarrow as pa
 
 from onedata.contracts.model import Feed
+from onedata.landing.control_totals import control_totals_sql, repeated_totals_sql
 from onedata.landing.files import Repeat
-from onedata.readers import Drift, FileProblem, Reading, SourceFile
+from onedata.landing.stage import BAD, DUPLICATE, GOOD, WRITTEN, Delivery
+from onedata.readers import FileProblem, Reading, SourceFile
 from onedata.settings import Settings
 
 Counts = tuple[int, int, int, int]
 NOTHING: Counts = (0, 0, 0, 0)
-
-
-@dataclass(frozen=True)
-class Arrival:
-    """What one landing took: new files, repeats of known content, their deliveries by night, and what the reader said."""
-
-    feed: Feed
-    fresh: Sequence[SourceFile]
-    repeats: Sequence[Repeat]
-    batches: Mapping[date, str]
-    reading: Reading
-    arrived_at: datetime
+RAW_RECORDS_AT_ONCE = 10_000
 
 
 @dataclass
@@ -41,133 +33,179 @@ class Landed:
     nights: list[date] = field(default_factory=list)
     batches: list[str] = field(default_factory=list)
 
-
-def book(con: duckdb.DuckDBPyConnection, settings: Settings, arrival: Arrival) -> None:
-    """Write the landing's files, drifts, quarantine and deliveries; the landing's temp tables must be there."""
-    unreadable = {problem.file.number for problem in arrival.reading.problems}
-    readable = [file for file in arrival.fresh if file.number not in unreadable]
-    counts = _counts(con) if arrival.reading.query else {}
-    _book_readable(con, arrival, readable, counts)
-    for problem in arrival.reading.problems:
-        _book_unreadable(con, settings, arrival, problem)
-    for repeat in arrival.repeats:
-        _book_repeat(con, arrival, repeat)
-    if arrival.reading.query:
-        _book_quarantine(con, arrival)
-    for ds, batch in arrival.batches.items():
-        rows = [counts.get(file.number, NOTHING)[1] for file in readable if file.ds == ds]
-        if rows:
-            _book_delivery(con, arrival, ds, batch, sum(rows))
+    def add(self, ds: date, counts: Counts, batch: str | None) -> None:
+        """Count one file more."""
+        self.files += 1
+        self.received, self.accepted = self.received + counts[0], self.accepted + counts[1]
+        self.quarantined, self.duplicate = self.quarantined + counts[2], self.duplicate + counts[3]
+        self.nights = sorted({*self.nights, ds})
+        self.batches = sorted({*self.batches, batch}) if batch else self.batches
 
 
-def landed_totals(con: duckdb.DuckDBPyConnection, arrival: Arrival) -> Landed:
-    """The totals of what `book` wrote."""
-    hashes = [file.content_hash for file in arrival.fresh]
-    repeated = [repeat.file.relative for repeat in arrival.repeats]
-    row = con.execute(
-        "select count(*), sum(received)::bigint, sum(accepted)::bigint, sum(quarantined)::bigint, sum(duplicate)::bigint, "
-        "list_sort(list(distinct ds)), list_sort(list(distinct batch_id)) from ops.file where feed = ? "
-        "and (content_hash in (select unnest(?::varchar[])) or (status = 'repeated' and path in (select unnest(?::varchar[]))))",
-        [arrival.feed.name, hashes, repeated],
-    ).fetchone()
-    assert row is not None
-    files, received, accepted, quarantined, duplicate, nights, batches = row
-    return Landed(arrival.feed.name, files, received, accepted, quarantined, duplicate, nights, [batch for batch in batches if batch])
+def prepare_bad_rows(con: duckdb.DuckDBPyConnection, delivery: Delivery, reading: Reading) -> None:
+    """`landing_quarantine`: every bad row and unreadable record of the delivery, with its raw text. Reads files; call it before the transaction."""
+    con.execute(
+        f"create or replace temp table landing_quarantine as select _file, _row, _extra ->> 'rule' as rule, _extra ->> 'reason' as reason, "
+        f"_extra ->> 'raw' as raw, (_extra ->> 'place')::bigint as place from {BAD}"
+    )
+    places = con.execute("select _file, list(distinct place order by place) from landing_quarantine where raw is null group by 1 order by 1").fetchall()
+    by_name = {file.relative: file for file in delivery.files}
+    for name, wanted in places:
+        texts: list[tuple[int, str]] = []
+        for found in reading.raw_of(delivery.feed, by_name[name], wanted):
+            texts.append(found)
+            if len(texts) == RAW_RECORDS_AT_ONCE:
+                _fill_in(con, name, texts)
+                texts = []
+        _fill_in(con, name, texts)
+    if reading.rejects_table:
+        _add_rejects(con, delivery, reading.rejects_table)
 
 
-def _counts(con: duckdb.DuckDBPyConnection) -> dict[int, Counts]:
-    """Received, accepted, quarantined, duplicate by file number."""
-    rows = con.execute(
-        "select f.number, count(k._id) + any_value(coalesce(r.n, 0)), count(k._id) filter (where k._rule is null and d._id is null), "
-        "count(k._id) filter (where k._rule is not null) + any_value(coalesce(r.n, 0)), count(d._id) "
-        "from landing_files f left join landing_keyed k on k._file_number = f.number left join landing_duplicates d on d._id = k._id "
-        "left join (select number, count(*) as n from landing_rejects group by 1) r on r.number = f.number group by f.number"
-    ).fetchall()
-    return {number: (received, accepted, quarantined, duplicate) for number, received, accepted, quarantined, duplicate in rows}
+def _fill_in(con: duckdb.DuckDBPyConnection, name: str, texts: Sequence[tuple[int, str]]) -> None:
+    con.register("landing_texts", pa.table({"place": [place for place, _ in texts], "raw": pa.array([raw for _, raw in texts], pa.string())}))
+    con.execute("update landing_quarantine q set raw = t.raw from landing_texts t where q._file = ? and q.place = t.place and q.raw is null", [name])
+    con.unregister("landing_texts")
 
 
-def _book_readable(con: duckdb.DuckDBPyConnection, arrival: Arrival, files: Sequence[SourceFile], counts: Mapping[int, Counts]) -> None:
-    before = _columns_before(con, arrival.feed)
-    drifts = list(arrival.reading.drifts)
-    for file in files:
-        columns = arrival.reading.columns.get(file.number)
-        if columns and before and columns != before and sorted(columns) == sorted(before):
-            text = f"the columns stand in another order than before ({', '.join(columns)}); they are read by name"
-            drifts.append(Drift(file, "order", "", text))
-        before = columns or before
-        _insert_file(con, arrival, file, arrival.batches[file.ds], "landed", counts.get(file.number, NOTHING), None, columns)
-    for drift in drifts:
+def _add_rejects(con: duckdb.DuckDBPyConnection, delivery: Delivery, rejects: str) -> None:
+    """Lines that DuckDB could not take apart, one row each; bytes that are not in the contract's encoding are shown as \\x.."""
+    for file in delivery.files:
         con.execute(
-            "insert into ops.drift values (?, ?, ?, ?, ?, ?, ?)",
-            [arrival.feed.name, drift.file.ds, drift.file.relative, drift.kind, drift.column, drift.message, drift.file.content_hash],
+            f"insert into landing_quarantine select ?, e.line, 'unreadable_record', string_agg(distinct lower(e.error_type::varchar) || ': ' || "
+            f"e.error_message, '; '), max(e.csv_line), min(e.line_byte_position) from {rejects} e join {rejects}_scans s using (scan_id, file_id) "
+            f"where s.file_path = ? group by e.line",
+            [file.relative, str(file.path)],
         )
+        undecodable = con.execute(
+            "select _row, place from landing_quarantine where _file = ? and rule = 'unreadable_record' and reason like '%invalid encoding: %'", [file.relative]
+        ).fetchall()
+        for line, position in undecodable:
+            raw = _raw_line(file, position - 1)
+            con.execute("update landing_quarantine set raw = ? where _file = ? and _row = ? and rule = 'unreadable_record'", [raw, file.relative, line])
 
 
-def _columns_before(con: duckdb.DuckDBPyConnection, feed: Feed) -> tuple[str, ...] | None:
-    row = con.execute(
-        "select columns from ops.file where feed = ? and columns is not null order by ds desc, arrived_at desc, path desc limit 1", [feed.name]
-    ).fetchone()
-    return tuple(row[0]) if row else None
+def _raw_line(file: SourceFile, position: int) -> str:
+    with file.path.open("rb") as stream:
+        stream.seek(position)
+        return stream.readline().rstrip(b"\r\n").decode("utf-8", "backslashreplace")
 
 
-def _book_unreadable(con: duckdb.DuckDBPyConnection, settings: Settings, arrival: Arrival, problem: FileProblem) -> None:
+def book(con: duckdb.DuckDBPyConnection, settings: Settings, delivery: Delivery, reading: Reading, landed: Landed) -> None:
+    """Write the delivery's files, drifts, quarantine and repairs; what `stage` and `prepare_bad_rows` made must be there."""
+    unreadable = {problem.file.number for problem in reading.problems}
+    readable = [file for file in delivery.files if file.number not in unreadable]
+    counts = _counts(con)
+    types = {part.file.number: dict(part.types) for part in reading.parts}
+    for file in readable:
+        own = counts.get(file.relative, NOTHING)
+        _insert_file(
+            con, delivery.feed, delivery.arrived_at, file, delivery.batch, "landed", own, None, reading.columns.get(file.number), types.get(file.number)
+        )
+        landed.add(file.ds, own, delivery.batch)
+    for problem in reading.problems:
+        _book_unreadable(con, settings, delivery, problem)
+        landed.add(problem.file.ds, (1, 0, 1, 0), None)
+    if delivery.replaced:
+        con.execute("delete from ops.drift where feed = ? and ds = ?", [delivery.feed.name, delivery.ds])
+    for drift in reading.drifts:
+        values = [delivery.feed.name, drift.file.ds, drift.file.relative, drift.kind, drift.column, drift.message, drift.file.content_hash]
+        con.execute("insert into ops.drift values (?, ?, ?, ?, ?, ?, ?)", values)
+    if readable or delivery.replaced:
+        _book_rows(con, delivery, readable)
+
+
+def _counts(con: duckdb.DuckDBPyConnection) -> dict[str, Counts]:
+    """Received, accepted, quarantined, duplicate by file."""
+    fates = (("good", GOOD), ("bad", "landing_quarantine"), ("again", DUPLICATE))
+    each = " union all ".join(f"select '{fate}' as fate, _file, count(*) as n from {relation} group by all" for fate, relation in fates)
+    sums = ", ".join(f"coalesce(sum(n) filter (where fate = '{fate}'), 0)::bigint" for fate, _ in fates)
+    rows = con.execute(f"select _file, sum(n)::bigint, {sums} from ({each}) group by 1").fetchall()
+    return {path: (received, accepted, quarantined, duplicate) for path, received, accepted, quarantined, duplicate in rows}
+
+
+def _book_rows(con: duckdb.DuckDBPyConnection, delivery: Delivery, readable: Sequence[SourceFile]) -> None:
+    feed = delivery.feed
+    names, hashes = [file.relative for file in readable], [file.content_hash for file in readable]
+    nights = pa.array([delivery.ds] * len(names), pa.date32())
+    batches = pa.array([delivery.batch] * len(names), pa.string())
+    known = {"path": pa.array(names, pa.string()), "content_hash": pa.array(hashes, pa.string()), "batch_id": batches, "ds": nights}
+    con.register("landing_files", pa.table(known))
+    con.execute(
+        "insert into ops.quarantine select ?, ?, q._file, q._row, q.rule, q.reason, q.raw, ?, f.content_hash, ? "
+        "from landing_quarantine q join landing_files f on f.path = q._file",
+        [feed.name, delivery.ds, delivery.batch, delivery.arrived_at],
+    )
+    con.execute(
+        f"insert into ops.repair select ?, ?, _file, split_part(change, ':', 1), split_part(change, ':', 2), count(*), ? from (select _file, "
+        f"unnest(string_split(_repaired, ',')) as change from {GOOD} where _repaired is not null) group by all",
+        [feed.name, delivery.ds, delivery.batch],
+    )
+    con.execute(
+        f"insert into ops.delivery select ?, ?, ?, ?, 'staged', count(*), ?, null, ? from {GOOD}",
+        [delivery.batch, feed.name, feed.entity.name, delivery.ds, delivery.arrived_at, list(delivery.replaced)],
+    )
+    totals = control_totals_sql(feed, f"(from {WRITTEN} union all from {BAD})", GOOD, BAD, DUPLICATE)
+    if totals:
+        con.execute(totals)
+    con.unregister("landing_files")
+
+
+def _book_unreadable(con: duckdb.DuckDBPyConnection, settings: Settings, delivery: Delivery, problem: FileProblem) -> None:
     """An unreadable file counts as one quarantined row and is kept whole, in case the landing area is cleaned."""
-    file = problem.file
-    copy = settings.home / "quarantine" / arrival.feed.name / file.content_hash[:16] / file.path.name
+    file, feed = problem.file, delivery.feed
+    copy = settings.home / "quarantine" / feed.name / file.content_hash[:16] / file.path.name
     copy.parent.mkdir(parents=True, exist_ok=True)
     shutil.copy2(file.path, copy)
-    _insert_file(con, arrival, file, None, "unreadable", (1, 0, 1, 0), problem.message, None)
+    _insert_file(con, feed, delivery.arrived_at, file, None, "unreadable", (1, 0, 1, 0), problem.message, None, None)
     con.execute(
         "insert into ops.quarantine values (?, ?, ?, 0, 'unreadable_file', ?, ?, null, ?, ?)",
-        [arrival.feed.name, file.ds, file.relative, problem.message, f"the file is kept at {copy}", file.content_hash, arrival.arrived_at],
+        [feed.name, file.ds, file.relative, problem.message, f"the file is kept at {copy}", file.content_hash, delivery.arrived_at],
     )
 
 
-def _book_repeat(con: duckdb.DuckDBPyConnection, arrival: Arrival, repeat: Repeat) -> None:
+def book_repeat(con: duckdb.DuckDBPyConnection, feed: Feed, repeat: Repeat, arrived_at: datetime, landed: Landed) -> None:
     """A file with known content: each of its rows is a duplicate."""
     known = con.execute(
-        "select received, batch_id from ops.file where feed = ? and content_hash = ? and status <> 'repeated'",
-        [arrival.feed.name, repeat.file.content_hash],
+        "select received, batch_id from ops.file where feed = ? and content_hash = ? and status <> 'repeated'", [feed.name, repeat.file.content_hash]
     ).fetchone()
     received, batch = known if known else (0, None)
     message = f"the same content as {repeat.known_as}: every row counts as a duplicate"
-    _insert_file(con, arrival, repeat.file, batch, "repeated", (received, 0, 0, received), message, None)
+    counts = (received, 0, 0, received)
+    _insert_file(con, feed, arrived_at, repeat.file, batch, "repeated", counts, message, None, None)
+    con.execute(repeated_totals_sql(feed, repeat.file.relative, repeat.file.ds, repeat.file.content_hash, repeat.known_as))
+    landed.add(repeat.file.ds, counts, batch)
 
 
 def _insert_file(
     con: duckdb.DuckDBPyConnection,
-    arrival: Arrival,
+    feed: Feed,
+    arrived_at: datetime,
     file: SourceFile,
     batch: str | None,
     status: str,
     counts: Counts,
     message: str | None,
     columns: Sequence[str] | None,
+    types: Mapping[str, str] | None,
 ) -> None:
     listed = list(columns) if columns else None
     con.execute(
-        "insert into ops.file values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        [arrival.feed.name, file.relative, file.content_hash, file.ds, batch, status, *counts, message, listed, file.size, file.mtime_ns, arrival.arrived_at],
-    )
-
-
-def _book_quarantine(con: duckdb.DuckDBPyConnection, arrival: Arrival) -> None:
-    con.execute(
-        "insert into ops.quarantine select ?, f.ds, f.path, k._id - b.base, k._rule, k._reason, k._raw, f.batch_id, f.content_hash, ? "
-        "from landing_keyed k join landing_files f on f.number = k._file_number join landing_base b on b._file_number = k._file_number "
-        "where k._rule is not null",
-        [arrival.feed.name, arrival.arrived_at],
-    )
-    con.execute(
-        "insert into ops.quarantine select ?, f.ds, f.path, r.row, 'unreadable_record', r.reason, r.raw, f.batch_id, f.content_hash, ? "
-        "from landing_rejects r join landing_files f on f.number = r.number",
-        [arrival.feed.name, arrival.arrived_at],
-    )
-
-
-def _book_delivery(con: duckdb.DuckDBPyConnection, arrival: Arrival, ds: date, batch: str, rows: int) -> None:
-    feed = arrival.feed
-    con.execute(
-        "insert into ops.delivery values (?, ?, ?, ?, 'staged', ?, ?, null)",
-        [batch, feed.name, feed.entity.name, ds, rows, arrival.arrived_at],
+        "insert into ops.file values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, map(?::varchar[], ?::varchar[]), ?, ?, ?)",
+        [
+            feed.name,
+            file.relative,
+            file.content_hash,
+            file.ds,
+            batch,
+            status,
+            *counts,
+            message,
+            listed,
+            list(types or {}),
+            list((types or {}).values()),
+            file.size,
+            file.mtime_ns,
+            arrived_at,
+        ],
     )

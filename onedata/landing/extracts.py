@@ -4,7 +4,7 @@ A mark counts once the ledger knows its extract, so that it commits with the lan
 from where the last one that landed ends. Nothing is lost between, and what is read twice counts as a duplicate.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -53,6 +53,15 @@ def take_extracts(
         [feed.name, content_hash, found.mark, night, found.name, datetime.now(UTC).replace(tzinfo=None)],
     )
     return [*again, (Offer(night, found.name, 0, 0, kept), kept, content_hash)], found.notes
+
+
+def kept_extracts(con: duckdb.DuckDBPyConnection, settings: Settings, feed: Feed, nights: Collection[date]) -> list[Content]:
+    """The extracts of these nights that are kept, to be taken again."""
+    rows = con.execute(
+        "select content_hash, ds, path from ops.watermark where feed = ? and ds in (select unnest(?::date[])) order by extracted_at", [feed.name, list(nights)]
+    ).fetchall()
+    files = [(ds, name, content_hash, settings.home / "extracts" / feed.name / f"{ds}-{content_hash}.parquet") for content_hash, ds, name in rows]
+    return [(Offer(ds, name, 0, 0, file), file, content_hash) for ds, name, content_hash, file in files if file.exists()]
 
 
 def _forgotten(con: duckdb.DuckDBPyConnection, feed: Feed, folder: Path, last: datetime | None) -> list[Content]:

@@ -5,7 +5,7 @@ a form that DuckDB reads. The ledger keeps the name the source has for it.
 """
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
@@ -14,15 +14,16 @@ from typing import NamedTuple
 import duckdb
 
 from onedata.contracts.model import Database, Feed, ObjectStore
-from onedata.landing.extracts import take_extracts
+from onedata.landing.extracts import kept_extracts, take_extracts
 from onedata.readers.base import Drift, FileProblem, SourceFile
 from onedata.readers.prepare import needs_preparing, prepare
 from onedata.settings import Settings
-from onedata.sources import Offer, offers
+from onedata.sources import Offer, SourceError, offers
 from onedata.sources.s3 import download
 from onedata.sources.spool import Spool
 from onedata.sources.unpack import DEFAULT_LIMIT_MB, Unreadable, hash_file, is_packed, unpack
 
+SHOWN = 5
 MEMBER = "!"
 """Between an archive's name and a member's: archive.zip!member.csv."""
 
@@ -59,19 +60,20 @@ def spool_of(settings: Settings, feed: Feed) -> Spool:
     return Spool(settings.home / "spool" / feed.name)
 
 
-def take(con: duckdb.DuckDBPyConnection, settings: Settings, feed: Feed, night: date) -> Taken:
+def take(con: duckdb.DuckDBPyConnection, settings: Settings, feed: Feed, night: date, again: Collection[date] = ()) -> Taken:
     """The files to land, those that repeat known content, and those that cannot be read; a file unchanged since it landed is none of these.
 
-    Whatever a killed landing left in the spool is removed first.
+    Whatever a killed landing left in the spool is removed first. Of the nights `again` everything is taken, as if the ledger did not know it.
 
     Raises:
-        SourceError: the source is not there or cannot be reached.
+        SourceError: the source is not there or cannot be reached, or it no longer has a file of a night to be taken again.
     """
     spool = spool_of(settings, feed)
     spool.clear()
-    taking = _Taking(con, feed, spool)
+    taking = _Taking(con, feed, spool, again)
     if isinstance(feed.location.store, Database):
         extracts, drifts = take_extracts(con, settings, feed, feed.location.store, night, spool)
+        extracts = [*kept_extracts(con, settings, feed, again), *extracts]
         taking.add(_Content(offer, path, offer.name, content_hash) for offer, path, content_hash in extracts)
         by_number = [*taking.taken.fresh, *(repeat.file for repeat in taking.taken.repeats)]
         taking.taken.drifts = [Drift(by_number[-1], *drift) for drift in drifts if by_number]
@@ -79,7 +81,31 @@ def take(con: duckdb.DuckDBPyConnection, settings: Settings, feed: Feed, night: 
     for offer in discover(settings, feed, night):
         if not taking.is_unchanged(offer):
             taking.take(offer)
+    _all_there(con, feed, again, taking.taken)
     return taking.taken
+
+
+def _all_there(con: duckdb.DuckDBPyConnection, feed: Feed, again: Collection[date], taken: Taken) -> None:
+    """Refuse to replace a night of which a file is gone: its rows would be lost."""
+    landed = con.execute("select path, ds from ops.file where feed = ? and status = 'landed' and ds in (select unnest(?::date[]))", [feed.name, list(again)])
+    there = {file.relative for file in [*taken.fresh, *[repeat.file for repeat in taken.repeats], *[problem.file for problem in taken.problems]]}
+    gone = sorted((ds, path) for path, ds in landed.fetchall() if path not in there)
+    if gone:
+        names = ", ".join(path for _, path in gone[:SHOWN])
+        raise SourceError(
+            f"{feed.name}: night {gone[0][0]} cannot be taken again: {len(gone)} of its files are no longer there ({names}), and their rows would be lost. "
+            "Put them back; an empty file (a header alone) in the place of one takes its rows away."
+        )
+
+
+def replaced_deliveries(con: duckdb.DuckDBPyConnection, feed: Feed, again: Collection[date]) -> dict[date, list[str]]:
+    """The accepted deliveries of the nights `again`, by night."""
+    rows = con.execute(
+        "select ds, list(batch_id order by batch_id) from ops.delivery where feed = ? and status in ('accepted', 'applied') "
+        "and ds in (select unnest(?::date[])) group by ds",
+        [feed.name, list(again)],
+    )
+    return dict(rows.fetchall())
 
 
 class _Content(NamedTuple):
@@ -94,17 +120,21 @@ class _Content(NamedTuple):
 class _Taking:
     """One feed's landing in the making: what the ledger knows, and what was taken."""
 
-    def __init__(self, con: duckdb.DuckDBPyConnection, feed: Feed, spool: Spool) -> None:
+    def __init__(self, con: duckdb.DuckDBPyConnection, feed: Feed, spool: Spool, again: Collection[date]) -> None:
         self._con, self._feed, self._spool = con, feed, spool
         self.taken = Taken()
-        known = con.execute("select path, size_bytes, mtime_ns, content_hash from ops.file where feed = ?", [feed.name]).fetchall()
+        known = con.execute(
+            "select path, size_bytes, mtime_ns, content_hash from ops.file where feed = ? and ds not in (select unnest(?::date[])) order by path desc",
+            [feed.name, list(again)],
+        ).fetchall()
+        self._again = again
         self._seen: set[tuple[str, int, int]] = {(path, size, mtime) for path, size, mtime, _ in known} | _whole_archives(con, feed)
         self._booked: set[tuple[str, str]] = {(path, content_hash) for path, _, _, content_hash in known}
-        self._by_hash: dict[str, str] = dict(con.execute("select content_hash, min(path) from ops.file where feed = ? group by 1", [feed.name]).fetchall())
+        self._by_hash: dict[str, str] = {content_hash: path for path, _, _, content_hash in known}
         self._number = 0
 
     def is_unchanged(self, offer: Offer) -> bool:
-        return (offer.name, offer.size, offer.mtime_ns) in self._seen
+        return offer.ds not in self._again and (offer.name, offer.size, offer.mtime_ns) in self._seen
 
     def take(self, offer: Offer) -> None:
         """Fetch and unpack what is offered, and take each file of it."""
@@ -155,7 +185,7 @@ class _Taking:
 
     def _prepare(self, file: SourceFile) -> None:
         location = self._feed.location
-        if needs_preparing(location):
+        if needs_preparing(file.path, location):
             target = self._spool.place(file.relative)
             problem = prepare(file.path, target, location)
             if problem:
@@ -197,7 +227,7 @@ def _touched(con: duckdb.DuckDBPyConnection, feed: Feed, file: SourceFile) -> No
     )
 
 
-def batch_id(feed: Feed, ds: date, files: list[SourceFile]) -> str:
+def batch_id(feed: Feed, ds: date, files: Sequence[SourceFile], replaced: Sequence[str] = ()) -> str:
     """The same files land under the same id, so a night that is run again replaces what a killed one left."""
-    text = "|".join([feed.name, ds.isoformat(), *sorted(file.content_hash for file in files)])
+    text = "|".join([feed.name, ds.isoformat(), *sorted(file.content_hash for file in files), *replaced])
     return f"{feed.name}-{ds:%Y%m%d}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"

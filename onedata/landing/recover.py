@@ -1,10 +1,10 @@
 """Forget what a killed or refused night left half done, so that running again starts clean."""
 
-from pathlib import Path
+import shutil
 
 import duckdb
 
-from onedata.landing.places import lake_folder
+from onedata.landing.places import batch_of, lake_folder
 from onedata.settings import Settings
 from onedata.sql import transaction
 
@@ -29,15 +29,12 @@ def recover(con: duckdb.DuckDBPyConnection, settings: Settings, feed: str, entit
             [feed, feed, unfinished],
         )
         con.execute("delete from ops.file where feed = ? and (batch_id in (select unnest(?::varchar[])) or batch_id is null)", [feed, unfinished])
+        for table in ("repair", "control_total", "profile"):
+            con.execute(f"delete from ops.{table} where feed = ? and batch_id in (select unnest(?::varchar[]))", [feed, unfinished])
         con.execute("delete from ops.delivery where feed = ? and batch_id in (select unnest(?::varchar[]))", [feed, unfinished])
-    accepted = {f"{row[0]}.parquet" for row in con.execute("select batch_id from ops.delivery where feed = ?", [feed]).fetchall()}
-    _sweep(settings.staged / feed, set())
-    _sweep(lake_folder(settings, entity, feed), accepted)
-    return len(unfinished)
-
-
-def _sweep(folder: Path, keep: set[str]) -> None:
-    """Remove the Parquet files that are not in `keep`, by name: a delivery's id is unique."""
-    for file in folder.rglob("*.parquet*"):
-        if file.name not in keep:
+    accepted = {row[0] for row in con.execute("select batch_id from ops.delivery where feed = ? and status <> 'replaced'", [feed]).fetchall()}
+    shutil.rmtree(settings.staged / feed, ignore_errors=True)
+    for file in lake_folder(settings, entity, feed).rglob("*.parquet*"):
+        if batch_of(file) not in accepted:
             file.unlink()
+    return len(unfinished)

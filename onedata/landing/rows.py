@@ -1,41 +1,49 @@
-"""The SQL of landing: source text to canonical columns, row rules to reasons. Pure: contract in, SQL out.
+"""The SQL of landing: source fields to canonical columns, row rules to reasons. Pure: contract and part in, SQL out.
 
 Every row rule is one predicate, used here to quarantine and compiled again by `quality` to guard the result.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from onedata.contracts.model import Feed, Field, Rule, references
+from onedata.contracts.model import ColumnType, Feed, Field, Rule, references
+from onedata.landing.repairs import mended, repaired
+from onedata.readers.base import Part
 from onedata.sql import quote_name, quote_text
 
+# Source fields and canonical columns may have the same names: until the end each has a prefix.
 GIVEN = "_given_"
+TYPED = "_typed_"
+# Types of DuckDB's that need no way through text to become a column of a type.
+_AS_THEY_ARE: Mapping[ColumnType, tuple[str, ...]] = {
+    "text": (),
+    "integer": ("INT", "DECIMAL"),
+    "decimal": ("INT", "DECIMAL"),
+    "double": ("INT", "DECIMAL", "DOUBLE"),
+    "boolean": ("BOOLEAN",),
+    "date": ("DATE",),
+    "timestamp": ("TIMESTAMP",),
+}
 
 
-def typed_rows(feed: Feed, reading: str) -> str:
-    """SQL: one row a source record with every mapped canonical column, `_hash` or `_content`, `_rule`, `_reason` and, for bad rows, `_raw`.
+def typed_rows(feed: Feed, part: Part) -> str:
+    """SQL: one row a source record with `_row`, every mapped canonical column, `_rule` (NULL where the row is good), `_repaired` and `_extra`.
 
-    Args:
-        feed: The feed.
-        reading: The reader's query (see `onedata.readers.base.Reading`).
+    `_extra` of a bad row is a JSON object of its rule, reason, raw record and place in the file; of a good one, of the fields the contract does not know.
     """
     fields = [item for item in feed.fields if not is_row_identity(item)]
-    given = ", ".join(f"{_given(item)} as {GIVEN}{item.column.name}" for item in fields)
-    content = ", ".join(f"coalesce({quote_name(name)}, chr(30))" for name in feed.source_fields)
-    digest = f"md5(concat_ws(chr(31), {content})) as _content" if feed.content_key else f"md5_number_lower(concat_ws(chr(31), {content})) as _hash"
-    typed = ", ".join(f"{_typed(item, feed)} as {item.column.name}" for item in fields)
-    checks = [("unreadable_record", "_broken is not null", "_broken")]
+    checks = [("unreadable_record", "_broken is not null", "_broken")] if part.broken else []
     for item in fields:
-        checks += _checks(item)
-    bad = " or ".join(predicate for _, predicate, _ in checks)
+        checks += _checks(item, part)
+    names = ", ".join(["_row", *[f"{TYPED}{item.column.name} as {item.column.name}" for item in feed.fields], "_repaired"])
     rule = " ".join(f"when {predicate} then {quote_text(name)}" for name, predicate, _ in checks)
-    reasons = ", ".join(f"case when {predicate} then {reason} end" for _, predicate, reason in checks[1:])
-    names = ", ".join(item.column.name for item in fields)
+    own = [check for check in checks if check[0] != "unreadable_record"]
+    reason = f"concat_ws('; ', {', '.join(f'case when {predicate} then {text} end' for _, predicate, text in own)})"
+    reason = f"coalesce(_broken, {reason})" if part.broken else reason
+    kept = f"json_object('rule', _rule, 'reason', {reason}, 'raw', {part.raw}, 'place', {part.place})::varchar"
+    extra = part.extra if part.extra and feed.drift["added"] == "keep" else "null::varchar"
     return (
-        f"select _file_number, {names}, {'_content' if feed.content_key else '_hash'}, "
-        f"case when {bad} then case {rule} end end as _rule, "
-        f"case when _broken is not null then _broken when {bad} then concat_ws('; ', {reasons}) end as _reason, "
-        f"case when {bad} then _raw end as _raw "
-        f"from (select *, {typed} from (select _file_number, _raw, _broken, {digest}, {given} from ({reading}))) "
+        f"select {names}, _rule, case when _rule is null then {extra} else {kept} end as _extra "
+        f"from (select *, case {rule} end as _rule from (select *, {_all_typed(feed, fields, part)} from ({_all_given(feed, fields, part)})))"
     )
 
 
@@ -43,74 +51,126 @@ def is_row_identity(item: Field) -> bool:
     return item.logic is not None and item.logic.strip() == "{row_identity}"
 
 
-def _given(item: Field) -> str:
-    """The source's value for a column, as text or as what transformLogic makes of it."""
+def _all_given(feed: Feed, fields: Sequence[Field], part: Part) -> str:
+    """Every source value, mended; what was mended; and the content that stands for a row without a key."""
+    columns, changes = [], []
+    for item in fields:
+        value, changed = _given(item, part)
+        columns.append(f"{value} as {GIVEN}{item.column.name}")
+        changes += [(item.column.name, kind, predicate) for kind, predicate in changed]
+    columns.append(f"{repaired(changes)} as _repaired")
+    if part.broken:
+        columns.append(f"{part.broken} as _broken")
+    if feed.content_key:
+        content = ", ".join(f"coalesce({_as_text(name, part)}, chr(30))" for name in feed.source_fields)
+        columns.append(f"md5(concat_ws(chr(31), {content})) as _content")
+    return f"select *, {', '.join(columns)} from ({part.query})"
+
+
+def _all_typed(feed: Feed, fields: Sequence[Field], part: Part) -> str:
+    columns = [f"{_typed(item, feed, part)} as {TYPED}{item.column.name}" for item in fields]
+    # Equal rows of one file are told apart by their occurrence; the same rows in another file get the same identities.
+    occurrence = "_content || '-' || row_number() over (partition by _content order by _row)"
+    columns += [f"{occurrence} as {TYPED}{item.column.name}" for item in feed.fields if is_row_identity(item)]
+    return ", ".join(columns)
+
+
+def _as_text(name: str, part: Part) -> str:
+    return f"{quote_name(name)}::varchar" if name in part.types else quote_name(name)
+
+
+def _given(item: Field, part: Part) -> tuple[str, tuple[tuple[str, str], ...]]:
+    """The source's value for a column, and what was mended in it: as it is, as text, or as what transformLogic makes of it."""
+    if _keeps_type(item, part):
+        assert item.physical_name is not None
+        return quote_name(item.physical_name), ()
     if item.logic is None:
         assert item.physical_name is not None
-        return _text(item.physical_name)
+        found = mended(_as_text(item.physical_name, part), item.repairs)
+        return found.value, found.changed if item.column.type == "text" or item.repairs else ()
     logic = item.logic
     if item.physical_name:
-        logic = logic.replace("{value}", _text(item.physical_name))
+        logic = logic.replace("{value}", _trimmed(item.physical_name, part))
     for name in _sources(item):
-        logic = logic.replace("{" + name + "}", _text(name))
-    return f"try({logic})"
+        logic = logic.replace("{" + name + "}", _trimmed(name, part))
+    if not item.repairs:
+        return f"try({logic})", ()
+    found = mended(f"try({logic})::varchar", item.repairs)
+    return found.value, found.changed[1:]
 
 
 def _sources(item: Field) -> list[str]:
     return [name for name in references(item) if item.logic and "{" + name + "}" in item.logic]
 
 
-def _text(name: str) -> str:
-    """A source field, trimmed; an empty string is a missing value."""
-    return f"nullif(trim({quote_name(name)}), '')"
+def _trimmed(name: str, part: Part) -> str:
+    return f"({mended(_as_text(name, part), ()).value})"
 
 
-def _typed(item: Field, feed: Feed) -> str:
+def _keeps_type(item: Field, part: Part) -> bool:
+    kind = part.types.get(item.physical_name or "", "")
+    return item.logic is None and not item.repairs and any(known in kind for known in _AS_THEY_ARE[item.column.type])
+
+
+def _typed(item: Field, feed: Feed, part: Part) -> str:
     value = GIVEN + item.column.name
+    if _keeps_type(item, part):
+        return _timestamp_kept(value, part.types[item.physical_name or ""], feed.timezone) if item.column.type == "timestamp" else _cast(item, value)
     if item.column.type == "text":
-        return f"nullif(trim({value}::varchar), '')"
+        return value if item.logic is None else f"nullif(trim({value}::varchar), '')"
     if item.column.type == "timestamp":
         return _timestamp(value, feed.timezone)
+    return _cast(item, value)
+
+
+def _cast(item: Field, value: str) -> str:
     return f"try_cast({value} as {item.column.sql_type})"
+
+
+def _timestamp_kept(value: str, kind: str, timezone: str) -> str:
+    """UTC from a timestamp that has a type of its own."""
+    if kind.endswith("WITH TIME ZONE"):
+        return f"{value} at time zone 'UTC'"
+    return value if timezone == "UTC" else f"({value} at time zone {quote_text(timezone)}) at time zone 'UTC'"
 
 
 def _timestamp(value: str, timezone: str) -> str:
     """UTC from text with an offset, or from local time of the feed's zone. The session's zone is UTC."""
-    # Shop exports write a blank before the offset.
-    closed_up = f"replace(replace({value}::varchar, ' +', '+'), ' -', '-')"
-    with_offset = f"try_cast({closed_up} as timestamptz) at time zone 'UTC'"
+    text = f"{value}::varchar"
+    # Shop exports write a blank before the offset; few rows have one, so the others do not pay for it.
+    closed_up = f"replace(replace({text}, ' +', '+'), ' -', '-')"
+    with_offset = f"coalesce(try_cast({text} as timestamptz), try_cast({closed_up} as timestamptz)) at time zone 'UTC'"
     if timezone == "UTC":
         return with_offset
-    local = f"(try_cast({value}::varchar as timestamp) at time zone {quote_text(timezone)}) at time zone 'UTC'"
-    has_offset = f"regexp_matches({value}::varchar, ':.*[0-9](Z|[+-][0-9]{{2}}(:?[0-9]{{2}})?)$')"
+    local = f"(try_cast({text} as timestamp) at time zone {quote_text(timezone)}) at time zone 'UTC'"
+    has_offset = f"(ends_with({text}, 'Z') or contains({text}, '+') or contains(substr({text}, 12), '-')) and contains({text}, ':')"
     return f"case when {has_offset} then {with_offset} else {local} end"
 
 
-def _checks(item: Field) -> list[tuple[str, str, str]]:
+def _checks(item: Field, part: Part) -> list[tuple[str, str, str]]:
     """Rule name, predicate of a bad row, SQL of the reason."""
-    name, given = item.column.name, GIVEN + item.column.name
+    name, given, typed = item.column.name, GIVEN + item.column.name, TYPED + item.column.name
     field_name = f"{name} (source field {item.physical_name})" if item.physical_name and item.physical_name != name else name
     # A reason travels further than the raw row does: it never repeats a raw identifier.
     shown = "'its value'" if item.column.classification == "core" else f"coalesce('\"' || left({given}::varchar, 80) || '\"', 'nothing')"
-    # `_broken is null`: a record that could not be taken apart has no values to judge.
+    # A record that could not be taken apart has no values to judge.
+    whole = " and _broken is null" if part.broken else ""
     checks = []
     if item.column.type != "text":
         checks.append(
             (
                 f"{name}_type",
-                f"({given} is not null and {name} is null)",
+                f"({given} is not null and {typed} is null)",
                 f"{quote_text(f'{field_name}: ')} || {shown} || {quote_text(f' is not a {item.column.type}')}",
             )
         )
     if item.required:
-        missing = f"({given} is null and {name} is null and _broken is null)"
-        if item.column.type == "text":
-            missing = f"({name} is null and _broken is null)"
+        missing = f"({given} is null{whole})" if item.column.type != "text" else f"({typed} is null{whole})"
         checks.append((f"{name}_required", missing, quote_text(f"{field_name}: is required and missing")))
     for rule in item.rules:
         if rule.severity == "error":
             reason = f"{quote_text(f'{field_name}: ')} || {shown} || {quote_text(f' breaks {rule.name} ({describe(rule)})')}"
-            checks.append((rule.name, f"(({violates(rule, name)}) and _broken is null)", reason))
+            checks.append((rule.name, f"({violates(rule, typed)}{whole})", reason))
     return checks
 
 

@@ -1,7 +1,8 @@
-"""Run neutral rules as a Great Expectations suite over a relation of the open DuckDB connection.
+"""Great Expectations judges what DuckDB counted: rules -> counts (`measure`) -> a suite with a bound on each count -> results.
 
-Method (shared/reference/stack_findings.md): SQLAlchemy gets a thin DB-API face of the connection in hand, because Great Expectations'
-own duckdb URL opens a second one and loses its results; uniqueness and SQL go by UnexpectedRows, which scans once.
+A suite of the column expectations would scan once for those that Great Expectations bundles and twice for each that it does not
+(docs/adr/0008); one row of counts costs nothing to validate. SQLAlchemy gets a thin DB-API face of the connection in hand, because Great
+Expectations' own duckdb URL opens a second one and loses its results (shared/reference/stack_findings.md).
 """
 
 import logging
@@ -9,19 +10,20 @@ import os
 import warnings
 from collections.abc import Mapping, Sequence
 from functools import cached_property
+from html import escape
 from typing import Any
 
 import duckdb
 
 from onedata.contracts.model import Rule
-from onedata.landing.rows import describe, violates
+from onedata.quality.measure import CheckError, count_bad_rows, unexpected_rows
 from onedata.quality.results import CheckResult
+from onedata.quality.words import expected, in_words
 
 SAMPLE_ROWS = 5
+SEVERITIES = {"error": "critical", "warning": "warning"}
 
-
-class CheckError(RuntimeError):
-    """A check could not be evaluated: a wrong column or query, not bad data."""
+__all__ = ["CheckError", "Gatekeeper"]
 
 
 class _Cursor:
@@ -61,7 +63,8 @@ class Gatekeeper:
         self._con = con
 
     @cached_property
-    def _source(self) -> Any:
+    def _asset(self) -> Any:
+        """The one row of counts. Its query changes with each check: adding and deleting an asset writes the whole context twice."""
         os.environ["GX_ANALYTICS_ENABLED"] = "false"
         logging.getLogger("great_expectations").setLevel(logging.ERROR)
         warnings.filterwarnings("ignore", module="great_expectations")
@@ -71,108 +74,116 @@ class Gatekeeper:
 
         context = gx.get_context(mode="ephemeral")
         context.variables.progress_bars = {"globally": False}
-        return context.data_sources.add_sql(
+        source = context.data_sources.add_sql(
             "warehouse",
             connection_string="duckdb:///:memory:",
             kwargs={"creator": lambda: _Connection(self._con), "poolclass": StaticPool},
             create_temp_table=False,
         )
+        return source.add_query_asset("counts", query="select 0 as r0")
 
-    def check(self, stage: str, subject: str, relation: str, rules: Sequence[Rule]) -> list[CheckResult]:
-        """Evaluate `rules` on `relation` (`schema.table` of a table or view).
+    def check(self, stage: str, subject: str, relation: str, rules: Sequence[Rule], row_counts: Sequence[int] = ()) -> list[CheckResult]:
+        """Evaluate `rules` on `relation`.
+
+        Args:
+            stage: The stage after which the gate stands.
+            subject: The feed, entity or model.
+            relation: A table, view, or query in parentheses.
+            rules: What must hold.
+            row_counts: Rows by night, where the relation holds several: a rowCount rule must hold in each, and the worst is observed.
 
         Raises:
             CheckError: a rule could not be evaluated.
         """
         if not rules:
             return []
+        counts = count_bad_rows(self._con, subject, relation, rules)
+        if row_counts:
+            counts = [_worst(rule, row_counts) if rule.metric == "rowCount" else count for rule, count in zip(rules, counts, strict=True)]
+        judged = self._judge(f"{stage}.{subject}", rules, counts)
+        return [self._result(stage, subject, relation, rule, count, held) for rule, count, held in zip(rules, counts, judged, strict=True)]
+
+    def _judge(self, name: str, rules: Sequence[Rule], counts: Sequence[int]) -> list[bool]:
+        """Whether each count lies within its rule's bounds.
+
+        Raises:
+            CheckError: Great Expectations could not evaluate a rule.
+        """
         import great_expectations as gx
+        from great_expectations import expectations as gxe
 
-        source = self._source
-        name = f"{stage}.{relation}"
-        # A query asset: Great Expectations drops the schema of a table asset for dialects it does not know.
-        asset = source.add_query_asset(name, query=f"select * from {relation}")
-        try:
-            batch = asset.add_batch_definition_whole_table("all").get_batch()
-            suite = gx.ExpectationSuite(name=name, expectations=[_expectation(rule, number, relation) for number, rule in enumerate(rules)])
-            outcome = batch.validate(suite, result_format="BOOLEAN_ONLY").to_json_dict()["results"]
-        finally:
-            source.delete_asset(name)
+        asset = self._asset
+        asset.query = f"select {', '.join(f'{count} as r{number}' for number, count in enumerate(counts))}"
+        batch = asset.get_batch(asset.build_batch_request())
+        expectations = [
+            gxe.ExpectColumnMaxToBeBetween(
+                column=f"r{number}",
+                min_value=rule.at_least,
+                max_value=rule.at_most,
+                description=in_words(rule),
+                severity=SEVERITIES[rule.severity],
+                meta={"rule": str(number)},
+            )
+            for number, rule in enumerate(rules)
+        ]
+        outcome = batch.validate(gx.ExpectationSuite(name=name, expectations=expectations), result_format="BOOLEAN_ONLY").to_json_dict()["results"]
         by_rule = {item["expectation_config"]["meta"]["rule"]: item for item in outcome}
-        return [self._result(stage, subject, relation, rule, by_rule[str(number)]) for number, rule in enumerate(rules)]
+        return [_held(name, rule, by_rule[str(number)]) for number, rule in enumerate(rules)]
 
-    def _result(self, stage: str, subject: str, relation: str, rule: Rule, item: Mapping[str, Any]) -> CheckResult:
-        exception = item.get("exception_info") or {}
-        raised = exception if "raised_exception" in exception else next(iter(exception.values()), {})
-        if raised.get("raised_exception"):
-            raise CheckError(f"{subject}, rule {rule.name}: {raised.get('exception_message')}")
-        if item["success"]:
-            return CheckResult(stage, subject, rule.name, rule.severity, True, "", rule.description or describe(rule))
-        observed, message = self._explain(relation, rule)
-        return CheckResult(stage, subject, rule.name, rule.severity, False, observed, message)
+    def _result(self, stage: str, subject: str, relation: str, rule: Rule, count: int, held: bool) -> CheckResult:
+        text = in_words(rule)
+        message = text if held else self._explain(relation, rule, count)
+        return CheckResult(stage, subject, rule.name, rule.severity, held, str(count), message, expected(rule), text)
 
-    def _explain(self, relation: str, rule: Rule) -> tuple[str, str]:
+    def _explain(self, relation: str, rule: Rule, count: int) -> str:
         """Count and sample of the rows that break `rule`; only run on failure."""
         if rule.metric == "rowCount":
-            row = self._con.execute(f"select count(*) from {relation}").fetchone()
-            assert row is not None
-            return str(row[0]), f"{row[0]} rows; {_bound(rule)}"
-        query = unexpected_rows(rule, relation)
-        cursor = self._con.execute(f"select *, count(*) over () from ({query}) limit {SAMPLE_ROWS}")
-        names = [column[0] for column in cursor.description or []][:-1]
-        rows = cursor.fetchall()
-        count = rows[0][-1] if rows else 0
-        sample = "; ".join(", ".join(f"{name}={value}" for name, value in zip(names, row, strict=False)) for row in rows)
-        text = rule.description or f"{', '.join(rule.columns)} {rule.metric} ({describe(rule)})"
-        return str(count), f"{text}: {count} rows break it, first: {sample}"
+            bound = f"at least {rule.at_least}" if rule.at_most is None else f"between {rule.at_least} and {rule.at_most}"
+            return f"{count} rows; {bound} expected"
+        cursor = self._con.execute(f"select * from ({unexpected_rows(rule, relation)}) limit {SAMPLE_ROWS}")
+        names = [column[0] for column in cursor.description or []]
+        sample = "; ".join(", ".join(f"{name}={value}" for name, value in zip(names, row, strict=True)) for row in cursor.fetchall())
+        return f"{in_words(rule)}: {count} rows break it, first: {sample}"
 
 
-def _bound(rule: Rule) -> str:
-    return f"at least {rule.at_least} expected" if rule.at_most is None else f"between {rule.at_least} and {rule.at_most} expected"
+def render_results(results: Sequence[CheckResult]) -> str:
+    """The results as HTML by Great Expectations' Data Docs renderer, a section a subject; without its page, which loads from other hosts."""
+    from great_expectations.core.expectation_validation_result import ExpectationSuiteValidationResult, ExpectationValidationResult
+    from great_expectations.expectations.expectation_configuration import ExpectationConfiguration
+    from great_expectations.render.renderer.page_renderer import ValidationResultsPageRenderer
+    from great_expectations.render.view import DefaultJinjaSectionView
 
-
-def unexpected_rows(rule: Rule, relation: str) -> str:
-    """A query that returns the rows of `relation` breaking `rule` (a group of equal keys is one row)."""
-    columns = ", ".join(rule.columns)
-    if rule.metric == "sql":
-        return str(rule.arguments["query"]).replace("{object}", relation)
-    if rule.metric == "duplicateValues":
-        present = " and ".join(f"{column} is not null" for column in rule.columns)
-        return f"select {columns}, count(*) as copies from {relation} where {present} group by {columns} having count(*) > 1"
-    if rule.metric == "nullValues":
-        return f"select * from {relation} where {' or '.join(f'{column} is null' for column in rule.columns)}"
-    return f"select {columns} from {relation} where {violates(rule, rule.columns[0])}"
-
-
-def _expectation(rule: Rule, number: int, relation: str) -> Any:
-    """The fastest expectation that says what `rule` says."""
-    from great_expectations import expectations as gxe
-
-    values = rule.arguments.get("validValues")
-    meta = {"rule": str(number)}
-    if rule.metric == "rowCount":
-        return gxe.ExpectTableRowCountToBeBetween(min_value=rule.at_least, max_value=rule.at_most, meta=meta)
-    if (rule.at_least, rule.at_most) != (0, 0):
-        return gxe.UnexpectedRowsExpectation(unexpected_rows_query=_escaped(_out_of_bounds(rule, relation)), meta=meta)
-    if rule.metric == "nullValues" and len(rule.columns) == 1:
-        return gxe.ExpectColumnValuesToNotBeNull(column=rule.columns[0], meta=meta)
-    if rule.metric == "invalidValues" and set(rule.arguments) == {"validValues"} and isinstance(values, list):
-        return gxe.ExpectColumnValuesToBeInSet(column=rule.columns[0], value_set=values, meta=meta)
-    if rule.metric == "invalidValues" and set(rule.arguments) <= {"minimum", "maximum"}:
-        return gxe.ExpectColumnValuesToBeBetween(
-            column=rule.columns[0], min_value=rule.arguments.get("minimum"), max_value=rule.arguments.get("maximum"), meta=meta
+    validations = [
+        ExpectationValidationResult(
+            success=result.passed,
+            expectation_config=ExpectationConfiguration(
+                type="expect_column_max_to_be_between",
+                kwargs={"column": result.subject},
+                # The renderer takes a description for HTML.
+                description=escape(f"{result.rule}: {result.description}" + ("" if result.severity == "error" else " (warning)")),
+                severity=SEVERITIES[result.severity],
+            ),
+            result={"observed_value": f"{result.observed or '-'}" + (f" (expected {result.expected})" if result.expected else "")},
         )
-    return gxe.UnexpectedRowsExpectation(unexpected_rows_query=_escaped(unexpected_rows(rule, relation)), meta=meta)
+        for result in results
+    ]
+    suite = ExpectationSuiteValidationResult(all(result.passed for result in results), validations, "gate", statistics={})
+    # The first section is an overview that links to pages there are none of.
+    sections = ValidationResultsPageRenderer().render(suite).to_json_dict()["sections"][1:]
+    view = DefaultJinjaSectionView()
+    return "".join(view.render({"section": section, "section_loop": {"index": number}}) for number, section in enumerate(sections, 1))
 
 
-def _escaped(query: str) -> str:
-    """The query names the relation itself, so that it may give it an alias; Great Expectations still wants to see its placeholder, and every
-    other brace doubled.
-    """
-    return query.replace("{", "{{").replace("}", "}}") + " /* {batch} */"
+def _worst(rule: Rule, row_counts: Sequence[int]) -> int:
+    """The night furthest outside the bounds; where all are inside, the smallest."""
+    low, high = rule.at_least or 0, rule.at_most
+    return max(sorted(row_counts), key=lambda rows: max(low - rows, rows - high if high is not None else low - rows, 0))
 
 
-def _out_of_bounds(rule: Rule, relation: str) -> str:
-    """One row where the number of rows breaking `rule` lies outside its bounds."""
-    above = f"n > {rule.at_most}" if rule.at_most is not None else "false"
-    return f"select n from (select count(*) as n from ({unexpected_rows(rule, relation)})) where n < {rule.at_least or 0} or {above}"
+def _held(name: str, rule: Rule, item: Mapping[str, Any]) -> bool:
+    exception = item.get("exception_info") or {}
+    # An error looks like a failure otherwise: it must not pass for bad data.
+    raised = exception if "raised_exception" in exception else next(iter(exception.values()), {})
+    if raised.get("raised_exception"):
+        raise CheckError(f"{name}, rule {rule.name}: {raised.get('exception_message')}")
+    return bool(item["success"])

@@ -15,7 +15,11 @@ class GateClosed(RuntimeError):
 
 @dataclass(frozen=True)
 class CheckResult:
-    """One rule on one subject (a feed, entity or model) in one stage."""
+    """One rule on one subject (a feed, entity or model) in one stage.
+
+    `observed` and `expected` are numbers or days in text, `description` is the rule in words; none repeats a value of a row, so they may be
+    published. `message` is for whoever mends it and may quote the rows.
+    """
 
     stage: str
     subject: str
@@ -24,6 +28,8 @@ class CheckResult:
     passed: bool
     observed: str
     message: str
+    expected: str = ""
+    description: str = ""
 
     @property
     def blocks(self) -> bool:
@@ -36,8 +42,8 @@ def record(con: duckdb.DuckDBPyConnection, run_id: str, night: date, results: Se
         return
     now = datetime.now(UTC).replace(tzinfo=None)
     con.executemany(
-        "insert into ops.gate values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        [[run_id, night, r.stage, r.subject, r.rule, r.severity, r.passed, r.observed, r.message, now] for r in results],
+        "insert into ops.gate values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        [[run_id, night, r.stage, r.subject, r.rule, r.severity, r.passed, r.observed, r.message, now, r.expected, r.description] for r in results],
     )
 
 

@@ -1,20 +1,23 @@
 """The gates between the stages, as plain functions: what each checks, and what a closed gate forbids."""
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any
 
 import duckdb
 
+from onedata.contracts.history import remember
 from onedata.contracts.model import Feed
-from onedata.landing.places import staged_file
 from onedata.quality.contract_rules import contract_rules
+from onedata.quality.contract_version import version_check
 from onedata.quality.gx import Gatekeeper
 from onedata.quality.model_rules import model_rules
+from onedata.quality.profile import forget_profiles, profile_delivery, staged_relation
 from onedata.quality.results import CheckResult, GateClosed
-from onedata.readers.base import escape_glob
+from onedata.quality.trends import judge_trends
 from onedata.settings import Settings
-from onedata.sql import quote_name, quote_text
+from onedata.sql import quote_name
 
 LAYERS = ("ods", "dim", "dwd", "oneid", "dws", "ads")
 SAMPLE = 3
@@ -23,22 +26,34 @@ SAMPLE = 3
 def contract_gate(con: duckdb.DuckDBPyConnection, gatekeeper: Gatekeeper, settings: Settings, feed: Feed, night: date) -> list[CheckResult]:
     """Check the feed's staged deliveries and mark each passed or refused.
 
-    Checks: every file readable, quarantined rows within the tolerance, a file for the night where the contract expects one, and the
-    contract's own rules on the staged rows.
+    Checks: the contract's change since rows last landed by it (a refused one ends here: nothing has landed), every file readable, quarantined rows
+    within the tolerance, a file for the night where the contract expects one, the contract's own rules on the staged rows, and whether each
+    night with new rows is like the nights before it. A refused delivery leaves no profile.
     """
-    results = [_readable(con, feed), _within_tolerance(con, feed)]
+    version = version_check(con, feed)
+    if version.blocks:
+        return [version]
+    results = [version, _readable(con, feed), _within_tolerance(con, feed)]
     if feed.every_days and "{ds}" in feed.location.path:
         results.append(_delivered(con, feed, night))
     results += _drifts(con, feed)
-    staged = [row[0] for row in con.execute("select batch_id from ops.delivery where feed = ? and status = 'staged'", [feed.name]).fetchall()]
+    staged = con.execute("select ds, batch_id from ops.delivery where feed = ? and status = 'staged' order by ds, batch_id", [feed.name]).fetchall()
+    batches = [batch for _, batch in staged]
     if staged:
+        rows: dict[date, int] = defaultdict(int)
+        for ds, batch in staged:
+            rows[ds] += profile_delivery(con, settings, feed, ds, batch)
         view = f"ops.{quote_name('staged_' + feed.name)}"
-        files = ", ".join(quote_text(escape_glob(str(staged_file(settings, feed.name, batch)))) for batch in staged)
-        con.execute(f"create or replace view {view} as select * from read_parquet([{files}])")
-        results += gatekeeper.check("contract", feed.name, f"ops.staged_{feed.name}", contract_rules(feed))
+        con.execute(f"create or replace view {view} as select * from {staged_relation(settings, feed.name, batches)}")
+        results += gatekeeper.check("contract", feed.name, f"ops.staged_{feed.name}", contract_rules(feed), list(rows.values()))
         con.execute(f"drop view {view}")
+        results += judge_trends(con, feed, list(rows))
     status = "refused" if any(result.blocks for result in results) else "passed"
     con.execute("update ops.delivery set status = ? where feed = ? and status = 'staged'", [status, feed.name])
+    if staged and status == "passed":
+        remember(con, feed)
+    if status == "refused":
+        forget_profiles(con, batches)
     return results
 
 
@@ -87,13 +102,22 @@ def _drifts(con: duckdb.DuckDBPyConnection, feed: Feed) -> list[CheckResult]:
     return [CheckResult("contract", feed.name, "columns_as_contracted", "warning", not rows, str(len(rows)), message)]
 
 
-def layer_gate(gatekeeper: Gatekeeper, manifest: Mapping[str, Any], layer: str, models: Sequence[str] | None = None) -> list[CheckResult]:
-    """Check the rules in the YAML of the layer's models (all of them, or those named)."""
+def layer_gate(gatekeeper: Gatekeeper, manifest: Mapping[str, Any], layer: str, models: Sequence[str] | None = None, where: str = "") -> list[CheckResult]:
+    """Check the rules in the YAML of the layer's models (all of them, or those named), on the rows that `where` keeps."""
     results = []
     for name, (relation, rules) in model_rules(manifest, layer).items():
         if models is None or name in models:
-            results += gatekeeper.check(layer, name, relation, rules)
+            results += gatekeeper.check(layer, name, f"(select * from {relation} where {where})" if where else relation, rules)
     return results
+
+
+def new_partitions(con: duckdb.DuckDBPyConnection) -> str:
+    """SQL that keeps the ODS rows of nights with deliveries that are not published: earlier partitions passed, and files never change.
+
+    The nights stand in it as values, so that only their folders of the lake are read.
+    """
+    nights = con.execute("select distinct ds from ops.pending_batch order by ds").fetchall()
+    return "ds in (" + ", ".join(f"date '{ds}'" for (ds,) in nights) + ")" if nights else "false"
 
 
 def require_open(con: duckdb.DuckDBPyConnection, layer: str) -> None:

@@ -1,7 +1,7 @@
 """What every reader takes and returns, and what they share."""
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -41,26 +41,43 @@ class Drift:
     message: str
 
 
-@dataclass
-class Reading:
-    """What a reader found.
+@dataclass(frozen=True)
+class Part:
+    """One file as a query: a row a record, in file order.
 
-    `query` yields one row a record, in file order: `_file_number` integer, `_raw` (the whole record as text), `_broken` (why it could
-    not be taken apart, else NULL) and every source field of the feed as varchar. None where no file is readable. `columns` are each file's own, by
-    file number, for formats that name them. Rejects table and `problems` are complete once the query has run; rows of a file with a problem
-    must not land.
+    `query` yields `_row` bigint (number of the row in its file, from 1), every source field of the feed, and what `raw`, `place`, `broken` and `extra`
+    need. Source fields are varchar, but for those in `types`, which have that type of DuckDB's. The four are SQL over the query's columns, so that they
+    are worked out for the rows that need them only: `raw` is the whole record as text; where it is NULL the record is fetched by `place` (see
+    `Reading.raw_of`); `broken` why the record could not be taken apart (None where none can be broken); `extra` the fields the contract does not know, as
+    a JSON object.
     """
 
-    query: str | None
+    file: SourceFile
+    query: str
+    raw: str = "null::varchar"
+    place: str = "_row"
+    broken: str | None = None
+    extra: str | None = None
+    types: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass
+class Reading:
+    """What a reader found in the files of one delivery.
+
+    `columns` are each file's own, by file number, for formats that name them. `rejects_table` and `problems` are complete once the parts have run; rows
+    of a file with a problem must not land.
+    """
+
+    parts: list[Part] = field(default_factory=list)
     problems: list[FileProblem] = field(default_factory=list)
     columns: dict[int, tuple[str, ...]] = field(default_factory=dict)
     drifts: list[Drift] = field(default_factory=list)
     rejects_table: str | None = None
 
-
-def path_list(files: Sequence[SourceFile]) -> str:
-    """The files' paths as an SQL list; glob characters in a name are taken literally."""
-    return "[" + ", ".join(quote_text(escape_glob(str(file.path))) for file in files) + "]"
+    def raw_of(self, feed: Feed, file: SourceFile, places: Sequence[int]) -> Iterator[tuple[int, str]]:
+        """The raw text of the records at `places` (ascending), read from the file once more: only bad rows pay for it."""
+        raise NotImplementedError(f"the reader of {feed.location.format} gives every raw record at once")
 
 
 def escape_glob(path: str) -> str:
@@ -68,16 +85,13 @@ def escape_glob(path: str) -> str:
     return "".join(f"[{letter}]" if letter in "*?[" else letter for letter in path)
 
 
-def file_number(files: Sequence[SourceFile], name: str = "filename") -> str:
-    """SQL that turns the reader's file name into the landing's file number."""
-    if len(files) == 1:
-        return f"{files[0].number}::integer"
-    pairs = ", ".join(f"{quote_text(str(file.path))}: {file.number}" for file in files)
-    return f"(map {{{pairs}}})[{name}]::integer"
+def file_literal(path: Path) -> str:
+    """A path as an SQL text that DuckDB's file functions read literally."""
+    return quote_text(escape_glob(str(path)))
 
 
 def check_columns(feed: Feed, file: SourceFile, found: Sequence[str]) -> tuple[str | None, list[Drift]]:
-    """Compare a file's columns with the contract's.
+    """Compare a file's columns with the contract's, and follow its drift policy.
 
     Returns:
         The message that refuses the file (None if it may land) and the drifts to report.
@@ -87,14 +101,23 @@ def check_columns(feed: Feed, file: SourceFile, found: Sequence[str]) -> tuple[s
     added = [name for name in found if name not in feed.known_fields]
     for name in missing:
         required = [item.column.name for item in feed.fields if item.required and name in references(item)]
-        if required:
+        if required or feed.drift["missing"] == "refuse":
             close = difflib.get_close_matches(name, added, n=1, cutoff=0.5)
             renamed = f" Was it renamed to {close[0]!r}?" if close else ""
+            why = f"{', '.join(required)} needs it" if required else "onDrift says missing: refuse"
             return (
-                f"column {name!r} is missing, and {', '.join(required)} needs it; the file has {', '.join(map(repr, found))}.{renamed} "
+                f"column {name!r} is missing, and {why}; the file has {', '.join(map(repr, found))}.{renamed} "
                 f"Ask for the file again, or change physicalName in {feed.contract.name}.",
                 [],
             )
+    if added and feed.drift["added"] == "refuse":
+        names = ", ".join(map(repr, added))
+        return f"column {names} is not in the contract, and onDrift says added: refuse. Map it or list it as unmapped in {feed.contract.name}.", []
     drifts = [Drift(file, "missing", name, f"column {name!r} is missing; {needed[name].column.name} stays empty") for name in missing]
-    drifts += [Drift(file, "added", name, f"column {name!r} is not in the contract; its values stay in the file") for name in added]
-    return None, drifts
+    return None, drifts + added_drifts(feed, file, added)
+
+
+def added_drifts(feed: Feed, file: SourceFile, added: Sequence[str]) -> list[Drift]:
+    """The report of fields the contract does not know, and where their values are."""
+    kept = "its values are kept in _extra" if feed.drift["added"] == "keep" else "its values stay in the file"
+    return [Drift(file, "added", name, f"column {name!r} is not in the contract; {kept}") for name in added]

@@ -1,21 +1,20 @@
 """CSV: any delimiter, quote and escape of the contract, multi-line values, columns found by name. Other encodings come here as UTF-8.
 
-Method: the header line is read first and files with equal headers are read together by DuckDB with every column as text; records
-that DuckDB cannot take apart go to its rejects table.
+Method: the header line is read first, then DuckDB reads the file with every column as text; records that DuckDB cannot take apart go
+to its rejects table.
 """
 
 import codecs
 import csv
 import io
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import duckdb
 
 from onedata.contracts.model import Feed
-from onedata.readers.base import Drift, FileProblem, Reading, SourceFile, check_columns, file_number, path_list
-from onedata.sql import quote_name, quote_text
+from onedata.readers.base import FileProblem, Part, Reading, SourceFile, check_columns, file_literal
+from onedata.sql import json_of, quote_name, quote_text
 
 REJECTS = "csv_rejects"
 MAX_HEADER_BYTES = 1 << 20
@@ -23,24 +22,22 @@ MAX_HEADER_BYTES = 1 << 20
 
 def read_csv(con: duckdb.DuckDBPyConnection, feed: Feed, files: Sequence[SourceFile]) -> Reading:
     """See `Reading`. An empty file is a problem: even a day without rows has a header."""
-    problems: list[FileProblem] = []
-    drifts: list[Drift] = []
-    groups: dict[tuple[str, ...], list[SourceFile]] = defaultdict(list)
+    con.execute(f"drop table if exists {REJECTS}; drop table if exists {REJECTS}_scans")
+    reading = Reading()
     for file in files:
         header = list(feed.location.columns) or read_header(file.path, feed.location.options)
         if isinstance(header, str):
-            problems.append(FileProblem(file, header))
+            reading.problems.append(FileProblem(file, header))
             continue
-        refusal, found = check_columns(feed, file, header)
-        drifts += found
+        refusal, drifts = check_columns(feed, file, header)
+        reading.drifts += drifts
         if refusal:
-            problems.append(FileProblem(file, refusal))
+            reading.problems.append(FileProblem(file, refusal))
         else:
-            groups[tuple(header)].append(file)
-    con.execute(f"drop table if exists {REJECTS}; drop table if exists {REJECTS}_scans")
-    query = " union all ".join(_query(feed, header, members) for header, members in groups.items())
-    columns = {file.number: header for header, members in groups.items() for file in members}
-    return Reading(query or None, problems, columns, drifts, REJECTS if query else None)
+            reading.columns[file.number] = tuple(header)
+            reading.parts.append(_part(feed, file, header))
+    reading.rejects_table = REJECTS if reading.parts else None
+    return reading
 
 
 def read_header(path: Path, options: Mapping[str, str]) -> list[str] | str:
@@ -72,20 +69,18 @@ def read_header(path: Path, options: Mapping[str, str]) -> list[str] | str:
     return f"column {twice[0]!r} stands twice in the header" if twice else header
 
 
-def _query(feed: Feed, header: Sequence[str], files: Sequence[SourceFile]) -> str:
-    """One read_csv over files with the same header."""
+def _part(feed: Feed, file: SourceFile, header: Sequence[str]) -> Part:
     options = feed.location.options
     columns = ", ".join(f"{quote_text(name)}: 'VARCHAR'" for name in header)
     quote = options.get("quote", '"')
     nulls = ", ".join(quote_text(text) for text in ("", *feed.location.null_values))
-    names = [name for name in header if name]
-    raw = ", ".join(f"{quote_name(name)} := {quote_name(name)}" for name in names)
-    fields = ", ".join(f"{quote_name(name) if name in header else 'null::varchar'} as {quote_name(name)}" for name in feed.source_fields)
-    return (
-        f"select {file_number(files)} as _file_number, to_json(struct_pack({raw}))::varchar as _raw, null::varchar as _broken, {fields} "
-        f"from read_csv({path_list(files)}, auto_detect=false, header={options.get('header', 'true')}, columns={{{columns}}}, "
-        f"delim={quote_text(options.get('delimiter', ','))}, quote={quote_text(quote)}, escape={quote_text(options.get('escape', quote))}, "
-        f"skip={options.get('skip', 0)}, comment={quote_text(options.get('comment', ''))}, nullstr=[{nulls}], filename=true, hive_partitioning=false, "
-        f"strict_mode=true, null_padding=false, max_line_size=16000000, "
+    absent = "".join(f", null::varchar as {quote_name(name)}" for name in feed.source_fields if name not in header)
+    query = (
+        f"select *{absent}, row_number() over () as _row from read_csv({file_literal(file.path)}, auto_detect=false, "
+        f"header={options.get('header', 'true')}, columns={{{columns}}}, delim={quote_text(options.get('delimiter', ','))}, quote={quote_text(quote)}, "
+        f"escape={quote_text(options.get('escape', quote))}, skip={options.get('skip', 0)}, comment={quote_text(options.get('comment', ''))}, "
+        f"nullstr=[{nulls}], hive_partitioning=false, strict_mode=true, null_padding=false, max_line_size=16000000, "
         f"store_rejects=true, rejects_table='{REJECTS}', rejects_scan='{REJECTS}_scans', rejects_limit=0)"
     )
+    added = [name for name in header if name and name not in feed.known_fields]
+    return Part(file, query, raw=json_of([name for name in header if name]), extra=json_of(added) if added else None)

@@ -1,6 +1,7 @@
 """Text of any encoding Python knows, as UTF-8, in a stream."""
 
 import codecs
+import shutil
 from pathlib import Path
 
 BLOCK = 1 << 20
@@ -12,6 +13,19 @@ MARK = "\udcff"
 
 def is_utf8(encoding: str) -> bool:
     return codecs.lookup(encoding).name == "utf-8"
+
+
+def has_mark(source: Path) -> bool:
+    """The file begins with the byte order mark of UTF-8."""
+    with source.open("rb") as stream:
+        return stream.read(len(codecs.BOM_UTF8)) == codecs.BOM_UTF8
+
+
+def without_mark(source: Path, target: Path) -> None:
+    """Copy a file but for the mark it begins with."""
+    with source.open("rb") as stream, target.open("wb") as file:
+        stream.seek(len(codecs.BOM_UTF8))
+        shutil.copyfileobj(stream, file, BLOCK)
 
 
 def to_utf8(source: Path, target: Path, encoding: str) -> None:

@@ -1,89 +1,131 @@
 """JSON lines, nested: one document a line, or one row for each member of an array in it (`records`).
 
-Method: lines are read as text by DuckDB's CSV scanner with a delimiter that JSON text cannot hold, then each is parsed once.
+Method: DuckDB cuts and parses the lines; what the contract wants of a document is taken from it at once, by one structure built from the contract's paths.
+A line that is not JSON leaves DuckDB as NULL; its raw text is fetched from the file.
 """
 
-import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import duckdb
 
 from onedata.contracts.model import Feed
-from onedata.readers.base import Reading, SourceFile, file_number, path_list
+from onedata.readers.base import FileProblem, Part, Reading, SourceFile, added_drifts, file_literal
+from onedata.readers.json_paths import Tree, json_path, member_steps, nested_object
 from onedata.sql import quote_name, quote_text
 
-REJECTS = "jsonl_rejects"
-NOWHERE = "(no member has this name)"
-_KEYED = re.compile(r"^(?P<array>[^\[]+)\[(?P<key>\w+)=(?P<value>[^\]]+)\]\.(?P<rest>.+)$")
+MAX_DOCUMENT_BYTES = 1 << 25
+SAMPLE_DOCUMENTS = 100_000
+
+
+class JsonLines(Reading):
+    """A reading whose broken lines are fetched from the file by their number."""
+
+    def raw_of(self, feed: Feed, file: SourceFile, places: Sequence[int]) -> Iterator[tuple[int, str]]:
+        """See `Reading.raw_of`; bytes that are not UTF-8 are shown as \\x.., so that they can be turned back."""
+        wanted, number = set(places), 0
+        with file.path.open("rb") as stream:
+            for line in stream:
+                # DuckDB counts the lines that hold more than white space.
+                number += bool(line.strip())
+                if number in wanted:
+                    wanted.discard(number)
+                    yield number, line.rstrip(b"\r\n").decode("utf-8", "backslashreplace")
+                if not wanted:
+                    return
 
 
 def read_jsonl(con: duckdb.DuckDBPyConnection, feed: Feed, files: Sequence[SourceFile]) -> Reading:
-    """See `Reading`. An empty file is a day without rows; a line that is not a JSON object is broken."""
-    con.execute(f"drop table if exists {REJECTS}; drop table if exists {REJECTS}_scans")
-    lines = (
-        f"select {file_number(files)} as _file_number, line from read_csv({path_list(files)}, auto_detect=false, header=false, "
-        f"columns={{'line': 'VARCHAR'}}, delim='\\x01', quote='', escape='', filename=true, hive_partitioning=false, max_line_size=16000000, "
-        f"strict_mode=true, store_rejects=true, rejects_table='{REJECTS}', rejects_scan='{REJECTS}_scans', rejects_limit=0) "
-        f"where trim(line) <> ''"
-    )
-    query = _exploded(feed, lines) if feed.records else _documents(feed, lines)
-    return Reading(query, rejects_table=REJECTS)
+    """See `Reading`. An empty file is a day without rows; a line that is not a JSON object is broken.
+
+    Members the contract does not know are looked for in the first documents of a file (`SAMPLE_DOCUMENTS`).
+    """
+    reading = JsonLines()
+    for file in files:
+        try:
+            members = _members(con, feed, file)
+        except duckdb.Error as error:
+            message = f"the file cannot be read as JSON lines: {str(error).splitlines()[0]}. Check its format in {feed.contract.name}, or ask for it again."
+            reading.problems.append(FileProblem(file, message))
+            continue
+        added = _unknown(feed, members)
+        if added and feed.drift["added"] == "refuse":
+            names = ", ".join(map(repr, added))
+            message = f"member {names} is not in the contract, and onDrift says added: refuse. Map it or list it as unmapped in {feed.contract.name}."
+            reading.problems.append(FileProblem(file, message))
+            continue
+        reading.columns[file.number] = tuple(members)
+        reading.drifts += added_drifts(feed, file, added)
+        reading.parts.append(_part(feed, file, added if feed.drift["added"] == "keep" else []))
+    return reading
 
 
-def _documents(feed: Feed, lines: str) -> str:
-    names = feed.source_fields
-    return (
-        f"select _file_number, line as _raw, {_broken('v')} as _broken, {_picked(names, 'v', 'line')} "
-        f"from (select *, {_extract(names, 'line')} as v from ({lines}))"
-    )
+def _members(con: duckdb.DuckDBPyConnection, feed: Feed, file: SourceFile) -> list[str]:
+    """Names of the members of the first documents, and of their exploded members as `records[].name`, sorted."""
+    documents = f"select json from {_scan(file)} limit {SAMPLE_DOCUMENTS}"
+    names = f"select unnest(json_keys(json)) as name from ({documents})"
+    if feed.records:
+        members = f"select unnest(json_extract(json, {quote_text(json_path(feed.records) + '[*]')})) as json from ({documents})"
+        names += f" union all select {quote_text(_prefix(feed))} || unnest(json_keys(json)) from ({members})"
+    return [name for (name,) in con.execute(f"select distinct name from ({names}) order by 1").fetchall()]
 
 
-def _exploded(feed: Feed, lines: str) -> str:
-    prefix = f"{feed.records}[]."
-    inner = [name for name in feed.source_fields if name.startswith(prefix)]
-    outer = [name for name in feed.source_fields if not name.startswith(prefix)]
-    members = f"json_extract(line, {quote_text(_path(f'{feed.records}[*]'))})"
-    fields = ", ".join(part for part in (_picked(outer, "v", "line"), _picked(inner, "w", "member", len(prefix))) if part)
+def _unknown(feed: Feed, members: Sequence[str]) -> list[str]:
+    known = {_first(feed, name) for name in feed.known_fields} | {member_steps(feed.records)[0] if feed.records else ""}
+    return [name for name in members if name not in known]
+
+
+def _first(feed: Feed, name: str) -> str:
+    """The member a path begins with, below the document or the exploded record."""
+    prefix = _prefix(feed) if feed.records and name.startswith(_prefix(feed)) else ""
+    return f"{prefix}{member_steps(name[len(prefix) :])[0]}"
+
+
+def _prefix(feed: Feed) -> str:
+    return f"{feed.records}[]."
+
+
+def _scan(file: SourceFile) -> str:
+    return f"read_ndjson_objects({file_literal(file.path)}, ignore_errors=true, maximum_object_size={MAX_DOCUMENT_BYTES})"
+
+
+def _part(feed: Feed, file: SourceFile, added: Sequence[str]) -> Part:
+    tree = Tree()
+    inner = [name for name in feed.source_fields if feed.records and name.startswith(_prefix(feed))]
+    outer = [name for name in feed.source_fields if name not in inner]
+    for name in outer:
+        tree.want(member_steps(name))
+    members = Tree()
+    for name in inner:
+        members.want(member_steps(name[len(_prefix(feed)) :]))
+    if feed.records:
+        tree.put_list(member_steps(feed.records), members)
+    documents = f"select json as _json, row_number() over () as _document, {tree.taken_from('json')} as _v from {_scan(file)}"
+    fields = "".join(f", {tree.value('_v', member_steps(name))} as {quote_name(name)}" for name in outer)
+    broken = "case when _json is null then 'the line is not valid JSON' end"
+    if not feed.records:
+        query = f"select _json, _document, _document as _row{fields} from ({documents})"
+        return Part(file, query, "_json::varchar", "_document", broken, _extra(added, "_json"))
+    fields += "".join(f", {members.value('_w', member_steps(name[len(_prefix(feed)) :]))} as {quote_name(name)}" for name in inner)
+    array = tree.list_at("_v", member_steps(feed.records))
     # A broken line has no members: it stays one row, so that it is counted and kept.
-    exploded = f"select *, unnest(case when v is null then [null] else {members} end) as member from (select *, {_extract(outer, 'line')} as v from ({lines}))"
-    return (
-        f"select _file_number, line as _raw, {_broken('v')} as _broken, {fields} "
-        f"from (select *, {_extract([name[len(prefix) :] for name in inner], 'member')} as w from ({exploded}))"
+    exploded = (
+        f"select *, unnest(case when _json is null then [null] else {array} end) as _w, "
+        f"unnest(case when _json is null then [0] else range(len({array})) end) as _member from ({documents})"
     )
+    member = f"json_extract(_json, {quote_text(json_path(feed.records))} || '[' || _member || ']')"
+    raw = f"case when _json is not null then json_merge_patch(_json, {nested_object(feed.records, f'json_array({member})')})::varchar end"
+    query = f"select _json, _document, _member, row_number() over () as _row{fields} from ({exploded})"
+    own = [name for name in added if not name.startswith(_prefix(feed))]
+    of_member = [name for name in added if name not in own]
+    return Part(file, query, raw, "_document", broken, _extra(own, "_json", of_member, member, len(_prefix(feed))))
 
 
-def _broken(values: str) -> str:
-    return f"case when {values} is null then 'the line is not valid JSON' end"
-
-
-def _extract(names: Sequence[str], document: str) -> str:
-    """All plain paths of one document in one parse; NULL where the document is not JSON."""
-    plain = [name for name in names if not _KEYED.match(name)]
-    # Where nothing is wanted of the document itself, a path that no document has tells a valid one all the same: the whole document
-    # would be copied for every member.
-    paths = ", ".join(quote_text(_path(name)) for name in plain) or quote_text(_path(NOWHERE))
-    return f"try(json_extract_string({document}, [{paths}]))"
-
-
-def _picked(names: Sequence[str], values: str, document: str, skip: int = 0) -> str:
-    """Select list that names each path's value."""
-    plain = [name for name in names if not _KEYED.match(name[skip:])]
-    return ", ".join(
-        f"{values}[{plain.index(name) + 1}] as {quote_name(name)}" if name in plain else f"{_keyed(name[skip:], values, document)} as {quote_name(name)}"
-        for name in names
-    )
-
-
-def _keyed(name: str, values: str, document: str) -> str:
-    """`array[key=value].path`: the member of an array of objects that has this key (GA4 event_params)."""
-    match = _KEYED.match(name)
-    assert match is not None
-    members = f"json_extract({document}, {quote_text(_path(match['array'] + '[*]'))})"
-    chosen = f"list_filter({members}, lambda e: e->>{quote_text(match['key'])} = {quote_text(match['value'])})[1]"
-    return f"case when {values} is not null then {chosen}->>{quote_text(_path(match['rest']))} end"
-
-
-def _path(name: str) -> str:
-    """A contract's dotted path as DuckDB's JSONPath."""
-    parts = re.findall(r"[^.\[\]]+|\[[^\]]*\]", name)
-    return "$" + "".join(part if part.startswith("[") else f'."{part}"' for part in parts)
+def _extra(added: Sequence[str], document: str, of_member: Sequence[str] = (), member: str = "", skip: int = 0) -> str | None:
+    """SQL of a JSON object of the members the contract does not know; NULL where a row has none of them."""
+    found = [(name, f"json_extract({document}, {quote_text(json_path(name))})") for name in added]
+    found += [(name, f"json_extract({member}, {quote_text(json_path(name[skip:]))})") for name in of_member]
+    if not found:
+        return None
+    present = " or ".join(f"{value} is not null" for _, value in found)
+    pairs = ", ".join(f"{quote_text(name)}, {value}" for name, value in found)
+    return f"case when {present} then json_object({pairs})::varchar end"

@@ -1,37 +1,46 @@
-"""Parquet: columns by name, as text like every other format's."""
+"""Parquet: columns by name. Numbers, days, times and truth values keep their type; everything else becomes text like every other format's."""
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 
 import duckdb
 
 from onedata.contracts.model import Feed
-from onedata.readers.base import Drift, FileProblem, Reading, SourceFile, check_columns, escape_glob
-from onedata.sql import quote_name, quote_text
+from onedata.readers.base import FileProblem, Part, Reading, SourceFile, check_columns, file_literal
+from onedata.sql import json_of, quote_name
+
+NATIVE = re.compile(r"(TINY|SMALL|BIG|U|UTINY|USMALL|UBIG)?INT(EGER)?|DECIMAL\(\d+,\d+\)|DOUBLE|DATE|BOOLEAN|TIMESTAMP( WITH TIME ZONE)?")
 
 
 def read_parquet(con: duckdb.DuckDBPyConnection, feed: Feed, files: Sequence[SourceFile]) -> Reading:
     """See `Reading`. A truncated file has no footer and is a problem."""
-    problems: list[FileProblem] = []
-    drifts: list[Drift] = []
-    columns: dict[int, tuple[str, ...]] = {}
-    queries: list[str] = []
+    reading = Reading()
     for file in files:
-        source = f"read_parquet({quote_text(escape_glob(str(file.path)))}, hive_partitioning=false)"
         try:
-            found = [str(row[0]) for row in con.execute(f"describe select * from {source}").fetchall()]
+            found = {
+                str(row[0]): str(row[1])
+                for row in con.execute(f"describe select * from read_parquet({file_literal(file.path)}, hive_partitioning=false)").fetchall()
+            }
         except duckdb.Error as error:
-            problems.append(FileProblem(file, f"the file cannot be read as Parquet: {str(error).splitlines()[0]}. Ask for it again."))
+            reading.problems.append(FileProblem(file, f"the file cannot be read as Parquet: {str(error).splitlines()[0]}. Ask for it again."))
             continue
-        refusal, more = check_columns(feed, file, found)
-        drifts += more
+        refusal, drifts = check_columns(feed, file, list(found))
+        reading.drifts += drifts
         if refusal:
-            problems.append(FileProblem(file, refusal))
+            reading.problems.append(FileProblem(file, refusal))
         else:
-            columns[file.number] = tuple(found)
-            queries.append(_query(feed, file, source, found))
-    return Reading(" union all ".join(queries) or None, problems, columns, drifts)
+            reading.columns[file.number] = tuple(found)
+            reading.parts.append(_part(feed, file, found))
+    return reading
 
 
-def _query(feed: Feed, file: SourceFile, source: str, found: Sequence[str]) -> str:
-    fields = ", ".join(f"{quote_name(name) if name in found else 'null'}::varchar as {quote_name(name)}" for name in feed.source_fields)
-    return f"select {file.number}::integer as _file_number, to_json(r)::varchar as _raw, null::varchar as _broken, {fields} from {source} r"
+def _part(feed: Feed, file: SourceFile, found: Mapping[str, str]) -> Part:
+    types = {name: kind for name, kind in found.items() if NATIVE.fullmatch(kind)}
+    text = ", ".join(f"{quote_name(name)}::varchar as {quote_name(name)}" for name in found if name not in types)
+    absent = "".join(f", null::varchar as {quote_name(name)}" for name in feed.source_fields if name not in found)
+    query = (
+        f"select * {f'replace ({text})' if text else ''}{absent}, file_row_number + 1 as _row "
+        f"from read_parquet({file_literal(file.path)}, file_row_number=true, hive_partitioning=false)"
+    )
+    added = [name for name in found if name not in feed.known_fields]
+    return Part(file, query, raw=json_of(list(found)), extra=json_of(added) if added else None, types=types)

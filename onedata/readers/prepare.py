@@ -6,8 +6,10 @@ from onedata.contracts.model import Location
 from onedata.readers import encoding, excel, json
 
 
-def needs_preparing(location: Location) -> bool:
-    """Files of this location are not read as they are."""
+def needs_preparing(source: Path, location: Location) -> bool:
+    """The file is not read as it is."""
+    if location.format == "jsonl":
+        return encoding.has_mark(source)
     return location.format in ("json", "xlsx") or (location.format == "csv" and not encoding.is_utf8(location.options.get("encoding", "utf-8")))
 
 
@@ -19,7 +21,9 @@ def prepare(source: Path, target: Path, location: Location) -> str | None:
     """
     options = location.options
     try:
-        if location.format == "json":
+        if location.format == "jsonl":
+            encoding.without_mark(source, target)
+        elif location.format == "json":
             json.to_lines(source, target, options.get("documents"))
         elif location.format == "xlsx":
             excel.to_parquet(source, target, options.get("sheet"), options.get("range"))

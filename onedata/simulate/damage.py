@@ -14,6 +14,7 @@ import polars as pl
 
 from onedata.simulate.defects import FLAGS, LATE_WEIGHTS, TARGET_KINDS, DefectRates, Feed, Target
 from onedata.simulate.draws import Bools, Draws, Ints
+from onedata.simulate.text import compact
 
 DAY_US = 86_400_000_000
 
@@ -55,7 +56,6 @@ class _Night:
         source = pl.concat([_fit(self.frame, self.types), pl.DataFrame(schema=FLAGS)], how="diagonal").with_columns(_due_night=pl.lit(self.night, pl.Int64))
         if extra.is_empty() and not self.gone:
             return source
-        source = pl.concat([source, extra.drop("_row", "_part", strict=False)], how="diagonal", rechunk=True)
         order = np.arange(rows)
         changed = sum(part.height for part in self.replaced)
         at = extra["_row"].to_numpy() if extra.height else np.empty(0, np.int64)
@@ -63,8 +63,9 @@ class _Night:
         for gone in self.gone:
             order[gone] = -1
         order = np.insert(order, at[changed:] + 1, rows + changed + np.arange(len(at) - changed))
-        data = [name for name in source.columns if name not in FLAGS]
-        return source[order[order >= 0]].select(*data, *FLAGS)
+        # Not in one piece: the night would lie in memory three times.
+        source = pl.concat([source, extra.drop("_row", "_part", strict=False)], how="diagonal")
+        return source[order[order >= 0]].select(pl.exclude(*FLAGS), *FLAGS)
 
 
 class DefectMaker:
@@ -188,7 +189,7 @@ class DefectMaker:
         """Keep records, flagged, until so many nights later; the place of the number in their ``_what`` is ``{}``."""
         if picked.is_empty():
             return
-        picked = _compact(picked.drop("_row", "_part"))
+        picked = compact(picked.drop("_row", "_part"))
         self._spared[now.feed.name].append((now.night + SPARED_NIGHTS, picked["_key"]))
         for delay in np.unique(nights).tolist():
             said = pl.col("_what").str.replace("{}", "1 night" if delay == 1 else f"{delay} nights", literal=True)
@@ -269,12 +270,8 @@ def _types(frame: pl.DataFrame, targets: Sequence[Target]) -> dict[str, pl.DataT
 
 
 def _fit(frame: pl.DataFrame, types: dict[str, pl.DataType]) -> pl.DataFrame:
-    return frame.cast({name: kind for name, kind in types.items() if name in frame.columns and frame.schema[name] != kind})
-
-
-def _compact(frame: pl.DataFrame) -> pl.DataFrame:
-    """A copy with texts of its own: chosen rows would keep all texts of their night in memory as long as they are held."""
-    return pl.DataFrame(frame.to_arrow(compat_level=pl.CompatLevel.oldest()))
+    found = frame.schema  # made anew each time it is asked for
+    return frame.cast({name: kind for name, kind in types.items() if name in found and found[name] != kind})
 
 
 def _flag(frame: pl.DataFrame, now: _Night, kind: str, what: str, expected: str, target: Target | None = None) -> pl.DataFrame:

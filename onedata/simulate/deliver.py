@@ -18,6 +18,7 @@ from onedata.simulate.calendar import Night
 from onedata.simulate.damage import DefectMaker
 from onedata.simulate.defects import FLAGS
 from onedata.simulate.feeds.base import PARQUET, POSLOG, FeedFiles
+from onedata.simulate.residents import Residents
 
 PAGES = 8
 SMALLEST_PAGE = 60
@@ -77,7 +78,7 @@ class Desk:
     truth: Path
     defects: DefectMaker
     overlap: float
-    people: pl.DataFrame
+    people: Residents
     helpers: ThreadPoolExecutor
 
 
@@ -204,7 +205,7 @@ def _columns(feed: FeedFiles, file: File) -> tuple[str, str]:
 
 def _encoded(desk: Desk, feed: FeedFiles, rows: pl.DataFrame, without: str = "", extra: str = "") -> pl.Series:
     if feed.looked_up:
-        found = desk.people.select(feed.looked_up)[rows["person_no"]]
+        found = desk.people.shown(feed.looked_up, rows["person_no"])
         rows = rows.with_columns(pl.coalesce(name, found[name]) if name in rows.columns else found[name] for name in feed.looked_up)
     lines = rows.select(feed.lines(without, extra).alias("_line"), "_defect")
     if lines["_line"].null_count():

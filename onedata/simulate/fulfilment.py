@@ -32,6 +32,11 @@ SERVICES = (
     Service("two_day", 1_200, 0, 2),
     Service("three_day", 1e9, 0, 3),
 )
+CARRIERS = {"CN": ("SF Express", "SF"), "EU": ("DHL", "JJD")}
+"""A market's carrier and what its tracking numbers begin with."""
+_PREFIXES = {number: CARRIERS[name][1] for number, name in enumerate(MARKETS)}
+TRACKING = pl.concat_str(pl.col("market").replace_strict(_PREFIXES, return_dtype=pl.String), pl.col("order_no") + 880_000_000)
+"""The tracking number of an order's parcel, which every feed knows it by."""
 RETURNED = 0.12
 CROSS_CHANNEL = 0.4
 SAME_DAY_HOURS = 6
@@ -126,7 +131,7 @@ def _after(state: State, night: Night, parcels: pl.DataFrame, lines: pl.DataFram
     delivered = parcels["delivered_us"].to_numpy()
     chance = RETURNED + 0.06 * parcels["late"].to_numpy()
     back = draws.uniform("returns", size, number) < chance
-    omni = (state.world.people.frame["segment"].to_numpy() == "omni")[person]
+    omni = (state.world.people.frame["segment"] == "omni").to_numpy()[person]
     counter = (parcels["method"].to_numpy() == PICKUP) | (omni & draws.chance("to the store", size, CROSS_CHANNEL, number))
     asked = delivered + np.floor((2 + 200 * draws.uniform("thinks it over", size, number) ** 3) * 3_600).astype(np.int64) * SECOND
     travel = np.where(counter, 1, 1 + draws.below("way back", size, 3, number))

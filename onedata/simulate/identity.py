@@ -21,6 +21,8 @@ Bytes = npt.NDArray[np.uint8]
 SHARED = -2
 """The owner of an identifier that several people share."""
 FIRST_ACCOUNT = 7_000_000_000
+ACCOUNT = pl.col("person_no") + FIRST_ACCOUNT
+CARD = pl.concat_str(pl.lit("M"), (pl.col("person_no") + 100_001).cast(pl.String).str.zfill(9))
 MOST_PEOPLE = 30_000_000
 """Three telephone numbers a person must fit in the eight digits of the European ones."""
 PHONE_CHINA, PHONE_EUROPE = (8613 * 10**9, 10**9, 618_033_989), (4917 * 10**8, 10**8, 61_803_399)  # base, how many, step without a common divisor
@@ -52,8 +54,8 @@ class IdentityRates:
                 raise ValueError(f"{field.name} must be from 0 to {limit}, not {value}")
 
 
-def with_identifiers(draws: Draws, frame: pl.DataFrame, rates: IdentityRates) -> tuple[pl.DataFrame, pl.Series]:
-    """The people with all their identifiers, and their own cookies, person after person."""
+def with_identifiers(draws: Draws, frame: pl.DataFrame, rates: IdentityRates) -> tuple[pl.DataFrame, Bytes]:
+    """The people with all their identifiers, and their own cookies, person after person: one row of ASCII codes each."""
     frame, cookies = _cookies(draws, _tokens(draws, frame, rates), rates)
     return _phones(draws, _emails(draws, frame, rates), rates), cookies
 
@@ -77,8 +79,8 @@ def _tokens(draws: Draws, frame: pl.DataFrame, rates: IdentityRates) -> pl.DataF
     payer = np.where(shared, person - frame["member_no"].to_numpy(), person)
     union = _hexadecimal("o6_", "union_id", _mixed(draws, "union", person), _mixed(draws, "union too", person), digits=24)
     return frame.with_columns(
-        account_id=pl.col("person_no") + FIRST_ACCOUNT,
-        card="M" + (pl.col("person_no") + 100_001).cast(pl.String).str.zfill(9),
+        account_id=ACCOUNT,
+        card=CARD,
         union_id=pl.when("has_social").then(union),
         union_on_card=pl.col("has_social") & pl.Series(draws.chance("union on card", len(person), 0.4)),
         union_on_account=pl.col("has_social") & pl.Series(draws.chance("union on account", len(person), 0.3)),
@@ -87,7 +89,7 @@ def _tokens(draws: Draws, frame: pl.DataFrame, rates: IdentityRates) -> pl.DataF
     )
 
 
-def _cookies(draws: Draws, frame: pl.DataFrame, rates: IdentityRates) -> tuple[pl.DataFrame, pl.Series]:
+def _cookies(draws: Draws, frame: pl.DataFrame, rates: IdentityRates) -> tuple[pl.DataFrame, Bytes]:
     """Own cookies ('1.' a phone, '2.' a computer) and the household's tablet."""
     poisson = [1.0]  # the factor exp(-mean) falls out, as weights are compared with their sum
     while len(poisson) < 80:
@@ -102,7 +104,7 @@ def _cookies(draws: Draws, frame: pl.DataFrame, rates: IdentityRates) -> tuple[p
         cookie_count=pl.Series(counts),
         tablet_cookie=pl.when(pl.Series(_household_shares(draws, "tablet", frame, rates.household_tablet))).then(tablet),
     )
-    return columns, _text("cookies", table)
+    return columns, table
 
 
 def _emails(draws: Draws, frame: pl.DataFrame, rates: IdentityRates) -> pl.DataFrame:
@@ -241,7 +243,7 @@ def _mixed(draws: Draws, purpose: str, numbers: Ints) -> Words:
 
 
 def _hexadecimal(prefix: str, name: str, *words: Words, digits: int = 16) -> pl.Series:
-    return _text(name, _table(prefix, *words, digits=digits))
+    return as_text(name, _table(prefix, *words, digits=digits))
 
 
 def _table(prefix: str, *words: Words, digits: int) -> Bytes:
@@ -254,7 +256,7 @@ def _table(prefix: str, *words: Words, digits: int) -> Bytes:
     return table
 
 
-def _text(name: str, table: Bytes) -> pl.Series:
+def as_text(name: str, table: Bytes) -> pl.Series:
     """The rows of a table of ASCII codes as texts of one length, without a Python object for each."""
     offsets = np.arange(len(table) + 1, dtype=np.int64) * table.shape[1]
     array = pa.LargeStringArray.from_buffers(len(table), pa.py_buffer(offsets), pa.py_buffer(table.reshape(-1)))

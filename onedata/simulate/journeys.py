@@ -214,14 +214,14 @@ def _purchase(state: State, night: Night, channel: Ints, market: Ints, home_stor
     day = last_day + gap
     online = _shop_clock(np.where(gap == 0, last_u + part * (0.999 - last_u), part), market)
     last = np.where(gap == 0, _shop_clock(last_u, market), 0)
-    in_store = store_clock(part, state.world.market_of_node[home_store], night)
+    place = state.world.market_of_node[home_store]
     # A visit follows the last touch by at least five minutes; where the store has closed by then, it is on the next day.
-    closes = store_clock(np.full(size, 0.9999), state.world.market_of_node[home_store], night)
-    shifted = np.maximum(in_store, last + 300 * SECOND)
-    late = shifted > closes
+    shifted = np.maximum(store_clock(part, place, night, day), last + 300 * SECOND)
+    late = shifted > store_clock(np.full(size, 0.9999), place, night, day)
+    in_store = np.where(late, store_clock(part, place, night, day + 1), shifted)
     in_shop = channel == STORE
     day = day + (in_shop & late)
-    return day, night.opens + day * DAY + np.where(in_shop, np.where(late, in_store, shifted), online)
+    return day, night.opens + day * DAY + np.where(in_shop, in_store, online)
 
 
 def _shop_clock(part: Floats, market: Ints) -> Ints:
@@ -239,9 +239,13 @@ def _shop_clock(part: Floats, market: Ints) -> Ints:
 _CHINA_ONLINE = ([0, 0.03, 0.06, 0.14, 0.24, 0.36, 0.52, 0.70, 0.86, 0.95, 1], [0, 1, 7, 9, 11.5, 14, 18, 20, 22, 23, 23.99])
 
 
-def store_clock(part: Floats, market: Ints, night: Night) -> Ints:
-    """The same for stores, open from 10:00 to 22:00 in China and to 20:00 in Europe; after midnight in Shanghai all the same."""
-    ahead = np.array([night.offsets["CN"] - night.offsets[name] for name in MARKETS])[market]
+def store_clock(part: Floats, market: Ints, night: Night, after: Ints | int = 0) -> Ints:
+    """The same for stores, open from 10:00 to 22:00 in China and to 20:00 in Europe; after midnight in Shanghai all the same.
+
+    ``after``: how many days after ``night`` each visit is: the clocks of Europe may have changed by then.
+    """
+    offsets = [night_of(night.day, days).offsets for days in range(int(np.max(after, initial=0)) + 1)]
+    ahead = np.array([[there["CN"] - there[name] for name in MARKETS] for there in offsets])[after, market]
     hours = np.array([12, 10])[market]
     found: Ints = np.floor((10 + part * hours) * HOUR).astype(np.int64) + ahead
     return found

@@ -11,7 +11,7 @@ import polars as pl
 from onedata.simulate import names
 from onedata.simulate.calendar import MARKETS
 from onedata.simulate.draws import Bools, Draws, Floats, Ints, by_weight, exponential
-from onedata.simulate.identity import MOST_PEOPLE, SHARED, IdentityRates, kiosk_cookies, with_identifiers
+from onedata.simulate.identity import MOST_PEOPLE, SHARED, Bytes, IdentityRates, as_text, kiosk_cookies, with_identifiers
 
 EU_SHARE = 0.2
 HOUSEHOLD_SIZES = [0.25, 0.30, 0.22, 0.15, 0.08]
@@ -37,10 +37,10 @@ class City:
 @dataclass(frozen=True)
 class People:
     """``frame``: one row a person, in order of ``person_no`` from 0; ``cookies``: all own cookies, person after person
-    (a person's are ``cookie_count`` from ``cookie_from``); ``kiosks``: the cookie of the kiosk of each store."""
+    (a person's are ``cookie_count`` from ``cookie_from``), one row of ASCII codes each; ``kiosks``: the cookie of the kiosk of each store."""
 
     frame: pl.DataFrame
-    cookies: pl.Series
+    cookies: Bytes
     kiosks: pl.Series
 
 
@@ -104,7 +104,7 @@ def _uses(people: People, wanted: str) -> pl.DataFrame:
         ("loyalty", pl.when("has_card").then("card"), nobody, everybody),
         ("social", pl.col("union_id"), nobody, everybody),
         ("email", pl.col("email"), pl.when("email_shared").then(pl.lit("household")), everybody),
-        ("email", pl.col("email_mistyped"), nobody, everybody),
+        ("email", pl.when("mistypes_email").then("email_mistyped"), nobody, everybody),
         ("email", pl.when(pl.col("card_email") != pl.col("email")).then("card_email"), nobody, everybody),
         ("phone", pl.col("phone"), taken, pl.when(pl.col("sharing_kind").is_null()).then(person).otherwise(everybody)),
         ("phone", pl.col("phone_before"), recycled, pl.col("phone_taker")),
@@ -118,7 +118,7 @@ def _uses(people: People, wanted: str) -> pl.DataFrame:
     ]
     if wanted != "cookie":
         return pl.concat(parts)
-    cookies = pl.DataFrame({"value": people.cookies, "person_no": _repeated(frame["cookie_count"].to_numpy())})
+    cookies = pl.DataFrame({"value": as_text("value", people.cookies), "person_no": _repeated(frame["cookie_count"].to_numpy())})
     parts.append(cookies.select(pl.lit("cookie").alias("type"), "value", person, sharing=nobody, owner=everybody))
     return pl.concat(parts)
 

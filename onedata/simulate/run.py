@@ -15,8 +15,9 @@ from onedata.simulate.damage import DefectMaker
 from onedata.simulate.deliver import Delivered, Desk, deliver
 from onedata.simulate.model import Progress, SimulationSettings, SimulationSummary
 from onedata.simulate.nights import FEEDS, crowd_of, live, opening_state
+from onedata.simulate.residents import settle
 from onedata.simulate.truth import write_night, write_people, write_totals
-from onedata.simulate.world import build_world
+from onedata.simulate.world import World, build_world, everybody
 
 THREADS = 2
 BYTES_AN_ORDER = 14_000
@@ -111,21 +112,28 @@ def _generate(settings: SimulationSettings, work: Path, progress: Progress | Non
     return delivered, delivered.defects
 
 
+def _founded(settings: SimulationSettings, truth: Path) -> World:
+    """The world; what is true of its people is on the disk then, and out of the memory."""
+    people = everybody(settings)
+    write_people(people, truth, night_of(settings.start, 0))
+    return build_world(settings, settle(people))
+
+
 def _live(settings: SimulationSettings, source: Path, truth: Path, progress: Progress | None) -> tuple[Delivered, pl.DataFrame]:
     """Let all nights pass; what was delivered, and the records that would have come later."""
-    world = build_world(settings)
-    write_people(world.people, truth, night_of(settings.start, 0))
+    world = _founded(settings, truth)
     crowd = crowd_of(world)
     state = opening_state(world, crowd)
     delivered = Delivered()
     with ThreadPoolExecutor(THREADS) as helpers:
-        desk = Desk(source, truth, DefectMaker(world.draws, settings.defects, FEEDS), settings.defects.overlap, world.people.frame, helpers)
+        desk = Desk(source, truth, DefectMaker(world.draws, settings.defects, FEEDS), settings.defects.overlap, world.people, helpers)
         for number in range(settings.days):
             night = night_of(settings.start, number)
             frames, happened = live(state, crowd, night)
+            write_night(happened, night, truth)
+            del happened
             for feed in FEEDS:
                 deliver(desk, feed, night, frames.pop(feed.name)(), delivered)
-            write_night(happened, night, truth)
             if progress:
                 progress(number + 1, settings.days, sum(count.rows for count in delivered.counts.values()))
     return delivered, desk.defects.still_held()

@@ -74,7 +74,7 @@ def _methods(state: State, night: Night, wishes: pl.DataFrame) -> pl.DataFrame:
     frame = state.world.people.frame
     home = frame["home_store"].to_numpy()[person]
     how = draws.uniform("method", size, number)
-    near_shop = (frame["segment"].to_numpy() == "omni")[person]
+    near_shop = (frame["segment"] == "omni").to_numpy()[person]
     method = np.where(near_shop & (how < PICKUP_SHARE), PICKUP, np.where(how > 1 - FROM_STORE_SHARE, FROM_STORE, SHIP))
     method = np.where(channel == STORE, SHIP, method)
     warehouse = state.world.stores + state.world.market_of_node[home]

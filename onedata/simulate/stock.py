@@ -11,9 +11,8 @@ import polars as pl
 
 from onedata.simulate.calendar import HOUR, MARKETS, SECOND, Night, night_of
 from onedata.simulate.draws import Floats, Ints
-from onedata.simulate.journeys import SEGMENTS
 from onedata.simulate.state import Movements, State, Stock, asked_before
-from onedata.simulate.world import World
+from onedata.simulate.world import World, markets_of
 
 REVIEW_DAYS = 1
 TRANSFER_DAYS = 2
@@ -186,7 +185,6 @@ def snapshot(state: State) -> pl.DataFrame:
 
 
 def kinds_of_people(world: World) -> tuple[Ints, Ints]:
-    """Each person's segment (position in ``SEGMENTS``) and market (position in ``MARKETS``)."""
+    """Each person's segment (position in ``journeys.SEGMENTS``) and market (position in ``MARKETS``)."""
     frame = world.people.frame
-    segment = frame["segment"].replace_strict(list(SEGMENTS), list(range(len(SEGMENTS))), return_dtype=pl.Int64).to_numpy()
-    return segment, frame["market"].replace_strict(list(MARKETS), list(range(len(MARKETS))), return_dtype=pl.Int64).to_numpy()
+    return frame["segment"].to_physical().cast(pl.Int64).to_numpy(), markets_of(frame["market"])

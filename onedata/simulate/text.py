@@ -1,4 +1,4 @@
-"""How values are written: amounts, times and texts as the source systems print them. Polars expressions only."""
+"""How values are written: amounts, times and texts as the source systems print them, as Polars expressions; and how texts are kept."""
 
 from __future__ import annotations
 
@@ -91,3 +91,8 @@ def xml_text(value: pl.Expr | str) -> pl.Expr:
     """A text between tags."""
     text = pl.col(value) if isinstance(value, str) else value
     return text.str.replace_many(["&", "<", ">"], ["&amp;", "&lt;", "&gt;"])
+
+
+def compact(frame: pl.DataFrame) -> pl.DataFrame:
+    """A copy with texts of its own: chosen rows would keep all texts they were chosen from in memory as long as they are held."""
+    return pl.DataFrame(frame.to_arrow(compat_level=pl.CompatLevel.oldest()))

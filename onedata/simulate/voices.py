@@ -190,7 +190,7 @@ def _cookies(state: State, night: Night, visits: pl.DataFrame) -> pl.Series:
     """The browser of each visit: one of one's own, the household's tablet, or the store's screen."""
     people, draws = state.world.people, state.world.draws
     frame = people.frame.select("cookie_from", "cookie_count", "tablet_cookie")[visits["person_no"]]
-    own = people.cookies.gather(frame["cookie_from"].to_numpy() + draws.below("cookie", frame.height, frame["cookie_count"].to_numpy(), night.number))
+    own = people.cookie(frame["cookie_from"].to_numpy() + draws.below("cookie", frame.height, frame["cookie_count"].to_numpy(), night.number))
     tablet = pl.Series(draws.chance("on the tablet", frame.height, 0.2, night.number))
     kiosk = people.kiosks.gather(visits["node_no"])
     rows = pl.DataFrame({"own": own, "tablet": frame["tablet_cookie"], "kiosk": kiosk, "on": tablet})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
@@ -12,6 +12,7 @@ from onedata.simulate.catalogue import ADJECTIVES, CATEGORIES, TOWNS, WAREHOUSES
 from onedata.simulate.draws import Draws, Floats, Ints
 from onedata.simulate.model import SimulationSettings
 from onedata.simulate.people import City, People, build_people
+from onedata.simulate.residents import Residents
 
 EU_SHARE_OF_STORES = 0.2
 EARTH_KM = 6_371.0
@@ -31,7 +32,7 @@ class World:
     draws: Draws
     nodes: pl.DataFrame
     products: pl.DataFrame
-    people: People
+    people: Residents
     popularity: Floats
     listed: Ints
     """Number of SKUs each node lists: it holds the ``listed`` best sellers."""
@@ -58,12 +59,17 @@ class World:
         return markets_of(self.nodes["market"])
 
 
-def build_world(settings: SimulationSettings) -> World:
+def everybody(settings: SimulationSettings) -> People:
+    """The people of the retailer of ``settings``, with all that is true of them."""
+    draws = Draws(settings.seed)
+    return build_people(draws, settings.customers, _cities(_nodes(settings, draws)), settings.stores, settings.identity)
+
+
+def build_world(settings: SimulationSettings, people: Residents) -> World:
     """The retailer of ``settings`` on the eve of its first night."""
     draws = Draws(settings.seed)
     nodes = _nodes(settings, draws)
     products = _products(settings, draws)
-    people = _kept(build_people(draws, settings.customers, _cities(nodes), settings.stores, settings.identity))
     ranks = np.arange(1, products.height + 1, dtype=np.float64)
     popularity = 1 / (ranks + 2)
     share = np.where(nodes["node_type"].to_numpy() == "store", 0.35 + 0.6 * draws.uniform("listing", nodes.height), 1.0)
@@ -71,16 +77,9 @@ def build_world(settings: SimulationSettings) -> World:
     return World(settings, draws, nodes, products, people, popularity / popularity.sum(), listed)
 
 
-def _kept(people: People) -> People:
-    """The people without what no feed shows: a million of them lie in memory all the time."""
-    mistyped = pl.when("mistypes_email").then("email_mistyped").alias("email_mistyped")
-    frame = people.frame.drop("latin_name", "street", "door", "member_no", "household_size").with_columns(mistyped)
-    return replace(people, frame=frame)
-
-
 def markets_of(names: pl.Series) -> Ints:
     """Positions in ``MARKETS`` of market names."""
-    return names.replace_strict(list(MARKETS), list(range(len(MARKETS))), return_dtype=pl.Int64).to_numpy()
+    return names.cast(pl.Enum(MARKETS)).to_physical().cast(pl.Int64).to_numpy()
 
 
 def distance_km(lat1: Floats, lon1: Floats, lat2: Floats, lon2: Floats) -> Floats:

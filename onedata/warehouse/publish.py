@@ -59,16 +59,67 @@ OPS_VIEWS: Mapping[str, tuple[str, str, Mapping[str, str]]] = {
         },
     ),
     "ops_gate": (
-        "Every quality check of every night.",
-        "select night, stage, subject, rule, severity, passed, checked_at from ops.gate",
+        "Every quality check of every night. What quotes rows stays in the private warehouse (ops.gate).",
+        "select run_id, night, stage, subject, rule, description, severity, passed, observed, expected, checked_at from ops.gate",
         {
+            "run_id": "Dagster run that checked it.",
             "night": "Night that was checked.",
             "stage": "contract, ods, dim, dwd, oneid, dws, ads or published.",
             "subject": "Feed, entity or model.",
             "rule": "Rule checked.",
+            "description": "The rule in words.",
             "severity": "error closes the gate, warning does not.",
             "passed": "True where the rule held.",
+            "observed": "Rows (or keys) that break the rule, or the value that was judged.",
+            "expected": "Bound on what is observed.",
             "checked_at": "When it was checked (UTC).",
+        },
+    ),
+    "ops_reconciliation": (
+        "Every balance from file to ADS, as last drawn each night: total_in = total_out + excluded + difference, and the difference is 0.",
+        "select night, layer, model, subject, ds, path, measure, unit, total_in, total_out, excluded, difference from ops.reconciliation "
+        "qualify checked_at = max(checked_at) over (partition by night, layer, subject, ds, path)",
+        {
+            "night": "Night of the run.",
+            "layer": "landing (files and deliveries), ods (the lake), dim, dwd, dws or ads.",
+            "model": "Table the rows and the money arrive in.",
+            "subject": "Feed, or the tables the balance is drawn between.",
+            "ds": "Night the rows are for; empty where the balance is over all nights.",
+            "path": "File, below the source folder; empty where the balance is over more than one.",
+            "measure": "What is counted or added up.",
+            "unit": "rows, files or orders; for money the ISO 4217 code of its currency (XXX where a row names none).",
+            "total_in": "What came in.",
+            "total_out": "What came out.",
+            "excluded": "What was left out on purpose, by reason.",
+            "difference": "What is missing (or, negative, too much): total_in - total_out - excluded.",
+        },
+    ),
+    "ops_profile": (
+        "What each night of a feed looked like, one row a delivery, column and metric. Listed values stay in the private warehouse (ops.profile).",
+        "select p.feed, p.ds, p.batch_id, p.column_name, p.metric, p.value from ops.profile p join ops.batch b using (batch_id) where p.metric <> 'share'",
+        {
+            "feed": "Feed of the contract.",
+            "ds": "Night the delivery is for.",
+            "batch_id": "Delivery; a night may have several.",
+            "column_name": "Canonical column; empty for the delivery as a whole.",
+            "metric": "received, rows, sample_rows; null_share, distinct_share (of a sample), p05 to p95 (dates and times in hours before the night's end).",
+            "value": "The value: rows, a share from 0 to 1, or a quantile.",
+        },
+    ),
+    "ops_trend": (
+        "Each night of a feed against the 28 days before it, one row a column and metric.",
+        "select feed, ds, column_name, metric, value, middle, low, high, nights, holds from ops.trend",
+        {
+            "feed": "Feed of the contract.",
+            "ds": "Night that was judged.",
+            "column_name": "Canonical column; empty for the night as a whole.",
+            "metric": "received, rows, null_share, distinct_share or distribution (Jensen-Shannon distance, 0 to 1).",
+            "value": "What the night has.",
+            "middle": "Median of the nights before.",
+            "low": "The least that was expected.",
+            "high": "The most that was expected.",
+            "nights": "Nights compared with.",
+            "holds": "False where the value lies outside.",
         },
     ),
 }
@@ -182,7 +233,10 @@ def swap_in(con: duckdb.DuckDBPyConnection, settings: Settings, night: date) -> 
     _serve(settings, own, parquet)
     for folder in older:
         shutil.rmtree(folder)
-    con.execute("update ops.delivery set status = 'applied', applied_at = now()::timestamp where status = 'accepted'")
+    con.execute(
+        "update ops.delivery set applied_at = now()::timestamp, status = case status when 'accepted' then 'applied' else status end "
+        "where status = 'accepted' or (status = 'replaced' and applied_at is null)"
+    )
     _prune(nights, settings.published_nights_kept, own.stem.removeprefix("onedata-"))
     return own
 

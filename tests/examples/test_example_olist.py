@@ -75,3 +75,9 @@ def test_deliveries_against_promises_are_a_published_metric(olist: Story) -> Non
 def test_on_time_is_by_the_end_of_the_day_promised(olist: Story, delivered: list[dict[str, str]]) -> None:
     on_time = sum(row["order_delivered_customer_date"][:10] <= row["order_estimated_delivery_date"][:10] for row in delivered)
     assert ask(olist.published, "select sum(on_time_count)::bigint from dws_fulfilment_day") == [(on_time,)]
+
+
+def test_every_balance_closes_and_what_was_cancelled_is_named(olist: Story) -> None:
+    assert ask(olist.published, "select count(*) from ops_reconciliation where difference <> 0") == [(0,)]
+    cancelled = "select excluded['cancelled orders'] from ops_reconciliation where subject = 'dwd_order -> dws_order'"
+    assert ask(olist.published, cancelled) == ask(olist.warehouse, "select count(*)::decimal(38, 4) from dwd.dwd_order where is_cancelled")

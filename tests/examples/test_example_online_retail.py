@@ -105,5 +105,19 @@ def test_a_day_delivered_again_is_counted_as_duplicates(again: Story) -> None:
     assert ask(again.warehouse, "select count(*), bool_and(received = duplicate and accepted = 0) from ops.file where status = 'repeated'") == [(1, True)]
 
 
+def test_the_money_is_carried_from_step_to_step_to_the_last_digit(whole: Story) -> None:
+    steps = ask(
+        whole.published,
+        "select distinct layer, total_in, total_out from ops_reconciliation where unit = 'GBP' and (measure = 'net_amount' and layer in ('dwd', 'dws') "
+        "or measure = 'net_revenue_base' and subject in ('dws_order -> dws_channel_day', 'dws_channel_day -> ads_channel_day'))",
+    )
+    assert {layer for layer, *_ in steps} == {"dwd", "dws", "ads"}
+    assert {amount for _, *amounts in steps for amount in amounts} == {Decimal("9747747.934")}
+
+
+def test_every_balance_closes(whole: Story) -> None:
+    assert ask(whole.published, "select count(*) from ops_reconciliation where difference <> 0") == [(0,)]
+
+
 def _pence(amount: object) -> Decimal:
     return Decimal(str(amount)).quantize(Decimal("0.01"))

@@ -8,6 +8,7 @@ import pytest
 
 from onedata.contracts import load_entities, load_feeds
 from onedata.quality.contract_rules import contract_rules
+from onedata.quality.reconcile import LAYERS, Scope, reconciled_models
 from onedata.retailer import Retailer
 from onedata.settings import REPOSITORY
 
@@ -22,6 +23,14 @@ def test_every_landing_asset_has_a_blocking_gate(graph: dg.Definitions, retailer
 def test_every_table_of_every_layer_has_a_blocking_gate(graph: dg.Definitions, manifest: dict[str, Any]) -> None:
     models = {dg.AssetKey([node["schema"], node["name"]]) for node in manifest["nodes"].values() if node["resource_type"] == "model"}
     assert models <= _gated(graph)
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+def test_every_table_that_balances_are_drawn_at_has_a_blocking_check(graph: dg.Definitions, retailer: Retailer, manifest: dict[str, Any], layer: str) -> None:
+    scope = Scope(retailer.settings, retailer.feeds, retailer.entities, manifest)
+    wanted = {dg.AssetKey([layer, model]) for model in reconciled_models(scope, layer)}
+    assert wanted
+    assert wanted <= _gated(graph, "reconciliation")
 
 
 def test_one_id_has_a_blocking_gate(graph: dg.Definitions) -> None:
@@ -47,6 +56,6 @@ def test_every_model_has_rules_or_key_tests(manifest: dict[str, Any], layer: str
     assert bare == []
 
 
-def _gated(graph: dg.Definitions) -> set[dg.AssetKey]:
+def _gated(graph: dg.Definitions, check: str = "gate") -> set[dg.AssetKey]:
     nodes = graph.resolve_asset_graph()
-    return {key.asset_key for key in nodes.asset_check_keys if key.name == "gate" and nodes.get_check_spec(key).blocking}
+    return {key.asset_key for key in nodes.asset_check_keys if key.name == check and nodes.get_check_spec(key).blocking}

@@ -77,6 +77,12 @@ def test_a_broken_rule_in_dwd_is_told_with_model_rule_and_row(planted: Closed) -
     assert "line_id=planted" in planted.outcome.said
 
 
+def test_a_row_that_no_file_delivered_is_told_with_layer_subject_night_and_difference(planted: Closed) -> None:
+    assert "GATE CLOSED after dwd: ods_order_line -> dwd_order_line, rule rows_reconciled" in planted.outcome.said
+    assert f"layer dwd, night {NIGHTS[2]}: rows: " in planted.outcome.said
+    assert "difference -1" in planted.outcome.said
+
+
 def test_an_e_mail_in_a_published_column_fails_the_night(leaked: Closed) -> None:
     assert not leaked.outcome.succeeded
 
@@ -108,6 +114,7 @@ def test_the_history_of_the_gates_tells_the_whole_story(leaked: Closed) -> None:
         ("contract", "logistics_inventory"),
         ("contract", "shop_order_lines"),
         ("dwd", "dwd_order_line"),
+        ("dwd", "ods_order_line -> dwd_order_line"),
         ("published", "dim_product"),
     ]
 

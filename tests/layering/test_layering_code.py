@@ -25,6 +25,9 @@ ORDER = {
     "retailer": 5,
     "report": 5,
     "cli": 6,
+    "feed_check": 6,
+    "feed_new": 6,
+    "feed_cli": 7,
 }
 MODULES = sorted((REPOSITORY / "onedata").rglob("*.py"))
 ALL = sorted([*MODULES, *(REPOSITORY / "assets").rglob("*.py")])

@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from corrections import CORRECTED, correct_orders, correct_spend
 from support import NIGHTS, Simulated, Story, copy_source, home_at, run_well, story
 
 REDELIVERED = "shop/orders/orders_{ds}.jsonl"
@@ -40,6 +41,17 @@ def empty(redelivered: Story) -> Story:
 
 
 @pytest.fixture(scope="session")
-def rebuilt(empty: Story) -> Story:
+def corrected(empty: Story, tmp_path_factory: pytest.TempPathFactory) -> Story:
+    """A night whose files are late or correct what came before (told in `corrections`), in a copy of the home: its lake grows."""
+    folder = tmp_path_factory.mktemp("corrected")
+    shutil.copytree(empty.settings.home, folder / "home", ignore=shutil.ignore_patterns("dagster", "dbt"))
+    settings = replace(empty.settings, home=folder / "home", source=copy_source(empty.settings.source, folder / "source"))
+    correct_orders(settings.source)
+    correct_spend(settings.source)
+    return story(settings, "corrected", run_well(settings, [CORRECTED]))
+
+
+@pytest.fixture(scope="session")
+def rebuilt(corrected: Story) -> Story:
     """DIM and DWD rebuilt from the whole lake."""
-    return story(empty.settings, "rebuilt", run_well(empty.settings, NIGHTS[-1:], full_refresh=True))
+    return story(corrected.settings, "rebuilt", run_well(corrected.settings, [CORRECTED], full_refresh=True))

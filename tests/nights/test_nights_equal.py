@@ -13,8 +13,8 @@ def test_nights_one_by_one_equal_one_backfill(one_by_one: Story, backfill: Story
     assert differences(one_by_one.warehouse, backfill.warehouse) == {}
 
 
-def test_nights_one_by_one_equal_a_full_refresh(one_by_one: Story, rebuilt: Story) -> None:
-    assert differences(one_by_one.warehouse, rebuilt.warehouse) == {}
+def test_nights_one_by_one_with_late_and_corrected_files_equal_a_full_refresh(corrected: Story, rebuilt: Story) -> None:
+    assert differences(corrected.warehouse, rebuilt.warehouse) == {}
 
 
 def test_the_comparison_covers_tables_with_rows(one_by_one: Story) -> None:

@@ -70,6 +70,7 @@ def contract(
         "version": "1.0.0",
         "status": "active",
         "dataProduct": "desk",
+        "description": {"purpose": f"Rows of {name}, for a test."},
         "servers": [{"server": "landing", "type": "local", "path": path, "format": kind, "customProperties": custom(options or {})}],
         "schema": [{"name": name, "customProperties": custom({"entity": entity, **feed}), "properties": list(properties), "quality": list(quality)}],
         "slaProperties": [{"property": "frequency", "value": frequency, "unit": "d"}] if frequency else [],

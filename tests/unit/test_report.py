@@ -42,6 +42,11 @@ def test_the_report_names_what_was_built_received_quarantined_and_measured(tmp_p
         con.execute("create table ads_customer_360 as select 1 as a from range(1200)")
         con.execute("create table ops_file (feed varchar, received bigint, accepted bigint, quarantined bigint, duplicate bigint)")
         con.execute("insert into ops_file values ('survey', 10, 7, 2, 1)")
+        con.execute(
+            "create table ops_reconciliation as select date '2026-01-05' as night, layer, 'survey' as subject, path, 0 as difference, "
+            "case when path = 'a.csv' then map {'landed before control totals were kept': 1} else map([]::varchar[], []::integer[]) end as excluded "
+            "from (values ('dwd', null), ('landing', 'a.csv'), ('landing', 'b.csv')) t(layer, path)"
+        )
         con.execute("create table ops_quarantine as select 'survey' as feed, 'a.csv' as path, 'score_type' as rule, 2::bigint as rows")
         con.execute(
             "create table ads_kpi as select * from (values ('orders', 'all', 1234.0::decimal(18, 4), true, null, 'count'), "
@@ -55,6 +60,9 @@ def test_the_report_names_what_was_built_received_quarantined_and_measured(tmp_p
         "PUBLISHED night 2026-01-05",
         "ads_customer_360 1,200",
         "survey 1 10 7 2 1",
+        "landing 2 0",
+        "dwd 1 0",
+        "1 files landed before control totals were kept: their money is checked from ODS on only",
         "survey a.csv score_type 2",
         "net_revenue not available CNY no costs",
         "orders 1,234 count",
@@ -63,8 +71,19 @@ def test_the_report_names_what_was_built_received_quarantined_and_measured(tmp_p
         assert line in lines
     assert lines.index("net_revenue not available CNY no costs") < lines.index("orders 1,234 count")
     assert text.count("1,234") == 1
-    assert text.index("PUBLISHED") < text.index("RECEIVED") < text.index("QUARANTINED") < text.index("METRICS") < text.index("NEXT")
+    assert text.index("PUBLISHED") < text.index("RECEIVED") < text.index("RECONCILED") < text.index("QUARANTINED") < text.index("METRICS") < text.index("NEXT")
     assert str(settings.published_database) in text
+
+
+def test_a_night_published_before_balances_were_kept_is_reported_without_them(tmp_path: Path) -> None:
+    settings = settings_in(tmp_path)
+    settings.published.mkdir(parents=True)
+    with duckdb.connect(str(settings.published_database)) as con:
+        con.execute("create table published_night as select date '2026-01-05' as night")
+        con.execute("create table ops_file (feed varchar, received bigint, accepted bigint, quarantined bigint, duplicate bigint)")
+        con.execute("create table ops_quarantine (feed varchar, path varchar, rule varchar, rows bigint)")
+        con.execute("create table ads_kpi (kpi_id varchar, period varchar, value decimal(18, 4), is_available boolean, reason varchar, unit varchar)")
+    assert "RECONCILED" not in night_report(settings)
 
 
 def test_only_the_closed_gates_of_the_run_are_told(survey: SmallRetailer) -> None:

@@ -8,11 +8,11 @@ select
     email,
     loyalty_id,
     purpose,
-    is_granted,
+    cast(is_granted as boolean) as is_granted,
     recorded_in,
     policy_version,
-    business_date,
-    recorded_at,
+    cast(business_date as date) as business_date,
+    cast(recorded_at as timestamp) as recorded_at,
     coalesce(
         case when lower(loyalty_id) not in ({{ blocked_values() }}) and replace(loyalty_id, '0', '') != '' then 'loyalty:' || loyalty_id end,
         'email:' || email
@@ -23,6 +23,7 @@ select
     _row,
     _arrived_at,
     _batch,
-    _hash,
+    _repaired,
+    _extra,
     ds
 from delivered

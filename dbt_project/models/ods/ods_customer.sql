@@ -16,11 +16,11 @@ select
     country,
     postcode,
     gender,
-    birth_year,
+    cast(birth_year as bigint) as birth_year,
     member_tier,
-    marketing_consent,
-    registered_at,
-    updated_at,
+    cast(marketing_consent as boolean) as marketing_consent,
+    cast(registered_at as timestamp) as registered_at,
+    cast(updated_at as timestamp) as updated_at,
     coalesce(
         case when lower(customer_id) not in ({{ blocked_values() }}) and replace(customer_id, '0', '') != '' then 'account:' || source_system || ':' || customer_id end,
         case when lower(loyalty_id) not in ({{ blocked_values() }}) and replace(loyalty_id, '0', '') != '' then 'loyalty:' || loyalty_id end,
@@ -33,6 +33,7 @@ select
     _row,
     _arrived_at,
     _batch,
-    _hash,
+    _repaired,
+    _extra,
     ds
 from delivered

@@ -4,14 +4,14 @@ with delivered as (
 )
 
 select
-    snapshot_date,
+    cast(snapshot_date as date) as snapshot_date,
     product_id,
     node_id,
-    on_hand,
-    reserved,
-    in_transit,
-    safety_stock,
-    unit_cost,
+    cast(on_hand as decimal(18,4)) as on_hand,
+    cast(reserved as decimal(18,4)) as reserved,
+    cast(in_transit as decimal(18,4)) as in_transit,
+    cast(safety_stock as decimal(18,4)) as safety_stock,
+    cast(unit_cost as decimal(18,4)) as unit_cost,
     currency,
     source_system,
     _feed,
@@ -19,6 +19,7 @@ select
     _row,
     _arrived_at,
     _batch,
-    _hash,
+    _repaired,
+    _extra,
     ds
 from delivered

@@ -4,13 +4,13 @@ with delivered as (
 )
 
 select
-    spend_date,
+    cast(spend_date as date) as spend_date,
     platform,
     campaign_id,
     adset_id,
-    impressions,
-    clicks,
-    spend,
+    cast(impressions as bigint) as impressions,
+    cast(clicks as bigint) as clicks,
+    cast(spend as decimal(18,4)) as spend,
     currency,
     source_system,
     _feed,
@@ -18,6 +18,7 @@ select
     _row,
     _arrived_at,
     _batch,
-    _hash,
+    _repaired,
+    _extra,
     ds
 from delivered

@@ -6,8 +6,8 @@ with delivered as (
 select
     location_id,
     postcode,
-    latitude,
-    longitude,
+    cast(latitude as double) as latitude,
+    cast(longitude as double) as longitude,
     city,
     region,
     source_system,
@@ -16,6 +16,7 @@ select
     _row,
     _arrived_at,
     _batch,
-    _hash,
+    _repaired,
+    _extra,
     ds
 from delivered

@@ -4,12 +4,12 @@ with delivered as (
 )
 
 select
-    price_date,
+    cast(price_date as date) as price_date,
     product_id,
     market,
     channel,
-    list_price,
-    price,
+    cast(list_price as decimal(18,4)) as list_price,
+    cast(price as decimal(18,4)) as price,
     currency,
     promotion,
     source_system,
@@ -18,6 +18,7 @@ select
     _row,
     _arrived_at,
     _batch,
-    _hash,
+    _repaired,
+    _extra,
     ds
 from delivered

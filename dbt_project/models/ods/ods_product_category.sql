@@ -12,6 +12,7 @@ select
     _row,
     _arrived_at,
     _batch,
-    _hash,
+    _repaired,
+    _extra,
     ds
 from delivered

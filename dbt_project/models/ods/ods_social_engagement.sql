@@ -11,8 +11,8 @@ select
     engagement_type,
     product_id,
     campaign_id,
-    business_date,
-    occurred_at,
+    cast(business_date as date) as business_date,
+    cast(occurred_at as timestamp) as occurred_at,
     case when lower(social_union_id) not in ({{ blocked_values() }}) and replace(social_union_id, '0', '') != '' then 'social:' || social_union_id end as identity_key,
     source_system,
     _feed,
@@ -20,6 +20,7 @@ select
     _row,
     _arrived_at,
     _batch,
-    _hash,
+    _repaired,
+    _extra,
     ds
 from delivered

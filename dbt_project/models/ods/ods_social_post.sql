@@ -15,8 +15,8 @@ select
     campaign_id,
     reply_to_post_id,
     url,
-    business_date,
-    posted_at,
+    cast(business_date as date) as business_date,
+    cast(posted_at as timestamp) as posted_at,
     case when lower(social_union_id) not in ({{ blocked_values() }}) and replace(social_union_id, '0', '') != '' then 'social:' || social_union_id end as identity_key,
     source_system,
     _feed,
@@ -24,6 +24,7 @@ select
     _row,
     _arrived_at,
     _batch,
-    _hash,
+    _repaired,
+    _extra,
     ds
 from delivered

@@ -16,8 +16,8 @@ select
     utm_campaign,
     device,
     country,
-    business_date,
-    occurred_at,
+    cast(business_date as date) as business_date,
+    cast(occurred_at as timestamp) as occurred_at,
     case when lower(customer_id) not in ({{ blocked_values() }}) and replace(customer_id, '0', '') != '' then 'account:' || source_system || ':' || customer_id end as identity_key,
     source_system,
     _feed,
@@ -25,6 +25,7 @@ select
     _row,
     _arrived_at,
     _batch,
-    _hash,
+    _repaired,
+    _extra,
     ds
 from delivered

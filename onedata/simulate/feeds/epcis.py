@@ -7,6 +7,7 @@ import polars as pl
 
 from onedata.simulate.calendar import SECOND, Night
 from onedata.simulate.feeds.base import JSONL, FeedFiles, offset, owned
+from onedata.simulate.fulfilment import TRACKING
 from onedata.simulate.state import State
 from onedata.simulate.text import iso, json_object, json_plain, json_raw, local_iso
 
@@ -17,7 +18,7 @@ EPCIS = FeedFiles(
     path="logistics/epcis/epcis_{ds}.jsonl",
     format=JSONL,
     truncated="quarantine",
-    at_once=500,
+    at_once=250,
     fields={
         "@context": pl.lit('["https://ref.gs1.org/standards/epcis/2.0.0/epcis-context.jsonld"]'),
         "type": pl.lit('"EPCISDocument"'),
@@ -69,7 +70,7 @@ def _packing(state: State, night: Night, sent: pl.DataFrame, lines: pl.DataFrame
         pl.lit("in_progress").alias("state"),
         pl.lit("ADD").alias("action"),
         pl.lit("desadv").alias("paper"),
-        pl.concat_str(pl.lit("SF"), pl.col("order_no") + 880_000_000).alias("reference"),
+        TRACKING.alias("reference"),
         (pl.col("picked_up_us") - PACKED_BEFORE).alias("at_us"),
         pl.col("origin").alias("node_no"),
     )

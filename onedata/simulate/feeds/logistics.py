@@ -10,7 +10,7 @@ from onedata.simulate.catalogue import COMMENTS, PACKAGING, RETURN_REASONS
 from onedata.simulate.defects import Target
 from onedata.simulate.feeds.base import PARQUET, FeedFiles, owned
 from onedata.simulate.feeds.shop import SHOP_OFFSET
-from onedata.simulate.fulfilment import SERVICES
+from onedata.simulate.fulfilment import CARRIERS, SERVICES, TRACKING
 from onedata.simulate.journeys import CHANNELS
 from onedata.simulate.state import State
 from onedata.simulate.text import csv_plain, csv_text, iso, local_iso, money
@@ -54,12 +54,12 @@ def shipments(state: State, night: Night, sent: pl.DataFrame, arrived: pl.DataFr
         parts.append(arrived.with_columns(pl.lit(value=True).alias("arrived")))
     rows = pl.concat(parts)
     market = state.world.nodes["market"].gather(rows["origin"])
-    people = state.world.people.frame.select("postcode")[rows["person_no"]]
+    people = state.world.people.shown(["postcode"], rows["person_no"])
     rows = pl.concat([rows, people], how="horizontal").with_columns(
         market.alias("where"),
         pl.when("arrived").then("delivered_us").otherwise("picked_up_us").alias("updated_us"),
-        pl.concat_str(pl.lit("SF"), pl.col("order_no") + 880_000_000).alias("shipment_id"),
-        market.replace_strict({"CN": "SF Express", "EU": "DHL"}, return_dtype=pl.String).alias("carrier"),
+        TRACKING.alias("shipment_id"),
+        market.replace_strict({name: carrier for name, (carrier, _) in CARRIERS.items()}, return_dtype=pl.String).alias("carrier"),
         market.replace_strict(CURRENCIES, return_dtype=pl.String).alias("currency"),
         pl.Series("service_name", [service.name for service in SERVICES]).gather(rows["service"]).alias("service_name"),
         state.world.nodes["node_id"].gather(rows["origin"]).alias("origin_node"),

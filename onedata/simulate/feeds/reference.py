@@ -53,7 +53,7 @@ CUSTOMERS = FeedFiles(
 
 def customers(state: State, profiles: pl.DataFrame) -> pl.DataFrame:
     """Account profiles of ``shop_profiles``."""
-    name = state.world.people.frame["family"].gather(profiles["person_no"]).alias("last_name")
+    name = state.world.people.shown(["family"], profiles["person_no"])["family"].alias("last_name")
     return owned(profiles.with_columns(name, *to_break("email", "city")), pl.concat_str(FIRST_ACCOUNT + pl.col("person_no"), pl.lit("@"), "updated_us"))
 
 
@@ -142,7 +142,7 @@ MEMBERS = FeedFiles(
 
 def members(state: State, profiles: pl.DataFrame) -> pl.DataFrame:
     """Member profiles of ``card_profiles``."""
-    name = state.world.people.frame["card_name"].gather(profiles["person_no"]).alias("name")
+    name = state.world.people.shown(["card_name"], profiles["person_no"])["card_name"].alias("name")
     rows = profiles.with_columns(name, *to_break("city", "birth_year"))
     return owned(rows, pl.concat_str("person_no", pl.lit("@"), "updated_us"))
 

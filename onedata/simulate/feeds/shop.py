@@ -10,6 +10,7 @@ from onedata.simulate.defects import Target
 from onedata.simulate.draws import Ints
 from onedata.simulate.feeds.base import JSONL, FeedFiles, owned
 from onedata.simulate.feeds.origins import DIRECT, ORIGINS, origins
+from onedata.simulate.fulfilment import TRACKING
 from onedata.simulate.journeys import CHANNELS
 from onedata.simulate.selling import METHODS, PICKUP
 from onedata.simulate.state import State
@@ -38,6 +39,7 @@ ORDERS = FeedFiles(
     path="shop/orders/orders_{ds}.jsonl",
     format=JSONL,
     inner="shop_order_lines",
+    at_once=4_000,
     trial=pl.col("is_test"),
     optional="referring_site",
     truncated="quarantine",
@@ -97,12 +99,13 @@ ORDERS = FeedFiles(
 )
 
 
+_CUSTOMER = ("email", "email_mistyped", "mistypes_email", "phone", "address", "city", "postcode", "country", "account_id", "union_id", "pay_token")
+
+
 def orders(state: State, versions: pl.DataFrame, lines: pl.DataFrame) -> pl.DataFrame:
     """Order documents: ``versions`` are the shop's orders with ``version`` (1 or 2), ``updated_us``, ``cancelled`` and ``fulfilled`` as known then."""
     rows = versions.join(_line_items(state, lines), on="order_no", how="left", maintain_order="left")
-    people = state.world.people.frame.select(
-        "email", "email_mistyped", "mistypes_email", "phone", "address", "city", "postcode", "country", "account_id", "union_id", "pay_token"
-    )[rows["person_no"]]
+    people = state.world.people.shown(_CUSTOMER, rows["person_no"])
     rows = pl.concat([rows, people], how="horizontal").with_columns(_draws(rows)).with_columns(_contact())
     rows = rows.with_columns(*_visit(rows))
     store = state.world.nodes["node_id"]
@@ -190,8 +193,7 @@ def _documents() -> list[pl.Expr]:
     customer = json_object({"id": json_raw("account_id"), "email": json_plain("email"), "phone": json_plain("phone")})
     address = json_object({"address1": json_text("address"), "city": json_text("city"), "zip": json_plain("postcode"), "country": json_plain("country")})
     shipping = json_object({"code": json_plain(pl.col("way").replace_strict(_SHIPPING)), "title": json_plain("way"), "price": json_plain(money("postage"))})
-    tracked = pl.concat_str(pl.lit("SF"), pl.col("order_no") + 880_000_000)
-    sent = json_object({"location_id": json_plain("from_node"), "tracking_number": json_plain(tracked), "shipment_status": pl.lit('"confirmed"')})
+    sent = json_object({"location_id": json_plain("from_node"), "tracking_number": json_plain(TRACKING), "shipment_status": pl.lit('"confirmed"')})
     coupon = json_object({"code": pl.lit('"WELCOME"'), "amount": json_plain(money("discounts"))})
     visited = pl.concat_str(pl.lit("/?utm_source="), "utm_source", pl.lit("&utm_campaign="), "utm_campaign")
     is_pickup = pl.col("method") == PICKUP

@@ -16,6 +16,7 @@ from onedata.simulate.state import State
 from onedata.simulate.text import iso, json_plain, json_raw, json_text, money
 from onedata.simulate.voices import ENGAGEMENTS as KINDS
 from onedata.simulate.voices import POSTS_KEPT
+from onedata.simulate.world import markets_of
 
 BRAND = "brand_onedata_retail"
 AD_SETS = 4
@@ -181,6 +182,5 @@ def _author(state: State, rows: pl.DataFrame) -> pl.Series:
 
 
 def _markets(state: State, rows: pl.DataFrame) -> Ints:
-    found = state.world.people.frame["market"].gather(rows["person_no"]).replace_strict(list(MARKETS), list(range(len(MARKETS))), return_dtype=pl.Int64)
-    markets: Ints = found.fill_null(0).to_numpy()
-    return markets
+    """Each row's market; a stranger is from the first."""
+    return markets_of(state.world.people.frame["market"].gather(rows["person_no"]).fill_null(MARKETS[0]))

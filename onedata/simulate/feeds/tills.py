@@ -27,6 +27,7 @@ POSLOGS = FeedFiles(
     format=POSLOG,
     file_of="node_no",
     inner="pos_transaction_lines",
+    at_once=5_000,
     trial=pl.col("flag") == TRAINING,
     targets=(
         Target(
@@ -116,7 +117,7 @@ def _with_totals(state: State, night: Night, market: str, tickets: pl.DataFrame,
     rows = tickets.join(paid.agg(pl.col("net").sum().alias("paid"), pl.len().alias("_inner")), on="ticket_id", how="left", maintain_order="left")
     draws = state.world.draws
     tender = pl.Series("tender", TENDERS).gather(draws.choose(f"tender {market}", tickets.height, [0.15, 0.35, 0.5], night.number))
-    people = state.world.people.frame.select("card", "pay_token")[rows["person_no"].fill_null(0)]
+    people = state.world.people.shown(["card", "pay_token"], rows["person_no"].fill_null(0))
     rows = pl.concat([rows, people], how="horizontal").with_columns(tender.alias("tender"))
     return rows.with_columns(
         pl.col("paid", "_inner").fill_null(0).cast(pl.Int64),

@@ -99,6 +99,12 @@ def _without_id(folder: Path, content: dict[str, Any]) -> Path:
             "a property takes nullValues or invalidValues with mustBe: 0",
         ),
         (contract() | {"customProperties": custom({"unmaped": ["x"]})}, "customProperties", "did you mean unmapped?"),
+        (contract() | {"version": "1.0"}, "version '1.0'", "is not MAJOR.MINOR.PATCH, for example 1.0.0"),
+        (contract() | {"description": {}}, "description", "purpose is missing; say in a sentence"),
+        (contract() | {"description": "For the desk."}, "description", "purpose is missing; say in a sentence"),
+        (contract() | {"slaProperties": [{"property": "frequency", "value": 1, "unit": "h"}]}, "frequency: unit", "known are d"),
+        (contract() | {"slaProperties": [{"property": "retention", "value": 3}]}, "retention: unit", "known are d, m, y"),
+        (contract() | {"slaProperties": [{"property": "retention", "value": "long", "unit": "y"}]}, "retention", "is a number, not 'long'"),
         (contract() | {"servers": contract()["servers"] * 2}, "servers", "exactly one is supported, 2 are given"),
         (
             contract(properties=[{"name": "response_id", "transformLogic": "'1'"}, {"name": "order_id", "transformLogic": "'1'"}]),
@@ -152,6 +158,12 @@ def test_two_feeds_with_one_name_name_both_files(tmp_path: Path) -> None:
 
 def test_a_folder_without_contracts_is_named(tmp_path: Path) -> None:
     with pytest.raises(ContractError, match=r"holds no contract \(\*\.odcs\.yaml\)"):
+        load_feeds(tmp_path, canonical())
+
+
+def test_a_key_that_stands_twice_is_named_with_its_line(tmp_path: Path) -> None:
+    (tmp_path / "twice.odcs.yaml").write_text("id: a\nkind: DataContract\nid: b\n")
+    with pytest.raises(ContractError, match=r"(?s)twice.odcs.yaml is not YAML: id stands twice.*line 3"):
         load_feeds(tmp_path, canonical())
 
 

@@ -22,14 +22,15 @@ def names_with(old: str, new: str) -> tuple[str, ...]:
 
 
 @pytest.mark.parametrize("kind", NAMED)
-def test_an_added_column_is_reported_and_the_file_accepted(retail: Retail, kind: str) -> None:
+def test_an_added_column_is_kept_and_reported_and_the_file_accepted(retail: Retail, kind: str) -> None:
     survey = retail(survey_contract(kind))
     survey.put(f"survey/{NIGHT}.{kind}", encode(kind, [{**record, "mood": "good"} for record in GOOD], (*NAMES, "mood")))
     taken = survey.take()
     assert (taken.counts, taken.closed) == ((3, 3, 0, 0), {})
-    message = "column 'mood' is not in the contract; its values stay in the file"
+    message = "column 'mood' is not in the contract; its values are kept in _extra"
     assert survey.drifts() == [(f"survey/2026-01-05.{kind}", "added", "mood", message)]
     assert taken.warned == {"columns_as_contracted": f"survey/2026-01-05.{kind}: {message}"}
+    assert survey.rows("_extra") == [('{"mood":"good"}',)] * 3
 
 
 def test_a_column_the_contract_leaves_out_on_purpose_is_no_drift(retail: Retail) -> None:

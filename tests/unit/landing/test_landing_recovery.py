@@ -9,7 +9,7 @@ import pytest
 from small_retailer import NEXT, NIGHT, SmallRetailer, assert_balanced, contract, settings_in, small_retailer
 
 from onedata.landing import promote, recover
-from onedata.landing.places import lake_file, staged_file
+from onedata.landing.places import partition_folder, staged_files
 from onedata.quality.gx import Gatekeeper
 from onedata.quality.stages import contract_gate
 from onedata.warehouse import open_warehouse
@@ -43,16 +43,20 @@ def killed_before_the_ledger_commits(survey: SmallRetailer) -> None:
     """The staged files are written, the ledger's transaction is not."""
     survey.con.begin()
     survey.con.rollback()
-    folder = survey.settings.staged / "survey"
-    folder.mkdir(parents=True)
-    (folder / "survey-20260105-abcdefabcdef.parquet").write_bytes(b"half a file")
-    (folder / "survey-20260105-abcdefabcdef.parquet.tmp").write_bytes(b"half")
+    for name in ("survey-20260105-abcdefabcdef", "survey-20260105-abcdefabcdef.work"):
+        folder = survey.settings.staged / "survey" / name
+        folder.mkdir(parents=True)
+        (folder / "survey-20260105-abcdefabcdef-0.parquet").write_bytes(b"half a file")
 
 
 def places(survey: SmallRetailer) -> list[tuple[Path, Path]]:
-    """Every delivery's staged file and its place in the lake."""
+    """Every delivery's staged files, each with its place in the lake."""
     deliveries = survey.con.execute("select feed, entity, ds, batch_id from ops.delivery order by batch_id").fetchall()
-    return [(staged_file(survey.settings, feed, batch), lake_file(survey.settings, entity, feed, ds, batch)) for feed, entity, ds, batch in deliveries]
+    return [
+        (file, partition_folder(survey.settings, entity, feed, ds) / file.name)
+        for feed, entity, ds, batch in deliveries
+        for file in staged_files(survey.settings, feed, batch)
+    ]
 
 
 def killed_between_rename_and_ledger(survey: SmallRetailer) -> None:

@@ -113,8 +113,20 @@ def test_a_file_written_anew_lands_only_what_is_new(survey: SmallRetailer) -> No
     assert survey.files("path, received, accepted, duplicate") == [("survey/2026-01-05.csv", 1, 1, 0), ("survey/2026-01-05.csv", 2, 1, 1)]
 
 
-def test_rows_that_differ_only_in_an_unmapped_column_are_the_same_row(survey: SmallRetailer) -> None:
+def test_rows_that_differ_only_in_a_column_left_out_on_purpose_are_the_same_row(retail: Retail) -> None:
+    survey = retail(contract() | {"customProperties": [{"property": "unmapped", "value": ["mood"]}]})
     survey.csv("A1,O1,5,fine,,x", "A1,O1,5,fine,,y", header=HEADER + ",mood")
+    assert survey.take().counts == (2, 1, 0, 1)
+
+
+def test_rows_that_differ_in_a_column_the_contract_does_not_know_are_both_kept(survey: SmallRetailer) -> None:
+    survey.csv("A1,O1,5,fine,,x", "A1,O1,5,fine,,y", header=HEADER + ",mood")
+    assert survey.take().counts == (2, 2, 0, 0)
+    assert survey.rows("_extra") == [('{"mood":"x"}',), ('{"mood":"y"}',)]
+
+
+def test_the_same_value_written_otherwise_is_the_same_row(survey: SmallRetailer) -> None:
+    survey.csv("A1,O1,5,fine,2026-01-05T10:00:00Z", "A1,O1, 5 ,fine,2026-01-05T11:00:00+01:00")
     assert survey.take().counts == (2, 1, 0, 1)
 
 

@@ -17,7 +17,7 @@ from onedata.quality.stages import LAYERS, layer_gate, require_open
 
 
 def result(stage: str, subject: str = "thing", rule: str = "rule", severity: Any = "error", passed: bool = False) -> CheckResult:
-    return CheckResult(stage, subject, rule, severity, passed, "3", "3 rows are bad")
+    return CheckResult(stage, subject, rule, severity, passed, "3", "3 rows are bad", "0", "no row is bad")
 
 
 @pytest.fixture
@@ -89,8 +89,8 @@ def test_checks_are_kept_with_run_night_and_words(ledger: duckdb.DuckDBPyConnect
     write(ledger, result("ods"), result("dim", passed=True))
     rows = ledger.execute("select * exclude (checked_at) from ops.gate order by stage").fetchall()
     assert rows == [
-        ("r1", NIGHT, "dim", "thing", "rule", "error", True, "3", "3 rows are bad"),
-        ("r1", NIGHT, "ods", "thing", "rule", "error", False, "3", "3 rows are bad"),
+        ("r1", NIGHT, "dim", "thing", "rule", "error", True, "3", "3 rows are bad", "0", "no row is bad"),
+        ("r1", NIGHT, "ods", "thing", "rule", "error", False, "3", "3 rows are bad", "0", "no row is bad"),
     ]
 
 
@@ -128,7 +128,7 @@ def test_the_guard_closes_the_gate_when_a_bad_row_got_through(survey: SmallRetai
 
     survey.csv("A1,O1,5,fine,")
     survey.land()
-    (staged,) = (survey.settings.staged / "survey").glob("*.parquet")
+    (staged,) = (survey.settings.staged / "survey").rglob("*.parquet")
     survey.con.execute(f"copy (select * replace (99 as satisfaction) from read_parquet('{staged}')) to '{staged}' (format parquet)")
     results = contract_gate(survey.con, survey.gatekeeper, survey.settings, survey.feed(), NIGHT)
     assert [r.rule for r in results if r.blocks] == ["satisfaction_in_range"]

@@ -163,6 +163,6 @@ def test_more_records_than_one_batch_keep_their_order(retail: Retail) -> None:
     document = "<As>" + "".join(f"<Answer id='A{n}'><Order><No>O</No></Order></Answer>" for n in range(count)) + "</As>"
     survey = answers(retail, document)
     assert survey.land().accepted == count
-    (folder,) = (survey.settings.staged / "survey").glob("*.parquet")
+    (folder,) = (survey.settings.staged / "survey").rglob("*.parquet")
     wrong = survey.con.execute("select count(*) from read_parquet(?) where response_id <> 'A' || (_row - 1)", [str(folder)]).fetchone()
     assert wrong == (0,)

@@ -32,7 +32,8 @@ def landed(con: duckdb.DuckDBPyConnection, feed: Feed, given: list[SourceFile]) 
     """Read the files into the table ``landed``."""
     con.execute("set timezone = 'UTC'")
     reading = READERS[feed.location.format](con, feed, given)
-    con.execute(f"create table landed as {typed_rows(feed, reading.query or '')}")
+    parts = (f"select {part.file.number} as _file_number, * from ({typed_rows(feed, part)})" for part in reading.parts)
+    con.execute(f"create table landed as {' union all by name '.join(parts)}")
     return reading
 
 

@@ -208,3 +208,13 @@ def test_refunds_give_back_what_was_cancelled_or_returned(small: SimulationSumma
     }
     seen = {str(record["order_id"]) for record in sound(known_small, small, "shop_refunds")}
     assert due <= seen
+
+
+def test_a_tracking_number_begins_as_its_carrier_writes_it_and_is_the_same_in_the_order(small: SimulationSummary, orders: list[Record]) -> None:
+    parcels = [parcel for _, _, parcel in delivered(small.source, "logistics_shipments")]
+    begins = {(parcel["carrier"], parcel["shipment_id"].rstrip("0123456789")) for parcel in parcels}
+    assert begins == {("SF Express", "SF"), ("DHL", "JJD")}
+    told = {str(order["id"]): order["fulfillments"][0]["tracking_number"] for order in orders if order["fulfillments"]}
+    both = {parcel["order_id"]: parcel["shipment_id"] for parcel in parcels if parcel["order_id"] in told}
+    assert len(both) > 100
+    assert both == {order: told[order] for order in both}

@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from onedata.simulate.draws import Draws
-from onedata.simulate.identity import SHARED, IdentityRates
+from onedata.simulate.identity import SHARED, IdentityRates, as_text
 from onedata.simulate.people import IDENTIFIER_KINDS, City, People, build_people, identifier_owners, identifiers
 
 CITIES = (
@@ -108,7 +108,7 @@ def test_values_look_like_what_they_are(people: People) -> None:
         "email": r"^[a-z]+\.[a-z]+\d+@[a-z0-9]+\.[a-z]+$",
     }.items():
         assert people.frame[column].drop_nulls().str.contains(pattern).all(), column
-    assert people.cookies.str.contains(r"^[12]\.[0-9a-f]{16}$").all()
+    assert as_text("cookies", people.cookies).str.contains(r"^[12]\.[0-9a-f]{16}$").all()
     assert people.frame["account_id"].to_list() == [7_000_000_000 + person for person in range(PERSONS)]
     own = people.frame.filter(pl.col("sharing_kind").is_null())
     assert (own["phone"].str.starts_with("+8613") == (own["market"] == "CN")).all()

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
 
 import duckdb
 import pytest
-from read_back import number, rows, tables
+from read_back import delivered, number, rows, tables
 
-from onedata.simulate import SimulationSummary
+from onedata.simulate import DefectRates, SimulationSettings, SimulationSummary, simulate
 from onedata.simulate.journeys import BASE_EFFECT, SEGMENTS, TOUCH_COUNTS, TOUCHES, conversion
 
 DAY_US = 86_400_000_000
@@ -148,3 +150,12 @@ def test_channels_cross(known: duckdb.DuckDBPyConnection, retailer: SimulationSu
     assert number(known, returned + "on r.original = s.document where r.is_return and r.source = 'pos' and s.source = 'shop'") > 100
     assert number(known, returned + "on r.original = s.document where r.is_return and r.source = 'pos' and s.source = 'pos'") > 100
     assert number(known, returned + "on r.original = s.document where r.is_return and r.source = 'logistics' and s.source = 'shop'") > 100
+
+
+@pytest.mark.parametrize("start", [date(2026, 3, 26), date(2026, 10, 22)])
+def test_stores_are_visited_while_open_when_the_clocks_have_changed_since_the_visit_was_planned(start: date, tmp_path: Path) -> None:
+    made = simulate(SimulationSettings(customers=1_500, days=6, start=start, defects=DefectRates.none()), tmp_path / "retailer")
+    sales = [ticket["Start"] for _, _, ticket in delivered(made.source, "pos_tickets_eu") if ticket["Status"] == "SALE"]
+    hours = [int(moment[11:13]) for moment in sales]
+    assert len(hours) > 150
+    assert (min(hours), max(hours)) == (10, 19)

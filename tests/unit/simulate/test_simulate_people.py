@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import numpy as np
 import polars as pl
 import pytest
+from polars.testing import assert_frame_equal
 
 from onedata.simulate import names
 from onedata.simulate.draws import Draws
-from onedata.simulate.identity import IdentityRates
+from onedata.simulate.identity import IdentityRates, as_text
 from onedata.simulate.people import City, People, build_people
+from onedata.simulate.residents import settle
 
 CITIES = (
     City("Shanghai", "Shanghai", "China", "CN", "2000", 31.23, 121.47, (1, 2)),
@@ -149,13 +152,24 @@ def test_years_and_days_are_in_range(people: People) -> None:
     assert people.frame["registered_days"].is_between(30, 1500).all()
 
 
+def test_residents_are_shown_as_the_people_they_are(people: People) -> None:
+    residents = settle(people)
+    somebody = pl.Series([5, 17, PERSONS - 1, 5])
+    told = [name for name in people.frame.columns if name in residents.frame.columns or name in ("account_id", "card")]
+    true = people.frame.with_columns(pl.when("mistypes_email").then("email_mistyped").alias("email_mistyped")).select(told)
+    assert {"market", "address_before", "card_name", "phone", "union_id", "account_id", "card"} <= set(told)
+    assert_frame_equal(residents.shown(told, people.frame["person_no"]), true)
+    assert_frame_equal(residents.shown(told, somebody), true[somebody])
+    assert residents.cookie(np.array([3, 0])).to_list() == as_text("cookie", people.cookies)[[3, 0]].to_list()
+
+
 def test_the_same_seed_gives_the_same_people_and_another_seed_others() -> None:
     first, again, other = (build_people(Draws(seed), 500, CITIES, 3, IdentityRates()) for seed in (1, 1, 2))
     assert first.frame.equals(again.frame)
-    assert first.cookies.equals(again.cookies)
+    assert np.array_equal(first.cookies, again.cookies)
     assert first.kiosks.equals(again.kiosks)
     assert not first.frame.equals(other.frame)
-    assert not set(first.cookies) & set(other.cookies)
+    assert not set(as_text("cookies", first.cookies)) & set(as_text("cookies", other.cookies))
 
 
 def test_people_of_one_market_may_be_all_there_are() -> None:

@@ -14,6 +14,7 @@ import pytest
 from small_retailer import NEXT, NIGHT, SmallRetailer, settings_in
 
 from onedata.landing import create_ledger
+from onedata.quality.reconcile import create_reconciliation
 from onedata.settings import Settings
 from onedata.warehouse.publish import (
     OPS_VIEWS,
@@ -34,6 +35,7 @@ def con() -> duckdb.DuckDBPyConnection:
     """A warehouse with one served table of one row."""
     connection = duckdb.connect()
     create_ledger(connection)
+    create_reconciliation(connection)
     connection.execute("create schema ads; create table ads.thing as select 1 as a, 'secret' as s")
     return connection
 

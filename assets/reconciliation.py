@@ -1,0 +1,64 @@
+"""The gates that hold the balances: rows and money of a layer, after it is built and before anything reads it."""
+
+from collections.abc import Iterator, Sequence
+from datetime import date
+
+import dagster as dg
+
+from assets.dbt import Dbt
+from assets.ingest import markdown
+from assets.nights import night_of
+from assets.resources import Warehouse
+from assets.warehouse import LayerTranslator
+from onedata.quality import CheckResult, record, summarise
+from onedata.quality.reconcile import LAYERS, Scope, drawn, reconcile, reconciled_models
+from onedata.retailer import Retailer
+
+RECONCILIATION = "reconciliation"
+COLUMNS = ["subject", "for", "file", "measure", "unit", "in", "out", "excluded", "difference"]
+
+
+def reconciliation_gates(retailer: Retailer, dbt: Dbt, translator: LayerTranslator) -> list[dg.AssetChecksDefinition]:
+    """One op a layer, a blocking check a table that balances are drawn at."""
+    scope = Scope(retailer.settings, retailer.feeds, retailer.entities, dbt.manifest)
+    return [_gate(scope, dbt, translator, layer) for layer in LAYERS]
+
+
+def _gate(scope: Scope, dbt: Dbt, translator: LayerTranslator, layer: str) -> dg.AssetChecksDefinition:
+    nodes = {node["name"]: node for node in dbt.manifest["nodes"].values() if node["resource_type"] == "model"}
+    keys = {translator.get_asset_key(nodes[model]): model for model in reconciled_models(scope, layer)}
+    description = "What comes in goes out or is left out by name, to the row and to the cent (docs/reconciliation.md)."
+
+    @dg.multi_asset_check(
+        name=f"reconcile_{layer}",
+        specs=[dg.AssetCheckSpec(RECONCILIATION, asset=key, blocking=True, description=description) for key in keys],
+        can_subset=True,
+        required_resource_keys={"warehouse"},
+        pool="warehouse",
+    )
+    def gate(context: dg.AssetCheckExecutionContext) -> Iterator[dg.AssetCheckResult]:
+        warehouse: Warehouse = context.resources.warehouse
+        night = night_of(context, warehouse)
+        by_model = reconcile(warehouse.con, scope, layer, night, context.run.run_id)
+        record(warehouse.con, context.run.run_id, night, [result for results in by_model.values() for result in results])
+        for check in sorted(context.selected_asset_check_keys, key=lambda item: item.asset_key.path):
+            yield _outcome(context, warehouse, check.asset_key, keys[check.asset_key], night, by_model.get(keys[check.asset_key], []))
+
+    return gate
+
+
+def _outcome(
+    context: dg.AssetCheckExecutionContext, warehouse: Warehouse, key: dg.AssetKey, model: str, night: date, results: Sequence[CheckResult]
+) -> dg.AssetCheckResult:
+    """Tell Dagster, with the balances as a table, those that do not close first."""
+    text = summarise(results)
+    if text:
+        context.log.warning(text)
+    balances = drawn(warehouse.con, model, context.run.run_id)
+    return dg.AssetCheckResult(
+        asset_key=key,
+        check_name=RECONCILIATION,
+        passed=not text,
+        description=text or ("every balance closes" if results else "nothing arrived"),
+        metadata={"night": str(night), "balances": dg.MetadataValue.md(markdown(COLUMNS, balances))},
+    )

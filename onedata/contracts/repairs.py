@@ -1,0 +1,55 @@
+"""What a contract lets landing mend, and what it makes of fields that are not the contract's: `repairs` and `onDrift` as typed values."""
+
+from collections.abc import Mapping
+from typing import Any, cast, get_args
+
+from onedata.contracts.model import Column, ContractError, Repair, RepairKind
+
+DRIFT: Mapping[str, tuple[str, ...]] = {"missing": ("empty", "refuse"), "added": ("keep", "drop", "refuse"), "retyped": ("report", "refuse")}
+
+
+def parse_drift(value: Any, where: str) -> dict[str, str]:
+    """The policy of a feed; what it leaves out has the first choice of `DRIFT`.
+
+    Raises:
+        ContractError: an unknown kind of drift, or an unknown choice.
+    """
+    given = {} if value is None else value
+    if not isinstance(given, dict):
+        raise ContractError(f"{where} is a mapping, for example {{missing: refuse}}, not {value!r}")
+    for kind, choice in given.items():
+        if kind not in DRIFT:
+            raise ContractError(f"{where}: {kind!r} is not known; use {', '.join(DRIFT)}")
+        if choice not in DRIFT[kind]:
+            raise ContractError(f"{where}: {kind} takes {' or '.join(DRIFT[kind])}, not {choice!r}")
+    return {kind: str(given.get(kind, choices[0])) for kind, choices in DRIFT.items()}
+
+
+def parse_repairs(custom: Mapping[str, Any], column: Column, where: str) -> tuple[Repair, ...]:
+    """The repairs of a property's customProperties, in the order they are to be made.
+
+    Raises:
+        ContractError: an unknown repair, or one whose arguments cannot be followed.
+    """
+    for name in custom:
+        if name != "repairs":
+            raise ContractError(f"{where}: customProperties: {name!r} is not known; a property takes repairs")
+    items = custom.get("repairs", [])
+    if not isinstance(items, list):
+        raise ContractError(f"{where}: repairs is a list, for example [upper, {{values: {{RMB: CNY}}}}]")
+    return tuple(_repair(item, column, f"{where}: repairs") for item in items)
+
+
+def _repair(item: Any, column: Column, where: str) -> Repair:
+    kind, arguments = next(iter(item.items())) if isinstance(item, dict) and len(item) == 1 else (item, None)
+    if kind not in get_args(RepairKind):
+        raise ContractError(f"{where}: {item!r} is not known; use {', '.join(get_args(RepairKind))}")
+    texts: Mapping[str, Any] = arguments if isinstance(arguments, dict) else {}
+    if (kind in ("values", "unit")) != bool(texts) or (arguments is not None and not texts):
+        example = {"values": "{values: {RMB: CNY}}", "unit": "{unit: {g: 0.001, kg: 1}}"}.get(kind, kind)
+        raise ContractError(f"{where}: write {example}, not {item!r}")
+    if kind == "unit" and not all(isinstance(factor, int | float) and not isinstance(factor, bool) for factor in texts.values()):
+        raise ContractError(f"{where}: unit takes a number for each unit, not {arguments!r}")
+    if kind == "unit" and column.type not in ("integer", "decimal", "double"):
+        raise ContractError(f"{where}: unit mends numbers, {column.name} is {column.type}")
+    return Repair(cast(RepairKind, kind), {str(name): str(value) for name, value in texts.items()})

@@ -1,0 +1,160 @@
+"""A contract's YAML out of a sniffed sample and the entity that fits it: what is mapped, what is not yet, and what is needed, told in comments."""
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from onedata.contracts.match import EMAIL, ISO_TIME, NUMBER, Fit, Mapped
+from onedata.contracts.model import Column
+from onedata.contracts.sniff import Sniffed, SourceField
+
+DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
+PACKED_DAY = re.compile(r"(?<!\d)20\d{6}(?!\d)")
+MOST_WORDS = 8
+MOST_DIGITS = 7
+SHOWN = 3
+PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_.\-/ ]*[A-Za-z0-9_]|[A-Za-z_]")
+WORDS_OF_YAML = frozenset(("true", "false", "yes", "no", "on", "off", "null", "y", "n"))
+
+
+@dataclass(frozen=True)
+class Draft:
+    """What is to be written: the feed's name, its source system, where its files lie, and what a sample said."""
+
+    name: str
+    system: str
+    path: str
+    sniffed: Sniffed
+    fit: Fit
+
+
+def path_pattern(relative: str) -> tuple[str, str]:
+    """The contract's path for a file's path below the source folder, and what to know of it ('' where the day was found)."""
+    found = list(DAY.finditer(relative))
+    if found:
+        last = found[-1]
+        return relative[: last.start()] + "{ds}" + relative[last.end() :], ""
+    packed = list(PACKED_DAY.finditer(relative.rsplit("/", 1)[-1]))
+    if packed:
+        cut = len(relative) - len(relative.rsplit("/", 1)[-1])
+        last = packed[-1]
+        return relative[: cut + last.start()] + "*" + relative[
+            cut + last.end() :
+        ], "The day in the name is not written YYYY-MM-DD: * takes it, and a file belongs to the night that first sees it."
+    return relative, "No day in the name: a file belongs to the night that first sees it. {ds} would stand for a day YYYY-MM-DD."
+
+
+def contract_text(draft: Draft) -> str:
+    """The YAML. It loads as it stands, unless a needed column has no field: that is marked NEEDED, and the loader names it."""
+    fit, entity = draft.fit, draft.fit.entity
+    lines = [
+        "apiVersion: v3.1.0",
+        "kind: DataContract",
+        f"id: {draft.name}",
+        f"name: {_scalar(draft.name.replace('_', ' ').capitalize())}",
+        "version: 1.0.0",
+        "status: active",
+        f"dataProduct: {_scalar(draft.system)}   # the source system: ids are unique within it",
+        "description:",
+        f"  purpose: {_scalar(f'{entity.title} of {draft.system}.')}   # say what the rows are used for",
+        f"# team: {{name: ...}}   # who answers for the feed; without it the entity's owner, {entity.owner}",
+        *_unmapped(fit),
+        *_server(draft),
+        "schema:",
+        f"  - name: {draft.name}",
+        "    logicalType: object",
+        "    customProperties:",
+        f"      - {{property: entity, value: {entity.name}}}",
+        *([f"      - {{property: records, value: {_scalar(fit.rows.records)}}}   # one row for each of these"] if fit.rows.records else []),
+        "      # Times without an offset are taken as UTC, which a sample cannot tell. Of a shop in Berlin it would be:",
+        "      # - {property: timezone, value: Europe/Berlin}",
+        "    properties:",
+        *[_property(item) for item in fit.mapped],
+        *[line for column in fit.needed for line in _needed(column, column.name in entity.key)],
+        *_free(fit),
+        "slaProperties:",
+        *(["  - {property: frequency, value: 1, unit: d}   # a night without a file warns"] if "{ds}" in draft.path else []),
+        f"  {'# ' if '{ds}' in draft.path else ''}- {{property: retention, value: 10, unit: y}}   # how long rows may be kept; without it for ever",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _unmapped(fit: Fit) -> list[str]:
+    if not fit.unmapped:
+        return []
+    return [
+        "customProperties:",
+        "  - property: unmapped",
+        "    value:   # fields that fill no column. To map one, move it down to properties: - {name: <column>, physicalName: <field>}",
+        *[f"      - {_scalar(item.name)}{shown(item)}" for item in fit.unmapped],
+    ]
+
+
+def _server(draft: Draft) -> list[str]:
+    note = [f"    # {text}" for text in (path_pattern(draft.path)[1] if "{ds}" not in draft.path else "", *draft.sniffed.notes) if text]
+    options = draft.sniffed.options
+    return [
+        "servers:",
+        "  - server: landing",
+        "    type: local",
+        *note,
+        f"    path: {_scalar(draft.path)}   # below the source folder",
+        f"    format: {draft.sniffed.format}",
+        *(["    customProperties:"] if options else []),
+        *[f"      - {{property: {name}, value: {_scalar(value)}}}" for name, value in options.items()],
+    ]
+
+
+def _property(item: Mapped) -> str:
+    logic = f", transformLogic: {json.dumps(item.logic)}" if item.logic else ""
+    sure = "" if item.score >= 0.9 else "   # a guess: see whether it is so"
+    return f"      - {{name: {item.column.name}, physicalName: {_scalar(item.field.name)}{logic}}}{sure}"
+
+
+def _needed(column: Column, is_key: bool) -> list[str]:
+    lines = [
+        f"      # NEEDED: {column.name} ({column.type}): {column.description}",
+        f"      # - {{name: {column.name}, physicalName: ...}}   # or transformLogic: an SQL expression over {{Field}}s, or a constant as \"'...'\"",
+    ]
+    if is_key and column.type == "text":
+        lines.append(
+            f'      # - {{name: {column.name}, transformLogic: "{{row_identity}}"}}   # where the feed names none; with {{property: rowKey, value: content}}'
+        )
+    return lines
+
+
+def _free(fit: Fit) -> list[str]:
+    taken = {item.column.name for item in fit.mapped} | {column.name for column in fit.needed}
+    free = [column.name for column in fit.entity.columns if column.name not in taken]
+    return [f"      # Columns of {fit.entity.name} that no field fills: {', '.join(free)}."] if free else []
+
+
+def shown(item: SourceField) -> str:
+    """A comment with a few values. What may name a person is shown as its shape only (Xxx for letters, 9 for digits): contracts are shared."""
+    values = list(dict.fromkeys(item.values))
+    if not values:
+        return "   # always empty in the sample"
+    few = len(values) <= min(MOST_WORDS, len(item.values) // 3)
+    texts = [value if few or _harmless(value) else _shape(value) for value in values[:SHOWN]]
+    return "   # " + ", ".join(dict.fromkeys(" ".join(text.split())[:40] for text in texts))
+
+
+def _harmless(value: str) -> bool:
+    """A short number, a day, a time or a truth value."""
+    short = NUMBER.fullmatch(value) is not None and sum(letter.isdigit() for letter in value) <= MOST_DIGITS
+    return short or bool(DAY.fullmatch(value) or ISO_TIME.fullmatch(value)) or value.lower() in ("true", "false")
+
+
+def _shape(value: str) -> str:
+    return "".join("9" if letter.isdigit() else ("X" if letter.isupper() else "x") if letter.isalpha() else letter for letter in value)
+
+
+def _scalar(text: str) -> str:
+    """A YAML scalar, quoted where it would be read as something else."""
+    return text if PLAIN.fullmatch(text) and text.lower() not in WORDS_OF_YAML else json.dumps(text, ensure_ascii=False)
+
+
+def looks_personal(fields: Sequence[SourceField]) -> list[str]:
+    """Unmapped fields that hold e-mail addresses: they stay in the source file only, which the person should know."""
+    return [item.name for item in fields if item.values and all(EMAIL.fullmatch(value) for value in item.values)]

@@ -1,0 +1,74 @@
+"""The money of an entity that is carried to the cent from file to ADS: declared once, with the entity. Pure: contract in, SQL out."""
+
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from onedata.contracts.model import Column, ContractError, Entity, Total
+from onedata.sql import quote_text
+
+AMOUNT = "decimal(38, 4)"
+CURRENCY = "currency"
+LARGEST = "99999999999999.9999"
+
+
+def parse_totals(content: Sequence[Mapping[str, Any]] | None, columns: Sequence[Column], file: Path) -> tuple[Total, ...]:
+    """The totals of one entity's YAML; none where it has no money.
+
+    Raises:
+        ContractError: one has no name or amount, or its amount is no exact number made of the entity's public columns (totals are published),
+            or fails on large values.
+    """
+    totals = []
+    for item in content or ():
+        if not isinstance(item, dict) or set(item) != {"name", "amount"}:
+            raise ContractError(f"{file}: totals takes entries {{name: ..., amount: an SQL expression over the entity's columns}}, not {item}")
+        totals.append(Total(str(item["name"]), str(item["amount"])))
+    if totals and CURRENCY not in [column.name for column in columns]:
+        raise ContractError(f"{file}: totals needs a column {CURRENCY}: money of different currencies is never added up")
+    public = [column for column in columns if column.classification == "public"]
+    largest = ", ".join(f"{LARGEST if column.type == 'decimal' else 'null'}::{column.sql_type} as {column.name}" for column in public)
+    for total in totals:
+        with duckdb.connect() as con:
+            con.execute(f"create table largest as select {largest}")
+            try:
+                kind = str(con.execute(f"select {total.amount} from largest").description[0][1])
+            except duckdb.OutOfRangeException as error:
+                raise ContractError(f"{file}: total {total.name}: {total.amount!r} overflows on large values; widen it and use try_cast: {error}") from None
+            except duckdb.Error as error:
+                raise ContractError(f"{file}: total {total.name}: {total.amount!r} is not SQL over the entity's public columns: {error}") from None
+        if not kind.startswith("DECIMAL"):
+            raise ContractError(f"{file}: total {total.name}: {total.amount!r} is {kind.lower()}; money is decimal, so that sums are exact")
+    return tuple(totals)
+
+
+def sums_by_currency(entity: Entity, rows: str, by: Sequence[str], present: Collection[str] | None = None) -> str:
+    """SQL: `by`, measure, unit (the currency), amount; one row a total and currency that occurs.
+
+    An amount that is missing or too large counts as nothing (`parse_totals` sees to it that none fails), and a currency that is none as XXX,
+    ISO 4217's code for no currency: broken rows have both.
+
+    Args:
+        entity: Whose totals; has at least one.
+        rows: A relation with the entity's columns and `by`.
+        by: Columns to group by.
+        present: Columns of the entity that `rows` has; all by default. The others are taken as missing.
+    """
+    missing = [column for column in entity.columns if present is not None and column.name not in present]
+    given = ", ".join(["*", *(f"null::{column.sql_type} as {column.name}" for column in missing)])
+    keys = "".join(f"{name}, " for name in by)
+    sums = ", ".join(f"{exact(f'sum({total.amount})')} as {total.name}" for total in entity.totals)
+    one_by_one = " union all ".join(f"select {keys}{quote_text(total.name)} as measure, unit, {total.name} as amount from summed" for total in entity.totals)
+    return f"with summed as (select {keys}{currency_code(CURRENCY)} as unit, {sums} from (select {given} from {rows}) group by all) {one_by_one}"
+
+
+def exact(total: str) -> str:
+    """SQL: a sum as exact money, 0 for nothing."""
+    return f"coalesce({total}, 0)::{AMOUNT}"
+
+
+def currency_code(column: str) -> str:
+    """SQL: a currency as DWD writes it, or XXX."""
+    return f"case when regexp_full_match(upper({column}), '[A-Z]{{3}}') then upper({column}) else 'XXX' end"

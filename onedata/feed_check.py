@@ -1,0 +1,137 @@
+"""Dry-run one file against its contract: land it in a data home of its own below a temp folder, ask the contract gate, tell, remove.
+
+Built on the landing and the gate that a night runs, so it says what a night would do. Nothing outside the temp folder is written; what the
+retailer has landed before is not looked at, so rows that repeat an earlier file do not count as duplicates here.
+"""
+
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+from pathlib import Path
+
+from onedata.contracts.model import Feed
+from onedata.landing import Landed, land
+from onedata.quality.gx import Gatekeeper
+from onedata.quality.results import CheckResult
+from onedata.quality.stages import contract_gate
+from onedata.retailer import Retailer, prepare_warehouse
+from onedata.warehouse import open_warehouse
+
+SAMPLE = 3
+DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
+
+
+class CheckMisuse(ValueError):
+    """The file, or the feed to check it against, is not there or not plain; the text says what to give."""
+
+
+@dataclass(frozen=True)
+class BadRows:
+    """Rows of the file that one rule quarantined: how many, and the first of them as (row, reason, raw)."""
+
+    rule: str
+    count: int
+    sample: Sequence[tuple[int, str, str]]
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What a night would make of the file under one feed.
+
+    `read_as` is its place below the source folder, `repaired` are the accepted rows in which a value was mended, by column and repair.
+    """
+
+    feed: Feed
+    read_as: str
+    landed: Landed
+    repaired: Sequence[tuple[str, str, int]]
+    bad: Sequence[BadRows]
+    gate: Sequence[CheckResult]
+
+    @property
+    def clean(self) -> bool:
+        """No row would be quarantined, and the gate would stay open."""
+        return not self.landed.quarantined and not any(result.blocks for result in self.gate)
+
+
+def feeds_for(retailer: Retailer, file: Path, name: str | None) -> list[Feed]:
+    """The feed of that name, or every feed whose contract's path the file's path ends with (the longest such path).
+
+    Raises:
+        CheckMisuse: there is none, or several contracts fit equally well.
+    """
+    if name:
+        named = [feed for feed in retailer.feeds if feed.name == name]
+        if not named:
+            raise CheckMisuse(f"no feed {name}; there are {', '.join(feed.name for feed in retailer.feeds)}")
+        return named
+    path = file.absolute().as_posix()
+    fits = {feed.name: _fit(feed.location.path, path) for feed in retailer.feeds}
+    longest = max(fits.values())
+    found = [feed for feed in retailer.feeds if fits[feed.name] == longest]
+    if not longest:
+        patterns = sorted({feed.location.path for feed in retailer.feeds})
+        raise CheckMisuse(f"{file.name} is named like no feed's files; give --feed NAME. Known: {', '.join(patterns)}")
+    if len({feed.contract for feed in found}) > 1:
+        raise CheckMisuse(f"{file.name} may be of {' or '.join(feed.name for feed in found)}; give --feed NAME")
+    return found
+
+
+def check_file(retailer: Retailer, file: Path, feed: Feed) -> Checked:
+    """What a night would make of `file` as a delivery of `feed`.
+
+    Raises:
+        CheckMisuse: there is no such file.
+    """
+    if not file.is_file():
+        raise CheckMisuse(f"no file {file}")
+    read_as, night = _placed(feed, file)
+    with tempfile.TemporaryDirectory(prefix="onedata-check-") as folder:
+        settings = replace(retailer.settings, home=Path(folder) / "home", source=Path(folder) / "source")
+        place = settings.source / read_as
+        place.parent.mkdir(parents=True)
+        try:
+            os.link(file.resolve(), place)
+        except OSError:  # another file system
+            shutil.copyfile(file, place)
+        with open_warehouse(settings) as con:
+            prepare_warehouse(con, replace(retailer, settings=settings))
+            landed = land(con, settings, feed, retailer.policy, night)
+            rows = con.execute(
+                "select rule, count(*), list({'row': row, 'reason': reason, 'raw': coalesce(raw, '')} order by row)[1:?] from ops.quarantine "
+                "group by rule order by 2 desc, 1",
+                [SAMPLE],
+            ).fetchall()
+            bad = [BadRows(rule, count, [(item["row"], item["reason"], item["raw"]) for item in sample]) for rule, count, sample in rows]
+            repaired = con.execute("select column_name, repair, sum(rows)::bigint from ops.repair group by all order by 1, 2").fetchall()
+            gate = contract_gate(con, Gatekeeper(con), settings, feed, night)
+    return Checked(feed, read_as, landed, repaired, bad, gate)
+
+
+def _fit(pattern: str, path: str) -> int:
+    """How many parts of the contract's path the end of the file's path matches; the name must be among them, else 0."""
+    parts = pattern.split("/")
+    for first in range(len(parts)):
+        if re.search("(^|/)" + _regex("/".join(parts[first:])) + "$", path):
+            return len(parts) - first
+    return 0
+
+
+def _regex(pattern: str) -> str:
+    return "".join({"{ds}": DAY.pattern, "*": "[^/]*"}.get(part, re.escape(part)) for part in re.split(r"(\{ds\}|\*)", pattern))
+
+
+def _placed(feed: Feed, file: Path) -> tuple[str, date]:
+    """The file's path below the source folder, and its night: the day in its name, else today."""
+    pattern, path = feed.location.path, file.absolute().as_posix()
+    match = DAY.search(file.name) or DAY.search(path)
+    try:
+        night = date.fromisoformat(match[0]) if match else date.today()
+    except ValueError:
+        raise CheckMisuse(f"{match[0] if match else ''} in the name of {file.name} is no day") from None
+    whole = re.search("(?:^|/)(" + _regex(pattern) + ")$", path)
+    return (whole[1] if whole else pattern.replace("{ds}", night.isoformat()).replace("*", "file")), night

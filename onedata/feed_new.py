@@ -1,0 +1,86 @@
+"""Scaffold a contract from a sample file: sniff it, choose the entity, write the YAML beside the other contracts."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from onedata.contracts import Entity, Feed, load_entities, load_feeds
+from onedata.contracts.match import Fit, known_mappings, rank
+from onedata.contracts.scaffold import Draft, contract_text, path_pattern
+from onedata.contracts.sniff import sniff
+from onedata.settings import REPOSITORY, Settings
+
+NAME = re.compile("[a-z][a-z0-9_]*")
+
+
+class ScaffoldError(ValueError):
+    """The contract cannot be written as asked; the text says why and what to give."""
+
+
+@dataclass(frozen=True)
+class Scaffold:
+    """The contract that was written, and the entities in the order of their fit; the first was taken unless one was asked for."""
+
+    file: Path
+    fit: Fit
+    ranking: Sequence[Fit]
+    path: str
+
+
+def scaffold(settings: Settings, sample: Path, name: str, entity: str | None, path: str | None, system: str | None) -> Scaffold:
+    """Write `<contracts>/<name>.odcs.yaml` for files like `sample`.
+
+    Args:
+        settings: Where contracts and source files lie. The contracts there, and the shipped ones, tell which fields fill which columns elsewhere.
+        sample: A delivered file.
+        name: The feed's name.
+        entity: The canonical entity it fills; None for the one that fits best.
+        path: Where the feed's files lie below the source folder; None to tell it from the sample's own path.
+        system: The source system; None for the first word of the name.
+
+    Raises:
+        ScaffoldError: the name is no name, the contract or feed is there already, there is no such entity, or the sample fits none.
+        SniffError: the sample is nothing that a reader takes.
+        ContractError: a contract that is there is not valid.
+    """
+    file = settings.contracts / f"{name}.odcs.yaml"
+    if not NAME.fullmatch(name):
+        raise ScaffoldError(f"{name!r} is no name of a feed: lower-case letters, digits and _, starting with a letter")
+    if file.exists():
+        raise ScaffoldError(f"{file} is there already and is never overwritten; choose another --name, or remove it yourself")
+    entities = load_entities(settings.canonical)
+    own = load_feeds(settings.contracts, entities) if any(settings.contracts.glob("*.odcs.yaml")) else ()
+    if any(feed.name == name for feed in own):
+        raise ScaffoldError(f"there is a feed {name} already; choose another --name")
+    if entity and entity not in entities:
+        raise ScaffoldError(f"no entity {entity}; there are {', '.join(sorted(entities))}")
+    if not sample.is_file():
+        raise ScaffoldError(f"no file {sample}")
+    sniffed = sniff(sample)
+    ranking = rank(sniffed.rows, entities.values(), known_mappings([*own, *_shipped(entities)]), sample.stem)
+    chosen = next((fit for fit in ranking if fit.entity.name == entity), ranking[0])
+    if not chosen.mapped:
+        names = ", ".join(item.name for item in sniffed.rows[0].fields)
+        raise ScaffoldError(
+            f"no field of {sample.name} ({names}) looks like a column of {entity or 'any entity'}; write the contract by hand (docs/contracts.md)"
+        )
+    where = path or path_pattern(_relative(settings, sample, name))[0]
+    text = contract_text(Draft(name, system or name.split("_")[0], where, sniffed, chosen))
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with file.open("x", encoding="utf-8") as stream:
+        stream.write(text)
+    return Scaffold(file, chosen, ranking, where)
+
+
+def _shipped(entities: Mapping[str, Entity]) -> list[Feed]:
+    """The feeds of the contracts that come with onedata."""
+    folders = [Settings().contracts, *sorted((REPOSITORY / "examples").glob("*/contracts"))]
+    return [feed for folder in folders for feed in load_feeds(folder, entities)]
+
+
+def _relative(settings: Settings, sample: Path, name: str) -> str:
+    """The sample's path below the source folder; of a sample from elsewhere, its name in a folder of the feed's own."""
+    whole = sample.resolve()
+    source = settings.source.resolve()
+    return whole.relative_to(source).as_posix() if whole.is_relative_to(source) else f"{name}/{sample.name}"

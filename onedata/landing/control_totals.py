@@ -1,0 +1,72 @@
+"""Control totals: what the rows of each file came to in money, and what became of it. Pure: contract in, SQL out."""
+
+from datetime import date
+
+import duckdb
+
+from onedata.contracts.model import Feed
+from onedata.contracts.totals import AMOUNT, sums_by_currency
+from onedata.sql import quote_text
+
+FATES = ("received", "accepted", "quarantined", "duplicate")
+DDL = f"""
+create schema if not exists ops;
+create table if not exists ops.control_total (
+    feed varchar not null, path varchar not null, content_hash varchar not null, batch_id varchar, ds date not null,
+    total_name varchar not null, currency varchar not null, {", ".join(f"{fate} {AMOUNT} not null" for fate in FATES)}
+);
+comment on table ops.control_total is 'What each file''s rows came to in money, by total and currency: received = accepted + quarantined + duplicate.';
+comment on column ops.control_total.total_name is 'Total of the canonical entity (data_contracts/canonical, totals).';
+comment on column ops.control_total.currency is 'ISO 4217 code; XXX where a row names none.';
+comment on column ops.control_total.received is 'Of every row of the file that has the amount, whatever became of it.';
+comment on column ops.control_total.quarantined is 'Of rows kept apart, where they have the amount as a number.';
+comment on column ops.control_total.duplicate is 'Of rows that had been accepted before.';
+"""
+
+
+def create_control_totals(con: duckdb.DuckDBPyConnection) -> None:
+    """Create what is missing."""
+    con.execute(DDL)
+
+
+def control_totals_sql(feed: Feed, received: str, accepted: str, quarantined: str, duplicate: str, files: str = "landing_files") -> str | None:
+    """The INSERT of one landing's control totals; None where the feed's entity has no money.
+
+    The four are relations (names, or queries in brackets) of typed rows: the canonical columns the feed maps, and `_file`. Each is read
+    once. Received is given apart from the other three, so that a row lost between them shows as money that is missing. Rows that could not be
+    taken apart have no amounts and belong to none. Batches of one file's rows may be written one after the other: rows add up.
+
+    Args:
+        feed: Whose rows.
+        received: Every row of the files, before they were judged.
+        accepted: Those that are staged.
+        quarantined: Those that break a rule.
+        duplicate: Those that had been accepted before.
+        files: A relation path, content_hash, batch_id, ds.
+    """
+    if not feed.entity.totals:
+        return None
+    present = {item.column.name for item in feed.fields}
+    fates = zip(FATES, (received, accepted, quarantined, duplicate), strict=True)
+    parts = [f"select '{fate}' as fate, * from ({sums_by_currency(feed.entity, rows, ['_file'], present)})" for fate, rows in fates]
+    sums = ", ".join(f"coalesce(sum(t.amount) filter (where t.fate = '{fate}'), 0)" for fate in FATES)
+    return (
+        f"insert into ops.control_total select {quote_text(feed.name)}, f.path, f.content_hash, f.batch_id, f.ds, t.measure, t.unit, {sums} "
+        f"from ({' union all '.join(parts)}) t join {files} f on f.path = t._file group by all"
+    )
+
+
+def repeated_totals_sql(feed: Feed, path: str, ds: date, content_hash: str, known_as: str) -> str:
+    """The INSERT for a file whose content is known under another path: all its money is duplicate.
+
+    Args:
+        feed: Whose file.
+        path: The repeat, for the night `ds`.
+        ds: The night the repeat is for.
+        content_hash: Content of both.
+        known_as: The path the content landed under.
+    """
+    return (
+        f"insert into ops.control_total select feed, {quote_text(path)}, content_hash, batch_id, date '{ds}', total_name, currency, received, 0, 0, received "
+        f"from ops.control_total where feed = {quote_text(feed.name)} and content_hash = {quote_text(content_hash)} and path = {quote_text(known_as)}"
+    )

@@ -1,0 +1,204 @@
+"""Stage one delivery: its rows typed, judged and told apart into good, bad and duplicate, in one pass over the source.
+
+Method: DuckDB writes good and bad rows into two folders of one COPY, so nothing is read or written twice. Duplicates are looked for by a hash of the key
+in what was written, which costs a fraction of the pass; only where a key comes again are rows compared value by value, and the good ones written anew.
+"""
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from pathlib import Path
+
+import duckdb
+
+from onedata.contracts.derive import lake_columns, schema_file
+from onedata.contracts.identifiers import IdentifierPolicy
+from onedata.contracts.model import Feed
+from onedata.landing.places import file_name, lake_files, staged_files, staged_folder
+from onedata.landing.rows import typed_rows
+from onedata.landing.vault import open_vault, tokenise
+from onedata.readers import FileProblem, Reading, SourceFile
+from onedata.readers.base import file_literal
+from onedata.settings import Settings
+from onedata.sql import quote_text
+
+WRITTEN, GOOD, BAD, DUPLICATE = "landing_written", "landing_good", "landing_bad", "landing_duplicate"
+WORK = ".work"
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """The rows of one feed for one night that land together; `replaced` are the deliveries whose place it takes."""
+
+    feed: Feed
+    ds: date
+    batch: str
+    files: Sequence[SourceFile]
+    arrived_at: datetime
+    replaced: Sequence[str] = ()
+
+
+def stage(con: duckdb.DuckDBPyConnection, settings: Settings, policy: IdentifierPolicy, delivery: Delivery, reading: Reading) -> None:
+    """Write the delivery's good rows to its staged folder, and leave four temp views with the columns of an ODS file:
+    `landing_written` (good rows, duplicates among them), `landing_good`, `landing_duplicate` and `landing_bad`.
+
+    Bad rows have in `_extra` what `typed_rows` says; `clear` drops the views and the bad rows' files.
+    """
+    work = _work_folder(settings, delivery)
+    _write(con, settings, policy, delivery, reading, work)
+    unfinished = [problem.file.relative for problem in reading.problems]
+    written = sorted((work / "_state=good").glob("*.parquet"))
+    _view(con, WRITTEN, written, delivery, unfinished)
+    _view(con, BAD, sorted((work / "_state=bad").glob("*.parquet")), delivery, unfinished)
+    has_duplicates = _find_duplicates(con, settings, delivery)
+    ready = work / "ready"
+    if has_duplicates or unfinished or not written:
+        ready.mkdir()
+        same = "d._file = w._file and d._row = w._row"
+        con.execute(f"create or replace temp view {DUPLICATE} as select w.* from {WRITTEN} w semi join landing_duplicate_row d on {same}")
+        rest = f"select w.* from {WRITTEN} w anti join landing_duplicate_row d on {same}"
+        con.execute(f"copy ({rest}) to {quote_text(str(ready / file_name(delivery.batch, '0')) + '.parquet')} (format parquet)")
+    else:
+        _view(con, DUPLICATE, [], delivery)
+        (work / "_state=good").rename(ready)
+    target = staged_folder(settings, delivery.feed.name, delivery.batch)
+    shutil.rmtree(target, ignore_errors=True)
+    ready.rename(target)
+    staged = staged_files(settings, delivery.feed.name, delivery.batch)
+    _view(con, GOOD, staged, delivery)
+    if not (work / "_state=good").exists():
+        _view(con, WRITTEN, staged, delivery)
+
+
+def clear(con: duckdb.DuckDBPyConnection, settings: Settings, delivery: Delivery) -> None:
+    """Drop what `stage` left beside the staged files: it may hold raw identifiers."""
+    for kind in ("view", "table"):
+        for (name,) in con.execute(f"select {kind}_name from duckdb_{kind}s() where temporary and {kind}_name like 'landing_%'").fetchall():
+            con.execute(f"drop {kind} temp.{name}")
+    shutil.rmtree(_work_folder(settings, delivery), ignore_errors=True)
+
+
+def _work_folder(settings: Settings, delivery: Delivery) -> Path:
+    folder = staged_folder(settings, delivery.feed.name, delivery.batch)
+    return folder.with_name(folder.name + WORK)
+
+
+def _write(con: duckdb.DuckDBPyConnection, settings: Settings, policy: IdentifierPolicy, delivery: Delivery, reading: Reading, work: Path) -> None:
+    """Good and bad rows to their folders; files that DuckDB cannot read to their end become problems and do not stop their neighbours."""
+    shutil.rmtree(work, ignore_errors=True)
+    work.mkdir(parents=True, mode=0o700)
+    if not reading.parts:
+        return
+    try:
+        _copy(con, settings, policy, delivery, reading, work)
+    except duckdb.Error:
+        broken = _unreadable(con, delivery.feed, reading)
+        if not broken:
+            raise
+        unreadable = {problem.file.number for problem in broken}
+        reading.problems += broken
+        reading.parts = [part for part in reading.parts if part.file.number not in unreadable]
+        _write(con, settings, policy, delivery, reading, work)
+
+
+def _unreadable(con: duckdb.DuckDBPyConnection, feed: Feed, reading: Reading) -> list[FileProblem]:
+    """The files that DuckDB alone cannot read to their end, each with its words."""
+    broken = []
+    for part in reading.parts:
+        try:
+            con.execute(f"select count(*) from ({part.query})").fetchall()
+        except duckdb.Error as error:
+            broken.append(FileProblem(part.file, f"the file cannot be read as {feed.location.format}: {str(error).splitlines()[0]}. Ask for it again."))
+    if reading.rejects_table:
+        con.execute(f"drop table if exists {reading.rejects_table}; drop table if exists {reading.rejects_table}_scans")
+    return broken
+
+
+def _copy(con: duckdb.DuckDBPyConnection, settings: Settings, policy: IdentifierPolicy, delivery: Delivery, reading: Reading, work: Path) -> None:
+    """The one pass, raw identifiers turned into tokens on the way.
+
+    A feed that has some goes through a temp table, so that each distinct value is hashed once and no raw one is written to a file.
+    """
+    feed = delivery.feed
+    rows = " union all by name ".join(f"select {quote_text(part.file.relative)} as _file, * from ({typed_rows(feed, part)})" for part in reading.parts)
+    tokens: dict[str, str] = {}
+    core = [item.column for item in feed.fields if item.column.classification == "core"]
+    if core:
+        con.execute(f"create or replace temp table landing_typed as {rows}")
+        rows = "from landing_typed"
+        with open_vault(con, settings.vault):
+            tokens = {column.name: tokenise(con, "landing_typed", column, policy) for column in core}
+    joins = " ".join(f"left join {table} on {table}.value = r.{name}" for name, table in tokens.items())
+    con.execute(
+        f"copy (select {_output(delivery)}, case when r._rule is null then 'good' else 'bad' end as _state from ({rows}) r {joins}) "
+        f"to {quote_text(str(work))} (format parquet, partition_by (_state), overwrite_or_ignore, filename_pattern {quote_text(file_name(delivery.batch))})"
+    )
+
+
+def _output(delivery: Delivery) -> str:
+    """The columns of an ODS file: every canonical column of the entity, then lineage."""
+    feed = delivery.feed
+    mapped = {item.column.name for item in feed.fields}
+    columns = []
+    for column in feed.entity.columns:
+        if column.name not in mapped:
+            columns.append(f"null::{column.sql_type} as {column.name}")
+        else:
+            columns.append(f"landing_token_{column.name}.token as {column.name}" if column.classification == "core" else f"r.{column.name}")
+    lineage = [
+        f"{quote_text(feed.system)} as source_system",
+        f"{quote_text(feed.name)} as _feed",
+        "r._file",
+        "r._row",
+        f"timestamp '{delivery.arrived_at.isoformat(sep=' ')}' as _arrived_at",
+        f"{quote_text(delivery.batch)} as _batch",
+        "r._repaired",
+        "r._extra",
+    ]
+    return ", ".join(columns + lineage)
+
+
+def _view(con: duckdb.DuckDBPyConnection, name: str, files: Sequence[Path], delivery: Delivery, without: Sequence[str] = ()) -> None:
+    """A temp view of Parquet files with the columns of an ODS file, but for the rows of the source files `without`."""
+    empty = ", ".join(f"null::{kind} as {column}" for column, kind in lake_columns(delivery.feed.entity).items())
+    source = f"read_parquet([{', '.join(map(file_literal, files))}], hive_partitioning=false)" if files else f"(select {empty} limit 0)"
+    rest = f" where _file not in ({', '.join(map(quote_text, without))})" if without else ""
+    con.execute(f"create or replace temp view {name} as select * from {source}{rest}")
+
+
+def _find_duplicates(con: duckdb.DuckDBPyConnection, settings: Settings, delivery: Delivery) -> bool:
+    """`landing_duplicate_row`: file and row of good rows that stand earlier in the delivery or were accepted before; whether there are any.
+
+    A row is the same where every canonical column and every kept field are. Hashes are only compared with hashes of the same statement, so that a version
+    of DuckDB that hashes otherwise changes nothing.
+    """
+    con.execute("create or replace temp table landing_duplicate_row (_file varchar, _row bigint)")
+    entity = delivery.feed.entity
+    key = f"hash({', '.join(entity.key)})"
+    row = con.execute(f"select count(*), count(distinct {key}) from {WRITTEN}").fetchone()
+    assert row is not None
+    again = [f"select {key} as h from {WRITTEN} group by h having count(*) > 1"] if row[0] > row[1] else []
+    history = [*lake_files(settings, entity.name, delivery.feed.name, delivery.replaced), *_landed_before(settings, delivery)]
+    if history and row[0]:
+        files = ", ".join(map(file_literal, [schema_file(settings.lake, entity), *history]))
+        con.execute(f"create or replace temp view landing_history as select * from read_parquet([{files}], union_by_name=true, hive_partitioning=false)")
+        again.append(f"select {key} as h from landing_history where h in (select {key} from {WRITTEN})")
+    if not again:
+        return False
+    con.execute(f"create or replace temp table landing_again as {' union '.join(again)}")
+    columns = ", ".join([*[column.name for column in entity.columns], "_extra"])
+    suspects = f"select _file, _row, false as is_known, {columns} from {WRITTEN} where {key} in (from landing_again)"
+    if history:
+        suspects += f" union all select '' as _file, 0 as _row, true as is_known, {columns} from landing_history where {key} in (from landing_again)"
+    con.execute(
+        f"insert into landing_duplicate_row select _file, _row from (select _file, _row, is_known, "
+        f"row_number() over (partition by {columns} order by is_known desc, _file, _row) as n from ({suspects})) where n > 1 and not is_known"
+    )
+    return bool(con.execute("select 1 from landing_duplicate_row limit 1").fetchall())
+
+
+def _landed_before(settings: Settings, delivery: Delivery) -> list[Path]:
+    """Files of the feed's other nights that landed in the same run and have not been promoted yet."""
+    folders = (settings.staged / delivery.feed.name).glob("*")
+    return sorted(file for folder in folders if not folder.name.endswith(WORK) and folder.name != delivery.batch for file in folder.glob("*.parquet"))

@@ -1,0 +1,138 @@
+"""How many rows break each rule, in as few scans as can be.
+
+Three ways, cheapest first. What the statistics of the storage prove costs no scan: DuckDB answers `count(column)`, `min` and `max` from the
+metadata of Parquet files and tables, so a column without nulls or a number within its bounds is proven without reading it. The other row rules are
+one aggregate scan together, a rule in SQL is its own query. Uniqueness goes by 64-bit hashes: as many different hashes as rows prove that no key
+comes twice; only where that fails (or two keys share a hash) are the keys themselves grouped.
+"""
+
+from collections.abc import Sequence
+
+import duckdb
+
+from onedata.contracts.model import Rule
+from onedata.landing.rows import violates
+
+FEW_ROWS = 100_000  # grouping so few is cheaper than being clever
+MOST_HASHES = 32_000_000  # 256 MB in memory; above, DuckDB groups them and spills to disk
+HEAD_ROWS = 2_048
+
+
+class CheckError(RuntimeError):
+    """A check could not be evaluated: a wrong column or query, not bad data."""
+
+
+def count_bad_rows(con: duckdb.DuckDBPyConnection, subject: str, relation: str, rules: Sequence[Rule]) -> list[int]:
+    """For each rule the number of rows of `relation` that break it: for rowCount the number of rows, for duplicateValues of keys that come twice.
+
+    Args:
+        con: The connection that knows the relation.
+        subject: The feed, entity or model, for the error text.
+        relation: A table, view or query in parentheses.
+        rules: What to count.
+
+    Raises:
+        CheckError: a rule names a column that is not there, or its query is no SQL; the text names the rule.
+    """
+    try:
+        return _count(con, relation, rules)
+    except duckdb.Error as error:
+        for rule in rules:
+            try:
+                _count(con, relation, [rule])
+            except duckdb.Error as own:
+                raise CheckError(f"{subject}, rule {rule.name}: {own}") from own
+        raise CheckError(f"{subject}: {error}") from error
+
+
+def _count(con: duckdb.DuckDBPyConnection, relation: str, rules: Sequence[Rule]) -> list[int]:
+    rows, nulls, harmless = _by_statistics(con, relation, rules)
+    counts: dict[int, int] = {}
+    scanned: dict[int, str] = {}
+    for number, rule in enumerate(rules):
+        missing = [nulls[column] for column in rule.columns] if rule.metric == "nullValues" else []
+        if rule.metric == "rowCount":
+            counts[number] = rows
+        elif number in harmless or (missing and not any(missing)):
+            counts[number] = 0
+        elif len(missing) == 1:
+            counts[number] = missing[0]
+        elif rule.metric == "duplicateValues":
+            counts[number] = _duplicate_keys(con, relation, rule, rows, any(nulls[column] for column in rule.columns))
+        elif rule.metric == "sql":
+            counts[number] = _number_of(con, unexpected_rows(rule, relation))
+        else:
+            scanned[number] = f"count(*) filter (where {_predicate(rule)})"
+    if scanned:
+        found = con.execute(f"select {', '.join(scanned.values())} from {relation}").fetchone()
+        assert found is not None
+        counts |= dict(zip(scanned, found, strict=True))
+    return [counts[number] for number in range(len(rules))]
+
+
+def _by_statistics(con: duckdb.DuckDBPyConnection, relation: str, rules: Sequence[Rule]) -> tuple[int, dict[str, int], set[int]]:
+    """Rows, nulls by column of the null and key rules, and the numbers of the range rules that hold for smallest and largest value."""
+    required = list(dict.fromkeys(column for rule in rules if rule.metric in ("nullValues", "duplicateValues") for column in rule.columns))
+    ranges = {number: _outside(rule) for number, rule in enumerate(rules) if rule.metric == "invalidValues" and set(rule.arguments) <= {"minimum", "maximum"}}
+    parts = ["count(*)", *[f"count({column})" for column in required], *ranges.values()]
+    found = con.execute(f"select {', '.join(parts)} from {relation}").fetchone()
+    assert found is not None
+    nulls = {column: found[0] - count for column, count in zip(required, found[1 : len(required) + 1], strict=True)}
+    return found[0], nulls, {number for number, broken in zip(ranges, found[len(required) + 1 :], strict=True) if not broken}
+
+
+def _outside(rule: Rule) -> str:
+    """SQL that is false where the column's smallest and largest value prove that every value is within the rule's bounds."""
+    column = rule.columns[0]
+    bounds = {"minimum": f"min({column}) < {rule.arguments.get('minimum')}", "maximum": f"max({column}) > {rule.arguments.get('maximum')}"}
+    return f"coalesce({' or '.join(bounds[name] for name in rule.arguments) or 'false'}, false)"
+
+
+def _duplicate_keys(con: duckdb.DuckDBPyConnection, relation: str, rule: Rule, rows: int, incomplete: bool) -> int:
+    if FEW_ROWS < rows <= MOST_HASHES and _is_unique(con, relation, rule, incomplete):
+        return 0
+    return _number_of(con, unexpected_rows(rule, relation))
+
+
+def _number_of(con: duckdb.DuckDBPyConnection, query: str) -> int:
+    row = con.execute(f"select count(*) from ({query})").fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def _is_unique(con: duckdb.DuckDBPyConnection, relation: str, rule: Rule, incomplete: bool) -> bool:
+    """Whether hashes prove that no key comes twice: those of the key's one telling column where it has one, else those of the whole key.
+
+    `incomplete` keys, with a column missing, are no keys; to look for them all columns are read, so it is not done where there are none.
+    """
+    counts = ", ".join(f"count(distinct {column})" for column in rule.columns)
+    head = con.execute(f"select count(*), {counts} from (select {', '.join(rule.columns)} from {relation} limit {HEAD_ROWS})").fetchone()
+    assert head is not None
+    telling = [column for column, count in zip(rule.columns, head[1:], strict=True) if count == head[0]]
+    tries = [*telling[:1], ", ".join(rule.columns)]
+    where = f"where {_present(rule)}" if incomplete else ""
+    for columns in dict.fromkeys(tries):
+        hashes = con.execute(f"select hash({columns}) as h from {relation} {where}").pl()["h"]
+        if hashes.n_unique() == len(hashes):
+            return True
+    return False
+
+
+def _present(rule: Rule) -> str:
+    return " and ".join(f"{column} is not null" for column in rule.columns)
+
+
+def _predicate(rule: Rule) -> str:
+    if rule.metric == "nullValues":
+        return " or ".join(f"{column} is null" for column in rule.columns)
+    return violates(rule, rule.columns[0])
+
+
+def unexpected_rows(rule: Rule, relation: str) -> str:
+    """A query that returns the rows of `relation` breaking `rule` (a group of equal keys is one row)."""
+    columns = ", ".join(rule.columns)
+    if rule.metric == "sql":
+        return str(rule.arguments["query"]).replace("{object}", relation)
+    if rule.metric == "duplicateValues":
+        return f"select {columns}, count(*) as copies from {relation} where {_present(rule)} group by {columns} having count(*) > 1"
+    return f"select {'*' if rule.metric == 'nullValues' else columns} from {relation} where {_predicate(rule)}"

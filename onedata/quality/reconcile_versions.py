@@ -1,0 +1,123 @@
+"""Balances from ODS to DIM and DWD: every delivered row is the latest version of its key or superseded by it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import duckdb
+
+from onedata.contracts.model import Entity
+from onedata.contracts.totals import AMOUNT, currency_code, exact, sums_by_currency
+from onedata.quality.reconcile_lake import excluded
+from onedata.sql import quote_text
+
+LINEAGE = ("ds", "_feed", "_file", "_row")
+
+
+@dataclass(frozen=True)
+class Latest:
+    """A model that holds the latest version per key of one entity."""
+
+    entity: Entity
+    layer: str
+    name: str
+
+    @property
+    def relation(self) -> str:
+        return f"{self.layer}.{self.name}"
+
+    @property
+    def ods(self) -> str:
+        return f"ods.ods_{self.entity.name}"
+
+    @property
+    def subject(self) -> str:
+        return f"ods_{self.entity.name} -> {self.name}"
+
+    @property
+    def key(self) -> list[str]:
+        return ["source_system", *self.entity.key]
+
+
+def latest_models(entities: Mapping[str, Entity], manifest: Mapping[str, Any], layer: str) -> list[Latest]:
+    """The models of `layer` whose unique key is that of the entity they read, by name."""
+    found = []
+    for node in manifest["nodes"].values():
+        if node["resource_type"] == "model" and node["schema"] == layer:
+            for parent in node["depends_on"]["nodes"]:
+                entity = entities.get(parent.rpartition(".ods_")[2])
+                if entity and node["config"].get("unique_key") == ["source_system", *entity.key]:
+                    found.append(Latest(entity, layer, node["name"]))
+    return sorted(found, key=lambda model: model.name)
+
+
+def version_balances(con: duckdb.DuckDBPyConnection, model: Latest) -> str:
+    """The query of the model's balances: rows, and the entity's totals by currency."""
+    if _stands(con, model):
+        return _as_before(model)
+    zero = f"0::{AMOUNT}"
+    delivered = f"select coalesce(sum(rows), 0) from ops.batch where entity = {quote_text(model.entity.name)}"
+    parts = [
+        f"select 'rows' as measure, 'rows' as unit, ({delivered})::{AMOUNT} as total_in, (select count(*) from {model.relation})::{AMOUNT} as total_out, "
+        f"(select count(*) from superseded)::{AMOUNT} as superseded"
+    ]
+    if model.entity.totals:
+        parts += [
+            f"select measure, unit, amount, {zero}, {zero} from ({sums_by_currency(model.entity, model.ods, [])})",
+            f"select measure, unit, {zero}, amount, {zero} from ({_standing_money(model)})",
+            f"select measure, unit, {zero}, {zero}, amount from ({sums_by_currency(model.entity, 'superseded', [])})",
+        ]
+    return (
+        f"with superseded as materialized ({_superseded(model)}) select {quote_text(model.layer)} as layer, {quote_text(model.name)} as model, "
+        f"{quote_text(model.subject)} as subject, null as ds, null as path, measure, unit, sum(total_in) as total_in, sum(total_out) as total_out, "
+        f"{excluded(('superseded versions', 'sum(superseded)'))} as excluded from ({' union all '.join(parts)}) group by measure, unit"
+    )
+
+
+def _superseded(model: Latest) -> str:
+    """SQL: the delivered rows that a later version of their key takes the place of, found without the SQL that dbt builds the model with.
+
+    Most keys have one version. Those that may have more are found by a hash of the key, in one pass over the key's columns; only their rows
+    are put in order.
+    """
+    key = ", ".join(model.key)
+    order = [f"{column} desc nulls last" for column in (*filter(None, [model.entity.version]), *LINEAGE)]
+    return (
+        f"select * from {model.ods} where hash({key}) in (select hash({key}) from {model.ods} group by 1 having count(*) > 1) "
+        f"qualify row_number() over (partition by {key} order by {', '.join(order)}) > 1"
+    )
+
+
+def _standing_money(model: Latest) -> str:
+    """SQL: measure, unit, amount of the model's own columns."""
+    sums = ", ".join(f"{exact(f'sum({total.name})')} as {total.name}" for total in model.entity.totals)
+    each = " union all ".join(f"select {quote_text(total.name)} as measure, unit, {total.name} as amount from summed" for total in model.entity.totals)
+    return f"with summed as (select {currency_code('currency')} as unit, {sums} from {model.relation} group by all) {each}"
+
+
+def _last(model: Latest) -> str:
+    """SQL: the model's balances of the last time."""
+    return (
+        f"select * from ops.reconciliation where layer = {quote_text(model.layer)} and subject = {quote_text(model.subject)} "
+        f"qualify checked_at = max(checked_at) over ()"
+    )
+
+
+def _stands(con: duckdb.DuckDBPyConnection, model: Latest) -> bool:
+    """True where nothing arrived for the entity, its balances closed the last time, and the model holds what it held then."""
+    if con.execute("select 1 from ops.pending_batch where entity = ? limit 1", [model.entity.name]).fetchone():
+        return False
+    now = f"select 'rows' as measure, 'rows' as unit, count(*)::{AMOUNT} as amount from {model.relation}"
+    if model.entity.totals:
+        now += f" union all select * from ({_standing_money(model)})"
+    changed = con.execute(
+        f"with last as ({_last(model)}), before as (select measure, unit, total_out as amount from last), now as ({now}) "
+        "select (select count(*) from last) = 0 or exists (from last where difference <> 0) or exists (from before except from now) "
+        "or exists (from now except from before)"
+    ).fetchone()
+    return changed == (False,)
+
+
+def _as_before(model: Latest) -> str:
+    columns = "layer, model, subject, ds, path, measure, unit, total_in, total_out, excluded"
+    return f"select {columns} from ({_last(model)})"

@@ -1,0 +1,32 @@
+"""What a rule says, in words that repeat no value of a row: they may be published."""
+
+from onedata.contracts.model import Rule
+from onedata.landing.rows import describe
+
+
+def in_words(rule: Rule) -> str:
+    """The rule as a sentence: its own description, or one made of what it looks at."""
+    columns = ", ".join(rule.columns)
+    if rule.description:
+        return rule.description
+    return {
+        "nullValues": f"{columns} is never missing",
+        "invalidValues": f"{columns} is {describe(rule)}",
+        "duplicateValues": f"no {columns} comes twice",
+        "rowCount": "number of rows",
+        "sql": rule.name.replace("_", " "),
+    }[rule.metric]
+
+
+def expected(rule: Rule) -> str:
+    """The bound on the count that was observed: of bad rows, for rowCount of rows."""
+    return bound(rule.at_least, rule.at_most)
+
+
+def bound(low: float | None, high: float | None) -> str:
+    """`0`, `at least 1`, `at most 5` or `1 to 3`."""
+    if low == high and low is not None:
+        return f"{low:g}"
+    if low is None or high is None:
+        return f"at most {high:g}" if low is None else f"at least {low:g}"
+    return f"{low:g} to {high:g}"

@@ -1,0 +1,118 @@
+"""A contract's JSON paths as one structure, so that a document is taken apart once however many paths are wanted of it.
+
+`customer.email`, `items[0].sku` and `event_params[key=page].value.string_value` become one argument of DuckDB's `from_json` and one expression a path.
+"""
+
+import json
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from onedata.sql import quote_text
+
+_STEP = re.compile(r"\[(\d+)\]|\[([^\]=]+)=([^\]]+)\]|([^.\[\]]+)")
+NOWHERE = "(no member has this name)"
+Step = str | int | tuple[str, str]
+
+
+def member_steps(path: str) -> list[Step]:
+    """The path's steps: a member's name, the index of an array's member from 0, or (key, value) of the array's member wanted."""
+    return [int(index) if index else ((key, value) if key else name) for index, key, value, name in _STEP.findall(path)]
+
+
+def json_path(path: str | Sequence[Step]) -> str:
+    """A path of names and indexes as DuckDB's JSONPath."""
+    steps = member_steps(path) if isinstance(path, str) else path
+    return "$" + "".join(f"[{step}]" if isinstance(step, int) else f'."{step}"' for step in steps)
+
+
+def nested_object(path: str, value: str) -> str:
+    """SQL of a JSON object that holds `value` at a path of names."""
+    for step in reversed(member_steps(path)):
+        value = f"json_object({quote_text(str(step))}, {value})"
+    return value
+
+
+class Tree:
+    """What is wanted of a document: named members, members of an array, or the value itself as text."""
+
+    def __init__(self) -> None:
+        self._members: dict[str, Tree] = {}
+        self._element: Tree | None = None
+        self._wanted = False
+
+    def want(self, steps: Sequence[Step]) -> None:
+        """Want the value at `steps`."""
+        tree = self
+        for step in steps:
+            tree = tree._step(step)
+        tree._wanted = True
+
+    def put_list(self, steps: Sequence[Step], element: "Tree") -> None:
+        """Let the array at `steps` have members as `element` says."""
+        tree = self
+        for step in steps:
+            tree = tree._step(step)
+        tree._element = element
+
+    def _step(self, step: Step) -> "Tree":
+        if isinstance(step, str):
+            return self._members.setdefault(step, Tree())
+        self._element = self._element or Tree()
+        if isinstance(step, tuple):
+            self._element.want([step[0]])
+        return self._element
+
+    @property
+    def _is_mixed(self) -> bool:
+        """Wanted as text and taken apart, or as object and array, or by names that differ in case only: no structure says that."""
+        ways = self._wanted + bool(self._members) + (self._element is not None)
+        return ways > 1 or len({name.lower() for name in self._members}) < len(self._members)
+
+    def _structure(self) -> Any:
+        if self._is_mixed:
+            return "JSON"
+        if self._element is not None:
+            return [self._element._structure()]
+        if self._members:
+            return {name: member._structure() for name, member in self._members.items()}
+        return "VARCHAR" if self._wanted else {NOWHERE: "VARCHAR"}
+
+    def taken_from(self, document: str) -> str:
+        """SQL that takes a JSON document apart; what it lacks, or holds otherwise, is NULL."""
+        return f"from_json({document}, {quote_text(json.dumps(self._structure(), ensure_ascii=False))})"
+
+    def value(self, taken: str, steps: Sequence[Step]) -> str:
+        """SQL of the text at `steps` of what was taken."""
+        tree, sql = self, taken
+        for number, step in enumerate(steps):
+            if tree._is_mixed:
+                return f"({_searched(sql, steps[number:])} ->> '$')"
+            sql = _stepped(sql, step)
+            tree = tree._step(step)
+        return f"({sql} ->> '$')" if tree._is_mixed else sql
+
+    def list_at(self, taken: str, steps: Sequence[Step]) -> str:
+        """SQL of the array at `steps` of what was taken."""
+        for step in steps:
+            taken = _stepped(taken, step)
+        return taken
+
+
+def _stepped(sql: str, step: Step) -> str:
+    """One step into a struct or list."""
+    if isinstance(step, str):
+        return f"{sql}[{quote_text(step)}]"
+    if isinstance(step, int):
+        return f"{sql}[{step + 1}]"
+    return f"list_filter({sql}, lambda e: e[{quote_text(step[0])}] = {quote_text(step[1])})[1]"
+
+
+def _searched(sql: str, steps: Sequence[Step]) -> str:
+    """The same steps into a value that stayed JSON."""
+    for step in steps:
+        if isinstance(step, tuple):
+            sql = f"list_filter(json_extract({sql}, '$[*]'), lambda e: e ->> {quote_text(step[0])} = {quote_text(step[1])})[1]"
+        else:
+            sql = f"json_extract({sql}, {quote_text(json_path([step]))})"
+    return sql

@@ -1,0 +1,164 @@
+"""A contract's XML paths as XPath, and all paths of a feed as one XSLT stylesheet that takes the rows out of many records at once.
+
+Steps are local names, whatever their namespace. The stylesheet exists twice: for documents whose elements the stream has put into one
+namespace (`ANY_NAMESPACE`), and for all others, which takes twice the time.
+"""
+
+import re
+from collections.abc import Iterator
+from typing import Literal
+from xml.sax.saxutils import quoteattr
+
+from lxml import etree
+
+from onedata.contracts.model import ContractError, Feed
+
+ANY_NAMESPACE = "urn:onedata:any-namespace"
+FIELD_END, PRESENT = "\x1f", "\x1d"
+MAX_ROWS_BYTES = 64 << 20
+Names = Literal["one namespace", "any namespace"]
+
+_XSLT = 'version="1.0" xmlns:xsl="http://www.w3.org/1999/XSL/Transform"'
+_NAME = r"[^\W\d][\w.-]*+"
+_STEP = re.compile(rf"(?P<slash>^//|^|//|/)(?P<name>@?{_NAME}(?!\()|\.(?=/|$)|name\(\)$)(?:\[(?P<filter>[^\[\]]+)\])?")
+_EQUALS = re.compile(rf"(?P<name>@?{_NAME})=(?P<value>[^']*|[^\"]*)")
+_FILTER = re.compile(rf"{_EQUALS.pattern}|@?{_NAME}(\|@?{_NAME})*")
+# XML text cannot hold the characters that end a field and mark one that is there, so a stylesheet cannot be written with them:
+# it is written with these, legal ones, and they are turned when it stands.
+_WRITTEN = {FIELD_END: "\ue000", PRESENT: "\ue001"}
+_TURN = f"""<xsl:stylesheet {_XSLT} xmlns:str="http://exslt.org/strings">
+<xsl:template match="@*|node()"><xsl:copy><xsl:apply-templates select="@*|node()"/></xsl:copy></xsl:template>
+<xsl:template match="text()"><xsl:value-of select="translate(., '{"".join(_WRITTEN.values())}', str:decode-uri('%1F%1D'))"/></xsl:template>
+</xsl:stylesheet>"""
+
+
+def record_tags(feed: Feed) -> tuple[str, ...]:
+    """The local names of the elements that are records: `recordTag`, several parted by `|`."""
+    return tuple(feed.location.options["recordTag"].split("|"))
+
+
+def columns(feed: Feed) -> tuple[str, ...]:
+    """The feed's source fields in the order in which the stylesheet writes them: the record's own, then the exploded member's."""
+    return (*_outer(feed), *_inner(feed))
+
+
+def stylesheet(feed: Feed, names: Names) -> etree.XSLT:
+    """From a document with records anywhere below its root to the text of all their rows; records in records are parts of them.
+
+    Each value of a row, in the order of `columns`, is PRESENT and its text where the path is there, else nothing; then FIELD_END. Neither
+    character can be in a value: XML forbids them. The text of an element is all the text in it.
+
+    Raises:
+        ContractError: a path is not understood.
+    """
+    records = "|".join(_test(tag, names) for tag in record_tags(feed))
+    where = quoteattr(xpath(feed, feed.where, names) if feed.where else "true()")
+    own = "".join(_field(feed, path, names) for path in _outer(feed))
+    if feed.records:
+        inside = "".join(_field(feed, path[len(_member_path(feed)) + 1 :], names) for path in _inner(feed))
+        # What a record says once stands in each of its rows: a small file must not become a flood.
+        body = (
+            f'<xsl:variable name="members" select={quoteattr(members_xpath(feed, names))}/><xsl:variable name="own">{own}</xsl:variable>'
+            f'<xsl:if test="string-length($own) * count($members) &gt; {MAX_ROWS_BYTES}"><xsl:message terminate="yes">flood</xsl:message></xsl:if>'
+            f'<xsl:for-each select="$members"><xsl:value-of select="$own"/>{inside}</xsl:for-each>'
+        )
+    else:
+        body = own
+    written = etree.fromstring(
+        f'<xsl:stylesheet {_XSLT} xmlns:any="{ANY_NAMESPACE}"><xsl:output method="text" encoding="UTF-8"/>'
+        '<xsl:template match="/"><xsl:apply-templates select="*/*"/></xsl:template><xsl:template match="*"><xsl:apply-templates select="*"/></xsl:template>'
+        f'<xsl:template match="{records}" priority="1"><xsl:if test={where}>{body}</xsl:if></xsl:template></xsl:stylesheet>'
+    )
+    return etree.XSLT(etree.XSLT(etree.fromstring(_TURN))(written))
+
+
+def members_xpath(feed: Feed, names: Names) -> str:
+    """XPath from a record to its members that are rows.
+
+    Raises:
+        ContractError: `records` is not a path of names.
+    """
+    assert feed.records is not None
+    if re.search(r"//|@|\(", re.sub(r"\[[^\]]*\]", "", feed.records)):
+        raise _not_understood(feed, feed.records)
+    return xpath(feed, feed.records, names)
+
+
+def xpath(feed: Feed, path: str, names: Names) -> str:
+    """A contract's path as XPath from its record or member; of `a/name()`, the place it speaks of.
+
+    Raises:
+        ContractError: the path is not understood.
+    """
+    steps = []
+    for slash, name, condition in _steps(feed, path):
+        if name == "name()":
+            continue
+        if name.startswith("@"):
+            step = f"descendant-or-self::*/{name}" if slash == "//" else name
+        else:
+            step = f"descendant::{_test(name, names)}" if slash == "//" else _test(name, names)
+        steps.append(step + _filter(condition, names))
+    return "/".join(steps) or "."
+
+
+def _steps(feed: Feed, path: str) -> Iterator[tuple[str, str, str]]:
+    """Slash, name and filter of each step."""
+    at = 0
+    while at < len(path):
+        match = _STEP.match(path, at)
+        if match is None:
+            raise _not_understood(feed, path)
+        slash, name, condition, at = match["slash"], match["name"], match["filter"], match.end()
+        plain = not name.startswith("@") and name not in (".", "name()")
+        if not plain and (condition or (name.startswith("@") and at < len(path)) or (slash == "//" and not name.startswith("@"))):
+            raise _not_understood(feed, path)
+        if condition and not _FILTER.fullmatch(condition):
+            raise _not_understood(feed, path)
+        yield slash, name, condition or ""
+
+
+def _not_understood(feed: Feed, path: str) -> ContractError:
+    return ContractError(
+        f"{feed.contract.name}: {feed.name}: the XML path {path!r} is not understood. Write local names without a prefix, parted by / or // "
+        "(any depth), each with one filter at most: [A|B] has such a child, [@a=value] or [A=value] is equal; at the end @attribute, . or name(). "
+        "`records` takes neither // nor @."
+    )
+
+
+def _filter(condition: str, names: Names) -> str:
+    if not condition:
+        return ""
+    equals = _EQUALS.fullmatch(condition)
+    if equals is None:
+        return "[" + " or ".join(_test(name, names) for name in condition.split("|")) + "]"
+    value = f'"{equals["value"]}"' if "'" in equals["value"] else f"'{equals['value']}'"
+    return f"[{_test(equals['name'], names)}={value}]"
+
+
+def _test(name: str, names: Names) -> str:
+    if name == "." or name.startswith("@"):
+        return name
+    return f"any:{name}" if names == "one namespace" else f"*[local-name()='{name}']"
+
+
+def _field(feed: Feed, path: str, names: Names) -> str:
+    """The stylesheet's part for one value: that of the first match."""
+    value = "local-name()" if path.endswith("name()") else "."
+    place = quoteattr(f"({xpath(feed, path, names)})[1]")
+    return f'<xsl:for-each select={place}>{_WRITTEN[PRESENT]}<xsl:value-of select="{value}"/></xsl:for-each>{_WRITTEN[FIELD_END]}'
+
+
+def _member_path(feed: Feed) -> str:
+    """`records` without its filters: what the paths of a member's fields begin with."""
+    return re.sub(r"\[[^\]]*\]", "", feed.records or "")
+
+
+def _inner(feed: Feed) -> list[str]:
+    prefix = _member_path(feed)
+    return [path for path in feed.source_fields if prefix and path.startswith(f"{prefix}/")]
+
+
+def _outer(feed: Feed) -> list[str]:
+    inner = set(_inner(feed))
+    return [path for path in feed.source_fields if path not in inner]

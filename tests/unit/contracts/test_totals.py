@@ -1,0 +1,92 @@
+"""The money an entity declares: what a declaration may say, and what its sums come to."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+import yaml
+from small_retailer import canonical
+
+from onedata.contracts import ContractError, load_entities
+from onedata.contracts.totals import sums_by_currency
+
+COLUMNS = [
+    {"name": "id", "type": "text", "required": True, "classification": "public", "description": "Id."},
+    {"name": "price", "type": "decimal", "classification": "public", "description": "Price."},
+    {"name": "weight", "type": "double", "classification": "public", "description": "Weight."},
+    {"name": "cost", "type": "decimal", "classification": "sensitive", "description": "Cost."},
+    {"name": "currency", "type": "text", "classification": "public", "description": "Currency."},
+]
+
+
+def declared(folder: Path, *totals: Any, columns: list[dict[str, Any]] = COLUMNS) -> tuple[str, ...]:
+    content = {"entity": "thing", "title": "Things", "grain": "one thing", "owner": "sales", "key": ["id"], "totals": list(totals), "columns": columns}
+    (folder / "thing.yaml").write_text(yaml.safe_dump(content), encoding="utf-8")
+    return tuple(total.name for total in load_entities(folder)["thing"].totals)
+
+
+def test_a_total_is_a_name_and_an_amount_over_the_columns(tmp_path: Path) -> None:
+    assert declared(tmp_path, {"name": "value", "amount": "price - 2"}) == ("value",)
+
+
+@pytest.mark.parametrize(
+    ("total", "what"),
+    [
+        ({"name": "value"}, "takes entries"),
+        ({"name": "value", "amount": "price", "unit": "kg"}, "takes entries"),
+        ("price", "takes entries"),
+        ({"name": "value", "amount": "prise"}, "total value: 'prise' is not SQL over the entity's public columns"),
+        ({"name": "value", "amount": "cost"}, "total value: 'cost' is not SQL over the entity's public columns"),
+        ({"name": "value", "amount": "price * price"}, "'price * price' overflows on large values; widen it and use try_cast"),
+        ({"name": "value", "amount": "weight"}, "total value: 'weight' is double; money is decimal"),
+    ],
+)
+def test_a_mistake_in_a_total_is_told_by_file_and_place(tmp_path: Path, total: Any, what: str) -> None:
+    with pytest.raises(ContractError, match=r"thing\.yaml") as caught:
+        declared(tmp_path, total)
+    assert what in str(caught.value)
+
+
+def test_money_needs_a_currency(tmp_path: Path) -> None:
+    with pytest.raises(ContractError, match="totals needs a column currency"):
+        declared(tmp_path, {"name": "value", "amount": "price"}, columns=COLUMNS[:-1])
+
+
+def sums(rows: str, present: set[str] | None = None) -> dict[tuple[str, str], Decimal]:
+    """Measure and currency to amount, of order lines."""
+    found = duckdb.sql(f"select measure, unit, amount from ({sums_by_currency(canonical()['order_line'], rows, [], present)})").fetchall()
+    return {(measure, unit): amount for measure, unit, amount in found}
+
+
+def lines(*values: str) -> str:
+    return f"(select * from (values {', '.join(values)}) t(quantity, unit_price, discount_amount, currency))"
+
+
+PRESENT = {"quantity", "unit_price", "discount_amount", "currency"}
+PLAIN = "2::decimal(18, 4), 10.005::decimal(18, 4), 0.5::decimal(18, 4), 'CNY'"
+
+
+def test_totals_are_exact_sums_by_currency() -> None:
+    found = sums(lines(f"({PLAIN})", f"({PLAIN})", "(1, 3, null, 'eur')"), PRESENT)
+    assert {key: found[key] for key in (("gross_amount", "CNY"), ("net_amount", "CNY"), ("net_amount", "EUR"))} == {
+        ("gross_amount", "CNY"): Decimal("40.02"),
+        ("net_amount", "CNY"): Decimal("39.02"),
+        ("net_amount", "EUR"): Decimal(3),
+    }
+
+
+def test_a_column_that_no_feed_maps_comes_to_nothing() -> None:
+    assert sums(lines(f"({PLAIN})"), PRESENT)["tax_amount", "CNY"] == 0
+
+
+def test_broken_rows_are_counted_with_what_they_have() -> None:
+    """No currency, text in its place (which may name a person), no amount, an amount beyond every type."""
+    wild = "99999999999999::decimal(18, 4), 99999999999999::decimal(18, 4), null, 'CNY'"
+    found = sums(lines(f"({PLAIN})", f"({wild})", "(null, 3, null, null)", "(1, 3, null, 'jane@example.com')"), PRESENT)
+    assert found["gross_amount", "CNY"] == Decimal("20.01")
+    assert found["gross_amount", "XXX"] == 3
+    assert {unit for _, unit in found} == {"CNY", "XXX"}
