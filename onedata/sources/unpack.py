@@ -5,6 +5,7 @@ says of itself.
 """
 
 import bz2
+import errno
 import fnmatch
 import gzip
 import hashlib
@@ -72,7 +73,7 @@ def unpack(packed: Path, name: str, folder: Path, limit_mb: int = DEFAULT_LIMIT_
     except Unreadable:
         raise
     except _BROKEN as error:
-        if isinstance(error, OSError) and error.errno is not None:  # our own disk, not the file
+        if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):  # our own disk, not the file
             raise
         raise Unreadable(f"the file cannot be unpacked to its end (truncated or damaged?): {error}. Ask for it again.") from None
 
@@ -118,7 +119,7 @@ def _check_member(info: zipfile.ZipInfo, seen: set[str]) -> None:
     """Refuse an archive for what it says of one member."""
     name = info.filename
     parts = PurePosixPath(name.replace("\\", "/")).parts
-    if name.startswith(("/", "\\")) or ".." in parts or ":" in parts[0]:
+    if name.startswith(("/", "\\")) or ".." in parts or any(":" in part for part in parts[:1]):
         raise Unreadable(f"member {_printable(name)!r} leads out of the archive; no honest sender packs that. Nothing of it was read.")
     if info.flag_bits & 0x1:
         raise Unreadable(f"member {_printable(name)!r} is encrypted. Ask for it without a password.")

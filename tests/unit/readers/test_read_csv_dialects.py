@@ -34,6 +34,8 @@ def comments(survey: SmallRetailer, content: str | bytes) -> list[str | None]:
         ("cp1251", "cp1251", "хорошо"),
         ("mac_roman", "mac_roman", "café"),
         ("utf-16", "utf-16", "café 中"),
+        ("utf-16", "utf-16-le", "café 中"),
+        ("utf-16", "utf-16-be", "café 中"),
         ("utf-16-le", "utf-16-le", "café 中"),
         ("utf-16-be", "utf-16-be", "café 中"),
         ("utf-32", "utf-32", "café 中"),
