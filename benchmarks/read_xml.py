@@ -17,7 +17,7 @@ from measure import measured
 
 from onedata.contracts import load_entities, load_feeds
 from onedata.readers import SourceFile
-from onedata.readers.xml import xml_query
+from onedata.readers.xml import read_xml
 from onedata.settings import Settings
 from onedata.simulate import SimulationSettings, simulate
 from onedata.sql import quote_name
@@ -52,8 +52,8 @@ def main(megabytes: Annotated[int, typer.Option(help="Size of the log.")] = 100)
         for feed in feeds:
             values = ", ".join(f"count({quote_name(name)})" for name in feed.source_fields)
             with duckdb.connect() as con, measured() as cost:
-                reading = xml_query(con, feed, [SourceFile(1, path, path.name, date(2026, 1, 5), size, 0, "")])
-                row = con.execute(f"select count(*), {values} from ({reading.query})").fetchone()
+                reading = read_xml(con, feed, [SourceFile(1, path, path.name, date(2026, 1, 5), size, 0, "")])
+                row = con.execute(f"select count(*), {values} from ({reading.parts[0].query})").fetchone()
             if reading.problems or row is None:
                 raise SystemExit(f"{feed.name}: {reading.problems}")
             speed = size / 1e6 / cost.cpu_s

@@ -84,9 +84,8 @@ def released_totals_sql(feed: Feed, batch: str, ds: date, accepted: str, duplica
     """
     if not feed.entity.totals:
         return None
-    present = {item.column.name for item in feed.fields}
     parts = [
-        f"select '{fate}' as fate, _file, measure, unit, amount from ({sums_by_currency(feed.entity, rows, ['_file'], present)})"
+        f"select '{fate}' as fate, _file, measure, unit, amount from ({sums_by_currency(feed.entity, rows, ['_file'])})"
         for fate, rows in (("accepted", accepted), ("duplicate", duplicate))
     ]
     own = f"r.batch_id = {quote_text(batch)} and r.fate <> 'again'"
