@@ -81,15 +81,19 @@ def _add_rejects(con: duckdb.DuckDBPyConnection, delivery: Delivery, rejects: st
         undecodable = con.execute(
             "select _row, place from landing_quarantine where _file = ? and rule = 'unreadable_record' and reason like '%invalid encoding: %'", [file.relative]
         ).fetchall()
+        encoding = delivery.feed.location.options.get("encoding", "utf-8")
         for line, position in undecodable:
-            raw = _raw_line(file, position - 1)
-            con.execute("update landing_quarantine set raw = ? where _file = ? and _row = ? and rule = 'unreadable_record'", [raw, file.relative, line])
+            con.execute(
+                "update landing_quarantine set raw = ?, reason = ? where _file = ? and _row = ? and rule = 'unreadable_record'",
+                [_raw_line(file, position - 1), f"invalid encoding: the line holds bytes that are not {encoding}", file.relative, line],
+            )
 
 
 def _raw_line(file: SourceFile, position: int) -> str:
     with file.path.open("rb") as stream:
         stream.seek(position)
-        return stream.readline().rstrip(b"\r\n").decode("utf-8", "backslashreplace")
+        # A file of another encoding was turned into UTF-8 with 0xFF before what it could not turn, see `readers.encoding`.
+        return stream.readline().rstrip(b"\r\n").decode("utf-8", "backslashreplace").replace("\\xff\\x", "\\x")
 
 
 def book(con: duckdb.DuckDBPyConnection, settings: Settings, delivery: Delivery, reading: Reading, landed: Landed) -> None:
@@ -97,11 +101,19 @@ def book(con: duckdb.DuckDBPyConnection, settings: Settings, delivery: Delivery,
     unreadable = {problem.file.number for problem in reading.problems}
     readable = [file for file in delivery.files if file.number not in unreadable]
     counts = _counts(con)
-    types = {part.file.number: dict(part.types) for part in reading.parts}
     for file in readable:
         own = counts.get(file.relative, NOTHING)
         _insert_file(
-            con, delivery.feed, delivery.arrived_at, file, delivery.batch, "landed", own, None, reading.columns.get(file.number), types.get(file.number)
+            con,
+            delivery.feed,
+            delivery.arrived_at,
+            file,
+            delivery.batch,
+            "landed",
+            own,
+            None,
+            reading.columns.get(file.number),
+            reading.column_types.get(file.number),
         )
         landed.add(file.ds, own, delivery.batch)
     for problem in reading.problems:

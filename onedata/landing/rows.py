@@ -103,9 +103,10 @@ def _given(item: Field, feed: Feed, part: Part) -> tuple[str, tuple[tuple[str, s
 
 
 def _with_point(text: str) -> str:
-    """A number as it is written where the comma is decimal, 1.234,50, with a point: a point in it parts thousands."""
-    thousands = f"regexp_full_match({text}, '\\s*[+-]?\\d{{1,3}}(\\.\\d{{3}})+\\s*')"
-    return f"(case when contains({text}, ',') or {thousands} then replace(replace({text}, '.', ''), ',', '.') else {text} end)"
+    """A number as it is written where the comma is decimal, 1.234,50, with a point. A point in it parts thousands, else it is no number there."""
+    thousands = f"regexp_full_match({text}, '\\s*[+-]?\\d{{1,3}}(\\.\\d{{3}})+(,\\d*)?\\s*')"
+    with_point = f"replace(replace({text}, '.', ''), ',', '.')"
+    return f"(case when contains({text}, '.') and not {thousands} then {text} || ' (the comma is decimal here)' else {with_point} end)"
 
 
 def _sources(item: Field) -> list[str]:

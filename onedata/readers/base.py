@@ -65,13 +65,14 @@ class Part:
 class Reading:
     """What a reader found in the files of one delivery.
 
-    `columns` are each file's own, by file number, for formats that name them. `rejects_table` and `problems` are complete once the parts have run; rows
+    `columns` are each file's own, by file number, for formats that name them, and `column_types` for formats that have some. `rejects_table` and `problems` are complete once the parts have run; rows
     of a file with a problem must not land.
     """
 
     parts: list[Part] = field(default_factory=list)
     problems: list[FileProblem] = field(default_factory=list)
     columns: dict[int, tuple[str, ...]] = field(default_factory=dict)
+    column_types: dict[int, dict[str, str]] = field(default_factory=dict)
     drifts: list[Drift] = field(default_factory=list)
     rejects_table: str | None = None
 
