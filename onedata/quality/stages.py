@@ -60,10 +60,11 @@ def _within_tolerance(con: duckdb.DuckDBPyConnection, feed: Feed) -> CheckResult
         "order by bad / total desc, ds limit 1",
         [feed.name],
     ).fetchone()
-    expected, description = f"at most {feed.tolerance:.1%}", "rows quarantined in the worst night"
+    expected, description = f"at most {feed.tolerance:.1%}", "share of rows quarantined in the worst night"
+    observed = f"{worst[1] / worst[2]:.1%}" if worst else "0.0%"
     if worst is None or worst[1] <= worst[2] * feed.tolerance:
         text = f"{worst[1]} of {worst[2]} rows quarantined, tolerance {feed.tolerance:.1%}" if worst else "nothing new"
-        return CheckResult("contract", feed.name, "quarantine_tolerance", "error", True, str(worst[1] if worst else 0), text, expected, description)
+        return CheckResult("contract", feed.name, "quarantine_tolerance", "error", True, observed, text, expected, description)
     rows = con.execute(
         "select path, rule, count(*) as n, list('row ' || row || ': ' || reason order by row)[1:?] from ops.quarantine where feed = ? and ds = ? "
         "group by path, rule order by n desc, path limit 3",
@@ -71,7 +72,7 @@ def _within_tolerance(con: duckdb.DuckDBPyConnection, feed: Feed) -> CheckResult
     ).fetchall()
     detail = "; ".join(f"{path}, rule {rule}: {n} rows ({' | '.join(sample)})" for path, rule, n, sample in rows)
     message = f"{worst[1]} of {worst[2]} rows for {worst[0]} quarantined, tolerance {feed.tolerance:.1%}: {detail}"
-    return CheckResult("contract", feed.name, "quarantine_tolerance", "error", False, str(worst[1]), message, expected, description)
+    return CheckResult("contract", feed.name, "quarantine_tolerance", "error", False, observed, message, expected, description)
 
 
 def _delivered(con: duckdb.DuckDBPyConnection, feed: Feed, night: date) -> CheckResult:
