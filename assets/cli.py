@@ -10,6 +10,7 @@ import typer
 
 from onedata.cli import SettingsOption, SourceOption, app, fail, settings_from, show_progress
 from onedata.feed_cli import feed_app
+from onedata.quarantine_cli import quarantine_app
 from onedata.report import night_report
 from onedata.simulate import SimulationSettings
 from onedata.simulate import simulate as simulate_retailer
@@ -18,6 +19,7 @@ from onedata.warehouse import WarehouseBusy
 
 main = app
 app.add_typer(feed_app)
+app.add_typer(quarantine_app)
 
 
 @app.command()
@@ -28,6 +30,9 @@ def run(
     last: Annotated[str, typer.Option("--to", help="Last night, YYYY-MM-DD. Default: the last with files.")] = "",
     ds: Annotated[str, typer.Option("--ds", help="One night: the same as --from and --to.")] = "",
     each_night: Annotated[bool, typer.Option("--each-night/--backfill", help="One run a night, or one run over all of them.")] = True,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Take the nights' files anew, also those that are known; what they come to replaces what was there.")
+    ] = False,
     full_refresh: Annotated[bool, typer.Option("--full-refresh", help="Rebuild DIM and DWD from the whole lake.")] = False,
 ) -> None:
     """Run nights through the Dagster job: land new files, pass every gate, publish.
@@ -40,6 +45,8 @@ def run(
 
     if ds and (first or last):
         fail("give --ds, or --from and --to, not both")
+    if replace and not (ds or (first and last)):
+        fail("--replace takes nights anew: say which with --ds, or with --from and --to")
     options = _options(settings_file, source)
     try:
         nights = select_nights(settings, _day(ds or first), _day(ds or last))
@@ -54,7 +61,7 @@ def run(
         f"night {nights[0]}" if len(nights) == 1 else f"{len(nights)} nights from {nights[0]} to {nights[-1]}, {'one run each' if each_night else 'in one run'}"
     )
     typer.echo(f"{span}; data home {settings.home}")
-    if not run_nights(settings, nights, each_night, full_refresh):
+    if not run_nights(settings, nights, each_night, full_refresh, replace):
         raise typer.Exit(1)
     typer.echo(night_report(settings, options))
 

@@ -4,7 +4,7 @@ from datetime import date
 
 import dagster as dg
 
-from assets.nights import first_night_of, night_of, nights
+from assets.nights import first_night_of, night_of, nights, nights_again
 from assets.resources import Warehouse
 from onedata.contracts import Feed
 from onedata.contracts.pages import facts
@@ -50,7 +50,7 @@ def _landing_asset(retailer: Retailer, feed: Feed) -> dg.AssetsDefinition:
     def landing(context: dg.AssetExecutionContext) -> dg.MaterializeResult[None]:
         warehouse: Warehouse = context.resources.warehouse
         night = night_of(context, warehouse)
-        landed = land(warehouse.con, retailer.settings, feed, retailer.policy, night)
+        landed = land(warehouse.con, retailer.settings, feed, retailer.policy, night, nights_again(context, warehouse))
         if landed.files:
             context.log.info(
                 f"{landed.received} rows in {landed.files} files = {landed.accepted} accepted + {landed.quarantined} quarantined + {landed.duplicate} duplicate"

@@ -1,6 +1,6 @@
 """Nights as Dagster partitions, and the night a run is for."""
 
-from datetime import date
+from datetime import date, timedelta
 
 import dagster as dg
 from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PARTITION_RANGE_START_TAG, PARTITION_NAME_TAG
@@ -9,6 +9,7 @@ from assets.resources import Warehouse
 from onedata.settings import Settings
 
 FULL_REFRESH_TAG = "onedata/full_refresh"
+REPLACE_TAG = "onedata/replace"
 PROCESS_TAG = "onedata/process"
 
 
@@ -31,6 +32,14 @@ def first_night_of(context: dg.AssetExecutionContext, warehouse: Warehouse) -> d
     """The first night of the run's range; without a range, its one night."""
     key = context.run.tags.get(ASSET_PARTITION_RANGE_START_TAG)
     return date.fromisoformat(key) if key else night_of(context, warehouse)
+
+
+def nights_again(context: dg.AssetExecutionContext, warehouse: Warehouse) -> list[date]:
+    """The run's nights, where it is tagged to take them anew."""
+    if context.run.tags.get(REPLACE_TAG) != "true":
+        return []
+    first, last = first_night_of(context, warehouse), night_of(context, warehouse)
+    return [first + timedelta(days=day) for day in range((last - first).days + 1)]
 
 
 def range_tags(first: date, last: date) -> dict[str, str]:

@@ -11,7 +11,7 @@ import typer
 import yaml
 
 from assets.definitions import NIGHTLY, build_definitions
-from assets.nights import FULL_REFRESH_TAG, PROCESS_TAG, range_tags
+from assets.nights import FULL_REFRESH_TAG, PROCESS_TAG, REPLACE_TAG, range_tags
 from onedata.landing import create_ledger
 from onedata.landing.files import MEMBER, discover
 from onedata.report import closed_gates
@@ -60,7 +60,7 @@ def _ledger(settings: Settings) -> tuple[set[tuple[str, str, int, int]], set[dat
             "join ops.delivery d using (batch_id) where d.status = 'applied'"
         )
         known = set(files.fetchall())
-        return known, {row[0] for row in con.execute("select distinct ds from ops.delivery where status <> 'applied'").fetchall()}
+        return known, {row[0] for row in con.execute("select distinct ds from ops.delivery where applied_at is null").fetchall()}
 
 
 def prepare_instance(settings: Settings) -> None:
@@ -73,7 +73,7 @@ def prepare_instance(settings: Settings) -> None:
     (settings.dagster_home / "workspace.yaml").write_text(workspace, encoding="utf-8")
 
 
-def run_nights(settings: Settings, nights: list[date], each_night: bool, full_refresh: bool) -> bool:
+def run_nights(settings: Settings, nights: list[date], each_night: bool, full_refresh: bool, replace: bool = False) -> bool:
     """Run the nights in order and stop at the first that fails; True where all were published."""
     prepare_instance(settings)
     warnings.filterwarnings("ignore", category=dg.BetaWarning)
@@ -83,7 +83,8 @@ def run_nights(settings: Settings, nights: list[date], each_night: bool, full_re
         reap_orphans(instance)
         for number, group in enumerate(groups, 1):
             started = time.monotonic()
-            tags = {PROCESS_TAG: str(os.getpid()), **({FULL_REFRESH_TAG: "true"} if full_refresh else {})}
+            tags = {PROCESS_TAG: str(os.getpid())}
+            tags |= {tag: "true" for tag, wanted in ((FULL_REFRESH_TAG, full_refresh), (REPLACE_TAG, replace)) if wanted}
             label = str(group[0]) if len(group) == 1 else f"{group[0]} to {group[-1]}"
             typer.echo(f"night {label} ({number} of {len(groups)})", err=True)
             partition_key = label if len(group) == 1 else None

@@ -10,7 +10,7 @@ from assets.dbt import Dbt, build
 from assets.ingest import landing_key, markdown
 from assets.nights import FULL_REFRESH_TAG
 from assets.resources import Warehouse
-from onedata.landing import promote
+from onedata.landing import has_replaced, promote
 from onedata.quality.stages import require_open
 from onedata.retailer import Retailer
 
@@ -66,7 +66,8 @@ def _layer_asset(dbt: Dbt, translator: LayerTranslator, layer: str) -> dg.Assets
         if layer == "ods":
             accepted = promote(warehouse.con, warehouse.retailer.settings)
             context.log.info(f"{len(accepted)} deliveries passed their gate and entered the lake")
-        full_refresh = context.run.tags.get(FULL_REFRESH_TAG) == "true" and layer in ("dim", "dwd")
+        asked = context.run.tags.get(FULL_REFRESH_TAG) == "true" or has_replaced(warehouse.con)
+        full_refresh = asked and layer in ("dim", "dwd")
         built = tested = 0
         for event in build(context, warehouse.dbt, translator, select, full_refresh):
             built += isinstance(event, dg.Output)

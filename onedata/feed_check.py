@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 
-from onedata.contracts.model import Feed
+from onedata.contracts.model import Database, Feed
 from onedata.landing import Landed, land
 from onedata.quality.gx import Gatekeeper
 from onedata.quality.results import CheckResult
@@ -85,10 +85,11 @@ def check_file(retailer: Retailer, file: Path, feed: Feed) -> Checked:
     """What a night would make of `file` as a delivery of `feed`.
 
     Raises:
-        CheckMisuse: there is no such file.
+        CheckMisuse: there is no such file, or the feed is read from a database.
     """
     if not file.is_file():
         raise CheckMisuse(f"no file {file}")
+    feed = _local(feed)
     read_as, night = _placed(feed, file)
     with tempfile.TemporaryDirectory(prefix="onedata-check-") as folder:
         settings = replace(retailer.settings, home=Path(folder) / "home", source=Path(folder) / "source")
@@ -110,6 +111,17 @@ def check_file(retailer: Retailer, file: Path, feed: Feed) -> Checked:
             repaired = con.execute("select column_name, repair, sum(rows)::bigint from ops.repair group by all order by 1, 2").fetchall()
             gate = contract_gate(con, Gatekeeper(con), settings, feed, night)
     return Checked(feed, read_as, landed, repaired, bad, gate)
+
+
+def _local(feed: Feed) -> Feed:
+    """The feed with its place in an object store as one below the source folder."""
+    store = feed.location.store
+    if isinstance(store, Database):
+        raise CheckMisuse(f"{feed.name} is read from the database {feed.location.path}, not from files")
+    if store is None:
+        return feed
+    key = feed.location.path.removeprefix("s3://").split("/", 1)[1]
+    return replace(feed, location=replace(feed.location, path=key, store=None))
 
 
 def _fit(pattern: str, path: str) -> int:

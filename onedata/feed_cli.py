@@ -10,8 +10,8 @@ import typer
 from onedata.cli import SettingsOption, SourceOption, fail, settings_from
 from onedata.contracts import ContractError
 from onedata.contracts.match import Fit
+from onedata.contracts.sample import SniffError
 from onedata.contracts.scaffold import looks_personal
-from onedata.contracts.sniff import SniffError
 from onedata.feed_check import Checked, CheckMisuse, check_file, feeds_for
 from onedata.feed_new import Scaffold, ScaffoldError, scaffold
 from onedata.report import table
@@ -26,7 +26,7 @@ feed_app = typer.Typer(name="feed", no_args_is_help=True, help="Scaffold a feed'
 
 @feed_app.command()
 def new(
-    sample: Annotated[Path, typer.Argument(help="A delivered file: CSV, JSON lines, Parquet or XML.")],
+    sample: Annotated[Path, typer.Argument(help="A delivered file, packed or not: CSV, JSON, JSON lines, Parquet, XML or Excel.")],
     name: Annotated[str, typer.Option(help="The feed's name: lower-case letters, digits and _.")],
     entity: Annotated[str | None, typer.Option(help="The canonical entity it fills. Default: the one that fits best.")] = None,
     path: Annotated[

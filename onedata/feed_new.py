@@ -1,15 +1,19 @@
 """Scaffold a contract from a sample file: sniff it, choose the entity, write the YAML beside the other contracts."""
 
 import re
+import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from onedata.contracts import Entity, Feed, load_entities, load_feeds
 from onedata.contracts.match import Fit, known_mappings, rank
+from onedata.contracts.sample import Sniffed, SniffError
 from onedata.contracts.scaffold import Draft, contract_text, path_pattern
 from onedata.contracts.sniff import sniff
+from onedata.readers.excel import NotASheet, to_parquet
 from onedata.settings import REPOSITORY, Settings
+from onedata.sources.unpack import Unreadable, is_packed, unpack
 
 NAME = re.compile("[a-z][a-z0-9_]*")
 
@@ -57,7 +61,7 @@ def scaffold(settings: Settings, sample: Path, name: str, entity: str | None, pa
         raise ScaffoldError(f"no entity {entity}; there are {', '.join(sorted(entities))}")
     if not sample.is_file():
         raise ScaffoldError(f"no file {sample}")
-    sniffed = sniff(sample)
+    sniffed = _look(sample)
     ranking = rank(sniffed.rows, entities.values(), known_mappings([*own, *_shipped(entities)]), sample.stem)
     chosen = next((fit for fit in ranking if fit.entity.name == entity), ranking[0])
     if not chosen.mapped:
@@ -71,6 +75,28 @@ def scaffold(settings: Settings, sample: Path, name: str, entity: str | None, pa
     with file.open("x", encoding="utf-8") as stream:
         stream.write(text)
     return Scaffold(file, chosen, ranking, where)
+
+
+def _look(sample: Path) -> Sniffed:
+    """What the sample is; packed ones and workbooks are opened in a temp folder first."""
+    with tempfile.TemporaryDirectory(prefix="onedata-sample-") as folder:
+        file, notes = sample, []
+        try:
+            if is_packed(sample.name):
+                members = unpack(sample, sample.name, Path(folder) / "unpacked")
+                if not members:
+                    raise SniffError(f"{sample.name} holds no file")
+                first = members[0].member or sample.stem
+                file = members[0].path.rename(Path(folder) / Path(first).name)
+                notes = [f"The sample is {first}, one of {len(members)} files in {sample.name}."] if len(members) > 1 else []
+            if file.suffix.lower() == ".xlsx":
+                table = Path(folder) / "sheet.parquet"
+                to_parquet(file, table, None, None)
+                return replace(sniff(table), format="xlsx", notes=notes)
+        except (Unreadable, NotASheet) as error:
+            raise SniffError(f"{sample.name}: {error}") from None
+        sniffed = sniff(file)
+        return replace(sniffed, notes=[*notes, *sniffed.notes])
 
 
 def _shipped(entities: Mapping[str, Entity]) -> list[Feed]:

@@ -57,7 +57,7 @@ def _build_state(settings: Settings) -> tuple[list[str], bool]:
     try:
         with duckdb.connect(str(settings.warehouse), read_only=True) as con:
             last = con.execute("select arg_max(run_id, checked_at) from ops.gate").fetchone()
-            waiting = con.execute("select ds, count(*) from ops.delivery where status <> 'applied' group by ds order by ds").fetchall()
+            waiting = con.execute("select ds, count(*) from ops.delivery where applied_at is null group by ds order by ds").fetchall()
             warnings = con.execute(
                 "select subject, rule, message from ops.gate where run_id = ? and severity = 'warning' and not passed order by subject, rule",
                 [last and last[0]],

@@ -8,7 +8,7 @@ from datetime import datetime
 from functools import cache
 
 from onedata.contracts.model import Column, Entity, Feed
-from onedata.contracts.sniff import Rows, SourceField
+from onedata.contracts.sample import Rows, SourceField
 
 LEAST = 0.6
 ISO_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
@@ -101,7 +101,7 @@ def _fitness(entity: Entity, rows: Rows, mapped: Sequence[Mapped], name: str) ->
     if rows.records is not None:
         inner = [item for item in mapped if item.field.name.startswith((f"{rows.records}[].", f"{rows.records}/"))]
         score = score * 0.9 if len(inner) > 1 else 0.0  # one lucky member is no reason to take members as rows
-    return round(min(1.0, score + (0.15 if words & set(entity.name.split("_")) else 0.0)), 3)
+    return round(0.85 * score + (0.15 if words & set(entity.name.split("_")) else 0.0), 3)
 
 
 def _tell_the_day(entity: Entity, chosen: dict[str, Mapped]) -> None:

@@ -1,13 +1,15 @@
 """A contract's YAML out of a sniffed sample and the entity that fits it: what is mapped, what is not yet, and what is needed, told in comments."""
 
-import json
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import yaml
+
 from onedata.contracts.match import EMAIL, ISO_TIME, NUMBER, Fit, Mapped
 from onedata.contracts.model import Column
-from onedata.contracts.sniff import Sniffed, SourceField
+from onedata.contracts.sample import Sniffed, SourceField
 
 DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 PACKED_DAY = re.compile(r"(?<!\d)20\d{6}(?!\d)")
@@ -93,7 +95,8 @@ def _unmapped(fit: Fit) -> list[str]:
 
 def _server(draft: Draft) -> list[str]:
     note = [f"    # {text}" for text in (path_pattern(draft.path)[1] if "{ds}" not in draft.path else "", *draft.sniffed.notes) if text]
-    options = draft.sniffed.options
+    documents = draft.fit.rows.documents
+    options = {**draft.sniffed.options, **({"documents": documents} if documents else {})}
     return [
         "servers:",
         "  - server: landing",
@@ -107,7 +110,7 @@ def _server(draft: Draft) -> list[str]:
 
 
 def _property(item: Mapped) -> str:
-    logic = f", transformLogic: {json.dumps(item.logic)}" if item.logic else ""
+    logic = f", transformLogic: {_scalar(item.logic)}" if item.logic else ""
     sure = "" if item.score >= 0.9 else "   # a guess: see whether it is so"
     return f"      - {{name: {item.column.name}, physicalName: {_scalar(item.field.name)}{logic}}}{sure}"
 
@@ -137,7 +140,7 @@ def shown(item: SourceField) -> str:
         return "   # always empty in the sample"
     few = len(values) <= min(MOST_WORDS, len(item.values) // 3)
     texts = [value if few or _harmless(value) else _shape(value) for value in values[:SHOWN]]
-    return "   # " + ", ".join(dict.fromkeys(" ".join(text.split())[:40] for text in texts))
+    return "   # " + ", ".join(dict.fromkeys(_printable(text)[:40] for text in texts))
 
 
 def _harmless(value: str) -> bool:
@@ -146,13 +149,19 @@ def _harmless(value: str) -> bool:
     return short or bool(DAY.fullmatch(value) or ISO_TIME.fullmatch(value)) or value.lower() in ("true", "false")
 
 
+def _printable(text: str) -> str:
+    return "".join(letter for letter in " ".join(text.split()) if letter.isprintable())
+
+
 def _shape(value: str) -> str:
     return "".join("9" if letter.isdigit() else ("X" if letter.isupper() else "x") if letter.isalpha() else letter for letter in value)
 
 
 def _scalar(text: str) -> str:
     """A YAML scalar, quoted where it would be read as something else."""
-    return text if PLAIN.fullmatch(text) and text.lower() not in WORDS_OF_YAML else json.dumps(text, ensure_ascii=False)
+    if PLAIN.fullmatch(text) and text.lower() not in WORDS_OF_YAML:
+        return text
+    return yaml.safe_dump(text, default_style='"', allow_unicode=True, width=math.inf).strip()
 
 
 def looks_personal(fields: Sequence[SourceField]) -> list[str]:

@@ -24,6 +24,7 @@ WIDER: Mapping[str, tuple[str, ...]] = {
 """Types that hold every value of the old one."""
 SECRECY = ("public", "sensitive", "core")
 REBUILD = "run once with --full-refresh, so that DIM and DWD are built anew from the lake"
+READ_WHOLE = "the mark that was reached is the old one's: delete the feed's rows of ops.watermark, so that the table is read whole once"
 LAND_AGAIN = "rows that landed before keep what they have; those files must be landed again to have the same"
 
 SCALARS: Mapping[str, tuple[Kind, str, str]] = {
@@ -146,7 +147,7 @@ def compare(old: Shape, new: Shape) -> tuple[Difference, ...]:
     if old["tolerance"] != new["tolerance"]:
         kind: Kind = "compatible" if new["tolerance"] > old["tolerance"] else "notable"
         found.append(Difference(kind, "quarantineTolerance", _said(old["tolerance"]), _said(new["tolerance"])))
-    found += _settings("", old["location"], new["location"], "compatible") + _settings("", old["more"], new["more"], "notable")
+    found += _location(old["location"], new["location"]) + _settings("", old["more"], new["more"], "notable")
     before, now = old["columns"], new["columns"]
     found += [_dropped(name, before[name]) for name in before if name not in now]
     found += [_added(name, now[name]) for name in now if name not in before]
@@ -191,6 +192,15 @@ def _column_differences(name: str, old: Shape, new: Shape) -> list[Difference]:
         found.append(Difference("notable", f"{where}: source", old["source"], new["source"]))
     found += _settings(f"{where}: ", old["more"], new["more"], "notable")
     return found + _rule_differences(f"{where}: ", old["rules"], new["rules"])
+
+
+def _location(old: Shape, new: Shape) -> list[Difference]:
+    """Where a feed lies may change freely, but for a database's watermark: what was read up to is told by the old one."""
+    before, now = old.get("store") or {}, new.get("store") or {}
+    marks = [Difference("breaking", "watermark", _said(before.get("watermark")), _said(now.get("watermark")), READ_WHOLE)]
+    if not before or not now or before.get("watermark") == now.get("watermark"):
+        marks = []
+    return marks + _settings("", old, new, "compatible")
 
 
 def _settings(where: str, old: Shape, new: Shape, kind: Kind) -> list[Difference]:

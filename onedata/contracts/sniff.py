@@ -3,53 +3,20 @@
 import codecs
 import csv
 import io
-import json
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import duckdb
 from lxml import etree
 
+from onedata.contracts.sample import MOST_BYTES, SAMPLE_ROWS, Rows, Sniffed, SniffError, SourceField
+from onedata.contracts.sniff_json import is_json, sniff_json, sniff_json_lines
 from onedata.sql import quote_text
 
 HEAD_BYTES = 1 << 20
-SAMPLE_ROWS = 200
-MOST_XML_BYTES = 64 << 20
 PACKED = {b"\x1f\x8b": "gzip", b"PK": "a zip archive (an Excel workbook is one)", b"\x28\xb5\x2f\xfd": "zstd"}
-NOT_IN_A_NAME = frozenset(".[]=")
-
-
-class SniffError(ValueError):
-    """The sample is not something a reader takes; the text says what to do."""
-
-
-@dataclass(frozen=True)
-class SourceField:
-    """A field by the name a contract gives it (`physicalName`), with the values of the sample that are not empty."""
-
-    name: str
-    values: Sequence[str]
-
-
-@dataclass(frozen=True)
-class Rows:
-    """One way to take rows out of the file: each document (or line), or each member of the array or repeated element `records`."""
-
-    records: str | None
-    fields: Sequence[SourceField]
-
-
-@dataclass(frozen=True)
-class Sniffed:
-    """A sample's format, reader options that differ from the defaults, ways to take rows out of it, and what a person should know."""
-
-    format: str
-    options: Mapping[str, str]
-    rows: Sequence[Rows]
-    notes: Sequence[str] = field(default_factory=tuple)
 
 
 def sniff(file: Path) -> Sniffed:
@@ -67,13 +34,17 @@ def sniff(file: Path) -> Sniffed:
         if head.startswith(magic):
             raise SniffError(f"{file.name} is {kind}; give an unpacked sample")
     encoding, text = _decoded(head)
+    if "\x00" in text:
+        raise SniffError(f"{file.name} is no text (it holds zero bytes), and nothing else that a reader takes")
     start = text.lstrip()[:1]
     if not start:
         raise SniffError(f"{file.name} is empty; give a sample with rows")
+    lines = text.splitlines()
     if start == "<":
         return _xml(file)
     if start in "{[":
-        return _json_lines(file, text)
+        one = file.suffix == ".json" and len(lines) == 1
+        return sniff_json(file, encoding) if start == "[" or one or not is_json(lines[0]) else sniff_json_lines(file, lines)
     return _csv(file, encoding, text)
 
 
@@ -84,7 +55,13 @@ def _decoded(head: bytes) -> tuple[str, str]:
     try:
         return "utf-8", codecs.getincrementaldecoder("utf-8-sig")().decode(head)
     except UnicodeDecodeError:
-        return "latin-1", head.decode("latin-1")
+        pass
+    for narrow, encoding in (("gb2312", "gb18030"), ("cp1252", "cp1252")):
+        try:
+            return encoding, codecs.getincrementaldecoder(narrow)().decode(head)
+        except UnicodeDecodeError:
+            continue
+    return "latin-1", head.decode("latin-1")
 
 
 def _csv(file: Path, encoding: str, text: str) -> Sniffed:
@@ -94,23 +71,28 @@ def _csv(file: Path, encoding: str, text: str) -> Sniffed:
         copy = Path(folder) / "sample.csv"
         copy.write_text(whole, encoding="utf-8", newline="")
         try:
-            dialect = con.execute(f"select Delimiter, Quote from sniff_csv({quote_text(str(copy))}, ignore_errors = true)").fetchone()
-        except duckdb.Error as error:
+            header, delimiter, quote, rows = _dialect(con, file, copy, whole)
+        except (duckdb.Error, csv.Error) as error:
             raise SniffError(f"{file.name} does not read as CSV: {str(error).splitlines()[0]}") from None
-        delimiter, quote = (dialect[0] or ",", dialect[1] if dialect[1] not in ("", "\x00", "(empty)") else '"') if dialect else (",", '"')
-        header = [name.strip() for name in next(csv.reader(io.StringIO(whole, newline=""), delimiter=delimiter, quotechar=quote))]
-        if len(header) == 1 and not header[0].isidentifier() and not any(letter.isalpha() for letter in header[0]):
-            raise SniffError(f"{file.name}: the first line {header[0]!r} is no header")
-        _plain_header(file, header)
-        columns = ", ".join(f"{quote_text(name)}: 'VARCHAR'" for name in header)
-        rows = con.execute(
-            f"from read_csv({quote_text(str(copy))}, auto_detect = false, header = true, columns = {{{columns}}}, delim = {quote_text(delimiter)}, "
-            f"quote = {quote_text(quote)}, escape = {quote_text(quote)}, nullstr = '', ignore_errors = true) limit {SAMPLE_ROWS}"
-        ).fetchall()
     given = {"delimiter": delimiter, "quote": quote, "encoding": encoding}
     defaults = {"delimiter": ",", "quote": '"', "encoding": "utf-8"}
-    notes = ["It is not UTF-8; latin-1 is a guess that takes every byte. Look at the accents."] if encoding == "latin-1" else []
+    notes = [f"It is not UTF-8; {encoding} is a guess. Look at the letters that are not English."] if encoding not in ("utf-8", "utf-16") else []
     return Sniffed("csv", {name: value for name, value in given.items() if value != defaults[name]}, [Rows(None, _columns(header, rows))], notes)
+
+
+def _dialect(con: duckdb.DuckDBPyConnection, file: Path, copy: Path, text: str) -> tuple[list[str], str, str, list[tuple[Any, ...]]]:
+    """Header, delimiter, quote and the first rows of `file`, whose start lies in `copy` as UTF-8."""
+    dialect = con.execute(f"select Delimiter, Quote from sniff_csv({quote_text(str(copy))}, ignore_errors = true)").fetchone()
+    delimiter, quote = dialect or ("", "")
+    delimiter, quote = delimiter or ",", quote if quote not in ("", "\x00", "(empty)") else '"'
+    header = [name.strip() for name in next(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, quotechar=quote))]
+    _plain_header(file, header)
+    columns = ", ".join(f"{quote_text(name)}: 'VARCHAR'" for name in header)
+    rows = con.execute(
+        f"from read_csv({quote_text(str(copy))}, auto_detect = false, header = true, columns = {{{columns}}}, delim = {quote_text(delimiter)}, "
+        f"quote = {quote_text(quote)}, escape = {quote_text(quote)}, nullstr = '', ignore_errors = true) limit {SAMPLE_ROWS}"
+    ).fetchall()
+    return header, delimiter, quote, rows
 
 
 def _plain_header(file: Path, header: Sequence[str]) -> None:
@@ -118,8 +100,10 @@ def _plain_header(file: Path, header: Sequence[str]) -> None:
     twice = [name for name in header if header.count(name) > 1]
     if twice:
         raise SniffError(f"{file.name}: {twice[0]!r} stands twice in the first line; every column needs a name of its own")
-    if any(not name or name.replace(".", "").replace("-", "").isdigit() for name in header):
-        raise SniffError(f"{file.name}: the first line ({', '.join(header)}) is no header; ask for a file with one")
+    if not header or any(not name or name.replace(".", "").replace("-", "").isdigit() for name in header):
+        raise SniffError(
+            f"{file.name}: the first line ({', '.join(header)}) is no header. Ask for one, or write the contract by hand, with header: false and columns"
+        )
 
 
 def _parquet(file: Path) -> Sniffed:
@@ -137,64 +121,9 @@ def _columns(names: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> list[Sour
     return [SourceField(name, [row[index].strip() for row in rows if row[index] and row[index].strip()]) for index, name in enumerate(names)]
 
 
-def _json_lines(file: Path, text: str) -> Sniffed:
-    documents = []
-    lines = text.splitlines()
-    for number, line in enumerate(lines[:SAMPLE_ROWS], 1):
-        try:
-            documents.append(json.loads(line)) if line.strip() else None
-        except ValueError:
-            if number == len(lines) > 1:  # cut off at the end of what was read
-                break
-            raise SniffError(f"{file.name}: line {number} is no JSON document. Readers take one document a line (jsonl)") from None
-    if not documents or not all(isinstance(document, dict) for document in documents):
-        raise SniffError(f"{file.name}: every line must be a JSON object, {{...}}")
-    own: dict[str, list[str]] = {}
-    arrays: dict[str, dict[str, list[str]]] = {}
-    skipped: set[str] = set()
-    for document in documents:
-        _walk(document, "", own, arrays, skipped)
-    outer = _scalars("", own)
-    inner = {path: _scalars(f"{path}[].", members) for path, members in arrays.items()}
-    notes = [f"No contract can name these fields, for . [ ] or = in them: {', '.join(sorted(skipped))}"] if skipped else []
-    return Sniffed("jsonl", {}, [Rows(None, outer), *(Rows(path, [*outer, *fields]) for path, fields in inner.items())], notes)
-
-
-def _scalars(prefix: str, found: Mapping[str, Sequence[str]]) -> list[SourceField]:
-    """The fields that hold values; what is null in one document and an object in another is none."""
-    parents = {name[:end] for name in found for end in range(len(name)) if name[end] in ".["}
-    return [SourceField(prefix + name, values) for name, values in found.items() if values or name not in parents]
-
-
-def _walk(value: Any, path: str, own: dict[str, list[str]], arrays: dict[str, dict[str, list[str]]], skipped: set[str]) -> None:
-    """Collect the values of a JSON value by the path a contract gives them; members of arrays of objects apart, by the array's path."""
-    if isinstance(value, dict):
-        for name, member in value.items():
-            if NOT_IN_A_NAME & set(name):
-                skipped.add(name)
-            else:
-                _walk(member, f"{path}.{name}" if path else name, own, arrays, skipped)
-    elif isinstance(value, list) and value and all(isinstance(item, dict) for item in value):
-        key = next((name for name in ("key", "name") if all(name in item and "value" in item for item in value)), None)
-        if key:
-            for item in value:
-                _walk({name: member for name, member in item.items() if name != key}, f"{path}[{key}={item[key]}]", own, arrays, skipped)
-        else:
-            members = arrays.setdefault(path, {})
-            for item in value:
-                _walk(item, "", members, {}, skipped)
-    elif isinstance(value, list):
-        if value and not isinstance(value[0], list):
-            _walk(value[0], f"{path}[0]", own, arrays, skipped)
-    else:
-        values = own.setdefault(path, [])
-        if value not in (None, ""):
-            values.append(json.dumps(value) if isinstance(value, bool | int | float) else str(value).strip())
-
-
 def _xml(file: Path) -> Sniffed:
-    if file.stat().st_size > MOST_XML_BYTES:
-        raise SniffError(f"{file.name} has more than {MOST_XML_BYTES >> 20} MB; give a smaller sample")
+    if file.stat().st_size > MOST_BYTES:
+        raise SniffError(f"{file.name} has more than {MOST_BYTES >> 20} MB; give a smaller sample")
     parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False, remove_comments=True, remove_pis=True)
     try:
         element = etree.parse(str(file), parser).getroot()

@@ -1,6 +1,6 @@
 """The money of an entity that is carried to the cent from file to ADS: declared once, with the entity. Pure: contract in, SQL out."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +44,7 @@ def parse_totals(content: Sequence[Mapping[str, Any]] | None, columns: Sequence[
     return tuple(totals)
 
 
-def sums_by_currency(entity: Entity, rows: str, by: Sequence[str], present: Collection[str] | None = None) -> str:
+def sums_by_currency(entity: Entity, rows: str, by: Sequence[str]) -> str:
     """SQL: `by`, measure, unit (the currency), amount; one row a total and currency that occurs.
 
     An amount that is missing or too large counts as nothing (`parse_totals` sees to it that none fails), and a currency that is none as XXX,
@@ -54,14 +54,11 @@ def sums_by_currency(entity: Entity, rows: str, by: Sequence[str], present: Coll
         entity: Whose totals; has at least one.
         rows: A relation with the entity's columns and `by`.
         by: Columns to group by.
-        present: Columns of the entity that `rows` has; all by default. The others are taken as missing.
     """
-    missing = [column for column in entity.columns if present is not None and column.name not in present]
-    given = ", ".join(["*", *(f"null::{column.sql_type} as {column.name}" for column in missing)])
     keys = "".join(f"{name}, " for name in by)
     sums = ", ".join(f"{exact(f'sum({total.amount})')} as {total.name}" for total in entity.totals)
     one_by_one = " union all ".join(f"select {keys}{quote_text(total.name)} as measure, unit, {total.name} as amount from summed" for total in entity.totals)
-    return f"with summed as (select {keys}{currency_code(CURRENCY)} as unit, {sums} from (select {given} from {rows}) group by all) {one_by_one}"
+    return f"with summed as (select {keys}{currency_code(CURRENCY)} as unit, {sums} from {rows} group by all) {one_by_one}"
 
 
 def exact(total: str) -> str:

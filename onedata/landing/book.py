@@ -10,11 +10,13 @@ import duckdb
 import pyarrow as pa
 
 from onedata.contracts.model import Feed
-from onedata.landing.control_totals import control_totals_sql, repeated_totals_sql
+from onedata.landing.control_totals import amounts_sql, control_totals_sql, repeated_totals_sql
 from onedata.landing.files import Repeat
 from onedata.landing.stage import BAD, DUPLICATE, GOOD, WRITTEN, Delivery
 from onedata.readers import FileProblem, Reading, SourceFile
+from onedata.readers.encoding import is_utf8
 from onedata.settings import Settings
+from onedata.sql import quote_text
 
 Counts = tuple[int, int, int, int]
 NOTHING: Counts = (0, 0, 0, 0)
@@ -48,15 +50,16 @@ class Landed:
 
 def prepare_bad_rows(con: duckdb.DuckDBPyConnection, delivery: Delivery, reading: Reading) -> None:
     """`landing_quarantine`: every bad row and unreadable record of the delivery, with its raw text. Reads files; call it before the transaction."""
+    totals, currency = amounts_sql(delivery.feed)
     con.execute(
         f"create or replace temp table landing_quarantine as select _file, _row, _extra ->> 'rule' as rule, _extra ->> 'reason' as reason, "
-        f"_extra ->> 'raw' as raw, (_extra ->> 'place')::bigint as place from {BAD}"
+        f"_extra ->> 'raw' as raw, (_extra ->> 'place')::bigint as place, {totals} as totals, {currency} as currency from {BAD}"
     )
     places = con.execute("select _file, list(distinct place order by place) from landing_quarantine where raw is null group by 1 order by 1").fetchall()
     by_name = {file.relative: file for file in delivery.files}
     for name, wanted in places:
         texts: list[tuple[int, str]] = []
-        for found in reading.raw_of(delivery.feed, by_name[name], wanted):
+        for found in reading.raw_of(by_name[name], wanted):
             texts.append(found)
             if len(texts) == RAW_RECORDS_AT_ONCE:
                 _fill_in(con, name, texts)
@@ -77,26 +80,30 @@ def _add_rejects(con: duckdb.DuckDBPyConnection, delivery: Delivery, rejects: st
 
     DuckDB gives a record's text with the blank lines before it, a '?' for each byte it cannot decode, and only so much of it (`MOST_SHOWN`).
     """
-    files = {str(file.path): file for file in delivery.files}
+    options, files = delivery.feed.location.options, {str(file.path): file for file in delivery.files}
+    encoding, quote = options.get("encoding", "utf-8"), options.get("quote", '"')
     names = pa.table({"file_path": pa.array(files, pa.string()), "relative": pa.array([file.relative for file in files.values()], pa.string())})
     con.register("landing_read", names)
     broken = (
         f"select s.file_path, e.line, min(e.line_byte_position) as place, max(e.csv_line) as csv_line, "
         f"bool_or(e.error_type = 'INVALID ENCODING') or strlen(max(e.csv_line)) >= {MOST_SHOWN} as in_file, "
-        f"string_agg(distinct lower(e.error_type::varchar) || ': ' || e.error_message, '; ') as reason "
+        f"case when bool_or(e.error_type = 'INVALID ENCODING') then {quote_text(f'invalid encoding: the record holds bytes that are not {encoding}')} "
+        f"else string_agg(distinct lower(e.error_type::varchar) || ': ' || e.error_message, '; ') end as reason "
         f"from {rejects} e join {rejects}_scans s using (scan_id, file_id) group by all"
     )
     con.execute(f"create or replace temp table landing_broken as select r.relative, b.* from ({broken}) b join landing_read r using (file_path)")
     con.unregister("landing_read")
     con.execute(
         "insert into landing_quarantine select relative, line, 'unreadable_record', reason, "
-        "case when not in_file then ltrim(csv_line, chr(10) || chr(13)) end, place from landing_broken"
+        "case when not in_file then ltrim(csv_line, chr(10) || chr(13)) end, place, null, null from landing_broken"
     )
     wanted = con.execute("select file_path, list((place, strlen(csv_line)) order by place) from landing_broken where in_file group by 1 order by 1").fetchall()
-    quote = delivery.feed.location.options.get("quote", '"')
     for path, places in wanted:
         for first in range(0, len(places), RAW_RECORDS_AT_ONCE):
-            _fill_in(con, files[path].relative, list(_raw_records(files[path], places[first : first + RAW_RECORDS_AT_ONCE], quote.encode())))
+            found = _raw_records(files[path], places[first : first + RAW_RECORDS_AT_ONCE], quote.encode())
+            # A file of another encoding was turned into UTF-8 with 0xFF before what it could not turn, see `readers.encoding`.
+            texts = found if is_utf8(encoding) else ((place, text.replace("\\xff\\x", "\\x")) for place, text in found)
+            _fill_in(con, files[path].relative, list(texts))
 
 
 def _raw_records(file: SourceFile, places: Sequence[tuple[int, int]], quote: bytes) -> Iterator[tuple[int, str]]:
@@ -127,11 +134,19 @@ def book(con: duckdb.DuckDBPyConnection, settings: Settings, delivery: Delivery,
     unreadable = {problem.file.number for problem in reading.problems}
     readable = [file for file in delivery.files if file.number not in unreadable]
     counts = _counts(con)
-    types = {part.file.number: dict(part.types) for part in reading.parts}
     for file in readable:
         own = counts.get(file.relative, NOTHING)
         _insert_file(
-            con, delivery.feed, delivery.arrived_at, file, delivery.batch, "landed", own, None, reading.columns.get(file.number), types.get(file.number)
+            con,
+            delivery.feed,
+            delivery.arrived_at,
+            file,
+            delivery.batch,
+            "landed",
+            own,
+            None,
+            reading.columns.get(file.number),
+            reading.column_types.get(file.number),
         )
         landed.add(file.ds, own, delivery.batch)
     for problem in reading.problems:
@@ -163,10 +178,20 @@ def _book_rows(con: duckdb.DuckDBPyConnection, delivery: Delivery, readable: Seq
     known = {"path": pa.array(names, pa.string()), "content_hash": pa.array(hashes, pa.string()), "batch_id": batches, "ds": nights}
     con.register("landing_files", pa.table(known))
     con.execute(
-        "insert into ops.quarantine select ?, ?, q._file, q._row, q.rule, q.reason, q.raw, ?, f.content_hash, ? "
+        "insert into ops.quarantine select ?, ?, q._file, q._row, q.rule, q.reason, q.raw, ?, f.content_hash, ?, q.totals, q.currency "
         "from landing_quarantine q join landing_files f on f.path = q._file",
         [feed.name, delivery.ds, delivery.batch, delivery.arrived_at],
     )
+    book_accepted(con, delivery)
+    totals = control_totals_sql(feed, f"(from {WRITTEN} union all from {BAD})", GOOD, BAD, DUPLICATE)
+    if totals:
+        con.execute(totals)
+    con.unregister("landing_files")
+
+
+def book_accepted(con: duckdb.DuckDBPyConnection, delivery: Delivery) -> None:
+    """Write the delivery of the staged rows, and what was repaired in them."""
+    feed = delivery.feed
     con.execute(
         f"insert into ops.repair select ?, ?, _file, split_part(change, ':', 1), split_part(change, ':', 2), count(*), ? from (select _file, "
         f"unnest(string_split(_repaired, ',')) as change from {GOOD} where _repaired is not null) group by all",
@@ -176,10 +201,6 @@ def _book_rows(con: duckdb.DuckDBPyConnection, delivery: Delivery, readable: Seq
         f"insert into ops.delivery select ?, ?, ?, ?, 'staged', count(*), ?, null, ? from {GOOD}",
         [delivery.batch, feed.name, feed.entity.name, delivery.ds, delivery.arrived_at, list(delivery.replaced)],
     )
-    totals = control_totals_sql(feed, f"(from {WRITTEN} union all from {BAD})", GOOD, BAD, DUPLICATE)
-    if totals:
-        con.execute(totals)
-    con.unregister("landing_files")
 
 
 def _book_unreadable(con: duckdb.DuckDBPyConnection, settings: Settings, delivery: Delivery, problem: FileProblem) -> None:
@@ -190,7 +211,7 @@ def _book_unreadable(con: duckdb.DuckDBPyConnection, settings: Settings, deliver
     shutil.copy2(file.path, copy)
     _insert_file(con, feed, delivery.arrived_at, file, None, "unreadable", (1, 0, 1, 0), problem.message, None, None)
     con.execute(
-        "insert into ops.quarantine values (?, ?, ?, 0, 'unreadable_file', ?, ?, null, ?, ?)",
+        "insert into ops.quarantine values (?, ?, ?, 0, 'unreadable_file', ?, ?, null, ?, ?, null, null)",
         [feed.name, file.ds, file.relative, problem.message, f"the file is kept at {copy}", file.content_hash, delivery.arrived_at],
     )
 

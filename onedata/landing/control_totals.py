@@ -5,7 +5,7 @@ from datetime import date
 import duckdb
 
 from onedata.contracts.model import Feed
-from onedata.contracts.totals import AMOUNT, sums_by_currency
+from onedata.contracts.totals import AMOUNT, CURRENCY, currency_code, exact, sums_by_currency
 from onedata.sql import quote_text
 
 FATES = ("received", "accepted", "quarantined", "duplicate")
@@ -32,7 +32,7 @@ def create_control_totals(con: duckdb.DuckDBPyConnection) -> None:
 def control_totals_sql(feed: Feed, received: str, accepted: str, quarantined: str, duplicate: str, files: str = "landing_files") -> str | None:
     """The INSERT of one landing's control totals; None where the feed's entity has no money.
 
-    The four are relations (names, or queries in brackets) of typed rows: the canonical columns the feed maps, and `_file`. Each is read
+    The four are relations (names, or queries in brackets) of typed rows: the columns of an ODS file. Each is read
     once. Received is given apart from the other three, so that a row lost between them shows as money that is missing. Rows that could not be
     taken apart have no amounts and belong to none. Batches of one file's rows may be written one after the other: rows add up.
 
@@ -46,9 +46,8 @@ def control_totals_sql(feed: Feed, received: str, accepted: str, quarantined: st
     """
     if not feed.entity.totals:
         return None
-    present = {item.column.name for item in feed.fields}
     fates = zip(FATES, (received, accepted, quarantined, duplicate), strict=True)
-    parts = [f"select '{fate}' as fate, * from ({sums_by_currency(feed.entity, rows, ['_file'], present)})" for fate, rows in fates]
+    parts = [f"select '{fate}' as fate, * from ({sums_by_currency(feed.entity, rows, ['_file'])})" for fate, rows in fates]
     sums = ", ".join(f"coalesce(sum(t.amount) filter (where t.fate = '{fate}'), 0)" for fate in FATES)
     return (
         f"insert into ops.control_total select {quote_text(feed.name)}, f.path, f.content_hash, f.batch_id, f.ds, t.measure, t.unit, {sums} "
@@ -70,3 +69,43 @@ def repeated_totals_sql(feed: Feed, path: str, ds: date, content_hash: str, know
         f"insert into ops.control_total select feed, {quote_text(path)}, content_hash, batch_id, date '{ds}', total_name, currency, received, 0, 0, received "
         f"from ops.control_total where feed = {quote_text(feed.name)} and content_hash = {quote_text(content_hash)} and path = {quote_text(known_as)}"
     )
+
+
+def released_totals_sql(feed: Feed, batch: str, ds: date, accepted: str, duplicate: str) -> str | None:
+    """The INSERT of what a release moves: its rows' amounts, as they are now, are accepted or duplicate; what quarantine counted for them is taken
+    back. Rows of one file add up. None where the feed's entity has no money.
+
+    Args:
+        feed: Whose rows.
+        batch: The release's delivery; ops.released knows its rows.
+        ds: Their night.
+        accepted: Relation of the rows that are good now.
+        duplicate: Relation of those that had been accepted before.
+    """
+    if not feed.entity.totals:
+        return None
+    parts = [
+        f"select '{fate}' as fate, _file, measure, unit, amount from ({sums_by_currency(feed.entity, rows, ['_file'])})"
+        for fate, rows in (("accepted", accepted), ("duplicate", duplicate))
+    ]
+    own = f"r.batch_id = {quote_text(batch)} and r.fate <> 'again'"
+    parts.append(
+        f"select 'taken back' as fate, q.path as _file, t.key as measure, q.currency as unit, t.value as amount from ops.quarantine q "
+        f"join ops.released r using (feed, path, content_hash, row, rule), unnest(map_entries(q.totals)) as u(t) where {own}"
+    )
+    accepted_now, duplicate_now, before = (f"coalesce(sum(t.amount) filter (where t.fate = '{fate}'), 0)" for fate in ("accepted", "duplicate", "taken back"))
+    files = f"(select distinct path, content_hash from ops.released r where {own})"
+    return (
+        f"insert into ops.control_total select {quote_text(feed.name)}, f.path, f.content_hash, {quote_text(batch)}, date '{ds}', t.measure, t.unit, "
+        f"{accepted_now} + {duplicate_now} - {before}, {accepted_now}, -{before}, {duplicate_now} "
+        f"from ({' union all by name '.join(parts)}) t join {files} f on f.path = t._file group by all"
+    )
+
+
+def amounts_sql(feed: Feed) -> tuple[str, str]:
+    """SQL over a bad row of its amounts by total and their currency, as quarantine keeps them to give them back."""
+    if not feed.entity.totals:
+        return f"map([]::varchar[], []::{AMOUNT}[])", "null::varchar"
+    names = ", ".join(quote_text(total.name) for total in feed.entity.totals)
+    amounts = ", ".join(exact(total.amount) for total in feed.entity.totals)
+    return f"map([{names}], [{amounts}])", currency_code(CURRENCY)

@@ -23,7 +23,7 @@ def compare_with_before(con: duckdb.DuckDBPyConnection, feed: Feed, reading: Rea
         columns = reading.columns.get(part.file.number)
         if not columns:
             continue
-        shape = Shape(columns, part.types)
+        shape = Shape(columns, reading.column_types.get(part.file.number, {}))
         if before is not None:
             found = [*_order(part.file, before, shape), *_retyped(part.file, before, shape), *_gone(feed, part.file, before, shape)]
             refused = [drift for drift in found if feed.drift.get(drift.kind) == "refuse"]

@@ -79,4 +79,9 @@ def _forgotten(con: duckdb.DuckDBPyConnection, feed: Feed, folder: Path, last: d
         else:
             file.unlink(missing_ok=True)
             con.execute("delete from ops.watermark where feed = ? and content_hash = ?", [feed.name, content_hash])
+    remembered = con.execute("select ds, content_hash from ops.watermark where feed = ?", [feed.name]).fetchall()
+    kept = {f"{ds}-{content_hash}.parquet" for ds, content_hash in remembered}
+    for file in folder.glob("*.parquet"):  # a run was killed between the file and its mark
+        if file.name not in kept:
+            file.unlink()
     return again

@@ -40,10 +40,17 @@ create table if not exists ops.repair (
 comment on table ops.repair is 'Accepted rows in which landing mended a value, by file, column and repair.';
 create table if not exists ops.quarantine (
     feed varchar not null, ds date not null, path varchar not null, row bigint not null, rule varchar not null,
-    reason varchar not null, raw varchar, batch_id varchar, content_hash varchar not null, quarantined_at timestamp not null
+    reason varchar not null, raw varchar, batch_id varchar, content_hash varchar not null, quarantined_at timestamp not null,
+    totals map(varchar, decimal(38, 4)), currency varchar
 );
 comment on table ops.quarantine is 'Every row that was not accepted, whole and raw, with file, row, rule and reason.';
 comment on column ops.quarantine.row is 'Number of the record in the file, header and broken lines not counted; of a broken line, its line.';
+comment on column ops.quarantine.totals is 'What ops.control_total counts for the row as quarantined, by total; taken back when the row is released.';
+create table if not exists ops.released (
+    batch_id varchar not null, feed varchar not null, ds date not null, path varchar not null, content_hash varchar not null, row bigint not null,
+    fate varchar not null, rule varchar not null, reason varchar not null, raw varchar, rule_now varchar, reason_now varchar, released_at timestamp not null
+);
+comment on table ops.released is 'Quarantined rows that were read again by their contract: accepted, duplicate, or again in quarantine for another reason.';
 create table if not exists ops.drift (
     feed varchar not null, ds date not null, path varchar not null, kind varchar not null, column_name varchar not null,
     message varchar not null, content_hash varchar not null

@@ -44,6 +44,7 @@ def _accept(con: duckdb.DuckDBPyConnection, batch: str) -> None:
             "update ops.delivery set status = 'replaced', applied_at = null where batch_id in (select unnest(replaces) from ops.delivery where batch_id = ?)",
             [batch],
         )
+        _settle_release(con, batch)
         for table, arrived in (("file", "arrived_at"), ("quarantine", "quarantined_at")):
             con.execute(
                 f"delete from ops.{table} t using ops.delivery d where d.batch_id = ? and len(d.replaces) > 0 and t.feed = d.feed and t.ds = d.ds "
@@ -52,6 +53,23 @@ def _accept(con: duckdb.DuckDBPyConnection, batch: str) -> None:
             )
         for table in ("repair", "control_total", "profile"):
             con.execute(f"delete from ops.{table} where batch_id in (select unnest(replaces) from ops.delivery where batch_id = ?)", [batch])
+
+
+def _settle_release(con: duckdb.DuckDBPyConnection, batch: str) -> None:
+    """Rows that a release has accepted leave quarantine, and count as accepted in their file; those that are bad still say why now."""
+    same = "q.feed = r.feed and q.path = r.path and q.content_hash = r.content_hash and q.row = r.row and q.rule = r.rule"
+    con.execute(
+        "update ops.file f set accepted = f.accepted + r.accepted, duplicate = f.duplicate + r.duplicate, "
+        "quarantined = f.quarantined - r.accepted - r.duplicate from (select feed, path, content_hash, count(*) filter (where fate = 'accepted') as accepted, "
+        "count(*) filter (where fate = 'duplicate') as duplicate from ops.released where batch_id = ? group by all) r "
+        "where f.feed = r.feed and f.path = r.path and f.content_hash = r.content_hash",
+        [batch],
+    )
+    con.execute(f"delete from ops.quarantine q using ops.released r where r.batch_id = ? and r.fate <> 'again' and {same}", [batch])
+    con.execute(
+        f"update ops.quarantine q set rule = r.rule_now, reason = r.reason_now from ops.released r where r.batch_id = ? and r.fate = 'again' and {same}",
+        [batch],
+    )
 
 
 def has_replaced(con: duckdb.DuckDBPyConnection) -> bool:

@@ -29,7 +29,7 @@ def recover(con: duckdb.DuckDBPyConnection, settings: Settings, feed: str, entit
             [feed, feed, unfinished],
         )
         con.execute("delete from ops.file where feed = ? and (batch_id in (select unnest(?::varchar[])) or batch_id is null)", [feed, unfinished])
-        for table in ("repair", "control_total", "profile"):
+        for table in ("repair", "control_total", "profile", "released"):
             con.execute(f"delete from ops.{table} where feed = ? and batch_id in (select unnest(?::varchar[]))", [feed, unfinished])
         con.execute("delete from ops.delivery where feed = ? and batch_id in (select unnest(?::varchar[]))", [feed, unfinished])
     accepted = {row[0] for row in con.execute("select batch_id from ops.delivery where feed = ? and status <> 'replaced'", [feed]).fetchall()}

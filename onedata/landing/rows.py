@@ -55,7 +55,7 @@ def _all_given(feed: Feed, fields: Sequence[Field], part: Part) -> str:
     """Every source value, mended; what was mended; and the content that stands for a row without a key."""
     columns, changes = [], []
     for item in fields:
-        value, changed = _given(item, part)
+        value, changed = _given(item, feed, part)
         columns.append(f"{value} as {GIVEN}{item.column.name}")
         changes += [(item.column.name, kind, predicate) for kind, predicate in changed]
     columns.append(f"{repaired(changes)} as _repaired")
@@ -79,14 +79,17 @@ def _as_text(name: str, part: Part) -> str:
     return f"{quote_name(name)}::varchar" if name in part.types else quote_name(name)
 
 
-def _given(item: Field, part: Part) -> tuple[str, tuple[tuple[str, str], ...]]:
+def _given(item: Field, feed: Feed, part: Part) -> tuple[str, tuple[tuple[str, str], ...]]:
     """The source's value for a column, and what was mended in it: as it is, as text, or as what transformLogic makes of it."""
     if _keeps_type(item, part):
         assert item.physical_name is not None
         return quote_name(item.physical_name), ()
     if item.logic is None:
         assert item.physical_name is not None
-        found = mended(_as_text(item.physical_name, part), item.repairs)
+        text = _as_text(item.physical_name, part)
+        if feed.location.options.get("decimal") == "," and item.column.type in ("integer", "decimal", "double"):
+            text = _with_point(text)
+        found = mended(text, item.repairs)
         return found.value, found.changed if item.column.type == "text" or item.repairs else ()
     logic = item.logic
     if item.physical_name:
@@ -97,6 +100,13 @@ def _given(item: Field, part: Part) -> tuple[str, tuple[tuple[str, str], ...]]:
         return f"try({logic})", ()
     found = mended(f"try({logic})::varchar", item.repairs)
     return found.value, found.changed[1:]
+
+
+def _with_point(text: str) -> str:
+    """A number as it is written where the comma is decimal, 1.234,50, with a point. A point in it parts thousands, else it is no number there."""
+    thousands = f"regexp_full_match({text}, '\\s*[+-]?\\d{{1,3}}(\\.\\d{{3}})+(,\\d*)?\\s*')"
+    with_point = f"replace(replace({text}, '.', ''), ',', '.')"
+    return f"(case when contains({text}, '.') and not {thousands} then {text} || ' (the comma is decimal here)' else {with_point} end)"
 
 
 def _sources(item: Field) -> list[str]:

@@ -91,6 +91,8 @@ def _write(con: duckdb.DuckDBPyConnection, settings: Settings, policy: Identifie
     if not reading.parts:
         return
     try:
+        # Taken out of a TRY to be worked out once, a cast that fails would stop the whole file (DuckDB 1.5.5).
+        con.execute("set disabled_optimizers = 'common_subexpressions'")
         _copy(con, settings, policy, delivery, reading, work)
     except duckdb.Error:
         broken = _unreadable(con, delivery.feed, reading)
@@ -100,6 +102,8 @@ def _write(con: duckdb.DuckDBPyConnection, settings: Settings, policy: Identifie
         reading.problems += broken
         reading.parts = [part for part in reading.parts if part.file.number not in unreadable]
         _write(con, settings, policy, delivery, reading, work)
+    finally:
+        con.execute("reset disabled_optimizers")
 
 
 def _unreadable(con: duckdb.DuckDBPyConnection, feed: Feed, reading: Reading) -> list[FileProblem]:

@@ -62,4 +62,6 @@ def _scan_table(con: duckdb.DuckDBPyConnection, table: str, columns: list[dict[s
     message = (
         "; ".join(found) + ". Classify the column core in its contract, or leave it out of the model." if found else "no raw identifier in any text column"
     )
-    return CheckResult("published", table, "no_raw_identifier", "error", not found, str(len(found)), message)
+    return CheckResult(
+        "published", table, "no_raw_identifier", "error", not found, str(len(found)), message, "0", "columns that hold raw identifiers or their tokens"
+    )

@@ -6,10 +6,10 @@ spread over the source file by row number, so that the same delivery has the sam
 
 import math
 from collections.abc import Sequence
-from datetime import date, timedelta
-from pathlib import Path
+from datetime import date, datetime, time, timedelta
 
 import duckdb
+import polars as pl
 
 from onedata.contracts.model import Column, Feed
 from onedata.landing.places import staged_files
@@ -22,8 +22,8 @@ BLOCKS = 5
 MOST_VALUES = 50  # of a text column whose values are listed
 REPEATED = 0.1  # and the largest share of different values it may have
 QUANTILES = {"p05": 0.05, "p25": 0.25, "p50": 0.5, "p75": 0.75, "p95": 0.95}
-NUMBERS, TIMES, TEXTS = ("integer", "decimal", "double"), ("date", "timestamp"), ("text", "boolean")
-Metric = tuple[str, str, float]
+TIMES, TEXTS = ("date", "timestamp"), ("text", "boolean")
+Metric = tuple[str, str, str, float]
 
 
 def staged_relation(settings: Settings, feed: str, batches: Sequence[str], function: str = "read_parquet") -> str:
@@ -45,19 +45,18 @@ def profile_delivery(con: duckdb.DuckDBPyConnection, settings: Settings, feed: F
     rows, first, last, nulls = _from_metadata(con, staged_relation(settings, feed.name, [batch], "parquet_metadata"))
     received = con.execute("select sum(received) from ops.file where feed = ? and batch_id = ? and status = 'landed'", [feed.name, batch]).fetchone()
     assert received is not None
-    metrics: list[Metric] = [("", "received", float(received[0] or 0)), ("", "rows", float(rows))]
+    metrics: list[Metric] = [("", "received", "", float(received[0] or 0)), ("", "rows", "", float(rows))]
+    if rows:
+        metrics += [(column.name, "null_share", "", nulls[column.name] / rows) for column in columns]
+        sample = con.execute(_sample(relation, ", ".join(column.name for column in columns), rows, first, last)).pl()
+        metrics.append(("", "sample_rows", "", float(sample.height)))
+        for column in columns:
+            metrics += _describe(sample[column.name].drop_nulls(), column, ds)
+    con.register("new_profile", pl.DataFrame(metrics, ["column_name", "metric", "bucket", "value"], orient="row"))
     with transaction(con):
-        forget_profiles(con, [batch])
-        if rows:
-            metrics += [(column.name, "null_share", nulls[column.name] / rows) for column in columns]
-            names = ", ".join(column.name for column in columns)
-            con.register("profile_sample", con.execute(_sample(relation, names, rows, first, last)).to_arrow_table())
-            described = _describe(con, columns, ds)
-            metrics += described
-            _write_shares(con, feed.name, ds, batch, columns, described)
-            con.unregister("profile_sample")
-        values = ", ".join(f"({quote_text(column)}, {quote_text(metric)}, {value!r}::double)" for column, metric, value in metrics if math.isfinite(value))
-        con.execute(f"insert into ops.profile select ?, ?, ?, c, m, '', v from (values {values}) t(c, m, v)", [feed.name, ds, batch])
+        con.execute("delete from ops.profile where feed = ? and ds = ? and batch_id = ?", [feed.name, ds, batch])
+        con.execute("insert into ops.profile by name select ? as feed, ?::date as ds, ? as batch_id, * from new_profile", [feed.name, ds, batch])
+    con.unregister("new_profile")
     return int(rows)
 
 
@@ -88,49 +87,39 @@ def _sample(relation: str, names: str, rows: int, first: int, last: int) -> str:
     return " union all ".join(f"select {names} from {relation} where _row between {start} and {start + width - 1}" for start in starts)
 
 
-def _describe(con: duckdb.DuckDBPyConnection, columns: Sequence[Column], ds: date) -> list[Metric]:
-    """The sample's size; share of different values among those present, and quantiles of public numbers and times."""
-    measured = [column for column in columns if column.classification == "public" and column.type in NUMBERS + TIMES]
-    parts = [f"count({column.name}), count(distinct {column.name})" for column in columns]
-    parts += [f"quantile_cont({_number(column, ds)}, {list(QUANTILES.values())})" for column in measured]
-    found = con.execute(f"select count(*), {', '.join(parts)} from profile_sample").fetchone()
-    assert found is not None
-    metrics: list[Metric] = [("", "sample_rows", float(found[0]))]
-    for number, column in enumerate(columns):
-        present, different = found[1 + 2 * number], found[2 + 2 * number]
-        if present:
-            metrics.append((column.name, "distinct_share", different / present))
-    for column, quantiles in zip(measured, found[1 + 2 * len(columns) :], strict=True):
-        metrics += [(column.name, name, float(value)) for name, value in zip(QUANTILES, quantiles or (), strict=False)]
-    return metrics
+def _describe(values: pl.Series, column: Column, ds: date) -> list[Metric]:
+    """What the sample says of one column: share of different values, quantiles, and shares of values or size classes."""
+    if values.is_empty():
+        return []
+    different = values.n_unique()
+    metrics: list[Metric] = [(column.name, "distinct_share", "", different / len(values))]
+    if column.classification != "public":
+        return metrics
+    if column.type in TEXTS:
+        few = different <= min(MOST_VALUES, REPEATED * len(values))
+        counts = values.cast(pl.String).value_counts().iter_rows() if few else ()
+        return metrics + [(column.name, "share", value, count / len(values)) for value, count in counts]
+    numbers = _numbers(values, column, ds)
+    finite = numbers.filter(numbers.is_finite())
+    metrics += [(column.name, name, "", float(finite.quantile(at, "linear") or 0)) for name, at in QUANTILES.items() if len(finite)]
+    return metrics + [(column.name, "share", bucket, count / len(values)) for bucket, count in _size_classes(numbers)]
 
 
-def _write_shares(con: duckdb.DuckDBPyConnection, feed: str, ds: date, batch: str, columns: Sequence[Column], described: Sequence[Metric]) -> None:
-    size = next(value for _, metric, value in described if metric == "sample_rows")
-    different = {column: value for column, metric, value in described if metric == "distinct_share"}
-    queries = []
-    for column in columns:
-        few = different.get(column.name, 1.0) <= min(REPEATED, MOST_VALUES / size)
-        if column.classification == "public" and column.name in different and (column.type not in TEXTS or few):
-            bucket = f"{column.name}::varchar" if column.type in TEXTS else _size_class(_number(column, ds))
-            queries.append(
-                f"select '{column.name}' as c, coalesce({bucket}, 'not finite') as b, count(*) / sum(count(*)) over () as v from profile_sample "
-                f"where {column.name} is not null group by b"
-            )
-    if queries:
-        con.execute(f"insert into ops.profile select ?, ?, ?, c, 'share', b, v from ({' union all '.join(queries)})", [feed, ds, batch])
-
-
-def _number(column: Column, ds: date) -> str:
-    """The column as a finite number: times as hours before the end of the night, so that nights can be compared."""
+def _numbers(values: pl.Series, column: Column, ds: date) -> pl.Series:
+    """The values as numbers: times as hours before the end of the night, so that nights can be compared."""
     if column.type in TIMES:
-        end = f"timestamp '{ds + timedelta(days=1)} 00:00:00'"
-        return f"case when isfinite({column.name}) then (epoch({end}) - epoch({column.name})) / 3600.0 end"
-    value = f"{column.name}::double"
-    return f"case when isfinite({value}) then {value} end"
+        end = datetime.combine(ds + timedelta(days=1), time())
+        return (pl.Series([end], dtype=pl.Datetime("us")) - values.cast(pl.Datetime("us"))).dt.total_microseconds() / 3.6e9
+    return values.cast(pl.Float64)
 
 
-def _size_class(value: str) -> str:
-    """The smallest number of the size class: half a power of two, as relative as the buckets of DDSketch (Masson, Rim and Lee 2019)."""
-    size = f"sign({value}) * pow(2, floor(2 * log2(abs(nullif({value}, 0)))) / 2)"
-    return f"printf('%.4g', coalesce({size}, {value}))"
+def _size_classes(numbers: pl.Series) -> list[tuple[str, int]]:
+    """Each size class with its count, named by its smallest number: half a power of two wide, relative like the buckets of DDSketch (Masson,
+    Rim and Lee 2019)."""
+    exponents = (2 * numbers.abs().log(2)).floor()
+    classes = pl.DataFrame({"sign": numbers.sign(), "exponent": exponents}).group_by("sign", "exponent").len()
+    return [(_named(sign, exponent), count) for sign, exponent, count in classes.iter_rows()]
+
+
+def _named(sign: float, exponent: float) -> str:
+    return "0" if sign == 0 else f"{sign * 2 ** (exponent / 2):.4g}" if math.isfinite(exponent) and not math.isnan(sign) else "not finite"

@@ -22,6 +22,12 @@ ARRIVED = (
     "or arrived_at > coalesce((select max(checked_at) from ops.reconciliation where layer = 'landing'), timestamp '1970-01-01')"
 )
 
+# Accepted rows by the delivery they came into the lake with: a released row came with its release, not with its file's delivery.
+ACCEPTED = (
+    "select batch_id, accepted from ops.file union all select batch_id, 1 from ops.released where fate = 'accepted' union all "
+    "select f.batch_id, -1 from ops.released r join ops.file f using (feed, path, content_hash) where r.fate = 'accepted'"
+)
+
 
 def lake_balances(con: duckdb.DuckDBPyConnection, settings: Settings, feeds: Sequence[Feed], entities: Mapping[str, Entity]) -> list[str]:
     """The queries of every balance up to ODS."""
@@ -64,7 +70,7 @@ def _deliveries(models: str) -> str:
         "select 'landing' as layer, any_value(m.model) as model, p.feed as subject, p.ds, null as path, 'rows in deliveries' as measure, 'rows' as unit, "
         f"sum(coalesce(f.accepted, 0)) as total_in, sum(b.rows) as total_out, {excluded()} as excluded from ops.pending_batch p "
         f"join ops.batch b using (batch_id) join {models} on m.feed = p.feed "
-        "left join (select batch_id, sum(accepted) as accepted from ops.file group by all) f using (batch_id) group by p.feed, p.ds"
+        f"left join (select batch_id, sum(accepted) as accepted from ({ACCEPTED}) group by all) f using (batch_id) group by p.feed, p.ds"
     )
 
 

@@ -43,6 +43,9 @@ with history as (
 night as (
     select ds, sum(value) filter (metric = 'rows') as rows, sum(value) filter (metric = 'sample_rows') as sample_rows from history group by ds
 ),
+missing as (
+    select ds, column_name, sum(value * weight) / sum(weight) as p from history where metric = 'null_share' and weight > 0 group by all
+),
 target as (select distinct ds from history where ds in (select unnest($nights::date[]))),
 """
 SCALARS = f"""
@@ -55,11 +58,12 @@ scalar as (
 compared as (
     select
         s.ds, s.column_name, s.metric, s.value, median(r.value) as middle, 6 * 1.4826 * mad(r.value) as spread, count(*) as nights,
-        any_value(night.rows) as n
+        any_value(night.rows * case s.metric when 'distinct_share' then 1 - coalesce(missing.p, 0) else 1 end) as n
     from scalar as s
     inner join target using (ds)
     inner join night using (ds)
     inner join scalar as r on s.column_name = r.column_name and s.metric = r.metric and r.ds between s.ds - {TRAILING_DAYS} and s.ds - 1
+    left join missing on s.ds = missing.ds and s.column_name = missing.column_name
     group by all having count(*) >= {FEWEST_NIGHTS}
 )
 select
@@ -117,10 +121,14 @@ usual as (
 select
     u.ds, u.column_name, 'distribution' as metric, d.d as value, u.middle, u.nights, 0.0 as low,
     -- The second term is chance: the expected divergence of a sample of n rows is about (buckets - 1) / (8 n ln 2) bits.
-    greatest(0.2 * $tolerance + 2 * sqrt(u.buckets / (8 * ln(2) * greatest(night.sample_rows, 1))), u.middle + $tolerance * u.spread) as high
+    greatest(
+        0.2 * $tolerance + 2 * sqrt(u.buckets / (8 * ln(2) * greatest(night.sample_rows * (1 - coalesce(missing.p, 0)), 1))),
+        u.middle + $tolerance * u.spread
+    ) as high
 from usual as u
 inner join distance as d on d.ds = u.ds and d.column_name = u.column_name and d.other = u.ds
 inner join night on night.ds = u.ds
+left join missing on missing.ds = u.ds and missing.column_name = u.column_name
 """
 
 

@@ -65,19 +65,20 @@ class Part:
 class Reading:
     """What a reader found in the files of one delivery.
 
-    `columns` are each file's own, by file number, for formats that name them. `rejects_table` and `problems` are complete once the parts have run; rows
+    `columns` are each file's own, by file number, for formats that name them, and `column_types` for formats that have some. `rejects_table` and `problems` are complete once the parts have run; rows
     of a file with a problem must not land.
     """
 
     parts: list[Part] = field(default_factory=list)
     problems: list[FileProblem] = field(default_factory=list)
     columns: dict[int, tuple[str, ...]] = field(default_factory=dict)
+    column_types: dict[int, dict[str, str]] = field(default_factory=dict)
     drifts: list[Drift] = field(default_factory=list)
     rejects_table: str | None = None
 
-    def raw_of(self, feed: Feed, file: SourceFile, places: Sequence[int]) -> Iterator[tuple[int, str]]:
+    def raw_of(self, file: SourceFile, places: Sequence[int]) -> Iterator[tuple[int, str]]:
         """The raw text of the records at `places` (ascending), read from the file once more: only bad rows pay for it."""
-        raise NotImplementedError(f"the reader of {feed.location.format} gives every raw record at once")
+        raise NotImplementedError(f"{file.relative}: this reader gives every raw record of {len(places)} at once")
 
 
 def escape_glob(path: str) -> str:

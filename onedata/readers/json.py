@@ -17,7 +17,8 @@ _BOM = b"\xef\xbb\xbf"
 _TOKEN = re.compile(rb'"[^"\\\r\n]*(?:\\[^\r\n][^"\\\r\n]*)*"|["{}\[\]]')
 _STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
 _BLANK = re.compile(rb"[ \t\r\n]*")
-_PLAIN = re.compile(rb"[^\s,:{}\[\]\"]*")
+_PLAIN = re.compile(rb"[^ \t\r\n,:{}\[\]\"]*")
+_SEPARATOR = re.compile(rb"[ \t\r\n]*,[ \t\r\n]*(?=[{\[])")
 _BREAKS = bytes.maketrans(b"\r\n", b"  ")
 _BROKEN_STRING = bytes.maketrans(b"\r\n", b"\x02\x02")
 Sink = Callable[[bytes], object]
@@ -33,8 +34,8 @@ def to_lines(source: Path, target: Path, documents: str | None) -> None:
     Args:
         source: The file.
         target: The JSON lines to write.
-        documents: Where the documents are, as names with dots and `[]` for each member of an array: `orders`, `data.orders.edges[].node`.
-            None: at the top. An array there is its members, anything else one document.
+        documents: Where the documents are, as names with dots and `[]` for each member of an array: `orders`, `data.orders.edges[].node`;
+            `orders|order` takes either. None: at the top. An array there is its members, anything else one document.
 
     Raises:
         NotDocuments: the file breaks off, or there is nothing at `documents`.
@@ -73,7 +74,8 @@ class _Cutter:
             self.found = True
             if first == b"[":
                 for _ in self._items(b"]"):
-                    self._document()
+                    if not self._row_of_documents():
+                        self._document()
             else:
                 self._document()
         elif steps[0] == "[]" and first == b"[":
@@ -84,7 +86,7 @@ class _Cutter:
             for _ in self._items(b"}"):
                 name = self._name()
                 self.seen |= {name: None} if len(self.seen) < MAX_NAMED else {}
-                if name == steps[0]:
+                if name in steps[0].split("|"):
                     self.documents(steps[1:])
                 else:
                     self._value(None)
@@ -140,6 +142,31 @@ class _Cutter:
     def _document(self) -> None:
         self._value(lambda part: self._write(part.translate(_BREAKS)))
         self._write(b"\n")
+
+    def _row_of_documents(self) -> bool:
+        """The whole documents that follow one another from here within the block, in one pass; False where there is none."""
+        self.peek()
+        start, end, depth, found = self._at, self._at, 0, []
+        for match in _TOKEN.finditer(self._buffer, start):
+            token = self._buffer[match.start()]
+            if token == 0x22:
+                if match.end() == match.start() + 1:
+                    break
+                continue
+            if depth == 0 and (match.start() != start or token in b"}]"):
+                break
+            depth += 1 if token in b"{[" else -1
+            if depth == 0:
+                end = match.end()
+                found.append(self._buffer[start:end])
+                separator = _SEPARATOR.match(self._buffer, end)
+                if not separator:
+                    break
+                start = separator.end()
+        self._at = end
+        if found:
+            self._write(b"\n".join(part.translate(_BREAKS) for part in found) + b"\n")
+        return bool(found)
 
     def _value(self, sink: Sink | None) -> None:
         """Consume the value that stands here; its bytes go to `sink`."""

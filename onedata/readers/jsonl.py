@@ -20,7 +20,7 @@ SAMPLE_DOCUMENTS = 100_000
 class JsonLines(Reading):
     """A reading whose broken lines are fetched from the file by their number."""
 
-    def raw_of(self, feed: Feed, file: SourceFile, places: Sequence[int]) -> Iterator[tuple[int, str]]:
+    def raw_of(self, file: SourceFile, places: Sequence[int]) -> Iterator[tuple[int, str]]:
         """See `Reading.raw_of`; bytes that are not UTF-8 are shown as \\x.., so that they can be turned back."""
         wanted, number = set(places), 0
         with file.path.open("rb") as stream:
@@ -88,7 +88,18 @@ def _scan(file: SourceFile) -> str:
     return f"read_ndjson_objects({file_literal(file.path)}, ignore_errors=true, maximum_object_size={MAX_DOCUMENT_BYTES})"
 
 
-def _part(feed: Feed, file: SourceFile, added: Sequence[str]) -> Part:
+def documents_part(feed: Feed, file: SourceFile, documents: str) -> Part:
+    """Documents kept by their row's number, each of one row, read again.
+
+    Args:
+        feed: Whose documents.
+        file: The file they came in.
+        documents: SQL that yields `json` and `row`.
+    """
+    return _part(feed, file, [], f"select json as _json, row as _document from ({documents})", "_document")
+
+
+def _part(feed: Feed, file: SourceFile, added: Sequence[str], documents: str = "", row: str = "row_number() over ()") -> Part:
     tree = Tree()
     inner = [name for name in feed.source_fields if feed.records and name.startswith(_prefix(feed))]
     outer = [name for name in feed.source_fields if name not in inner]
@@ -99,22 +110,23 @@ def _part(feed: Feed, file: SourceFile, added: Sequence[str]) -> Part:
         members.want(member_steps(name[len(_prefix(feed)) :]))
     if feed.records:
         tree.put_list(member_steps(feed.records), members)
-    documents = f"select json as _json, row_number() over () as _document, {tree.taken_from('json')} as _v from {_scan(file)}"
+    numbered = documents or f"select json as _json, row_number() over () as _document from {_scan(file)}"
+    taken = f"select *, {tree.taken_from('_json')} as _v from ({numbered})"
     fields = "".join(f", {tree.value('_v', member_steps(name))} as {quote_name(name)}" for name in outer)
     broken = "case when _json is null then 'the line is not valid JSON' end"
     if not feed.records:
-        query = f"select _json, _document, _document as _row{fields} from ({documents})"
+        query = f"select _json, _document, _document as _row{fields} from ({taken})"
         return Part(file, query, "_json::varchar", "_document", broken, _extra(added, "_json"))
     fields += "".join(f", {members.value('_w', member_steps(name[len(_prefix(feed)) :]))} as {quote_name(name)}" for name in inner)
     array = tree.list_at("_v", member_steps(feed.records))
     # A broken line has no members: it stays one row, so that it is counted and kept.
     exploded = (
         f"select *, unnest(case when _json is null then [null] else {array} end) as _w, "
-        f"unnest(case when _json is null then [0] else range(len({array})) end) as _member from ({documents})"
+        f"unnest(case when _json is null then [0] else range(len({array})) end) as _member from ({taken})"
     )
     member = f"json_extract(_json, {quote_text(json_path(feed.records))} || '[' || _member || ']')"
     raw = f"case when _json is not null then json_merge_patch(_json, {nested_object(feed.records, f'json_array({member})')})::varchar end"
-    query = f"select _json, _document, _member, row_number() over () as _row{fields} from ({exploded})"
+    query = f"select _json, _document, _member, {row} as _row{fields} from ({exploded})"
     own = [name for name in added if not name.startswith(_prefix(feed))]
     of_member = [name for name in added if name not in own]
     return Part(file, query, raw, "_document", broken, _extra(own, "_json", of_member, member, len(_prefix(feed))))

@@ -30,6 +30,7 @@ def read_parquet(con: duckdb.DuckDBPyConnection, feed: Feed, files: Sequence[Sou
             reading.problems.append(FileProblem(file, refusal))
         else:
             reading.columns[file.number] = tuple(found)
+            reading.column_types[file.number] = found
             reading.parts.append(_part(feed, file, found))
     return reading
 

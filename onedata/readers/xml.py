@@ -5,7 +5,7 @@ libxml2 parses (`xml_stream`), a stylesheet made of the contract's paths takes t
 """
 
 import copy
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import duckdb
 import pyarrow as pa
@@ -14,7 +14,7 @@ from lxml import etree
 
 from onedata.contracts.model import Feed
 from onedata.readers.base import FileProblem, Part, Reading, SourceFile
-from onedata.readers.xml_paths import FIELD_END, PRESENT, columns, members_xpath, record_tags, stylesheet, xpath
+from onedata.readers.xml_paths import FIELD_END, FLOOD, PRESENT, columns, members_xpath, record_tags, stylesheet, xpath
 from onedata.readers.xml_stream import Unreadable, record_batches, records_as_sent
 from onedata.sql import quote_name
 
@@ -22,9 +22,13 @@ from onedata.sql import quote_name
 class XmlRecords(Reading):
     """A reading whose bad records are fetched from the file by the number of their row."""
 
-    def raw_of(self, feed: Feed, file: SourceFile, places: Sequence[int]) -> Iterator[tuple[int, str]]:
+    def __init__(self, feed: Feed) -> None:
+        super().__init__()
+        self._feed = feed
+
+    def raw_of(self, file: SourceFile, places: Sequence[int]) -> Iterator[tuple[int, str]]:
         """See `Reading.raw_of`."""
-        return raw_records(feed, file, places)
+        return raw_records(self._feed, file, places)
 
 
 def read_xml(con: duckdb.DuckDBPyConnection, feed: Feed, files: Sequence[SourceFile]) -> Reading:
@@ -38,12 +42,22 @@ def read_xml(con: duckdb.DuckDBPyConnection, feed: Feed, files: Sequence[SourceF
     schema = pa.schema([("_row", pa.int64()), *((name, pa.string()) for name in columns(feed))])
     stylesheet(feed, "any namespace")  # a mistake in a path is told now, not while the query runs
     fields = ", ".join(quote_name(name) for name in feed.source_fields)
-    reading = XmlRecords()
+    reading = XmlRecords(feed)
     for file in files:
         table = f"xml_rows_{file.number}"
         con.register(table, pa.RecordBatchReader.from_batches(schema, _rows(feed, file, schema, reading.problems)))
         reading.parts.append(Part(file, f"select _row, {fields} from {table}"))
     return reading
+
+
+def records_part(con: duckdb.DuckDBPyConnection, feed: Feed, file: SourceFile, records: Iterable[str]) -> Part:
+    """Raw records of `raw_records`, read again: they are written to the file's path first, one after the other."""
+    file.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with file.path.open("w", encoding="utf-8") as stream:
+        stream.write("<Records>")
+        stream.writelines(records)
+        stream.write("</Records>")
+    return read_xml(con, feed, [file]).parts[0]
 
 
 def raw_records(feed: Feed, file: SourceFile, rows: Sequence[int]) -> Iterator[tuple[int, str]]:
@@ -88,11 +102,13 @@ def _rows(feed: Feed, file: SourceFile, schema: pa.Schema, problems: list[FilePr
         for batch in record_batches(file.path, record_tags(feed)):
             fields = _split(bytes(sheets[batch.one_namespace](batch.root)), len(schema) - 1)
             count = len(fields[0])
-            yield pa.RecordBatch.from_arrays([pa.array(range(number + 1, number + count + 1), pa.int64()), *fields], schema=schema)
+            yield pa.RecordBatch.from_arrays([pa.arange(number + 1, number + count + 1), *fields], schema=schema)
             number += count
     except etree.XMLSyntaxError as error:
         problems.append(FileProblem(file, f"the file is not well-formed XML (truncated?): {error}. Ask for it again."))
-    except etree.XSLTApplyError:
+    except etree.XSLTApplyError as error:
+        if str(error) != FLOOD:
+            raise
         problems.append(FileProblem(file, "the file is refused: a record says so much that its rows, which each repeat it, would flood the lake."))
     except Unreadable as error:
         problems.append(FileProblem(file, f"the file is refused: {error}"))

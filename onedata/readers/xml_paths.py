@@ -15,6 +15,7 @@ from onedata.contracts.model import ContractError, Feed
 
 ANY_NAMESPACE = "urn:onedata:any-namespace"
 FIELD_END, PRESENT = "\x1f", "\x1d"
+FLOOD = "flood"
 MAX_ROWS_BYTES = 64 << 20
 Names = Literal["one namespace", "any namespace"]
 
@@ -33,8 +34,15 @@ _TURN = f"""<xsl:stylesheet {_XSLT} xmlns:str="http://exslt.org/strings">
 
 
 def record_tags(feed: Feed) -> tuple[str, ...]:
-    """The local names of the elements that are records: `recordTag`, several parted by `|`."""
-    return tuple(feed.location.options["recordTag"].split("|"))
+    """The local names of the elements that are records: `recordTag`, several parted by `|`.
+
+    Raises:
+        ContractError: it is something else.
+    """
+    tag = feed.location.options["recordTag"]
+    if not re.fullmatch(rf"{_NAME}(\|{_NAME})*", tag):
+        raise ContractError(f"{feed.contract.name}: recordTag {tag!r} is not understood. Write the local name of the records without a prefix; several as A|B.")
+    return tuple(tag.split("|"))
 
 
 def columns(feed: Feed) -> tuple[str, ...]:
@@ -59,7 +67,7 @@ def stylesheet(feed: Feed, names: Names) -> etree.XSLT:
         # What a record says once stands in each of its rows: a small file must not become a flood.
         body = (
             f'<xsl:variable name="members" select={quoteattr(members_xpath(feed, names))}/><xsl:variable name="own">{own}</xsl:variable>'
-            f'<xsl:if test="string-length($own) * count($members) &gt; {MAX_ROWS_BYTES}"><xsl:message terminate="yes">flood</xsl:message></xsl:if>'
+            f'<xsl:if test="string-length($own) * count($members) &gt; {MAX_ROWS_BYTES}"><xsl:message terminate="yes">{FLOOD}</xsl:message></xsl:if>'
             f'<xsl:for-each select="$members"><xsl:value-of select="$own"/>{inside}</xsl:for-each>'
         )
     else:

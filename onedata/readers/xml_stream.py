@@ -7,7 +7,6 @@ document type, UTF-16), libxml2's push parser reads the document as it is. Nothi
 depth, text and amplification hold.
 """
 
-import codecs
 import copy
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -33,7 +32,7 @@ _OPTIONS = {
     "remove_pis": True,
 }
 # Encodings in which the ASCII characters of markup are single bytes and never parts of others.
-_CUT_ENCODINGS = r"utf-?8|(us-)?ascii|iso-8859-\d+|windows-125\d"
+_CUT_ENCODINGS = re.compile(r"utf-?8|(us-)?ascii|iso-8859-\d+|windows-125\d", re.IGNORECASE)
 
 
 class Unreadable(Exception):
@@ -42,7 +41,7 @@ class Unreadable(Exception):
 
 @dataclass(frozen=True)
 class Batch:
-    """Records in the file's order, below `root` and below nothing but what they have in common; whether all elements are in `ANY_NAMESPACE`."""
+    """Some records of a file, in its order, somewhere below `root`; whether all elements are in `ANY_NAMESPACE`."""
 
     root: etree._Element
     one_namespace: bool
@@ -60,7 +59,7 @@ def record_batches(path: Path, tags: Sequence[str]) -> Iterator[Batch]:
         rest = stream.read(BLOCK_BYTES)
         head = b""
         if frame := _frame(rest, tags):
-            head, rest = rest[: frame.head], rest[frame.head :]
+            head, rest = rest[: frame.head], _more(stream, rest[frame.head :], frame)
             while piece := _whole_records(rest, frame):
                 parser = etree.XMLParser(encoding=frame.encoding, **_OPTIONS)
                 try:
@@ -149,16 +148,14 @@ def _frame(start: bytes, tags: Sequence[str]) -> _Frame | None:
             else:
                 above.pop()
         # Does the head end where content may go on, and is this what is open there?
-        etree.fromstring(head + b"".join(f"</{_as_written(element)}>".encode() for element in reversed(above)), etree.XMLParser(**_OPTIONS))
+        ends = b"".join(f"</{_as_written(element)}>".encode() for element in reversed(above))
+        document = etree.fromstring(head + ends, etree.XMLParser(**_OPTIONS)).getroottree().docinfo
     except etree.XMLSyntaxError:
         return None
     if not above:
         return None
-    document = above[0].getroottree().docinfo
     encoding = document.encoding or "UTF-8"
-    # A byte order mark wins over what is declared.
-    known = "utf-?8" if start.startswith(codecs.BOM_UTF8) else _CUT_ENCODINGS
-    if document.doctype or not re.fullmatch(known, encoding, re.IGNORECASE):
+    if document.doctype or not _CUT_ENCODINGS.fullmatch(encoding):
         return None
     prefixes = "".join(f' xmlns:{prefix}="{ANY_NAMESPACE}"' for prefix in above[-1].nsmap if prefix)
     record_end = re.compile(rb"""</(?:[^\s<>/:!?="']+:)?(?:%b)\s*>""" % names)
@@ -180,14 +177,13 @@ def _whole_records(data: bytes, frame: _Frame) -> bytes:
 
 
 def _more(stream: BinaryIO, rest: bytes, frame: _Frame) -> bytes:
-    """`rest` and at least another block, until a record ends in it; no more than a record may take."""
-    parts, size = [rest], len(rest)
-    for block in _blocks(stream):
+    """`rest` and as many blocks as it takes until a record ends in it; no more than a record may take."""
+    parts, size, tail = [rest], len(rest), rest
+    while not frame.record_end.search(tail) and size <= MAX_RECORD_BYTES and (block := stream.read(BLOCK_BYTES)):
+        # A closing tag may lie across two blocks.
+        tail = tail[-_PROBE_BYTES:] + block
         parts.append(block)
         size += len(block)
-        # A closing tag may lie across two blocks.
-        if frame.record_end.search(parts[-2][-_PROBE_BYTES:] + block) or size > MAX_RECORD_BYTES:
-            break
     return b"".join(parts)
 
 

@@ -120,7 +120,7 @@ def _check_member(info: zipfile.ZipInfo, seen: set[str]) -> None:
     """Refuse an archive for what it says of one member."""
     name = info.filename
     parts = PurePosixPath(name.replace("\\", "/")).parts
-    if name.startswith(("/", "\\")) or ".." in parts or ":" in parts[0]:
+    if name.startswith(("/", "\\")) or ".." in parts or any(":" in part for part in parts[:1]):
         raise Unreadable(f"member {_printable(name)!r} leads out of the archive; no honest sender packs that. Nothing of it was read.")
     if info.flag_bits & 0x1:
         raise Unreadable(f"member {_printable(name)!r} is encrypted. Ask for it without a password.")

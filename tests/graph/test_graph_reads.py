@@ -52,6 +52,15 @@ def test_one_id_waits_for_all_of_dim_and_dwd(graph: dg.Definitions) -> None:
     assert layers <= nodes.get(dg.AssetKey(["oneid", "oneid_map"])).parent_keys
 
 
+def test_a_feeds_asset_says_what_its_contract_says(graph: dg.Definitions, retailer: Retailer) -> None:
+    feed = next(feed for feed in retailer.feeds if feed.name == "shop_orders")
+    metadata = graph.resolve_asset_graph().get(dg.AssetKey(["landing", "shop_orders"])).metadata
+    assert (metadata["purpose"], metadata["owner"], metadata["kept for"], metadata["comes"]) == (feed.purpose, "online-shop", "7 years", "every night")
+    columns = {column.name: column.tags for column in metadata["dagster/column_schema"].columns}
+    assert columns["email"] == {"classification": "core", "identifier": "email"}
+    assert columns["currency"] == {"classification": "public"}
+
+
 def test_every_feed_is_an_asset_that_its_entity_reads(graph: dg.Definitions, retailer: Retailer) -> None:
     nodes = graph.resolve_asset_graph()
     unread = [

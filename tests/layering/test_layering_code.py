@@ -17,6 +17,7 @@ ORDER = {
     "sql": 0,
     "simulate": 0,
     "contracts": 1,
+    "sources": 2,
     "readers": 2,
     "landing": 3,
     "quality": 4,

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import duckdb
+import openpyxl
 import pytest
 import yaml
 from small_retailer import ANSWERS, HEADER, canonical, contract, custom, identifier_policy, settings_in, write_contracts
 
 from onedata.contracts import ContractError, load_feeds
 from onedata.contracts.match import adapted, fit
+from onedata.contracts.sample import Rows, SniffError, SourceField
 from onedata.contracts.scaffold import path_pattern, shown
-from onedata.contracts.sniff import Rows, SniffError, SourceField, sniff
+from onedata.contracts.sniff import sniff
 from onedata.feed_check import Checked, CheckMisuse, check_file, feeds_for
 from onedata.feed_new import Scaffold, ScaffoldError, scaffold
 from onedata.retailer import Retailer
@@ -65,7 +68,8 @@ def test_a_scaffold_of_a_csv_loads_and_lands_its_sample(tmp_path: Path) -> None:
     [
         pytest.param(REVIEWS.replace(",", ";"), {"delimiter": ";"}, id="semicolons"),
         pytest.param(REVIEWS.replace(",", "\t"), {"delimiter": "\t"}, id="tabs"),
-        pytest.param(REVIEWS.replace("fine", "Grüße").encode("latin-1"), {"encoding": "latin-1"}, id="latin-1"),
+        pytest.param(REVIEWS.replace("fine", "Grüße").encode("cp1252"), {"encoding": "cp1252"}, id="Windows"),
+        pytest.param(REVIEWS.replace("fine", "很好").encode("gb18030"), {"encoding": "gb18030"}, id="Chinese"),
         pytest.param(REVIEWS.encode("utf-16"), {"encoding": "utf-16"}, id="utf-16"),
         pytest.param("\ufeff" + REVIEWS, {}, id="byte order mark"),
         pytest.param(REVIEWS.replace("fine", '"a, ""b""\nc"'), {}, id="quoted lines"),
@@ -114,6 +118,42 @@ def test_nested_documents_are_read_by_path_and_lines_by_their_array(tmp_path: Pa
     assert (found["quantity"], found["customer_id"], found["channel"]) == ("lines[].quantity", "customer.id", "attributes[name=channel].value")
     assert "customer" not in {item.name for item in result.fit.rows.fields}
     assert checked(tmp_path, file).landed.accepted == 4
+
+
+@pytest.mark.parametrize(
+    ("content", "documents"),
+    [
+        pytest.param([{"response_id": "r1", "order_id": "o1"}, {"response_id": "r2", "order_id": "o2"}], None, id="array"),
+        pytest.param({"reviews": [{"response_id": "r1", "order_id": "o1"}, {"response_id": "r2", "order_id": "o2"}]}, "reviews", id="in an object"),
+        pytest.param(
+            {"data": {"reviews": {"edges": [{"node": {"response_id": "r1", "order_id": "o1"}}, {"node": {"response_id": "r2", "order_id": "o2"}}]}}},
+            "data.reviews.edges[].node",
+            id="GraphQL",
+        ),
+    ],
+)
+def test_documents_of_a_json_file_are_found_where_they_are(tmp_path: Path, content: object, documents: str | None) -> None:
+    file = sample(tmp_path, json.dumps(content, indent=1), "reviews_2026-01-05.json")
+    result = made(tmp_path, file)
+    assert (result.fit.entity.name, result.fit.rows.documents) == ("survey_response", documents)
+    assert checked(tmp_path, file).landed.accepted == 2
+
+
+def test_a_packed_sample_is_opened_and_lands_packed(tmp_path: Path) -> None:
+    file = sample(tmp_path, gzip.compress(REVIEWS.encode()), "reviews_2026-01-05.csv.gz")
+    assert made(tmp_path, file).path == "app/reviews_{ds}.csv.gz"
+    assert checked(tmp_path, file).landed.accepted == 2
+
+
+def test_a_workbook_is_read_by_its_first_sheet(tmp_path: Path) -> None:
+    file = sample(tmp_path, b"", "reviews_2026-01-05.xlsx")
+    book = openpyxl.Workbook()
+    for row in (["response_id", "order_id", "satisfaction"], ["r1", "o1", 5]):
+        book.active.append(row)
+    book.save(file)
+    made(tmp_path, file)
+    outcome = checked(tmp_path, file)
+    assert (outcome.feed.location.format, outcome.landed.accepted) == ("xlsx", 1)
 
 
 def test_xml_is_read_by_its_repeated_element(tmp_path: Path) -> None:
@@ -177,16 +217,20 @@ def test_a_wrong_name_or_entity_is_told(tmp_path: Path, name: str, entity: str |
         ("", "is empty"),
         (b"PK\x03\x04", "a zip archive"),
         (b"\x1f\x8b\x08", "is gzip; give an unpacked sample"),
+        ("a,\x00,c\n1,2,3\n", "is no text (it holds zero bytes)"),
         ("a,b,a\n1,2,3\n", "'a' stands twice in the first line"),
         ("1,2026,3\n1,2,3\n", "is no header"),
-        ('{\n"a": 1}', "one document a line"),
+        ('{"a": 1}\n{"a": \n{"a": 1}\n', "line 2 is no JSON document, as line 1 is"),
+        ('{\n"a": 1', "is no JSON"),
         ("[1, 2]\n", "must be a JSON object"),
+        ("[" * 100_000, "is no JSON"),
         ("<a><b></a>", "is not well-formed XML"),
     ],
 )
 def test_a_sample_that_no_reader_takes_is_told_what_it_is(tmp_path: Path, content: str | bytes, message: str) -> None:
-    with pytest.raises(SniffError, match=message):
+    with pytest.raises(SniffError) as caught:
         sniff(sample(tmp_path, content))
+    assert message in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -213,6 +257,7 @@ def test_the_day_in_a_path_becomes_ds(relative: str, pattern: str) -> None:
         (["2026-01-05"], "2026-01-05"),
         (["paid"] * 5 + ["open"], "paid, open"),
         (["multi\nline"], "xxxxx xxxx"),
+        (["\x00\x1b[31m"], "[99x"),
         ([], "always empty in the sample"),
     ],
 )
@@ -240,6 +285,12 @@ def test_values_tell_whether_a_field_fits_and_how_it_is_turned(column: str, valu
 def test_a_name_alone_does_not_fill_a_column_of_another_type() -> None:
     rows = Rows(None, [SourceField("response_id", ["r1"]), SourceField("satisfaction", ["very"])])
     assert [item.column.name for item in fit(canonical()["survey_response"], rows, {}, "x").mapped] == ["response_id"]
+
+
+def test_a_required_day_without_a_field_is_told_by_the_rows_time() -> None:
+    rows = Rows(None, [SourceField("order_id", ["o1"]), SourceField("ordered_at", ["2026-01-05T10:00:00Z"])])
+    found = {item.column.name: (item.field.name, item.logic) for item in fit(canonical()["sales_order"], rows, {}, "x").mapped}
+    assert found["business_date"] == ("ordered_at", "left({value}, 10)")
 
 
 @pytest.fixture
@@ -327,6 +378,22 @@ def test_a_name_that_fits_two_contracts_asks_which(tmp_path: Path) -> None:
     with pytest.raises(CheckMisuse, match="may be of one or two; give --feed NAME"):
         feeds_for(world, tmp_path / "2026-01-05.csv", None)
     assert [feed.name for feed in feeds_for(world, tmp_path / "b" / "2026-01-05.csv", None)] == ["two"]
+
+
+def test_a_file_of_an_object_store_is_checked_like_one_of_a_folder(tmp_path: Path) -> None:
+    content = contract()
+    server = {name: value for name, value in content["servers"][0].items() if name != "path"}
+    content["servers"] = [server | {"type": "s3", "location": "s3://bucket/desk/survey/{ds}.csv"}]
+    write_contracts(settings_in(tmp_path).contracts, content)
+    outcome = checked(tmp_path, delivered(tmp_path, GOOD))
+    assert (outcome.read_as, outcome.landed.accepted) == ("desk/survey/2026-01-05.csv", 1)
+
+
+def test_a_feed_of_a_database_has_no_files_to_check(tmp_path: Path) -> None:
+    server = {"server": "erp", "type": "postgres", "host": "h", "port": 5432, "database": "d", "schema": "public"}
+    write_contracts(settings_in(tmp_path).contracts, contract() | {"servers": [server]})
+    with pytest.raises(CheckMisuse, match=r"survey is read from the database postgres://h:5432/d/public.survey, not from files"):
+        checked(tmp_path, delivered(tmp_path, GOOD), "survey")
 
 
 def test_a_file_that_is_not_there_is_told(survey: Path) -> None:

@@ -198,6 +198,16 @@ def test_going_back_over_a_major_version_is_refused_and_told_to_be_a_new_one(tmp
     assert "Give it version 3.0.0: rows of the newer version have landed" in back.message
 
 
+def test_another_watermark_of_a_database_is_breaking(tmp_path: Path) -> None:
+    server = {"server": "erp", "type": "postgres", "host": "h", "port": 5432, "database": "d", "schema": "public"}
+    old, new = (contract(watermark=name) | {"servers": [server]} for name in ("changed_at", "id"))
+    change = changed(tmp_path, old, new)
+    assert change.refused
+    assert "breaking: watermark: changed_at -> id (the mark that was reached is the old one's: delete" in change.message
+    moved = contract(watermark="changed_at") | {"servers": [server | {"host": "other"}]}
+    assert {item.kind for item in changed(tmp_path, old, moved).differences} == {"compatible"}
+
+
 def test_whatever_else_a_contract_says_is_notable_when_it_changes(tmp_path: Path) -> None:
     shape = shape_of(feed_of(tmp_path, contract()))
     assert [str(item) for item in compare(shape | {"more": {"onDrift": "keep"}}, shape | {"more": {"onDrift": "refuse"}})] == [

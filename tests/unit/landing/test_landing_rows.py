@@ -92,6 +92,17 @@ def test_a_transformation_that_fails_on_a_row_leaves_the_value_missing(retail: R
     assert survey.quarantine("row, rule") == [(2, "order_id_required")]
 
 
+def test_a_cast_that_two_transformations_share_fails_on_its_row_only(retail: Retail) -> None:
+    properties = [
+        ANSWERS[0],
+        {"name": "order_id", "physicalName": "order", "transformLogic": "({value}::integer)::varchar"},
+        {"name": "satisfaction", "transformLogic": "{order}::integer + 1"},
+    ]
+    survey = retail(contract(properties=properties, quarantineTolerance=0.5))
+    survey.csv("A1,1,,,", "A2,none,,,")
+    assert survey.take().counts == (2, 1, 1, 0)
+
+
 @pytest.mark.parametrize(("tolerance", "closed"), [(0.25, []), (0.24, ["quarantine_tolerance"]), (0, ["quarantine_tolerance"]), (1, [])])
 def test_the_tolerance_holds_at_its_share_and_closes_above_it(retail: Retail, tolerance: float, closed: list[str]) -> None:
     survey = retail(contract(quarantineTolerance=tolerance))

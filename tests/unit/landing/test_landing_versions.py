@@ -48,6 +48,7 @@ def test_a_refused_change_closes_the_gate_with_the_difference_and_lands_nothing(
     assert list(taken.closed) == ["contract_version"]
     assert "breaking: column answered_at: from answered -> dropped" in taken.closed["contract_version"]
     assert taken.landed.files == 0
+    assert [result.rule for result in taken.results] == ["contract_version"]  # nothing else can be said of files that were not looked at
     assert [path for path, *_ in landed.files()] == [f"survey/{NIGHT}.csv"]
     assert contracts(landed) == [("1.0.0",)]
 

@@ -10,11 +10,14 @@ from pathlib import Path
 import duckdb
 import pytest
 from small_retailer import NIGHT, settings_in
+from typer.testing import CliRunner
 
+from onedata.cli import app
 from onedata.landing import create_ledger
 from onedata.quality import CheckResult, record
 from onedata.quality.data_docs import build_data_docs, docs_folder
 from onedata.settings import Settings
+from onedata.warehouse import open_warehouse
 
 SECRET = "order_id=77, email=ann@mail.cn"
 FAILED = CheckResult("dwd", "dwd_order", "total_adds_up", "error", False, "3", f"3 rows break it, first: {SECRET}", "0", "the total is <net> & tax, ^[A-Z]+$")
@@ -123,3 +126,20 @@ def test_all_pages_can_be_written_again(con: duckdb.DuckDBPyConnection, settings
     record(con, "r2", NIGHT + timedelta(days=1), [HELD])
     folder = build_data_docs(con, settings).parent
     assert len(list(folder.glob("*/contract.html"))) == 2
+
+
+def test_the_command_writes_the_pages_and_says_where(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = settings_in(tmp_path)
+    with open_warehouse(settings) as warehouse:
+        create_ledger(warehouse)
+        record(warehouse, "r1", NIGHT, [FAILED])
+    monkeypatch.setenv("ONEDATA_HOME", str(settings.home))
+    said = CliRunner().invoke(app, ["quality", "docs"])
+    assert (said.exit_code, said.output.strip()) == (0, str(docs_folder(settings) / "index.html"))
+    assert "total_adds_up" in read(docs_folder(settings) / "index.html").text
+
+
+def test_the_command_says_so_where_no_night_has_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ONEDATA_HOME", str(tmp_path))
+    said = CliRunner().invoke(app, ["quality", "docs"])
+    assert (said.exit_code, f"no night has run yet below {tmp_path}" in said.output) == (2, True)

@@ -13,7 +13,8 @@ from onedata.landing import create_ledger
 from onedata.quality import CheckResult, GateClosed, record, summarise
 from onedata.quality.contract_rules import contract_rules
 from onedata.quality.gx import Gatekeeper
-from onedata.quality.stages import LAYERS, layer_gate, require_open
+from onedata.quality.stages import LAYERS, layer_gate, new_partitions, require_open
+from onedata.warehouse.publish import OPS_VIEWS
 
 
 def result(stage: str, subject: str = "thing", rule: str = "rule", severity: Any = "error", passed: bool = False) -> CheckResult:
@@ -99,6 +100,24 @@ def test_no_results_write_nothing(ledger: duckdb.DuckDBPyConnection) -> None:
     assert ledger.execute("select count(*) from ops.gate").fetchone() == (0,)
 
 
+@pytest.mark.parametrize("name", ["ops_gate", "ops_profile", "ops_trend"])
+def test_every_published_column_of_the_quality_tables_has_its_comment(ledger: duckdb.DuckDBPyConnection, name: str) -> None:
+    _, source, columns = OPS_VIEWS[name]
+    assert [column[0] for column in ledger.execute(source).description or []] == list(columns)
+
+
+def test_what_is_published_of_a_check_has_its_numbers_and_quotes_no_row(ledger: duckdb.DuckDBPyConnection) -> None:
+    write(ledger, result("ods"))
+    published = ledger.execute(OPS_VIEWS["ops_gate"][1]).fetchall()
+    assert published[0][:-1] == ("r1", NIGHT, "ods", "thing", "rule", "no row is bad", "error", False, "3", "0")
+
+
+def test_listed_values_are_not_published(ledger: duckdb.DuckDBPyConnection) -> None:
+    ledger.execute("insert into ops.delivery values ('b', 'f', 'e', '2026-01-05', 'applied', 1, now()::timestamp, null)")
+    ledger.execute("insert into ops.profile values ('f', '2026-01-05', 'b', 'c', 'share', 'Ann', 1), ('f', '2026-01-05', 'b', '', 'rows', '', 1)")
+    assert ledger.execute(OPS_VIEWS["ops_profile"][1]).fetchall() == [("f", NIGHT, "b", "", "rows", 1.0)]
+
+
 def test_a_summary_tells_failures_only() -> None:
     assert summarise([result("ods", passed=True)]) == ""
     assert summarise([result("ods"), result("ods", severity="warning")]) == ("ERROR thing, rule rule: 3 rows are bad\nWARNING thing, rule rule: 3 rows are bad")
@@ -116,6 +135,29 @@ def test_a_layer_gate_checks_its_own_models_and_only_those_asked_for() -> None:
     keeper = Gatekeeper(con)
     assert [(r.subject, r.passed) for r in layer_gate(keeper, manifest, "dwd")] == [("a", False), ("b", True)]
     assert [r.subject for r in layer_gate(keeper, manifest, "dwd", ["b"])] == ["b"]
+
+
+def test_only_partitions_that_are_not_published_are_checked_in_ods(ledger: duckdb.DuckDBPyConnection) -> None:
+    ledger.execute("create schema ods; create table ods.a as select null::integer as id, date '2026-01-04' as ds union all select 1, date '2026-01-05'")
+    for batch, ds, status in (("b1", "2026-01-04", "applied"), ("b2", "2026-01-05", "accepted")):
+        ledger.execute("insert into ops.delivery values (?, 'f', 'e', ?, ?, 1, now()::timestamp, null)", [batch, ds, status])
+    manifest = {"nodes": {"a": node("a", "ods", {"metric": "nullValues", "column": "id", "mustBe": 0, "name": "id_required"})}}
+    keeper = Gatekeeper(ledger)
+    assert new_partitions(ledger) == "ds in (date '2026-01-05')"
+    assert [r.passed for r in layer_gate(keeper, manifest, "ods", where=new_partitions(ledger))] == [True]
+    ledger.execute("update ops.delivery set status = 'accepted'")
+    assert [r.passed for r in layer_gate(keeper, manifest, "ods", where=new_partitions(ledger))] == [False]
+
+
+def test_where_everything_is_published_no_partition_is_checked(ledger: duckdb.DuckDBPyConnection) -> None:
+    assert new_partitions(ledger) == "false"
+
+
+def test_a_warehouse_of_an_older_version_gets_the_new_columns(ledger: duckdb.DuckDBPyConnection) -> None:
+    ledger.execute("alter table ops.gate drop column expected; alter table ops.gate drop column description")
+    create_ledger(ledger)
+    write(ledger, result("ods"))
+    assert ledger.execute("select expected, description from ops.gate").fetchall() == [("0", "no row is bad")]
 
 
 def test_the_guard_on_the_quarantine_judges_again_what_can_be_judged(survey: SmallRetailer) -> None:

@@ -74,7 +74,7 @@ def test_a_night_like_those_before_holds_every_trend(history: History) -> None:
         ({"rows": 90}, "trend_rows", "rows 90, expected 200 to 800 (median of 10 nights 400)"),
         ({"rows": 1600}, "trend_received", "rows received 1600, expected 200 to 800"),
         ({"nulls": 0.5}, "trend_null_share", "column comment: null share 0.5, expected 0.021 to 0.199"),
-        ({"different": 0.3}, "trend_distinct_share", "column comment: distinct share 0.3, expected 0.7"),
+        ({"different": 0.3}, "trend_distinct_share", "column comment: distinct share 0.3, expected 0.695 to 1"),
         ({"shares": {"1": 0.8, "4": 0.2}}, "trend_distribution", "column satisfaction: distance of the distribution 0.5"),
         ({"shares": {"99": 1.0}}, "trend_distribution", "column satisfaction: distance of the distribution 1, expected 0 to 0."),
     ],
@@ -124,6 +124,13 @@ def test_a_tiny_feed_may_double_or_stay_away(tmp_path: Path) -> None:
         history.night(day, 3)
     assert outside(history.judge(history.night(10, 8, nulls=1.0, different=0.1, shares={"9": 1.0}))) == set()
     assert outside(history.judge(history.night(11, 0))) == set()
+
+
+def test_a_column_that_is_nearly_empty_may_repeat_its_few_values(tmp_path: Path) -> None:
+    history = History(feed(tmp_path))
+    for day in range(10):
+        history.night(day, 1000, nulls=0.997)
+    assert outside(history.judge(history.night(10, 1000, nulls=0.998, different=0.5))) == set()
 
 
 def test_a_feed_delivered_whole_each_night_may_grow_a_little(tmp_path: Path) -> None:

@@ -34,6 +34,8 @@ def comments(survey: SmallRetailer, content: str | bytes) -> list[str | None]:
         ("cp1251", "cp1251", "хорошо"),
         ("mac_roman", "mac_roman", "café"),
         ("utf-16", "utf-16", "café 中"),
+        ("utf-16", "utf-16-le", "café 中"),
+        ("utf-16", "utf-16-be", "café 中"),
         ("utf-16-le", "utf-16-le", "café 中"),
         ("utf-16-be", "utf-16-be", "café 中"),
         ("utf-32", "utf-32", "café 中"),
@@ -103,3 +105,19 @@ def test_an_undecodable_header_refuses_the_file_by_its_encoding(retail: Retail) 
     survey.put("survey/2026-01-05.csv", b"\x81" + HEADER.encode())
     survey.take()
     assert "the header is not cp1252" in survey.quarantine("reason")[0][0]
+
+
+def test_numbers_with_a_decimal_comma_are_numbers_by_the_reader_option(retail: Retail) -> None:
+    properties = [
+        {"name": "order_id", "physicalName": "order"},
+        {"name": "payment_id", "physicalName": "no"},
+        {"name": "amount", "physicalName": "amount"},
+        {"name": "currency", "transformLogic": "'EUR'"},
+    ]
+    options = {"delimiter": ";", "decimal": ","}
+    shop = retail(contract("payments", entity="payment", path="pay/{ds}.csv", properties=properties, options=options, quarantineTolerance=1))
+    amounts = ["1.234,50", "12,5", "-7", "1.000", "12.5", "x"]
+    shop.put("pay/2026-01-05.csv", "order;no;amount\n" + "".join(f"O1;{number};{amount}\n" for number, amount in enumerate(amounts)))
+    assert shop.take().counts == (6, 4, 2, 0)
+    assert [float(amount) for (amount,) in shop.rows("amount")] == [1234.5, 12.5, -7, 1000]
+    assert "the comma is decimal here" in shop.quarantine("reason")[0][0]

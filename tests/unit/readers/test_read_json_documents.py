@@ -28,6 +28,7 @@ def desk(retail: Retail, where: str | None = None, **feed: Any) -> SmallRetailer
         pytest.param({"answers": [A1, A2]}, "answers", id="array in a member"),
         pytest.param({"meta": {"answers": 1}, "answers": [A1, A2]}, "answers", id="the same name elsewhere"),
         pytest.param({"data": {"answers": {"edges": [{"cursor": "x", "node": A1}, {"node": A2}]}}}, "data.answers.edges[].node", id="GraphQL"),
+        pytest.param({"answers": [A1], "answer": A2}, "answers|answer", id="either name"),
         pytest.param({"pages": [{"answers": [A1]}, {"answers": [A2]}]}, "pages[].answers", id="pages"),
     ],
 )
@@ -109,3 +110,9 @@ def test_blocks_may_end_anywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     (tmp_path / "a.json").write_text("\ufeff" + json.dumps({"skip": {"x": ["]", "\\"]}, "all": content}, indent=1, ensure_ascii=False))
     documents.to_lines(tmp_path / "a.json", tmp_path / "a.jsonl", "all")
     assert [json.loads(line) for line in (tmp_path / "a.jsonl").read_text().splitlines()] == content
+
+
+def test_a_blank_that_json_does_not_have_is_a_broken_document_and_no_hang(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text("[1, \x0b]")
+    documents.to_lines(tmp_path / "a.json", tmp_path / "a.jsonl", None)
+    assert (tmp_path / "a.jsonl").read_text() == "1\n\x0b\n"

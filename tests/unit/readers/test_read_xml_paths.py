@@ -50,7 +50,7 @@ DOCUMENT = """<As xmlns="urn:a" xmlns:v="urn:v"><Answer id="A1" v:id="V1" empty=
 )
 def test_a_path_takes_the_first_match(tmp_path: Path, path: str, value: str | None) -> None:
     feed = xml_feed(tmp_path, ["Note", "//No", path])
-    found = {name: value for name, value in zip(feed.feed.source_fields, feed.values(DOCUMENT)[0], strict=True)}
+    found = dict(zip(feed.feed.source_fields, feed.values(DOCUMENT)[0], strict=True))
     assert found[path] == value
 
 
@@ -59,6 +59,12 @@ def test_a_path_that_is_not_understood_is_a_mistake_in_the_contract(tmp_path: Pa
     feed = xml_feed(tmp_path, ["@id", path])
     with pytest.raises(ContractError, match=r"survey\.odcs\.yaml: survey: the XML path .* is not understood"):
         feed.read(DOCUMENT)
+
+
+@pytest.mark.parametrize("tag", ["v:Answer", "//Answer", "Answer | Note"])
+def test_a_record_tag_that_is_no_name_is_a_mistake_in_the_contract(tmp_path: Path, tag: str) -> None:
+    with pytest.raises(ContractError, match=r"recordTag .* is not understood"):
+        xml_feed(tmp_path, ["@id"], tag).read(DOCUMENT)
 
 
 @pytest.mark.parametrize("records", ["//Order", "Order/@kind", "Order/name()"])

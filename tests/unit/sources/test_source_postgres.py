@@ -87,6 +87,21 @@ def test_a_landing_killed_before_it_is_booked_neither_loses_nor_doubles_rows(pos
     assert accepted(shop) == ["A1", "A2", "A3"]
 
 
+def test_an_extract_without_a_mark_is_swept(postgres: Postgres, shop: SmallRetailer) -> None:
+    add(postgres, ("A1", "2026-01-05 10:00+00"))
+    shop.take(NIGHT)
+    (kept,) = (shop.settings.home / "extracts" / "survey").iterdir()
+    (kept.parent / f"2026-01-06-{'0' * 64}.parquet").write_bytes(b"of a killed run")
+    shop.take(NEXT)
+    assert list(kept.parent.iterdir()) == [kept]
+
+
+def test_extracts_are_their_owners_alone(postgres: Postgres, shop: SmallRetailer) -> None:
+    add(postgres, ("A1", "2026-01-05 10:00+00"))
+    shop.take(NIGHT)
+    assert (shop.settings.home / "extracts" / "survey").stat().st_mode & 0o077 == 0
+
+
 def test_a_refused_delivery_is_extracted_anew_when_the_table_is_mended(postgres: Postgres, retail: Retail) -> None:
     shop = retail(postgres.contract(watermark="updated_at", quarantineTolerance=0.1))
     add(postgres, ("A1", "2026-01-05 10:00+00"), score=9)
@@ -107,8 +122,10 @@ def test_an_older_extract_whose_night_is_forgotten_is_delivered_again(postgres: 
 
 
 def test_rows_without_a_watermark_are_read_and_reported(postgres: Postgres, shop: SmallRetailer) -> None:
-    add(postgres, ("A1", "2026-01-05 10:00+00"), ("A2", None))
+    add(postgres, ("A1", "2026-01-05 10:00+00"))
     shop.take(NIGHT)
+    add(postgres, ("A2", None))
+    shop.take(NEXT)
     assert accepted(shop) == ["A1", "A2"]
     ((_, kind, column, message),) = [drift for drift in shop.drifts() if drift[1] == "watermark_null"]
     assert (kind, column) == ("watermark_null", "updated_at")

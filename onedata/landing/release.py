@@ -1,0 +1,158 @@
+"""Release quarantined rows: read them again from what quarantine kept of them, by the contract as it is now, and stage those that are good.
+
+A row leaves quarantine, and its file's counts change, in the transaction that accepts the release (`promote`): nothing is lost between, nothing counted
+twice. Records that could not be taken apart have no fields to read; their night is taken anew instead (`onedata run --ds NIGHT --replace`).
+"""
+
+import hashlib
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+
+import duckdb
+
+from onedata.contracts.identifiers import IdentifierPolicy
+from onedata.contracts.model import Feed
+from onedata.landing.book import book_accepted
+from onedata.landing.control_totals import released_totals_sql
+from onedata.landing.recover import recover
+from onedata.landing.stage import BAD, DUPLICATE, GOOD, Delivery, clear, stage
+from onedata.readers import Reading, SourceFile
+from onedata.readers.base import Part
+from onedata.readers.jsonl import documents_part
+from onedata.readers.xml import records_part
+from onedata.settings import Settings
+from onedata.sql import json_of, quote_name, quote_text, transaction
+
+UNREADABLE = ("unreadable_record", "unreadable_file")
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Which rows of a feed: all that can be read again, or those of one rule, of one file."""
+
+    rule: str | None = None
+    path: str | None = None
+
+
+@dataclass
+class Release:
+    """What became of the rows that were tried, and how many have to be read from their file again."""
+
+    accepted: int = 0
+    duplicate: int = 0
+    still_bad: int = 0
+    unreadable: int = 0
+
+    @property
+    def tried(self) -> int:
+        return self.accepted + self.duplicate + self.still_bad
+
+
+def stage_release(con: duckdb.DuckDBPyConnection, settings: Settings, feed: Feed, policy: IdentifierPolicy, selection: Selection) -> Release:
+    """Stage the selected rows that are good by now, for the contract gate to judge; the rest stay as they are.
+
+    Raises:
+        VaultError: the vault's key is missing or another.
+    """
+    recover(con, settings, feed.name, feed.entity.name)
+    release = Release(unreadable=_select(con, feed, selection))
+    arrived_at = datetime.now(UTC).replace(tzinfo=None)
+    nights = con.execute("select ds, generation, list(distinct path order by path) from release_row group by all order by all").fetchall()
+    for ds, generation, paths in nights:
+        files = [_file(number, path, ds, settings) for number, path in enumerate(paths, 1)]
+        delivery = Delivery(feed, ds, _batch(con, feed, ds, generation), files, arrived_at)
+        stage(con, settings, policy, delivery, _reading(con, feed, files, generation))
+        with transaction(con):
+            _book(con, delivery, generation, release)
+        clear(con, settings, delivery)
+    for (name,) in con.execute("select table_name from duckdb_tables() where temporary and table_name like 'release_%'").fetchall():
+        con.execute(f"drop table temp.{name}")
+    shutil.rmtree(settings.home / "spool" / "release", ignore_errors=True)
+    return release
+
+
+def _select(con: duckdb.DuckDBPyConnection, feed: Feed, selection: Selection) -> int:
+    """`release_row`: the rows to try; files that came under one name with other content are generations. Returns how many cannot be read again."""
+    chosen = "feed = ? and (?::varchar is null or rule = ?) and (?::varchar is null or path = ?)"
+    values = [feed.name, selection.rule, selection.rule, selection.path, selection.path]
+    unreadable = ", ".join(map(quote_text, UNREADABLE))
+    con.execute(
+        f"create or replace temp table release_row as select *, dense_rank() over (partition by path order by content_hash) as generation "
+        f"from ops.quarantine where {chosen} and rule not in ({unreadable})",
+        values,
+    )
+    row = con.execute(f"select count(*) from ops.quarantine where {chosen} and rule in ({unreadable})", values).fetchone()
+    return int(row[0]) if row else 0
+
+
+def _file(number: int, path: str, ds: date, settings: Settings) -> SourceFile:
+    return SourceFile(number, settings.home / "spool" / "release" / str(number), path, ds, 0, 0, "")
+
+
+def _batch(con: duckdb.DuckDBPyConnection, feed: Feed, ds: date, generation: int) -> str:
+    """The same rows are released under the same id, so that a release that is run again replaces what a killed one left."""
+    rows = con.execute("select path, row from release_row where ds = ? and generation = ? order by all", [ds, generation]).fetchall()
+    text = "|".join([feed.name, ds.isoformat(), str(generation), *(f"{path}:{row}" for path, row in rows)])
+    return f"{feed.name}-{ds:%Y%m%d}-released{hashlib.sha256(text.encode()).hexdigest()[:12]}"
+
+
+def _reading(con: duckdb.DuckDBPyConnection, feed: Feed, files: Sequence[SourceFile], generation: int) -> Reading:
+    reading = Reading()
+    for file in files:
+        rows = f"(select row, raw from release_row where path = {quote_text(file.relative)} and generation = {generation})"
+        if feed.location.format in ("json", "jsonl"):
+            reading.parts.append(documents_part(feed, file, f"select try_cast(raw as json) as json, row from {rows}"))
+        elif feed.location.format == "xml":
+            reading.parts.append(_of_xml(con, feed, file, rows))
+        else:
+            reading.parts.append(_of_columns(con, feed, file, rows))
+    return reading
+
+
+def _of_columns(con: duckdb.DuckDBPyConnection, feed: Feed, file: SourceFile, rows: str) -> Part:
+    """Rows that had columns are kept as JSON objects of them."""
+    found = con.execute(f"select json_keys(raw::json) from {rows} limit 1").fetchone()
+    names: list[str] = found[0] if found else []
+    columns = ", ".join(f"raw ->> {quote_text(_member(name))} as {quote_name(name)}" for name in names)
+    absent = "".join(f", null::varchar as {quote_name(name)}" for name in feed.source_fields if name not in names)
+    added = [name for name in names if name not in feed.known_fields]
+    query = f"select row as _row, raw as _raw_record, {columns}{absent} from {rows}"
+    return Part(file, query, raw="_raw_record", extra=json_of(added) if added else None)
+
+
+def _member(name: str) -> str:
+    escaped = name.replace("\\", "\\\\").replace('"', '\\"')
+    return f'$."{escaped}"'
+
+
+def _of_xml(con: duckdb.DuckDBPyConnection, feed: Feed, file: SourceFile, rows: str) -> Part:
+    """Records are kept as XML, each of one row: written one after the other they are read as they were first, and get their numbers back."""
+    numbers = f"release_number_{file.number}"
+    con.execute(f"create or replace temp table {numbers} as select row, raw, row_number() over (order by row) as n from {rows}")
+    part = records_part(con, feed, file, (raw for (raw,) in con.execute(f"select raw from {numbers} order by n").fetchall()))
+    return Part(file, f"select p.* replace (m.row as _row) from ({part.query}) p join {numbers} m on m.n = p._row", raw="null::varchar")
+
+
+def _book(con: duckdb.DuckDBPyConnection, delivery: Delivery, generation: int, release: Release) -> None:
+    """What became of each row, the delivery of the good ones, and the money that moves with them."""
+    feed = delivery.feed
+    con.execute(
+        f"create or replace temp table landing_fate as select _file, _row, 'accepted' as fate, null as rule_now, null as reason_now from {GOOD} union all "
+        f"select _file, _row, 'duplicate', null, null from {DUPLICATE} union all "
+        f"select _file, _row, 'again', _extra ->> 'rule', _extra ->> 'reason' from {BAD}"
+    )
+    con.execute(
+        "insert into ops.released select ?, r.feed, r.ds, r.path, r.content_hash, r.row, f.fate, r.rule, r.reason, r.raw, f.rule_now, f.reason_now, ? "
+        "from release_row r join landing_fate f on f._file = r.path and f._row = r.row where r.ds = ? and r.generation = ?",
+        [delivery.batch, delivery.arrived_at, delivery.ds, generation],
+    )
+    counts = dict(con.execute("select fate, count(*) from landing_fate group by 1").fetchall())
+    release.accepted += counts.get("accepted", 0)
+    release.duplicate += counts.get("duplicate", 0)
+    release.still_bad += counts.get("again", 0)
+    book_accepted(con, delivery)
+    totals = released_totals_sql(feed, delivery.batch, delivery.ds, GOOD, DUPLICATE)
+    if totals:
+        con.execute(totals)

@@ -1,0 +1,81 @@
+"""Documents that real systems wrote are read whole, by contracts alone; what is in them is counted by Python's own readers."""
+
+import csv
+import json
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+
+import duckdb
+import pytest
+from lxml import etree
+from support import example_settings, shared_data
+
+from onedata.landing import land
+from onedata.retailer import load_retailer, prepare_warehouse
+from onedata.warehouse import open_warehouse
+
+NIGHT = date(2026, 1, 5)
+POSLOG = "{http://www.nrf-arts.org/IXRetail/namespace/}"
+
+
+@pytest.fixture(scope="module")
+def source() -> Path:
+    for folder in ("shopify", "epcis", "poslog", "identity"):
+        root = shared_data(folder).parent
+    return root
+
+
+@pytest.fixture(scope="module")
+def landed(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[duckdb.DuckDBPyConnection]:
+    """The warehouse after every feed has landed."""
+    retailer = load_retailer(example_settings("real_formats", source, tmp_path_factory.mktemp("real_formats")))
+    with open_warehouse(retailer.settings) as con:
+        prepare_warehouse(con, retailer)
+        for feed in retailer.feeds:
+            land(con, retailer.settings, feed, retailer.policy, NIGHT)
+        yield con
+
+
+def documents(source: Path, pattern: str) -> Iterator[dict]:  # type: ignore[type-arg]
+    """The documents of Shopify's files: the value of their one member, or its members."""
+    for path in sorted((source / "shopify").glob(pattern)):
+        (value,) = json.loads(path.read_text(encoding="utf-8")).values()
+        yield from value if isinstance(value, list) else [value]
+
+
+def expected(source: Path) -> dict[str, int]:
+    """Rows of each feed, by other means."""
+    till = etree.parse(str(source / "poslog" / "till_small.xml"))
+    epcis = [json.loads(path.read_text(encoding="utf-8")) for path in (source / "epcis").glob("*.jsonld")]
+    with (source / "identity" / "fake_1000.csv").open(encoding="utf-8", newline="") as stream:
+        people = len(list(csv.DictReader(stream)))
+    return {
+        "shopify_orders": len(list(documents(source, "order*.json"))),
+        "shopify_order_lines": sum(len(order.get("line_items", [])) for order in documents(source, "order*.json")),
+        "shopify_refunds": sum(len(refund["refund_line_items"]) for refund in documents(source, "refund*.json")),
+        "shopify_customers": len(list(documents(source, "customer*.json"))),
+        "shopify_products": sum(len(product["variants"]) for product in documents(source, "product*.json")),
+        "shopify_fulfillments": len(list(documents(source, "fulfillment*.json"))),
+        "shopify_inventory": len(list(documents(source, "inventory_level*.json"))),
+        "shopify_locations": len(list(documents(source, "locations*.json"))),
+        "shopify_checkouts": len(list(documents(source, "checkouts*.json"))),
+        "epcis_events": sum(len(document["epcisBody"]["eventList"]) for document in epcis),
+        "poslog_tickets": len(till.findall(f".//{POSLOG}RetailTransaction")),
+        "poslog_ticket_lines": len(till.findall(f".//{POSLOG}LineItem/{POSLOG}Sale")) + len(till.findall(f".//{POSLOG}LineItem/{POSLOG}Return")),
+        "identity_people": people,
+    }
+
+
+def test_every_row_is_accepted(landed: duckdb.DuckDBPyConnection, source: Path) -> None:
+    counts = landed.execute("select feed, sum(accepted)::bigint from ops.file group by 1").fetchall()
+    assert dict(counts) == expected(source)
+
+
+def test_nothing_is_quarantined(landed: duckdb.DuckDBPyConnection) -> None:
+    assert landed.execute("select path, reason from ops.quarantine").fetchall() == []
+
+
+def test_a_file_with_columns_has_just_those_of_its_contract(landed: duckdb.DuckDBPyConnection) -> None:
+    """Documents differ from one another in what they hold, and say so; a table does not."""
+    assert landed.execute("select path, message from ops.drift where feed = 'identity_people'").fetchall() == []

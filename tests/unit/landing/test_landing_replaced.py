@@ -1,0 +1,96 @@
+"""A night taken anew: what its files come to now takes the place of what they came to before, whole or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from small_retailer import HEADER, NEXT, NIGHT, SmallRetailer, assert_balanced, contract
+
+from onedata.landing import Landed, has_replaced, land, promote
+from onedata.quality.stages import contract_gate
+from onedata.sources import SourceError
+
+Retail = Callable[..., SmallRetailer]
+
+
+def again(survey: SmallRetailer) -> Landed:
+    """Land the night anew."""
+    return land(survey.con, survey.settings, survey.feed(), survey.retailer.policy, NEXT, [NIGHT])
+
+
+def passed(survey: SmallRetailer) -> bool:
+    results = contract_gate(survey.con, survey.gatekeeper, survey.settings, survey.feed(), NEXT)
+    promote(survey.con, survey.settings)
+    return not any(result.blocks for result in results)
+
+
+def test_a_corrected_file_takes_the_place_of_the_night(survey: SmallRetailer) -> None:
+    survey.csv("A1,O1,5,,", "A2,O2,4,,")
+    survey.csv("B1,O3,3,,", night=NEXT)
+    survey.take(NEXT)
+    survey.csv("A1,O1,5,,", "A3,O9,1,,")
+    assert again(survey).received == 2
+    assert passed(survey)
+    assert_balanced(survey)
+    assert survey.rows("response_id", order="1") == [("A1",), ("A3",), ("B1",)]
+    assert survey.files("path, received, accepted, duplicate") == [("survey/2026-01-05.csv", 2, 2, 0), ("survey/2026-01-06.csv", 1, 1, 0)]
+
+
+def test_the_same_files_taken_anew_are_the_same_night(survey: SmallRetailer) -> None:
+    survey.csv("A1,O1,5,,", "A2,O2,x,,", "A3,O2,4,,")
+    survey.take()
+    before = survey.rows("* exclude (_arrived_at, _batch)"), survey.quarantine(), survey.files()
+    again(survey)
+    assert passed(survey)
+    assert (survey.rows("* exclude (_arrived_at, _batch)"), survey.quarantine(), survey.files()) == before
+
+
+def test_a_night_taken_anew_has_to_be_built_anew_downstream(survey: SmallRetailer) -> None:
+    survey.csv("A1,O1,5,,")
+    survey.take()
+    assert not has_replaced(survey.con)
+    again(survey)
+    passed(survey)
+    assert has_replaced(survey.con)
+    assert survey.con.execute("select status, count(*) from ops.delivery group by 1 order by 1").fetchall() == [("accepted", 1), ("replaced", 1)]
+
+
+def test_a_closed_gate_leaves_the_night_as_it_was(survey: SmallRetailer) -> None:
+    survey.csv("A1,O1,5,,", "A2,O2,4,,")
+    survey.take()
+    survey.csv("A1,O1,x,,", "A2,O2,y,,")
+    again(survey)
+    assert not passed(survey)
+    assert survey.rows("response_id, satisfaction") == [("A1", 5), ("A2", 4)]
+    assert survey.take().closed  # the corrected file is still bad, and is not forgotten
+
+
+def test_a_killed_run_leaves_the_night_as_it_was_and_can_be_run_again(survey: SmallRetailer) -> None:
+    survey.csv("A1,O1,5,,", "A2,O2,4,,")
+    survey.take()
+    survey.csv("A1,O1,1,,")
+    again(survey)  # killed before the gate
+    assert survey.rows("response_id", order="1") == [("A1",), ("A2",)]
+    again(survey)
+    assert passed(survey)
+    assert survey.rows("response_id, satisfaction") == [("A1", 1)]
+
+
+def test_a_night_whose_file_is_gone_is_not_taken_anew(retail: Retail) -> None:
+    survey = retail(contract(path="survey/{ds}_*.csv"))
+    paths = [survey.put(f"survey/2026-01-05_{number}.csv", f"{HEADER}\nA{number},O,5,,\n") for number in (1, 2)]
+    survey.take()
+    paths[0].unlink()
+    with pytest.raises(SourceError, match=r"night 2026-01-05 cannot be taken again: 1 of its files are no longer there \(survey/2026-01-05_1.csv\)"):
+        again(survey)
+    assert len(survey.rows()) == 2
+
+
+def test_an_empty_file_in_the_place_of_one_takes_its_rows_away(survey: SmallRetailer) -> None:
+    survey.csv("A1,O1,5,,")
+    survey.take()
+    survey.csv()
+    again(survey)
+    assert passed(survey)
+    assert survey.rows() == []
