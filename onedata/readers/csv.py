@@ -7,8 +7,11 @@ to its rejects table.
 import codecs
 import csv
 import io
+import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import duckdb
 
@@ -18,6 +21,7 @@ from onedata.sql import json_of, quote_name, quote_text
 
 REJECTS = "csv_rejects"
 MAX_HEADER_BYTES = 1 << 20
+_LINE_END = re.compile("\r\n|\n|\r")
 
 
 def read_csv(con: duckdb.DuckDBPyConnection, feed: Feed, files: Sequence[SourceFile]) -> Reading:
@@ -56,17 +60,35 @@ def read_header(path: Path, options: Mapping[str, str]) -> list[str] | str:
         if "\n" not in text:
             byte = f"byte {error.start} is {start[error.start]:#04x}" if encoding == "utf-8" else "some of its bytes are no text"
             return f"the header is not {encoding}: {byte}. Set encoding in the contract, or ask for {encoding}."
-    lines = io.StringIO(text, newline="")
-    for _ in range(int(options.get("skip", 0))):
-        lines.readline()
-    comment = options.get("comment")
-    content = (line for line in lines if not (comment and line.startswith(comment)))
-    reader = csv.reader(content, delimiter=options.get("delimiter", ","), quotechar=options.get("quote", '"'))
-    header = [name.strip() for name in next(reader, [])]
     if "\x00" in text[:1000]:
         return "the file is not text: it holds zero bytes. Check the format in the contract."
-    twice = sorted({name for name in header if header.count(name) > 1})
+    lines = io.StringIO(text, newline="")
+    try:
+        header = _first_record(lines, options)
+    except csv.Error as error:
+        return f"the first lines are not CSV: {error}. A quote in them would swallow rows; check skip and quote in the contract, or ask for it again."
+    if len(set(_LINE_END.findall(text[: lines.tell()]))) > 1:
+        return "the first lines end in different ways (\\r\\n, \\n, \\r), so that rows could be taken for a part of them. Ask for one line end."
+    twice = sorted(name for name, count in Counter(header).items() if count > 1)
     return f"column {twice[0]!r} stands twice in the header" if twice else header
+
+
+def _first_record(lines: io.StringIO, options: Mapping[str, str]) -> list[str]:
+    """The fields of the first record behind the lines to skip. DuckDB gives no word where quotes go wrong in the lines that it skips: this does.
+
+    Raises:
+        csv.Error: a quote is open at the end of a skipped line or the header, or stands where none may.
+    """
+    quote = options.get("quote", '"')
+    escape = options.get("escape", quote)
+    dialect: dict[str, Any] = {"delimiter": options.get("delimiter", ","), "quotechar": quote, "strict": True}
+    if escape != quote:
+        dialect |= {"doublequote": False, "escapechar": escape}
+    for _ in range(int(options.get("skip", 0))):
+        next(csv.reader([lines.readline()], **dialect), None)
+    comment = options.get("comment")
+    content = (line for line in iter(lines.readline, "") if not (comment and line.startswith(comment)))
+    return [name.strip() for name in next(csv.reader(content, **dialect), [])]
 
 
 def _part(feed: Feed, file: SourceFile, header: Sequence[str]) -> Part:
