@@ -25,7 +25,7 @@ from measure import child_cpu_seconds
 
 from onedata.settings import REPOSITORY
 
-AT_ONCE = 50
+AT_ONCE = 100
 HANG_SECONDS = 120
 KEPT = Path(tempfile.gettempdir()) / "onedata-fuzz-failures"
 SHARED = Path(os.environ.get("ONEDATA_SHARED_DATA") or REPOSITORY.parent / "shared" / "data")

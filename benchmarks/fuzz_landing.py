@@ -164,6 +164,7 @@ def arena(folder: Path, targets: Sequence[Target]) -> Iterator[Arena]:
     """An arena in `folder`, its warehouse open."""
     settings = Settings(home=folder / "home", source=folder / "source", contracts=folder / "contracts", threads=1)
     with open_warehouse(settings) as con:
+        con.execute("set enable_progress_bar = false")
         yield Arena(folder, targets, con, settings)
 
 

@@ -84,10 +84,12 @@ def _first_record(lines: io.StringIO, options: Mapping[str, str]) -> list[str]:
     dialect: dict[str, Any] = {"delimiter": options.get("delimiter", ","), "quotechar": quote, "strict": True}
     if escape != quote:
         dialect |= {"doublequote": False, "escapechar": escape}
+    # Blanks between a closing quote and the delimiter are none of DuckDB's concern, but of Python's.
+    padded = re.compile(f"(?<={re.escape(quote)}) +(?=[{re.escape(dialect['delimiter'])}\\r\\n]|$)")
     for _ in range(int(options.get("skip", 0))):
-        next(csv.reader([lines.readline()], **dialect), None)
+        next(csv.reader([padded.sub("", lines.readline())], **dialect), None)
     comment = options.get("comment")
-    content = (line for line in iter(lines.readline, "") if not (comment and line.startswith(comment)))
+    content = (padded.sub("", line) for line in iter(lines.readline, "") if not (comment and line.startswith(comment)))
     return [name.strip() for name in next(csv.reader(content, **dialect), [])]
 
 
