@@ -1,9 +1,10 @@
 """Book one delivery into the ledger: every file with its four counts, every bad row, every repair. The caller owns the transaction."""
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from typing import BinaryIO
 
 import duckdb
 import pyarrow as pa
@@ -18,6 +19,9 @@ from onedata.settings import Settings
 Counts = tuple[int, int, int, int]
 NOTHING: Counts = (0, 0, 0, 0)
 RAW_RECORDS_AT_ONCE = 10_000
+MOST_SHOWN = 10_000
+"""Bytes of a record that DuckDB's rejects table holds at most."""
+MAX_RECORD_BYTES = 16_000_000
 
 
 @dataclass
@@ -70,30 +74,56 @@ def _fill_in(con: duckdb.DuckDBPyConnection, name: str, texts: Sequence[tuple[in
 
 
 def _add_rejects(con: duckdb.DuckDBPyConnection, delivery: Delivery, rejects: str) -> None:
-    """Lines that DuckDB could not take apart, one row each; bytes that are not in the contract's encoding are shown as \\x.."""
-    for file in delivery.files:
-        con.execute(
-            f"insert into landing_quarantine select ?, e.line, 'unreadable_record', string_agg(distinct lower(e.error_type::varchar) || ': ' || "
-            f"e.error_message, '; '), max(e.csv_line), min(e.line_byte_position), null, null from {rejects} e join {rejects}_scans s using (scan_id, file_id) "
-            f"where s.file_path = ? group by e.line",
-            [file.relative, str(file.path)],
-        )
-        undecodable = con.execute(
-            "select _row, place from landing_quarantine where _file = ? and rule = 'unreadable_record' and reason like '%invalid encoding: %'", [file.relative]
-        ).fetchall()
-        encoding = delivery.feed.location.options.get("encoding", "utf-8")
-        for line, position in undecodable:
-            con.execute(
-                "update landing_quarantine set raw = ?, reason = ? where _file = ? and _row = ? and rule = 'unreadable_record'",
-                [_raw_line(file, position - 1), f"invalid encoding: the line holds bytes that are not {encoding}", file.relative, line],
-            )
+    """Records that DuckDB could not take apart, one row each, as they stand in the file; a byte that is not UTF-8 is shown as \\x...
+
+    DuckDB gives a record's text with the blank lines before it, a '?' for each byte it cannot decode, and only so much of it (`MOST_SHOWN`).
+    """
+    files = {str(file.path): file for file in delivery.files}
+    names = pa.table({"file_path": pa.array(files, pa.string()), "relative": pa.array([file.relative for file in files.values()], pa.string())})
+    con.register("landing_read", names)
+    broken = (
+        f"select s.file_path, e.line, min(e.line_byte_position) as place, max(e.csv_line) as csv_line, "
+        f"bool_or(e.error_type = 'INVALID ENCODING') or strlen(max(e.csv_line)) >= {MOST_SHOWN} as in_file, "
+        f"string_agg(distinct lower(e.error_type::varchar) || ': ' || e.error_message, '; ') as reason "
+        f"from {rejects} e join {rejects}_scans s using (scan_id, file_id) group by all"
+    )
+    con.execute(f"create or replace temp table landing_broken as select r.relative, b.* from ({broken}) b join landing_read r using (file_path)")
+    con.unregister("landing_read")
+    con.execute(
+        "insert into landing_quarantine select relative, line, 'unreadable_record', reason, "
+        "case when not in_file then ltrim(csv_line, chr(10) || chr(13)) end, place, null, null from landing_broken"
+    )
+    wanted = con.execute("select file_path, list((place, strlen(csv_line)) order by place) from landing_broken where in_file group by 1 order by 1").fetchall()
+    quote = delivery.feed.location.options.get("quote", '"')
+    for path, places in wanted:
+        for first in range(0, len(places), RAW_RECORDS_AT_ONCE):
+            _fill_in(con, files[path].relative, list(_raw_records(files[path], places[first : first + RAW_RECORDS_AT_ONCE], quote.encode())))
 
 
-def _raw_line(file: SourceFile, position: int) -> str:
+def _raw_records(file: SourceFile, places: Sequence[tuple[int, int]], quote: bytes) -> Iterator[tuple[int, str]]:
+    """The text of the records at each (position from 1, bytes that DuckDB showed).
+
+    A file of another encoding was turned into UTF-8 with 0xFF before what it could not turn, see `readers.encoding`.
+    """
     with file.path.open("rb") as stream:
-        stream.seek(position)
-        # A file of another encoding was turned into UTF-8 with 0xFF before what it could not turn, see `readers.encoding`.
-        return stream.readline().rstrip(b"\r\n").decode("utf-8", "backslashreplace").replace("\\xff\\x", "\\x")
+        for position, length in places:
+            stream.seek(position - 1)
+            record = stream.read(length).lstrip(b"\r\n")
+            if length >= MOST_SHOWN:
+                record = _to_its_end(stream, record, quote)
+            yield position, record.strip(b"\r\n").decode("utf-8", "backslashreplace").replace("\\xff\\x", "\\x")
+
+
+def _to_its_end(stream: BinaryIO, record: bytes, quote: bytes) -> bytes:
+    """A record of which the stream has the rest: up to a line end outside of quotes, or more where its quotes are wrong; never less."""
+    parts, size, quotes = [record], len(record), record.count(quote)
+    while size < MAX_RECORD_BYTES and (line := stream.readline(MAX_RECORD_BYTES)):
+        if size or line.strip(b"\r\n"):
+            parts.append(line)
+            size, quotes = size + len(line), quotes + line.count(quote)
+        if size and quotes % 2 == 0:
+            break
+    return b"".join(parts)
 
 
 def book(con: duckdb.DuckDBPyConnection, settings: Settings, delivery: Delivery, reading: Reading, landed: Landed) -> None:

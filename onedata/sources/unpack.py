@@ -73,7 +73,8 @@ def unpack(packed: Path, name: str, folder: Path, limit_mb: int = DEFAULT_LIMIT_
     except Unreadable:
         raise
     except _BROKEN as error:
-        if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):  # our own disk, not the file
+        # Our own disk is not the file's fault; an offset before the start of an archive is.
+        if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
             raise
         raise Unreadable(f"the file cannot be unpacked to its end (truncated or damaged?): {error}. Ask for it again.") from None
 

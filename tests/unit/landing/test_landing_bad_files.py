@@ -206,3 +206,45 @@ def test_a_bad_file_does_not_hold_its_neighbour_back_from_the_ledger(retail: Ret
     survey.put("survey/2026-01-05_1.csv", f"{HEADER}\nA2,O2,4,fine,\n")
     assert survey.take().closed == {}
     assert survey.rows("response_id") == [("A2",), ("A1",)]
+
+
+def broken_page() -> bytes:
+    """A Parquet file whose footer is sound and whose first page's header is not."""
+    content = bytearray(encode("parquet", GOOD))
+    content[4:12] = bytes(8)
+    return bytes(content)
+
+
+def test_a_parquet_file_with_a_broken_page_does_not_stop_its_neighbour(retail: Retail) -> None:
+    survey = retail(survey_contract("parquet", path="survey/{ds}_*.parquet"))
+    survey.put("survey/2026-01-05_1.parquet", broken_page())
+    survey.put("survey/2026-01-05_2.parquet", encode("parquet", GOOD))
+    assert list(survey.take().closed) == ["readable_files"]
+    assert [row[1:] for row in survey.files()] == [("unreadable", 1, 0, 1, 0), ("landed", 3, 3, 0, 0)]
+
+
+@pytest.mark.parametrize(
+    ("lines", "raw"),
+    [
+        pytest.param(b'A1,O1,5,"two\nlines \xff, and",\nA2,O2,1,fine,\n', 'A1,O1,5,"two\nlines \\xff, and",', id="of several lines"),
+        pytest.param(b"A2,O2,1,fine,\n\n\nA1,O1,5,\xff\xc3(\xed\xa0\x80,\n", "A1,O1,5,\\xff\\xc3(\\xed\\xa0\\x80,", id="behind blank lines"),
+        pytest.param(b"A2,O2,1,fine,\r\n\r\nA1,O1,5,\xff,\r\n", "A1,O1,5,\\xff,", id="behind Windows' blank lines"),
+        pytest.param(b"A2,O2,1,fine,\n\nA1,O1\n", "A1,O1", id="too short, behind a blank line"),
+        pytest.param(b"A1,O1,5," + b"x" * 30_000 + b"\nA2,O2,1,fine,\n", "A1,O1,5," + "x" * 30_000, id="long"),
+        pytest.param(b'A1,O1,5,"' + b"x\n" * 9_000 + b'"\nA2,O2,1,fine,\n', 'A1,O1,5,"' + "x\n" * 9_000 + '"', id="long, of many lines"),
+        pytest.param(b"A2,O2,1,fine,\n" + b"\n" * 30_000 + b"A1,O1\n", "A1,O1", id="behind many blank lines"),
+    ],
+)
+def test_a_broken_record_of_a_csv_is_kept_whole(retail: Retail, lines: bytes, raw: str) -> None:
+    survey = retail(contract(quarantineTolerance=1))
+    survey.put("survey/2026-01-05.csv", HEADER.encode() + (b"\r\n" if b"\r" in lines else b"\n") + lines)
+    assert survey.take().counts == (2, 1, 1, 0)
+    assert survey.quarantine("raw") == [(raw,)]
+
+
+def test_many_undecodable_records_are_fetched_in_one_go(retail: Retail) -> None:
+    """One statement a record would take minutes for this file, and hours for a large one."""
+    survey = retail(contract(quarantineTolerance=1))
+    survey.put("survey/2026-01-05.csv", HEADER.encode() + b"\n" + b"".join(b"A%d,O1,5,caf\xe9,\n" % number for number in range(25_000)))
+    assert survey.take().counts == (25_000, 0, 25_000, 0)
+    assert survey.con.execute("select count(distinct raw) from ops.quarantine where raw like '%caf\\xe9,' escape '!'").fetchone() == (25_000,)

@@ -117,6 +117,12 @@ def encrypted() -> bytes:
     return bytes(content)
 
 
+def pointing_before_its_start() -> bytes:
+    """The archive's directory stands earlier than it says, so that its member would begin before the file does."""
+    content = zipped(("a.csv", GOOD))
+    return content[4:]
+
+
 @pytest.mark.parametrize(
     ("content", "says"),
     [
@@ -130,6 +136,7 @@ def encrypted() -> bytes:
         pytest.param(zipped(), "no file in it matches", id="empty"),
         pytest.param(zipped((".", GOOD), ("a.zip", GOOD)), "'a.zip' is packed itself", id="a name that is no name"),
         pytest.param(b"PK\x03\x04 no zip", "cannot be unpacked to its end", id="no zip"),
+        pytest.param(pointing_before_its_start(), "cannot be unpacked to its end", id="member before the start"),
         pytest.param(zipped(("a.csv", GOOD))[:-30], "cannot be unpacked to its end", id="truncated zip"),
     ],
 )
