@@ -170,9 +170,8 @@ def _reference(file: Path, kind: str, folder: Path, memory_limit: str) -> Cost:
     with duckdb.connect(config={"threads": Settings().threads, "memory_limit": memory_limit, "temp_directory": str(folder / "tmp")}) as con:
         con.execute("set timezone = 'UTC'")
         with measured() as cost:
-            con.execute(
-                f"copy (select * replace (sold_at at time zone 'UTC' as sold_at) from {source}) to {quote_text(str(folder / 'reference.parquet'))} (format parquet)"
-            )
+            target = quote_text(str(folder / "reference.parquet"))
+            con.execute(f"copy (select * replace (sold_at at time zone 'UTC' as sold_at) from {source}) to {target} (format parquet)")
     return cost
 
 

@@ -180,9 +180,8 @@ def _book_rows(con: duckdb.DuckDBPyConnection, delivery: Delivery, readable: Seq
         [feed.name, delivery.ds, delivery.batch, delivery.arrived_at],
     )
     book_accepted(con, delivery)
-    relations: dict[str, tuple[str, ...]] = {BAD: ("received", "quarantined"), DUPLICATE: ("duplicate",)}
-    relations |= {WRITTEN: ("received",), GOOD: ("accepted",)} if has_duplicates else {GOOD: ("received", "accepted")}
-    totals = control_totals_sql(feed, relations)
+    good = {WRITTEN: ["received"], GOOD: ["accepted"]} if has_duplicates else {GOOD: ["received", "accepted"]}
+    totals = control_totals_sql(feed, {**good, BAD: ["received", "quarantined"], DUPLICATE: ["duplicate"]})
     if totals:
         con.execute(totals)
     con.unregister("landing_files")
