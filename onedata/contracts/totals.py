@@ -11,6 +11,11 @@ from onedata.sql import quote_text
 
 AMOUNT = "decimal(38, 4)"
 CURRENCY = "currency"
+# Money of a line to four digits; NULL where it is too large for money. The wide product, forty times dearer, is for amounts that may need it.
+MACROS = """
+create or replace macro exact_product(a, b) as case when a between -99999 and 99999 and b between -99999 and 99999
+    then cast(a * b as decimal(18, 4)) else try_cast(cast(a as decimal(38, 4)) * b as decimal(18, 4)) end
+"""
 LARGEST = "99999999999999.9999"
 
 
@@ -32,7 +37,7 @@ def parse_totals(content: Sequence[Mapping[str, Any]] | None, columns: Sequence[
     largest = ", ".join(f"{LARGEST if column.type == 'decimal' else 'null'}::{column.sql_type} as {column.name}" for column in public)
     for total in totals:
         with duckdb.connect() as con:
-            con.execute(f"create table largest as select {largest}")
+            con.execute(f"{MACROS}; create table largest as select {largest}")
             try:
                 kind = str(con.execute(f"select {total.amount} from largest").description[0][1])
             except duckdb.OutOfRangeException as error:
@@ -56,9 +61,12 @@ def sums_by_currency(entity: Entity, rows: str, by: Sequence[str]) -> str:
         by: Columns to group by.
     """
     keys = "".join(f"{name}, " for name in by)
-    sums = ", ".join(f"{exact(f'sum({total.amount})')} as {total.name}" for total in entity.totals)
+    sums = ", ".join(f"sum({total.amount}) as {total.name}" for total in entity.totals)
+    # Added up by what is written for a currency first: its code is worked out for the few there are, not for every row.
+    written = f"select {keys}{CURRENCY} as written, {sums} from {rows} group by all"
+    whole = ", ".join(f"{exact(f'sum({total.name})')} as {total.name}" for total in entity.totals)
     one_by_one = " union all ".join(f"select {keys}{quote_text(total.name)} as measure, unit, {total.name} as amount from summed" for total in entity.totals)
-    return f"with summed as (select {keys}{currency_code(CURRENCY)} as unit, {sums} from {rows} group by all) {one_by_one}"
+    return f"with summed as (select {keys}{currency_code('written')} as unit, {whole} from ({written}) group by all) {one_by_one}"
 
 
 def exact(total: str) -> str:

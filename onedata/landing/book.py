@@ -158,7 +158,7 @@ def book(con: duckdb.DuckDBPyConnection, settings: Settings, delivery: Delivery,
         values = [delivery.feed.name, drift.file.ds, drift.file.relative, drift.kind, drift.column, drift.message, drift.file.content_hash]
         con.execute("insert into ops.drift values (?, ?, ?, ?, ?, ?, ?)", values)
     if readable or delivery.replaced:
-        _book_rows(con, delivery, readable)
+        _book_rows(con, delivery, readable, any(own[3] for own in counts.values()))
 
 
 def _counts(con: duckdb.DuckDBPyConnection) -> dict[str, Counts]:
@@ -170,7 +170,7 @@ def _counts(con: duckdb.DuckDBPyConnection) -> dict[str, Counts]:
     return {path: (received, accepted, quarantined, duplicate) for path, received, accepted, quarantined, duplicate in rows}
 
 
-def _book_rows(con: duckdb.DuckDBPyConnection, delivery: Delivery, readable: Sequence[SourceFile]) -> None:
+def _book_rows(con: duckdb.DuckDBPyConnection, delivery: Delivery, readable: Sequence[SourceFile], has_duplicates: bool) -> None:
     feed = delivery.feed
     names, hashes = [file.relative for file in readable], [file.content_hash for file in readable]
     nights = pa.array([delivery.ds] * len(names), pa.date32())
@@ -183,7 +183,8 @@ def _book_rows(con: duckdb.DuckDBPyConnection, delivery: Delivery, readable: Seq
         [feed.name, delivery.ds, delivery.batch, delivery.arrived_at],
     )
     book_accepted(con, delivery)
-    totals = control_totals_sql(feed, f"(from {WRITTEN} union all from {BAD})", GOOD, BAD, DUPLICATE)
+    good = {WRITTEN: ["received"], GOOD: ["accepted"]} if has_duplicates else {GOOD: ["received", "accepted"]}
+    totals = control_totals_sql(feed, {**good, BAD: ["received", "quarantined"], DUPLICATE: ["duplicate"]})
     if totals:
         con.execute(totals)
     con.unregister("landing_files")

@@ -1,11 +1,12 @@
 """Control totals: what the rows of each file came to in money, and what became of it. Pure: contract in, SQL out."""
 
+from collections.abc import Mapping, Sequence
 from datetime import date
 
 import duckdb
 
 from onedata.contracts.model import Feed
-from onedata.contracts.totals import AMOUNT, CURRENCY, currency_code, exact, sums_by_currency
+from onedata.contracts.totals import AMOUNT, CURRENCY, MACROS, currency_code, exact, sums_by_currency
 from onedata.sql import quote_text
 
 FATES = ("received", "accepted", "quarantined", "duplicate")
@@ -27,28 +28,24 @@ comment on column ops.control_total.duplicate is 'Of rows that had been accepted
 def create_control_totals(con: duckdb.DuckDBPyConnection) -> None:
     """Create what is missing."""
     con.execute(DDL)
+    con.execute(MACROS)
 
 
-def control_totals_sql(feed: Feed, received: str, accepted: str, quarantined: str, duplicate: str, files: str = "landing_files") -> str | None:
+def control_totals_sql(feed: Feed, relations: Mapping[str, Sequence[str]], files: str = "landing_files") -> str | None:
     """The INSERT of one landing's control totals; None where the feed's entity has no money.
 
-    The four are relations (names, or queries in brackets) of typed rows: the columns of an ODS file. Each is read
-    once. Received is given apart from the other three, so that a row lost between them shows as money that is missing. Rows that could not be
-    taken apart have no amounts and belong to none. Batches of one file's rows may be written one after the other: rows add up.
+    Rows that could not be taken apart have no amounts and belong to none. Batches of one file's rows may be written one after the other: rows add up.
 
     Args:
         feed: Whose rows.
-        received: Every row of the files, before they were judged.
-        accepted: Those that are staged.
-        quarantined: Those that break a rule.
-        duplicate: Those that had been accepted before.
+        relations: Relations of typed rows with the columns of an ODS file, each with the fates it counts for. Each is read once. What was received is
+            given apart from what was accepted wherever rows went between, so that a row lost there shows as money that is missing.
         files: A relation path, content_hash, batch_id, ds.
     """
     if not feed.entity.totals:
         return None
-    fates = zip(FATES, (received, accepted, quarantined, duplicate), strict=True)
-    parts = [f"select '{fate}' as fate, * from ({sums_by_currency(feed.entity, rows, ['_file'])})" for fate, rows in fates]
-    sums = ", ".join(f"coalesce(sum(t.amount) filter (where t.fate = '{fate}'), 0)" for fate in FATES)
+    parts = [f"select {list(fates)!r} as fates, * from ({sums_by_currency(feed.entity, rows, ['_file'])})" for rows, fates in relations.items()]
+    sums = ", ".join(f"coalesce(sum(t.amount) filter (where list_contains(t.fates, '{fate}')), 0)" for fate in FATES)
     return (
         f"insert into ops.control_total select {quote_text(feed.name)}, f.path, f.content_hash, f.batch_id, f.ds, t.measure, t.unit, {sums} "
         f"from ({' union all '.join(parts)}) t join {files} f on f.path = t._file group by all"

@@ -65,7 +65,8 @@ class Part:
 class Reading:
     """What a reader found in the files of one delivery.
 
-    `columns` are each file's own, by file number, for formats that name them, and `column_types` for formats that have some. `rejects_table` and `problems` are complete once the parts have run; rows
+    `columns` are each file's own, by file number, for formats that name them, and `column_types` for formats that have some.
+    `rejects_table` and `problems` are complete once the parts have run; rows
     of a file with a problem must not land.
     """
 

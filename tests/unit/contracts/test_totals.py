@@ -12,7 +12,7 @@ import yaml
 from small_retailer import canonical
 
 from onedata.contracts import ContractError, load_entities
-from onedata.contracts.totals import sums_by_currency
+from onedata.contracts.totals import MACROS, sums_by_currency
 
 COLUMNS = [
     {"name": "id", "type": "text", "required": True, "classification": "public", "description": "Id."},
@@ -59,7 +59,9 @@ def test_money_needs_a_currency(tmp_path: Path) -> None:
 def sums(*values: str) -> dict[tuple[str, str], Decimal]:
     """Measure and currency to amount, of order lines: quantity, price, discount, currency."""
     rows = f"(select *, null::decimal(18, 4) as tax_amount from (values {', '.join(values)}) t(quantity, unit_price, discount_amount, currency))"
-    found = duckdb.sql(f"select measure, unit, amount from ({sums_by_currency(canonical()['order_line'], rows, [])})").fetchall()
+    with duckdb.connect() as con:
+        con.execute(MACROS)
+        found = con.execute(f"select measure, unit, amount from ({sums_by_currency(canonical()['order_line'], rows, [])})").fetchall()
     return {(measure, unit): amount for measure, unit, amount in found}
 
 

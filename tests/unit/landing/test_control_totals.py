@@ -51,8 +51,9 @@ def totals(con: duckdb.DuckDBPyConnection, columns: str = COUNTS) -> list[tuple[
 
 
 def write(con: duckdb.DuckDBPyConnection, feed: Feed, received: str = "typed") -> None:
-    fates = [f"(from typed where fate = '{fate}')" for fate in ("good", "bad", "again")]
-    sql = control_totals_sql(feed, received, *fates)
+    fates = {"accepted": "good", "quarantined": "bad", "duplicate": "again"}
+    relations = {received: ["received"]} | {f"(from typed where fate = '{fate}')": [name] for name, fate in fates.items()}
+    sql = control_totals_sql(feed, relations)
     assert sql is not None
     con.execute(sql)
 
@@ -78,7 +79,7 @@ def test_money_that_is_in_no_fate_shows(landing: duckdb.DuckDBPyConnection, paym
 
 
 def test_an_entity_without_money_has_no_control_totals(retail: Any) -> None:
-    assert control_totals_sql(retail(contract()).feed(), "a", "b", "c", "d") is None
+    assert control_totals_sql(retail(contract()).feed(), {"a": ["received"]}) is None
 
 
 def test_a_repeated_file_is_duplicate_to_the_cent(landing: duckdb.DuckDBPyConnection, payments: Feed) -> None:
