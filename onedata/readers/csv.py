@@ -10,6 +10,7 @@ import io
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from mmap import ACCESS_READ, mmap
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,8 @@ from onedata.sql import json_of, quote_name, quote_text
 
 REJECTS = "csv_rejects"
 MAX_HEADER_BYTES = 1 << 20
+LONG_LINE_BYTES = 1 << 13
+TOO_MANY_FIELDS = 1000
 _LINE_END = re.compile("\r\n|\n|\r")
 
 
@@ -32,6 +35,9 @@ def read_csv(con: duckdb.DuckDBPyConnection, feed: Feed, files: Sequence[SourceF
         header = list(feed.location.columns) or read_header(file.path, feed.location.options)
         if isinstance(header, str):
             reading.problems.append(FileProblem(file, header))
+            continue
+        if runaway := _runaway_line(file.path, header, feed.location.options):
+            reading.problems.append(FileProblem(file, runaway))
             continue
         refusal, drifts = check_columns(feed, file, header)
         reading.drifts += drifts
@@ -91,6 +97,30 @@ def _first_record(lines: io.StringIO, options: Mapping[str, str]) -> list[str]:
     comment = options.get("comment")
     content = (padded.sub("", line) for line in iter(lines.readline, "") if not (comment and line.startswith(comment)))
     return [name.strip() for name in next(csv.reader(content, **dialect), [])]
+
+
+def _runaway_line(path: Path, header: Sequence[str], options: Mapping[str, str]) -> str | None:
+    """What is wrong with a line of very many fields, as where line ends were lost: for each field too many DuckDB keeps the line, which takes all memory.
+
+    Only a line longer than `LONG_LINE_BYTES` is looked at; what is in quotes is no field.
+    """
+    delimiter, quote = (options.get(name, default).encode() for name, default in (("delimiter", ","), ("quote", '"')))
+    quoted = re.compile(b"%b[^%b]*%b" % (re.escape(quote), re.escape(quote), re.escape(quote)))
+    if path.stat().st_size <= LONG_LINE_BYTES:
+        return None
+    with path.open("rb") as stream, mmap(stream.fileno(), 0, access=ACCESS_READ) as content:
+        start = 0
+        while start + LONG_LINE_BYTES < len(content):
+            end = content.rfind(b"\n", start, start + LONG_LINE_BYTES)
+            if end < 0:
+                end = content.find(b"\n", start + LONG_LINE_BYTES)
+                end = len(content) if end < 0 else end
+                for line in content[start:end].split(b"\r"):
+                    fields = quoted.sub(b"", line).count(delimiter) + 1 if len(line) > LONG_LINE_BYTES else 0
+                    if fields > len(header) + TOO_MANY_FIELDS:
+                        return f"the line at byte {start:,} has {fields:,} fields and the header {len(header)}: were its line ends lost? Ask for it again."
+            start = end + 1
+    return None
 
 
 def _part(feed: Feed, file: SourceFile, header: Sequence[str]) -> Part:

@@ -75,6 +75,22 @@ def test_a_header_of_very_many_columns_takes_no_time(survey: SmallRetailer) -> N
     assert "column '' stands twice in the header" in survey.quarantine("reason")[0][0]
 
 
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_a_line_of_very_many_fields_does_not_take_all_memory(survey: SmallRetailer, end: str) -> None:
+    survey.put("survey/2026-01-05.csv", f"{HEADER}{end}{ROW}{end}{'x,' * 100_000}{end}{ROW}{end}")
+    began = time.process_time()
+    assert survey.take().counts == (1, 0, 1, 0)
+    assert time.process_time() - began < 10
+    assert "has 100,001 fields and the header 5: were its line ends lost?" in survey.quarantine("reason")[0][0]
+
+
+@pytest.mark.parametrize("end", ["\n", "\r"])
+def test_long_lines_and_many_delimiters_in_quotes_are_read(survey: SmallRetailer, end: str) -> None:
+    rows = [f'A{number},O1,5,"{"1,2," * 5_000}",' for number in range(3)]
+    survey.put("survey/2026-01-05.csv", end.join([HEADER, *rows, ""]))
+    assert survey.take().counts == (3, 3, 0, 0)
+
+
 def test_a_field_name_longer_than_any_is_refused(survey: SmallRetailer) -> None:
     survey.put("survey/2026-01-05.csv", "x" * 200_000 + f",{HEADER}\n{ROW}\n")
     assert survey.take().counts == (1, 0, 1, 0)
