@@ -66,14 +66,14 @@ class Worker:
         if self._process is None:
             self._start()
         assert self._pipe is not None and self._process is not None
-        self._pipe.send((target, inputs))
         try:
+            self._pipe.send((target, inputs))
             # The first answer of a process includes its start.
             if self._pipe.poll(HANG_SECONDS):
                 verdict = self._pipe.recv()
                 assert isinstance(verdict, Verdict)
                 return verdict
-        except EOFError:
+        except (EOFError, ConnectionError):
             self._process.join()
         code = self._process.exitcode
         self.stop()
