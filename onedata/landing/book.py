@@ -1,10 +1,9 @@
 """Book one delivery into the ledger: every file with its four counts, every bad row, every repair. The caller owns the transaction."""
 
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import BinaryIO
 
 import duckdb
 import pyarrow as pa
@@ -14,6 +13,7 @@ from onedata.landing.control_totals import amounts_sql, control_totals_sql, repe
 from onedata.landing.files import Repeat
 from onedata.landing.stage import BAD, DUPLICATE, GOOD, WRITTEN, Delivery
 from onedata.readers import FileProblem, Reading, SourceFile
+from onedata.readers.csv_raw import MOST_SHOWN, raw_records
 from onedata.readers.encoding import is_utf8
 from onedata.settings import Settings
 from onedata.sql import quote_text
@@ -21,9 +21,6 @@ from onedata.sql import quote_text
 Counts = tuple[int, int, int, int]
 NOTHING: Counts = (0, 0, 0, 0)
 RAW_RECORDS_AT_ONCE = 10_000
-MOST_SHOWN = 10_000
-"""Bytes of a record that DuckDB's rejects table holds at most."""
-MAX_RECORD_BYTES = 16_000_000
 
 
 @dataclass
@@ -81,7 +78,7 @@ def _add_rejects(con: duckdb.DuckDBPyConnection, delivery: Delivery, rejects: st
     DuckDB gives a record's text with the blank lines before it, a '?' for each byte it cannot decode, and only so much of it (`MOST_SHOWN`).
     """
     options, files = delivery.feed.location.options, {str(file.path): file for file in delivery.files}
-    encoding, quote = options.get("encoding", "utf-8"), options.get("quote", '"')
+    encoding = options.get("encoding", "utf-8")
     names = pa.table({"file_path": pa.array(files, pa.string()), "relative": pa.array([file.relative for file in files.values()], pa.string())})
     con.register("landing_read", names)
     broken = (
@@ -100,33 +97,10 @@ def _add_rejects(con: duckdb.DuckDBPyConnection, delivery: Delivery, rejects: st
     wanted = con.execute("select file_path, list((place, strlen(csv_line)) order by place) from landing_broken where in_file group by 1 order by 1").fetchall()
     for path, places in wanted:
         for first in range(0, len(places), RAW_RECORDS_AT_ONCE):
-            found = _raw_records(files[path], places[first : first + RAW_RECORDS_AT_ONCE], quote.encode())
+            found = raw_records(files[path].path, places[first : first + RAW_RECORDS_AT_ONCE], options)
             # A file of another encoding was turned into UTF-8 with 0xFF before what it could not turn, see `readers.encoding`.
             texts = found if is_utf8(encoding) else ((place, text.replace("\\xff\\x", "\\x")) for place, text in found)
             _fill_in(con, files[path].relative, list(texts))
-
-
-def _raw_records(file: SourceFile, places: Sequence[tuple[int, int]], quote: bytes) -> Iterator[tuple[int, str]]:
-    """The text of the records at each (position from 1, bytes that DuckDB showed)."""
-    with file.path.open("rb") as stream:
-        for position, length in places:
-            stream.seek(position - 1)
-            record = stream.read(length).lstrip(b"\r\n")
-            if length >= MOST_SHOWN:
-                record = _to_its_end(stream, record, quote)
-            yield position, record.strip(b"\r\n").decode("utf-8", "backslashreplace")
-
-
-def _to_its_end(stream: BinaryIO, record: bytes, quote: bytes) -> bytes:
-    """A record of which the stream has the rest: up to a line end outside of quotes, or more where its quotes are wrong; never less."""
-    parts, size, quotes = [record], len(record), record.count(quote)
-    while size < MAX_RECORD_BYTES and (line := stream.readline(MAX_RECORD_BYTES)):
-        if size or line.strip(b"\r\n"):
-            parts.append(line)
-            size, quotes = size + len(line), quotes + line.count(quote)
-        if size and quotes % 2 == 0:
-            break
-    return b"".join(parts)
 
 
 def book(con: duckdb.DuckDBPyConnection, settings: Settings, delivery: Delivery, reading: Reading, landed: Landed) -> None:

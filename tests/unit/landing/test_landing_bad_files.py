@@ -232,6 +232,9 @@ def test_a_parquet_file_with_a_broken_page_does_not_stop_its_neighbour(retail: R
         pytest.param(b"A2,O2,1,fine,\n\nA1,O1\n", "A1,O1", id="too short, behind a blank line"),
         pytest.param(b"A1,O1,5," + b"x" * 30_000 + b"\nA2,O2,1,fine,\n", "A1,O1,5," + "x" * 30_000, id="long"),
         pytest.param(b'A1,O1,5,"' + b"x\n" * 9_000 + b'"\nA2,O2,1,fine,\n', 'A1,O1,5,"' + "x\n" * 9_000 + '"', id="long, of many lines"),
+        pytest.param(
+            b"\n" * 30_000 + b'A1, so","so,1\nA3,"a ""word"\nA2,O2,1,fine,\n', 'A1, so","so,1\nA3,"a ""word"', id="of an open quote, behind many blank lines"
+        ),
         pytest.param(b"A2,O2,1,fine,\n" + b"\n" * 30_000 + b"A1,O1\n", "A1,O1", id="behind many blank lines"),
     ],
 )

@@ -1,0 +1,68 @@
+"""The raw text of CSV records that DuckDB could not take apart, read from the file: its rejects table holds no more than their beginning."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import BinaryIO
+
+MOST_SHOWN = 10_000
+"""Bytes of a record that the rejects table holds at most."""
+MAX_RECORD_BYTES = 16_000_000
+
+
+def raw_records(path: Path, places: Sequence[tuple[int, int]], options: Mapping[str, str]) -> Iterator[tuple[int, str]]:
+    """Each record with its position; bytes that are not UTF-8 are shown as \\x.., so that they can be turned back.
+
+    Args:
+        path: The file, as it was read.
+        places: Position of each record (from 1) and the bytes of it, blank lines before it included, that DuckDB showed.
+        options: The reader's.
+    """
+    quote = options.get("quote", '"')
+    quotes = _Quotes(options.get("delimiter", ","), quote, options.get("escape", quote))
+    with path.open("rb") as stream:
+        for position, length in places:
+            stream.seek(position - 1)
+            record = stream.read(length).lstrip(b"\r\n")
+            if length >= MOST_SHOWN:
+                record = _to_its_end(stream, record, quotes)
+            yield position, record.strip(b"\r\n").decode("utf-8", "backslashreplace")
+
+
+def _to_its_end(stream: BinaryIO, start: bytes, quotes: "_Quotes") -> bytes:
+    """A record of which the stream has the rest: up to the first line end that is not in quotes."""
+    while not start and (line := stream.readline(MAX_RECORD_BYTES)):
+        start = line.lstrip(b"\r\n")
+    if not start.endswith(b"\n"):
+        start += stream.readline(MAX_RECORD_BYTES)
+    parts, size, is_open = [start], len(start), quotes.left_open(start, False)
+    while is_open and size < MAX_RECORD_BYTES and (line := stream.readline(MAX_RECORD_BYTES)):
+        parts.append(line)
+        size, is_open = size + len(line), quotes.left_open(line, True)
+    return b"".join(parts)
+
+
+class _Quotes:
+    """Where quotes open and close: one opens at the start of a field only, and what follows a closing one may be anything."""
+
+    def __init__(self, delimiter: str, quote: str, escape: str) -> None:
+        self._quote, self._opening = quote.encode(), (delimiter + quote).encode()
+        self._token = re.compile(
+            re.escape(escape).encode() + (re.escape(quote).encode() if escape == quote else b".") + b"|" + re.escape(quote).encode(), re.DOTALL
+        )
+
+    def left_open(self, text: bytes, is_open: bool) -> bool:
+        """Whether quotes are open at the end of `text`, which starts with a record where they are not open before it."""
+        at = 0
+        if not is_open and text.startswith(self._quote):
+            at, is_open = len(self._quote), True
+        while True:
+            if not is_open:
+                start = text.find(self._opening, at)
+                if start < 0:
+                    return False
+                at, is_open = start + len(self._opening), True
+            token = self._token.search(text, at)
+            if token is None:
+                return True
+            at, is_open = token.end(), token[0] != self._quote
