@@ -100,8 +100,9 @@ class Arena:
         finally:
             self._sweep()
         verdict = self._audit(target, feed, inputs)
-        # The repeat of a file that was accepted stays in the ledger; everything else the next landing forgets.
+        # So that the next landing forgets all of this one.
         self._con.execute("delete from ops.file where feed = ? and ds = ? and status = 'repeated'", [feed.name, NIGHT])
+        self._con.execute("update ops.delivery set status = 'refused' where feed = ? and ds = ?", [feed.name, NIGHT])
         if landed.received != landed.accepted + landed.quarantined + landed.duplicate:
             verdict.faults.append(("", f"the landing does not balance: {landed}"))
         return verdict
