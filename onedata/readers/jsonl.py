@@ -42,6 +42,10 @@ def read_jsonl(con: duckdb.DuckDBPyConnection, feed: Feed, files: Sequence[Sourc
     """
     reading = JsonLines()
     for file in files:
+        # DuckDB reads nothing of one byte.
+        if file.path.stat().st_size == 1 and file.path.read_bytes().strip():
+            reading.problems.append(FileProblem(file, "the file is one byte long and no document (truncated?). Ask for it again."))
+            continue
         try:
             members = _members(con, feed, file)
         except duckdb.Error as error:
@@ -131,7 +135,11 @@ def _part(feed: Feed, file: SourceFile, added: Sequence[str], documents: str = "
         f"select *, unnest(case when _odd then [null] else {array} end) as _w, unnest(case when _odd then [0] else range(len({array})) end) as _member "
         f"from (select *, {array} is null and {_no_list(feed.records)} as _odd from ({taken}))"
     )
-    broken = f"case when _json is null then 'the line is not valid JSON' when _odd then {quote_text(f'what stands at {feed.records} is no array')} end"
+    no_array = quote_text(f"what stands at {feed.records} is no array")
+    broken = (
+        "case when _json is null then 'the line is not valid JSON' "
+        f"when _odd then case when json_type(_json) <> 'OBJECT' then 'the line is no JSON object' else {no_array} end end"
+    )
     member = f"json_extract(_json, {quote_text(json_path(feed.records))} || '[' || _member || ']')"
     raw = f"case when _odd then _json::varchar else json_merge_patch(_json, {nested_object(feed.records, f'json_array({member})')})::varchar end"
     query = f"select _json, _document, _member, _odd, {row} as _row{fields} from ({exploded})"
@@ -144,7 +152,8 @@ def _no_list(records: str) -> str:
     """SQL: the document is broken, or something other than an array stands where its members should (nothing, or null, is an empty one)."""
     steps = member_steps(records)
     places = [quote_text(json_path(steps[: number + 1])) for number in range(len(steps))]
-    wrong = [f"json_type(_json, {place}) not in ('OBJECT', 'NULL')" for place in places[:-1]]
+    wrong = ["json_type(_json) <> 'OBJECT'"]
+    wrong += [f"json_type(_json, {place}) not in ('OBJECT', 'NULL')" for place in places[:-1]]
     wrong.append(f"json_type(_json, {places[-1]}) not in ('ARRAY', 'NULL')")
     return f"(_json is null or coalesce({' or '.join(wrong)}, false))"
 

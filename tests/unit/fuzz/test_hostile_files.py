@@ -118,6 +118,19 @@ def test_a_document_with_something_else_for_its_array_is_kept_whole(orders: Smal
     assert orders.quarantine("rule, reason, raw") == [("unreadable_record", "what stands at lines is no array", document)]
 
 
+def test_a_file_of_one_byte_is_not_a_day_without_rows(documents: SmallRetailer) -> None:
+    documents.put("survey/2026-01-05.jsonl", "{")
+    assert documents.take().counts == (1, 0, 1, 0)
+    assert "one byte long and no document" in documents.quarantine("reason")[0][0]
+
+
+@pytest.mark.parametrize("line", ["7", '"text"', "[1, 2]", "null", "true"])
+def test_a_line_that_is_no_object_is_kept_where_rows_are_members(orders: SmallRetailer, line: str) -> None:
+    orders.put("survey/2026-01-05.jsonl", line + "\n")
+    assert orders.take().counts == (1, 0, 1, 0)
+    assert orders.quarantine("rule, raw") == [("unreadable_record", line)]
+
+
 @pytest.mark.parametrize("document", [{"id": "A1"}, {"id": "A1", "lines": None}, {"id": "A1", "lines": []}])
 def test_a_document_without_members_has_no_rows(orders: SmallRetailer, document: dict[str, Any]) -> None:
     orders.put("survey/2026-01-05.jsonl", json.dumps(document))
