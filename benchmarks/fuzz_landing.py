@@ -1,6 +1,5 @@
 """Mutated files through the real landing and contract gate, and the question whether every row of them is accounted for."""
 
-import codecs
 import json
 import re
 import shutil
@@ -34,6 +33,7 @@ from onedata.warehouse import open_warehouse
 
 NIGHT = date(2026, 1, 5)
 _MARKS = re.compile(rb"Z\d{7}Z\d\d")
+_MARKS_OF_ORDER = re.compile(rb"\A(\xef\xbb\xbf)+")
 _PLAIN = ("parquet", "xlsx")
 
 
@@ -208,7 +208,7 @@ def _faults(
 def _records(target: Target, feed: Feed, content: bytes) -> int | None:
     """How many rows the file has by another reader than the platform's; None where there is none that says so of any bytes."""
     if feed.location.format == "jsonl" and target.suffix == "jsonl":
-        lines = [line for line in content.removeprefix(codecs.BOM_UTF8).split(b"\n") if line.strip(b" \t\r\n\x0b\x0c")]
+        lines = [line for line in _MARKS_OF_ORDER.sub(b"", content).split(b"\n") if line.strip(b" \t\r\n\x0b\x0c")]
         return len(lines) if not feed.records else _members(feed.records, lines)
     if feed.location.format == "json" and "documents" not in feed.location.options:
         try:

@@ -21,8 +21,15 @@ def read_parquet(con: duckdb.DuckDBPyConnection, feed: Feed, files: Sequence[Sou
                 str(row[0]): str(row[1])
                 for row in con.execute(f"describe select * from read_parquet({file_literal(file.path)}, hive_partitioning=false)").fetchall()
             }
+            rows = con.execute(
+                f"select num_rows, (select count(*) from read_parquet({file_literal(file.path)})) from parquet_file_metadata({file_literal(file.path)})"
+            ).fetchone()
         except duckdb.Error as error:
             reading.problems.append(FileProblem(file, f"the file cannot be read as Parquet: {str(error).splitlines()[0]}. Ask for it again."))
+            continue
+        if rows is None or rows[0] != rows[1]:
+            said, there = rows or (0, 0)
+            reading.problems.append(FileProblem(file, f"the file says that it has {said:,} rows and there are {there:,} in it. Ask for it again."))
             continue
         refusal, drifts = check_columns(feed, file, list(found))
         reading.drifts += drifts

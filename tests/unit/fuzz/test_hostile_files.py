@@ -10,6 +10,8 @@ from collections.abc import Callable
 from typing import Any
 
 import openpyxl
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from small_retailer import ANSWERS, HEADER, SmallRetailer, contract
 
@@ -167,3 +169,14 @@ def test_a_damaged_workbook_does_not_stop_its_neighbour(retail: Retail, broken: 
     survey.put("survey/2026-01-05_2.xlsx", workbook())
     assert survey.take().counts == (2, 1, 1, 0)
     assert "cannot be read as an Excel workbook" in survey.quarantine("reason")[0][0]
+
+
+def test_a_parquet_file_that_says_it_has_more_rows_is_refused(retail: Retail) -> None:
+    survey, stream = retail(contract(kind="parquet", path="survey/{ds}.parquet")), io.BytesIO()
+    names = HEADER.split(",")
+    pq.write_table(pa.table({name: [value] * 3 for name, value in zip(names, ROW.split(","), strict=True)}), stream)
+    # The footer's number of rows, an integer, stands before its list of row groups.
+    lying = stream.getvalue().replace(b"\x16\x06\x19\x1c", b"\x16\x0a\x19\x1c")
+    survey.put("survey/2026-01-05.parquet", lying)
+    assert survey.take().counts == (1, 0, 1, 0)
+    assert "says that it has 5 rows and there are 3 in it" in survey.quarantine("reason")[0][0]
