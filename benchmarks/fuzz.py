@@ -25,7 +25,7 @@ from measure import child_cpu_seconds
 
 from onedata.settings import REPOSITORY
 
-AT_ONCE = 50
+AT_ONCE = 100
 HANG_SECONDS = 120
 KEPT = Path(tempfile.gettempdir()) / "onedata-fuzz-failures"
 SHARED = Path(os.environ.get("ONEDATA_SHARED_DATA") or REPOSITORY.parent / "shared" / "data")
@@ -66,14 +66,14 @@ class Worker:
         if self._process is None:
             self._start()
         assert self._pipe is not None and self._process is not None
-        self._pipe.send((target, inputs))
         try:
+            self._pipe.send((target, inputs))
             # The first answer of a process includes its start.
             if self._pipe.poll(HANG_SECONDS):
                 verdict = self._pipe.recv()
                 assert isinstance(verdict, Verdict)
                 return verdict
-        except EOFError:
+        except (EOFError, ConnectionError):
             self._process.join()
         code = self._process.exitcode
         self.stop()

@@ -100,6 +100,8 @@ class Arena:
         finally:
             self._sweep()
         verdict = self._audit(target, feed, inputs)
+        # The repeat of a file that was accepted stays in the ledger; everything else the next landing forgets.
+        self._con.execute("delete from ops.file where feed = ? and ds = ? and status = 'repeated'", [feed.name, NIGHT])
         if landed.received != landed.accepted + landed.quarantined + landed.duplicate:
             verdict.faults.append(("", f"the landing does not balance: {landed}"))
         return verdict
@@ -144,7 +146,7 @@ class Arena:
             books = files.pop(item.name, [])
             verdict.outcomes[_outcome(books)] += 1
             verdict.faults += [(item.name, fault) for fault in _faults(target, feed, item, books, bad, staged)]
-        verdict.faults += [(name, "is in the ledger and was not delivered") for name in files]
+        verdict.faults += [(name, f"{name} is in the ledger and was not delivered") for name in files]
         return verdict
 
     def _rows(self, select: str, feed: Feed) -> list[tuple[Any, ...]]:
@@ -164,6 +166,7 @@ def arena(folder: Path, targets: Sequence[Target]) -> Iterator[Arena]:
     """An arena in `folder`, its warehouse open."""
     settings = Settings(home=folder / "home", source=folder / "source", contracts=folder / "contracts", threads=1)
     with open_warehouse(settings) as con:
+        con.execute("set enable_progress_bar = false")
         yield Arena(folder, targets, con, settings)
 
 

@@ -14,7 +14,9 @@ from onedata.landing.control_totals import amounts_sql, control_totals_sql, repe
 from onedata.landing.files import Repeat
 from onedata.landing.stage import BAD, DUPLICATE, GOOD, WRITTEN, Delivery
 from onedata.readers import FileProblem, Reading, SourceFile
+from onedata.readers.encoding import is_utf8
 from onedata.settings import Settings
+from onedata.sql import quote_text
 
 Counts = tuple[int, int, int, int]
 NOTHING: Counts = (0, 0, 0, 0)
@@ -78,13 +80,15 @@ def _add_rejects(con: duckdb.DuckDBPyConnection, delivery: Delivery, rejects: st
 
     DuckDB gives a record's text with the blank lines before it, a '?' for each byte it cannot decode, and only so much of it (`MOST_SHOWN`).
     """
-    files = {str(file.path): file for file in delivery.files}
+    options, files = delivery.feed.location.options, {str(file.path): file for file in delivery.files}
+    encoding, quote = options.get("encoding", "utf-8"), options.get("quote", '"')
     names = pa.table({"file_path": pa.array(files, pa.string()), "relative": pa.array([file.relative for file in files.values()], pa.string())})
     con.register("landing_read", names)
     broken = (
         f"select s.file_path, e.line, min(e.line_byte_position) as place, max(e.csv_line) as csv_line, "
         f"bool_or(e.error_type = 'INVALID ENCODING') or strlen(max(e.csv_line)) >= {MOST_SHOWN} as in_file, "
-        f"string_agg(distinct lower(e.error_type::varchar) || ': ' || e.error_message, '; ') as reason "
+        f"case when bool_or(e.error_type = 'INVALID ENCODING') then {quote_text(f'invalid encoding: the record holds bytes that are not {encoding}')} "
+        f"else string_agg(distinct lower(e.error_type::varchar) || ': ' || e.error_message, '; ') end as reason "
         f"from {rejects} e join {rejects}_scans s using (scan_id, file_id) group by all"
     )
     con.execute(f"create or replace temp table landing_broken as select r.relative, b.* from ({broken}) b join landing_read r using (file_path)")
@@ -94,24 +98,23 @@ def _add_rejects(con: duckdb.DuckDBPyConnection, delivery: Delivery, rejects: st
         "case when not in_file then ltrim(csv_line, chr(10) || chr(13)) end, place, null, null from landing_broken"
     )
     wanted = con.execute("select file_path, list((place, strlen(csv_line)) order by place) from landing_broken where in_file group by 1 order by 1").fetchall()
-    quote = delivery.feed.location.options.get("quote", '"')
     for path, places in wanted:
         for first in range(0, len(places), RAW_RECORDS_AT_ONCE):
-            _fill_in(con, files[path].relative, list(_raw_records(files[path], places[first : first + RAW_RECORDS_AT_ONCE], quote.encode())))
+            found = _raw_records(files[path], places[first : first + RAW_RECORDS_AT_ONCE], quote.encode())
+            # A file of another encoding was turned into UTF-8 with 0xFF before what it could not turn, see `readers.encoding`.
+            texts = found if is_utf8(encoding) else ((place, text.replace("\\xff\\x", "\\x")) for place, text in found)
+            _fill_in(con, files[path].relative, list(texts))
 
 
 def _raw_records(file: SourceFile, places: Sequence[tuple[int, int]], quote: bytes) -> Iterator[tuple[int, str]]:
-    """The text of the records at each (position from 1, bytes that DuckDB showed).
-
-    A file of another encoding was turned into UTF-8 with 0xFF before what it could not turn, see `readers.encoding`.
-    """
+    """The text of the records at each (position from 1, bytes that DuckDB showed)."""
     with file.path.open("rb") as stream:
         for position, length in places:
             stream.seek(position - 1)
             record = stream.read(length).lstrip(b"\r\n")
             if length >= MOST_SHOWN:
                 record = _to_its_end(stream, record, quote)
-            yield position, record.strip(b"\r\n").decode("utf-8", "backslashreplace").replace("\\xff\\x", "\\x")
+            yield position, record.strip(b"\r\n").decode("utf-8", "backslashreplace")
 
 
 def _to_its_end(stream: BinaryIO, record: bytes, quote: bytes) -> bytes:

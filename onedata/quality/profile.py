@@ -6,7 +6,7 @@ spread over the source file by row number, so that the same delivery has the sam
 
 import math
 from collections.abc import Sequence
-from datetime import date, datetime, time, timedelta
+from datetime import date
 
 import duckdb
 import polars as pl
@@ -108,8 +108,10 @@ def _describe(values: pl.Series, column: Column, ds: date) -> list[Metric]:
 def _numbers(values: pl.Series, column: Column, ds: date) -> pl.Series:
     """The values as numbers: times as hours before the end of the night, so that nights can be compared."""
     if column.type in TIMES:
-        end = datetime.combine(ds + timedelta(days=1), time())
-        return (pl.Series([end], dtype=pl.Datetime("us")) - values.cast(pl.Datetime("us"))).dt.total_microseconds() / 3.6e9
+        # As they are stored, days or microseconds since 1970: a day that DuckDB knows may be none of Polars'.
+        stored = values.to_physical().cast(pl.Float64)
+        days = (ds - date(1970, 1, 1)).days + 1
+        return (days - stored) * 24 if column.type == "date" else (days * 8.64e10 - stored) / 3.6e9
     return values.cast(pl.Float64)
 
 

@@ -7,8 +7,12 @@ to its rejects table.
 import codecs
 import csv
 import io
+import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from mmap import ACCESS_READ, mmap
 from pathlib import Path
+from typing import Any
 
 import duckdb
 
@@ -18,6 +22,9 @@ from onedata.sql import json_of, quote_name, quote_text
 
 REJECTS = "csv_rejects"
 MAX_HEADER_BYTES = 1 << 20
+LONG_LINE_BYTES = 1 << 13
+TOO_MANY_FIELDS = 1000
+_LINE_END = re.compile("\r\n|\n|\r")
 
 
 def read_csv(con: duckdb.DuckDBPyConnection, feed: Feed, files: Sequence[SourceFile]) -> Reading:
@@ -28,6 +35,9 @@ def read_csv(con: duckdb.DuckDBPyConnection, feed: Feed, files: Sequence[SourceF
         header = list(feed.location.columns) or read_header(file.path, feed.location.options)
         if isinstance(header, str):
             reading.problems.append(FileProblem(file, header))
+            continue
+        if runaway := _runaway_line(file.path, header, feed.location.options):
+            reading.problems.append(FileProblem(file, runaway))
             continue
         refusal, drifts = check_columns(feed, file, header)
         reading.drifts += drifts
@@ -56,17 +66,61 @@ def read_header(path: Path, options: Mapping[str, str]) -> list[str] | str:
         if "\n" not in text:
             byte = f"byte {error.start} is {start[error.start]:#04x}" if encoding == "utf-8" else "some of its bytes are no text"
             return f"the header is not {encoding}: {byte}. Set encoding in the contract, or ask for {encoding}."
-    lines = io.StringIO(text, newline="")
-    for _ in range(int(options.get("skip", 0))):
-        lines.readline()
-    comment = options.get("comment")
-    content = (line for line in lines if not (comment and line.startswith(comment)))
-    reader = csv.reader(content, delimiter=options.get("delimiter", ","), quotechar=options.get("quote", '"'))
-    header = [name.strip() for name in next(reader, [])]
     if "\x00" in text[:1000]:
         return "the file is not text: it holds zero bytes. Check the format in the contract."
-    twice = sorted({name for name in header if header.count(name) > 1})
+    lines = io.StringIO(text, newline="")
+    try:
+        header = _first_record(lines, options)
+    except csv.Error as error:
+        return f"the first lines are not CSV: {error}. A quote in them would swallow rows; check skip and quote in the contract, or ask for it again."
+    if len(set(_LINE_END.findall(text[: lines.tell()]))) > 1:
+        return "the first lines end in different ways (\\r\\n, \\n, \\r), so that rows could be taken for a part of them. Ask for one line end."
+    twice = sorted(name for name, count in Counter(header).items() if count > 1)
     return f"column {twice[0]!r} stands twice in the header" if twice else header
+
+
+def _first_record(lines: io.StringIO, options: Mapping[str, str]) -> list[str]:
+    """The fields of the first record behind the lines to skip. DuckDB gives no word where quotes go wrong in the lines that it skips: this does.
+
+    Raises:
+        csv.Error: a quote is open at the end of a skipped line or the header, or stands where none may.
+    """
+    quote = options.get("quote", '"')
+    escape = options.get("escape", quote)
+    dialect: dict[str, Any] = {"delimiter": options.get("delimiter", ","), "quotechar": quote, "strict": True}
+    if escape != quote:
+        dialect |= {"doublequote": False, "escapechar": escape}
+    # Blanks between a closing quote and the delimiter are none of DuckDB's concern, but of Python's.
+    padded = re.compile(f"(?<={re.escape(quote)}) +(?=[{re.escape(dialect['delimiter'])}\\r\\n]|$)")
+    for _ in range(int(options.get("skip", 0))):
+        next(csv.reader([padded.sub("", lines.readline())], **dialect), None)
+    comment = options.get("comment")
+    content = (padded.sub("", line) for line in iter(lines.readline, "") if not (comment and line.startswith(comment)))
+    return [name.strip() for name in next(csv.reader(content, **dialect), [])]
+
+
+def _runaway_line(path: Path, header: Sequence[str], options: Mapping[str, str]) -> str | None:
+    """What is wrong with a line of very many fields, as where line ends were lost: for each field too many DuckDB keeps the line, which takes all memory.
+
+    Only a line longer than `LONG_LINE_BYTES` is looked at; what is in quotes is no field.
+    """
+    delimiter, quote = (options.get(name, default).encode() for name, default in (("delimiter", ","), ("quote", '"')))
+    quoted = re.compile(b"%b[^%b]*%b" % (re.escape(quote), re.escape(quote), re.escape(quote)))
+    if path.stat().st_size <= LONG_LINE_BYTES:
+        return None
+    with path.open("rb") as stream, mmap(stream.fileno(), 0, access=ACCESS_READ) as content:
+        start = 0
+        while start + LONG_LINE_BYTES < len(content):
+            end = content.rfind(b"\n", start, start + LONG_LINE_BYTES)
+            if end < 0:
+                end = content.find(b"\n", start + LONG_LINE_BYTES)
+                end = len(content) if end < 0 else end
+                for line in content[start:end].split(b"\r"):
+                    fields = quoted.sub(b"", line).count(delimiter) + 1 if len(line) > LONG_LINE_BYTES else 0
+                    if fields > len(header) + TOO_MANY_FIELDS:
+                        return f"the line at byte {start:,} has {fields:,} fields and the header {len(header)}: were its line ends lost? Ask for it again."
+            start = end + 1
+    return None
 
 
 def _part(feed: Feed, file: SourceFile, header: Sequence[str]) -> Part:

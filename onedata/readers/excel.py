@@ -4,8 +4,11 @@ Method: openpyxl's read-only mode streams the sheet's rows; DuckDB's own reader 
 others hold a sheet densely in memory. A formula is the value it had when the workbook was saved; nothing is calculated or executed.
 """
 
+import errno
 import re
 import zipfile
+import zlib
+from collections import Counter
 from collections.abc import Iterator
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
@@ -24,7 +27,22 @@ BATCH_ROWS = 20_000
 MAX_BYTES = 8 << 30
 MAX_RATIO = 500
 RATIO_FROM_BYTES = 256 << 20
-_BROKEN = (zipfile.BadZipFile, InvalidFileException, KeyError, ValueError, TypeError, IndexError, EOFError, ParseError, XMLSyntaxError, NotImplementedError)
+_BROKEN = (
+    zipfile.BadZipFile,
+    zlib.error,
+    InvalidFileException,
+    KeyError,
+    ValueError,
+    TypeError,
+    IndexError,
+    AttributeError,
+    EOFError,
+    ParseError,
+    XMLSyntaxError,
+    NotImplementedError,
+    RuntimeError,
+    OSError,
+)
 
 
 class NotASheet(ValueError):
@@ -52,6 +70,9 @@ def to_parquet(source: Path, target: Path, sheet: str | None, cells: str | None)
     except NotASheet:
         raise
     except _BROKEN as error:
+        # Our own disk is not the file's fault; an offset before the start of an archive is.
+        if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
+            raise
         raise NotASheet(f"the file cannot be read as an Excel workbook (.xlsx): {error}. Save it again as .xlsx, without a password.") from None
 
 
@@ -88,7 +109,7 @@ def _bounds(cells: str | None) -> tuple[int, int, int | None, int | None]:
 def _header(row: list[str | None]) -> list[str | None]:
     """The names; a column without one is not read, where it stays empty (see `_write`)."""
     names = [name.strip() if name else None for name in row]
-    twice = sorted({name for name in names if name and names.count(name) > 1})
+    twice = sorted(name for name, count in Counter(filter(None, names)).items() if count > 1)
     if twice:
         raise NotASheet(f"column {twice[0]!r} stands twice in the header. Set `range` in the contract to the table's own cells.")
     if not any(names):

@@ -26,6 +26,11 @@ def json_path(path: str | Sequence[Step]) -> str:
     return "$" + "".join(f"[{step}]" if isinstance(step, int) else f'."{step}"' for step in steps)
 
 
+def pointer(name: str) -> str:
+    """A member of any name, also one with dots or quotes in it, as a JSON pointer."""
+    return "/" + name.replace("~", "~0").replace("/", "~1")
+
+
 def nested_object(path: str, value: str) -> str:
     """SQL of a JSON object that holds `value` at a path of names."""
     for step in reversed(member_steps(path)):

@@ -10,11 +10,12 @@ import duckdb
 
 from onedata.contracts.model import Feed
 from onedata.readers.base import FileProblem, Part, Reading, SourceFile, added_drifts, file_literal
-from onedata.readers.json_paths import Tree, json_path, member_steps, nested_object
+from onedata.readers.json_paths import Tree, json_path, member_steps, nested_object, pointer
 from onedata.sql import quote_name, quote_text
 
 MAX_DOCUMENT_BYTES = 1 << 25
 SAMPLE_DOCUMENTS = 100_000
+MAX_ADDED = 1_000
 
 
 class JsonLines(Reading):
@@ -48,6 +49,12 @@ def read_jsonl(con: duckdb.DuckDBPyConnection, feed: Feed, files: Sequence[Sourc
             reading.problems.append(FileProblem(file, message))
             continue
         added = _unknown(feed, members)
+        if len(added) > MAX_ADDED:
+            message = (
+                f"the file has {len(added):,} members that are not in the contract ({added[0]!r}, {added[1]!r}, ...): are names used as values? Ask for a list."
+            )
+            reading.problems.append(FileProblem(file, message))
+            continue
         if added and feed.drift["added"] == "refuse":
             names = ", ".join(map(repr, added))
             message = f"member {names} is not in the contract, and onDrift says added: refuse. Map it or list it as unmapped in {feed.contract.name}."
@@ -70,7 +77,7 @@ def _members(con: duckdb.DuckDBPyConnection, feed: Feed, file: SourceFile) -> li
 
 
 def _unknown(feed: Feed, members: Sequence[str]) -> list[str]:
-    known = {_first(feed, name) for name in feed.known_fields} | {member_steps(feed.records)[0] if feed.records else ""}
+    known = {_first(feed, name) for name in feed.known_fields} | set(member_steps(feed.records or "")[:1])
     return [name for name in members if name not in known]
 
 
@@ -119,25 +126,40 @@ def _part(feed: Feed, file: SourceFile, added: Sequence[str], documents: str = "
         return Part(file, query, "_json::varchar", "_document", broken, _extra(added, "_json"))
     fields += "".join(f", {members.value('_w', member_steps(name[len(_prefix(feed)) :]))} as {quote_name(name)}" for name in inner)
     array = tree.list_at("_v", member_steps(feed.records))
-    # A broken line has no members: it stays one row, so that it is counted and kept.
+    # A broken line has no members, nor has one that holds something else in their place: it stays one row, so that it is counted and kept.
     exploded = (
-        f"select *, unnest(case when _json is null then [null] else {array} end) as _w, "
-        f"unnest(case when _json is null then [0] else range(len({array})) end) as _member from ({taken})"
+        f"select *, unnest(case when _odd then [null] else {array} end) as _w, unnest(case when _odd then [0] else range(len({array})) end) as _member "
+        f"from (select *, {array} is null and {_no_list(feed.records)} as _odd from ({taken}))"
     )
+    broken = f"case when _json is null then 'the line is not valid JSON' when _odd then {quote_text(f'what stands at {feed.records} is no array')} end"
     member = f"json_extract(_json, {quote_text(json_path(feed.records))} || '[' || _member || ']')"
-    raw = f"case when _json is not null then json_merge_patch(_json, {nested_object(feed.records, f'json_array({member})')})::varchar end"
-    query = f"select _json, _document, _member, {row} as _row{fields} from ({exploded})"
+    raw = f"case when _odd then _json::varchar else json_merge_patch(_json, {nested_object(feed.records, f'json_array({member})')})::varchar end"
+    query = f"select _json, _document, _member, _odd, {row} as _row{fields} from ({exploded})"
     own = [name for name in added if not name.startswith(_prefix(feed))]
     of_member = [name for name in added if name not in own]
     return Part(file, query, raw, "_document", broken, _extra(own, "_json", of_member, member, len(_prefix(feed))))
 
 
+def _no_list(records: str) -> str:
+    """SQL: the document is broken, or something other than an array stands where its members should (nothing, or null, is an empty one)."""
+    steps = member_steps(records)
+    places = [quote_text(json_path(steps[: number + 1])) for number in range(len(steps))]
+    wrong = [f"json_type(_json, {place}) not in ('OBJECT', 'NULL')" for place in places[:-1]]
+    wrong.append(f"json_type(_json, {places[-1]}) not in ('ARRAY', 'NULL')")
+    return f"(_json is null or coalesce({' or '.join(wrong)}, false))"
+
+
 def _extra(added: Sequence[str], document: str, of_member: Sequence[str] = (), member: str = "", skip: int = 0) -> str | None:
     """SQL of a JSON object of the members the contract does not know; NULL where a row has none of them."""
-    found = [(name, f"json_extract({document}, {quote_text(json_path(name))})") for name in added]
-    found += [(name, f"json_extract({member}, {quote_text(json_path(name[skip:]))})") for name in of_member]
+    found = [(name, f"json_extract({document}, {_any_text(pointer(name))})") for name in added]
+    found += [(name, f"json_extract({member}, {_any_text(pointer(name[skip:]))})") for name in of_member]
     if not found:
         return None
     present = " or ".join(f"{value} is not null" for _, value in found)
-    pairs = ", ".join(f"{quote_text(name)}, {value}" for name, value in found)
+    pairs = ", ".join(f"{_any_text(name)}, {value}" for name, value in found)
     return f"case when {present} then json_object({pairs})::varchar end"
+
+
+def _any_text(text: str) -> str:
+    """An SQL text of what a sender may have named a member: a zero character cannot stand in a literal."""
+    return f"({' || chr(0) || '.join(map(quote_text, text.split(chr(0))))})"

@@ -26,7 +26,7 @@ DEFAULT_LIMIT_MB = 65_536
 MAX_RATIO = 200
 RATIO_FROM_BYTES = 256 << 20
 _JUNK = ("__MACOSX/", ".DS_Store", "Thumbs.db", "desktop.ini")
-_BROKEN = (OSError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, NotImplementedError, RuntimeError, ValueError)
+_BROKEN = (OSError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, NotImplementedError, RuntimeError, ValueError, IndexError)
 
 
 class Unreadable(ValueError):

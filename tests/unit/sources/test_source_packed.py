@@ -117,6 +117,14 @@ def encrypted() -> bytes:
     return bytes(content)
 
 
+def nameless() -> bytes:
+    """Its only member has a name of no length."""
+    content = bytearray(zipped(("a", GOOD)))
+    at = content.index(b"PK\x01\x02")
+    content[at + 28], content[at + 30] = 0, 1  # the name's byte becomes an extra field of one
+    return bytes(content)
+
+
 def pointing_before_its_start() -> bytes:
     """The archive's directory stands earlier than it says, so that its member would begin before the file does."""
     content = zipped(("a.csv", GOOD))
@@ -136,6 +144,7 @@ def pointing_before_its_start() -> bytes:
         pytest.param(zipped(), "no file in it matches", id="empty"),
         pytest.param(zipped((".", GOOD), ("a.zip", GOOD)), "'a.zip' is packed itself", id="a name that is no name"),
         pytest.param(b"PK\x03\x04 no zip", "cannot be unpacked to its end", id="no zip"),
+        pytest.param(nameless(), "cannot be unpacked to its end", id="member without a name"),
         pytest.param(pointing_before_its_start(), "cannot be unpacked to its end", id="member before the start"),
         pytest.param(zipped(("a.csv", GOOD))[:-30], "cannot be unpacked to its end", id="truncated zip"),
     ],

@@ -1,0 +1,156 @@
+"""Files that a fuzz of the readers found to stop a landing, or to lose rows in silence: each is read, or reported with the reason."""
+
+from __future__ import annotations
+
+import io
+import json
+import time
+import zipfile
+from collections.abc import Callable
+from typing import Any
+
+import openpyxl
+import pytest
+from small_retailer import ANSWERS, HEADER, SmallRetailer, contract
+
+Retail = Callable[..., SmallRetailer]
+ROW = "A1,O1,5,fine,2026-01-05T10:00:00Z"
+LINES = (
+    {"name": "order_id", "physicalName": "id"},
+    {"name": "line_id", "physicalName": "lines[].n"},
+    {"name": "line_type", "transformLogic": "'sale'"},
+    {"name": "channel", "transformLogic": "'online'"},
+    {"name": "product_id", "physicalName": "lines[].n"},
+    {"name": "quantity", "physicalName": "lines[].n"},
+    {"name": "unit_price", "physicalName": "lines[].n"},
+    {"name": "currency", "transformLogic": "'EUR'"},
+)
+
+
+@pytest.fixture
+def documents(retail: Retail) -> SmallRetailer:
+    return retail(contract(kind="jsonl", path="survey/{ds}.jsonl", quarantineTolerance=1))
+
+
+@pytest.fixture
+def orders(retail: Retail) -> SmallRetailer:
+    return retail(contract(kind="jsonl", path="survey/{ds}.jsonl", entity="order_line", properties=LINES, records="lines", quarantineTolerance=1))
+
+
+@pytest.mark.parametrize("header", ['""' + HEADER, HEADER.replace("id", '"id"x', 1), HEADER.replace("answered", '"answered')])
+def test_a_quote_astray_in_a_header_does_not_swallow_the_rows(survey: SmallRetailer, header: str) -> None:
+    survey.put("survey/2026-01-05.csv", f"{header}\n{ROW}\n")
+    assert survey.take().counts == (1, 0, 1, 0)
+    assert "A quote in them would swallow rows" in survey.quarantine("reason")[0][0]
+
+
+@pytest.mark.parametrize("title", ['"a report', '""a report', '"a" report'])
+def test_a_quote_astray_in_a_skipped_line_does_not_swallow_the_rows(retail: Retail, title: str) -> None:
+    survey = retail(contract(options={"skip": 1}))
+    survey.put("survey/2026-01-05.csv", f"{title}\n{HEADER}\n{ROW}\n")
+    assert survey.take().counts == (1, 0, 1, 0)
+    assert "A quote in them would swallow rows" in survey.quarantine("reason")[0][0]
+
+
+@pytest.mark.parametrize("title", ['a 12" report', "a report of 'it'", '"a report",,'])
+def test_a_harmless_quote_in_a_skipped_line_does_no_harm(retail: Retail, title: str) -> None:
+    survey = retail(contract(options={"skip": 1}))
+    survey.put("survey/2026-01-05.csv", f"{title}\n{HEADER}\n{ROW}\n")
+    assert survey.take().counts == (1, 1, 0, 0)
+
+
+@pytest.mark.parametrize(("first", "second"), [("\r\n", "\n"), ("\n", "\r\n"), ("\r", "\n"), ("\n", "\r")])
+def test_a_line_end_of_its_own_in_a_skipped_line_does_not_swallow_the_rows(retail: Retail, first: str, second: str) -> None:
+    survey = retail(contract(options={"skip": 1}))
+    survey.put("survey/2026-01-05.csv", f"a report{first}{HEADER}{second}{ROW}{second}")
+    assert survey.take().counts == (1, 0, 1, 0)
+    assert "the first lines end in different ways" in survey.quarantine("reason")[0][0]
+
+
+def test_a_header_of_very_many_columns_takes_no_time(survey: SmallRetailer) -> None:
+    survey.put("survey/2026-01-05.csv", HEADER + "," * 200_000 + f"\n{ROW}\n")
+    began = time.process_time()
+    survey.take()
+    assert time.process_time() - began < 10
+    assert "column '' stands twice in the header" in survey.quarantine("reason")[0][0]
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_a_line_of_very_many_fields_does_not_take_all_memory(survey: SmallRetailer, end: str) -> None:
+    survey.put("survey/2026-01-05.csv", f"{HEADER}{end}{ROW}{end}{'x,' * 100_000}{end}{ROW}{end}")
+    began = time.process_time()
+    assert survey.take().counts == (1, 0, 1, 0)
+    assert time.process_time() - began < 10
+    assert "has 100,001 fields and the header 5: were its line ends lost?" in survey.quarantine("reason")[0][0]
+
+
+@pytest.mark.parametrize("end", ["\n", "\r"])
+def test_long_lines_and_many_delimiters_in_quotes_are_read(survey: SmallRetailer, end: str) -> None:
+    rows = [f'A{number},O1,5,"{"1,2," * 5_000}",' for number in range(3)]
+    survey.put("survey/2026-01-05.csv", end.join([HEADER, *rows, ""]))
+    assert survey.take().counts == (3, 3, 0, 0)
+
+
+def test_a_field_name_longer_than_any_is_refused(survey: SmallRetailer) -> None:
+    survey.put("survey/2026-01-05.csv", "x" * 200_000 + f",{HEADER}\n{ROW}\n")
+    assert survey.take().counts == (1, 0, 1, 0)
+    assert "field larger than field limit" in survey.quarantine("reason")[0][0]
+
+
+@pytest.mark.parametrize("name", ["", 'a"b', "a.b", "a[0]", "a[", "\\", "\x00", "x\x00y", "'", "$", "*", "~/", "'); drop table ops.file; --"])
+def test_a_member_of_any_name_is_kept(documents: SmallRetailer, name: str) -> None:
+    documents.put("survey/2026-01-05.jsonl", json.dumps({"id": "A1", "order": "O1", "score": 1, name: {"x": [1]}}))
+    assert documents.take().counts == (1, 1, 0, 0)
+    assert json.loads(documents.rows("_extra")[0][0]) == {name: {"x": [1]}}
+
+
+def test_documents_with_names_for_values_are_refused(documents: SmallRetailer) -> None:
+    documents.put("survey/2026-01-05.jsonl", json.dumps({f"A{number}": 1 for number in range(5_000)}))
+    assert documents.take().counts == (1, 0, 1, 0)
+    assert "5,000 members that are not in the contract ('A0', 'A1', ...)" in documents.quarantine("reason")[0][0]
+
+
+@pytest.mark.parametrize("lines", [7, "x", True, {}, {"n": 1}])
+def test_a_document_with_something_else_for_its_array_is_kept_whole(orders: SmallRetailer, lines: Any) -> None:
+    document = json.dumps({"id": "A1", "lines": lines})
+    orders.put("survey/2026-01-05.jsonl", document)
+    assert orders.take().counts == (1, 0, 1, 0)
+    assert orders.quarantine("rule, reason, raw") == [("unreadable_record", "what stands at lines is no array", document)]
+
+
+@pytest.mark.parametrize("document", [{"id": "A1"}, {"id": "A1", "lines": None}, {"id": "A1", "lines": []}])
+def test_a_document_without_members_has_no_rows(orders: SmallRetailer, document: dict[str, Any]) -> None:
+    orders.put("survey/2026-01-05.jsonl", json.dumps(document))
+    assert orders.take().counts == (0, 0, 0, 0)
+
+
+def workbook() -> bytes:
+    book, stream = openpyxl.Workbook(), io.BytesIO()
+    assert book.active is not None
+    for row in (HEADER, ROW):
+        book.active.append(row.split(","))
+    book.save(stream)
+    return stream.getvalue()
+
+
+def damaged(content: bytes) -> bytes:
+    """The packed bytes of the sheet are others."""
+    with zipfile.ZipFile(io.BytesIO(content)) as book:
+        info = book.getinfo("xl/worksheets/sheet1.xml")
+    at = info.header_offset + 30 + len(info.filename)
+    return content[:at] + b"\xff" * 40 + content[at + 40 :]
+
+
+def beheaded(content: bytes) -> bytes:
+    """Its directory says that a part begins before the file does."""
+    with zipfile.ZipFile(io.BytesIO(content)) as book:
+        return content[book.getinfo("docProps/core.xml").header_offset + 4 :]
+
+
+@pytest.mark.parametrize("broken", [damaged, beheaded])
+def test_a_damaged_workbook_does_not_stop_its_neighbour(retail: Retail, broken: Callable[[bytes], bytes]) -> None:
+    survey = retail(contract(kind="xlsx", path="survey/{ds}_*.xlsx", properties=ANSWERS))
+    survey.put("survey/2026-01-05_1.xlsx", broken(workbook()))
+    survey.put("survey/2026-01-05_2.xlsx", workbook())
+    assert survey.take().counts == (2, 1, 1, 0)
+    assert "cannot be read as an Excel workbook" in survey.quarantine("reason")[0][0]
