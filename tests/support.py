@@ -79,19 +79,19 @@ def share_key(settings: Settings) -> None:
     (settings.vault / "token.key").write_bytes(KEY)
 
 
-def run(settings: Settings, nights: Sequence[date], each_night: bool = True, full_refresh: bool = False) -> Outcome:
+def run(settings: Settings, nights: Sequence[date], each_night: bool = True, full_refresh: bool = False, replace_nights: bool = False) -> Outcome:
     """Run the nights in this process through the Dagster job that the command line, the schedule and the UI run."""
     from assets.runner import run_nights
 
     said = io.StringIO()
     with environment_kept(), contextlib.redirect_stderr(said):
-        succeeded = run_nights(settings, list(nights), each_night, full_refresh)
+        succeeded = run_nights(settings, list(nights), each_night, full_refresh, replace_nights)
     return Outcome(succeeded, said.getvalue())
 
 
-def run_well(settings: Settings, nights: Sequence[date], each_night: bool = True, full_refresh: bool = False) -> Outcome:
+def run_well(settings: Settings, nights: Sequence[date], each_night: bool = True, full_refresh: bool = False, replace_nights: bool = False) -> Outcome:
     """The same where a failure would make what follows meaningless."""
-    outcome = run(settings, nights, each_night, full_refresh)
+    outcome = run(settings, nights, each_night, full_refresh, replace_nights)
     assert outcome.succeeded, outcome.said
     return outcome
 

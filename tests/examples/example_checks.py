@@ -18,11 +18,11 @@ def home_of(name: str, source: Path, folder: Path) -> Settings:
     return example_settings(name, source, folder)
 
 
-def linked(source: Path, to: Path) -> Path:
-    """The source's files by symbolic link: a folder a test may add files to."""
+def copied(source: Path, to: Path) -> Path:
+    """A copy of the source: a folder a test may add files to."""
     (to / "by-day").mkdir(parents=True)
     for path in (source / "by-day").glob("*.csv"):
-        (to / "by-day" / path.name).symlink_to(path)
+        shutil.copy2(path, to / "by-day" / path.name)
     return to
 
 

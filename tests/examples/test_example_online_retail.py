@@ -4,7 +4,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from example_checks import delivered_again, home_of, invoice_days, linked
+from example_checks import copied, delivered_again, home_of, invoice_days
 from support import Story, ask, differences, run_well, shared_data, story, unbalanced_files
 
 PREFIX = 5
@@ -12,7 +12,7 @@ PREFIX = 5
 
 @pytest.fixture(scope="module")
 def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return linked(shared_data("online_retail"), tmp_path_factory.mktemp("invoices") / "source")
+    return copied(shared_data("online_retail"), tmp_path_factory.mktemp("invoices") / "source")
 
 
 @pytest.fixture(scope="module")

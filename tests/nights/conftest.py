@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from corrections import CORRECTED, correct_orders, correct_spend
+from corrections import CORRECTED, correct_orders, correct_spend, withdraw_order
 from support import NIGHTS, Simulated, Story, copy_source, home_at, run_well, story
 
 REDELIVERED = "shop/orders/orders_{ds}.jsonl"
@@ -55,3 +55,10 @@ def corrected(empty: Story, tmp_path_factory: pytest.TempPathFactory) -> Story:
 def rebuilt(corrected: Story) -> Story:
     """DIM and DWD rebuilt from the whole lake."""
     return story(corrected.settings, "rebuilt", run_well(corrected.settings, [CORRECTED], full_refresh=True))
+
+
+@pytest.fixture(scope="session")
+def replaced(rebuilt: Story) -> Story:
+    """The first night taken anew, after an order was taken out of its file; in a home that was corrected before."""
+    withdraw_order(rebuilt.settings.source)
+    return story(rebuilt.settings, "replaced", run_well(rebuilt.settings, [NIGHTS[0]], replace_nights=True))

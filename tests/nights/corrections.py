@@ -62,3 +62,12 @@ def correct_spend(source: Path) -> None:
     first, second = (json.loads((source / SPEND.format(ds=night, page=1)).read_text(encoding="utf-8").splitlines()[0]) for night in NIGHTS[:2])
     for night, row in ((NIGHTS[0], second | {"spend": OLD_PRICE}), (CORRECTED, first | {"spend": NEW_PRICE})):
         (source / SPEND.format(ds=night, page=9)).write_text(json.dumps(row) + "\n", encoding="utf-8")
+
+
+def withdraw_order(source: Path) -> None:
+    """The first night's file without an order that no other night says anything of."""
+    lines = (source / ORDERS).read_text(encoding="utf-8").splitlines(keepends=True)
+    later = "".join((source / f"shop/orders/orders_{night}.jsonl").read_text(encoding="utf-8") for night in NIGHTS[1:])
+    sales = [document["id"] for line in lines[:-3] if _is_sale(document := json.loads(line))]
+    gone = next(number for number in sales if number not in two_orders(source) and str(number) not in later)
+    (source / ORDERS).write_text("".join(line for line in lines if json.loads(line)["id"] != gone), encoding="utf-8")

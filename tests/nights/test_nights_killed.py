@@ -32,13 +32,13 @@ class Disturbed:
 @pytest.fixture(scope="session")
 def disturbed(simulated: Simulated, tmp_path_factory: pytest.TempPathFactory) -> Disturbed:
     settings = home_at(tmp_path_factory.mktemp("disturbed"), simulated.source)
-    _killed_when(settings, "staged/pos_transactions/*.parquet", *FIRST)
+    _killed_when(settings, "staged/pos_transactions/*/*.parquet", *FIRST)
     _killed_when(settings, "dbt/target/run/onedata/models/dwd/dwd_payment.sql", *FIRST)
     published = settings.published_database.exists()
     run_well(settings, NIGHTS[:1])
 
     held = CommandLine(settings, "--ds", str(NIGHTS[1]))
-    held.wait_for("staged/shop_orders/*.parquet")
+    held.wait_for("staged/shop_orders/*/*.parquet")
     held.process.send_signal(signal.SIGSTOP)
     try:
         second = CommandLine(settings, "--ds", str(NIGHTS[1]), ONEDATA_LOCK_WAIT_SECONDS="0.5").finish()

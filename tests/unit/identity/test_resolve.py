@@ -41,7 +41,7 @@ class People:
         """An accepted delivery that waits to be taken in."""
         night = DAY + timedelta(days=day)
         name = batch or f"orders-{day}"
-        self.con.execute("insert into ops.delivery values (?, 'orders', 'sales_order', ?, 'accepted', ?, now()::timestamp, null)", [name, night, len(rows)])
+        self.con.execute("insert into ops.delivery values (?, 'orders', 'sales_order', ?, 'accepted', ?, now()::timestamp, null, [])", [name, night, len(rows)])
         self.con.executemany("insert into ods.ods_sales_order values (?, ?, ?, ?, 'shop', ?, ?)", [[*row, night, name] for row in rows])
 
     def resolve(self, day: int) -> Resolution:

@@ -116,7 +116,7 @@ def test_a_closed_gate_names_feed_file_rule_and_rows(survey: SmallRetailer) -> N
     survey.csv("A1,O1,x,,", "A2,O2,y,,", "A3,O3,4,,")
     taken = survey.take()
     (result,) = [result for result in taken.results if result.blocks]
-    assert (result.stage, result.subject, result.observed) == ("contract", "survey", "2")
+    assert (result.stage, result.subject, result.observed) == ("contract", "survey", "66.7%")
     assert result.message == (
         "2 of 3 rows for 2026-01-05 quarantined, tolerance 50.0%: survey/2026-01-05.csv, rule satisfaction_type: 2 rows "
         '(row 1: satisfaction (source field score): "x" is not a integer | row 2: satisfaction (source field score): "y" is not a integer)'

@@ -31,7 +31,7 @@ def published(folder: Path, content: dict, files: dict[str, bytes]) -> Settings:
         for name, data in files.items():
             shop.put(name, data)
         land(con, shop.settings, shop.feed(), shop.retailer.policy, NIGHT)
-        con.execute("update ops.delivery set status = 'applied'")
+        con.execute("update ops.delivery set status = 'applied', applied_at = now()::timestamp")
         return shop.settings
 
 

@@ -180,7 +180,7 @@ def test_a_night_that_is_not_kept_is_named_with_those_that_are(con: duckdb.DuckD
 
 def test_publishing_marks_the_accepted_deliveries_and_no_others(con: duckdb.DuckDBPyConnection, settings: Settings) -> None:
     for status in ("accepted", "staged", "refused"):
-        con.execute("insert into ops.delivery values (?, 'f', 'e', ?, ?, 1, now()::timestamp, null)", [status, NIGHT, status])
+        con.execute("insert into ops.delivery values (?, 'f', 'e', ?, ?, 1, now()::timestamp, null, [])", [status, NIGHT, status])
     publish(con, settings)
     assert con.execute("select batch_id, status, applied_at is not null from ops.delivery order by 1").fetchall() == [
         ("accepted", "applied", True),
@@ -211,7 +211,7 @@ def test_a_swap_killed_at_any_rename_is_whole_and_can_be_repeated(
     con: duckdb.DuckDBPyConnection, settings: Settings, monkeypatch: pytest.MonkeyPatch, step: int
 ) -> None:
     publish(con, settings)
-    con.execute("insert into ops.delivery values ('b', 'f', 'e', ?, 'accepted', 1, now()::timestamp, null)", [NEXT])
+    con.execute("insert into ops.delivery values ('b', 'f', 'e', ?, 'accepted', 1, now()::timestamp, null, [])", [NEXT])
     con.execute("update ads.thing set a = 2")
     build_candidate(con, settings, [TABLE], NEXT)
     swap_killed_at(step, con, settings, NEXT, monkeypatch)
