@@ -150,10 +150,11 @@ def _part(feed: Feed, file: SourceFile, added: Sequence[str], documents: str = "
         return Part(file, query, "_json::varchar", "_document", broken, _extra(added, "_json"))
     fields += "".join(f", {members.value('_w', member_steps(name[len(_prefix(feed)) :]))} as {quote_name(name)}" for name in inner)
     array = tree.list_at("_v", member_steps(feed.records))
+    # CASE, unlike AND, looks at the documents without an array only.
     # A broken line has no members, nor has one that holds something else in their place: it stays one row, so that it is counted and kept.
     exploded = (
         f"select *, unnest(case when _odd then [null] else {array} end) as _w, unnest(case when _odd then [0] else range(len({array})) end) as _member "
-        f"from (select *, {array} is null and {_no_list(feed.records)} as _odd from ({taken}))"
+        f"from (select *, case when {array} is null then {_no_list(feed.records)} else false end as _odd from ({taken}))"
     )
     no_array = quote_text(f"what stands at {feed.records} is no array")
     broken = (
