@@ -25,6 +25,8 @@ from onedata.sql import quote_text
 
 WRITTEN, GOOD, BAD, DUPLICATE = "landing_written", "landing_good", "landing_bad", "landing_duplicate"
 WORK = ".work"
+# Where DuckDB's words hold half a letter of the file, Python cannot read them.
+_REFUSALS = (duckdb.Error, UnicodeDecodeError)
 
 
 @dataclass(frozen=True)
@@ -89,12 +91,13 @@ def _write(con: duckdb.DuckDBPyConnection, settings: Settings, policy: Identifie
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir(parents=True, mode=0o700)
     if not reading.parts:
+        reading.rejects_table = None
         return
     try:
         # Taken out of a TRY to be worked out once, a cast that fails would stop the whole file (DuckDB 1.5.5).
         con.execute("set disabled_optimizers = 'common_subexpressions'")
         _copy(con, settings, policy, delivery, reading, work)
-    except duckdb.Error:
+    except _REFUSALS:
         broken = _unreadable(con, delivery.feed, reading)
         if not broken:
             raise
@@ -113,8 +116,9 @@ def _unreadable(con: duckdb.DuckDBPyConnection, feed: Feed, reading: Reading) ->
         try:
             # Every value is read: a count alone is answered by a Parquet file's footer.
             con.execute(f"select bit_xor(hash(r)) from ({part.query}) r").fetchall()
-        except duckdb.Error as error:
-            broken.append(FileProblem(part.file, f"the file cannot be read as {feed.location.format}: {str(error).splitlines()[0]}. Ask for it again."))
+        except _REFUSALS as error:
+            text = error.object.decode("utf-8", "backslashreplace") if isinstance(error, UnicodeDecodeError) else str(error)
+            broken.append(FileProblem(part.file, f"the file cannot be read as {feed.location.format}: {text.splitlines()[0]}. Ask for it again."))
     if reading.rejects_table:
         con.execute(f"drop table if exists {reading.rejects_table}; drop table if exists {reading.rejects_table}_scans")
     return broken

@@ -9,9 +9,8 @@ import csv
 import io
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import duckdb
 
@@ -66,13 +65,13 @@ def read_header(path: Path, options: Mapping[str, str]) -> list[str] | str:
         if "\n" not in text:
             byte = f"byte {error.start} is {start[error.start]:#04x}" if encoding == "utf-8" else "some of its bytes are no text"
             return f"the header is not {encoding}: {byte}. Set encoding in the contract, or ask for {encoding}."
-    if "\x00" in text[:1000]:
-        return "the file is not text: it holds zero bytes. Check the format in the contract."
     lines = io.StringIO(text, newline="")
     try:
         header = _first_record(lines, options)
     except csv.Error as error:
         return f"the first lines are not CSV: {error}. A quote in them would swallow rows; check skip and quote in the contract, or ask for it again."
+    if "\x00" in text[: max(1000, lines.tell())]:
+        return "the file is not text: it holds zero bytes. Check the format in the contract."
     if len(set(_LINE_END.findall(text[: lines.tell()]))) > 1:
         return "the first lines end in different ways (\\r\\n, \\n, \\r), so that rows could be taken for a part of them. Ask for one line end."
     twice = sorted(name for name, count in Counter(header).items() if count > 1)
@@ -80,23 +79,39 @@ def read_header(path: Path, options: Mapping[str, str]) -> list[str] | str:
 
 
 def _first_record(lines: io.StringIO, options: Mapping[str, str]) -> list[str]:
-    """The fields of the first record behind the lines to skip. DuckDB gives no word where quotes go wrong in the lines that it skips: this does.
+    """The fields of the first record behind the lines to skip. Where quotes go wrong in these lines DuckDB skips the rows with them, without a word.
 
     Raises:
         csv.Error: a quote is open at the end of a skipped line or the header, or stands where none may.
     """
-    quote = options.get("quote", '"')
+    delimiter, quote = options.get("delimiter", ","), options.get("quote", '"')
     escape = options.get("escape", quote)
-    dialect: dict[str, Any] = {"delimiter": options.get("delimiter", ","), "quotechar": quote, "strict": True}
-    if escape != quote:
-        dialect |= {"doublequote": False, "escapechar": escape}
-    # Blanks between a closing quote and the delimiter are none of DuckDB's concern, but of Python's.
-    padded = re.compile(f"(?<={re.escape(quote)}) +(?=[{re.escape(dialect['delimiter'])}\\r\\n]|$)")
-    for _ in range(int(options.get("skip", 0))):
-        next(csv.reader([padded.sub("", lines.readline())], **dialect), None)
+    sound = _sound_record(delimiter, quote, escape)
+    taken = [lines.readline() for _ in range(int(options.get("skip", 0)))]
     comment = options.get("comment")
-    content = (padded.sub("", line) for line in iter(lines.readline, "") if not (comment and line.startswith(comment)))
-    return [name.strip() for name in next(csv.reader(content, **dialect), [])]
+    header: list[str] = []
+
+    def content() -> Iterator[str]:
+        for line in iter(lines.readline, ""):
+            if not (comment and line.startswith(comment)):
+                header.append(line)
+                yield line
+
+    escaped = {} if escape == quote else {"doublequote": False, "escapechar": escape}
+    names = next(csv.reader(content(), delimiter=delimiter, quotechar=quote, skipinitialspace=True, **escaped), [])  # type: ignore[arg-type]
+    for record in [*taken, "".join(header)]:
+        if not sound.fullmatch(record):
+            raise csv.Error(f"a quote is open, or stands where none may, in {record[:80]!r}")
+    return [name.strip() for name in names]
+
+
+def _sound_record(delimiter: str, quote: str, escape: str) -> re.Pattern[str]:
+    """A record as DuckDB takes it: a field is in quotes from its start to its end, blanks around them aside, or has none at its start."""
+    d, q, e = map(re.escape, (delimiter, quote, escape))
+    inside = f"[^{q}]*(?:{q}{q}[^{q}]*)*" if escape == quote else f"[^{q}{e}]*(?:{e}.[^{q}{e}]*)*"
+    blanks = "" if delimiter == " " else " *"
+    field = f"{blanks}(?:{q}{inside}{q}{blanks}|[^{q}{d}\\r\\n{' ' if blanks else ''}][^{d}\\r\\n]*|)"
+    return re.compile(f"{field}(?:{d}{field})*(?:\\r\\n|\\r|\\n)?", re.DOTALL)
 
 
 def _runaway_line(path: Path, header: Sequence[str], options: Mapping[str, str]) -> str | None:

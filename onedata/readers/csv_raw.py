@@ -43,10 +43,12 @@ def _to_its_end(stream: BinaryIO, start: bytes, quotes: "_Quotes") -> bytes:
 
 
 class _Quotes:
-    """Where quotes open and close: one opens at the start of a field only, and what follows a closing one may be anything."""
+    """Where quotes open and close: one opens at the start of a field only, behind blanks, and what follows a closing one may be anything."""
 
     def __init__(self, delimiter: str, quote: str, escape: str) -> None:
-        self._quote, self._opening = quote.encode(), (delimiter + quote).encode()
+        self._quote, blanks = quote.encode(), b"" if delimiter == " " else b" *"
+        self._first = re.compile(blanks + re.escape(quote).encode())
+        self._opening = re.compile(re.escape(delimiter).encode() + blanks + re.escape(quote).encode())
         self._token = re.compile(
             re.escape(escape).encode() + (re.escape(quote).encode() if escape == quote else b".") + b"|" + re.escape(quote).encode(), re.DOTALL
         )
@@ -54,14 +56,14 @@ class _Quotes:
     def left_open(self, text: bytes, is_open: bool) -> bool:
         """Whether quotes are open at the end of `text`, which starts with a record where they are not open before it."""
         at = 0
-        if not is_open and text.startswith(self._quote):
-            at, is_open = len(self._quote), True
+        if not is_open and (first := self._first.match(text)):
+            at, is_open = first.end(), True
         while True:
             if not is_open:
-                start = text.find(self._opening, at)
-                if start < 0:
+                opening = self._opening.search(text, at)
+                if opening is None:
                     return False
-                at, is_open = start + len(self._opening), True
+                at, is_open = opening.end(), True
             token = self._token.search(text, at)
             if token is None:
                 return True

@@ -26,7 +26,7 @@ texts = st.text(st.characters(codec="utf-8"), max_size=30)
 values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | texts, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3)
 )
-few = settings(max_examples=8, deadline=None, derandomize=True)
+few, fewer = (settings(max_examples=examples, deadline=None, derandomize=True) for examples in (6, 2))
 
 
 @pytest.fixture(scope="module")
@@ -91,7 +91,7 @@ def test_anything_in_the_place_of_an_array_is_accounted_for(world: Arena, lines:
     assert _judged(world, MADE["jsonl_lines"], [text.encode() for text in documents]).faults == []
 
 
-@few
+@fewer
 @given(contents=st.lists(st.binary(max_size=60), min_size=5, max_size=10))
 @pytest.mark.parametrize("name", MADE)
 def test_any_bytes_are_accounted_for(world: Arena, name: str, contents: list[bytes]) -> None:

@@ -39,7 +39,9 @@ def orders(retail: Retail) -> SmallRetailer:
     return retail(contract(kind="jsonl", path="survey/{ds}.jsonl", entity="order_line", properties=LINES, records="lines", quarantineTolerance=1))
 
 
-@pytest.mark.parametrize("header", ['""' + HEADER, HEADER.replace("id", '"id"x', 1), HEADER.replace("answered", '"answered')])
+@pytest.mark.parametrize(
+    "header", ['""' + HEADER, HEADER.replace("id", '"id"x', 1), HEADER.replace("answered", '"answered'), HEADER.replace("order", ' "order')]
+)
 def test_a_quote_astray_in_a_header_does_not_swallow_the_rows(survey: SmallRetailer, header: str) -> None:
     survey.put("survey/2026-01-05.csv", f"{header}\n{ROW}\n")
     assert survey.take().counts == (1, 0, 1, 0)
@@ -67,6 +69,25 @@ def test_a_line_end_of_its_own_in_a_skipped_line_does_not_swallow_the_rows(retai
     survey.put("survey/2026-01-05.csv", f"a report{first}{HEADER}{second}{ROW}{second}")
     assert survey.take().counts == (1, 0, 1, 0)
     assert "the first lines end in different ways" in survey.quarantine("reason")[0][0]
+
+
+@pytest.mark.parametrize("title", ['"text" report', '"a ""b"" c"', '"a\\" report'])
+def test_a_quote_astray_in_a_skipped_line_is_found_with_an_escape_of_its_own(retail: Retail, title: str) -> None:
+    survey = retail(contract(options={"skip": 1, "escape": "\\"}))
+    survey.put("survey/2026-01-05.csv", f"{title}\n{HEADER}\n{ROW}\n")
+    assert survey.take().counts == (1, 0, 1, 0)
+    assert "A quote in them would swallow rows" in survey.quarantine("reason")[0][0]
+
+
+def test_blanks_around_quotes_in_a_header_do_no_harm(survey: SmallRetailer) -> None:
+    survey.put("survey/2026-01-05.csv", f'"id" , "order","score"  ,note,answered\n{ROW}\n')
+    assert survey.take().counts == (1, 1, 0, 0)
+
+
+def test_a_night_with_nothing_but_a_file_that_cannot_be_read_is_booked(survey: SmallRetailer) -> None:
+    survey.put("survey/2026-01-05.csv", f"{HEADER}\n{ROW}\r{ROW}\n")
+    assert survey.take().counts == (1, 0, 1, 0)
+    assert "cannot be read as csv" in survey.quarantine("reason")[0][0]
 
 
 def test_a_header_of_very_many_columns_takes_no_time(survey: SmallRetailer) -> None:
@@ -104,6 +125,12 @@ def test_a_member_of_any_name_is_kept(documents: SmallRetailer, name: str) -> No
     documents.put("survey/2026-01-05.jsonl", json.dumps({"id": "A1", "order": "O1", "score": 1, name: {"x": [1]}}))
     assert documents.take().counts == (1, 1, 0, 0)
     assert json.loads(documents.rows("_extra")[0][0]) == {name: {"x": [1]}}
+
+
+def test_a_zero_byte_far_out_in_a_header_is_told(survey: SmallRetailer) -> None:
+    survey.put("survey/2026-01-05.csv", f"{HEADER},{'é' * 5_000}\x00x\n{ROW}\n")
+    assert survey.take().counts == (1, 0, 1, 0)
+    assert "it holds zero bytes" in survey.quarantine("reason")[0][0]
 
 
 def test_documents_with_names_for_values_are_refused(documents: SmallRetailer) -> None:
