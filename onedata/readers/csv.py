@@ -10,7 +10,6 @@ import io
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from mmap import ACCESS_READ, mmap
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ import duckdb
 
 from onedata.contracts.model import Feed
 from onedata.readers.base import FileProblem, Part, Reading, SourceFile, check_columns, file_literal
+from onedata.readers.long_lines import long_lines
 from onedata.sql import json_of, quote_name, quote_text
 
 REJECTS = "csv_rejects"
@@ -106,20 +106,11 @@ def _runaway_line(path: Path, header: Sequence[str], options: Mapping[str, str])
     """
     delimiter, quote = (options.get(name, default).encode() for name, default in (("delimiter", ","), ("quote", '"')))
     quoted = re.compile(b"%b[^%b]*%b" % (re.escape(quote), re.escape(quote), re.escape(quote)))
-    if path.stat().st_size <= LONG_LINE_BYTES:
-        return None
-    with path.open("rb") as stream, mmap(stream.fileno(), 0, access=ACCESS_READ) as content:
-        start = 0
-        while start + LONG_LINE_BYTES < len(content):
-            end = content.rfind(b"\n", start, start + LONG_LINE_BYTES)
-            if end < 0:
-                end = content.find(b"\n", start + LONG_LINE_BYTES)
-                end = len(content) if end < 0 else end
-                for line in content[start:end].split(b"\r"):
-                    fields = quoted.sub(b"", line).count(delimiter) + 1 if len(line) > LONG_LINE_BYTES else 0
-                    if fields > len(header) + TOO_MANY_FIELDS:
-                        return f"the line at byte {start:,} has {fields:,} fields and the header {len(header)}: were its line ends lost? Ask for it again."
-            start = end + 1
+    for start, text in long_lines(path, LONG_LINE_BYTES):
+        for line in text.split(b"\r"):
+            fields = quoted.sub(b"", line).count(delimiter) + 1 if len(line) > LONG_LINE_BYTES else 0
+            if fields > len(header) + TOO_MANY_FIELDS:
+                return f"the line at byte {start:,} has {fields:,} fields and the header {len(header)}: were its line ends lost? Ask for it again."
     return None
 
 

@@ -4,18 +4,27 @@ Method: DuckDB cuts and parses the lines; what the contract wants of a document 
 A line that is not JSON leaves DuckDB as NULL; its raw text is fetched from the file.
 """
 
+import re
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import duckdb
+import numpy as np
 
 from onedata.contracts.model import Feed
 from onedata.readers.base import FileProblem, Part, Reading, SourceFile, added_drifts, file_literal
 from onedata.readers.json_paths import Tree, json_path, member_steps, nested_object, pointer
+from onedata.readers.long_lines import long_lines
 from onedata.sql import quote_name, quote_text
 
 MAX_DOCUMENT_BYTES = 1 << 25
 SAMPLE_DOCUMENTS = 100_000
 MAX_ADDED = 1_000
+MAX_DEPTH = 10_000
+SHALLOW_BYTES = 1 << 16
+"""A shorter line cannot be nested so deep that it does harm."""
+_STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
+_OPENING, _CLOSING = (np.frombuffer(brackets, np.uint8) for brackets in (b"[{", b"]}"))
 
 
 class JsonLines(Reading):
@@ -42,9 +51,8 @@ def read_jsonl(con: duckdb.DuckDBPyConnection, feed: Feed, files: Sequence[Sourc
     """
     reading = JsonLines()
     for file in files:
-        # DuckDB reads nothing of one byte.
-        if file.path.stat().st_size == 1 and file.path.read_bytes().strip():
-            reading.problems.append(FileProblem(file, "the file is one byte long and no document (truncated?). Ask for it again."))
+        if harmful := _harmful(file.path):
+            reading.problems.append(FileProblem(file, harmful))
             continue
         try:
             members = _members(con, feed, file)
@@ -68,6 +76,18 @@ def read_jsonl(con: duckdb.DuckDBPyConnection, feed: Feed, files: Sequence[Sourc
         reading.drifts += added_drifts(feed, file, added)
         reading.parts.append(_part(feed, file, added if feed.drift["added"] == "keep" else []))
     return reading
+
+
+def _harmful(path: Path) -> str | None:
+    """Why DuckDB must not read the file: it reads nothing of one byte, and a document nested 200,000 deep ends the process."""
+    if path.stat().st_size == 1 and path.read_bytes().strip():
+        return "the file is one byte long and no document (truncated?). Ask for it again."
+    for start, line in long_lines(path, SHALLOW_BYTES):
+        brackets = np.frombuffer(_STRING.sub(b"", line), np.uint8)
+        depth = np.cumsum(np.isin(brackets, _OPENING).astype(np.int32) - np.isin(brackets, _CLOSING)).max(initial=0)
+        if depth > MAX_DEPTH:
+            return f"the document at byte {start:,} is nested {depth:,} deep, which no honest sender needs. Nothing of the file was read."
+    return None
 
 
 def _members(con: duckdb.DuckDBPyConnection, feed: Feed, file: SourceFile) -> list[str]:

@@ -120,6 +120,20 @@ def test_a_document_with_something_else_for_its_array_is_kept_whole(orders: Smal
     assert orders.quarantine("rule, reason, raw") == [("unreadable_record", "what stands at lines is no array", document)]
 
 
+@pytest.mark.parametrize(("opened", "closed"), [("[", "]"), ('{"a":', "}")])
+def test_a_document_nested_without_end_does_not_end_the_process(orders: SmallRetailer, opened: str, closed: str) -> None:
+    deep = opened * 1_000_000 + "1" + closed * 1_000_000
+    orders.put("survey/2026-01-05.jsonl", f'{{"id": "A1", "lines": [{{"n": 1}}]}}\n{{"id": "A2", "lines": [{{"n": "x", "deep": {deep}}}]}}\n')
+    assert orders.take().counts == (1, 0, 1, 0)
+    assert "is nested 1,000,003 deep" in orders.quarantine("reason")[0][0]
+
+
+def test_a_deep_document_is_read(orders: SmallRetailer) -> None:
+    deep = "[" * 9_000 + "]" * 9_000
+    orders.put("survey/2026-01-05.jsonl", json.dumps({"id": "A1", "lines": [{"n": 1, "note": "[" * 100_000}]})[:-1] + f', "deep": {deep}}}\n')
+    assert orders.take().counts == (1, 1, 0, 0)
+
+
 def test_a_file_of_one_byte_is_not_a_day_without_rows(documents: SmallRetailer) -> None:
     documents.put("survey/2026-01-05.jsonl", "{")
     assert documents.take().counts == (1, 0, 1, 0)
