@@ -12,7 +12,7 @@ from onedata.landing import files as arrivals
 from onedata.landing.book import Landed, book, book_repeat, prepare_bad_rows
 from onedata.landing.drift import compare_with_before
 from onedata.landing.recover import recover
-from onedata.landing.stage import Delivery, clear, stage
+from onedata.landing.stage import Delivery, clear, forget_run, stage
 from onedata.readers import READERS, Drift, FileProblem
 from onedata.settings import Settings
 from onedata.sql import transaction
@@ -41,14 +41,17 @@ def land(con: duckdb.DuckDBPyConnection, settings: Settings, feed: Feed, policy:
     replaced = arrivals.replaced_deliveries(con, feed, again)
     landed = Landed(feed.name)
     arrived_at = datetime.now(UTC).replace(tzinfo=None)
-    for ds in sorted({file.ds for file in taken.fresh} | {problem.file.ds for problem in taken.problems} | set(replaced)):
+    nights = sorted({file.ds for file in taken.fresh} | {problem.file.ds for problem in taken.problems} | set(replaced))
+    forget_run(con)
+    for ds in nights:
         members = [file for file in taken.fresh if file.ds == ds]
         old = replaced.get(ds, [])
-        delivery = Delivery(feed, ds, arrivals.batch_id(feed, ds, members, old), members, arrived_at, old)
+        delivery = Delivery(feed, ds, arrivals.batch_id(feed, ds, members, old), members, arrived_at, old, ds != nights[-1])
         _land_one(con, settings, policy, delivery, [problem for problem in taken.problems if problem.file.ds == ds], taken.drifts, landed)
     with transaction(con):
         for repeat in taken.repeats:
             book_repeat(con, feed, repeat, arrived_at, landed)
+    forget_run(con)
     arrivals.spool_of(settings, feed).clear()
     return landed
 

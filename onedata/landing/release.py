@@ -17,7 +17,7 @@ from onedata.contracts.model import Feed
 from onedata.landing.book import book_accepted
 from onedata.landing.control_totals import released_totals_sql
 from onedata.landing.recover import recover
-from onedata.landing.stage import BAD, DUPLICATE, GOOD, Delivery, clear, stage
+from onedata.landing.stage import BAD, DUPLICATE, GOOD, Delivery, clear, forget_run, stage
 from onedata.readers import Reading, SourceFile
 from onedata.readers.base import Part
 from onedata.readers.jsonl import documents_part
@@ -58,6 +58,7 @@ def stage_release(con: duckdb.DuckDBPyConnection, settings: Settings, feed: Feed
     """
     recover(con, settings, feed.name, feed.entity.name)
     release = Release(unreadable=_select(con, feed, selection))
+    forget_run(con)
     arrived_at = datetime.now(UTC).replace(tzinfo=None)
     nights = con.execute("select ds, generation, list(distinct path order by path) from release_row group by all order by all").fetchall()
     for ds, generation, paths in nights:

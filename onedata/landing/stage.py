@@ -31,7 +31,10 @@ _REFUSALS = (duckdb.Error, UnicodeDecodeError)
 
 @dataclass(frozen=True)
 class Delivery:
-    """The rows of one feed for one night that land together; `replaced` are the deliveries whose place it takes."""
+    """The rows of one feed for one night that land together.
+
+    `replaced` are the deliveries whose place it takes; it is `followed` where another night of the feed lands after it in the same run.
+    """
 
     feed: Feed
     ds: date
@@ -39,6 +42,12 @@ class Delivery:
     files: Sequence[SourceFile]
     arrived_at: datetime
     replaced: Sequence[str] = ()
+    followed: bool = False
+
+
+def forget_run(con: duckdb.DuckDBPyConnection) -> None:
+    """Begin, or end, a run of deliveries of one feed: `run_key` has the keys of those that were staged and are followed."""
+    con.execute("create or replace temp table run_key (h ubigint, batch varchar)")
 
 
 def stage(con: duckdb.DuckDBPyConnection, settings: Settings, policy: IdentifierPolicy, delivery: Delivery, reading: Reading) -> None:
@@ -71,6 +80,8 @@ def stage(con: duckdb.DuckDBPyConnection, settings: Settings, policy: Identifier
     _view(con, GOOD, staged, delivery)
     if not (work / "_state=good").exists():
         _view(con, WRITTEN, staged, delivery)
+    if delivery.followed:
+        con.execute(f"insert into run_key select distinct {_key_hash(delivery)}, {quote_text(delivery.batch)} from {GOOD}")
 
 
 def clear(con: duckdb.DuckDBPyConnection, settings: Settings, delivery: Delivery) -> None:
@@ -179,16 +190,18 @@ def _view(con: duckdb.DuckDBPyConnection, name: str, files: Sequence[Path], deli
 def _find_duplicates(con: duckdb.DuckDBPyConnection, settings: Settings, delivery: Delivery) -> bool:
     """`landing_duplicate_row`: file and row of good rows that stand earlier in the delivery or were accepted before; whether there are any.
 
-    A row is the same where every canonical column and every kept field are. Hashes are only compared with hashes of the same statement, so that a version
-    of DuckDB that hashes otherwise changes nothing.
+    A row is the same where every canonical column and every kept field are. Hashes are only compared with hashes of the same process, so that a version
+    of DuckDB that hashes otherwise changes nothing. Of the nights of this run only those are opened that have one of the keys.
     """
     con.execute("create or replace temp table landing_duplicate_row (_file varchar, _row bigint)")
     entity = delivery.feed.entity
-    key = f"hash({', '.join(entity.key)})"
+    key = _key_hash(delivery)
     row = con.execute(f"select count(*), count(distinct {key}) from {WRITTEN}").fetchone()
     assert row is not None
     again = [f"select {key} as h from {WRITTEN} group by h having count(*) > 1"] if row[0] > row[1] else []
-    history = [*lake_files(settings, entity.name, delivery.feed.name, delivery.replaced), *_landed_before(settings, delivery)]
+    before = con.execute(f"select distinct batch from run_key where h in (select {key} from {WRITTEN}) order by 1").fetchall()
+    of_run = [file for (batch,) in before for file in staged_files(settings, delivery.feed.name, batch)]
+    history = [*lake_files(settings, entity.name, delivery.feed.name, delivery.replaced), *of_run]
     if history and row[0]:
         files = ", ".join(map(file_literal, [schema_file(settings.lake, entity), *history]))
         con.execute(f"create or replace temp view landing_history as select * from read_parquet([{files}], union_by_name=true, hive_partitioning=false)")
@@ -207,7 +220,5 @@ def _find_duplicates(con: duckdb.DuckDBPyConnection, settings: Settings, deliver
     return bool(con.execute("select 1 from landing_duplicate_row limit 1").fetchall())
 
 
-def _landed_before(settings: Settings, delivery: Delivery) -> list[Path]:
-    """Files of the feed's other nights that landed in the same run and have not been promoted yet."""
-    folders = (settings.staged / delivery.feed.name).glob("*")
-    return sorted(file for folder in folders if not folder.name.endswith(WORK) and folder.name != delivery.batch for file in folder.glob("*.parquet"))
+def _key_hash(delivery: Delivery) -> str:
+    return f"hash({', '.join(delivery.feed.entity.key)})"
