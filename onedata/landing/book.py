@@ -75,15 +75,17 @@ def _fill_in(con: duckdb.DuckDBPyConnection, name: str, texts: Sequence[tuple[in
 def _add_rejects(con: duckdb.DuckDBPyConnection, delivery: Delivery, rejects: str) -> None:
     """Records that DuckDB could not take apart, one row each, as they stand in the file; a byte that is not UTF-8 is shown as \\x...
 
-    DuckDB gives a record's text with the blank lines before it, a '?' for each byte it cannot decode, and only so much of it (`MOST_SHOWN`).
+    DuckDB gives a record's text with the blank lines before it, a '?' for each byte it cannot decode, and only so much of it (`MOST_SHOWN`), or
+    nothing where a quote stays open.
     """
     options, files = delivery.feed.location.options, {str(file.path): file for file in delivery.files}
     encoding = options.get("encoding", "utf-8")
     names = pa.table({"file_path": pa.array(files, pa.string()), "relative": pa.array([file.relative for file in files.values()], pa.string())})
     con.register("landing_read", names)
     broken = (
-        f"select s.file_path, e.line, min(e.line_byte_position) as place, max(e.csv_line) as csv_line, "
-        f"bool_or(e.error_type = 'INVALID ENCODING') or strlen(max(e.csv_line)) >= {MOST_SHOWN} as in_file, "
+        f"select s.file_path, e.line, min(e.line_byte_position) as place, max(e.line_byte_position + strlen(e.csv_line)) - place as length, "
+        f"max(e.csv_line) as csv_line, min(strlen(e.csv_line)) = 0 or max(strlen(e.csv_line)) >= {MOST_SHOWN} as is_partial, "
+        f"is_partial or bool_or(e.error_type = 'INVALID ENCODING') as in_file, "
         f"case when bool_or(e.error_type = 'INVALID ENCODING') then {quote_text(f'invalid encoding: the record holds bytes that are not {encoding}')} "
         f"else string_agg(distinct lower(e.error_type::varchar) || ': ' || e.error_message, '; ') end as reason "
         f"from {rejects} e join {rejects}_scans s using (scan_id, file_id) group by all"
@@ -94,7 +96,9 @@ def _add_rejects(con: duckdb.DuckDBPyConnection, delivery: Delivery, rejects: st
         "insert into landing_quarantine select relative, line, 'unreadable_record', reason, "
         "case when not in_file then ltrim(csv_line, chr(10) || chr(13)) end, place, null, null from landing_broken"
     )
-    wanted = con.execute("select file_path, list((place, strlen(csv_line)) order by place) from landing_broken where in_file group by 1 order by 1").fetchall()
+    wanted = con.execute(
+        "select file_path, list((place, length, is_partial) order by place) from landing_broken where in_file group by 1 order by 1"
+    ).fetchall()
     for path, places in wanted:
         for first in range(0, len(places), RAW_RECORDS_AT_ONCE):
             found = raw_records(files[path].path, places[first : first + RAW_RECORDS_AT_ONCE], options)

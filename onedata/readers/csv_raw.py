@@ -10,21 +10,21 @@ MOST_SHOWN = 10_000
 MAX_RECORD_BYTES = 16_000_000
 
 
-def raw_records(path: Path, places: Sequence[tuple[int, int]], options: Mapping[str, str]) -> Iterator[tuple[int, str]]:
+def raw_records(path: Path, places: Sequence[tuple[int, int, bool]], options: Mapping[str, str]) -> Iterator[tuple[int, str]]:
     """Each record with its position; bytes that are not UTF-8 are shown as \\x.., so that they can be turned back.
 
     Args:
         path: The file, as it was read.
-        places: Position of each record (from 1) and the bytes of it, blank lines before it included, that DuckDB showed.
+        places: Position of each record (from 1), the bytes of it, blank lines before it included, that DuckDB showed, and whether there may be more.
         options: The reader's.
     """
     quote = options.get("quote", '"')
     quotes = _Quotes(options.get("delimiter", ","), quote, options.get("escape", quote))
     with path.open("rb") as stream:
-        for position, length in places:
+        for position, length, is_partial in places:
             stream.seek(position - 1)
             record = stream.read(length).lstrip(b"\r\n")
-            if length >= MOST_SHOWN:
+            if is_partial:
                 record = _to_its_end(stream, record, quotes)
             yield position, record.strip(b"\r\n").decode("utf-8", "backslashreplace")
 

@@ -245,6 +245,16 @@ def test_a_broken_record_of_a_csv_is_kept_whole(retail: Retail, lines: bytes, ra
     assert survey.quarantine("raw") == [(raw,)]
 
 
+def test_a_record_that_duckdb_takes_for_two_is_kept_whole(retail: Retail) -> None:
+    """Behind a quote that stays open it begins anew within the line."""
+    survey, quotes = retail(contract(quarantineTolerance=1)), '"' * 300
+    line = f'A1,O1,5,x\x0bA2,O2,{quotes}1,y,z\x0bA3,O3,3,{quotes}0.1{quotes}"so, so",2026\x0bA4,O4,5,y,z\x0bA5,O5,4,y,z'
+    survey.put("survey/2026-01-05.csv", f"{HEADER}\n{line}\n")
+    survey.take()
+    raws = "".join(raw for (raw,) in survey.quarantine("raw"))
+    assert all(name in raws for name in ("A1,", "A2,", "A3,", "A4,", "A5,"))
+
+
 def test_many_undecodable_records_are_fetched_in_one_go(retail: Retail) -> None:
     """One statement a record would take minutes for this file, and hours for a large one."""
     survey = retail(contract(quarantineTolerance=1))
