@@ -33,7 +33,7 @@ def list_rows(settings_file: SettingsOption = None, feed: FeedOption = "") -> No
     with _reading(settings_from(settings_file, None)) as con:
         rows = con.execute(
             "select feed, rule, path, ds::varchar, count(*), left(min_by(reason, row), 90) from ops.quarantine where ? in ('', feed) "
-            "group by all order by 5 desc, all",
+            "group by all order by 5 desc, 1, 2, 3",
             [feed],
         ).fetchall()
     typer.echo(table(["feed", "rule", "file", "night", "rows", "first reason"], rows) if rows else "nothing is in quarantine")
@@ -95,6 +95,9 @@ def _release(con: duckdb.DuckDBPyConnection, retailer: Retailer, feed: Feed, sel
             "onedata run --ds NIGHT --replace"
         )
     if not found.tried:
+        return True
+    if not found.accepted + found.duplicate:
+        typer.echo(f"{feed.name}: nothing was released, {found.still_bad} rows are still bad")
         return True
     night = con.execute("select max(ds) from ops.delivery where feed = ? and status = 'staged'", [feed.name]).fetchone()
     assert night is not None

@@ -137,22 +137,30 @@ def _of_xml(con: duckdb.DuckDBPyConnection, feed: Feed, file: SourceFile, rows: 
 
 
 def _book(con: duckdb.DuckDBPyConnection, delivery: Delivery, generation: int, release: Release) -> None:
-    """What became of each row, the delivery of the good ones, and the money that moves with them."""
+    """What became of each row, the delivery of the good ones, and the money that moves with them; where none is good, only why not today."""
     feed = delivery.feed
     con.execute(
         f"create or replace temp table landing_fate as select _file, _row, 'accepted' as fate, null as rule_now, null as reason_now from {GOOD} union all "
         f"select _file, _row, 'duplicate', null, null from {DUPLICATE} union all "
         f"select _file, _row, 'again', _extra ->> 'rule', _extra ->> 'reason' from {BAD}"
     )
+    counts = dict(con.execute("select fate, count(*) from landing_fate group by 1").fetchall())
+    release.accepted += counts.get("accepted", 0)
+    release.duplicate += counts.get("duplicate", 0)
+    release.still_bad += counts.get("again", 0)
+    if not counts.get("accepted", 0) + counts.get("duplicate", 0):
+        con.execute(
+            "update ops.quarantine q set rule = f.rule_now, reason = f.reason_now from release_row r join landing_fate f on f._file = r.path and "
+            "f._row = r.row where r.ds = ? and r.generation = ? and q.feed = r.feed and q.path = r.path and q.content_hash = r.content_hash "
+            "and q.row = r.row and q.rule = r.rule",
+            [delivery.ds, generation],
+        )
+        return
     con.execute(
         "insert into ops.released select ?, r.feed, r.ds, r.path, r.content_hash, r.row, f.fate, r.rule, r.reason, r.raw, f.rule_now, f.reason_now, ? "
         "from release_row r join landing_fate f on f._file = r.path and f._row = r.row where r.ds = ? and r.generation = ?",
         [delivery.batch, delivery.arrived_at, delivery.ds, generation],
     )
-    counts = dict(con.execute("select fate, count(*) from landing_fate group by 1").fetchall())
-    release.accepted += counts.get("accepted", 0)
-    release.duplicate += counts.get("duplicate", 0)
-    release.still_bad += counts.get("again", 0)
     book_accepted(con, delivery)
     totals = released_totals_sql(feed, delivery.batch, delivery.ds, GOOD, DUPLICATE)
     if totals:
