@@ -1,7 +1,7 @@
 """A text file's long lines, found without reading the others: what a sender can do harm with is rarely short."""
 
 from collections.abc import Iterator
-from mmap import ACCESS_READ, mmap
+from mmap import ACCESS_READ, MADV_DONTNEED, PAGESIZE, mmap
 from pathlib import Path
 
 MOST_BYTES = 64 << 20
@@ -12,7 +12,7 @@ def long_lines(path: Path, longest: int) -> Iterator[tuple[int, bytes]]:
     if path.stat().st_size <= longest:
         return
     with path.open("rb") as stream, mmap(stream.fileno(), 0, access=ACCESS_READ) as content:
-        start = 0
+        start, kept = 0, 0
         while start + longest < len(content):
             # Back from the furthest place a short line can end at: of usual lines hardly a byte is looked at.
             end = content.rfind(b"\n", start, start + longest)
@@ -21,3 +21,7 @@ def long_lines(path: Path, longest: int) -> Iterator[tuple[int, bytes]]:
                 end = len(content) if end < 0 else end
                 yield start, content[start : min(end, start + MOST_BYTES)]
             start = end + 1
+            if start - kept >= MOST_BYTES:
+                # What was looked at is given back, so that memory does not grow with the file.
+                content.madvise(MADV_DONTNEED, kept, (start - kept) // PAGESIZE * PAGESIZE)
+                kept += (start - kept) // PAGESIZE * PAGESIZE

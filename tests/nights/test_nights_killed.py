@@ -98,7 +98,7 @@ def test_every_delivery_is_applied_after_kills(disturbed: Disturbed) -> None:
 
 
 def test_the_lake_holds_exactly_the_files_of_the_ledger_after_kills(disturbed: Disturbed) -> None:
-    question = "select entity || '/source=' || feed || '/ds=' || ds || '/' || batch_id || '.parquet' from ops.delivery"
+    question = "select entity || '/source=' || feed || '/ds=' || ds || '/' || batch_id || '-0.parquet' from ops.delivery"
     known = {row[0] for row in ask(disturbed.end.warehouse, question)}
     lake = disturbed.end.settings.lake / "ods"
     found = {path.relative_to(lake).as_posix() for path in lake.glob("*/source=*/*/*")}

@@ -38,7 +38,7 @@ def test_every_balance_closes_after_a_night_was_taken_anew(replaced: Story) -> N
 
 def test_the_lake_holds_each_night_once(replaced: Story) -> None:
     folder = replaced.settings.lake / "ods"
-    lake = f"read_parquet('{folder}/*/*/*.parquet', union_by_name = true)"
+    lake = f"read_parquet('{folder}/*/*/*/*.parquet', union_by_name = true)"
     with duckdb.connect() as con:
         batches = {row[0] for row in rows(con, f"select distinct _batch from {lake}")}
     known = {row[0] for row in ask(replaced.warehouse, "select batch_id from ops.delivery where status = 'applied'")}
