@@ -212,7 +212,7 @@ def _records(target: Target, feed: Feed, content: bytes) -> int | None:
         return len(lines) if not feed.records else _members(feed.records, lines)
     if feed.location.format == "json" and "documents" not in feed.location.options:
         try:
-            document = json.loads(content)
+            document = json.loads(content.decode("utf-8-sig"))
         except (ValueError, RecursionError):
             return None
         documents = document if isinstance(document, list) else [document]
@@ -234,7 +234,7 @@ def _members(name: str, lines: Sequence[bytes]) -> int | None:
     total = 0
     for line in lines:
         try:
-            document = json.loads(line, object_pairs_hook=lambda pairs: dict(reversed(pairs)))
+            document = json.loads(line.decode(), object_pairs_hook=lambda pairs: dict(reversed(pairs)))
         except (ValueError, RecursionError):
             return None
         if rb"\ud" in line.lower() or b"\x00" in line:

@@ -75,17 +75,19 @@ def _fill_in(con: duckdb.DuckDBPyConnection, name: str, texts: Sequence[tuple[in
 def _add_rejects(con: duckdb.DuckDBPyConnection, delivery: Delivery, rejects: str) -> None:
     """Records that DuckDB could not take apart, one row each, as they stand in the file; a byte that is not UTF-8 is shown as \\x...
 
-    DuckDB gives a record's text with the blank lines before it, a '?' for each byte it cannot decode, and only so much of it (`MOST_SHOWN`), or
-    nothing where a quote stays open.
+    DuckDB gives a record's text with the blank lines before it, a '?' for each byte it cannot decode, and only so much of it (`MOST_SHOWN`).
+    Where a quote stays open it gives nothing, another part of the record, or the record before: then what lies between its places is read.
     """
     options, files = delivery.feed.location.options, {str(file.path): file for file in delivery.files}
     encoding = options.get("encoding", "utf-8")
     names = pa.table({"file_path": pa.array(files, pa.string()), "relative": pa.array([file.relative for file in files.values()], pa.string())})
     con.register("landing_read", names)
     broken = (
-        f"select s.file_path, e.line, min(e.line_byte_position) as place, max(e.line_byte_position + strlen(e.csv_line)) - place as length, "
-        f"max(e.csv_line) as csv_line, min(strlen(e.csv_line)) = 0 or max(strlen(e.csv_line)) >= {MOST_SHOWN} as is_partial, "
-        f"is_partial or bool_or(e.error_type = 'INVALID ENCODING') as in_file, "
+        f"select s.file_path, e.line, min(e.line_byte_position) as place, max(e.csv_line) as csv_line, "
+        f"max(e.line_byte_position + strlen(e.csv_line)) as shown, "
+        f"greatest(shown, max(e.byte_position)) - place as length, "
+        f"min(strlen(e.csv_line)) = 0 or max(strlen(e.csv_line)) >= {MOST_SHOWN} or max(e.byte_position) > shown as is_partial, "
+        f"is_partial or count(distinct e.line_byte_position) > 1 or bool_or(e.error_type = 'INVALID ENCODING') as in_file, "
         f"case when bool_or(e.error_type = 'INVALID ENCODING') then {quote_text(f'invalid encoding: the record holds bytes that are not {encoding}')} "
         f"else string_agg(distinct lower(e.error_type::varchar) || ': ' || e.error_message, '; ') end as reason "
         f"from {rejects} e join {rejects}_scans s using (scan_id, file_id) group by all"

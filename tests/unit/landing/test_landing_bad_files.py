@@ -255,6 +255,13 @@ def test_a_record_that_duckdb_takes_for_two_is_kept_whole(retail: Retail) -> Non
     assert all(name in raws for name in ("A1,", "A2,", "A3,", "A4,", "A5,"))
 
 
+def test_a_record_that_duckdb_gives_the_place_of_another_for_is_kept_whole(retail: Retail) -> None:
+    survey = retail(contract(quarantineTolerance=1, options={"escape": "\\"}))
+    survey.put("survey/2026-01-05.csv", f'{HEADER}\nA1,O1,1,fine,\nA2,O2,3,"a ""wor01,O1,3,"a ""wor01,O1,3,"a ""word""",\nA3,O3,5,fine,\n')
+    assert survey.take().counts == (3, 2, 1, 0)
+    assert 'A2,O2,3,"a ""wor01,O1,3,"a ""wor01,O1,3,"a ""word""",' in survey.quarantine("raw")[0][0]
+
+
 def test_many_undecodable_records_are_fetched_in_one_go(retail: Retail) -> None:
     """One statement a record would take minutes for this file, and hours for a large one."""
     survey = retail(contract(quarantineTolerance=1))
