@@ -1,7 +1,7 @@
 """OneID: recognise one person behind the identifiers of every channel, and keep that person's id from night to night.
 
-First cut: deterministic linking over strong identifiers with a limit per kind (data_contracts/identifiers.yaml). Weak identifiers,
-name-checked bridges and scoring come later (shared/reference/identity.md); the tables leave room for them.
+A run takes in the new deliveries' evidence (`take_in`), marks what it touches (`region`), decides who is one person (`decide`), keeps
+ids stable (`assign`) and carries out what operators decided (`decisions`). Source: shared/reference/identity.md.
 """
 
 from onedata.identity.resolve import Resolution, resolve

@@ -1,0 +1,94 @@
+"""What operators decide of persons: merge, split, block. Reversible, and kept through every rebuild."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import duckdb
+
+Kind = Literal["merge", "split", "block"]
+
+
+class DecisionError(ValueError):
+    """A decision that cannot be taken; the text says why and what to do."""
+
+
+@dataclass(frozen=True)
+class Decision:
+    """One decision as it is stored."""
+
+    decision_id: int
+    kind: Kind
+    key_a: str
+    key_b: str | None
+    reason: str
+    decided_by: str
+
+
+def decide_by_hand(con: duckdb.DuckDBPyConnection, kind: Kind, key_a: str, key_b: str | None, reason: str, decided_by: str) -> Decision:
+    """Store a decision; the next run carries it out.
+
+    Raises:
+        DecisionError: an identifier is not known, the two are one, or a standing decision says the opposite or the same.
+    """
+    keys = [key for key in (key_a, key_b) if key]
+    known = {key for (key,) in con.execute("select identity_key from oneid.identifier where list_contains(?, identity_key)", [keys]).fetchall()}
+    unknown = [key for key in keys if key not in known]
+    if unknown:
+        raise DecisionError(f"no identifier {', '.join(unknown)}; an identifier is written type:value or account:system:value, e-mails and phones as typed")
+    if key_a == key_b:
+        raise DecisionError(f"{key_a} is given twice: {kind} needs two identifiers")
+    if key_b is not None:
+        key_a, key_b = sorted((key_a, key_b))
+    standing = con.execute(
+        "select decision_id, kind from oneid.decision where reverted_at is null and key_a = ? and key_b is not distinct from ?", [key_a, key_b]
+    ).fetchone()
+    if standing:
+        raise DecisionError(f"decision {standing[0]} ({standing[1]}) stands on the same identifiers; take it back first: onedata identity revert {standing[0]}")
+    row = con.execute(
+        "insert into oneid.decision select coalesce(max(decision_id), 0) + 1, ?, ?, ?, ?, ?, now()::timestamp, null from oneid.decision returning decision_id",
+        [kind, key_a, key_b, reason, decided_by],
+    ).fetchone()
+    assert row is not None
+    return Decision(row[0], kind, key_a, key_b, reason, decided_by)
+
+
+def revert(con: duckdb.DuckDBPyConnection, decision_id: int) -> None:
+    """Take a decision back; the next run undoes what it did.
+
+    Raises:
+        DecisionError: there is no such decision, or it was taken back before.
+    """
+    found = con.execute(
+        "update oneid.decision set reverted_at = now()::timestamp where decision_id = ? and reverted_at is null returning decision_id", [decision_id]
+    ).fetchone()
+    if found is None:
+        raise DecisionError(f"no standing decision {decision_id}; onedata identity decisions lists them")
+
+
+def touch_decisions(con: duckdb.DuckDBPyConnection) -> None:
+    """Add to `touched` the identifiers of decisions that came or went since the last run, and the neighbours of those that were blocked."""
+    con.execute(
+        """
+        create or replace temp table decided_key as
+        select unnest([key_a, key_b]) as identity_key from oneid.decision d
+        where not exists (
+            select 1 from oneid.decision_applied a where a.decision_id = d.decision_id and a.is_reverted = (d.reverted_at is not null)
+        );
+        create or replace temp table decided_id as select id_int from oneid.identifier where identity_key in (from decided_key);
+        update oneid.identifier set status = 'ok' where id_int in (from decided_id) and status = 'blocked';
+        insert into touched from decided_id;
+        insert into touched select unnest([a, b]) from oneid.identity_edge where a in (from decided_id) or b in (from decided_id);
+        drop table decided_id;
+        """
+    )
+
+
+def mark_decisions(con: duckdb.DuckDBPyConnection) -> None:
+    """Note every decision as taken in."""
+    con.execute(
+        """
+        delete from oneid.decision_applied;
+        insert into oneid.decision_applied select decision_id, reverted_at is not null from oneid.decision;
+        drop table decided_key;
+        """
+    )
