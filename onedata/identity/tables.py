@@ -45,10 +45,9 @@ create table if not exists oneid.oneid_map (
 comment on table oneid.oneid_map is 'The OneID of every usable identifier and since when; valid_to is null where it holds today. Shared identifiers have none.';
 comment on column oneid.oneid_map.rule is 'Why the identifier belongs to the person: core, bridge, score, operator, attach or orphan.';
 create table if not exists oneid.person (
-    oneid varchar not null, identifier_count integer not null, is_known boolean not null, first_seen date not null, last_seen date not null
+    oneid varchar not null, identifier_count integer not null, first_seen date not null, last_seen date not null
 );
 comment on table oneid.person is 'Every OneID of today.';
-comment on column oneid.person.is_known is 'False where only browsers or devices are known of the person.';
 create table if not exists oneid.oneid_event (
     run_id integer not null, night date not null, type varchar not null, from_oneid varchar, to_oneid varchar, identifiers bigint not null, evidence varchar
 );
