@@ -112,11 +112,12 @@ def evidence_components(evidence: Evidence, hub: Bools) -> Ints:
     return components(evidence.size, a[both], b[both])
 
 
-def _bonds(evidence: Evidence, person: Ints) -> tuple[Ints, Ints]:
-    """Scored and decided links that hold."""
+def _bonds(evidence: Evidence, person: Ints) -> tuple[Ints, Ints, Ints]:
+    """Scored and decided links that hold, and what cutting one costs: an operator's more than all rows together."""
     a, b = np.concatenate([evidence.scored[0], evidence.merged[0]]), np.concatenate([evidence.scored[1], evidence.merged[1]])
+    cost = np.repeat([1, int(evidence.n.sum()) + 1], [len(evidence.scored[0]), len(evidence.merged[0])])
     holds = person[a] == person[b]
-    return a[holds], b[holds]
+    return a[holds], b[holds], cost[holds]
 
 
 def _hubs(evidence: Evidence, policy: IdentifierPolicy, guarded: Guarded) -> Bools:
