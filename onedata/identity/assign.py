@@ -84,9 +84,9 @@ def _winners(con: duckdb.DuckDBPyConnection, night: date) -> None:
     con.execute(
         """
         create or replace temp table region_won as
-        select label, arg_min(old_oneid, (anchor_first_seen, anchor_key)) as oneid from (
-            select v.label, v.old_oneid, s.anchor_first_seen, s.anchor_key from (
-                select label, old_oneid,
+        select label, arg_min(old_oneid, (-weight, anchor_first_seen, anchor_key)) as oneid from (
+            select v.label, v.old_oneid, v.weight, s.anchor_first_seen, s.anchor_key from (
+                select label, old_oneid, sum(weight) as weight,
                        row_number() over (partition by old_oneid order by sum(weight) desc, min(first_seen), min(identity_key)) as place
                 from region_member where old_oneid is not null and label >= 0 group by label, old_oneid
             ) v join oneid.issued s on s.oneid = v.old_oneid where v.place = 1
