@@ -11,7 +11,7 @@ import typer
 
 from onedata.cli import SettingsOption, fail, reading, settings_from
 from onedata.identity import operate, resolve
-from onedata.identity.decisions import Decision, DecisionError
+from onedata.identity.decisions import WAITING, Decision, DecisionError
 from onedata.identity.decisions import revert as take_back
 from onedata.identity.explain import Step
 from onedata.identity.explain import explain as explain_pair
@@ -27,7 +27,7 @@ from onedata.warehouse import WarehouseBusy, open_warehouse
 
 ABOUT = """Who is one person: see it, ask why, decide otherwise.
 
-A and B are OneIDs (P and 20 digits; old ones go on to what they are called today) or identifiers: loyalty:M100234, account:shop:8815,
+A and B are OneIDs (P and 20 characters; an old one goes on to what it is called today) or identifiers: loyalty:M100234, account:shop:8815,
 email:ann@shop.cn or just ann@shop.cn, phone:'138 0013 8000'. An account is written with the source system in which its id is unique.
 What is typed raw is looked up by its token; e-mails and phones are printed as tokens only."""
 NEXT = "the next `onedata run` carries it out"
@@ -137,13 +137,11 @@ def decisions(settings_file: SettingsOption = None) -> None:
     """All decisions ever taken: who, when, why, and whether each stands and has been carried out."""
     with _directory(settings_file) as (directory, _):
         rows = directory.con.execute(
-            """
-            select d.decision_id::varchar, kind, key_a, coalesce(key_b, ''), decided_by, decided_at::date::varchar,
+            f"""
+            select decision_id::varchar, kind, key_a, coalesce(key_b, ''), decided_by, decided_at::date::varchar,
                    case when reverted_at is null then 'stands' else 'taken back ' || reverted_at::date end
-                   || case when a.is_reverted is distinct from (reverted_at is not null) and (reverted_at is null or a.is_reverted is not null)
-                           then ', not carried out yet' else '' end,
-                   reason
-            from oneid.decision d left join oneid.decision_applied a using (decision_id) order by d.decision_id
+                   || case when decision_id in (select decision_id from ({WAITING})) then ', not carried out yet' else '' end, reason
+            from oneid.decision order by decision_id
             """
         ).fetchall()
     typer.echo(table(["id", "kind", "A", "B", "by", "on", "state", "reason"], rows) if rows else "nothing was decided by hand")
