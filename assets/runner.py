@@ -12,6 +12,8 @@ import yaml
 
 from assets.definitions import NIGHTLY, build_definitions
 from assets.nights import FULL_REFRESH_TAG, PROCESS_TAG, REPLACE_TAG, range_tags
+from onedata.identity.decisions import night_to_repeat
+from onedata.identity.tables import create_tables
 from onedata.landing import create_ledger
 from onedata.landing.files import MEMBER, discover
 from onedata.report import closed_gates
@@ -23,17 +25,20 @@ from onedata.warehouse import open_warehouse
 def select_nights(settings: Settings, first: date | None, last: date | None) -> list[date]:
     """The nights to run: those with files, from `first` to `last`; a bound that is given is a night also without files.
 
-    Without bounds only nights with something to do: a file the ledger does not know, or a delivery that was not published.
+    Without bounds only nights with something to do: a file the ledger does not know, or a delivery that was not published; where there are none
+    but OneID was decided on by hand, the last night again.
     """
     retailer = load_retailer(settings)
     far = last or date.today()
     _within_calendar(settings, [day for day in (first, last) if day])
-    known, pending = _ledger(settings) if first is None and last is None else (set(), set())
+    known, pending, again = _ledger(settings) if first is None and last is None else (set(), set(), None)
     found = {day for day in (first, last) if day} | pending
     for feed in retailer.feeds:
         for offer in discover(settings, feed, far):
             if (feed.name, offer.name, offer.size, offer.mtime_ns) not in known:
                 found.add(offer.ds)
+    if not found and again:
+        found.add(again)
     return sorted(day for day in found if (first is None or day >= first) and day <= far)
 
 
@@ -49,18 +54,20 @@ def _within_calendar(settings: Settings, bounds: list[date]) -> None:
         raise NoSuchNight(f"--from {bounds[0]} is after --to {bounds[1]}")
 
 
-def _ledger(settings: Settings) -> tuple[set[tuple[str, str, int, int]], set[date]]:
-    """Files that have landed, and nights with deliveries that were not published; nothing known where there is no warehouse yet."""
+def _ledger(settings: Settings) -> tuple[set[tuple[str, str, int, int]], set[date], date | None]:
+    """Files that have landed, nights with deliveries that were not published, and the night to build again; nothing where there is no warehouse yet."""
     if not settings.warehouse.exists():
-        return set(), set()
+        return set(), set(), None
     with open_warehouse(settings, typer.echo) as con:
         create_ledger(con)
+        create_tables(con)
         files = con.execute(
             f"select f.feed, unnest([f.path, split_part(f.path, '{MEMBER}', 1)]), f.size_bytes, f.mtime_ns from ops.file f "
             "join ops.delivery d using (batch_id) where d.status = 'applied'"
         )
         known = set(files.fetchall())
-        return known, {row[0] for row in con.execute("select distinct ds from ops.delivery where applied_at is null").fetchall()}
+        pending = {row[0] for row in con.execute("select distinct ds from ops.delivery where applied_at is null").fetchall()}
+        return known, pending, night_to_repeat(con)
 
 
 def prepare_instance(settings: Settings) -> None:

@@ -1,7 +1,7 @@
 """`onedata identity`: see a person, ask why two are one or are not, and decide by hand."""
 
 import getpass
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date
 from typing import Annotated
@@ -11,11 +11,11 @@ import typer
 
 from onedata.cli import SettingsOption, fail, reading, settings_from
 from onedata.identity import operate, resolve
-from onedata.identity.decisions import Decision, DecisionError
+from onedata.identity.decisions import WAITING, Decision, DecisionError
 from onedata.identity.decisions import revert as take_back
 from onedata.identity.explain import Step
 from onedata.identity.explain import explain as explain_pair
-from onedata.identity.locate import Directory, LocateError, core_kinds, current_oneid
+from onedata.identity.locate import Directory, Located, LocateError, core_kinds
 from onedata.identity.person import show as show_person
 from onedata.identity.review import queue
 from onedata.identity.why_not import why_not as why_not_pair
@@ -27,7 +27,7 @@ from onedata.warehouse import WarehouseBusy, open_warehouse
 
 ABOUT = """Who is one person: see it, ask why, decide otherwise.
 
-A and B are OneIDs (P and 20 digits; old ones go on to what they are called today) or identifiers: loyalty:M100234, account:shop:8815,
+A and B are OneIDs (P and 20 characters; an old one goes on to what it is called today) or identifiers: loyalty:M100234, account:shop:8815,
 email:ann@shop.cn or just ann@shop.cn, phone:'138 0013 8000'. An account is written with the source system in which its id is unique.
 What is typed raw is looked up by its token; e-mails and phones are printed as tokens only."""
 NEXT = "the next `onedata run` carries it out"
@@ -36,9 +36,13 @@ identity_app = typer.Typer(name="identity", no_args_is_help=True, help=ABOUT)
 KeyArgument = Annotated[str, typer.Argument(metavar="KEY|ONEID", help="An identifier or a OneID.")]
 AArgument = Annotated[str, typer.Argument(metavar="A", help="An identifier or a OneID.")]
 BArgument = Annotated[str, typer.Argument(metavar="B", help="Another one.")]
+KeyOnlyArgument = Annotated[str, typer.Argument(metavar="KEY", help="An identifier.")]
+DecisionArgument = Annotated[int, typer.Argument(metavar="ID", help="Number of a standing decision.")]
 ReasonOption = Annotated[str, typer.Option("--reason", help="Why; it is kept and shown with the decision.")]
 ByOption = Annotated[str, typer.Option("--by", help="Who decides. Default: the user of this machine.")]
-NowOption = Annotated[bool, typer.Option("--now", help="Carry it out at once in oneid.*; the tables after it and the published night follow with the next run.")]
+NowOption = Annotated[
+    bool, typer.Option("--now", help="Carry it out at once in oneid.*; the tables after it and the published night follow with the next run.")
+]
 
 
 @identity_app.command(epilog="For example: onedata identity show loyalty:M100234; onedata identity show ann@shop.cn")
@@ -67,7 +71,7 @@ def explain(a: AArgument, b: BArgument, settings_file: SettingsOption = None) ->
         one, other = directory.find(a), directory.find(b)
         found = explain_pair(directory.con, directory.policy, one, other)
     if found.oneid is None:
-        typer.echo(f"{one.key} ({_whose(one.oneid, one.status)}) and {other.key} ({_whose(other.oneid, other.status)}) are not one person; why: onedata identity why-not")
+        typer.echo(f"{_two(one, other)} are not one person; why: onedata identity why-not")
     else:
         typer.echo(f"{one.key} and {other.key} are one person, {found.oneid}, both since {found.since}")
         _steps(found.steps)
@@ -85,7 +89,7 @@ def why_not(a: AArgument, b: BArgument, settings_file: SettingsOption = None) ->
     if found is None:
         typer.echo(f"{one.key} and {other.key} are one person, {one.oneid}; why: onedata identity explain")
         raise typer.Exit(1)
-    typer.echo(f"{one.key} ({_whose(one.oneid, one.status)}) and {other.key} ({_whose(other.oneid, other.status)}) are not one person")
+    typer.echo(f"{_two(one, other)} are not one person")
     if found.crossings:
         typer.echo("what connects them, and why it does not unite them:")
         _steps(found.crossings)
@@ -113,7 +117,7 @@ def split(a: AArgument, b: BArgument, reason: ReasonOption, by: ByOption = "", n
 
 
 @identity_app.command(epilog="For example: onedata identity block phone:'400 820 8820' --reason 'our own hotline'")
-def block(key: Annotated[str, typer.Argument(metavar="KEY", help="An identifier.")], reason: ReasonOption, by: ByOption = "", now: NowOption = False, settings_file: SettingsOption = None) -> None:
+def block(key: KeyOnlyArgument, reason: ReasonOption, by: ByOption = "", now: NowOption = False, settings_file: SettingsOption = None) -> None:
     """KEY is nobody's (a hotline, a test value): it unites nobody, and what it held together alone comes apart. Undo: revert."""
     with _deciding(settings_file, now) as directory:
         decision = operate.block(directory, key, _reason(reason), by or getpass.getuser())
@@ -121,7 +125,7 @@ def block(key: Annotated[str, typer.Argument(metavar="KEY", help="An identifier.
 
 
 @identity_app.command()
-def revert(decision: Annotated[int, typer.Argument(metavar="ID", help="Number of a standing decision.")], now: NowOption = False, settings_file: SettingsOption = None) -> None:
+def revert(decision: DecisionArgument, now: NowOption = False, settings_file: SettingsOption = None) -> None:
     """Take a decision back, as if it had never been taken; persons that it parted get the OneID they had where they come together again."""
     with _deciding(settings_file, now) as directory:
         take_back(directory.con, decision)
@@ -133,13 +137,11 @@ def decisions(settings_file: SettingsOption = None) -> None:
     """All decisions ever taken: who, when, why, and whether each stands and has been carried out."""
     with _directory(settings_file) as (directory, _):
         rows = directory.con.execute(
-            """
-            select d.decision_id::varchar, kind, key_a, coalesce(key_b, ''), decided_by, decided_at::date::varchar,
+            f"""
+            select decision_id::varchar, kind, key_a, coalesce(key_b, ''), decided_by, decided_at::date::varchar,
                    case when reverted_at is null then 'stands' else 'taken back ' || reverted_at::date end
-                   || case when a.is_reverted is distinct from (reverted_at is not null) and (reverted_at is null or a.is_reverted is not null)
-                           then ', not carried out yet' else '' end,
-                   reason
-            from oneid.decision d left join oneid.decision_applied a using (decision_id) order by d.decision_id
+                   || case when decision_id in (select decision_id from ({WAITING})) then ', not carried out yet' else '' end, reason
+            from oneid.decision order by decision_id
             """
         ).fetchall()
     typer.echo(table(["id", "kind", "A", "B", "by", "on", "state", "reason"], rows) if rows else "nothing was decided by hand")
@@ -227,8 +229,8 @@ def _notes(notes: tuple[str, ...]) -> None:
         typer.echo(f"note: {note}")
 
 
-def _whose(oneid: str | None, status: str) -> str:
-    return oneid or f"nobody, {status}"
+def _two(one: Located, other: Located) -> str:
+    return " and ".join(f"{found.key} ({found.oneid or f'nobody, {found.status}'})" for found in (one, other))
 
 
 def _count(number: int, what: str) -> str:

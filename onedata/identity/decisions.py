@@ -1,11 +1,17 @@
 """What operators decide of persons: merge, split, block. Reversible, and kept through every rebuild."""
 
 from dataclasses import dataclass
+from datetime import date
 from typing import Literal
 
 import duckdb
 
 Kind = Literal["merge", "split", "block"]
+WAITING = """
+select d.* from oneid.decision d left join oneid.decision_applied a using (decision_id)
+where a.is_reverted is distinct from (d.reverted_at is not null) and (d.reverted_at is null or a.decision_id is not null)
+"""
+"""SQL of the decisions that came or went since the last run; one that was taken back before any run saw it does nothing."""
 
 
 class DecisionError(ValueError):
@@ -65,18 +71,23 @@ def revert(con: duckdb.DuckDBPyConnection, decision_id: int) -> None:
         raise DecisionError(f"no standing decision {decision_id}; onedata identity decisions lists them")
 
 
+def night_to_repeat(con: duckdb.DuckDBPyConnection) -> date | None:
+    """The published night that decisions wait for to be built again, or that OneID has changed since; None where all is published."""
+    row = con.execute(
+        f"select max(night) from ops.night having exists (from ({WAITING})) or max(finished_at) < (select max(started_at) from oneid.run)"
+    ).fetchone()
+    return row[0] if row else None
+
+
 def touch_decisions(con: duckdb.DuckDBPyConnection) -> None:
     """Add to `touched` the identifiers of decisions that came or went since the last run, and all that evidence connects to them.
 
     A blocked identifier is in no component: what it hung together with before is found by the evidence itself.
     """
     con.execute(
-        """
+        f"""
         create or replace temp table decided_key as
-        select unnest([key_a, key_b]) as identity_key from oneid.decision d
-        where not exists (
-            select 1 from oneid.decision_applied a where a.decision_id = d.decision_id and a.is_reverted = (d.reverted_at is not null)
-        );
+        select unnest([key_a, key_b]) as identity_key from ({WAITING});
         create or replace temp table decided_id as select id_int from oneid.identifier where identity_key in (from decided_key);
         update oneid.identifier set status = 'ok' where id_int in (from decided_id) and status = 'blocked';
         insert into touched from decided_id;

@@ -4,6 +4,7 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from itertools import pairwise
 
 import duckdb
 
@@ -41,13 +42,11 @@ def explain(con: duckdb.DuckDBPyConnection, policy: IdentifierPolicy, a: Located
     notes = tuple(words.waiting(con, [a.key, b.key]))
     if a.oneid is None or a.oneid != b.oneid:
         return Explanation(None, None, (), notes)
-    row = con.execute(
-        "select max(valid_from) from oneid.oneid_map where valid_to is null and list_contains(?, id_int)", [[a.id_int, b.id_int]]
-    ).fetchone()
+    row = con.execute("select max(valid_from) from oneid.oneid_map where valid_to is null and list_contains(?, id_int)", [[a.id_int, b.id_int]]).fetchone()
     assert row is not None
     graph = _evidence(con, a.oneid)
-    chain = shortest(graph, a.key, b.key, lambda key: key.partition(":")[0] in policy.strong) or shortest(graph, a.key, b.key, lambda _: True) or [a.key]
-    steps = tuple(Step(one, other, tuple(graph[one][other])) for one, other in zip(chain, chain[1:], strict=False))
+    chain = shortest(graph, a.key, b.key, lambda key: key.partition(":")[0] in policy.strong) or shortest(graph, a.key, b.key, lambda _: True)
+    steps = tuple(Step(one, other, tuple(graph[one][other])) for one, other in pairwise(chain))
     return Explanation(a.oneid, row[0], steps, notes)
 
 

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import duckdb
@@ -84,7 +84,7 @@ class Directory:
         ).fetchone()
         if row is None:
             raise LocateError(f"OneID {asked} is nobody's today: what it was made from belongs to nobody in particular. See onedata identity show {issued[0]}")
-        return Located(*row, asked=asked)
+        return replace(Located(*row), asked=asked)
 
     def _tokens(self, typed: str) -> list[str]:
         """Keys that the text would have as a value of each kind that is kept as a token."""
@@ -107,14 +107,16 @@ class Directory:
         return f"; did you mean {' or '.join(key for (key,) in rows)}?" if rows else ""
 
     def _how(self) -> str:
-        return f"an identifier is written type:value or account:system:value, of type {', '.join(self.policy.types)}; {' and '.join(self.core)} as typed by anyone"
+        kinds, core = ", ".join(self.policy.types), " and ".join(self.core)
+        return f"an identifier is written type:value or account:system:value, its type one of {kinds}; {core} as anybody would type them"
 
 
 def _token(con: duckdb.DuckDBPyConnection, kind: str, normaliser: str, text: str, region: str) -> str | None:
     """The key of a raw value; None where it cannot be one of the kind."""
     row = con.execute(f"select $kind || ':' || {token_sql(normalised_sql(normaliser, '$text::varchar', region))}", {"kind": kind, "text": text}).fetchone()
     assert row is not None
-    return row[0]
+    key: str | None = row[0]
+    return key
 
 
 def core_kinds(entities: Mapping[str, Entity]) -> tuple[str, ...]:

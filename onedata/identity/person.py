@@ -67,7 +67,10 @@ def _notes(con: duckdb.DuckDBPyConnection, of: Located) -> list[str]:
     """Why the identifier is nobody's, or what it does not unite."""
     if of.asked:
         return []
-    stood = con.execute("select count(distinct id_int) from (select unnest([a, b]) as id_int from oneid.identity_edge where a = $id or b = $id) where id_int <> $id", {"id": of.id_int}).fetchone()
+    stood = con.execute(
+        "select count(distinct id_int) from (select unnest([a, b]) as id_int from oneid.identity_edge where a = $id or b = $id) where id_int <> $id",
+        {"id": of.id_int},
+    ).fetchone()
     assert stood is not None
     notes = [f"it stood with {stood[0]:,} other identifiers", *words.blocked(con, of.key)]
     if of.status == "shared":

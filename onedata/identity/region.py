@@ -21,8 +21,11 @@ class Region:
     inside: Bools
 
 
-def mark_region(con: duckdb.DuckDBPyConnection, everything: bool) -> int:
+def mark_region(con: duckdb.DuckDBPyConnection, everything: bool, wider: bool = False) -> int:
     """The temp table `region(id_int)`: what `touched` names, but for known hubs, and all that its evidence hangs together with.
+
+    Args:
+        wider: Keep what the region has: what was found shared or blocked in it hangs together with nothing any more, and is still to be taken off.
 
     Returns:
         How many identifiers are to be decided.
@@ -32,7 +35,7 @@ def mark_region(con: duckdb.DuckDBPyConnection, everything: bool) -> int:
     else:
         con.execute(
             """
-            create or replace temp table region as
+            create or replace temp table region_wider as
             with fresh as (
                 select t.id_int, c.component from (select distinct id_int from touched) t
                 join oneid.identifier i using (id_int) left join oneid.component c using (id_int)
@@ -43,6 +46,9 @@ def mark_region(con: duckdb.DuckDBPyConnection, everything: bool) -> int:
             select id_int from fresh where component is null
             """
         )
+        if wider:
+            con.execute("insert into region_wider from region anti join region_wider using (id_int)")
+        con.execute("create or replace temp table region as from region_wider; drop table region_wider")
     row = con.execute("select count(*) from region").fetchone()
     assert row is not None
     return int(row[0])

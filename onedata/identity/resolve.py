@@ -95,7 +95,7 @@ def _decide(con: duckdb.DuckDBPyConnection, policy: IdentifierPolicy, night: dat
         save_components(con, region, decided)
         con.execute("insert into touched select unnest([profile_a, profile_b]) from oneid.prob_edge where band = 'link' and profile_a in (from region)")
         con.execute("insert into touched select unnest([profile_a, profile_b]) from oneid.prob_edge where band = 'link' and profile_b in (from region)")
-        mark_region(con, full)
+        mark_region(con, full, wider=True)
         region = load_region(con, policy, full, has_vault)
         decided = decide(region.evidence, policy)
         save_status(con, region, decided)

@@ -105,7 +105,7 @@ def _reasons(con: duckdb.DuckDBPyConnection, policy: IdentifierPolicy, one: str,
         elif status == "ok":
             found += [f"{key} does not unite: {text}" for text in words.guards(con, key, ("names", "limit", "bridge_names", "bridge_cores", "bridge_limit"))]
             if kind not in policy.strong:
-                found.append(f"{key} is {oneid}'s ({words.RULES[rule]}); a {kind} alone does not unite persons")
+                found.append(f"{key} is {oneid}'s ({words.RULES[rule]}); a {kind} {words.LINKS[policy.types[kind].links]}")
         reasons += [text for text in found if text not in told]
         told.update(found)
     return reasons

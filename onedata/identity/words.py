@@ -6,6 +6,8 @@ from datetime import date
 
 import duckdb
 
+from onedata.identity.decisions import WAITING
+
 GUARDS = {
     "degree": "on {night} it stood with {observed} identifiers of one strong kind, more than the {allowed} allowed: it is a kiosk's, a shop's or a test value",
     "names": "on {night} it stood with persons whose given names differ, so it unites none of them",
@@ -22,6 +24,12 @@ RULES = {
     "operator": "an operator merged",
     "attach": "seen mostly with this person",
     "orphan": "seen with no strong identifier",
+}
+LINKS = {
+    "always": "unites whom it was seen with",
+    "unless_names_differ": "unites whom it was seen with, unless their given names differ",
+    "if_names_agree": "unites only persons whose given names agree",
+    "never": "unites nobody",
 }
 BANDS = {
     "link": "sure enough to link",
@@ -81,10 +89,7 @@ def blocked(con: duckdb.DuckDBPyConnection, key: str) -> list[str]:
 def waiting(con: duckdb.DuckDBPyConnection, keys: Sequence[str]) -> list[str]:
     """Decisions on the identifiers that no run has carried out."""
     rows = con.execute(
-        "select decision_id, reverted_at is not null from oneid.decision d where (list_contains($keys, key_a) or list_contains($keys, key_b)) and not exists "
-        "(select 1 from oneid.decision_applied a where a.decision_id = d.decision_id and a.is_reverted = (d.reverted_at is not null)) "
-        # One that was taken back before any run saw it does nothing.
-        "and not (reverted_at is not null and d.decision_id not in (select decision_id from oneid.decision_applied)) order by decision_id",
+        f"select decision_id, reverted_at is not null from ({WAITING}) where list_contains($keys, key_a) or list_contains($keys, key_b) order by decision_id",
         {"keys": list(keys)},
     ).fetchall()
     return [f"decision {number} is {'taken back' if back else 'taken'} but not carried out yet: the next `onedata run` does" for number, back in rows]

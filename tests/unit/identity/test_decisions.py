@@ -190,7 +190,7 @@ def test_a_block_parts_what_the_identifier_held_together_and_taking_it_back_unit
 def test_a_blocked_phone_unites_no_more_and_unites_again(tmp_path: Path) -> None:
     people = People(vault=tmp_path / "vault")
     people.deliver(0, ("C1", None, None, None, "p1"), ("C2", None, None, None, "p1"))
-    people.profiles(0, {"customer_id": "C1", "full_name": "Ann Li"}, {"customer_id": "C2", "full_name": "Ann Li"})
+    people.profiles(0, {"customer_id": "C1", "full_name": "Ann Li"})
     people.resolve(0)
     before = people.map()
     assert len(people.persons()) == 1
@@ -200,6 +200,16 @@ def test_a_blocked_phone_unites_no_more_and_unites_again(tmp_path: Path) -> None
     revert(people.con, number)
     people.resolve(2)
     assert people.map() == before
+
+
+def test_what_is_blocked_leaves_its_person_though_scores_decide_anew(tmp_path: Path) -> None:
+    people = People(vault=tmp_path / "vault")
+    people.deliver(0, ("C1", None, None, None, "p1"), ("C2", None, None, None, "p1"))
+    people.profiles(0, {"customer_id": "C1", "full_name": "Ann Li"}, {"customer_id": "C2", "full_name": "Ann Li"})
+    people.resolve(0)
+    block(people, "phone:p1")
+    people.resolve(1)
+    assert "phone:p1" not in people.map()
 
 
 def test_a_merge_holds_again_when_the_block_of_its_identifier_is_taken_back(two: People) -> None:
