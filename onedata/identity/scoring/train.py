@@ -40,13 +40,13 @@ def train(con: duckdb.DuckDBPyConnection, profiles: str, labels: str | None = No
     prior = min(0.5, 2 * PARTNERS / max(count - 1, 1))
     if labels:
         con.execute(f"create or replace temp table {PREPARED} as select p.*, l.oneid from {PREPARED} p left join {labels} l using (profile_id)")
-    random = _random_shares(con, prior)
+    random = _random_shares(con, prior) if count > RESOLVABLE else {}
     pairs, labelled = _labelled_shares(con, prior) if labels else (0, {})
     con.execute(f"drop table {PREPARED}")
     floor = RESOLVABLE * PARTNERS / max(count, 1)
     levels = {}
     for comparison in COMPARISONS:
-        us = random[comparison.name]
+        us = random.get(comparison.name, [0.0] * len(comparison.levels))
         ms = labelled.get(comparison.name)
         levels[comparison.name] = tuple(
             Weights(
