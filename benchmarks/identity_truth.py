@@ -69,7 +69,8 @@ def compare(con: duckdb.DuckDBPyConnection, retailer: Retailer, truth: Path, cos
         select distinct min_by(value, place) as a, unnest(list(value)) as b from shown_value join owner using (value) group by row_no, person_no
         """
     )
-    oracle = edge_components(con, "oracle_edge")
+    # DuckDB finds the relation by its name.
+    oracle = edge_components(con, "oracle_edge")  # noqa: F841
     con.execute("create or replace temp table oracle_component as from oracle")
     con.execute(
         f"""
@@ -91,7 +92,9 @@ def compare(con: duckdb.DuckDBPyConnection, retailer: Retailer, truth: Path, cos
         """
     ).fetchone()
     assert row is not None
-    return Quality(measures(con, "record"), measures(con, "(select oracle as cluster, truth from record)"), *row, cost=cost, churn=churn)
+    identifiers, persons, largest, anonymous = row
+    ceiling = measures(con, "(select oracle as cluster, truth from record)")
+    return Quality(measures(con, "record"), ceiling, identifiers, persons, largest, anonymous, cost, churn)
 
 
 def _true_rows(con: duckdb.DuckDBPyConnection, feeds: Sequence[Feed], truth: Path) -> None:

@@ -65,6 +65,46 @@ def edge_components(con: duckdb.DuckDBPyConnection, edges: str) -> duckdb.DuckDB
     raise UnstableEdges(f"{edges}: the rows came in another order when they were read again; put them into a table first")
 
 
+def extend_components(con: duckdb.DuckDBPyConnection, known: str, edges: str) -> None:
+    """What more edges do to known components, at the cost of the new edges and one scan of the known ids.
+
+    Makes two temp tables: `component_added` (id, component), each id that was not known, and `component_redirect` (old, new), each component that has
+    become part of another, whose number is the smallest of those that met. New components are numbered after the known ones.
+
+    Args:
+        con: Where both can be read.
+        known: A relation (id varchar, component integer), one row an id; it is not changed.
+        edges: As of `edge_components`.
+    """
+    con.execute(
+        f"""
+        create or replace temp table component_delta as select a::varchar as a, b::varchar as b from {edges};
+        create or replace temp table component_met as
+        select id, component from {known} where id in (select a from component_delta union all select b from component_delta);
+        create or replace temp table component_link as
+        select case when a is null then null else coalesce('=' || x.component, '+' || a) end as a,
+               case when b is null then null else coalesce('=' || y.component, '+' || b) end as b
+        from component_delta left join component_met x on x.id = a left join component_met y on y.id = b
+        """
+    )
+    # DuckDB finds `joined` by its name.
+    joined = edge_components(con, "component_link")  # noqa: F841
+    con.execute(
+        f"""
+        create or replace temp table component_joined as
+        select id, coalesce(min(case when id like '=%' then id[2:]::integer end) over (partition by component), -1 - component) as component from joined;
+        create or replace temp table component_redirect as
+        select id[2:]::integer as old, component as new from component_joined where id like '=%' and id[2:]::integer <> component;
+        create or replace temp table component_added as
+        with last as (select coalesce(max(component), -1) as last from {known})
+        select id[2:] as id, (case when component < 0 then last + dense_rank() over (partition by component < 0 order by component desc) else component end)
+            ::integer as component
+        from component_joined, last where id like '+%';
+        drop table component_delta; drop table component_met; drop table component_link; drop table component_joined
+        """
+    )
+
+
 def components(size: int, a: npt.NDArray[np.integer], b: npt.NDArray[np.integer]) -> Numbers:
     """The component of each of `size` nodes under the edges a[i] - b[i], numbered from 0 without gaps.
 
