@@ -50,7 +50,7 @@ def train(con: duckdb.DuckDBPyConnection, profiles: str, labels: str | None = No
         ms = labelled.get(comparison.name)
         levels[comparison.name] = tuple(
             Weights(
-                (pairs * ms[place] + SHIPPED_COUNTS_AS * level.m) / (pairs + SHIPPED_COUNTS_AS) if ms else level.m,
+                (pairs * ms[place] + SHIPPED_COUNTS_AS * level.m) / (pairs + SHIPPED_COUNTS_AS) if ms and sum(ms) > 0 else level.m,
                 us[place] if us[place] > floor else level.u,
             )
             for place, level in enumerate(comparison.levels)
@@ -72,7 +72,9 @@ def _random_shares(con: duckdb.DuckDBPyConnection, prior: float) -> Shares:
 
 def _labelled_shares(con: duckdb.DuckDBPyConnection, prior: float) -> tuple[int, Shares]:
     """How many pairs of profiles have one id, and the share of them in each level; no shares where there are too few."""
-    row = con.execute(f"select coalesce(sum(n * (n - 1) // 2), 0)::bigint from (select count(*) as n from {PREPARED} where oneid is not null group by oneid)").fetchone()
+    row = con.execute(
+        f"select coalesce(sum(n * (n - 1) // 2), 0)::bigint from (select count(*) as n from {PREPARED} where oneid is not null group by oneid)"
+    ).fetchone()
     assert row is not None
     if row[0] < ENOUGH_LABELLED_PAIRS:
         return 0, {}
