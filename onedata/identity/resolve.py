@@ -13,6 +13,7 @@ from onedata.contracts.model import Entity
 from onedata.identity.assign import save_decided
 from onedata.identity.decide import decide
 from onedata.identity.decisions import mark_decisions, touch_decisions
+from onedata.identity.household import update_households
 from onedata.identity.region import load_region, mark_region, save_components
 from onedata.identity.tables import create_tables
 from onedata.identity.take_in import forget_evidence, pending, take_in
@@ -87,6 +88,7 @@ def _decide(con: duckdb.DuckDBPyConnection, policy: IdentifierPolicy, night: dat
     decided = decide(region.evidence, policy)
     save_components(con, region, decided)
     save_decided(con, policy, region, decided, night, run_id)
+    update_households(con, policy, night, run_id, has_vault)
     con.execute("drop table region")
     con.execute("drop table if exists region_name")
     return size

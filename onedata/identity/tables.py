@@ -49,6 +49,14 @@ create table if not exists oneid.person (
 );
 comment on table oneid.person is 'Every OneID of today.';
 comment on column oneid.person.is_known is 'False where only browsers or devices are known of the person.';
+create table if not exists oneid.household_trait (oneid varchar not null, trait varchar not null, value varchar not null);
+comment on table oneid.household_trait is 'What tells who lives together: addresses and family name (tokens) of a known person, identifiers in several hands.';
+create table if not exists oneid.household_map (
+    oneid varchar not null, household_id varchar not null, rule varchar not null, valid_from date not null, valid_to date, run_id integer not null
+);
+comment on table oneid.household_map is 'The household of every known person and since when; valid_to is null where it holds today.';
+comment on column oneid.household_map.household_id is 'Called after the oldest OneID of the household.';
+comment on column oneid.household_map.rule is 'Common with another: address and name, address and identifier, identifier and name; or alone.';
 create table if not exists oneid.oneid_event (
     run_id integer not null, night date not null, type varchar not null, from_oneid varchar, to_oneid varchar, identifiers bigint not null, evidence varchar
 );
