@@ -10,6 +10,7 @@ import typer
 
 from onedata.cli import SettingsOption, SourceOption, app, fail, settings_from, show_progress
 from onedata.feed_cli import feed_app
+from onedata.identity_cli import identity_app
 from onedata.quarantine_cli import quarantine_app
 from onedata.report import night_report
 from onedata.simulate import SimulationSettings
@@ -19,6 +20,7 @@ from onedata.warehouse import WarehouseBusy
 
 main = app
 app.add_typer(feed_app)
+app.add_typer(identity_app)
 app.add_typer(quarantine_app)
 
 

@@ -1,6 +1,8 @@
 """Commands that need no Dagster. The entry point is assets/cli.py, which adds run, demo and dev."""
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import date
 from importlib.metadata import version
 from pathlib import Path
@@ -71,6 +73,21 @@ def settings_from(file: Path | None, source: Path | None) -> Settings:
     except (SettingsError, ContractError) as error:
         fail(str(error))
     return settings
+
+
+@contextmanager
+def reading(settings: Settings) -> Iterator[duckdb.DuckDBPyConnection]:
+    """The warehouse for reading only, or a clear end."""
+    if not settings.warehouse.exists():
+        fail(f"no night has run yet below {settings.home}")
+    try:
+        con = duckdb.connect(str(settings.warehouse), read_only=True)
+    except duckdb.IOException:
+        fail("a night holds the warehouse; try again when it has ended")
+    try:
+        yield con
+    finally:
+        con.close()
 
 
 @app.command(epilog="Kinds of defect: " + "; ".join(f"{kind} ({meaning})" for kind, meaning in MEANINGS.items()) + ".")

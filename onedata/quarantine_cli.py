@@ -1,14 +1,12 @@
 """`onedata quarantine`: look at the rows that were not accepted, and let those in that are good by the contract as it is now."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Annotated
 
 import duckdb
 import typer
 
-from onedata.cli import SettingsOption, fail, settings_from
+from onedata.cli import SettingsOption, fail, reading, settings_from
 from onedata.contracts import Feed
 from onedata.landing import promote
 from onedata.landing.release import Selection, stage_release
@@ -17,7 +15,6 @@ from onedata.quality.gx import Gatekeeper
 from onedata.quality.stages import contract_gate
 from onedata.report import table
 from onedata.retailer import Retailer, load_retailer, prepare_warehouse
-from onedata.settings import Settings
 from onedata.warehouse import WarehouseBusy, open_warehouse
 
 quarantine_app = typer.Typer(name="quarantine", no_args_is_help=True, help="Rows that were not accepted: look, mend the contract, release.")
@@ -30,7 +27,7 @@ MOST_CHARACTERS = 300
 @quarantine_app.command("list")
 def list_rows(settings_file: SettingsOption = None, feed: FeedOption = "") -> None:
     """What is in quarantine, counted by feed, rule and file, the most first."""
-    with _reading(settings_from(settings_file, None)) as con:
+    with reading(settings_from(settings_file, None)) as con:
         rows = con.execute(
             "select feed, rule, path, ds::varchar, count(*), left(min_by(reason, row), 90) from ops.quarantine where ? in ('', feed) "
             "group by all order by 5 desc, 1, 2, 3",
@@ -48,7 +45,7 @@ def show(
     limit: Annotated[int, typer.Option(help="How many rows.")] = 10,
 ) -> None:
     """Rows in quarantine, whole: file, row, rule, reason and the raw record, which may hold raw identifiers."""
-    with _reading(settings_from(settings_file, None)) as con:
+    with reading(settings_from(settings_file, None)) as con:
         rows = con.execute(
             "select feed, path, row, rule, reason, raw from ops.quarantine where ? in ('', feed) and ? in ('', rule) and ? in ('', path) "
             "order by feed, path, row limit ?",
@@ -109,18 +106,3 @@ def _release(con: duckdb.DuckDBPyConnection, retailer: Retailer, feed: Feed, sel
     promote(con, retailer.settings)
     typer.echo(f"{feed.name}: {found.accepted} rows accepted, {found.duplicate} were known already, {found.still_bad} are still bad")
     return True
-
-
-@contextmanager
-def _reading(settings: Settings) -> Iterator[duckdb.DuckDBPyConnection]:
-    """The warehouse for reading only, or a clear end."""
-    if not settings.warehouse.exists():
-        fail(f"no night has run yet below {settings.home}")
-    try:
-        con = duckdb.connect(str(settings.warehouse), read_only=True)
-    except duckdb.IOException:
-        fail("a night holds the warehouse; try again when it has ended")
-    try:
-        yield con
-    finally:
-        con.close()

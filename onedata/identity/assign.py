@@ -19,8 +19,8 @@ def save_decided(con: duckdb.DuckDBPyConnection, policy: IdentifierPolicy, regio
     """Write the region's persons, statuses and audit, and log what happened to OneIDs."""
     weights = np.array([kind.weight for kind in policy.types.values()], dtype=np.int64)
     inside = region.inside
-    status = np.where(decided.shared, SHARED, OK)
-    status[region.evidence.unusable] = BLOCKED  # those at the rim are left out with `inside`
+    # Those at the rim are unusable too, and left out with `inside`.
+    status = np.where(region.evidence.unusable, BLOCKED, np.where(decided.shared, SHARED, OK))
     label = pa.table(
         {
             "id_int": region.ids[inside],

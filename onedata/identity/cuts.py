@@ -1,6 +1,6 @@
 """Take clusters apart that an operator split: the cheapest cut between the two identifiers.
 
-Source: minimum s-t cut (Goldberg, Tarjan 1988), from igraph; a row's observation costs one, a scored or decided link one.
+Source: minimum s-t cut (Goldberg, Tarjan 1988), from igraph; a row's observation costs one.
 """
 
 import numpy as np
@@ -8,13 +8,13 @@ import numpy as np
 from onedata.identity.cluster import Ints
 
 
-def cut_apart(person: Ints, a: Ints, b: Ints, n: Ints, bonds: tuple[Ints, Ints], parted: tuple[Ints, Ints]) -> Ints:
+def cut_apart(person: Ints, a: Ints, b: Ints, n: Ints, bonds: tuple[Ints, Ints, Ints], parted: tuple[Ints, Ints]) -> Ints:
     """The persons after every parted pair that is one person was cut apart; what falls off gets labels of its own.
 
     Args:
         person: Label of each node, -1 for nobody.
         a, b, n: Pairs that stood on one row, and how often.
-        bonds: Further links that hold.
+        bonds: Further links that hold, and what cutting each costs.
         parted: Pairs that must not be one person.
     """
     together = (person[parted[0]] == person[parted[1]]) & (person[parted[0]] >= 0)
@@ -30,7 +30,7 @@ def cut_apart(person: Ints, a: Ints, b: Ints, n: Ints, bonds: tuple[Ints, Ints],
         place = {node: index for index, node in enumerate(nodes.tolist())}
         ends = np.concatenate([a, bonds[0]]), np.concatenate([b, bonds[1]])
         inside = (person[ends[0]] == person[one]) & (person[ends[1]] == person[one])
-        weights = np.concatenate([n, np.ones(len(bonds[0]), dtype=np.int64)])[inside]
+        weights = np.concatenate([n, bonds[2]])[inside]
         edges = list(zip(np.searchsorted(nodes, ends[0][inside]).tolist(), np.searchsorted(nodes, ends[1][inside]).tolist(), strict=True))
         graph = igraph.Graph(n=len(nodes), edges=edges)
         cut = graph.mincut(place[one], place[other], capacity=weights.tolist())

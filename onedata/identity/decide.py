@@ -92,8 +92,10 @@ def decide(evidence: Evidence, policy: IdentifierPolicy) -> Decided:
     touches = _touches(evidence, usable & ~(strong & ~conflicting), cores)
     bridged = _bridges(evidence, policy, touches, cores, guarded)
     persons, rule_of = _persons(evidence, policy, cores, bridged, guarded)
-    person = np.where(cores >= 0, persons[cores], -1)
-    rule = np.where(cores >= 0, rule_of[np.maximum(person, 0)], RULES.index(CORE))
+    person, rule = np.full(evidence.size, -1, dtype=np.int64), np.full(evidence.size, RULES.index(CORE), dtype=np.int64)
+    inside = cores >= 0
+    person[inside] = persons[cores[inside]]
+    rule[inside] = rule_of[person[inside]]
     shared = hub.copy()
     _attach(evidence, touches, persons, person, rule, shared, guarded)
     _orphans(evidence, policy, usable, touches, person, rule, guarded)
@@ -110,11 +112,12 @@ def evidence_components(evidence: Evidence, hub: Bools) -> Ints:
     return components(evidence.size, a[both], b[both])
 
 
-def _bonds(evidence: Evidence, person: Ints) -> tuple[Ints, Ints]:
-    """Scored and decided links that hold."""
+def _bonds(evidence: Evidence, person: Ints) -> tuple[Ints, Ints, Ints]:
+    """Scored and decided links that hold, and what cutting one costs: an operator's more than all rows together."""
     a, b = np.concatenate([evidence.scored[0], evidence.merged[0]]), np.concatenate([evidence.scored[1], evidence.merged[1]])
+    cost = np.repeat([1, int(evidence.n.sum()) + 1], [len(evidence.scored[0]), len(evidence.merged[0])])
     holds = person[a] == person[b]
-    return a[holds], b[holds]
+    return a[holds], b[holds], cost[holds]
 
 
 def _hubs(evidence: Evidence, policy: IdentifierPolicy, guarded: Guarded) -> Bools:

@@ -1,0 +1,103 @@
+"""Evidence, limits and decisions in words."""
+
+import json
+from collections.abc import Sequence
+from datetime import date
+
+import duckdb
+
+GUARDS = {
+    "degree": "on {night} it stood with {observed} identifiers of one strong kind, more than the {allowed} allowed: it is a kiosk's, a shop's or a test value",
+    "names": "on {night} it stood with persons whose given names differ, so it unites none of them",
+    "limit": "on {night} uniting by it would have given one person more identifiers of a kind than one may have, and it was the weakest link",
+    "bridge_names": "on {night} it was seen with {observed} persons, some of whose given names differ, so it does not unite those",
+    "bridge_cores": "on {night} it was seen with {observed} persons, and what is seen with more than {allowed} unites none",
+    "bridge_limit": "on {night} uniting by it would have given one person more identifiers of a kind than one may have",
+    "attach": "on {night} nobody had {allowed}% of what was seen of it (the most was {observed}%), so it belongs to nobody",
+}
+RULES = {
+    "core": "strong identifiers on the same rows",
+    "bridge": "a weak identifier links parts whose given names agree",
+    "score": "profiles alike enough",
+    "operator": "an operator merged",
+    "attach": "seen mostly with this person",
+    "orphan": "seen with no strong identifier",
+}
+BANDS = {
+    "link": "sure enough to link",
+    "review": "not sure enough to link: it waits for somebody to look at it (onedata identity review)",
+    "leave": "too little to be one person",
+}
+
+
+def seen(feed: str, rows: int, first: date, last: date) -> str:
+    """How two identifiers stood together."""
+    days = f"on {first}" if first == last else f"from {first} to {last}"
+    return f"stood on {rows:,} {'row' if rows == 1 else 'rows'} of {feed} {days}"
+
+
+def score(weight: float, veto: str | None, band: str, explanation: str | None) -> str:
+    """A scored pair: what it came to, why that is not enough, and what each part of the profiles added."""
+    verdict = f"vetoed, their {veto} contradicts" if veto else BANDS.get(band, band)
+    parts = f": {score_parts(explanation)}" if explanation else ""
+    return f"their profiles score {weight:.1f} ({odds(weight)}), {verdict}{parts}"
+
+
+def odds(weight: float) -> str:
+    """A match weight, log2 of odds, as a chance."""
+    return f"{1 / (1 + 2.0 ** -max(min(weight, 60.0), -60.0)):.1%} likely one person"
+
+
+def score_parts(explanation: str) -> str:
+    """The parts of a score by what they added, the most telling first."""
+    known = {name: part for name, part in json.loads(explanation).items() if isinstance(part, dict)}
+    ordered = sorted(known.items(), key=lambda item: -abs(item[1]["weight"]))
+    return ", ".join(f"{name} {part['level']} {part['weight']:+.1f}" for name, part in ordered)
+
+
+def decision(decision_id: int, kind: str, by: str, on: date, reason: str) -> str:
+    """Who decided what, and why."""
+    did = {"merge": "made one person", "split": "made two persons", "block": "blocked"}[kind]
+    return f"{did} by decision {decision_id} of {by} on {on}: {reason}"
+
+
+def guards(con: duckdb.DuckDBPyConnection, key: str, rules: Sequence[str] = tuple(GUARDS)) -> list[str]:
+    """What was last not linked by the identifier, one text a rule."""
+    rows = con.execute(
+        "select rule, max(night), arg_max(observed, night), arg_max(allowed, night) from oneid.guard_audit "
+        "where identity_key = ? and list_contains(?, rule) group by rule order by 2 desc, 1",
+        [key, list(rules)],
+    ).fetchall()
+    return [GUARDS[rule].format(night=night, observed=f"{observed:,}", allowed=allowed) for rule, night, observed, allowed in rows]
+
+
+def blocked(con: duckdb.DuckDBPyConnection, key: str) -> list[str]:
+    """The standing decision that blocks the identifier."""
+    rows = con.execute(
+        "select decision_id, kind, decided_by, decided_at::date, reason from oneid.decision where kind = 'block' and reverted_at is null and key_a = ?", [key]
+    ).fetchall()
+    return [decision(*row) for row in rows]
+
+
+def waiting(con: duckdb.DuckDBPyConnection, keys: Sequence[str]) -> list[str]:
+    """Decisions on the identifiers that no run has carried out."""
+    rows = con.execute(
+        "select decision_id, reverted_at is not null from oneid.decision d where (list_contains($keys, key_a) or list_contains($keys, key_b)) and not exists "
+        "(select 1 from oneid.decision_applied a where a.decision_id = d.decision_id and a.is_reverted = (d.reverted_at is not null)) "
+        # One that was taken back before any run saw it does nothing.
+        "and not (reverted_at is not null and d.decision_id not in (select decision_id from oneid.decision_applied)) order by decision_id",
+        {"keys": list(keys)},
+    ).fetchall()
+    return [f"decision {number} is {'taken back' if back else 'taken'} but not carried out yet: the next `onedata run` does" for number, back in rows]
+
+
+def event(night: date, kind: str, old: str | None, new: str | None, identifiers: int, evidence: str | None) -> str:
+    """One line of oneid.oneid_event."""
+    many = f"{identifiers:,} {'identifier' if identifiers == 1 else 'identifiers'}"
+    text = {
+        "mint": f"{new} is new, {many}",
+        "merge": f"{old} is {new} from now on, {many}",
+        "split": f"{many} of {old} are {new} from now on",
+        "retire": f"{old} is nobody's from now on, {many}",
+    }[kind]
+    return f"{night} {text}" + (f" ({evidence})" if evidence else "")

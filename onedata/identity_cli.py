@@ -1,0 +1,235 @@
+"""`onedata identity`: see a person, ask why two are one or are not, and decide by hand."""
+
+import getpass
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import date
+from typing import Annotated
+
+import duckdb
+import typer
+
+from onedata.cli import SettingsOption, fail, reading, settings_from
+from onedata.identity import operate, resolve
+from onedata.identity.decisions import Decision, DecisionError
+from onedata.identity.decisions import revert as take_back
+from onedata.identity.explain import Step
+from onedata.identity.explain import explain as explain_pair
+from onedata.identity.locate import Directory, LocateError, core_kinds, current_oneid
+from onedata.identity.person import show as show_person
+from onedata.identity.review import queue
+from onedata.identity.why_not import why_not as why_not_pair
+from onedata.identity.words import odds, score_parts
+from onedata.landing.vault import VaultError
+from onedata.report import table
+from onedata.retailer import Retailer, load_retailer, prepare_warehouse
+from onedata.warehouse import WarehouseBusy, open_warehouse
+
+ABOUT = """Who is one person: see it, ask why, decide otherwise.
+
+A and B are OneIDs (P and 20 digits; old ones go on to what they are called today) or identifiers: loyalty:M100234, account:shop:8815,
+email:ann@shop.cn or just ann@shop.cn, phone:'138 0013 8000'. An account is written with the source system in which its id is unique.
+What is typed raw is looked up by its token; e-mails and phones are printed as tokens only."""
+NEXT = "the next `onedata run` carries it out"
+
+identity_app = typer.Typer(name="identity", no_args_is_help=True, help=ABOUT)
+KeyArgument = Annotated[str, typer.Argument(metavar="KEY|ONEID", help="An identifier or a OneID.")]
+AArgument = Annotated[str, typer.Argument(metavar="A", help="An identifier or a OneID.")]
+BArgument = Annotated[str, typer.Argument(metavar="B", help="Another one.")]
+ReasonOption = Annotated[str, typer.Option("--reason", help="Why; it is kept and shown with the decision.")]
+ByOption = Annotated[str, typer.Option("--by", help="Who decides. Default: the user of this machine.")]
+NowOption = Annotated[bool, typer.Option("--now", help="Carry it out at once in oneid.*; the tables after it and the published night follow with the next run.")]
+
+
+@identity_app.command(epilog="For example: onedata identity show loyalty:M100234; onedata identity show ann@shop.cn")
+def show(of: KeyArgument, settings_file: SettingsOption = None) -> None:
+    """One person: identifiers, since when and by which rule, OneIDs of before, and what happened to them; of an identifier, also whose it was."""
+    with _directory(settings_file) as (directory, _):
+        found = directory.find(of)
+        person = show_person(directory.con, found)
+    if found.asked and found.asked != person.oneid:
+        typer.echo(f"{found.asked} is {person.oneid} today")
+    if person.oneid:
+        typer.echo(f"{person.oneid}, {_count(len(person.identifiers), 'identifier')}" + (f", once also {', '.join(person.once)}" if person.once else ""))
+        rows = [(item.key, str(item.since), item.rule, str(item.first_seen), str(item.last_seen)) for item in person.identifiers]
+        typer.echo(table(["identifier", "its since", "by", "first seen", "last seen"], rows))
+    else:
+        typer.echo(f"{found.key} is nobody's: {found.status}")
+    for title, lines in (("HISTORY", person.events), (found.key, person.versions), ("NOTES", person.notes)):
+        if lines:
+            typer.echo("\n".join([title, *(f"  {line}" for line in lines)]))
+
+
+@identity_app.command(epilog="For example: onedata identity explain account:shop:8815 account:pos:C-204; onedata identity explain ann@shop.cn loyalty:M100234")
+def explain(a: AArgument, b: BArgument, settings_file: SettingsOption = None) -> None:
+    """Why A and B are one person: the shortest chain of rows, scores and decisions from one to the other. Exit code 1 where they are two."""
+    with _directory(settings_file) as (directory, _):
+        one, other = directory.find(a), directory.find(b)
+        found = explain_pair(directory.con, directory.policy, one, other)
+    if found.oneid is None:
+        typer.echo(f"{one.key} ({_whose(one.oneid, one.status)}) and {other.key} ({_whose(other.oneid, other.status)}) are not one person; why: onedata identity why-not")
+    else:
+        typer.echo(f"{one.key} and {other.key} are one person, {found.oneid}, both since {found.since}")
+        _steps(found.steps)
+    _notes(found.notes)
+    if found.oneid is None:
+        raise typer.Exit(1)
+
+
+@identity_app.command("why-not", epilog="For example: onedata identity why-not account:shop:8815 account:shop:9120")
+def why_not(a: AArgument, b: BArgument, settings_file: SettingsOption = None) -> None:
+    """Why A and B are not one person: where the evidence between them stops, decisions, and scores. Exit code 1 where they are one."""
+    with _directory(settings_file) as (directory, _):
+        one, other = directory.find(a), directory.find(b)
+        found = why_not_pair(directory.con, directory.policy, one, other)
+    if found is None:
+        typer.echo(f"{one.key} and {other.key} are one person, {one.oneid}; why: onedata identity explain")
+        raise typer.Exit(1)
+    typer.echo(f"{one.key} ({_whose(one.oneid, one.status)}) and {other.key} ({_whose(other.oneid, other.status)}) are not one person")
+    if found.crossings:
+        typer.echo("what connects them, and why it does not unite them:")
+        _steps(found.crossings)
+    else:
+        typer.echo("no row connects them, not even over other persons that are near")
+    for title, lines in (("decided", found.decisions), ("scored", found.scores)):
+        typer.echo("\n".join([f"{title}:", *(f"  {line}" for line in lines)]) if lines else f"{title}: nothing")
+    _notes(found.notes)
+
+
+@identity_app.command(epilog="For example: onedata identity merge account:shop:8815 loyalty:M100234 --reason 'customer wrote in, ticket 4711'")
+def merge(a: AArgument, b: BArgument, reason: ReasonOption, by: ByOption = "", now: NowOption = False, settings_file: SettingsOption = None) -> None:
+    """A and B are one person, whatever the limits say; a OneID is stored as one of its strong identifiers. Undo: revert."""
+    with _deciding(settings_file, now) as directory:
+        decision = operate.merge(directory, a, b, _reason(reason), by or getpass.getuser())
+        _decided(decision, f"{decision.key_a} and {decision.key_b} are to be one person", now)
+
+
+@identity_app.command(epilog="For example: onedata identity split account:shop:8815 account:pos:C-204 --reason 'father and son'")
+def split(a: AArgument, b: BArgument, reason: ReasonOption, by: ByOption = "", now: NowOption = False, settings_file: SettingsOption = None) -> None:
+    """A and B are two persons: what holds them together is cut where it is weakest, now and on every night to come. Undo: revert."""
+    with _deciding(settings_file, now) as directory:
+        decision = operate.split(directory, a, b, _reason(reason), by or getpass.getuser())
+        _decided(decision, f"{decision.key_a} and {decision.key_b} are to be two persons", now)
+
+
+@identity_app.command(epilog="For example: onedata identity block phone:'400 820 8820' --reason 'our own hotline'")
+def block(key: Annotated[str, typer.Argument(metavar="KEY", help="An identifier.")], reason: ReasonOption, by: ByOption = "", now: NowOption = False, settings_file: SettingsOption = None) -> None:
+    """KEY is nobody's (a hotline, a test value): it unites nobody, and what it held together alone comes apart. Undo: revert."""
+    with _deciding(settings_file, now) as directory:
+        decision = operate.block(directory, key, _reason(reason), by or getpass.getuser())
+        _decided(decision, f"{decision.key_a} is to be nobody's", now)
+
+
+@identity_app.command()
+def revert(decision: Annotated[int, typer.Argument(metavar="ID", help="Number of a standing decision.")], now: NowOption = False, settings_file: SettingsOption = None) -> None:
+    """Take a decision back, as if it had never been taken; persons that it parted get the OneID they had where they come together again."""
+    with _deciding(settings_file, now) as directory:
+        take_back(directory.con, decision)
+        typer.echo(f"decision {decision} is taken back" + ("" if now else f"; {NEXT}"))
+
+
+@identity_app.command()
+def decisions(settings_file: SettingsOption = None) -> None:
+    """All decisions ever taken: who, when, why, and whether each stands and has been carried out."""
+    with _directory(settings_file) as (directory, _):
+        rows = directory.con.execute(
+            """
+            select d.decision_id::varchar, kind, key_a, coalesce(key_b, ''), decided_by, decided_at::date::varchar,
+                   case when reverted_at is null then 'stands' else 'taken back ' || reverted_at::date end
+                   || case when a.is_reverted is distinct from (reverted_at is not null) and (reverted_at is null or a.is_reverted is not null)
+                           then ', not carried out yet' else '' end,
+                   reason
+            from oneid.decision d left join oneid.decision_applied a using (decision_id) order by d.decision_id
+            """
+        ).fetchall()
+    typer.echo(table(["id", "kind", "A", "B", "by", "on", "state", "reason"], rows) if rows else "nothing was decided by hand")
+
+
+@identity_app.command()
+def review(limit: Annotated[int, typer.Option(help="How many pairs.")] = 10, settings_file: SettingsOption = None) -> None:
+    """Pairs that may be one person and wait for somebody to say so: the likeliest first, with what speaks for and against.
+
+    Say so with merge or split (A and B as printed): a pair that was decided does not come again.
+    """
+    with _directory(settings_file) as (directory, _):
+        pairs, total = queue(directory.con, limit)
+    for pair in pairs:
+        typer.echo(f"{pair.key_a} ({pair.oneid_a}) and {pair.key_b} ({pair.oneid_b})\n  {odds(pair.weight)}, weight {pair.weight:.1f}")
+        if pair.explanation:
+            typer.echo(f"  {score_parts(pair.explanation)}")
+    typer.echo(f"{len(pairs)} of {_count(total, 'pair')} that wait for a decision" if pairs else "no pair waits for a decision")
+
+
+@contextmanager
+def _directory(settings_file: SettingsOption) -> Iterator[tuple[Directory, Retailer]]:
+    """The identifiers of a retailer for reading only; what is not known ends with exit code 2."""
+    retailer = load_retailer(settings_from(settings_file, None))
+    with reading(retailer.settings) as con, _clear_end():
+        if not con.execute("select 1 from duckdb_tables() where schema_name = 'oneid' and table_name = 'decision'").fetchone():
+            fail("no night has run since OneID keeps decisions; `onedata run` first")
+        yield _look_up(retailer, con), retailer
+
+
+@contextmanager
+def _deciding(settings_file: SettingsOption, now: bool) -> Iterator[Directory]:
+    """The identifiers for writing a decision, which is carried out at the end where `now`."""
+    retailer = load_retailer(settings_from(settings_file, None))
+    if not retailer.settings.warehouse.exists():
+        fail(f"no night has run yet below {retailer.settings.home}")
+    try:
+        with open_warehouse(retailer.settings, typer.echo) as con, _clear_end():
+            prepare_warehouse(con, retailer)
+            yield _look_up(retailer, con)
+            if now:
+                _carry_out(con, retailer)
+    except WarehouseBusy as error:
+        fail(str(error))
+
+
+@contextmanager
+def _clear_end() -> Iterator[None]:
+    try:
+        yield
+    except (LocateError, DecisionError, VaultError) as error:
+        fail(str(error))
+
+
+def _look_up(retailer: Retailer, con: duckdb.DuckDBPyConnection) -> Directory:
+    regions = dict.fromkeys([retailer.settings.default_region, *(feed.region for feed in retailer.feeds if feed.region)])
+    return Directory(con, retailer.policy, core_kinds(retailer.entities), retailer.settings.vault, tuple(regions))
+
+
+def _carry_out(con: duckdb.DuckDBPyConnection, retailer: Retailer) -> None:
+    """OneID alone, as of its last night."""
+    last = con.execute("select max(night) from oneid.run").fetchone()
+    night = last[0] if last and last[0] else date.today()
+    found = resolve(con, retailer.entities, retailer.policy, night, retailer.settings.vault)
+    typer.echo(f"carried out: {found.merged} OneIDs merged, {found.split} split off, {found.minted} new; what is published follows with the next `onedata run`")
+
+
+def _reason(text: str) -> str:
+    if not text.strip():
+        fail("--reason is empty; say why, it is what others will read")
+    return text.strip()
+
+
+def _decided(decision: Decision, what: str, now: bool) -> None:
+    typer.echo(f"decision {decision.decision_id}: {what}" + ("" if now else f"; {NEXT}") + f". Undo: onedata identity revert {decision.decision_id}")
+
+
+def _steps(steps: tuple[Step, ...]) -> None:
+    for number, step in enumerate(steps, 1):
+        typer.echo("\n".join([f"  {number}. {step.a} and {step.b}", *(f"     {why}" for why in step.why)]))
+
+
+def _notes(notes: tuple[str, ...]) -> None:
+    for note in notes:
+        typer.echo(f"note: {note}")
+
+
+def _whose(oneid: str | None, status: str) -> str:
+    return oneid or f"nobody, {status}"
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number:,} {what}" + ("" if number == 1 else "s")
