@@ -245,3 +245,9 @@ def _write_map(con: duckdb.DuckDBPyConnection, night: date, run_id: int) -> None
         f"insert into oneid.household_map select n.oneid, n.household_id, n.rule, ?, null, ? from household_new n anti join {OF_TODAY} h on h.oneid = n.oneid",
         [night, run_id],
     )
+
+
+def household_totals(con: duckdb.DuckDBPyConnection) -> tuple[int, int, list[tuple[int, int]]]:
+    """Persons and households of today, and households by number of persons."""
+    rows = con.execute(f"select n, count(*) from (select count(*) as n from {OF_TODAY} group by household_id) group by n order by n").fetchall()
+    return sum(size * count for size, count in rows), sum(count for _, count in rows), rows

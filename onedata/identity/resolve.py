@@ -14,6 +14,7 @@ from onedata.identity.assign import save_decided
 from onedata.identity.decide import decide
 from onedata.identity.decisions import mark_decisions, touch_decisions
 from onedata.identity.household import update_households
+from onedata.identity.metrics import note_metrics
 from onedata.identity.region import load_region, mark_region, save_components
 from onedata.identity.tables import create_tables
 from onedata.identity.take_in import forget_evidence, pending, take_in
@@ -70,6 +71,7 @@ def resolve(
             decided = _decide(con, policy, since, run_id, full, vault is not None)
             kind = "full" if full else "incremental"
             con.execute("insert into oneid.run values (?, ?, ?, now()::timestamp, ?, ?)", [run_id, night, kind, touched, decided])
+            note_metrics(con, run_id)
         mark_decisions(con)
         con.execute("drop table touched")
     return _totals(con, run_id, touched, decided)

@@ -10,6 +10,10 @@ create table if not exists oneid.run (
 comment on table oneid.run is 'Every run that changed OneID: incremental, or full (all evidence taken in anew).';
 comment on column oneid.run.touched is 'Identifiers with new evidence.';
 comment on column oneid.run.decided is 'Identifiers decided anew: those whose evidence hangs together with the touched ones.';
+create table if not exists oneid.run_metric (
+    run_id integer not null, night date not null, metric varchar not null, type varchar not null, identifiers bigint not null, value double not null
+);
+comment on table oneid.run_metric is 'What a run came to, to compare the next nights with; type is the kind of identifier, empty for all.';
 create table if not exists oneid.identifier (
     id_int integer not null, identity_key varchar not null, type varchar not null, first_seen date not null,
     last_seen date not null, status varchar not null
