@@ -47,8 +47,8 @@ def _resolved(retailer: Retailer, deps: list[dg.AssetKey]) -> dg.AssetsDefinitio
     )
     specs = [
         _spec(ONEID_KEY, deps, "one version of one identifier", "identity_key, valid_from", map_text),
-        _spec(PERSON_KEY, deps, "one person", "oneid", "Every OneID of today: its identifiers, since when, and whether more than a browser is known of it."),
-        _spec(HOUSEHOLD_KEY, deps, "one version of one person", "oneid, valid_from", "The household of every known person and since when."),
+        _spec(PERSON_KEY, deps, "one person", "oneid", "Every OneID of today, with the number of its identifiers and since when it is known."),
+        _spec(HOUSEHOLD_KEY, deps, "one version of one person", "oneid, valid_from", "The household of every person and since when."),
     ]
 
     @dg.multi_asset(name="oneid", specs=specs, pool="warehouse", required_resource_keys={"warehouse"})

@@ -156,7 +156,7 @@ def _write_map(con: duckdb.DuckDBPyConnection, night: date, run_id: int) -> None
     )
     con.execute("delete from oneid.person where oneid in (from region_old_oneid)")
     con.execute(
-        "insert into oneid.person select c.oneid, count(*), bool_or(m.type not in ('cookie', 'device')), min(m.first_seen), max(m.last_seen) "
+        "insert into oneid.person select c.oneid, count(*), min(m.first_seen), max(m.last_seen) "
         "from region_member m join region_oneid c using (label) group by c.oneid"
     )
     con.execute("drop table region_old_oneid; drop table region_ended")

@@ -321,7 +321,9 @@ def _orphans(evidence: Evidence, policy: IdentifierPolicy, usable: Bools, touche
     only[reached] = whose
     follows = orphan & (count[group] == 1)
     person[follows] = only[group[follows]]
-    own = orphan & ~follows
+    # A browser or device that nobody ever signed in on names no person: it may as well be a kiosk.
+    names_somebody = np.array([kind.links != "never" for kind in policy.types.values()])[evidence.kinds]
+    own = orphan & ~follows & np.isin(group, group[orphan & names_somebody])
     inner = np.flatnonzero(own[evidence.a] & own[evidence.b])
     sizes = np.zeros((evidence.size, len(policy.types)), dtype=np.int8)
     nodes = np.flatnonzero(own)

@@ -6,7 +6,7 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 
-from onedata.contracts.normalise import given_name_sql
+from onedata.contracts.normalise import given_sql, name_sql
 from onedata.identity.cluster import Ints
 from onedata.identity.decide import AGREE, DIFFER, NONE, UNKNOWN, no_names
 
@@ -25,7 +25,7 @@ def read_names(con: duckdb.DuckDBPyConnection, ids: Ints, has_vault: bool) -> tu
     """
     if not has_vault:
         return (NONE, NONE, NONE), no_names
-    given = given_name_sql("v.value")
+    given = given_sql(name_sql("v.value"))
     con.execute(
         f"""
         create or replace temp table region_said as

@@ -1,7 +1,7 @@
-"""Households: known persons who live together, a level above the person.
+"""Households: persons who live together, a level above the person.
 
 Two of three must agree: an address, a family name, an identifier that few persons share. A household is called after its oldest OneID, so
-its name follows from who is in it: whatever the order of nights, and after a rebuild, it is the same. Persons of whom only browsers are known have none.
+its name follows from who is in it: whatever the order of nights, and after a rebuild, it is the same.
 """
 
 from datetime import date
@@ -23,7 +23,6 @@ MOST_MEMBERS = 10
 RULES = ("address and name", "address and identifier", "identifier and name", "alone")
 ALONE = len(RULES) - 1
 CAP = f"case trait when 'address' then {MOST_AT_ADDRESS} else {MOST_SHARING} end"
-KNOWN = "(select oneid from oneid.person where is_known)"
 OF_TODAY = "(from oneid.household_map where valid_to is null)"
 TABLES = ("changed", "fresh", "key", "person", "holders", "pair", "label", "new")
 
@@ -48,13 +47,13 @@ def update_households(con: duckdb.DuckDBPyConnection, policy: IdentifierPolicy, 
 
 
 def _mark_changed(con: duckdb.DuckDBPyConnection) -> None:
-    """`household_changed`: known persons of the region, and persons who were there and are no more."""
+    """`household_changed`: persons of the region, and persons who were there and are no more."""
     con.execute(
         f"""
         create or replace temp table household_changed as
-        select distinct oneid from oneid.oneid_map semi join region using (id_int) semi join {KNOWN} using (oneid) where valid_to is null
+        select distinct oneid from oneid.oneid_map semi join region using (id_int) where valid_to is null
         union
-        select oneid from {OF_TODAY} anti join {KNOWN} using (oneid)
+        select oneid from {OF_TODAY} anti join oneid.person using (oneid)
         """
     )
 
@@ -67,7 +66,7 @@ def _fresh_traits(con: duckdb.DuckDBPyConnection, policy: IdentifierPolicy, has_
         f"""
         create or replace temp table household_end as
         select i.id_int, i.identity_key, case i.type {cases} end as kind, p.oneid from oneid.identifier i
-        left join (select id_int, oneid from oneid.oneid_map semi join {KNOWN} using (oneid) where valid_to is null) p using (id_int)
+        left join (select id_int, oneid from oneid.oneid_map where valid_to is null) p using (id_int)
         where i.status <> 'blocked';
         -- An identifier on a row with that of another person: the weaker of the two is in the hands of both.
         insert into household_fresh
@@ -144,7 +143,7 @@ def _mark_persons(con: duckdb.DuckDBPyConnection) -> None:
             select oneid from {OF_TODAY} where household_id in (select household_id from {OF_TODAY} semi join near using (oneid)) union from near
         )
         select (row_number() over (order by s.anchor_first_seen, s.anchor_key) - 1)::bigint as place, oneid
-        from whole join oneid.issued s using (oneid) semi join {KNOWN} using (oneid)
+        from whole join oneid.issued s using (oneid) semi join oneid.person using (oneid)
         """
     )
 

@@ -9,7 +9,7 @@ def note_metrics(con: duckdb.DuckDBPyConnection, run_id: int) -> None:
         """
         insert into oneid.run_metric
         with held as (
-            select i.type, i.status, m.rule, p.is_known and p.identifier_count > 1 as is_matched from oneid.identifier i
+            select i.type, i.status, m.rule, p.identifier_count > 1 as is_matched from oneid.identifier i
             left join (from oneid.oneid_map where valid_to is null) m using (id_int) left join oneid.person p using (oneid)
         ), by_kind as (
             select type, count(*) as identifiers, count(*) filter (is_matched) / count(*) as matched_share,

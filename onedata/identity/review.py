@@ -70,13 +70,10 @@ def score_distribution(con: duckdb.DuckDBPyConnection) -> tuple[list[str], dict[
 
 
 def size_distribution(con: duckdb.DuckDBPyConnection, most: int = 25) -> tuple[list[str], dict[str, list[int]]]:
-    """Numbers of identifiers in order (the last stands for all from it on), and how many persons, known or not, have so many."""
-    rows = con.execute("select least(identifier_count, ?), is_known, count(*) from oneid.person group by all", [most]).fetchall()
-    counts = {(size, known): count for size, known, count in rows}
-    sizes = range(1, max((row[0] for row in rows), default=0) + 1)
-    series = {"known persons": True, "browsers and devices only": False}
-    labels = [f"{size}+" if size == most else str(size) for size in sizes]
-    return labels, {name: [counts.get((size, known), 0) for size in sizes] for name, known in series.items()}
+    """Numbers of identifiers in order (the last stands for all from it on), and how many persons have so many."""
+    counts = dict(con.execute("select least(identifier_count, ?) as size, count(*) from oneid.person group by size", [most]).fetchall())
+    sizes = range(1, max(counts, default=0) + 1)
+    return [f"{size}+" if size == most else str(size) for size in sizes], {"persons": [counts.get(size, 0) for size in sizes]}
 
 
 def largest_persons(con: duckdb.DuckDBPyConnection, limit: int = 10) -> Sequence[tuple[str, int, str]]:

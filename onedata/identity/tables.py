@@ -49,16 +49,15 @@ create table if not exists oneid.oneid_map (
 comment on table oneid.oneid_map is 'The OneID of every usable identifier and since when; valid_to is null where it holds today. Shared identifiers have none.';
 comment on column oneid.oneid_map.rule is 'Why the identifier belongs to the person: core, bridge, score, operator, attach or orphan.';
 create table if not exists oneid.person (
-    oneid varchar not null, identifier_count integer not null, is_known boolean not null, first_seen date not null, last_seen date not null
+    oneid varchar not null, identifier_count integer not null, first_seen date not null, last_seen date not null
 );
 comment on table oneid.person is 'Every OneID of today.';
-comment on column oneid.person.is_known is 'False where only browsers or devices are known of the person.';
 create table if not exists oneid.household_trait (oneid varchar not null, trait varchar not null, value varchar not null);
-comment on table oneid.household_trait is 'What tells who lives together: addresses and family name (tokens) of a known person, identifiers in several hands.';
+comment on table oneid.household_trait is 'What tells who lives together: addresses and family name (tokens) of a person, identifiers in several hands.';
 create table if not exists oneid.household_map (
     oneid varchar not null, household_id varchar not null, rule varchar not null, valid_from date not null, valid_to date, run_id integer not null
 );
-comment on table oneid.household_map is 'The household of every known person and since when; valid_to is null where it holds today.';
+comment on table oneid.household_map is 'The household of every person and since when; valid_to is null where it holds today.';
 comment on column oneid.household_map.household_id is 'Called after the oldest OneID of the household.';
 comment on column oneid.household_map.rule is 'Common with another: address and name, address and identifier, identifier and name; or alone.';
 create table if not exists oneid.oneid_event (

@@ -118,8 +118,8 @@ def _add_edges(con: duckdb.DuckDBPyConnection) -> None:
         return
     con.execute(
         "create or replace temp table delta_edge as select least(a.id_int, b.id_int) as a, greatest(a.id_int, b.id_int) as b, feed as source, "
-        f"sum(n)::bigint as n_obs, min(e.first_ds) as first_seen, max(e.last_ds) as last_seen from ({pairs}) e "
-        "join delta_id a on a.key = e.one join delta_id b on b.key = e.other where a.id_int <> b.id_int group by all"
+        f"sum(n)::bigint as n_obs, min(e.first_ds) as first_seen, max(e.last_ds) as last_seen from (from ({pairs}) where one <> other) e "
+        "join delta_id a on a.key = e.one join delta_id b on b.key = e.other group by all"
     )
     _count_on(con, "identity_edge", "delta_edge", ("a", "b", "source"), "first_seen = least(t.first_seen, d.first_seen), ")
     con.execute("drop table delta_edge")

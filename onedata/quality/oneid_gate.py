@@ -22,7 +22,7 @@ CURRENT = "(select * from oneid.oneid_map where valid_to is null)"
 # A machine gets a new cookie as often as its owner clears them: many say nothing of a person.
 MACHINES = "('cookie', 'device')"
 TRENDS = {
-    "matched_share": "share of identifiers of each kind that belong to a known person with others, like the nights before",
+    "matched_share": "share of identifiers of each kind that belong to a person with others, like the nights before",
     "shared_share": "share of identifiers of each kind that belong to nobody in particular, like the nights before",
     "bridged_share": "share of identifiers whose person a weak identifier made one, like the nights before",
 }
@@ -70,10 +70,9 @@ PERSON_RULES = (
 HOUSEHOLD_RULES = (
     Rule("person_has_one_household", "duplicateValues", ("oneid",), {}, 0, 0, description="a person lives in one household"),
     _nothing(
-        "known_person_has_a_household",
-        "select oneid, p.is_known, h.household_id from oneid.person p full join {object} h using (oneid) "
-        "where coalesce(p.is_known, false) <> (h.oneid is not null)",
-        "every known person has a household, and nobody else",
+        "person_has_a_household",
+        "select oneid, h.household_id from oneid.person p full join {object} h using (oneid) where p.oneid is null or h.oneid is null",
+        "every person has a household, and nobody else",
     ),
     _nothing(
         "household_not_too_large",

@@ -110,7 +110,7 @@ OPS_VIEWS: Mapping[str, View] = {
 }
 ONEID_VIEWS: Mapping[str, View] = {
     "oneid_household": (
-        "The household of every known person and since when.",
+        "The household of every person and since when.",
         "select oneid, household_id, rule, valid_from, valid_to from oneid.household_map",
         {
             "oneid": "Person.",

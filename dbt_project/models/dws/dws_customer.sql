@@ -7,7 +7,6 @@ with oneid_map as (
 
 persons as (
     select oneid from {{ source('oneid', 'person') }}
-    where is_known
 ),
 
 household_map as (

@@ -28,11 +28,6 @@ oneid_map as (
     where valid_to is null
 ),
 
-persons as (
-    select oneid from {{ source('oneid', 'person') }}
-    where is_known
-),
-
 batches as (
     select * from {{ source('ops', 'batch') }}
 ),
@@ -168,7 +163,7 @@ parcels as (
 legs as (
     select
         joined.*,
-        persons.oneid,
+        oneid_map.oneid,
         case
             when joined.has_social_id or social_tags.utm_source is not null then 'social'
         end as browse_channel,
@@ -196,7 +191,6 @@ legs as (
     left join stores on joined.node_id = stores.node_id
     left join social_tags on joined.utm_source = social_tags.utm_source
     left join oneid_map on joined.identity_key = oneid_map.identity_key
-    left join persons on oneid_map.oneid = persons.oneid
     where joined.is_order or joined.line_count > 0
 )
 

@@ -44,7 +44,7 @@ class Homes:
         id_int = self._identifier(f"account:shop:{name}")
         if not self.con.execute("select 1 from oneid.oneid_map where id_int = ?", [id_int]).fetchone():
             self.con.execute("insert into oneid.oneid_map values (?, ?, ?, 'core', ?, null, 1)", [f"account:shop:{name}", id_int, f"P{name}", DAY])
-            self.con.execute("insert into oneid.person values (?, 1, true, ?, ?)", [f"P{name}", DAY, DAY])
+            self.con.execute("insert into oneid.person values (?, 1, ?, ?)", [f"P{name}", DAY, DAY])
             self.con.execute("insert into oneid.issued values (?, ?, ?, ?)", [f"P{name}", f"account:shop:{name}", DAY, DAY])
         for attribute, value in (("full_name", family and f"{name} {family}"), ("address", address), ("postcode", address and postcode)):
             if value:
@@ -173,13 +173,6 @@ def test_a_blocked_identifier_makes_no_household(homes: Homes) -> None:
     homes.con.execute("update oneid.identifier set status = 'blocked' where identity_key = 'payment:t1'")
     homes.run()
     assert homes.groups() == {"ann", "bo"}
-
-
-def test_persons_of_whom_only_browsers_are_known_have_no_household(homes: Homes) -> None:
-    homes.person("ann", "Li", "1 Road")
-    homes.con.execute("update oneid.person set is_known = false")
-    homes.run()
-    assert homes.map() == []
 
 
 def test_a_household_keeps_its_name_when_somebody_moves_in(homes: Homes) -> None:
