@@ -15,6 +15,8 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+from phonenumbers import SUPPORTED_REGIONS
+
 OTHER_VARIABLES = ("ONEDATA_SETTINGS", "ONEDATA_WAREHOUSE", "ONEDATA_LAKE", "ONEDATA_SHARED_DATA")
 REPOSITORY = Path(__file__).resolve().parent.parent
 
@@ -32,6 +34,7 @@ class Settings:
     contracts: Path = REPOSITORY / "data_contracts"
     reporting_currency: str = "CNY"
     time_zone: str = "Asia/Shanghai"
+    default_region: str = "CN"
     first_night: date = date(2026, 1, 1)
     nightly_at: str = "02:00"
     published_nights_kept: int = 7
@@ -133,6 +136,7 @@ def _check(settings: Settings) -> None:
     """What each setting may be; the first that is not is told with what it may be."""
     wrong = {
         "time_zone": (settings.time_zone not in zoneinfo.available_timezones(), "an IANA time zone, for example Asia/Shanghai"),
+        "default_region": (settings.default_region not in SUPPORTED_REGIONS, "the ISO 3166 code of a country, for example CN"),
         "memory_limit": (not re.fullmatch(r"\d+(\.\d+)?\s*([KMGT]i?B)", settings.memory_limit), "a size, for example 1500MB or 2GB"),
         "threads": (settings.threads < 1, "a number from 1"),
         "nightly_at": (not re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d", settings.nightly_at), "a time of day HH:MM"),

@@ -10,9 +10,9 @@ import duckdb
 import pyarrow.parquet as pq
 import yaml
 
-from onedata.contracts.identifiers import IdentifierPolicy
+from onedata.contracts.checks import known
+from onedata.contracts.identifiers import IdentifierPolicy, blocked_values, usable_sql
 from onedata.contracts.model import Column, Entity
-from onedata.sql import quote_text
 
 LINEAGE: Mapping[str, tuple[str, str]] = {
     "source_system": ("varchar", "Source system; ids are unique only within it."),
@@ -81,32 +81,29 @@ def lake_columns(entity: Entity) -> dict[str, str]:
 
 
 def identity_keys(entity: Entity, policy: IdentifierPolicy, blocked: str | None = None) -> list[tuple[Column, str]]:
-    """The entity's strong identifiers, strongest first, each with the SQL of its key (NULL where the row has none that is usable).
+    """The entity's identifiers, strong and weak, strongest first, each with the SQL of its key (NULL where the row has none that is usable).
 
     Args:
         blocked: What stands for the list of blocked values; the values themselves by default, in dbt models the macro that lists them.
+
+    Raises:
+        ContractError: a column is an identifier of a type that the policy does not know.
     """
-    blocked = blocked or blocked_values(policy)
-    ordered = sorted(
-        (column for column in entity.identifiers if column.identifier and column.identifier.type in policy.strong),
-        key=lambda column: policy.strong.index(column.identifier.type) if column.identifier else 0,
-    )
-    return [(column, _identity_key(column, blocked)) for column in ordered]
+    order = list(policy.types)
+    for column in entity.identifiers:
+        where = f"data_contracts/canonical/{entity.name}.yaml: column {column.name}: identifier: type"
+        known([column.identifier.type] if column.identifier else [], order, where)
+    ordered = sorted(entity.identifiers, key=lambda column: order.index(column.identifier.type) if column.identifier else 0)
+    return [(column, _identity_key(column, policy, blocked or blocked_values(policy))) for column in ordered]
 
 
-def _identity_key(column: Column, blocked: str) -> str:
+def _identity_key(column: Column, policy: IdentifierPolicy, blocked: str) -> str:
     assert column.identifier is not None
     scope = "source_system || ':' || " if column.identifier.scope == "system" else ""
     key = f"'{column.identifier.type}:' || {scope}{column.name}"
-    if column.classification == "core":
+    if column.classification == "core":  # landing judged the value that the token is of
         return key
-    usable = f"lower({column.name}) not in ({blocked}) and replace({column.name}, '0', '') != ''"
-    return f"case when {usable} then {key} end"
-
-
-def blocked_values(policy: IdentifierPolicy) -> str:
-    """The blocked identifier values as the inside of an SQL list."""
-    return ", ".join(quote_text(value) for value in ("", *policy.blocked_values))
+    return f"case when {usable_sql(column.name, blocked, policy.types[column.identifier.type])} then {key} end"
 
 
 def _model_sql(entity: Entity, policy: IdentifierPolicy) -> str:

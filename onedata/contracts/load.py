@@ -18,14 +18,16 @@ from onedata.contracts.checks import number as _number
 from onedata.contracts.checks import pairs as _pairs
 from onedata.contracts.expressions import check_expressions
 from onedata.contracts.location import NESTED, location_of, read_location
-from onedata.contracts.model import SQL_TYPES, Classification, Column, ContractError, Entity, Feed, Field, Identifier, Location, Rule, references
+from onedata.contracts.model import SQL_TYPES, Classification, Column, ContractError, Entity, Feed, Field, Identifier, Location, Profile, Rule, references
+from onedata.contracts.phone import REGIONS
 from onedata.contracts.repairs import parse_drift, parse_repairs
 from onedata.contracts.rules import parse_rules, parse_trends
 from onedata.contracts.strict_yaml import read_mapping
 from onedata.contracts.totals import parse_totals
 from onedata.contracts.versions import SEMANTIC
 
-_OBJECT_PROPERTIES = ("entity", "records", "where", "timezone", "rowKey", "quarantineTolerance", "onDrift", "watermark", "lookback", "trends")
+_OBJECT_PROPERTIES = ("entity", "records", "where", "timezone", "rowKey", "quarantineTolerance", "onDrift", "watermark", "lookback", "trends", "region")
+_COLUMN_KEYS = ("name", "type", "description", "classification", "required", "identifier", "profile")
 _CONTRACT_PROPERTIES = ("unmapped",)
 _FIELD_KEYS = ("name", "physicalName", "transformLogic", "required", "logicalType", "logicalTypeOptions", "quality", "description", "customProperties")
 
@@ -106,7 +108,13 @@ def _column(item: Mapping[str, Any], file: Path) -> Column:
         _need(item, name, where)
     _known([item["type"]], list(SQL_TYPES), where)
     _known([item["classification"]], get_args(Classification), where)
+    _known(item, _COLUMN_KEYS, where)
+    if item.get("profile"):
+        _known([item["profile"]], get_args(Profile), f"{where}: profile")
     identifier = item.get("identifier")
+    if identifier:
+        _known([_need(identifier, "scope", f"{where}: identifier")], ("system", "retailer"), f"{where}: identifier: scope")
+        _need(identifier, "type", f"{where}: identifier")
     return Column(
         name=item["name"],
         type=item["type"],
@@ -114,6 +122,7 @@ def _column(item: Mapping[str, Any], file: Path) -> Column:
         classification=item["classification"],
         required=bool(item.get("required", False)),
         identifier=Identifier(identifier["type"], identifier["scope"]) if identifier else None,
+        profile=item.get("profile"),
     )
 
 
@@ -125,6 +134,9 @@ def _feed(content: Mapping[str, Any], item: Mapping[str, Any], location: Locatio
     timezone = str(custom.get("timezone", "UTC"))
     if timezone not in zoneinfo.available_timezones():
         raise ContractError(f"{where}: timezone {timezone!r} is not an IANA time zone")
+    region = custom.get("region")
+    if region is not None and region not in REGIONS:
+        raise ContractError(f"{where}: region {region!r} is not an ISO 3166 code of a country, for example DE")
     if not re.fullmatch("[a-z][a-z0-9_]*", item["name"]):
         raise ContractError(f"{where}: a feed's name is lower-case letters, digits and _, starting with a letter")
     if custom.get("rowKey", "content") != "content":
@@ -157,6 +169,7 @@ def _feed(content: Mapping[str, Any], item: Mapping[str, Any], location: Locatio
         records=custom.get("records"),
         where=custom.get("where"),
         timezone=timezone,
+        region=region,
         content_key=custom.get("rowKey") == "content",
         tolerance=_number(custom.get("quarantineTolerance", 0.05), f"{where}: quarantineTolerance"),
         every_days=int(frequency["value"]) if frequency else None,

@@ -13,6 +13,7 @@ ColumnType = Literal["text", "integer", "decimal", "double", "boolean", "date", 
 Classification = Literal["public", "sensitive", "core"]
 Severity = Literal["error", "warning"]
 RepairKind = Literal["upper", "lower", "values", "unit", "mojibake"]
+Profile = Literal["given_name", "family_name", "full_name", "address", "postcode", "city", "birth_year", "birth_date", "gender"]
 Metric = Literal["nullValues", "invalidValues", "duplicateValues", "rowCount", "sql"]
 
 SQL_TYPES: Mapping[str, str] = {
@@ -40,7 +41,7 @@ class Identifier:
 
 @dataclass(frozen=True)
 class Column:
-    """One canonical column of an entity."""
+    """One canonical column of an entity; `profile` is what it says about the person, for telling persons of one identifier apart."""
 
     name: str
     type: ColumnType
@@ -48,6 +49,7 @@ class Column:
     classification: Classification
     required: bool = False
     identifier: Identifier | None = None
+    profile: Profile | None = None
 
     @property
     def sql_type(self) -> str:
@@ -192,6 +194,7 @@ class Feed:
     records: str | None
     where: str | None
     timezone: str
+    region: str | None
     content_key: bool
     tolerance: float
     every_days: int | None

@@ -75,6 +75,7 @@ def _facts(feed: Feed) -> dict[str, str]:
         "a row is": f"each member of `{feed.records}`" if feed.records else "each record",
         "only records with": f"`{cell(feed.where)}`" if feed.where else "",
         "time zone": f"{feed.timezone}, where a time has no offset",
+        "phones": f"of {feed.region}, where they have no country code" if feed.region else "",
         "kept for": _retention(feed),
         "where fields differ": ", ".join(f"{kind}: {choice}" for kind, choice in feed.drift.items()),
         "tolerance": f"{feed.tolerance:.1%} of a night's rows in quarantine",

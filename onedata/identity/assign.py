@@ -11,29 +11,43 @@ import numpy as np
 import pyarrow as pa
 
 from onedata.contracts.identifiers import IdentifierPolicy
+from onedata.identity.cluster import Ints
 from onedata.identity.decide import BLOCKED, OK, RULES, SHARED, Decided
 from onedata.identity.region import Region
 
 
+def save_status(con: duckdb.DuckDBPyConnection, region: Region, decided: Decided) -> None:
+    """Write which identifiers of the region are shared or blocked."""
+    status = np.where(decided.shared, 1, 0)
+    status[region.evidence.unusable] = 2  # those at the rim are left out with `inside`
+    table = {"id_int": region.ids[region.inside], "status": _words(status[region.inside], (OK, SHARED, BLOCKED))}
+    con.register("region_status", pa.table(table))
+    con.execute("update oneid.identifier i set status = s.status from region_status s where s.id_int = i.id_int and i.status <> s.status")
+    con.unregister("region_status")
+
+
+def _words(numbers: Ints, words: tuple[str, ...]) -> pa.Array:
+    return pa.DictionaryArray.from_arrays(pa.array(numbers.astype(np.int8)), pa.array(words)).cast(pa.string())
+
+
 def save_decided(con: duckdb.DuckDBPyConnection, policy: IdentifierPolicy, region: Region, decided: Decided, night: date, run_id: int) -> None:
-    """Write the region's persons, statuses and audit, and log what happened to OneIDs."""
+    """Write the region's persons and audit, and log what happened to OneIDs."""
     weights = np.array([kind.weight for kind in policy.types.values()], dtype=np.int64)
     inside = region.inside
+<<<<<<< HEAD
     # Those at the rim are unusable too, and left out with `inside`.
     status = np.where(region.evidence.unusable, BLOCKED, np.where(decided.shared, SHARED, OK))
+=======
+>>>>>>> h-core
     label = pa.table(
         {
             "id_int": region.ids[inside],
             "label": decided.person[inside],
-            "rule": pa.DictionaryArray.from_arrays(pa.array(decided.rule[inside].astype(np.int8)), pa.array(RULES)).cast(pa.string()),
-            "status": pa.array(status[inside].tolist(), pa.string()),
+            "rule": _words(decided.rule[inside], RULES),
             "weight": weights[region.evidence.kinds[inside]],
         }
     )
     con.register("region_label", label)
-    con.execute(
-        "update oneid.identifier i set status = l.status from region_label l where l.id_int = i.id_int and i.status <> l.status"
-    )
     _audit(con, region, decided, night)
     _members(con)
     _winners(con, night)

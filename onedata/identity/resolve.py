@@ -10,11 +10,12 @@ import duckdb
 
 from onedata.contracts.identifiers import IdentifierPolicy
 from onedata.contracts.model import Entity
-from onedata.identity.assign import save_decided
+from onedata.identity.assign import save_decided, save_status
 from onedata.identity.decide import decide
 from onedata.identity.decisions import mark_decisions, touch_decisions
 from onedata.identity.household import update_households
 from onedata.identity.metrics import note_metrics
+from onedata.identity.profiles import save_members, score_changed
 from onedata.identity.region import load_region, mark_region, save_components
 from onedata.identity.tables import create_tables
 from onedata.identity.take_in import forget_evidence, pending, take_in
@@ -85,15 +86,27 @@ def _next_run(con: duckdb.DuckDBPyConnection, night: date) -> tuple[int, date]:
 
 
 def _decide(con: duckdb.DuckDBPyConnection, policy: IdentifierPolicy, night: date, run_id: int, full: bool, has_vault: bool) -> int:
-    size = mark_region(con, full)
+    """Decide the region, score the profiles in it that changed, and decide again where a score may link it further."""
+    mark_region(con, full)
     region = load_region(con, policy, full, has_vault)
     decided = decide(region.evidence, policy)
+    save_status(con, region, decided)
+    changed = save_members(con, region, decided)
+    if changed.profiles and has_vault:
+        score_changed(con, run_id, full)
+    if changed.profiles or changed.pairs:
+        save_components(con, region, decided)
+        con.execute("insert into touched select unnest([profile_a, profile_b]) from oneid.prob_edge where band = 'link' and profile_a in (from region)")
+        con.execute("insert into touched select unnest([profile_a, profile_b]) from oneid.prob_edge where band = 'link' and profile_b in (from region)")
+        mark_region(con, full)
+        region = load_region(con, policy, full, has_vault)
+        decided = decide(region.evidence, policy)
+        save_status(con, region, decided)
     save_components(con, region, decided)
     save_decided(con, policy, region, decided, night, run_id)
     update_households(con, policy, night, run_id, has_vault)
-    con.execute("drop table region")
-    con.execute("drop table if exists region_name")
-    return size
+    con.execute("drop table region; drop table changed_profile; drop table if exists region_name")
+    return int(region.inside.sum())
 
 
 def _count(con: duckdb.DuckDBPyConnection, query: str) -> int:

@@ -30,11 +30,15 @@ create table if not exists oneid.identifier_profile (
 comment on table oneid.identifier_profile is 'What the rows of an identifier say of the person (name, address, birth year, ...); core values are tokens.';
 create table if not exists oneid.component (id_int integer not null, component integer not null);
 comment on table oneid.component is 'Which identifiers any evidence at all connects, shared ones left out: what must be decided together.';
+create table if not exists oneid.profile_member (id_int integer not null, profile_id integer not null);
+comment on table oneid.profile_member is 'The core of each strong identifier; a core is a profile, numbered by its smallest identifier.';
+create table if not exists oneid.profile (profile_id integer not null, fingerprint varchar not null);
+comment on table oneid.profile is 'What each profile said when it was scored last, as a fingerprint: one that has not changed is not scored again.';
 create table if not exists oneid.prob_edge (
     profile_a integer not null, profile_b integer not null, weight double not null, veto varchar, band varchar not null,
     model_version varchar not null, explanation varchar
 );
-comment on table oneid.prob_edge is 'Two profiles that were scored as alike; a profile is numbered by the smallest strong identifier of its core.';
+comment on table oneid.prob_edge is 'Two profiles that were scored as alike; band is link, review or vetoed.';
 comment on column oneid.prob_edge.weight is 'Match weight: log2 of the odds that they are one person.';
 create table if not exists oneid.model (version varchar not null, settings varchar not null, trained_run integer not null);
 comment on table oneid.model is 'Scoring models that were trained here; the newest is used.';

@@ -34,7 +34,7 @@ def pending(con: duckdb.DuckDBPyConnection, everything: bool = False) -> list[Pe
 
 def forget_evidence(con: duckdb.DuckDBPyConnection) -> None:
     """Drop what was taken in, but not the dictionary nor the ids: the rows are to be taken in anew."""
-    con.execute("delete from oneid.identity_edge; delete from oneid.identifier_profile")
+    con.execute("; ".join(f"delete from oneid.{table}" for table in ("identity_edge", "identifier_profile", "profile", "profile_member", "prob_edge")))
     con.execute("delete from ops.applied where stage = ?", [STAGE])
 
 

@@ -151,7 +151,8 @@ def _copy(con: duckdb.DuckDBPyConnection, settings: Settings, policy: Identifier
         con.execute(f"create or replace temp table landing_typed as {rows}")
         rows = "from landing_typed"
         with open_vault(con, settings.vault):
-            tokens = {column.name: tokenise(con, "landing_typed", column, policy) for column in core}
+            region = feed.region or settings.default_region
+            tokens = {column.name: tokenise(con, "landing_typed", column, policy, region) for column in core}
     joins = " ".join(f"left join {table} on {table}.value = r.{name}" for name, table in tokens.items())
     con.execute(
         f"copy (select {_output(delivery)}, case when r._rule is null then 'good' else 'bad' end as _state from ({rows}) r {joins}) "

@@ -12,12 +12,15 @@ from pathlib import Path
 
 import duckdb
 
-from onedata.contracts.identifiers import IdentifierPolicy
+from onedata.contracts.identifiers import IdentifierPolicy, blocked_values, usable_sql
 from onedata.contracts.model import Column
+from onedata.contracts.normalise import VERSION, normalised_sql
 from onedata.sql import quote_text
 
 BLOCK_BYTES = 64
 TOKEN_CHARACTERS = 32
+PROFILES = {"given_name": "name", "family_name": "name", "full_name": "name", "address": "address"}
+"""Normaliser of a core column that is no identifier, by what it says about the person."""
 
 
 class VaultError(RuntimeError):
@@ -29,7 +32,7 @@ def open_vault(con: duckdb.DuckDBPyConnection, folder: Path) -> Iterator[None]:
     """Attach the vault to `con` as `vault` and make its key available to `token_sql`; detach at the end.
 
     Raises:
-        VaultError: the key file is missing though tokens were made, or is another one than made them.
+        VaultError: the key file is missing though tokens were made, or is another one than made them; or they are of other normalisers.
     """
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     file = folder / "vault.duckdb"
@@ -38,7 +41,9 @@ def open_vault(con: duckdb.DuckDBPyConnection, folder: Path) -> Iterator[None]:
     try:
         con.execute("create table if not exists vault.token (token varchar, kind varchar, value varchar)")
         con.execute("create table if not exists vault.key_fingerprint (fingerprint varchar)")
+        con.execute("alter table vault.key_fingerprint add column if not exists normaliser integer")
         key = _key(con, folder / "token.key")
+        _same_normalisers(con, folder)
         for name, pad in (("token_inner", 0x36), ("token_outer", 0x5C)):
             con.execute(f"set variable {name} = ?::blob", [bytes(byte ^ pad for byte in key.ljust(BLOCK_BYTES, b"\0"))])
         yield
@@ -57,28 +62,24 @@ def _key(con: duckdb.DuckDBPyConnection, file: Path) -> bytes:
     key = file.read_bytes()
     fingerprint = hashlib.sha256(b"onedata fingerprint" + key).hexdigest()
     if known is None:
-        con.execute("insert into vault.key_fingerprint values (?)", [fingerprint])
+        con.execute("insert into vault.key_fingerprint values (?, ?)", [fingerprint, VERSION])
     elif known[0] != fingerprint:
         raise VaultError(f"{file} is not the key the vault's tokens were made with. Restore the key, or the vault that belongs to it.")
     return key
 
 
-def normalise_sql(column: Column, value: str) -> str:
-    """SQL that brings equal identifiers to equal text: case, blanks, a phone's punctuation."""
-    kind = column.identifier.type if column.identifier else column.name
-    if kind == "phone":
-        return f"'+' || ltrim(regexp_replace({value}, '[^0-9]', '', 'g'), '0')"
-    return f"lower(regexp_replace(trim({value}), '\\s+', ' ', 'g'))"
-
-
-def usable_sql(column: Column, value: str, policy: IdentifierPolicy) -> str:
-    """SQL predicate: the normalised value names somebody (it is not blocked by data_contracts/identifiers.yaml)."""
-    blocked = ", ".join(quote_text(text) for text in ("", *policy.blocked_values))
-    parts = [f"lower({value}) not in ({blocked})", f"not regexp_full_match({value}, '[+0]*')"]
-    if column.identifier and column.identifier.type == "email":
-        domains = ", ".join(quote_text(domain) for domain in ("", *policy.blocked_email_domains))
-        parts.append(f"split_part({value}, '@', 2) not in ({domains})")
-    return "(" + " and ".join(parts) + ")"
+def _same_normalisers(con: duckdb.DuckDBPyConnection, folder: Path) -> None:
+    """Refuse to mix tokens of values that were normalised in different ways: the same person would have two."""
+    row = con.execute("select coalesce(normaliser, 1), exists (from vault.token) from vault.key_fingerprint").fetchone()
+    assert row is not None
+    version, has_tokens = row
+    if version != VERSION and has_tokens:
+        moved = ", ".join(str(folder.parent / name) for name in ("lake", "staged", "warehouse", f"{folder.name}/vault.duckdb"))
+        raise VaultError(
+            f"{folder / 'vault.duckdb'} holds tokens by normalisers of version {version}, this onedata has version {VERSION}: going on would part customers "
+            f"from what is known of them. Run a full refresh from source: move {moved} away (keep token.key), then `onedata run --backfill`."
+        )
+    con.execute("update vault.key_fingerprint set normaliser = ? where normaliser is distinct from ?", [VERSION, VERSION])
 
 
 def token_sql(value: str) -> str:
@@ -87,24 +88,28 @@ def token_sql(value: str) -> str:
     return f"left(sha256(getvariable('token_outer') || {inner}), {TOKEN_CHARACTERS})"
 
 
-def tokenise(con: duckdb.DuckDBPyConnection, rows: str, column: Column, policy: IdentifierPolicy) -> str:
+def tokenise(con: duckdb.DuckDBPyConnection, rows: str, column: Column, policy: IdentifierPolicy, region: str) -> str:
     """Make the tokens of one column, each distinct value once, and put the raw values into the vault.
 
     Args:
         con: A connection inside `open_vault`.
         rows: A relation that holds the column's raw values.
         column: A core column.
-        policy: Values that name nobody; they get no token.
+        policy: How kinds are normalised, and values that name nobody; they get no token.
+        region: ISO 3166 code of the country whose numbers phones without a country code are.
 
     Returns:
         The name of a temp table (value, token), one row a distinct raw value.
     """
-    kind = column.identifier.type if column.identifier else column.name
+    identifier = policy.types[column.identifier.type] if column.identifier else None
+    kind = identifier.name if identifier else column.profile or column.name
+    normalised = normalised_sql(identifier.normalise if identifier else PROFILES.get(column.profile or ""), "value", region)
+    # `n/a` is blocked as it was written: of a name, its normal form has no stroke.
+    general = blocked_values(policy)
+    usable = f"{usable_sql('value', general)} and {usable_sql('normalised', general, identifier)}"
     table = f"landing_token_{column.name}"
-    normalised = normalise_sql(column, "value")
-    token = f"case when {usable_sql(column, 'normalised', policy)} then {token_sql('normalised')} end"
     con.execute(
-        f"create or replace temp table {table} as select value, {token} as token "
+        f"create or replace temp table {table} as select value, case when {usable} then {token_sql('normalised')} end as token "
         f"from (select value, {normalised} as normalised from (select distinct {column.name} as value from {rows} where {column.name} is not null))"
     )
     con.execute(

@@ -100,6 +100,7 @@ def test_a_value_that_cannot_be_read_is_named(tmp_path: Path, text: str, message
     ("text", "expected"),
     [
         ('time_zone = "Mars/X"', "setting time_zone is 'Mars/X'; it takes an IANA time zone"),
+        ('default_region = "UK"', "setting default_region is 'UK'; it takes the ISO 3166 code of a country"),
         ('memory_limit = "lots"', "setting memory_limit is 'lots'; it takes a size"),
         ("threads = 0", "setting threads is 0; it takes a number from 1"),
         ('nightly_at = "25:00"', "setting nightly_at is '25:00'; it takes a time of day"),

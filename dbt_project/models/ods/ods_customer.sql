@@ -25,7 +25,8 @@ select
         case when lower(customer_id) not in ({{ blocked_values() }}) and replace(customer_id, '0', '') != '' then 'account:' || source_system || ':' || customer_id end,
         case when lower(loyalty_id) not in ({{ blocked_values() }}) and replace(loyalty_id, '0', '') != '' then 'loyalty:' || loyalty_id end,
         case when lower(social_union_id) not in ({{ blocked_values() }}) and replace(social_union_id, '0', '') != '' then 'social:' || social_union_id end,
-        'email:' || email
+        'email:' || email,
+        'phone:' || phone
     ) as identity_key,
     source_system,
     _feed,

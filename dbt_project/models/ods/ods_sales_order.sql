@@ -19,6 +19,7 @@ select
     social_union_id,
     email,
     phone,
+    payment_token,
     shipping_address,
     utm_source,
     utm_campaign,
@@ -30,7 +31,9 @@ select
         case when lower(customer_id) not in ({{ blocked_values() }}) and replace(customer_id, '0', '') != '' then 'account:' || source_system || ':' || customer_id end,
         case when lower(loyalty_id) not in ({{ blocked_values() }}) and replace(loyalty_id, '0', '') != '' then 'loyalty:' || loyalty_id end,
         case when lower(social_union_id) not in ({{ blocked_values() }}) and replace(social_union_id, '0', '') != '' then 'social:' || social_union_id end,
-        'email:' || email
+        'email:' || email,
+        'phone:' || phone,
+        case when lower(payment_token) not in ({{ blocked_values() }}) and replace(payment_token, '0', '') != '' and lower(payment_token) not in ('cash') then 'payment:' || payment_token end
     ) as identity_key,
     source_system,
     _feed,

@@ -70,6 +70,7 @@ def _without_id(folder: Path, content: dict[str, Any]) -> Path:
         (contract(properties=[*ANSWERS, ANSWERS[3]]), "schema survey", "comment is mapped twice"),
         (contract(entity="survey_respons"), "schema survey: entity", "did you mean survey_response?"),
         (contract(timezone="Asia/Schanghai"), "schema survey", "timezone 'Asia/Schanghai' is not an IANA time zone"),
+        (contract(region="UK"), "schema survey", "region 'UK' is not an ISO 3166 code of a country, for example DE"),
         (contract(tolerance=0.1), "schema survey", "'tolerance' is not known"),
         (contract(quarantineTolerance=1.5), "schema survey", "quarantineTolerance is a share from 0 to 1"),
         (contract(rowKey="content"), "schema survey", "{row_identity} and rowKey: content belong together"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import duckdb
@@ -12,6 +13,7 @@ from small_retailer import canonical, identifier_policy
 from onedata.contracts import ContractError, load_entities, load_feeds
 from onedata.contracts.derive import LINEAGE, derived_files, ensure_lake, identity_keys, lake_columns, write_derived
 from onedata.contracts.identifiers import load_identifier_policy
+from onedata.contracts.model import Identifier
 from onedata.settings import REPOSITORY
 
 DBT = REPOSITORY / "dbt_project"
@@ -81,38 +83,92 @@ def test_every_entity_has_an_empty_file_with_its_columns(tmp_path: Path) -> None
         ({"customer_id": "0000", "loyalty_id": "M1", "social_union_id": "S1", "email": "t"}, "loyalty:M1"),
         ({"customer_id": "Guest", "loyalty_id": "N/A", "social_union_id": "S1", "email": "t"}, "social:S1"),
         ({"email": "t"}, "email:t"),
-        ({"phone": "t"}, None),
+        ({"phone": "t", "payment_token": "CARD1"}, "phone:t"),
+        ({"payment_token": "CARD1"}, "payment:CARD1"),
+        ({"customer_id": "0", "payment_token": "Cash"}, None),
         ({}, None),
     ],
 )
 def test_a_rows_identity_key_is_its_strongest_usable_identifier(row: dict[str, str], key: str | None) -> None:
-    values = ", ".join(
-        f"{repr(row[name]) if name in row else 'null'}::varchar as {name}" for name in ("customer_id", "loyalty_id", "social_union_id", "email", "phone")
-    )
-    keys = ", ".join(sql for _, sql in identity_keys(canonical()["customer"], identifier_policy()))
+    names = ("customer_id", "loyalty_id", "social_union_id", "email", "phone", "payment_token")
+    values = ", ".join(f"{repr(row[name]) if name in row else 'null'}::varchar as {name}" for name in names)
+    keys = ", ".join(sql for _, sql in identity_keys(canonical()["sales_order"], identifier_policy()))
     found = duckdb.execute(f"select coalesce({keys}) from (select 'desk' as source_system, {values})").fetchone()
     assert found == (key,)
 
 
 def test_identifiers_are_ordered_strongest_first_whatever_the_entitys_order() -> None:
     types = [column.identifier.type for column, _ in identity_keys(canonical()["sales_order"], identifier_policy()) if column.identifier]
-    assert types == ["account", "loyalty", "social", "email"]
-    assert list(identifier_policy().strong) == types
+    assert types == ["account", "loyalty", "social", "email", "phone", "payment"]
+
+
+def test_a_value_that_only_its_kind_blocks_is_an_identifier_of_another_kind() -> None:
+    keys = ", ".join(sql for _, sql in identity_keys(canonical()["web_event"], identifier_policy()))
+    found = duckdb.execute(f"select {keys} from (select 'web' as source_system, '(not set)' as customer_id, '(not set)' as visitor_id)").fetchone()
+    assert found == ("account:web:(not set)", None)
+
+
+def test_an_identifier_of_a_type_that_the_policy_does_not_know_is_named() -> None:
+    order = canonical()["sales_order"]
+    columns = tuple(replace(column, identifier=Identifier("paymnt", "retailer")) if column.name == "payment_token" else column for column in order.columns)
+    with pytest.raises(ContractError, match=r"sales_order.yaml: column payment_token: identifier: type: 'paymnt' is not known; did you mean payment\?"):
+        identity_keys(replace(order, columns=columns), identifier_policy())
+
+
+def test_the_shipped_kinds_are_ordered_and_weighed() -> None:
+    kinds = {name: (kind.strong, kind.weight, kind.normalise) for name, kind in identifier_policy().types.items()}
+    assert kinds == {
+        **dict.fromkeys(("account", "loyalty", "social"), (True, 10, "id")),
+        "email": (True, 10, "email"),
+        "phone": (False, 3, "phone"),
+        "payment": (False, 3, "id"),
+        **dict.fromkeys(("device", "cookie"), (False, 1, "id")),
+    }
+    assert identifier_policy().strong == ("account", "loyalty", "social", "email")
+
+
+POLICY = """
+types:
+  email: {strength: strong, weight: 10, limit: 5, degree: 6, normalise: email}
+  phone: {strength: weak, weight: 3, limit: 8, degree: 2, normalise: phone, blocked: [Nobody, {pattern: '[0-]+'}]}
+blocked_values: [GUEST]
+"""
+
+
+def test_blocked_values_are_compared_in_lower_case(tmp_path: Path) -> None:
+    (tmp_path / "identifiers.yaml").write_text(POLICY)
+    policy = load_identifier_policy(tmp_path / "identifiers.yaml")
+    assert (policy.blocked_values, policy.types["phone"].blocked, policy.types["phone"].blocked_patterns) == (("guest",), ("nobody",), ("[0-]+",))
 
 
 @pytest.mark.parametrize(
-    ("text", "message"),
+    ("old", "new", "message"),
     [
-        ("types: {email: {strength: strong}}", "limit"),
-        ("types: {email: {strength: strong, limit: few, degree: 1}}", "few"),
-        ("types: []", "see the comments at its top"),
-        ("a: [", "see the comments at its top"),
+        (" limit: 5,", "", "types: email: limit is missing"),
+        ("limit: 5", "limit: few", "types: email: limit is a whole number from 1, not 'few'"),
+        ("degree: 6", "degree: 0", "types: email: degree is a whole number from 1, not 0"),
+        ("weight: 10", "weight: much", "types: email: weight is a number, not 'much'"),
+        ("weight: 10", "weight: -1", "types: email: weight is a number above 0, not -1"),
+        ("strength: strong", "strength: strog", "types: email: strength: 'strog' is not known; did you mean strong?"),
+        ("normalise: email", "normalise: mail", "types: email: normalise: 'mail' is not known; did you mean email?"),
+        ("strength: strong", "strenght: strong", "types: email: 'strenght' is not known; did you mean strength?"),
+        ("strength: strong", "strength: weak", "types: phone is strong and stands after email, which is weak; put the strongest first"),
+        ("[Nobody,", "[-1,", "types: phone: blocked: -1 is no text; write it in quotes"),
+        ("'[0-]+'", "'[0-'", "types: phone: blocked: pattern '[0-' is no regular expression of RE2"),
+        ("{pattern: ", "{patern: ", "types: phone: blocked takes values and {pattern: ...}, not {'patern': '[0-]+'}"),
+        ("[GUEST]", "guest", "blocked_values is a list of values and {pattern: ...}, not 'guest'"),
+        ("[GUEST]", "[{pattern: x}]", "blocked_values takes values; give a pattern to the kind it is for, under blocked"),
+        ("blocked_values", "blocked_value", "'blocked_value' is not known; did you mean blocked_values?"),
+        ("types:", "types: [", "is not YAML"),
     ],
 )
-def test_a_mistake_in_the_identifier_policy_is_named(tmp_path: Path, text: str, message: str) -> None:
-    (tmp_path / "identifiers.yaml").write_text(text)
-    with pytest.raises(ContractError, match=rf"identifiers.yaml: .*{message}"):
+def test_a_mistake_in_the_identifier_policy_is_named(tmp_path: Path, old: str, new: str, message: str) -> None:
+    text = POLICY.replace("strength: weak", "strength: strong") if "stands after" in message else POLICY
+    (tmp_path / "identifiers.yaml").write_text(text.replace(old, new, 1))
+    with pytest.raises(ContractError) as caught:
         load_identifier_policy(tmp_path / "identifiers.yaml")
+    assert "identifiers.yaml" in str(caught.value)
+    assert message in str(caught.value)
 
 
 ENTITY = """
@@ -134,6 +190,10 @@ columns:
         ("key: [thing_id]", "key: [thing]", "key, version: 'thing' is not known; did you mean thing_id?"),
         ("owner: nobody", "owner:", "owner is missing"),
         ('description: "Its id."', 'description: ""', "column thing_id: description is missing"),
+        ("required: true", "requird: true", "column thing_id: 'requird' is not known; did you mean required?"),
+        ("required: true", "profile: fullname", "column thing_id: profile: 'fullname' is not known; did you mean full_name?"),
+        ("required: true", "identifier: {type: account, scope: sys}", "column thing_id: identifier: scope: 'sys' is not known; did you mean system?"),
+        ("required: true", "identifier: {scope: system}", "column thing_id: identifier: type is missing"),
         ("key: [thing_id]", "key: [thing_id]\nversion: updated", "key, version: 'updated' is not known"),
     ],
 )

@@ -1,0 +1,69 @@
+"""Blocking: which pairs of profiles are worth scoring.
+
+A profile has a few keys; two profiles with a key in common are a pair. A key of more profiles than the limit (a common name, a hotline's
+number) says nothing and is left out, so the number of pairs grows with the number of profiles, not with its square.
+"""
+
+import duckdb
+
+from onedata.identity.scoring.prepare import PREPARED
+
+PAIRS = "scoring_pair"
+LEAST_BLOCK, MOST_BLOCK, PAIRS_OF_SMALL_DATA = 20, 1_000, 4_000_000
+
+# Each is SQL of a key, null where it does not apply. The names' order does not matter, so that swapped ones meet.
+NAMES = "least(given, family) || '|' || greatest(given, family)"
+KEYS = (
+    ("names", NAMES),
+    ("names_year", f"{NAMES} || '|' || birth_year"),
+    ("names_place", f"{NAMES} || '|' || coalesce(postcode, city)"),
+    ("birth", "birth"),
+    ("birth_given", "birth || '|' || left(given, 2)"),
+    ("birth_family", "birth || '|' || left(family, 2)"),
+    ("given_postcode", "left(given, 3) || '|' || postcode"),
+    ("family_postcode", "left(family, 3) || '|' || postcode"),
+    ("given_city", "left(given, 3) || '|' || city"),
+    ("family_city", "left(family, 3) || '|' || city"),
+    ("given_year", "left(given, 3) || '|' || birth_year"),
+    ("family_year", "left(family, 3) || '|' || birth_year"),
+    ("address", "address_sorted || '|' || coalesce(city, postcode)"),
+    ("mailbox", "mailbox"),
+    ("mailbox_start", "left(mailbox, 5) || '|' || coalesce(birth_year::varchar, left(family, 2), left(given, 2))"),
+)
+
+
+def block_limit(profiles: int) -> int:
+    """Most profiles with one key: 20, and more where there are so few profiles that it costs nothing."""
+    return max(LEAST_BLOCK, min(MOST_BLOCK, PAIRS_OF_SMALL_DATA // max(profiles, 1)))
+
+
+def find_pairs(con: duckdb.DuckDBPyConnection, profiles: int, changed: str | None = None) -> int:
+    """Fill the temporary table `scoring_pair` (join_key_l < join_key_r, match_key: Splink's names); the number of pairs.
+
+    Args:
+        con: With the temporary table of `prepare`.
+        profiles: How many profiles there are.
+        changed: Relation with a column profile_id; only pairs with at least one of them. None: all pairs.
+    """
+    keys = ", ".join(f"case when {sql} is not null then hash('{name}', {sql}) end" for name, sql in KEYS)
+    con.execute(
+        f"create or replace temp table scoring_key as select profile_id, unnest(list_concat([{keys}], "
+        "list_transform(coalesce(emails, []), lambda v: hash('email', v)), list_transform(coalesce(phones, []), lambda v: hash('phone', v)))) as key "
+        f"from {PREPARED}"
+    )
+    con.execute("delete from scoring_key where key is null")
+    touched = f"and key in (select key from scoring_key semi join {changed} using (profile_id))" if changed else ""
+    con.execute(
+        f"create or replace temp table scoring_block as select k.profile_id, k.key, {'c.profile_id is not null' if changed else 'true'} as changed "
+        "from scoring_key k semi join "
+        f"(select key from scoring_key where true {touched} group by key having count(*) between 2 and {block_limit(profiles)}) using (key)"
+        + (f" left join (select distinct profile_id from {changed}) c using (profile_id)" if changed else "")
+    )
+    con.execute(
+        f"create or replace temp table {PAIRS} as select distinct a.profile_id as join_key_l, b.profile_id as join_key_r, '0' as match_key "
+        "from scoring_block a join scoring_block b on a.key = b.key and a.profile_id < b.profile_id where a.changed or b.changed"
+    )
+    con.execute("drop table scoring_key; drop table scoring_block")
+    row = con.execute(f"select count(*) from {PAIRS}").fetchone()
+    assert row is not None
+    return int(row[0])

@@ -1,0 +1,28 @@
+"""Two profiles that cannot be one person's however much they share: the people of a household share nearly everything else.
+
+Given name, birth date and gender are a person's own. One of them that contradicts is a veto, unless another agrees and so tells that the
+first is a mistake: of two with one birth date and different given names one has a wrong name (or they are twins, the price of it). An e-mail
+address is nearly a person's own: with it shared, a birth date alone is no veto.
+Conditions read the columns of `prepare`, with `_l` and `_r` for the pair's sides; a missing value contradicts nothing.
+"""
+
+from onedata.identity.scoring.comparisons import BIRTH, GIVEN
+
+_BIRTH_ALIKE = f"coalesce({' or '.join(f'({level.sql})' for level in BIRTH.levels[:3])}, false)"
+"""The same day, one digit off, or two of year, month and day."""
+_GIVEN_ALIKE = f"""coalesce({" or ".join(f"coalesce({level.sql}, false)" for level in GIVEN.levels[:-1])}
+    or list_has_any(string_split(given_l, ' '), string_split(given_r, ' '))
+    or (least(length(given_l), length(given_r)) >= 6 and damerau_levenshtein(given_l, given_r) <= 2), false)"""
+"""The same, a slip, a short form, an initial, one name of several, or in the family name's place."""
+_BIRTH_DIFFERS = """(birth_l[1:4] <> birth_r[1:4] and birth_l[5:6] <> birth_r[5:6] and birth_l[7:8] <> birth_r[7:8]
+    and birth_turned_l <> birth_r and damerau_levenshtein(birth_l, birth_r) > 2)"""
+"""Other year, other month and other day, and more than two digits apart."""
+
+VETO = f"""case
+    when given_l is not null and given_r is not null and not {_BIRTH_ALIKE} and not {_GIVEN_ALIKE} then 'given name'
+    when {_BIRTH_DIFFERS} and not {_GIVEN_ALIKE} and not coalesce(list_has_any(emails_l, emails_r), false) then 'birth date'
+    when gender_l <> gender_r and not ({_BIRTH_ALIKE} and {_GIVEN_ALIKE}) then 'gender'
+end"""
+"""SQL of why the pair must not be linked; null where it may."""
+CONFIRMED = f"({_BIRTH_ALIKE} or {_GIVEN_ALIKE})"
+"""SQL: something of a person's own agrees, not only what a household shares."""
