@@ -34,11 +34,6 @@ def save_decided(con: duckdb.DuckDBPyConnection, policy: IdentifierPolicy, regio
     """Write the region's persons and audit, and log what happened to OneIDs."""
     weights = np.array([kind.weight for kind in policy.types.values()], dtype=np.int64)
     inside = region.inside
-<<<<<<< HEAD
-    # Those at the rim are unusable too, and left out with `inside`.
-    status = np.where(region.evidence.unusable, BLOCKED, np.where(decided.shared, SHARED, OK))
-=======
->>>>>>> h-core
     label = pa.table(
         {
             "id_int": region.ids[inside],
