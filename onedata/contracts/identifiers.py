@@ -14,12 +14,15 @@ from onedata.contracts.normalise import NORMALISERS
 from onedata.contracts.strict_yaml import read_mapping
 from onedata.sql import quote_text
 
-_KEYS = ("strength", "weight", "limit", "degree", "normalise")
+_KEYS = ("strength", "weight", "links", "limit", "degree", "normalise")
+
+LINKS = ("always", "unless_names_differ", "if_names_agree", "never")
 
 
 @dataclass(frozen=True)
 class IdentifierType:
-    """One kind; `limit` values a person may have, `degree` neighbours of one kind before a value counts as shared, `weight` of a value in a claim to an id.
+    """One kind; `limit` values a person may have, `degree` neighbours of one kind before a value counts as shared, `weight` of a value in a claim to an id,
+    `links` what it does with the persons it was seen with (LINKS).
 
     `blocked` values and `blocked_patterns` (RE2, of the whole value) name nobody; both are compared with the value that `normalise` makes.
     """
@@ -29,6 +32,7 @@ class IdentifierType:
     limit: int
     degree: int
     weight: float = 1.0
+    links: str = "never"
     normalise: str = "id"
     blocked: tuple[str, ...] = ()
     blocked_patterns: tuple[str, ...] = ()
@@ -95,6 +99,7 @@ def _kind(name: str, item: Any, where: str) -> IdentifierType:
     for key in _KEYS:
         need(item, key, where)
     known([item["strength"]], ("strong", "weak"), f"{where}: strength")
+    known([item["links"]], LINKS, f"{where}: links")
     known([item["normalise"]], NORMALISERS, f"{where}: normalise")
     weight = number(item["weight"], f"{where}: weight")
     if weight <= 0:
@@ -103,7 +108,7 @@ def _kind(name: str, item: Any, where: str) -> IdentifierType:
         if isinstance(item[key], bool) or not isinstance(item[key], int) or item[key] < 1:
             raise ContractError(f"{where}: {key} is a whole number from 1, not {item[key]!r}")
     values, patterns = _blocked(item.get("blocked", []), f"{where}: blocked")
-    return IdentifierType(name, item["strength"] == "strong", item["limit"], item["degree"], weight, item["normalise"], values, patterns)
+    return IdentifierType(name, item["strength"] == "strong", item["limit"], item["degree"], weight, item["links"], item["normalise"], values, patterns)
 
 
 def _blocked(listed: Any, where: str) -> tuple[tuple[str, ...], tuple[str, ...]]:

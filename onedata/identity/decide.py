@@ -92,10 +92,10 @@ def decide(evidence: Evidence, policy: IdentifierPolicy) -> Decided:
     touches = _touches(evidence, usable & ~(strong & ~conflicting), cores)
     bridged = _bridges(evidence, policy, touches, cores, guarded)
     persons, rule_of = _persons(evidence, policy, cores, bridged, guarded)
+    in_core = cores >= 0
     person, rule = np.full(evidence.size, -1, dtype=np.int64), np.full(evidence.size, RULES.index(CORE), dtype=np.int64)
-    inside = cores >= 0
-    person[inside] = persons[cores[inside]]
-    rule[inside] = rule_of[person[inside]]
+    person[in_core] = persons[cores[in_core]]
+    rule[in_core] = rule_of[person[in_core]]
     shared = hub.copy()
     _attach(evidence, touches, persons, person, rule, shared, guarded)
     _orphans(evidence, policy, usable, touches, person, rule, guarded)
