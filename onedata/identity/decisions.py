@@ -66,7 +66,10 @@ def revert(con: duckdb.DuckDBPyConnection, decision_id: int) -> None:
 
 
 def touch_decisions(con: duckdb.DuckDBPyConnection) -> None:
-    """Add to `touched` the identifiers of decisions that came or went since the last run, and the neighbours of those that were blocked."""
+    """Add to `touched` the identifiers of decisions that came or went since the last run, and all that evidence connects to them.
+
+    A blocked identifier is in no component: what it hung together with before is found by the evidence itself.
+    """
     con.execute(
         """
         create or replace temp table decided_key as
@@ -78,6 +81,9 @@ def touch_decisions(con: duckdb.DuckDBPyConnection) -> None:
         update oneid.identifier set status = 'ok' where id_int in (from decided_id) and status = 'blocked';
         insert into touched from decided_id;
         insert into touched select unnest([a, b]) from oneid.identity_edge where a in (from decided_id) or b in (from decided_id);
+        insert into touched select unnest([profile_a, profile_b]) from oneid.prob_edge where profile_a in (from decided_id) or profile_b in (from decided_id);
+        insert into touched select i.id_int from oneid.decision d join oneid.identifier i on i.identity_key in (d.key_a, d.key_b)
+        where d.reverted_at is null and (d.key_a in (from decided_key) or d.key_b in (from decided_key));
         drop table decided_id;
         """
     )

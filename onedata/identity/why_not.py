@@ -18,11 +18,10 @@ class Parted:
     """Two identifiers that are not one person.
 
     Each of `crossings` is a pair of identifiers on the way from one to the other that are not one person either: how they stood together,
-    then why that did not unite them. `reached` is False where no evidence connects the two. `scores` are of profiles of the two persons.
+    then why that did not unite them; there are none where no evidence connects the two. `scores` are of profiles of the two persons.
     """
 
     crossings: tuple[Step, ...]
-    reached: bool
     decisions: tuple[str, ...]
     scores: tuple[str, ...]
     notes: tuple[str, ...]
@@ -36,10 +35,10 @@ def why_not(con: duckdb.DuckDBPyConnection, policy: IdentifierPolicy, a: Located
     if a.key == b.key or (a.oneid is not None and a.oneid == b.oneid):
         return None
     pairs = _crossings(con, a.id_int, b.id_int)
-    splits = _splits(con, a, b)
+    splits = tuple(_splits(con, a, b))
     told: set[str] = set()
     crossings = tuple(Step(one, other, (*_together(con, one, other), *_reasons(con, policy, one, other, told))) for one, other in pairs)
-    return Parted(crossings, bool(pairs), tuple(splits), tuple(_scores(con, a, b)), tuple(words.waiting(con, [a.key, b.key])))
+    return Parted(crossings, splits, tuple(_scores(con, a, b)), tuple(words.waiting(con, [a.key, b.key])))
 
 
 def _crossings(con: duckdb.DuckDBPyConnection, a: int, b: int) -> list[tuple[str, str]]:
