@@ -32,7 +32,7 @@ def gate_checks(retailer: Retailer, dbt: Dbt, translator: LayerTranslator) -> li
     return [
         _contract_gate(retailer),
         *[_layer_gate(dbt, translator, layer) for layer in DBT_LAYERS],
-        _oneid_gate(),
+        _oneid_gate(retailer),
         _published_gate(retailer),
         *reconciliation_gates(retailer, dbt, translator),
     ]
@@ -88,7 +88,7 @@ def _layer_gate(dbt: Dbt, translator: LayerTranslator, layer: str) -> dg.AssetCh
     return gate
 
 
-def _oneid_gate() -> dg.AssetChecksDefinition:
+def _oneid_gate(retailer: Retailer) -> dg.AssetChecksDefinition:
     keys = {"oneid_map": ONEID_KEY, "person": PERSON_KEY, "household_map": HOUSEHOLD_KEY}
 
     @dg.multi_asset_check(
@@ -99,7 +99,7 @@ def _oneid_gate() -> dg.AssetChecksDefinition:
     )
     def gate_oneid(context: dg.AssetCheckExecutionContext) -> Iterator[dg.AssetCheckResult]:
         warehouse: Warehouse = context.resources.warehouse
-        for table, results in oneid_gate(warehouse.con, warehouse.gatekeeper).items():
+        for table, results in oneid_gate(warehouse.con, warehouse.gatekeeper, retailer.policy).items():
             yield _outcome(context, warehouse, keys[table], results)
 
     return gate_oneid

@@ -7,12 +7,14 @@ from collections.abc import Sequence
 
 import duckdb
 
+from onedata.contracts.identifiers import IdentifierPolicy
 from onedata.contracts.model import Rule
 from onedata.identity.household import MOST_MEMBERS
 from onedata.quality.gx import Gatekeeper
 from onedata.quality.results import CheckResult
 from onedata.quality.trends import FEWEST_NIGHTS, FEWEST_ROWS, TRAILING_DAYS
 from onedata.quality.words import bound
+from onedata.sql import quote_text
 
 STAGE = "oneid"
 MOST_IDENTIFIERS = 50
@@ -41,11 +43,6 @@ def _many(kinds: str) -> str:
 
 MAP_RULES = (
     Rule("identifier_has_one_person", "duplicateValues", ("identity_key",), {}, 0, 0, description="an identifier stands for one person"),
-    _nothing(
-        "usable_identifier_has_a_person",
-        "select identity_key, status from oneid.identifier where (status = 'ok') <> (id_int in (select id_int from {object}))",
-        "every identifier has a person, but for shared and blocked ones",
-    ),
     _nothing(
         "versions_do_not_overlap",
         "select identity_key, valid_from, valid_to, next_from from (select *, lead(valid_from) over (partition by id_int order by valid_from) as next_from "
@@ -82,8 +79,15 @@ HOUSEHOLD_RULES = (
 )
 
 
-def oneid_gate(con: duckdb.DuckDBPyConnection, gatekeeper: Gatekeeper) -> dict[str, list[CheckResult]]:
+def oneid_gate(con: duckdb.DuckDBPyConnection, gatekeeper: Gatekeeper, policy: IdentifierPolicy) -> dict[str, list[CheckResult]]:
     """The results by table: oneid_map, person, household_map."""
+    nameless = ", ".join(quote_text(name) for name in ("", *(kind.name for kind in policy.types.values() if kind.links == "never")))
+    has_a_person = _nothing(
+        "usable_identifier_has_a_person",
+        f"select identity_key, status from oneid.identifier where if(status = 'ok', type not in ({nameless}) and id_int not in (select id_int "
+        "from {object}), id_int in (select id_int from {object}))",
+        "every identifier that names somebody has a person, and no shared or blocked one",
+    )
     persons = _number(con, "select count(*) from oneid.person")
     # At least one: in a small retailer one customer with three accounts is no sign of anything.
     many = max(1, int(persons * MANY_ACCOUNTS_SHARE))
@@ -94,7 +98,7 @@ def oneid_gate(con: duckdb.DuckDBPyConnection, gatekeeper: Gatekeeper) -> dict[s
     words = f"at most {MANY_ACCOUNTS_SHARE:.1%} of the persons have more than {MOST_ACCOUNTS} accounts of one system"
     person_rules = (*PERSON_RULES, _nothing("accounts_within_limit", accounts, words, many))
     return {
-        "oneid_map": [*gatekeeper.check(STAGE, "oneid_map", CURRENT, MAP_RULES), churn(con), *trends(con)],
+        "oneid_map": [*gatekeeper.check(STAGE, "oneid_map", CURRENT, (*MAP_RULES, has_a_person)), churn(con), *trends(con)],
         "person": gatekeeper.check(STAGE, "person", "oneid.person", person_rules),
         "household_map": gatekeeper.check(STAGE, "household_map", "(select * from oneid.household_map where valid_to is null)", HOUSEHOLD_RULES),
     }
