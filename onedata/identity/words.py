@@ -25,8 +25,8 @@ RULES = {
 }
 BANDS = {
     "link": "sure enough to link",
-    "review": "not sure enough to link: it waits for somebody to look at it (onedata identity review)",
-    "leave": "too little to be one person",
+    "review": "not sure enough to link: it waits for somebody to decide (onedata identity review)",
+    "vetoed": "but their {veto} contradicts, whatever else agrees",
 }
 
 
@@ -37,10 +37,9 @@ def seen(feed: str, rows: int, first: date, last: date) -> str:
 
 
 def score(weight: float, veto: str | None, band: str, explanation: str | None) -> str:
-    """A scored pair: what it came to, why that is not enough, and what each part of the profiles added."""
-    verdict = f"vetoed, their {veto} contradicts" if veto else BANDS.get(band, band)
+    """A scored pair: what it came to, what follows, and what each part of the profiles added."""
     parts = f": {score_parts(explanation)}" if explanation else ""
-    return f"their profiles score {weight:.1f} ({odds(weight)}), {verdict}{parts}"
+    return f"their profiles score {weight:.1f} ({odds(weight)}), {BANDS[band].format(veto=veto)}{parts}"
 
 
 def odds(weight: float) -> str:

@@ -106,10 +106,12 @@ def test_a_merge_by_hand_is_told_with_who_and_why(people: People) -> None:
 
 
 def test_a_score_is_told_with_its_parts(people: People) -> None:
-    people.deliver(0, ("C1",), ("C2",))
+    said = [{"customer_id": name, "city": "Xi'an"} for name in ("C1", "C2")]
+    people.profiles(0, *said)
     people.resolve(0)
     scored(people, C1, C2, 9.5, "link")
-    people.resolve(1, full=True)
+    people.profiles(1, *said)
+    people.resolve(1)
     (step,) = explained(people, C1, C2).steps
     assert step.why == ("their profiles score 9.5 (99.9% likely one person), sure enough to link: given same +7.2, place different -3.4",)
 
@@ -211,13 +213,13 @@ def test_no_evidence_at_all_is_told(people: People) -> None:
     assert parted(people, C1, C2) == Parted((), (), (), ())
 
 
-def test_a_score_below_the_band_and_a_veto_are_told(people: People) -> None:
+def test_a_score_for_review_and_a_veto_are_told(people: People) -> None:
     people.deliver(0, ("C1",), ("C2",), ("C3",))
     people.resolve(0)
     scored(people, C1, C2, 2.0, "review")
-    scored(people, C1, C3, 11.0, "leave", veto="given name")
-    assert "not sure enough to link" in parted(people, C1, C2).scores[0]
-    assert "vetoed, their given name contradicts" in parted(people, C1, C3).scores[0]
+    scored(people, C1, C3, 11.0, "vetoed", veto="given name")
+    assert "their profiles score 2.0 (80.0% likely one person), not sure enough to link" in parted(people, C1, C2).scores[0]
+    assert "their given name contradicts, whatever else agrees" in parted(people, C1, C3).scores[0]
 
 
 def test_the_review_queue_has_undecided_pairs_the_likeliest_first(people: People) -> None:
@@ -225,7 +227,7 @@ def test_the_review_queue_has_undecided_pairs_the_likeliest_first(people: People
     people.resolve(0)
     scored(people, C1, C2, 2.0, "review")
     scored(people, C1, C3, 4.0, "review")
-    scored(people, C2, C3, 9.0, "leave")
+    scored(people, C2, C3, 9.0, "vetoed", veto="gender")
     pairs, total = queue(people.con, 1)
     assert ([(pair.key_a, pair.key_b, pair.weight) for pair in pairs], total) == ([(C1, C3, 4.0)], 2)
     operate.split(directory(people), "loyalty:M1", C3, "two", "ann")
