@@ -212,7 +212,8 @@ def _records(target: Target, feed: Feed, content: bytes) -> int | None:
         return len(lines) if not feed.records else _members(feed.records, lines)
     if feed.location.format == "json" and "documents" not in feed.location.options:
         try:
-            document = json.loads(content.decode("utf-8-sig"))
+            # Where documents begin and end does not depend on letters: those that are none are still one row each.
+            document = json.loads(content.decode("utf-8-sig", "replace"))
         except (ValueError, RecursionError):
             return None
         documents = document if isinstance(document, list) else [document]
@@ -235,6 +236,10 @@ def _members(name: str, lines: Sequence[bytes]) -> int | None:
     for line in lines:
         try:
             document = json.loads(line.decode(), object_pairs_hook=lambda pairs: dict(reversed(pairs)))
+        except UnicodeDecodeError:
+            # Python would read it with half a letter; JSON is UTF-8, so the line is kept whole as one row.
+            total += 1
+            continue
         except (ValueError, RecursionError):
             return None
         if rb"\ud" in line.lower() or b"\x00" in line:
