@@ -10,7 +10,8 @@ import duckdb
 from identity_truth import Quality, compare, current_map
 from measure import Cost, measured
 
-from onedata.contracts.derive import blocked_values, derived_files
+from onedata.contracts.derive import derived_files
+from onedata.contracts.identifiers import blocked_values
 from onedata.identity import resolve
 from onedata.landing import land, promote
 from onedata.quality.gx import Gatekeeper

@@ -97,7 +97,9 @@ def _fresh_traits(con: duckdb.DuckDBPyConnection, policy: IdentifierPolicy, has_
         con.execute(
             f"""
             insert into household_fresh
-            with name as (select distinct on (token) token, {family_sql(name_sql("value"))} as family from vault.token where kind in ('full_name', 'family_name'))
+            with name as (
+                select distinct on (token) token, {family_sql(name_sql("value"))} as family from vault.token where kind in ('full_name', 'family_name')
+            )
             select oneid, 'family', {token_sql("'family|' || arg_max(family, (n, family))")} from (
                 select m.oneid, name.family, sum(p.n_obs) as n from oneid.identifier_profile p join household_end m using (id_int)
                 semi join household_changed c on c.oneid = m.oneid join name on name.token = p.value

@@ -120,10 +120,10 @@ def _totals(con: duckdb.DuckDBPyConnection, run_id: int, touched: int, decided: 
         """
         select (select count(*) from oneid.identifier), (select count(*) from oneid.person),
                (select count(*) from oneid.identifier where status = 'shared'), (select coalesce(max(identifier_count), 0) from oneid.person),
-               count(*) filter (where type = 'mint'), count(*) filter (where type = 'merge'), count(*) filter (where type = 'split')
+               count(*) filter (where type = 'mint'), count(*) filter (where type = 'merge'), count(*) filter (where type = 'split'), ?, ?
         from oneid.oneid_event where run_id = ?
         """,
-        [run_id],
+        [touched, decided, run_id],
     ).fetchone()
     assert row is not None
-    return Resolution(*row, touched, decided)
+    return Resolution(*row)

@@ -54,7 +54,7 @@ def published_tables(manifest: Mapping[str, Any]) -> list[PublishedTable]:
     if not tables:
         raise PublishError("no model says `published: true` in its YAML")
     tables.sort(key=lambda table: table.name)
-    return tables + [PublishedTable(name, source, text, columns) for name, (text, source, columns) in (ONEID_VIEWS | OPS_VIEWS).items()]
+    return tables + [PublishedTable(name, source, text, columns) for name, (text, source, columns) in {**ONEID_VIEWS, **OPS_VIEWS}.items()]
 
 
 def publication_night(con: duckdb.DuckDBPyConnection, night: date) -> date:

@@ -119,7 +119,9 @@ def test_the_map_knows_what_held_on_an_earlier_night(people: People) -> None:
     before = people.map()["account:shop:C1"]
     people.deliver(3, ("C1", "M1", None, None))
     people.resolve(3)
-    versions = people.con.execute("select oneid, valid_from, valid_to from oneid.oneid_map where identity_key = 'account:shop:C1' order by valid_from").fetchall()
+    versions = people.con.execute(
+        "select oneid, valid_from, valid_to from oneid.oneid_map where identity_key = 'account:shop:C1' order by valid_from"
+    ).fetchall()
     night = DAY + timedelta(days=3)
     assert versions == [(before, DAY, night), (people.map()["loyalty:M1"], night, None)]
 
