@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 View = tuple[str, str, Mapping[str, str]]
-OPS_VIEWS: Mapping[str, View] = {
+OPS_VIEWS: dict[str, View] = {
     "ops_file": (
         "Every delivered file: received = accepted + quarantined + duplicate, in rows.",
         "select feed, path, ds, status, received, accepted, quarantined, duplicate, content_hash, arrived_at from ops.file",
@@ -108,7 +108,7 @@ OPS_VIEWS: Mapping[str, View] = {
         },
     ),
 }
-ONEID_VIEWS: Mapping[str, View] = {
+ONEID_VIEWS: dict[str, View] = {
     "oneid_household": (
         "The household of every person and since when.",
         "select oneid, household_id, rule, valid_from, valid_to from oneid.household_map",
