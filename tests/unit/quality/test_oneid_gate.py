@@ -97,8 +97,13 @@ def test_one_in_a_thousand_identifiers_may_change_its_person_and_what_chance_mak
     assert churn(con).passed
     move(con, 23)
     found = churn(con)
-    assert (found.passed, found.severity, found.observed, found.expected) == (False, "error", "14", "at most 13")
+    assert (found.passed, found.severity, found.observed, found.expected) == (False, "warning", "14", "at most 13")
     assert "account:s0:10: P1 is P0" in found.message
+
+
+def test_the_gate_closes_where_far_more_changed_than_a_young_retailer_learns(con: duckdb.DuckDBPyConnection) -> None:
+    move(con, *range(10, 110))
+    assert (churn(con).passed, churn(con).severity) == (False, "error")
 
 
 def test_identifiers_that_lost_their_person_count_as_changed(con: duckdb.DuckDBPyConnection) -> None:
