@@ -6,12 +6,14 @@ to the same over what was read and over what was numbered.
 """
 
 from collections.abc import Iterator
+from typing import TypeVar
 
 import duckdb
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+Scalar = TypeVar("Scalar", bound=np.generic)
 Ints = npt.NDArray[np.int64]
 Numbers = npt.NDArray[np.int32]
 Hashes = npt.NDArray[np.uint64]
@@ -112,7 +114,12 @@ def components(size: int, a: npt.NDArray[np.integer], b: npt.NDArray[np.integer]
     anew at random, so that half of its nodes can be expected to go in each round (random mate; Reif 1985). Half the time of SciPy's
     `connected_components`, which copies the graph several times.
     """
-    parent = _contracted(size, a.astype(np.int32), b.astype(np.int32), np.random.default_rng(0))
+    return _components(size, a.astype(np.int32), b.astype(np.int32))
+
+
+def _components(size: int, a: Numbers, b: Numbers) -> Numbers:
+    """As `components`; a and b are used up."""
+    parent = _contracted(size, a, b, np.random.default_rng(0))
     root = parent == np.arange(size, dtype=np.int32)
     _map(_ranks(root), parent)
     return parent
@@ -165,23 +172,36 @@ def numbered(hashes: Hashes) -> tuple[Numbers, Numbers]:
         The number of each value, and for each number the one position that stands for it, ascending.
     """
     owner = np.empty(len(hashes), dtype=np.int32)
-    waiting, factor = np.arange(len(hashes), dtype=np.int32), 1
+    waiting, factor = _round(hashes, owner, None, 1), _ODD
     while len(waiting):
-        bits = max(1, len(waiting).bit_length() - 1)
-        slot = np.empty(1 << bits, dtype=np.int32)
-        for part in _chunks(waiting):
-            slot[_slots(hashes.take(part, mode="clip"), factor, bits)] = part
-        left = []
-        for part in _chunks(waiting):
-            values = hashes.take(part, mode="clip")
-            found = slot.take(_slots(values, factor, bits), mode="clip")
-            owner[part] = found
-            left.append(part[hashes.take(found, mode="clip") != values])
-        waiting = np.concatenate(left)
-        factor = factor * _ODD % 2**64
-    stands = owner == np.arange(len(hashes), dtype=np.int32)
+        waiting, factor = _round(hashes, owner, waiting, factor), factor * _ODD % 2**64
+    stands = np.empty(len(hashes), dtype=np.bool_)
+    for part, place in zip(_positions(len(hashes)), _chunks(stands), strict=True):
+        np.equal(owner[part[0] : part[-1] + 1], part, out=place)
     _map(_ranks(stands), owner)
     return owner, np.flatnonzero(stands).astype(np.int32)
+
+
+def _round(hashes: Hashes, owner: Numbers, waiting: Numbers | None, factor: int) -> Numbers:
+    """Let the positions in `waiting`, or all, look for an owner; those that found none."""
+    size = len(hashes) if waiting is None else len(waiting)
+    bits = max(1, size.bit_length() - 1)
+    slot = np.empty(1 << bits, dtype=np.int32)
+    for part in _positions(size) if waiting is None else _chunks(waiting):
+        slot[_slots(hashes.take(part, mode="clip"), factor, bits)] = part
+    left = [np.empty(0, dtype=np.int32)]
+    for part in _positions(size) if waiting is None else _chunks(waiting):
+        values = hashes.take(part, mode="clip")
+        found = slot.take(_slots(values, factor, bits), mode="clip")
+        owner[part] = found
+        left.append(part[hashes.take(found, mode="clip") != values])
+    return np.concatenate(left)
+
+
+def _positions(size: int) -> Iterator[Numbers]:
+    """0 to size - 1."""
+    for start in range(0, size, CHUNK):
+        yield np.arange(start, min(start + CHUNK, size), dtype=np.int32)
 
 
 def _slots(hashes: Hashes, factor: int, bits: int) -> Ints:
@@ -201,7 +221,7 @@ def _map(mapping: Numbers, values: Numbers) -> None:
         part[:] = mapping.take(part, mode="clip")
 
 
-def _chunks(values: Numbers) -> Iterator[Numbers]:
+def _chunks(values: npt.NDArray[Scalar]) -> Iterator[npt.NDArray[Scalar]]:
     for start in range(0, len(values), CHUNK):
         yield values[start : start + CHUNK]
 
@@ -228,11 +248,11 @@ def _counts(number: Numbers, size: int) -> Hashes:
 
 
 def _labels(a: Numbers, b: Numbers, is_null: npt.NDArray[np.bool_]) -> Numbers:
-    """The component of each number; NULL, which is no id, has -1 and connects nothing."""
+    """The component of each number; NULL, which is no id, has -1 and connects nothing. a and b are used up."""
     if not is_null.any():
-        return components(len(is_null), a, b)
+        return _components(len(is_null), a, b)
     named = ~(is_null[a] | is_null[b])
-    label = components(len(is_null), a[named], b[named])
+    label = _components(len(is_null), a[named], b[named])
     label[label > label[is_null]] -= 1
     label[is_null] = -1
     return label
