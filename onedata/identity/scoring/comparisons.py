@@ -123,8 +123,8 @@ PHONE = Comparison(
     _missing("phone"),
     (
         Level("shared", "list_has_any(phones_l, phones_r)", 0.60, 1e-6),
-        Level("one digit", "case when length(phone_l) = length(phone_r) then hamming(phone_l, phone_r) <= 1 else false end", 0.02, 1e-5),
-        Level("different", ELSE, 0.38, 0.99999),
+        Level("one digit", "case when length(phone_l) = length(phone_r) then hamming(phone_l, phone_r) <= 1 else false end", 0.02, 1e-4),
+        Level("different", ELSE, 0.38, 0.9999),
     ),
 )
 # Address and postcode and city are one: they agree together, and three weights would count one agreement three times.
@@ -134,7 +134,7 @@ PLACE = Comparison(
     (
         Level("address and postcode", "address_sorted_l = address_sorted_r and postcode_l = postcode_r", 0.45, 1e-6),
         Level("address", f"address_sorted_l = address_sorted_r or (postcode_l = postcode_r and {_similar('address', 0.88)})", 0.15, 2e-6),
-        Level("similar address", _similar("address", 0.92), 0.08, 2e-5),
+        Level("street", f"{_similar('address', 0.92)} or (postcode_l = postcode_r and {_similar('street', 0.88)})", 0.08, 2e-5),
         Level("postcode", "postcode_l = postcode_r", 0.10, 5e-4),
         Level("city", "city_l = city_r", 0.10, 0.01, frequency_of="city"),
         Level("similar city", f"{_one_letter('city')} or {_similar('city', 0.88)}", 0.03, 5e-3),

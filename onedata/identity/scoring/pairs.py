@@ -52,17 +52,19 @@ def find_pairs(con: duckdb.DuckDBPyConnection, profiles: int, changed: str | Non
     """
     used = KEYS + (LOOSE_KEYS if profiles <= MOST_FOR_LOOSE_KEYS else ())
     keys = ", ".join(f"case when {sql} is not null then hash({number}, {sql}) end" for number, sql in enumerate(used))
-    con.execute(
-        f"create or replace temp table scoring_key as select profile_id, unnest(list_concat([{keys}], "
-        "list_transform(coalesce(emails, []), lambda v: hash('email', v)), list_transform(coalesce(phones, []), lambda v: hash('phone', v)))) as key "
-        f"from {PREPARED}"
+    listed = (
+        f"list_concat([{keys}], list_transform(coalesce(emails, []), lambda v: hash('email', v)), "
+        "list_transform(coalesce(phones, []), lambda v: hash('phone', v)))"
     )
-    con.execute("delete from scoring_key where key is null")
-    touched = f"and key in (select key from scoring_key semi join {changed} using (profile_id))" if changed else ""
+    every = f"select profile_id, key from (select profile_id, unnest({listed}) as key from {PREPARED}) where key is not null"
+    if changed:
+        of_changed = f"select unnest({listed}) as key from {PREPARED} semi join {changed} using (profile_id)"
+        every = f"select * from ({every}) semi join ({of_changed}) using (key)"
+    con.execute(f"create or replace temp table scoring_key as {every}")
     con.execute(
         f"create or replace temp table scoring_block as select k.profile_id, k.key, {'c.profile_id is not null' if changed else 'true'} as changed "
         "from scoring_key k semi join "
-        f"(select key from scoring_key where true {touched} group by key having count(*) between 2 and {block_limit(profiles)}) using (key)"
+        f"(select key from scoring_key group by key having count(*) between 2 and {block_limit(profiles)}) using (key)"
         + (f" left join (select distinct profile_id from {changed}) c using (profile_id)" if changed else "")
     )
     con.execute(

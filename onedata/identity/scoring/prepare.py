@@ -52,7 +52,8 @@ def _prepared_sql(profiles: str, types: Mapping[str, str]) -> str:
     )
     select profile_id, given, family, coalesce({nicknames}[given], given) as nickname, emails, emails[1] as email,
         nullif(regexp_replace(split_part(emails[1], '@', 1), '[^\\p{{L}}\\p{{N}}]+', '', 'g'), '') as mailbox, phones, phones[1] as phone,
-        address, array_to_string(list_sort(string_split(address, ' ')), ' ') as address_sorted, postcode, city,
+        address, array_to_string(list_sort(string_split(address, ' ')), ' ') as address_sorted,
+        nullif(trim(regexp_replace(address, '(^| )[0-9]+[a-z]?( |$)', ' ')), '') as street, postcode, city,
         birth, birth[1:4] || birth[7:8] || birth[5:6] as birth_turned, coalesce(birth[1:4]::int, known_birth_year) as birth_year, gender
     from cleaned
     """

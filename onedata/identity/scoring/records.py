@@ -55,6 +55,8 @@ def match_records(con: duckdb.DuckDBPyConnection, source_sql: str, id_column: st
 
 def _clusters(con: duckdb.DuckDBPyConnection, count: int) -> Ints:
     """Clusters of the profiles 0..count-1 by the edges in `prob_edge`."""
-    found = con.execute(f"select profile_a, profile_b, weight, veto is null as link, confirmed from {EDGES} order by profile_a, profile_b").fetchnumpy()
-    a, b, link = found["profile_a"], found["profile_b"], found["link"]
-    return cluster(count, a[link], b[link], found["weight"][link], found["confirmed"][link], (a[~link], b[~link]))
+    found = con.execute(
+        f"select profile_a, profile_b, weight, band = 'link' as link, veto is not null as apart, confirmed from {EDGES} order by 1, 2"
+    ).fetchnumpy()
+    a, b, link, apart = (found[name] for name in ("profile_a", "profile_b", "link", "apart"))
+    return cluster(count, a[link], b[link], found["weight"][link], found["confirmed"][link], (a[apart], b[apart]))

@@ -4,10 +4,10 @@ import duckdb
 
 from onedata.identity.scoring.comparisons import COMPARISONS, Comparison, Level
 from onedata.identity.scoring.engine import linker
-from onedata.identity.scoring.model import REVIEW_WEIGHT, Model, Weights
+from onedata.identity.scoring.model import LINK_WEIGHT, REVIEW_WEIGHT, Model, Weights
 from onedata.identity.scoring.pairs import PAIRS, find_pairs
 from onedata.identity.scoring.prepare import PREPARED, prepare
-from onedata.identity.scoring.veto import CONFIRMED, VETO
+from onedata.identity.scoring.veto import CONFIRMED, LINKABLE, VETO
 
 EDGES = "prob_edge"
 TYPICAL_COUNTS_AS = 2_000
@@ -18,8 +18,9 @@ def score(con: duckdb.DuckDBPyConnection, model: Model, profiles: str, changed: 
     """Fill the temporary table `prob_edge`: one row a pair of profiles that may be one person's; the number of rows.
 
     Columns: profile_a < profile_b; weight (log2 of the odds that they are one person's); veto (why the pair must not be linked, or null);
-    confirmed (something of a person's own agrees, and not only what households share); explanation (JSON: which level of each comparison
-    held and what it added to the weight, 'before' being the weight before any; no value of anybody).
+    band (link, or review: by weight, and what is vetoed or agrees only in what households share is never linked); confirmed (given name or
+    birth date agrees); explanation (JSON: which level of each comparison held and what it added to the weight, 'before' being the weight
+    before any; no value of anybody).
 
     Args:
         con: May read raw values. They stay in temporary tables, dropped at the end.
@@ -53,8 +54,9 @@ def score_prepared(con: duckdb.DuckDBPyConnection, model: Model, profiles: int, 
             splink.table_management.register_term_frequency_lookup(api.register(table), column)
         predicted = splink.inference.predict(threshold_match_weight=least_weight, warning_mode="never").physical_name
         con.execute(
-            f"create or replace temp table {EDGES} as select profile_id_l as profile_a, profile_id_r as profile_b, match_weight as weight, "
-            f"{VETO} as veto, {CONFIRMED} as confirmed, {_explanation_sql(model)} as explanation from {predicted}"
+            f"create or replace temp table {EDGES} as select profile_id_l as profile_a, profile_id_r as profile_b, match_weight as weight, {VETO} as veto, "
+            f"case when weight >= {LINK_WEIGHT} and {LINKABLE} and veto is null then 'link' else 'review' end as band, "
+            f"{CONFIRMED} as confirmed, {_explanation_sql(model)} as explanation from {predicted}"
         )
     for table in (PAIRS, *frequencies.values()):
         con.execute(f"drop table {table}")

@@ -18,11 +18,15 @@ _BIRTH_DIFFERS = """(birth_l[1:4] <> birth_r[1:4] and birth_l[5:6] <> birth_r[5:
     and birth_turned_l <> birth_r and damerau_levenshtein(birth_l, birth_r) > 2)"""
 """Other year, other month and other day, and more than two digits apart."""
 
+_EMAIL_SHARED = "coalesce(list_has_any(emails_l, emails_r) or mailbox_l = mailbox_r, false)"
+
 VETO = f"""case
     when given_l is not null and given_r is not null and not {other_script("given")} and not {_BIRTH_ALIKE} and not {_GIVEN_ALIKE} then 'given name'
-    when {_BIRTH_DIFFERS} and not {_GIVEN_ALIKE} and not coalesce(list_has_any(emails_l, emails_r), false) then 'birth date'
+    when {_BIRTH_DIFFERS} and not {_GIVEN_ALIKE} and not {_EMAIL_SHARED} then 'birth date'
     when gender_l <> gender_r and not ({_BIRTH_ALIKE} and {_GIVEN_ALIKE}) then 'gender'
 end"""
 """SQL of why the pair must not be linked; null where it may."""
 CONFIRMED = f"({_BIRTH_ALIKE} or {_GIVEN_ALIKE})"
 """SQL: something of a person's own agrees, not only what a household shares."""
+LINKABLE = f"({CONFIRMED} or {_EMAIL_SHARED})"
+"""SQL: without, a pair goes to review at most, whatever its weight: phone, address and family name are a household's."""
