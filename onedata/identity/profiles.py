@@ -44,7 +44,7 @@ def save_members(con: duckdb.DuckDBPyConnection, region: Region, decided: Decide
     con.execute(
         f"""
         create or replace temp table new_profile as
-        select profile_id, md5(concat_ws('|', {', '.join(f"coalesce({name}, '-')" for name in SINGLE)}, list_sort(emails), list_sort(phones))) as fingerprint
+        select profile_id, md5(concat_ws('|', {", ".join(f"coalesce({name}, '-')" for name in SINGLE)}, list_sort(emails), list_sort(phones))) as fingerprint
         from profile_token;
         create or replace temp table changed_profile as
         select n.profile_id from new_profile n anti join oneid.profile p on p.profile_id = n.profile_id and p.fingerprint = n.fingerprint;
@@ -83,7 +83,7 @@ def score_changed(con: duckdb.DuckDBPyConnection, run_id: int, retrain: bool) ->
     score(con, model, "golden_profile", "changed_profile")
     con.execute(
         "insert into oneid.prob_edge select profile_a, profile_b, weight, veto, "
-        f"case when weight < {LINK_WEIGHT} then 'review' when veto is null and confirmed then 'link' when veto is null then 'review' else 'vetoed' end, ?, explanation "
+        f"case when veto is not null then 'vetoed' when weight >= {LINK_WEIGHT} and confirmed then 'link' else 'review' end, ?, explanation "
         "from prob_edge",
         [model.version],
     )
@@ -107,7 +107,7 @@ def raw_profiles(con: duckdb.DuckDBPyConnection, members: str, table: str) -> No
     con.execute(
         f"""
         create or replace temp table {table} as
-        select t.profile_id::bigint as profile_id, {', '.join(f'{value} as {name}' for name, value in columns.items())}, e.emails, p.phones
+        select t.profile_id::bigint as profile_id, {", ".join(f"{value} as {name}" for name, value in columns.items())}, e.emails, p.phones
         from profile_token t {joins}
         left join (select profile_id, list(value order by value) as emails from (select profile_id, unnest(emails) as token from profile_token)
                    join vault_value using (token) group by 1) e using (profile_id)
