@@ -7,12 +7,12 @@ import dagster as dg
 from assets.console import console_logger
 from assets.dbt import parse_dbt
 from assets.gates import gate_checks
-from assets.identity import identity_asset
+from assets.identity import identity_assets
 from assets.ingest import landing_assets
 from assets.nights import nights
 from assets.publish import publish_assets
 from assets.resources import warehouse_resource
-from assets.schedules import new_files_sensor, nightly_schedule
+from assets.schedules import new_files_sensor, nightly_schedule, weekly_identity_check
 from assets.warehouse import LayerTranslator, layer_assets
 from onedata.retailer import Retailer, load_retailer
 from onedata.settings import load_settings
@@ -42,16 +42,17 @@ def build_definitions(retailer: Retailer) -> dg.Definitions:
         executor_def=dg.in_process_executor,
         description="One night: every stage and every gate, from new files to the published database.",
     )
+    weekly, weekly_schedule = weekly_identity_check(retailer)
     return dg.Definitions(
         assets=[
             *landing_assets(retailer),
             *layer_assets(dbt, translator),
-            identity_asset(retailer, dbt, translator),
+            *identity_assets(retailer, dbt, translator),
             *publish_assets(retailer, dbt, translator),
         ],
         asset_checks=gate_checks(retailer, dbt, translator),
-        jobs=[nightly],
-        schedules=[nightly_schedule(retailer.settings, nightly)],
+        jobs=[nightly, weekly],
+        schedules=[nightly_schedule(retailer.settings, nightly), weekly_schedule],
         sensors=[new_files_sensor(retailer, nightly)],
         resources={"warehouse": warehouse_resource(retailer, dbt)},
         loggers={"console": console_logger},

@@ -8,15 +8,16 @@ from typing import Any
 import dagster as dg
 
 from assets.dbt import Dbt
-from assets.identity import ONEID_KEY
+from assets.identity import HOUSEHOLD_KEY, ONEID_KEY, PERSON_KEY
 from assets.ingest import landing_key, markdown
 from assets.nights import night_of
 from assets.publish import CANDIDATE_KEY
 from assets.reconciliation import reconciliation_gates
 from assets.resources import Warehouse
 from assets.warehouse import DBT_LAYERS, LayerTranslator
-from onedata.contracts.model import Feed, Rule
+from onedata.contracts.model import Feed
 from onedata.quality import CheckResult, record, summarise
+from onedata.quality.oneid_gate import oneid_gate
 from onedata.quality.privacy import scan
 from onedata.quality.stages import contract_gate, layer_gate, new_partitions
 from onedata.quality.trends import trend_lines
@@ -24,28 +25,6 @@ from onedata.retailer import Retailer
 from onedata.warehouse.publish import candidate_path
 
 GATE = "gate"
-ONEID_RULES = (
-    Rule("identifier_has_one_person", "duplicateValues", ("identity_key",), {}, 0, 0, description="an identifier stands for one person"),
-    Rule("oneid_known", "nullValues", ("oneid",), {}, 0, 0),
-    Rule(
-        "oneid_issued_once",
-        "sql",
-        (),
-        {"query": "select oneid from oneid.issued group by oneid having count(*) > 1"},
-        0,
-        0,
-        description="no OneID is issued twice",
-    ),
-    Rule(
-        "person_not_too_large",
-        "sql",
-        (),
-        {"query": "select oneid, count(*) as identifiers from {object} group by oneid having count(*) > 50"},
-        0,
-        0,
-        description="no person has more than 50 identifiers",
-    ),
-)
 
 
 def gate_checks(retailer: Retailer, dbt: Dbt, translator: LayerTranslator) -> list[dg.AssetChecksDefinition]:
@@ -53,7 +32,7 @@ def gate_checks(retailer: Retailer, dbt: Dbt, translator: LayerTranslator) -> li
     return [
         _contract_gate(retailer),
         *[_layer_gate(dbt, translator, layer) for layer in DBT_LAYERS],
-        _oneid_gate(),
+        _oneid_gate(retailer),
         _published_gate(retailer),
         *reconciliation_gates(retailer, dbt, translator),
     ]
@@ -109,17 +88,19 @@ def _layer_gate(dbt: Dbt, translator: LayerTranslator, layer: str) -> dg.AssetCh
     return gate
 
 
-def _oneid_gate() -> dg.AssetChecksDefinition:
+def _oneid_gate(retailer: Retailer) -> dg.AssetChecksDefinition:
+    keys = {"oneid_map": ONEID_KEY, "person": PERSON_KEY, "household_map": HOUSEHOLD_KEY}
+
     @dg.multi_asset_check(
         name="gate_oneid",
-        specs=[_spec(ONEID_KEY, "One person an identifier, no id issued twice, no person too large.")],
+        specs=[_spec(key, "One person an identifier, whole versions, no id issued twice, nobody too large, ids that stay.") for key in keys.values()],
         required_resource_keys={"warehouse"},
         pool="warehouse",
     )
     def gate_oneid(context: dg.AssetCheckExecutionContext) -> Iterator[dg.AssetCheckResult]:
         warehouse: Warehouse = context.resources.warehouse
-        results = warehouse.gatekeeper.check("oneid", "oneid_map", "oneid.oneid_map", ONEID_RULES)
-        yield _outcome(context, warehouse, ONEID_KEY, results)
+        for table, results in oneid_gate(warehouse.con, warehouse.gatekeeper, retailer.policy).items():
+            yield _outcome(context, warehouse, keys[table], results)
 
     return gate_oneid
 

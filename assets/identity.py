@@ -1,57 +1,107 @@
-"""OneID: one asset, the map from every usable identifier to its person."""
+"""OneID: who is who (identifiers, persons, households), and the pairs that wait for somebody to say whether they are one."""
+
+from collections.abc import Iterator
+from dataclasses import asdict
 
 import dagster as dg
 
 from assets.dbt import Dbt
 from assets.ingest import markdown
-from assets.nights import night_of
+from assets.nights import FULL_REFRESH_TAG, night_of
 from assets.resources import Warehouse
 from assets.warehouse import GROUPS, LayerTranslator
 from onedata.contracts.derive import identity_keys
 from onedata.identity import resolve
+from onedata.identity.household import household_totals
+from onedata.identity.review import largest_persons, queue, save_queue, score_distribution, shared_by_kind, size_distribution
+from onedata.landing import has_replaced
+from onedata.pictures import as_markdown, stacked_columns
 from onedata.quality.stages import require_open
 from onedata.retailer import Retailer
 
 ONEID_KEY = dg.AssetKey(["oneid", "oneid_map"])
+PERSON_KEY = dg.AssetKey(["oneid", "person"])
+HOUSEHOLD_KEY = dg.AssetKey(["oneid", "household_map"])
+REVIEW_KEY = dg.AssetKey(["oneid", "review_queue"])
+OWNERS = ["team:customer-data"]
+SHOWN = 20
 
 
-def identity_asset(retailer: Retailer, dbt: Dbt, translator: LayerTranslator) -> dg.AssetsDefinition:
-    """The OneID asset. It reads the ODS identifiers and waits for the DIM and DWD gates."""
+def identity_assets(retailer: Retailer, dbt: Dbt, translator: LayerTranslator) -> list[dg.AssetsDefinition]:
+    """OneID's tables and the review queue. OneID reads the ODS identifiers and waits for the DIM and DWD gates."""
     readers = {f"ods_{entity.name}" for entity in retailer.entities.values() if identity_keys(entity, retailer.policy)}
     nodes = [node for node in dbt.manifest["nodes"].values() if node["resource_type"] == "model"]
     deps = [translator.get_asset_key(node) for node in nodes if node["name"] in readers or node["schema"] in ("dim", "dwd")]
+    return [_resolved(retailer, deps), _review_queue()]
 
-    @dg.asset(
-        key=ONEID_KEY,
-        deps=deps,
-        group_name=GROUPS["oneid"],
-        owners=["team:customer-data"],
-        kinds={"duckdb", "scipy"},
-        pool="warehouse",
-        required_resource_keys={"warehouse"},
-        description="The OneID of every usable identifier: one row an identifier. Records that share a strong identifier are one person, within the limits "
-        "of `data_contracts/identifiers.yaml`; ids stay the same from night to night. What was not linked, and why: `oneid.guard_audit`.",
-        metadata={"grain": "one identifier", "key": "identity_key"},
+
+def _spec(key: dg.AssetKey, deps: list[dg.AssetKey], grain: str, own_key: str, description: str) -> dg.AssetSpec:
+    metadata = {"grain": grain, "key": own_key}
+    return dg.AssetSpec(key, deps=deps, group_name=GROUPS["oneid"], owners=OWNERS, kinds={"duckdb", "scipy"}, description=description, metadata=metadata)
+
+
+def _resolved(retailer: Retailer, deps: list[dg.AssetKey]) -> dg.AssetsDefinition:
+    map_text = (
+        "The OneID of every usable identifier and since when: one row an identifier and version. Records that share a strong identifier are one person, "
+        "within the limits of `data_contracts/identifiers.yaml`; ids stay the same from night to night. What was not linked, and why: `oneid.guard_audit`."
     )
-    def oneid_map(context: dg.AssetExecutionContext) -> dg.MaterializeResult[None]:
+    specs = [
+        _spec(ONEID_KEY, deps, "one version of one identifier", "identity_key, valid_from", map_text),
+        _spec(PERSON_KEY, deps, "one person", "oneid", "Every OneID of today, with the number of its identifiers and since when it is known."),
+        _spec(HOUSEHOLD_KEY, deps, "one version of one person", "oneid, valid_from", "The household of every person and since when."),
+    ]
+
+    @dg.multi_asset(name="oneid", specs=specs, pool="warehouse", required_resource_keys={"warehouse"})
+    def oneid(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[None]]:
         warehouse: Warehouse = context.resources.warehouse
         require_open(warehouse.con, "oneid")
-        found = resolve(warehouse.con, retailer.entities, retailer.policy, night_of(context, warehouse))
-        context.log.info(f"{found.persons} persons behind {found.identifiers} identifiers: {found.minted} new, {found.merged} merged, {found.shared} shared")
-        sizes = warehouse.con.execute(
-            "select n as identifiers, count(*) as persons, repeat('█', greatest(1, (30 * count(*) / max(count(*)) over ())::int)) as bar "
-            "from (select count(*) as n from oneid.oneid_map group by oneid) group by n order by n limit 20"
-        ).fetchall()
+        full = context.run.tags.get(FULL_REFRESH_TAG) == "true" or has_replaced(warehouse.con)
+        found = resolve(warehouse.con, retailer.entities, retailer.policy, night_of(context, warehouse), retailer.settings.vault, full)
+        context.log.info(
+            f"{found.persons} persons behind {found.identifiers} identifiers: {found.minted} new, {found.merged} merged, {found.split} split, "
+            f"{found.shared} identifiers shared; {found.decided} decided anew, as {found.touched} have new evidence"
+        )
+        yield dg.MaterializeResult(asset_key=ONEID_KEY, metadata={"dagster/row_count": found.identifiers - found.shared, "full": full, **asdict(found)})
+        sizes = dg.MetadataValue.md(as_markdown("persons by number of identifiers", stacked_columns(*size_distribution(warehouse.con))))
+        yield dg.MaterializeResult(asset_key=PERSON_KEY, metadata={"dagster/row_count": found.persons, "persons by number of identifiers": sizes})
+        persons, households, by_size = household_totals(warehouse.con)
+        table = dg.MetadataValue.md(markdown(["persons", "households"], by_size))
+        yield dg.MaterializeResult(
+            asset_key=HOUSEHOLD_KEY, metadata={"dagster/row_count": persons, "households": households, "households by number of persons": table}
+        )
+
+    return oneid
+
+
+def _review_queue() -> dg.AssetsDefinition:
+    @dg.asset(
+        key=REVIEW_KEY,
+        deps=[ONEID_KEY],
+        group_name=GROUPS["oneid"],
+        owners=OWNERS,
+        kinds={"duckdb"},
+        pool="warehouse",
+        required_resource_keys={"warehouse"},
+        description="Pairs that score too little to be linked and too much to be left (`oneid.review`). `onedata identity review` shows them with what speaks "
+        "for and against, `onedata identity merge` or `split` decides; what was decided does not come again.",
+        metadata={"grain": "one pair of profiles of two persons", "key": "key_a, key_b"},
+    )
+    def review_queue(context: dg.AssetExecutionContext) -> dg.MaterializeResult[None]:
+        con = context.resources.warehouse.con
+        waiting = save_queue(con)
+        context.log.info(f"{waiting} pairs wait for a decision")
+        pairs = [(pair.key_a, pair.oneid_a, pair.key_b, pair.oneid_b, f"{pair.weight:.1f}") for pair in queue(con, SHOWN)[0]]
         return dg.MaterializeResult(
             metadata={
-                "dagster/row_count": found.identifiers - found.shared,
-                "persons": found.persons,
-                "shared identifiers": found.shared,
-                "largest person": found.largest,
-                "minted": found.minted,
-                "merged": found.merged,
-                "persons by number of identifiers": dg.MetadataValue.md(markdown(["identifiers", "persons", ""], sizes)),
+                "dagster/row_count": waiting,
+                "likeliest": dg.MetadataValue.md(markdown(["A", "person", "B", "person", "weight"], pairs)),
+                "scored pairs by weight": dg.MetadataValue.md(as_markdown("scored pairs by weight", stacked_columns(*score_distribution(con)))),
+                "persons by number of identifiers": dg.MetadataValue.md(
+                    as_markdown("persons by number of identifiers", stacked_columns(*size_distribution(con)))
+                ),
+                "largest persons": dg.MetadataValue.md(markdown(["person", "identifiers", "of which"], largest_persons(con))),
+                "shared identifiers": dg.MetadataValue.md(markdown(["kind", "identifiers", "shared", "in %"], shared_by_kind(con))),
             }
         )
 
-    return oneid_map
+    return review_queue

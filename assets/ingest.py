@@ -1,5 +1,6 @@
 """Landing: one asset a feed, made by a loop over the contracts."""
 
+from collections.abc import Sequence
 from datetime import date
 
 import dagster as dg
@@ -115,7 +116,7 @@ def _quarantine_table(warehouse: Warehouse, feed: Feed, first: date, last: date)
     return markdown(["file", "rule", "rows", "first row", "reason"], rows)
 
 
-def markdown(header: list[str], rows: list[tuple[object, ...]]) -> str:
+def markdown(header: list[str], rows: Sequence[tuple[object, ...]]) -> str:
     """A Markdown table, 'nothing' where it has no rows."""
     if not rows:
         return "nothing"

@@ -18,7 +18,7 @@ def nights(settings: Settings) -> dg.DailyPartitionsDefinition:
     return dg.DailyPartitionsDefinition(start_date=settings.first_night.isoformat(), timezone=settings.time_zone, end_offset=1)
 
 
-def night_of(context: dg.AssetExecutionContext | dg.AssetCheckExecutionContext, warehouse: Warehouse) -> date:
+def night_of(context: dg.AssetExecutionContext | dg.AssetCheckExecutionContext | dg.OpExecutionContext, warehouse: Warehouse) -> date:
     """The night of the run (of a range, its last); without one, the last night the ledger knows."""
     tags = context.run.tags
     key = tags.get(PARTITION_NAME_TAG) or tags.get(ASSET_PARTITION_RANGE_END_TAG)

@@ -1,16 +1,22 @@
-"""When a night runs by itself: by the clock, and when new files appear. On in production, off in dev."""
+"""When something runs by itself: a night by the clock and when new files appear, the check of OneID once a week. On in production, off in dev."""
 
 import hashlib
 from datetime import date, timedelta
 
 import dagster as dg
 
+from assets.nights import night_of
+from assets.resources import Warehouse
+from onedata.identity.verify import verify
 from onedata.landing.files import discover
+from onedata.quality import CheckResult, record
 from onedata.retailer import Retailer
 from onedata.settings import Settings
 from onedata.sources import SourceError
 
 POLL_SECONDS = 60
+WEEKLY = "weekly_identity_check"
+HOURS_AFTER_THE_NIGHT = 6
 
 
 def nightly_schedule(settings: Settings, job: object) -> dg.ScheduleDefinition:
@@ -55,6 +61,38 @@ def new_files_sensor(retailer: Retailer, job: object) -> dg.SensorDefinition:
         return dg.SensorResult(run_requests=[dg.RunRequest(run_key=f"files-{digest}", partition_key=night)], cursor=digest)
 
     return new_files
+
+
+def weekly_identity_check(retailer: Retailer) -> tuple[dg.JobDefinition, dg.ScheduleDefinition]:
+    """The job that holds the nights' OneID against one rebuilt from the whole lake, and its schedule: Sundays, when the night is long over."""
+
+    @dg.op(required_resource_keys={"warehouse"}, pool="warehouse", description="Rebuilds OneID beside the warehouse's and fails where the two differ.")
+    def identity_check(context: dg.OpExecutionContext) -> None:
+        warehouse: Warehouse = context.resources.warehouse
+        found = verify(warehouse.con, retailer.entities, retailer.policy, retailer.settings.vault)
+        text = "OneID from the nights equals one rebuilt from the whole lake"
+        told = "; ".join(map(str, found)) or text
+        # A warning: the nights go on, and the failed run is what calls for somebody.
+        result = CheckResult("oneid", WEEKLY, "nights_equal_rebuild", "warning", not found, str(len(found)), told, "0", text)
+        record(warehouse.con, context.run_id, night_of(context, warehouse), [result])
+        if found:
+            raise dg.Failure(f"{told}. `onedata run --full-refresh` takes everything in anew and keeps the ids; what moves is logged in oneid.oneid_event.")
+        context.log.info(text)
+
+    @dg.job(name=WEEKLY, executor_def=dg.in_process_executor, description="Once a week: does OneID from the nights equal one rebuilt from the whole lake?")
+    def job() -> None:
+        identity_check()
+
+    hour, minute = retailer.settings.nightly_at.split(":")
+    schedule = dg.ScheduleDefinition(
+        job=job,
+        name=f"{WEEKLY}_schedule",
+        cron_schedule=f"{int(minute)} {(int(hour) + HOURS_AFTER_THE_NIGHT) % 24} * * 0",
+        execution_timezone=retailer.settings.time_zone,
+        default_status=dg.DefaultScheduleStatus.RUNNING if retailer.settings.deployment == "production" else dg.DefaultScheduleStatus.STOPPED,
+        description="Sundays, some hours after the night.",
+    )
+    return job, schedule
 
 
 def listing(retailer: Retailer, today: date) -> list[tuple[str, date]]:

@@ -143,10 +143,12 @@ class Arena:
         for path, *rest in self._rows("select path, row, rule, reason, raw from ops.quarantine", feed):
             bad[path].append(tuple(rest))
         staged = self._staged(feed, {batch for books in files.values() for *_, batch, _ in books if batch})
+        accepted = _marks([target.samples[0].decode("latin-1"), *staged.values()]) if target.marks else set()
         for item in inputs:
             books = files.pop(item.name, [])
             verdict.outcomes[_outcome(books)] += 1
             verdict.faults += [(item.name, fault) for fault in _faults(target, feed, item, books, bad, staged)]
+            verdict.faults += [(item.name, fault) for fault in _lost_marks(target, item, books, bad, staged, accepted)]
         verdict.faults += [(name, f"{name} is in the ledger and was not delivered") for name in files]
         return verdict
 
@@ -198,11 +200,27 @@ def _faults(
             expected = _records(target, feed, item.content)
             if expected is not None and expected != received:
                 yield f"{path} holds {expected} records and {received} were received"
-    if target.marks and {book[1] for book in books} == {"landed"}:
-        known = json.dumps([books[0][7], *staged[item.name], *bad[item.name]], ensure_ascii=True).encode()
-        lost = set(_MARKS.findall(item.content)) - set(_MARKS.findall(known))
-        if len(lost) > sum(book[5] for book in books):
-            yield f"{', '.join(mark.decode() for mark in sorted(lost))} stand in the file and in no row of it"
+
+
+def _lost_marks(
+    target: Target,
+    item: Input,
+    books: Sequence[tuple[Any, ...]],
+    bad: dict[str, list[tuple[Any, ...]]],
+    staged: dict[str, list[str]],
+    accepted: set[bytes],
+) -> Iterator[str]:
+    """Ids of the file that stand in no row of it; those of its duplicates stand in a row that was `accepted` before, of this landing or the night before."""
+    if not target.marks or {book[1] for book in books} != {"landed"}:
+        return
+    lost = set(_MARKS.findall(item.content)) - _marks([books[0][7], *staged[item.name], *bad[item.name]])
+    gone = lost - accepted if len(lost) <= sum(book[5] for book in books) else lost
+    if gone:
+        yield f"{', '.join(mark.decode() for mark in sorted(gone))} stand in the file and in no row of it"
+
+
+def _marks(rows: Sequence[Any]) -> set[bytes]:
+    return set(_MARKS.findall(json.dumps(rows, ensure_ascii=True).encode()))
 
 
 def _records(target: Target, feed: Feed, content: bytes) -> int | None:
@@ -212,7 +230,8 @@ def _records(target: Target, feed: Feed, content: bytes) -> int | None:
         return len(lines) if not feed.records else _members(feed.records, lines)
     if feed.location.format == "json" and "documents" not in feed.location.options:
         try:
-            document = json.loads(content.decode("utf-8-sig"))
+            # Where documents begin and end does not depend on letters: those that are none are still one row each.
+            document = json.loads(content.decode("utf-8-sig", "replace"))
         except (ValueError, RecursionError):
             return None
         documents = document if isinstance(document, list) else [document]
@@ -235,6 +254,10 @@ def _members(name: str, lines: Sequence[bytes]) -> int | None:
     for line in lines:
         try:
             document = json.loads(line.decode(), object_pairs_hook=lambda pairs: dict(reversed(pairs)))
+        except UnicodeDecodeError:
+            # Python would read it with half a letter; JSON is UTF-8, so the line is kept whole as one row.
+            total += 1
+            continue
         except (ValueError, RecursionError):
             return None
         if rb"\ud" in line.lower() or b"\x00" in line:

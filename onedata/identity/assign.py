@@ -32,7 +32,7 @@ def _words(numbers: Ints, words: tuple[str, ...]) -> pa.Array:
 
 def save_decided(con: duckdb.DuckDBPyConnection, policy: IdentifierPolicy, region: Region, decided: Decided, night: date, run_id: int) -> None:
     """Write the region's persons and audit, and log what happened to OneIDs."""
-    weights = np.array([kind.weight for kind in policy.types.values()], dtype=np.int64)
+    weights = np.array([kind.weight for kind in policy.types.values()])
     inside = region.inside
     label = pa.table(
         {
@@ -64,7 +64,8 @@ def _audit(con: duckdb.DuckDBPyConnection, region: Region, decided: Decided, nig
     con.register("region_audit", pa.table(table))
     con.execute(
         "insert into oneid.guard_audit select ?, i.identity_key, a.rule, max(a.observed), max(a.allowed) from region_audit a "
-        "join oneid.identifier i using (id_int) anti join oneid.guard_audit g on g.identity_key = i.identity_key and g.rule = a.rule and g.observed = a.observed "
+        "join oneid.identifier i using (id_int) "
+        "anti join oneid.guard_audit g on g.identity_key = i.identity_key and g.rule = a.rule and g.observed = a.observed "
         "group by i.identity_key, a.rule",
         [night],
     )
@@ -84,9 +85,9 @@ def _winners(con: duckdb.DuckDBPyConnection, night: date) -> None:
     con.execute(
         """
         create or replace temp table region_won as
-        select label, arg_min(old_oneid, (anchor_first_seen, anchor_key)) as oneid from (
-            select v.label, v.old_oneid, s.anchor_first_seen, s.anchor_key from (
-                select label, old_oneid,
+        select label, arg_min(old_oneid, (-weight, anchor_first_seen, anchor_key)) as oneid from (
+            select v.label, v.old_oneid, v.weight, s.anchor_first_seen, s.anchor_key from (
+                select label, old_oneid, sum(weight) as weight,
                        row_number() over (partition by old_oneid order by sum(weight) desc, min(first_seen), min(identity_key)) as place
                 from region_member where old_oneid is not null and label >= 0 group by label, old_oneid
             ) v join oneid.issued s on s.oneid = v.old_oneid where v.place = 1
@@ -121,7 +122,8 @@ def _log(con: duckdb.DuckDBPyConnection, night: date, run_id: int) -> None:
     con.execute(
         """
         create or replace temp table region_change as
-        select m.old_oneid, c.oneid, c.minted, count(*) as identifiers, arg_min(m.rule || ' ' || m.identity_key, (-m.weight, m.first_seen, m.identity_key)) as evidence
+        select m.old_oneid, c.oneid, c.minted, count(*) as identifiers,
+               arg_min(m.rule || ' ' || m.identity_key, (-m.weight, m.first_seen, m.identity_key)) as evidence
         from region_member m join region_oneid c using (label) group by m.old_oneid, c.oneid, c.minted
         """
     )
@@ -156,9 +158,7 @@ def _write_map(con: duckdb.DuckDBPyConnection, night: date, run_id: int) -> None
     )
     con.execute("delete from oneid.oneid_map where valid_to is null and valid_from >= ? and id_int in (from region_ended)", [night])
     con.execute("update oneid.oneid_map set valid_to = ? where valid_to is null and id_int in (from region_ended)", [night])
-    con.execute(
-        "update oneid.oneid_map m set rule = n.rule from region_new n where m.id_int = n.id_int and m.valid_to is null and m.rule <> n.rule"
-    )
+    con.execute("update oneid.oneid_map m set rule = n.rule from region_new n where m.id_int = n.id_int and m.valid_to is null and m.rule <> n.rule")
     con.execute(
         "insert into oneid.oneid_map select identity_key, id_int, oneid, rule, ?, null, ? from region_new where old_oneid is distinct from oneid",
         [night, run_id],

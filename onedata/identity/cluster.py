@@ -5,6 +5,7 @@ that the result does not depend on the order in which edges arrived.
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +15,7 @@ from scipy.sparse.csgraph import connected_components
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float64]
+Counts = npt.NDArray[np.integer[Any]]
 
 
 def components(size: int, a: Ints, b: Ints) -> Ints:
@@ -27,7 +29,7 @@ def neighbours_of_kind(size: int, kinds: Ints, a: Ints, b: Ints, kind: int) -> I
     return np.asarray(np.bincount(a[kinds[b] == kind], minlength=size) + np.bincount(b[kinds[a] == kind], minlength=size), dtype=np.int64)
 
 
-def limited_components(size: int, a: Ints, b: Ints, priority: Ints, sizes: Ints, limits: Sequence[int], bound: Bools | None = None) -> tuple[Ints, Ints]:
+def limited_components(size: int, a: Ints, b: Ints, priority: Ints, sizes: Counts, limits: Sequence[int], bound: Bools | None = None) -> tuple[Ints, Ints]:
     """Components in which no kind has more members than its limit.
 
     A component that breaks a limit loses its edges of the highest priority number (the weakest), then of the next, until it holds.
@@ -54,7 +56,7 @@ def limited_components(size: int, a: Ints, b: Ints, priority: Ints, sizes: Ints,
     return components(size, a[active], b[active]), np.flatnonzero(~active)
 
 
-def over_limit(labels: Ints, sizes: Ints, limits: Sequence[int]) -> Bools:
+def over_limit(labels: Ints, sizes: Counts, limits: Sequence[int]) -> Bools:
     """For each component: whether some kind has more members than its limit."""
     count = int(labels.max(initial=-1)) + 1
     over = np.zeros(count, dtype=np.bool_)

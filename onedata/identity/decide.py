@@ -4,7 +4,7 @@ Source: shared/reference/identity.md ("core + attach + name-checked bridge"). Ev
 together with it, so a part of the graph that no other evidence touches can be decided alone: a night decides what it touched.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -21,7 +21,7 @@ AGREE, UNKNOWN, DIFFER = 1, 0, -1
 NONE = np.empty(0, dtype=np.int64)
 
 
-def no_names(left: Ints, right: Ints) -> Ints:
+def no_names(left: Ints, _right: Ints) -> Ints:
     """Nothing is known of any name."""
     return np.full(len(left), UNKNOWN, dtype=np.int64)
 
@@ -276,7 +276,6 @@ def _persons(evidence: Evidence, policy: IdentifierPolicy, cores: Ints, bridged:
     np.add.at(sizes, (cores[inside], evidence.kinds[inside]), 1)
     persons, dropped = limited_components(count, a, b, priority, sizes, _limits(policy)[:strong], why == RULES.index(OPERATOR))
     nodes = np.unique(bridged[2][dropped[dropped < len(bridged[2])]])
-    limits = np.array(_limits(policy), dtype=np.int64)
     guarded.add("bridge_limit", nodes, np.full(len(nodes), 2), np.ones(len(nodes), dtype=np.int64))
     held = np.ones(len(a), dtype=np.bool_)
     held[dropped] = False
@@ -333,8 +332,3 @@ def _orphans(evidence: Evidence, policy: IdentifierPolicy, usable: Bools, touche
     person[own] = labels[own] + int(person.max(initial=-1)) + 1
     rule[orphan] = RULES.index(ORPHAN)
     _audit_limits(evidence, policy, inner[dropped], guarded)
-
-
-def by_weight(policy: IdentifierPolicy) -> Sequence[int]:
-    """How much each kind counts when an old OneID goes to the cluster that keeps most of it."""
-    return [kind.weight for kind in policy.types.values()]

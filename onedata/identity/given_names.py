@@ -57,9 +57,7 @@ def _compare(con: duckdb.DuckDBPyConnection, left: Ints, right: Ints) -> Ints:
         f"l.given = r.given or jaro_winkler_similarity(l.given, r.given) >= {ALIKE} or "
         "(least(length(l.given), length(r.given)) = 1 and left(l.given, 1) = left(r.given, 1) and ascii(l.given) < 128)"
     )
-    found = con.execute(
-        f"select p.place, {agree} as agree from name_pair p join region_name l on l.name = p.l join region_name r on r.name = p.r"
-    ).fetchnumpy()
+    found = con.execute(f"select p.place, {agree} as agree from name_pair p join region_name l on l.name = p.l join region_name r on r.name = p.r").fetchnumpy()
     con.unregister("name_pair")
     verdict[found["place"]] = np.where(np.asarray(found["agree"], dtype=np.bool_), AGREE, DIFFER)
     return verdict

@@ -69,7 +69,9 @@ def save_members(con: duckdb.DuckDBPyConnection, region: Region, decided: Decide
 def score_changed(con: duckdb.DuckDBPyConnection, run_id: int, retrain: bool) -> None:
     """Score the changed profiles against all, and keep the pairs; the vault must be attached."""
     # Splink takes seconds to load, and most commands need none of it.
-    from onedata.identity.scoring import LINK_WEIGHT, Model, score, train
+    from onedata.identity.scoring.model import LINK_WEIGHT, Model
+    from onedata.identity.scoring.score import score
+    from onedata.identity.scoring.train import train
 
     raw_profiles(con, "from oneid.profile_member", "golden_profile")
     known = con.execute("select settings from oneid.model order by trained_run desc limit 1").fetchone()

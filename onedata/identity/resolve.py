@@ -13,6 +13,8 @@ from onedata.contracts.model import Entity
 from onedata.identity.assign import save_decided, save_status
 from onedata.identity.decide import decide
 from onedata.identity.decisions import mark_decisions, touch_decisions
+from onedata.identity.household import update_households
+from onedata.identity.metrics import note_metrics
 from onedata.identity.profiles import save_members, score_changed
 from onedata.identity.region import load_region, mark_region, save_components
 from onedata.identity.tables import create_tables
@@ -70,6 +72,7 @@ def resolve(
             decided = _decide(con, policy, since, run_id, full, vault is not None)
             kind = "full" if full else "incremental"
             con.execute("insert into oneid.run values (?, ?, ?, now()::timestamp, ?, ?)", [run_id, night, kind, touched, decided])
+            note_metrics(con, run_id)
         mark_decisions(con)
         con.execute("drop table touched")
     return _totals(con, run_id, touched, decided)
@@ -101,6 +104,7 @@ def _decide(con: duckdb.DuckDBPyConnection, policy: IdentifierPolicy, night: dat
         save_status(con, region, decided)
     save_components(con, region, decided)
     save_decided(con, policy, region, decided, night, run_id)
+    update_households(con, policy, night, run_id, has_vault)
     con.execute("drop table region; drop table changed_profile; drop table if exists region_name")
     return int(region.inside.sum())
 
@@ -116,10 +120,10 @@ def _totals(con: duckdb.DuckDBPyConnection, run_id: int, touched: int, decided: 
         """
         select (select count(*) from oneid.identifier), (select count(*) from oneid.person),
                (select count(*) from oneid.identifier where status = 'shared'), (select coalesce(max(identifier_count), 0) from oneid.person),
-               count(*) filter (where type = 'mint'), count(*) filter (where type = 'merge'), count(*) filter (where type = 'split')
+               count(*) filter (where type = 'mint'), count(*) filter (where type = 'merge'), count(*) filter (where type = 'split'), ?, ?
         from oneid.oneid_event where run_id = ?
         """,
-        [run_id],
+        [touched, decided, run_id],
     ).fetchone()
     assert row is not None
-    return Resolution(*row, touched, decided)
+    return Resolution(*row)

@@ -10,6 +10,10 @@ create table if not exists oneid.run (
 comment on table oneid.run is 'Every run that changed OneID: incremental, or full (all evidence taken in anew).';
 comment on column oneid.run.touched is 'Identifiers with new evidence.';
 comment on column oneid.run.decided is 'Identifiers decided anew: those whose evidence hangs together with the touched ones.';
+create table if not exists oneid.run_metric (
+    run_id integer not null, night date not null, metric varchar not null, type varchar not null, identifiers bigint not null, value double not null
+);
+comment on table oneid.run_metric is 'What a run came to, to compare the next nights with; type is the kind of identifier, empty for all.';
 create table if not exists oneid.identifier (
     id_int integer not null, identity_key varchar not null, type varchar not null, first_seen date not null,
     last_seen date not null, status varchar not null
@@ -52,6 +56,14 @@ create table if not exists oneid.person (
     oneid varchar not null, identifier_count integer not null, first_seen date not null, last_seen date not null
 );
 comment on table oneid.person is 'Every OneID of today.';
+create table if not exists oneid.household_trait (oneid varchar not null, trait varchar not null, value varchar not null);
+comment on table oneid.household_trait is 'What tells who lives together: addresses and family name (tokens) of a person, identifiers in several hands.';
+create table if not exists oneid.household_map (
+    oneid varchar not null, household_id varchar not null, rule varchar not null, valid_from date not null, valid_to date, run_id integer not null
+);
+comment on table oneid.household_map is 'The household of every person and since when; valid_to is null where it holds today.';
+comment on column oneid.household_map.household_id is 'Called after the oldest OneID of the household.';
+comment on column oneid.household_map.rule is 'Common with another: address and name, address and identifier, identifier and name; or alone.';
 create table if not exists oneid.oneid_event (
     run_id integer not null, night date not null, type varchar not null, from_oneid varchar, to_oneid varchar, identifiers bigint not null, evidence varchar
 );

@@ -138,7 +138,5 @@ def _count_on(con: duckdb.DuckDBPyConnection, table: str, delta: str, key: Seque
     """Add the delta's observations to those of the table. It has no index: a hash join over a night's delta is cheaper than keeping one."""
     same = " and ".join(f"t.{name} = d.{name}" for name in key)
     con.execute(f"create or replace temp table delta_new as select d.* from {delta} d anti join oneid.{table} t on {same}")
-    con.execute(
-        f"update oneid.{table} t set n_obs = t.n_obs + d.n_obs, {more}last_seen = greatest(t.last_seen, d.last_seen) from {delta} d where {same}"
-    )
+    con.execute(f"update oneid.{table} t set n_obs = t.n_obs + d.n_obs, {more}last_seen = greatest(t.last_seen, d.last_seen) from {delta} d where {same}")
     con.execute(f"insert into oneid.{table} by name select * from delta_new; drop table delta_new")

@@ -11,7 +11,8 @@ import pyarrow as pa
 from onedata.contracts.model import Feed
 from onedata.landing.control_totals import amounts_sql, control_totals_sql, repeated_totals_sql
 from onedata.landing.files import Repeat
-from onedata.landing.stage import BAD, DUPLICATE, GOOD, WRITTEN, Delivery
+from onedata.landing.stage import BAD, DUPLICATE, GOOD, WRITTEN
+from onedata.landing.write import Delivery
 from onedata.readers import FileProblem, Reading, SourceFile
 from onedata.readers.csv_raw import MOST_SHOWN, raw_records
 from onedata.readers.encoding import is_utf8

@@ -12,7 +12,8 @@ from onedata.landing import files as arrivals
 from onedata.landing.book import Landed, book, book_repeat, prepare_bad_rows
 from onedata.landing.drift import compare_with_before
 from onedata.landing.recover import recover
-from onedata.landing.stage import Delivery, clear, forget_run, stage
+from onedata.landing.stage import clear, forget_run, stage
+from onedata.landing.write import Delivery
 from onedata.readers import READERS, Drift, FileProblem
 from onedata.settings import Settings
 from onedata.sql import transaction

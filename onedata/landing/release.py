@@ -17,7 +17,8 @@ from onedata.contracts.model import Feed
 from onedata.landing.book import book_accepted
 from onedata.landing.control_totals import released_totals_sql
 from onedata.landing.recover import recover
-from onedata.landing.stage import BAD, DUPLICATE, GOOD, Delivery, clear, forget_run, stage
+from onedata.landing.stage import BAD, DUPLICATE, GOOD, clear, forget_run, stage
+from onedata.landing.write import Delivery
 from onedata.readers import Reading, SourceFile
 from onedata.readers.base import Part
 from onedata.readers.jsonl import documents_part

@@ -12,6 +12,9 @@ from onedata.sql import quote_text
 # What a letter of Latin-1 looks like once its UTF-8 bytes were read as Latin-1 or as Windows' version of it.
 _LETTERS = [chr(code) for code in range(0xA0, 0x100)]
 
+# A column of each row, so that the usual row is looked at once and not for each of its texts.
+PADDED = "_padded"
+
 
 @dataclass(frozen=True)
 class Mended:
@@ -21,10 +24,19 @@ class Mended:
     changed: tuple[tuple[str, str], ...]
 
 
-def mended(text: str, repairs: Sequence[Repair]) -> Mended:
-    """The value of a text expression: trimmed, an empty text missing, then each repair in its order."""
+def may_be_padded(texts: Sequence[str]) -> str:
+    """SQL of `PADDED`: one of the text expressions may be empty or have blanks around it. Nothing printed sorts before '!' but the blank."""
+    return " or ".join(f"{text} < '!' or ends_with({text}, ' ')" for text in texts) or "false"
+
+
+def mended(text: str, repairs: Sequence[Repair], suspect: str | None = None) -> Mended:
+    """The value of a text expression: trimmed, an empty text missing, then each repair in its order.
+
+    `suspect` is SQL that is true wherever the text is empty or has blanks around it: the others are taken as they are.
+    """
     padded = f"(starts_with({text}, ' ') or ends_with({text}, ' '))"
-    value = f"case when {text} = '' or {padded} then nullif(trim({text}), '') else {text} end"
+    suspect = suspect or f"{text} = '' or {padded}"
+    value = f"case when {suspect} then nullif(trim({text}), '') else {text} end"
     changed = [("trim", padded)]
     for repair in repairs:
         before, value = value, f"({_applied(repair, f'({value})')})"
@@ -33,12 +45,15 @@ def mended(text: str, repairs: Sequence[Repair]) -> Mended:
 
 
 def repaired(changes: Sequence[tuple[str, str, str]]) -> str:
-    """SQL of `_repaired`: 'column:repair' for each of (column, repair, predicate) that holds, comma between; NULL for the usual row."""
+    """SQL of `_repaired`: 'column:repair' for each of (column, repair, predicate) that holds, comma between; NULL for the usual row.
+
+    Only where `PADDED` holds is it looked for what was trimmed.
+    """
     if not changes:
         return "null::varchar"
-    some = " or ".join(f"({predicate})" for _, _, predicate in changes)
+    some = " or ".join(dict.fromkeys(PADDED if kind == "trim" else f"({predicate})" for _, kind, predicate in changes))
     parts = ", ".join(f"case when {predicate} then {quote_text(f'{column}:{kind}')} end" for column, kind, predicate in changes)
-    return f"case when {some} then concat_ws(',', {parts}) end"
+    return f"case when {some} then nullif(concat_ws(',', {parts}), '') end"
 
 
 def _applied(repair: Repair, value: str) -> str:

@@ -6,7 +6,7 @@ Every row rule is one predicate, used here to quarantine and compiled again by `
 from collections.abc import Mapping, Sequence
 
 from onedata.contracts.model import ColumnType, Feed, Field, Rule, references
-from onedata.landing.repairs import mended, repaired
+from onedata.landing.repairs import PADDED, may_be_padded, mended, repaired
 from onedata.readers.base import Part
 from onedata.sql import quote_name, quote_text
 
@@ -64,7 +64,8 @@ def _all_given(feed: Feed, fields: Sequence[Field], part: Part) -> str:
     if feed.content_key:
         content = ", ".join(f"coalesce({_as_text(name, part)}, chr(30))" for name in feed.source_fields)
         columns.append(f"md5(concat_ws(chr(31), {content})) as _content")
-    return f"select *, {', '.join(columns)} from ({part.query})"
+    padded = may_be_padded([quote_name(name) for name in feed.source_fields if name not in part.types])
+    return f"select *, {', '.join(columns)} from (select *, {padded} as {PADDED} from ({part.query}))"
 
 
 def _all_typed(feed: Feed, fields: Sequence[Field], part: Part) -> str:
@@ -89,7 +90,7 @@ def _given(item: Field, feed: Feed, part: Part) -> tuple[str, tuple[tuple[str, s
         text = _as_text(item.physical_name, part)
         if feed.location.options.get("decimal") == "," and item.column.type in ("integer", "decimal", "double"):
             text = _with_point(text)
-        found = mended(text, item.repairs)
+        found = mended(text, item.repairs, PADDED)
         return found.value, found.changed if item.column.type == "text" or item.repairs else ()
     logic = item.logic
     if item.physical_name:
@@ -114,7 +115,7 @@ def _sources(item: Field) -> list[str]:
 
 
 def _trimmed(name: str, part: Part) -> str:
-    return f"({mended(_as_text(name, part), ()).value})"
+    return f"({mended(_as_text(name, part), (), PADDED).value})"
 
 
 def _keeps_type(item: Field, part: Part) -> bool:
@@ -140,7 +141,7 @@ def _cast(item: Field, value: str) -> str:
 def _timestamp_kept(value: str, kind: str, timezone: str) -> str:
     """UTC from a timestamp that has a type of its own."""
     if kind.endswith("WITH TIME ZONE"):
-        return f"{value} at time zone 'UTC'"
+        return _in_utc(value)
     return value if timezone == "UTC" else f"({value} at time zone {quote_text(timezone)}) at time zone 'UTC'"
 
 
@@ -149,12 +150,17 @@ def _timestamp(value: str, timezone: str) -> str:
     text = f"{value}::varchar"
     # Shop exports write a blank before the offset; few rows have one, so the others do not pay for it.
     closed_up = f"replace(replace({text}, ' +', '+'), ' -', '-')"
-    with_offset = f"coalesce(try_cast({text} as timestamptz), try_cast({closed_up} as timestamptz)) at time zone 'UTC'"
+    with_offset = _in_utc(f"coalesce(try_cast({text} as timestamptz), try_cast({closed_up} as timestamptz))")
     if timezone == "UTC":
         return with_offset
     local = f"(try_cast({text} as timestamp) at time zone {quote_text(timezone)}) at time zone 'UTC'"
     has_offset = f"(ends_with({text}, 'Z') or contains({text}, '+') or contains(substr({text}, 12), '-')) and contains({text}, ':')"
     return f"case when {has_offset} then {with_offset} else {local} end"
+
+
+def _in_utc(instant: str) -> str:
+    """UTC of a timestamptz: a calendar, which costs far more, is asked only for what is none of its microseconds (infinity)."""
+    return f"coalesce(make_timestamp(epoch_us({instant})), {instant} at time zone 'UTC')"
 
 
 def _checks(item: Field, part: Part) -> list[tuple[str, str, str]]:

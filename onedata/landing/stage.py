@@ -1,49 +1,26 @@
 """Stage one delivery: its rows typed, judged and told apart into good, bad and duplicate, in one pass over the source.
 
-Method: DuckDB writes good and bad rows into two folders of one COPY, so nothing is read or written twice. Duplicates are looked for by a hash of the key
-in what was written, which costs a fraction of the pass; only where a key comes again are rows compared value by value, and the good ones written anew.
+Method: good and bad rows are written into two folders (`write`). Duplicates are looked for by a hash of the key in what was written, which costs a fraction
+of the pass; only where a key comes again are rows compared value by value, and the good ones written anew.
 """
 
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import date, datetime
 from pathlib import Path
 
 import duckdb
 
 from onedata.contracts.derive import lake_columns, schema_file
 from onedata.contracts.identifiers import IdentifierPolicy
-from onedata.contracts.model import Feed
 from onedata.landing.places import file_name, lake_files, staged_files, staged_folder
-from onedata.landing.rows import typed_rows
-from onedata.landing.vault import open_vault, tokenise
-from onedata.readers import FileProblem, Reading, SourceFile
+from onedata.landing.write import Delivery, write
+from onedata.readers import Reading
 from onedata.readers.base import file_literal
 from onedata.settings import Settings
 from onedata.sql import quote_text
 
 WRITTEN, GOOD, BAD, DUPLICATE = "landing_written", "landing_good", "landing_bad", "landing_duplicate"
 WORK = ".work"
-ROWS_AT_ONCE = 20_000
-# Where DuckDB's words hold half a letter of the file, Python cannot read them.
-_REFUSALS = (duckdb.Error, UnicodeDecodeError)
-
-
-@dataclass(frozen=True)
-class Delivery:
-    """The rows of one feed for one night that land together.
-
-    `replaced` are the deliveries whose place it takes; it is `followed` where another night of the feed lands after it in the same run.
-    """
-
-    feed: Feed
-    ds: date
-    batch: str
-    files: Sequence[SourceFile]
-    arrived_at: datetime
-    replaced: Sequence[str] = ()
-    followed: bool = False
 
 
 def forget_run(con: duckdb.DuckDBPyConnection) -> None:
@@ -58,7 +35,7 @@ def stage(con: duckdb.DuckDBPyConnection, settings: Settings, policy: Identifier
     Bad rows have in `_extra` what `typed_rows` says; `clear` drops the views and the bad rows' files.
     """
     work = _work_folder(settings, delivery)
-    _write(con, settings, policy, delivery, reading, work)
+    write(con, settings, policy, delivery, reading, work)
     unfinished = [problem.file.relative for problem in reading.problems]
     written = sorted((work / "_state=good").glob("*.parquet"))
     _view(con, WRITTEN, written, delivery, unfinished)
@@ -96,91 +73,6 @@ def clear(con: duckdb.DuckDBPyConnection, settings: Settings, delivery: Delivery
 def _work_folder(settings: Settings, delivery: Delivery) -> Path:
     folder = staged_folder(settings, delivery.feed.name, delivery.batch)
     return folder.with_name(folder.name + WORK)
-
-
-def _write(con: duckdb.DuckDBPyConnection, settings: Settings, policy: IdentifierPolicy, delivery: Delivery, reading: Reading, work: Path) -> None:
-    """Good and bad rows to their folders; files that DuckDB cannot read to their end become problems and do not stop their neighbours."""
-    shutil.rmtree(work, ignore_errors=True)
-    work.mkdir(parents=True, mode=0o700)
-    if not reading.parts:
-        reading.rejects_table = None
-        return
-    try:
-        # Taken out of a TRY to be worked out once, a cast that fails would stop the whole file (DuckDB 1.5.5).
-        con.execute("set disabled_optimizers = 'common_subexpressions'")
-        # Smaller steps keep the rows of both folders in the processor's cache: an eighth less CPU, and less memory.
-        con.execute(f"set partitioned_write_flush_threshold = {ROWS_AT_ONCE}")
-        _copy(con, settings, policy, delivery, reading, work)
-    except _REFUSALS:
-        broken = _unreadable(con, delivery.feed, reading)
-        if not broken:
-            raise
-        unreadable = {problem.file.number for problem in broken}
-        reading.problems += broken
-        reading.parts = [part for part in reading.parts if part.file.number not in unreadable]
-        _write(con, settings, policy, delivery, reading, work)
-    finally:
-        con.execute("reset disabled_optimizers; reset partitioned_write_flush_threshold")
-
-
-def _unreadable(con: duckdb.DuckDBPyConnection, feed: Feed, reading: Reading) -> list[FileProblem]:
-    """The files that DuckDB alone cannot read to their end, each with its words."""
-    broken = []
-    for part in reading.parts:
-        try:
-            # Every value is read: a count alone is answered by a Parquet file's footer.
-            con.execute(f"select bit_xor(hash(r)) from ({part.query}) r").fetchall()
-        except _REFUSALS as error:
-            text = error.object.decode("utf-8", "backslashreplace") if isinstance(error, UnicodeDecodeError) else str(error)
-            broken.append(FileProblem(part.file, f"the file cannot be read as {feed.location.format}: {text.splitlines()[0]}. Ask for it again."))
-    if reading.rejects_table:
-        con.execute(f"drop table if exists {reading.rejects_table}; drop table if exists {reading.rejects_table}_scans")
-    return broken
-
-
-def _copy(con: duckdb.DuckDBPyConnection, settings: Settings, policy: IdentifierPolicy, delivery: Delivery, reading: Reading, work: Path) -> None:
-    """The one pass, raw identifiers turned into tokens on the way.
-
-    A feed that has some goes through a temp table, so that each distinct value is hashed once and no raw one is written to a file.
-    """
-    feed = delivery.feed
-    rows = " union all by name ".join(f"select {quote_text(part.file.relative)} as _file, * from ({typed_rows(feed, part)})" for part in reading.parts)
-    tokens: dict[str, str] = {}
-    core = [item.column for item in feed.fields if item.column.classification == "core"]
-    if core:
-        con.execute(f"create or replace temp table landing_typed as {rows}")
-        rows = "from landing_typed"
-        with open_vault(con, settings.vault):
-            region = feed.region or settings.default_region
-            tokens = {column.name: tokenise(con, "landing_typed", column, policy, region) for column in core}
-    joins = " ".join(f"left join {table} on {table}.value = r.{name}" for name, table in tokens.items())
-    con.execute(
-        f"copy (select {_output(delivery)}, case when r._rule is null then 'good' else 'bad' end as _state from ({rows}) r {joins}) "
-        f"to {quote_text(str(work))} (format parquet, partition_by (_state), overwrite_or_ignore, filename_pattern {quote_text(file_name(delivery.batch))})"
-    )
-
-
-def _output(delivery: Delivery) -> str:
-    """The columns of an ODS file: every canonical column of the entity, then lineage."""
-    feed = delivery.feed
-    mapped = {item.column.name for item in feed.fields}
-    columns = []
-    for column in feed.entity.columns:
-        if column.name not in mapped:
-            columns.append(f"null::{column.sql_type} as {column.name}")
-        else:
-            columns.append(f"landing_token_{column.name}.token as {column.name}" if column.classification == "core" else f"r.{column.name}")
-    lineage = [
-        f"{quote_text(feed.system)} as source_system",
-        f"{quote_text(feed.name)} as _feed",
-        "r._file",
-        "r._row",
-        f"timestamp '{delivery.arrived_at.isoformat(sep=' ')}' as _arrived_at",
-        f"{quote_text(delivery.batch)} as _batch",
-        "r._repaired",
-        "r._extra",
-    ]
-    return ", ".join(columns + lineage)
 
 
 def _view(con: duckdb.DuckDBPyConnection, name: str, files: Sequence[Path], delivery: Delivery, without: Sequence[str] = ()) -> None:

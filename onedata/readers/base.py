@@ -1,7 +1,7 @@
 """What every reader takes and returns, and what they share."""
 
 import difflib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -42,6 +42,14 @@ class Drift:
 
 
 @dataclass(frozen=True)
+class Piece:
+    """A query for some of a file's records, `rows` of them if each is a line; else its `_row` is wrong, and that of the pieces behind it."""
+
+    query: str
+    rows: int
+
+
+@dataclass(frozen=True)
 class Part:
     """One file as a query: a row a record, in file order.
 
@@ -49,7 +57,8 @@ class Part:
     need. Source fields are varchar, but for those in `types`, which have that type of DuckDB's. The four are SQL over the query's columns, so that they
     are worked out for the rows that need them only: `raw` is the whole record as text; where it is NULL the record is fetched by `place` (see
     `Reading.raw_of`); `broken` why the record could not be taken apart (None where none can be broken); `extra` the fields the contract does not know, as
-    a JSON object.
+    a JSON object. `cut` gives at most so many pieces that are together what `query` is, to be read at the same time where `PieceFiles` is registered; none
+    where the file cannot be cut.
     """
 
     file: SourceFile
@@ -59,6 +68,7 @@ class Part:
     broken: str | None = None
     extra: str | None = None
     types: Mapping[str, str] = field(default_factory=dict)
+    cut: Callable[[int], Sequence[Piece]] = lambda _: ()
 
 
 @dataclass

@@ -15,8 +15,10 @@ from pathlib import Path
 import duckdb
 
 from onedata.contracts.model import Feed
-from onedata.readers.base import FileProblem, Part, Reading, SourceFile, check_columns, file_literal
+from onedata.readers.base import FileProblem, Part, Piece, Reading, SourceFile, check_columns, file_literal
+from onedata.readers.csv_raw import MAX_RECORD_BYTES
 from onedata.readers.long_lines import long_lines
+from onedata.readers.pieces import pieces
 from onedata.sql import json_of, quote_name, quote_text
 
 REJECTS = "csv_rejects"
@@ -135,12 +137,20 @@ def _part(feed: Feed, file: SourceFile, header: Sequence[str]) -> Part:
     quote = options.get("quote", '"')
     nulls = ", ".join(quote_text(text) for text in ("", *feed.location.null_values))
     absent = "".join(f", null::varchar as {quote_name(name)}" for name in feed.source_fields if name not in header)
-    query = (
-        f"select *{absent}, row_number() over () as _row from read_csv({file_literal(file.path)}, auto_detect=false, "
-        f"header={options.get('header', 'true')}, columns={{{columns}}}, delim={quote_text(options.get('delimiter', ','))}, quote={quote_text(quote)}, "
-        f"escape={quote_text(options.get('escape', quote))}, skip={options.get('skip', 0)}, comment={quote_text(options.get('comment', ''))}, "
-        f"nullstr=[{nulls}], hive_partitioning=false, strict_mode=true, null_padding=false, max_line_size=16000000, "
-        f"store_rejects=true, rejects_table='{REJECTS}', rejects_scan='{REJECTS}_scans', rejects_limit=0)"
-    )
+    has_header, skip = options.get("header") != "false", int(options.get("skip", 0))
+
+    def query(source: str, is_start: bool, before: int) -> str:
+        return (
+            f"select *{absent}, row_number() over () + {before} as _row from read_csv({source}, auto_detect=false, "
+            f"header={is_start and has_header}, columns={{{columns}}}, delim={quote_text(options.get('delimiter', ','))}, quote={quote_text(quote)}, "
+            f"escape={quote_text(options.get('escape', quote))}, skip={skip if is_start else 0}, comment={quote_text(options.get('comment', ''))}, "
+            f"nullstr=[{nulls}], hive_partitioning=false, strict_mode=true, null_padding=false, max_line_size={MAX_RECORD_BYTES}, "
+            f"store_rejects=true, rejects_table='{REJECTS}', rejects_scan='{REJECTS}_scans', rejects_limit=0)"
+        )
+
+    def cut(most: int) -> Sequence[Piece]:
+        return pieces(file.path, most, quote, skip + has_header, lambda source, before: query(source, not before, before))
+
     added = [name for name in header if name and name not in feed.known_fields]
-    return Part(file, query, raw=json_of([name for name in header if name]), extra=json_of(added) if added else None)
+    raw = json_of([name for name in header if name])
+    return Part(file, query(file_literal(file.path), True, 0), raw=raw, extra=json_of(added) if added else None, cut=cut)

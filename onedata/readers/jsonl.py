@@ -12,9 +12,10 @@ import duckdb
 import numpy as np
 
 from onedata.contracts.model import Feed
-from onedata.readers.base import FileProblem, Part, Reading, SourceFile, added_drifts, file_literal
+from onedata.readers.base import FileProblem, Part, Piece, Reading, SourceFile, added_drifts, file_literal
 from onedata.readers.json_paths import Tree, json_path, member_steps, nested_object, pointer
 from onedata.readers.long_lines import long_lines
+from onedata.readers.pieces import pieces
 from onedata.sql import quote_name, quote_text
 
 MAX_DOCUMENT_BYTES = 1 << 25
@@ -116,7 +117,15 @@ def _prefix(feed: Feed) -> str:
 
 
 def _scan(file: SourceFile) -> str:
-    return f"read_ndjson_objects({file_literal(file.path)}, ignore_errors=true, maximum_object_size={MAX_DOCUMENT_BYTES})"
+    return _scan_of(file_literal(file.path))
+
+
+def _scan_of(source: str) -> str:
+    return f"read_ndjson_objects({source}, ignore_errors=true, maximum_object_size={MAX_DOCUMENT_BYTES})"
+
+
+def _numbered(source: str, before: int = 0) -> str:
+    return f"select json as _json, row_number() over () + {before} as _document from {_scan_of(source)}"
 
 
 def documents_part(feed: Feed, file: SourceFile, documents: str) -> Part:
@@ -141,20 +150,24 @@ def _part(feed: Feed, file: SourceFile, added: Sequence[str], documents: str = "
         members.want(member_steps(name[len(_prefix(feed)) :]))
     if feed.records:
         tree.put_list(member_steps(feed.records), members)
-    numbered = documents or f"select json as _json, row_number() over () as _document from {_scan(file)}"
-    taken = f"select *, {tree.taken_from('_json')} as _v from ({numbered})"
+    numbered = documents or _numbered(file_literal(file.path))
+    taken = f"select *, {tree.taken_from('_json')} as _v from "
     fields = "".join(f", {tree.value('_v', member_steps(name))} as {quote_name(name)}" for name in outer)
     broken = "case when _json is null then 'the line is not valid JSON' end"
     if not feed.records:
-        query = f"select _json, _document, _document as _row{fields} from ({taken})"
-        return Part(file, query, "_json::varchar", "_document", broken, _extra(added, "_json"))
+        flat = f"select _json, _document, _document as _row{fields} from ({taken}"
+
+        def cut(most: int) -> Sequence[Piece]:
+            return () if documents else pieces(file.path, most, "", 0, lambda source, before: f"{flat}({_numbered(source, before)}))")
+
+        return Part(file, f"{flat}({numbered}))", "_json::varchar", "_document", broken, _extra(added, "_json"), cut=cut)
     fields += "".join(f", {members.value('_w', member_steps(name[len(_prefix(feed)) :]))} as {quote_name(name)}" for name in inner)
     array = tree.list_at("_v", member_steps(feed.records))
     # CASE, unlike AND, looks at the documents without an array only.
     # A broken line has no members, nor has one that holds something else in their place: it stays one row, so that it is counted and kept.
     exploded = (
         f"select *, unnest(case when _odd then [null] else {array} end) as _w, unnest(case when _odd then [0] else range(len({array})) end) as _member "
-        f"from (select *, case when {array} is null then {_no_list(feed.records)} else false end as _odd from ({taken}))"
+        f"from (select *, case when {array} is null then {_no_list(feed.records)} else false end as _odd from ({taken}({numbered})))"
     )
     no_array = quote_text(f"what stands at {feed.records} is no array")
     broken = (

@@ -17,112 +17,7 @@ import duckdb
 
 from onedata.settings import Settings
 from onedata.sql import quote_name, quote_text
-
-OPS_VIEWS: Mapping[str, tuple[str, str, Mapping[str, str]]] = {
-    "ops_file": (
-        "Every delivered file: received = accepted + quarantined + duplicate, in rows.",
-        "select feed, path, ds, status, received, accepted, quarantined, duplicate, content_hash, arrived_at from ops.file",
-        {
-            "feed": "Feed of the contract.",
-            "path": "File, below the source folder.",
-            "ds": "Night the file is for.",
-            "status": "landed, repeated (content known under another name) or unreadable.",
-            "received": "Rows found in the file.",
-            "accepted": "Rows that entered the lake.",
-            "quarantined": "Rows kept apart because they break a rule.",
-            "duplicate": "Rows that had been accepted before.",
-            "content_hash": "SHA-256 of the content.",
-            "arrived_at": "When it landed (UTC).",
-        },
-    ),
-    "ops_quarantine": (
-        "Rows kept apart, counted by file and rule. The rows themselves stay in the private warehouse (ops.quarantine).",
-        "select feed, path, ds, rule, count(*) as rows from ops.quarantine group by all",
-        {
-            "feed": "Feed of the contract.",
-            "path": "File, below the source folder.",
-            "ds": "Night the file is for.",
-            "rule": "Rule the rows break.",
-            "rows": "How many.",
-        },
-    ),
-    "ops_drift": (
-        "Differences between a file's columns and its contract that did not stop the file.",
-        "select feed, path, ds, kind, column_name, message from ops.drift",
-        {
-            "feed": "Feed of the contract.",
-            "path": "File, below the source folder.",
-            "ds": "Night the file is for.",
-            "kind": "added, missing or order.",
-            "column_name": "Column concerned.",
-            "message": "The difference in words.",
-        },
-    ),
-    "ops_gate": (
-        "Every quality check of every night. What quotes rows stays in the private warehouse (ops.gate).",
-        "select run_id, night, stage, subject, rule, description, severity, passed, observed, expected, checked_at from ops.gate",
-        {
-            "run_id": "Dagster run that checked it.",
-            "night": "Night that was checked.",
-            "stage": "contract, ods, dim, dwd, oneid, dws, ads or published.",
-            "subject": "Feed, entity or model.",
-            "rule": "Rule checked.",
-            "description": "The rule in words.",
-            "severity": "error closes the gate, warning does not.",
-            "passed": "True where the rule held.",
-            "observed": "Rows (or keys) that break the rule, or the value that was judged.",
-            "expected": "Bound on what is observed.",
-            "checked_at": "When it was checked (UTC).",
-        },
-    ),
-    "ops_reconciliation": (
-        "Every balance from file to ADS, as last drawn each night: total_in = total_out + excluded + difference, and the difference is 0.",
-        "select night, layer, model, subject, ds, path, measure, unit, total_in, total_out, excluded, difference from ops.reconciliation "
-        "qualify checked_at = max(checked_at) over (partition by night, layer, subject, ds, path)",
-        {
-            "night": "Night of the run.",
-            "layer": "landing (files and deliveries), ods (the lake), dim, dwd, dws or ads.",
-            "model": "Table the rows and the money arrive in.",
-            "subject": "Feed, or the tables the balance is drawn between.",
-            "ds": "Night the rows are for; empty where the balance is over all nights.",
-            "path": "File, below the source folder; empty where the balance is over more than one.",
-            "measure": "What is counted or added up.",
-            "unit": "rows, files or orders; for money the ISO 4217 code of its currency (XXX where a row names none).",
-            "total_in": "What came in.",
-            "total_out": "What came out.",
-            "excluded": "What was left out on purpose, by reason.",
-            "difference": "What is missing (or, negative, too much): total_in - total_out - excluded.",
-        },
-    ),
-    "ops_profile": (
-        "What each night of a feed looked like, one row a delivery, column and metric. Listed values stay in the private warehouse (ops.profile).",
-        "select p.feed, p.ds, p.batch_id, p.column_name, p.metric, p.value from ops.profile p join ops.batch b using (batch_id) where p.metric <> 'share'",
-        {
-            "feed": "Feed of the contract.",
-            "ds": "Night the delivery is for.",
-            "batch_id": "Delivery; a night may have several.",
-            "column_name": "Canonical column; empty for the delivery as a whole.",
-            "metric": "received, rows, sample_rows; null_share, distinct_share (of a sample), p05 to p95 (dates and times in hours before the night's end).",
-            "value": "The value: rows, a share from 0 to 1, or a quantile.",
-        },
-    ),
-    "ops_trend": (
-        "Each night of a feed against the 28 days before it, one row a column and metric.",
-        "select feed, ds, column_name, metric, value, middle, low, high, nights, holds from ops.trend",
-        {
-            "feed": "Feed of the contract.",
-            "ds": "Night that was judged.",
-            "column_name": "Canonical column; empty for the night as a whole.",
-            "metric": "received, rows, null_share, distinct_share or distribution (Jensen-Shannon distance, 0 to 1).",
-            "value": "What the night has.",
-            "middle": "Median of the nights before.",
-            "low": "The least that was expected.",
-            "high": "The most that was expected.",
-            "nights": "Nights compared with.",
-            "holds": "False where the value lies outside.",
-        },
-    ),
-}
+from onedata.warehouse.views import ONEID_VIEWS, OPS_VIEWS
 
 
 @dataclass(frozen=True)
@@ -140,7 +35,7 @@ class PublishError(RuntimeError):
 
 
 def published_tables(manifest: Mapping[str, Any]) -> list[PublishedTable]:
-    """Tables to publish: models whose YAML says `published: true` without their sensitive columns, then the ledger's own.
+    """Tables to publish: models whose YAML says `published: true` without their sensitive columns, then OneID's and the ledger's own.
 
     Raises:
         PublishError: no model is marked.
@@ -159,7 +54,7 @@ def published_tables(manifest: Mapping[str, Any]) -> list[PublishedTable]:
     if not tables:
         raise PublishError("no model says `published: true` in its YAML")
     tables.sort(key=lambda table: table.name)
-    return tables + [PublishedTable(name, source, text, columns) for name, (text, source, columns) in OPS_VIEWS.items()]
+    return tables + [PublishedTable(name, source, text, columns) for name, (text, source, columns) in {**ONEID_VIEWS, **OPS_VIEWS}.items()]
 
 
 def publication_night(con: duckdb.DuckDBPyConnection, night: date) -> date:

@@ -10,6 +10,7 @@ profiles as (
 
 oneid_map as (
     select * from {{ source('oneid', 'oneid_map') }}
+    where valid_to is null
 ),
 
 batches as (
@@ -73,6 +74,8 @@ used as (
 
 select
     customers.oneid,
+    customers.household_id,
+    customers.household_size,
     golden.city,
     golden.region,
     golden.country,

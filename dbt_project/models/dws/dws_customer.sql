@@ -2,6 +2,16 @@
 
 with oneid_map as (
     select * from {{ source('oneid', 'oneid_map') }}
+    where valid_to is null
+),
+
+persons as (
+    select oneid from {{ source('oneid', 'person') }}
+),
+
+household_map as (
+    select * from {{ source('oneid', 'household_map') }}
+    where valid_to is null
 ),
 
 orders as (
@@ -27,10 +37,12 @@ profiles as (
     select * from {{ ref('dim_customer') }}
 ),
 
-persons as (
-    select oneid
-    from oneid_map
-    group by oneid
+households as (
+    select
+        household_id,
+        count(*) as household_size
+    from household_map
+    group by household_id
 ),
 
 ranked as (
@@ -140,6 +152,8 @@ answered as (
 
 select
     persons.oneid,
+    household_map.household_id,
+    households.household_size,
     coalesce(bought.order_count, 0) as order_count,
     case when bought.oneid is null then 0 else bought.net_revenue_base end as net_revenue_base,
     {%- for channel in channels %}
@@ -167,6 +181,8 @@ select
         bought.last_seen_at, browsed.last_seen_at, engaged.last_seen_at, registered.registered_at
     ) as last_seen_at
 from persons
+left join household_map on persons.oneid = household_map.oneid
+left join households on household_map.household_id = households.household_id
 left join bought on persons.oneid = bought.oneid
 left join browsed on persons.oneid = browsed.oneid
 left join engaged on persons.oneid = engaged.oneid

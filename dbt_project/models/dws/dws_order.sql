@@ -25,6 +25,7 @@ social_platform as (
 
 oneid_map as (
     select * from {{ source('oneid', 'oneid_map') }}
+    where valid_to is null
 ),
 
 batches as (

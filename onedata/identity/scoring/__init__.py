@@ -1,7 +1,5 @@
-"""Scoring: how alike two profiles are, as the log2 of the odds that they are one person's (Fellegi, Sunter 1969), computed by Splink."""
+"""The probabilistic pass of OneID: what two profiles have in common, weighed.
 
-from onedata.identity.scoring.model import LINK_WEIGHT, Model
-from onedata.identity.scoring.score import score
-from onedata.identity.scoring.train import train
-
-__all__ = ["LINK_WEIGHT", "Model", "score", "train"]
+`train.train` gives a `model.Model`, `score.score` the weighed pairs, `cluster.cluster` clusters, and `records.match_records` all of it for any
+set of records. Nothing is imported here: train, score and records load Splink, which only the stage that scores should pay for.
+"""

@@ -40,13 +40,13 @@ def cluster(size: int, a: Ints, b: Ints, weights: Floats, confirmed: Bools, apar
         most: Most profiles in a cluster; a larger one is taken apart at any link.
 
     Method: minimum s-t cut by weight (igraph, push-relabel) between the two of a pair; for size Leiden with the constant Potts model
-    (Traag, Waltman, van Eck 2019), its resolution doubled until the parts are small enough.
+    (Traag, Waltman, van Eck 2019), its resolution doubled until there are parts, and each part again.
     """
     labels = components(size, a, b)
     inside = labels[apart[0]] == labels[apart[1]]
     broken = np.union1d(labels[apart[0]][inside], np.flatnonzero(np.bincount(labels, minlength=1) > most))
     follow = int(labels.max(initial=-1)) + 1
-    for members, edges, pairs in _of_labels(labels, broken, a, b, (apart[0][inside], apart[1][inside])):
+    for members, edges, pairs in _of_labels(labels, broken, a, (apart[0][inside], apart[1][inside])):
         graph = igraph.Graph(len(members), np.searchsorted(members, np.stack([a[edges], b[edges]], axis=1)).tolist())
         graph.es["capacity"] = np.where(confirmed[edges], UNCUT, weights[edges]).tolist()
         graph.vs["profile"] = members.tolist()
@@ -56,7 +56,7 @@ def cluster(size: int, a: Ints, b: Ints, weights: Floats, confirmed: Bools, apar
     return labels
 
 
-def _of_labels(labels: Ints, wanted: Ints, a: Ints, b: Ints, apart: tuple[Ints, Ints]) -> Iterator[tuple[Ints, Ints, Ints]]:
+def _of_labels(labels: Ints, wanted: Ints, a: Ints, apart: tuple[Ints, Ints]) -> Iterator[tuple[Ints, Ints, Ints]]:
     """Each wanted component: its profiles, the places of its links, and its pairs to part, one a row."""
     pairs = np.stack(apart, axis=1)
     sorted_by = [(order := np.argsort(of, kind="stable"), of[order]) for of in (labels, labels[a], labels[apart[0]])]
@@ -72,7 +72,7 @@ def _parts(graph: igraph.Graph, apart: list[list[int]], most: int) -> list[list[
         part = waiting.pop()
         piece = graph.induced_subgraph(part)
         place = {vertex: index for index, vertex in enumerate(part)}
-        groups = _communities(piece, most) if len(part) > most else _cut(piece, [(place[x], place[y]) for x, y in apart if x in place and y in place])
+        groups = _communities(piece) if len(part) > most else _cut(piece, [(place[x], place[y]) for x, y in apart if x in place and y in place])
         if len(groups) > 1:
             waiting += [[part[v] for v in group] for group in groups]
         else:
@@ -94,13 +94,13 @@ def _connected(graph: igraph.Graph, vertices: list[int]) -> list[list[int]]:
     return [[vertices[v] for v in group] for group in graph.induced_subgraph(vertices).connected_components()]
 
 
-def _communities(graph: igraph.Graph, most: int) -> list[list[int]]:
-    """Connected groups, finer until the largest has at most `most` members or nothing is left to part."""
+def _communities(graph: igraph.Graph) -> list[list[int]]:
+    """Connected groups at the first resolution that parts the graph; above 1 no two stay together."""
     resolution = FIRST_RESOLUTION
     with _seeded():
         while True:
             groups = list(graph.community_leiden(objective_function="CPM", resolution=resolution, n_iterations=-1))
-            if len(groups) > 1 and max(map(len, groups)) <= most or resolution > 1:
+            if len(groups) > 1 or resolution > 1:
                 return [group for found in groups for group in _connected(graph, found)]
             resolution *= 2
 

@@ -49,7 +49,7 @@ def linker(con: duckdb.DuckDBPyConnection, table: str, weights: WeightsOf, prior
     try:
         yield Linker(api.register(table), settings, log_level=None, validate_settings=False)
     finally:
-        api.delete_tables_created_by_splink_from_db()
+        api.delete_tables_created_by_splink_from_db()  # type: ignore[no-untyped-call]
 
 
 def _comparison(comparison: Comparison, weights: WeightsOf) -> dict[str, Any]:

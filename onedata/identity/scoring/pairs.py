@@ -14,22 +14,27 @@ LEAST_BLOCK, MOST_BLOCK, PAIRS_OF_SMALL_DATA = 20, 1_000, 4_000_000
 # Each is SQL of a key, null where it does not apply. The names' order does not matter, so that swapped ones meet.
 NAMES = "least(given, family) || '|' || greatest(given, family)"
 KEYS = (
-    ("names", NAMES),
-    ("names_year", f"{NAMES} || '|' || birth_year"),
-    ("names_place", f"{NAMES} || '|' || coalesce(postcode, city)"),
-    ("birth", "birth"),
-    ("birth_given", "birth || '|' || left(given, 2)"),
-    ("birth_family", "birth || '|' || left(family, 2)"),
-    ("given_postcode", "left(given, 3) || '|' || postcode"),
-    ("family_postcode", "left(family, 3) || '|' || postcode"),
-    ("given_city", "left(given, 3) || '|' || city"),
-    ("family_city", "left(family, 3) || '|' || city"),
-    ("given_year", "left(given, 3) || '|' || birth_year"),
-    ("family_year", "left(family, 3) || '|' || birth_year"),
-    ("address", "address_sorted || '|' || coalesce(city, postcode)"),
-    ("mailbox", "mailbox"),
-    ("mailbox_start", "left(mailbox, 5) || '|' || coalesce(birth_year::varchar, left(family, 2), left(given, 2))"),
+    NAMES,
+    f"{NAMES} || '|' || birth_year",
+    f"{NAMES} || '|' || coalesce(postcode, city)",
+    "birth || '|' || left(given, 2)",
+    "birth || '|' || left(family, 2)",
+    "left(given, 3) || '|' || postcode",
+    "left(family, 3) || '|' || postcode",
+    "left(given, 3) || '|' || left(family, 3) || '|' || city",
+    "address_sorted || '|' || coalesce(city, postcode)",
+    "mailbox",
 )
+LOOSE_KEYS = (
+    "birth",
+    "left(given, 3) || '|' || city",
+    "left(family, 3) || '|' || city",
+    "left(given, 3) || '|' || birth_year",
+    "left(family, 3) || '|' || birth_year",
+    "left(mailbox, 5) || '|' || coalesce(birth_year::varchar, left(family, 2), left(given, 2))",
+)
+"""Find what the others miss in badly kept data, for many times the pairs: only for as many profiles as it costs nothing for."""
+MOST_FOR_LOOSE_KEYS = 50_000
 
 
 def block_limit(profiles: int) -> int:
@@ -45,7 +50,8 @@ def find_pairs(con: duckdb.DuckDBPyConnection, profiles: int, changed: str | Non
         profiles: How many profiles there are.
         changed: Relation with a column profile_id; only pairs with at least one of them. None: all pairs.
     """
-    keys = ", ".join(f"case when {sql} is not null then hash('{name}', {sql}) end" for name, sql in KEYS)
+    used = KEYS + (LOOSE_KEYS if profiles <= MOST_FOR_LOOSE_KEYS else ())
+    keys = ", ".join(f"case when {sql} is not null then hash({number}, {sql}) end" for number, sql in enumerate(used))
     con.execute(
         f"create or replace temp table scoring_key as select profile_id, unnest(list_concat([{keys}], "
         "list_transform(coalesce(emails, []), lambda v: hash('email', v)), list_transform(coalesce(phones, []), lambda v: hash('phone', v)))) as key "

@@ -17,8 +17,9 @@ TYPICAL_COUNTS_AS = 2_000
 def score(con: duckdb.DuckDBPyConnection, model: Model, profiles: str, changed: str | None = None, least_weight: float = REVIEW_WEIGHT) -> int:
     """Fill the temporary table `prob_edge`: one row a pair of profiles that may be one person's; the number of rows.
 
-    Columns: profile_a < profile_b, weight (log2 of the odds that they are one person's), veto (why the pair must not be linked, or
-    null), confirmed (something of a person's own agrees, and not only what households share), explanation (JSON: what each comparison added to the weight and which level held; no value of anybody).
+    Columns: profile_a < profile_b; weight (log2 of the odds that they are one person's); veto (why the pair must not be linked, or null);
+    confirmed (something of a person's own agrees, and not only what households share); explanation (JSON: which level of each comparison
+    held and what it added to the weight, 'before' being the weight before any; no value of anybody).
 
     Args:
         con: May read raw values. They stay in temporary tables, dropped at the end.
@@ -60,7 +61,7 @@ def score_prepared(con: duckdb.DuckDBPyConnection, model: Model, profiles: int, 
 
 
 def _frequency_tables(con: duckdb.DuckDBPyConnection, model: Model) -> dict[str, str]:
-    """A table of the frequencies of the values in the pairs, for each column whose rare values count for more."""
+    """A table of the frequency of each value, for each column whose rare values count for more."""
     tables = {}
     for comparison in COMPARISONS:
         for place, level in enumerate(comparison.levels):
@@ -68,7 +69,8 @@ def _frequency_tables(con: duckdb.DuckDBPyConnection, model: Model) -> dict[str,
                 continue
             column, table, usual = level.frequency_of, f"scoring_frequency_{level.frequency_of}", model.levels[comparison.name][place].u
             con.execute(
-                f"create or replace temp table {table} as with counted as (select {column}, count(*) as n from {PREPARED} where {column} is not null group by all) "
+                f"create or replace temp table {table} as "
+                f"with counted as (select {column}, count(*) as n from {PREPARED} where {column} is not null group by all) "
                 f"select {column}, (n + {TYPICAL_COUNTS_AS * usual}) / (sum(n) over () + {TYPICAL_COUNTS_AS}) as tf_{column} from counted"
             )
             tables[column] = table

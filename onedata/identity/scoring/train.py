@@ -40,17 +40,17 @@ def train(con: duckdb.DuckDBPyConnection, profiles: str, labels: str | None = No
     prior = min(0.5, 2 * PARTNERS / max(count - 1, 1))
     if labels:
         con.execute(f"create or replace temp table {PREPARED} as select p.*, l.oneid from {PREPARED} p left join {labels} l using (profile_id)")
-    random = _random_shares(con, prior)
+    random = _random_shares(con, prior) if count > RESOLVABLE else {}
     pairs, labelled = _labelled_shares(con, prior) if labels else (0, {})
     con.execute(f"drop table {PREPARED}")
     floor = RESOLVABLE * PARTNERS / max(count, 1)
     levels = {}
     for comparison in COMPARISONS:
-        us = random[comparison.name]
+        us = random.get(comparison.name, [0.0] * len(comparison.levels))
         ms = labelled.get(comparison.name)
         levels[comparison.name] = tuple(
             Weights(
-                (pairs * ms[place] + SHIPPED_COUNTS_AS * level.m) / (pairs + SHIPPED_COUNTS_AS) if ms else level.m,
+                (pairs * ms[place] + SHIPPED_COUNTS_AS * level.m) / (pairs + SHIPPED_COUNTS_AS) if ms and sum(ms) > 0 else level.m,
                 us[place] if us[place] > floor else level.u,
             )
             for place, level in enumerate(comparison.levels)
@@ -72,7 +72,9 @@ def _random_shares(con: duckdb.DuckDBPyConnection, prior: float) -> Shares:
 
 def _labelled_shares(con: duckdb.DuckDBPyConnection, prior: float) -> tuple[int, Shares]:
     """How many pairs of profiles have one id, and the share of them in each level; no shares where there are too few."""
-    row = con.execute(f"select coalesce(sum(n * (n - 1) // 2), 0)::bigint from (select count(*) as n from {PREPARED} where oneid is not null group by oneid)").fetchone()
+    row = con.execute(
+        f"select coalesce(sum(n * (n - 1) // 2), 0)::bigint from (select count(*) as n from {PREPARED} where oneid is not null group by oneid)"
+    ).fetchone()
     assert row is not None
     if row[0] < ENOUGH_LABELLED_PAIRS:
         return 0, {}

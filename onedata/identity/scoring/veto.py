@@ -6,7 +6,7 @@ address is nearly a person's own: with it shared, a birth date alone is no veto.
 Conditions read the columns of `prepare`, with `_l` and `_r` for the pair's sides; a missing value contradicts nothing.
 """
 
-from onedata.identity.scoring.comparisons import BIRTH, GIVEN
+from onedata.identity.scoring.comparisons import BIRTH, GIVEN, other_script
 
 _BIRTH_ALIKE = f"coalesce({' or '.join(f'({level.sql})' for level in BIRTH.levels[:3])}, false)"
 """The same day, one digit off, or two of year, month and day."""
@@ -19,7 +19,7 @@ _BIRTH_DIFFERS = """(birth_l[1:4] <> birth_r[1:4] and birth_l[5:6] <> birth_r[5:
 """Other year, other month and other day, and more than two digits apart."""
 
 VETO = f"""case
-    when given_l is not null and given_r is not null and not {_BIRTH_ALIKE} and not {_GIVEN_ALIKE} then 'given name'
+    when given_l is not null and given_r is not null and not {other_script("given")} and not {_BIRTH_ALIKE} and not {_GIVEN_ALIKE} then 'given name'
     when {_BIRTH_DIFFERS} and not {_GIVEN_ALIKE} and not coalesce(list_has_any(emails_l, emails_r), false) then 'birth date'
     when gender_l <> gender_r and not ({_BIRTH_ALIKE} and {_GIVEN_ALIKE}) then 'gender'
 end"""

@@ -97,9 +97,12 @@ def test_a_rows_identity_key_is_its_strongest_usable_identifier(row: dict[str, s
     assert found == (key,)
 
 
-def test_identifiers_are_ordered_strongest_first_whatever_the_entitys_order() -> None:
-    types = [column.identifier.type for column, _ in identity_keys(canonical()["sales_order"], identifier_policy()) if column.identifier]
-    assert types == ["account", "loyalty", "social", "email", "phone", "payment"]
+@pytest.mark.parametrize(
+    ("entity", "kinds"), [("sales_order", ["account", "loyalty", "social", "email", "phone", "payment"]), ("web_event", ["account", "cookie"])]
+)
+def test_identifiers_are_ordered_strongest_first_whatever_the_entitys_order(entity: str, kinds: list[str]) -> None:
+    types = [column.identifier.type for column, _ in identity_keys(canonical()[entity], identifier_policy()) if column.identifier]
+    assert types == kinds
 
 
 def test_a_value_that_only_its_kind_blocks_is_an_identifier_of_another_kind() -> None:

@@ -174,6 +174,13 @@ def test_a_line_that_is_no_object_is_kept_where_rows_are_members(orders: SmallRe
     assert orders.quarantine("rule, raw") == [("unreadable_record", line)]
 
 
+@pytest.mark.parametrize(("odd", "shown"), [(b"\xed\xa0\x80", r"\xed\xa0\x80"), (b"\xff", r"\xff"), (b"\xc3(", r"\xc3(")])
+def test_a_document_that_is_no_text_is_kept_whole_as_one_row(orders: SmallRetailer, odd: bytes, shown: str) -> None:
+    orders.put("survey/2026-01-05.jsonl", b'{"id": "A1%b", "lines": [{"n": 1}, {"n": 2}]}\n{"id": "A2", "lines": [{"n": 1}]}\n' % odd)
+    assert orders.take().counts == (2, 1, 1, 0)
+    assert orders.quarantine("rule, raw") == [("unreadable_record", f'{{"id": "A1{shown}", "lines": [{{"n": 1}}, {{"n": 2}}]}}')]
+
+
 @pytest.mark.parametrize("document", [{"id": "A1"}, {"id": "A1", "lines": None}, {"id": "A1", "lines": []}])
 def test_a_document_without_members_has_no_rows(orders: SmallRetailer, document: dict[str, Any]) -> None:
     orders.put("survey/2026-01-05.jsonl", json.dumps(document))

@@ -7,11 +7,10 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import pytest
 from small_retailer import identifier_policy
 
 from onedata.contracts.identifiers import IdentifierPolicy
-from onedata.identity.cluster import Ints, limited_components
+from onedata.identity.cluster import Ints
 from onedata.identity.decide import AGREE, DIFFER, RULES, UNKNOWN, Decided, Evidence, decide
 
 Pair = tuple[str, str] | tuple[str, str, int]
@@ -186,13 +185,3 @@ def test_a_split_by_hand_cuts_the_weakest_link() -> None:
 def test_a_blocked_identifier_links_nothing() -> None:
     drawn = Drawn(("account1", "email1"), ("account2", "email1"), blocked=["email1"])
     assert drawn.persons() == {one("account1"), one("account2")}
-
-
-@pytest.mark.parametrize("seed", range(4))
-def test_components_within_limits_do_not_depend_on_the_order_of_edges(seed: int) -> None:
-    rng = np.random.default_rng(seed)
-    a, b, priority = rng.integers(0, 60, 90), rng.integers(0, 60, 90), rng.integers(0, 4, 90)
-    sizes, order = rng.integers(0, 2, (60, 3)), rng.permutation(90)
-    first, _ = limited_components(60, a, b, priority, sizes, [2, 3, 4])
-    second, _ = limited_components(60, a[order], b[order], priority[order], sizes, [2, 3, 4])
-    assert {frozenset(np.flatnonzero(first == label).tolist()) for label in first} == {frozenset(np.flatnonzero(second == label).tolist()) for label in second}

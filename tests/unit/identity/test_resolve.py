@@ -1,72 +1,16 @@
-"""OneID from night to night: stable ids, merges, limits, exactly once."""
+"""OneID from night to night: stable ids, merges, limits, weak identifiers, exactly once."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
-from datetime import date, timedelta
-from pathlib import Path
-from typing import Any
+from datetime import timedelta
 
 import duckdb
 import numpy as np
 import pytest
-from small_retailer import canonical, identifier_policy
+from people import DAY, People, policy_with
 
-from onedata.contracts.identifiers import IdentifierPolicy, IdentifierType
-from onedata.identity import Resolution, resolve
-from onedata.identity.tables import create_tables
-from onedata.landing import create_ledger
-
-DAY = date(2026, 1, 1)
-ENTITIES = {"sales_order": canonical()["sales_order"]}
-COLUMNS = ("customer_id", "loyalty_id", "social_union_id", "email")
-Row = tuple[str | None, str | None, str | None, str | None]
-
-
-class People:
-    """A warehouse whose ODS holds only orders' identifiers: (account, loyalty, social, e-mail token)."""
-
-    def __init__(self, file: Path | str = ":memory:", policy: IdentifierPolicy | None = None) -> None:
-        self.con = duckdb.connect(str(file))
-        self.policy = policy or identifier_policy()
-        create_ledger(self.con)
-        create_tables(self.con)
-        self.con.execute(
-            "create schema ods; create table ods.ods_sales_order (customer_id varchar, loyalty_id varchar, social_union_id varchar, "
-            "email varchar, source_system varchar, ds date, _batch varchar)"
-        )
-
-    def deliver(self, day: int, *rows: Row, batch: str | None = None) -> None:
-        """An accepted delivery that waits to be taken in."""
-        night = DAY + timedelta(days=day)
-        name = batch or f"orders-{day}"
-        self.con.execute("insert into ops.delivery values (?, 'orders', 'sales_order', ?, 'accepted', ?, now()::timestamp, null, [])", [name, night, len(rows)])
-        self.con.executemany("insert into ods.ods_sales_order values (?, ?, ?, ?, 'shop', ?, ?)", [[*row, night, name] for row in rows])
-
-    def resolve(self, day: int) -> Resolution:
-        return resolve(self.con, ENTITIES, self.policy, DAY + timedelta(days=day))
-
-    def map(self) -> dict[str, str]:
-        return dict(self.con.execute("select identity_key, oneid from oneid.oneid_map").fetchall())
-
-    def persons(self) -> set[frozenset[str]]:
-        groups: dict[str, set[str]] = {}
-        for key, oneid in self.map().items():
-            groups.setdefault(oneid, set()).add(key)
-        return {frozenset(group) for group in groups.values()}
-
-    def events(self, kind: str) -> list[tuple[Any, ...]]:
-        return self.con.execute("select night, from_oneid, to_oneid, identifiers from oneid.oneid_event where type = ? order by all", [kind]).fetchall()
-
-    def all(self, table: str) -> list[tuple[Any, ...]]:
-        return self.con.execute(f"from oneid.{table} order by all").fetchall()
-
-
-def policy_with(name: str, **changed: Any) -> IdentifierPolicy:
-    types: dict[str, IdentifierType] = dict(identifier_policy().types)
-    types[name] = replace(types[name], **changed)
-    return replace(identifier_policy(), types=types)
+Nights = list[list[tuple[str | None, ...]]]
 
 
 @pytest.fixture
@@ -76,7 +20,8 @@ def people() -> People:
 
 def test_identifiers_on_one_row_are_one_person(people: People) -> None:
     people.deliver(0, ("C1", "M1", None, "e1"), ("C2", None, None, None))
-    assert people.resolve(0) == Resolution(identifiers=4, persons=2, shared=0, largest=3, minted=2, merged=0)
+    found = people.resolve(0)
+    assert (found.identifiers, found.persons, found.largest, found.minted) == (4, 2, 3, 2)
     assert people.persons() == {frozenset({"account:shop:C1", "loyalty:M1", "email:e1"}), frozenset({"account:shop:C2"})}
 
 
@@ -88,17 +33,17 @@ def test_a_chain_of_rows_is_one_person(people: People) -> None:
 
 def test_rows_that_name_nobody_are_no_person(people: People) -> None:
     people.deliver(0, (None, None, None, None), ("guest", "0000", "N/A", None))
-    assert people.resolve(0) == Resolution(0, 0, 0, 0, 0, 0)
+    assert people.resolve(0).identifiers == 0
 
 
 def test_nothing_delivered_changes_nothing(people: People) -> None:
-    assert people.resolve(0) == Resolution(0, 0, 0, 0, 0, 0)
-    assert people.all("oneid_event") == []
+    assert people.resolve(0).decided == 0
+    assert people.all("run") == people.all("oneid_event") == []
 
 
 def test_an_account_is_known_within_its_system_only(people: People) -> None:
     people.deliver(0, ("C1", None, None, None))
-    people.con.execute("insert into ods.ods_sales_order values ('C1', null, null, null, 'other', ?, 'orders-0')", [DAY])
+    people.deliver(0, ("C1", None, None, None), batch="other", system="other")
     people.resolve(0)
     assert len(people.persons()) == 2
 
@@ -131,16 +76,27 @@ def test_ids_stay_the_same_when_identifiers_join(people: People) -> None:
     assert set(people.map().values()) == set(before.values())
 
 
-def test_a_merge_keeps_the_oldest_id_and_is_logged(people: People) -> None:
+def test_a_merge_keeps_the_heavier_id_and_is_logged(people: People) -> None:
     people.deliver(0, ("C1", None, None, None))
     people.resolve(0)
     people.deliver(1, (None, "M1", None, None), (None, "M1", "S1", None))
     people.resolve(1)
-    old, young = people.map()["account:shop:C1"], people.map()["loyalty:M1"]
+    light, heavy = people.map()["account:shop:C1"], people.map()["loyalty:M1"]
     people.deliver(2, ("C1", "M1", None, None))
     assert people.resolve(2).merged == 1
-    assert set(people.map().values()) == {old}
-    assert people.events("merge") == [(DAY + timedelta(days=2), young, old, 2)]
+    assert set(people.map().values()) == {heavy}
+    assert people.events("merge") == [(DAY + timedelta(days=2), light, heavy, 1)]
+
+
+def test_a_merge_of_two_as_heavy_keeps_the_older(people: People) -> None:
+    people.deliver(0, (None, "M1", None, None))
+    people.resolve(0)
+    people.deliver(1, ("C1", None, None, None))
+    people.resolve(1)
+    older = people.map()["loyalty:M1"]
+    people.deliver(2, ("C1", "M1", None, None))
+    people.resolve(2)
+    assert set(people.map().values()) == {older}
 
 
 def test_a_merged_id_resolves_to_todays_over_several_nights(people: People) -> None:
@@ -153,8 +109,55 @@ def test_a_merged_id_resolves_to_todays_over_several_nights(people: People) -> N
     people.resolve(3)
     people.deliver(4, (None, None, "S1", "e1"))
     people.resolve(4)
-    assert set(people.map().values()) == {first}
-    assert dict(people.con.execute("from oneid.oneid_current").fetchall()) == {second: first, third: first}
+    assert set(people.map().values()) == {second}
+    assert dict(people.con.execute("from oneid.oneid_current").fetchall()) == {first: second, third: second}
+
+
+def test_the_map_knows_what_held_on_an_earlier_night(people: People) -> None:
+    people.deliver(0, ("C1", None, None, None), (None, "M1", "S1", None))
+    people.resolve(0)
+    before = people.map()["account:shop:C1"]
+    people.deliver(3, ("C1", "M1", None, None))
+    people.resolve(3)
+    versions = people.con.execute(
+        "select oneid, valid_from, valid_to from oneid.oneid_map where identity_key = 'account:shop:C1' order by valid_from"
+    ).fetchall()
+    night = DAY + timedelta(days=3)
+    assert versions == [(before, DAY, night), (people.map()["loyalty:M1"], night, None)]
+
+
+def test_a_night_run_twice_leaves_one_version_a_night(people: People) -> None:
+    people.deliver(0, ("C1", None, None, None))
+    people.resolve(0)
+    people.deliver(0, ("C1", "M1", None, None), batch="more")
+    people.resolve(0)
+    assert people.con.execute("select count(*) from oneid.oneid_map where valid_to is not null").fetchone() == (0,)
+
+
+def test_a_night_looks_only_at_what_it_touches(people: People) -> None:
+    people.deliver(0, *[(f"C{n}", f"M{n}", None, None) for n in range(50)])
+    people.resolve(0)
+    people.deliver(1, ("C1", None, "S1", None))
+    found = people.resolve(1)
+    assert (found.touched, found.decided) == (2, 3)
+
+
+def test_a_kiosk_of_many_customers_drags_none_of_them_into_a_night(people: People) -> None:
+    people.deliver(0, *[(f"C{n}", None, None, None, "kiosk") for n in range(200)])
+    people.resolve(0)
+    people.deliver(1, ("C1000", None, None, None, "kiosk"))
+    found = people.resolve(1)
+    assert found.decided == 1
+    assert len(people.persons()) == 201
+
+
+def test_a_full_rebuild_changes_nobody(people: People) -> None:
+    for day in range(4):
+        people.deliver(day, (f"C{day}", "M1", None, None, "p1"), (f"C{day}", None, f"S{day}", "e1", f"p{day}"))
+        people.resolve(day)
+    before = people.map()
+    people.resolve(4, full=True)
+    assert people.map() == before
 
 
 def test_no_id_is_issued_twice(people: People) -> None:
@@ -200,22 +203,23 @@ def test_a_person_over_the_limit_is_taken_apart_and_audited() -> None:
     assert {row[2] for row in people.all("guard_audit")} == {"limit"}
 
 
-def random_nights(seed: int) -> list[list[Row]]:
+def random_nights(seed: int) -> Nights:
     rng = np.random.default_rng(seed)
 
     def one(prefix: str, share: float, size: int) -> str | None:
         return f"{prefix}{rng.integers(0, size)}" if rng.random() < share else None
 
-    return [[(one("C", 0.6, 60), one("M", 0.3, 60), one("S", 0.2, 60), one("e", 0.3, 60)) for _ in range(12)] for _ in range(6)]
+    return [[(one("C", 0.6, 60), one("M", 0.3, 60), one("S", 0.2, 60), one("e", 0.3, 60), one("p", 0.5, 25)) for _ in range(12)] for _ in range(6)]
 
 
-def run_in_groups(nights: Sequence[Sequence[Row]], groups: Sequence[Sequence[int]]) -> People:
-    wide = {name: replace(kind, limit=10_000, degree=10_000) for name, kind in identifier_policy().types.items()}
-    people = People(policy=replace(identifier_policy(), types=wide))
+def run_in_groups(nights: Nights, groups: Sequence[Sequence[int]], full: bool = False) -> People:
+    people = People()
     for group in groups:
         for day in group:
             people.deliver(day, *nights[day])
         people.resolve(max(group))
+    if full:
+        people.resolve(6, full=True)
     return people
 
 
@@ -227,18 +231,17 @@ def test_nights_in_any_grouping_find_the_same_persons(seed: int, groups: list[li
 
 
 @pytest.mark.parametrize("seed", range(3))
-@pytest.mark.parametrize("groups", [[[0], [1], [2], [3], [4], [5]], [[0, 1, 2], [3, 4, 5]], [[0], [1, 2, 3, 4], [5]]])
-def test_nights_in_order_and_any_grouping_end_in_the_same_map(seed: int, groups: list[list[int]]) -> None:
-    nights = random_nights(seed)
-    assert run_in_groups(nights, groups).map() == run_in_groups(nights, [[0, 1, 2, 3, 4, 5]]).map()
+def test_nights_equal_a_full_rebuild(seed: int) -> None:
+    nights, one_by_one = random_nights(seed), [[day] for day in range(6)]
+    assert run_in_groups(nights, one_by_one).persons() == run_in_groups(nights, one_by_one, full=True).persons()
 
 
 def test_a_failure_leaves_the_night_untaken(people: People) -> None:
     people.deliver(0, ("C1", "M1", None, None))
-    people.con.execute("alter table oneid.oneid_event drop column identifiers")
+    people.con.execute("alter table oneid.oneid_event drop column evidence")
     with pytest.raises(duckdb.Error):
         people.resolve(0)
     assert people.con.execute("select count(*) from ops.applied").fetchone() == (0,)
     assert people.all("identifier") == []
-    people.con.execute("alter table oneid.oneid_event add column identifiers bigint")
+    people.con.execute("alter table oneid.oneid_event add column evidence varchar")
     assert people.resolve(0).persons == 1

@@ -14,7 +14,7 @@ from onedata.quality import CheckResult, GateClosed, record, summarise
 from onedata.quality.contract_rules import contract_rules
 from onedata.quality.gx import Gatekeeper
 from onedata.quality.stages import LAYERS, layer_gate, new_partitions, require_open
-from onedata.warehouse.publish import OPS_VIEWS
+from onedata.warehouse.views import OPS_VIEWS
 
 
 def result(stage: str, subject: str = "thing", rule: str = "rule", severity: Any = "error", passed: bool = False) -> CheckResult:

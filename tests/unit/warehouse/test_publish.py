@@ -13,11 +13,11 @@ import duckdb
 import pytest
 from small_retailer import NEXT, NIGHT, SmallRetailer, settings_in
 
+from onedata.identity.tables import create_tables
 from onedata.landing import create_ledger
 from onedata.quality.reconcile import create_reconciliation
 from onedata.settings import Settings
 from onedata.warehouse.publish import (
-    OPS_VIEWS,
     PublishedTable,
     PublishError,
     build_candidate,
@@ -26,6 +26,7 @@ from onedata.warehouse.publish import (
     serve_night,
     swap_in,
 )
+from onedata.warehouse.views import ONEID_VIEWS, OPS_VIEWS
 
 TABLE = PublishedTable("ads_thing", "select a from ads.thing", "Things. It's one row a thing.", {"a": "What it's worth, in CNY."})
 
@@ -36,6 +37,7 @@ def con() -> duckdb.DuckDBPyConnection:
     connection = duckdb.connect()
     create_ledger(connection)
     create_reconciliation(connection)
+    create_tables(connection)
     connection.execute("create schema ads; create table ads.thing as select 1 as a, 'secret' as s")
     return connection
 
@@ -107,7 +109,7 @@ def test_every_table_and_column_has_its_comment(con: duckdb.DuckDBPyConnection, 
             "select table_name, column_name from duckdb_columns() where not internal and coalesce(comment, '') = ''"
         ).fetchall()
         text = reader.execute("select comment from duckdb_tables() where table_name = 'thing'").fetchone()
-    assert {name for (name,) in tables} == {"thing", "published_night", *OPS_VIEWS}
+    assert {name for (name,) in tables} == {"thing", "published_night", *ONEID_VIEWS, *OPS_VIEWS}
     assert bare == []
     assert text == ("Things. It's one row a thing.",)
 
@@ -123,7 +125,7 @@ def test_only_public_columns_of_published_models_are_taken() -> None:
     columns = {"a": ("Worth.", "public"), "b": ("Plain.", None), "s": ("Secret.", "sensitive"), "c": ("Core.", "core")}
     manifest = {"nodes": {"m": node("thing", columns), "n": node("other", columns, published=False)}}
     tables = published_tables(manifest)
-    assert [table.name for table in tables] == ["thing", *OPS_VIEWS]
+    assert [table.name for table in tables] == ["thing", *ONEID_VIEWS, *OPS_VIEWS]
     assert tables[0].source == 'select "a", "b" from ads.thing'
 
 

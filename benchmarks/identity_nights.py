@@ -1,0 +1,111 @@
+"""OneID night after night on a simulated retailer: its files land as a night lands them, through their gates, and are resolved."""
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date
+from pathlib import Path
+
+import duckdb
+from identity_truth import Quality, compare, current_map
+from measure import Cost, measured
+
+from onedata.contracts.derive import derived_files
+from onedata.contracts.identifiers import blocked_values
+from onedata.identity import resolve
+from onedata.landing import land, promote
+from onedata.quality.gx import Gatekeeper
+from onedata.quality.stages import contract_gate
+from onedata.retailer import Retailer, load_retailer, prepare_warehouse
+from onedata.settings import Settings
+from onedata.simulate import IdentityRates, SimulationSettings, simulate
+from onedata.sql import quote_text
+from onedata.warehouse import open_warehouse
+
+
+class GateClosed(RuntimeError):
+    """A feed of the simulated retailer did not pass its contract's gate: what was measured would not be the whole."""
+
+
+def quality(folder: Path, customers: int, days: int, shared_phone: float, seed: int, profile: str, one_by_one: bool) -> Quality:
+    """Simulate a retailer below `folder` and measure OneID on it.
+
+    Args:
+        folder: Where to work; what is made in it is removed.
+        customers: How many people.
+        days: How many nights.
+        shared_phone: Share of the people whose phone many have.
+        seed: Same seed, same retailer.
+        profile: How busy they are.
+        one_by_one: Land and resolve night by night, which gives the churn; otherwise all nights in one run.
+
+    Raises:
+        GateClosed: a feed was refused.
+    """
+    told = SimulationSettings(customers=customers, days=days, seed=seed, profile=profile, identity=IdentityRates(shared_phone=shared_phone))
+    summary = simulate(told, folder / "retailer")
+    settings = Settings(home=folder / "home", source=summary.source)
+    retailer = load_retailer(settings)
+    cost, churn = Cost(), []
+    try:
+        with open_warehouse(settings) as con:
+            prepare_warehouse(con, retailer)
+            create_ods_views(con, retailer)
+            gatekeeper = Gatekeeper(con)
+            for night in told.nights if one_by_one else told.nights[-1:]:
+                land_night(con, retailer, gatekeeper, night)
+                known = remember(con)
+                with measured() as spent:
+                    resolve(con, retailer.entities, retailer.policy, night)
+                cost = Cost(cost.cpu_s + spent.cpu_s, cost.wall_s + spent.wall_s, max(cost.peak_mb, spent.peak_mb))
+                churn += [changed(con)] if known else []
+            with attached_vault(con, settings):
+                return compare(con, retailer, summary.truth, cost, churn)
+    finally:
+        shutil.rmtree(folder / "retailer")
+        shutil.rmtree(folder / "home", ignore_errors=True)
+
+
+def create_ods_views(con: duckdb.DuckDBPyConnection, retailer: Retailer) -> None:
+    """The dbt project's ODS views, as dbt would make them."""
+    files = derived_files(retailer.entities, retailer.policy)
+    for entity in retailer.entities.values():
+        lake = f"read_parquet({quote_text(str(retailer.settings.lake / 'ods' / entity.name))} || '/*/*/*.parquet', union_by_name = true, "
+        body = files[f"models/ods/ods_{entity.name}.sql"]
+        body = body.replace("{{ lake('" + entity.name + "') }}", lake + "hive_partitioning = true, hive_types = {'source': varchar, 'ds': date})")
+        con.execute(f"create or replace view ods.ods_{entity.name} as {body.replace('{{ blocked_values() }}', blocked_values(retailer.policy))}")
+
+
+def land_night(con: duckdb.DuckDBPyConnection, retailer: Retailer, gatekeeper: Gatekeeper, night: date) -> None:
+    """Land every feed that has identifiers, up to and with `night`, through its gate into the lake."""
+    for feed in retailer.feeds:
+        if feed.entity.identifiers:
+            land(con, retailer.settings, feed, retailer.policy, night)
+            closed = [result.message for result in contract_gate(con, gatekeeper, retailer.settings, feed, night) if result.blocks]
+            if closed:
+                raise GateClosed(f"{feed.name}, {night}: {'; '.join(closed)}")
+    promote(con, retailer.settings)
+
+
+def remember(con: duckdb.DuckDBPyConnection) -> bool:
+    """Keep the map as it is, for `changed`; whether there is anything in it."""
+    con.execute(f"create or replace temp table known_map as from {current_map()}")
+    return bool(con.execute("select 1 from known_map limit 1").fetchall())
+
+
+def changed(con: duckdb.DuckDBPyConnection) -> float:
+    """Share of the identifiers kept by `remember` that have another OneID now, or none."""
+    query = f"select avg(case when k.oneid is distinct from m.oneid then 1.0 else 0 end) from known_map k left join {current_map()} m using (identity_key)"
+    row = con.execute(query).fetchone()
+    assert row is not None
+    return float(row[0])
+
+
+@contextmanager
+def attached_vault(con: duckdb.DuckDBPyConnection, settings: Settings) -> Iterator[None]:
+    """The vault as `vault`, to read: its raw values say which token is whose."""
+    con.execute(f"attach {quote_text(str(settings.vault / 'vault.duckdb'))} as vault (read_only)")
+    try:
+        yield
+    finally:
+        con.execute("detach vault")

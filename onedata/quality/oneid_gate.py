@@ -1,0 +1,182 @@
+"""The gate after OneID: one person an identifier, whole versions, no id issued twice, nobody too large, ids that stay, and nights like those before.
+
+Limits: shared/reference/identity.md. All is read from the tables of the schema `oneid`; the gate judges the last run, whatever night it was.
+"""
+
+from collections.abc import Sequence
+
+import duckdb
+
+from onedata.contracts.identifiers import IdentifierPolicy
+from onedata.contracts.model import Rule
+from onedata.identity.household import MOST_MEMBERS
+from onedata.quality.gx import Gatekeeper
+from onedata.quality.results import CheckResult
+from onedata.quality.trends import FEWEST_NIGHTS, FEWEST_ROWS, TRAILING_DAYS
+from onedata.quality.words import bound
+from onedata.sql import quote_text
+
+STAGE = "oneid"
+MOST_IDENTIFIERS = 50
+MOST_ACCOUNTS = 2
+MANY_ACCOUNTS_SHARE = CHURN_SHARE = 0.001
+CURRENT = "(select * from oneid.oneid_map where valid_to is null)"
+# A machine gets a new cookie as often as its owner clears them: many say nothing of a person.
+MACHINES = "('cookie', 'device')"
+TRENDS = {
+    "matched_share": "share of identifiers of each kind that belong to a person with others, like the nights before",
+    "shared_share": "share of identifiers of each kind that belong to nobody in particular, like the nights before",
+    "bridged_share": "share of identifiers whose person a weak identifier made one, like the nights before",
+}
+
+
+def _nothing(name: str, query: str, description: str, most: int = 0, severity: str = "error") -> Rule:
+    return Rule(name, "sql", (), {"query": query}, 0, most, "warning" if severity == "warning" else "error", description)
+
+
+def _many(kinds: str) -> str:
+    return (
+        "select oneid, count(*) as identifiers from {object} "
+        f"where split_part(identity_key, ':', 1) {kinds} {MACHINES} group by oneid having count(*) > {MOST_IDENTIFIERS}"
+    )
+
+
+MAP_RULES = (
+    Rule("identifier_has_one_person", "duplicateValues", ("identity_key",), {}, 0, 0, description="an identifier stands for one person"),
+    _nothing(
+        "versions_do_not_overlap",
+        "select identity_key, valid_from, valid_to, next_from from (select *, lead(valid_from) over (partition by id_int order by valid_from) as next_from "
+        "from oneid.oneid_map where id_int in (select id_int from oneid.oneid_map where valid_to is not null)) "
+        "where valid_to <= valid_from or next_from < coalesce(valid_to, date '9999-12-31')",
+        "of an identifier one version ends before the next begins",
+    ),
+    _nothing("oneid_issued_once", "select oneid, count(*) as times from oneid.issued group by oneid having count(*) > 1", "no OneID is issued twice"),
+    _nothing("oneid_was_issued", "select distinct oneid from {object} where oneid not in (select oneid from oneid.issued)", "every OneID was issued"),
+    _nothing("person_not_too_large", _many("not in"), f"no person has more than {MOST_IDENTIFIERS} identifiers beside browsers and devices"),
+    _nothing("browsers_not_too_many", _many("in"), f"no person has more than {MOST_IDENTIFIERS} browsers and devices", severity="warning"),
+)
+PERSON_RULES = (
+    Rule("person_once", "duplicateValues", ("oneid",), {}, 0, 0, description="a person stands once"),
+    _nothing(
+        "persons_are_those_of_the_map",
+        "select oneid, p.identifier_count, m.identifiers from {object} p full join (select oneid, count(*) as identifiers "
+        f"from {CURRENT} group by oneid) m using (oneid) where p.identifier_count is distinct from m.identifiers",
+        "persons and their numbers of identifiers are those of the map",
+    ),
+)
+HOUSEHOLD_RULES = (
+    Rule("person_has_one_household", "duplicateValues", ("oneid",), {}, 0, 0, description="a person lives in one household"),
+    _nothing(
+        "person_has_a_household",
+        "select oneid, h.household_id from oneid.person p full join {object} h using (oneid) where p.oneid is null or h.oneid is null",
+        "every person has a household, and nobody else",
+    ),
+    _nothing(
+        "household_not_too_large",
+        f"select household_id, count(*) as persons from {{object}} group by household_id having count(*) > {MOST_MEMBERS}",
+        f"no household has more than {MOST_MEMBERS} persons",
+    ),
+)
+
+
+def oneid_gate(con: duckdb.DuckDBPyConnection, gatekeeper: Gatekeeper, policy: IdentifierPolicy) -> dict[str, list[CheckResult]]:
+    """The results by table: oneid_map, person, household_map."""
+    nameless = ", ".join(quote_text(name) for name in ("", *(kind.name for kind in policy.types.values() if kind.links == "never")))
+    has_a_person = _nothing(
+        "usable_identifier_has_a_person",
+        f"select identity_key, status from oneid.identifier where if(status = 'ok', type not in ({nameless}) and id_int not in (select id_int "
+        "from {object}), id_int in (select id_int from {object}))",
+        "every identifier that names somebody has a person, and no shared or blocked one",
+    )
+    persons = _number(con, "select count(*) from oneid.person")
+    # At least one: in a small retailer one customer with three accounts is no sign of anything.
+    many = max(1, int(persons * MANY_ACCOUNTS_SHARE))
+    accounts = (
+        f"select oneid, split_part(identity_key, ':', 2) as system, count(*) as accounts from {CURRENT} where starts_with(identity_key, 'account:') "
+        f"group by all having count(*) > {MOST_ACCOUNTS}"
+    )
+    words = f"at most {MANY_ACCOUNTS_SHARE:.1%} of the persons have more than {MOST_ACCOUNTS} accounts of one system"
+    person_rules = (*PERSON_RULES, _nothing("accounts_within_limit", accounts, words, many))
+    return {
+        "oneid_map": [*gatekeeper.check(STAGE, "oneid_map", CURRENT, (*MAP_RULES, has_a_person)), churn(con), *trends(con)],
+        "person": gatekeeper.check(STAGE, "person", "oneid.person", person_rules),
+        "household_map": gatekeeper.check(STAGE, "household_map", "(select * from oneid.household_map where valid_to is null)", HOUSEHOLD_RULES),
+    }
+
+
+def churn(con: duckdb.DuckDBPyConnection) -> CheckResult:
+    """How many identifiers of persons known the night before have another OneID now; what operators decided since does not count.
+
+    A first run has no night before. A full run is judged as any other: ids are to stay.
+    """
+    words = f"at most {CHURN_SHARE:.1%} of the identifiers change their OneID in a night, beside those that operators decided on"
+    night = con.execute("select max(night), max(started_at) filter (night < (select max(night) from oneid.run)) from oneid.run").fetchone()
+    last, before = night or (None, None)
+    row = con.execute(
+        f"""
+        with earlier as (
+            -- Who was only a browser and is now known has come to be known, not changed.
+            select id_int, identity_key, oneid, valid_to from oneid.oneid_map
+            where valid_from < $night and (valid_to is null or valid_to >= $night) and rule <> 'orphan'
+        ), moved as (
+            select e.id_int, e.identity_key, e.oneid as old_oneid, m.oneid as new_oneid from earlier e left join {CURRENT} m using (id_int)
+            where e.valid_to = $night and m.oneid is distinct from e.oneid
+        ), by_hand as (
+            select oneid from oneid.oneid_map where (valid_to is null or valid_to = $night) and identity_key in (
+                select unnest([key_a, key_b]) from oneid.decision where greatest(decided_at, reverted_at) >= $before
+            )
+        )
+        select count(*), (select count(*) from earlier),
+               list(identity_key || ': ' || old_oneid || ' is ' || coalesce(new_oneid, 'nobody') order by identity_key)[1:3]
+        from moved where old_oneid not in (from by_hand) and (new_oneid is null or new_oneid not in (from by_hand))
+        """,
+        {"night": last, "before": before},
+    ).fetchone()
+    assert row is not None
+    changed, known, sample = row
+    allowed = int(known * CHURN_SHARE)
+    held = changed <= allowed
+    message = words if held else f"{changed} of {known} identifiers changed their OneID on {last}, at most {allowed} may: {'; '.join(sample)}"
+    return CheckResult(STAGE, "oneid_map", "nightly_churn", "error", held, str(changed), message, bound(None, allowed), words)
+
+
+def trends(con: duckdb.DuckDBPyConnection) -> list[CheckResult]:
+    """The last run's shares against those of the nights before: median +- 6 robust deviations, at least 2 points and what chance makes of so few."""
+    rows = con.execute(
+        f"""
+        with last as (select * from oneid.run_metric qualify night = max(night) over () and run_id = max(run_id) over (partition by night)),
+        usual as (
+            select metric, type, median(value) as middle, 6 * 1.4826 * mad(value) as spread, count(*) as nights from (
+                from oneid.run_metric where night < (select max(night) from last) and night >= (select max(night) from last) - {TRAILING_DAYS}
+                qualify run_id = max(run_id) over (partition by night)
+            ) group by all having count(*) >= {FEWEST_NIGHTS}
+        )
+        select metric, type, value, middle - room, middle + room, nights from (
+            select l.*, u.middle, u.nights, greatest(0.02 + 4 * sqrt(u.middle * (1 - u.middle) / l.identifiers), u.spread) as room
+            from last l join usual u using (metric, type) where l.identifiers >= {FEWEST_ROWS}
+        ) order by abs(value - middle) / room desc, type
+        """
+    ).fetchall()
+    return [_trend(metric, [row for row in rows if row[0] == metric]) for metric in TRENDS]
+
+
+def _trend(metric: str, judged: Sequence[tuple[str, str, float, float, float, int]]) -> CheckResult:
+    """`judged`, furthest off first: metric, kind, value, low, high, nights."""
+    words, rule = TRENDS[metric], f"trend_{metric}"
+    if not judged:
+        text = f"fewer than {FEWEST_NIGHTS} nights in the {TRAILING_DAYS} days before: not judged yet"
+        return CheckResult(STAGE, "oneid_map", rule, "warning", True, "", text, "", words)
+    outside = [row for row in judged if not row[3] <= row[2] <= row[4]]
+    said = [f"{kind or 'all kinds'}: {value:.1%}, expected {_range(low, high)} after {nights} nights" for _, kind, value, low, high, nights in outside]
+    _, _, value, low, high, _ = judged[0]
+    return CheckResult(STAGE, "oneid_map", rule, "warning", not outside, f"{value:.1%}", "; ".join(said) or words, _range(low, high), words)
+
+
+def _range(low: float, high: float) -> str:
+    return f"{max(0, low):.1%} to {min(1, high):.1%}"
+
+
+def _number(con: duckdb.DuckDBPyConnection, query: str) -> int:
+    row = con.execute(query).fetchone()
+    assert row is not None
+    return int(row[0])
