@@ -135,12 +135,15 @@ def _quality(folder: Path, options: Options) -> Line:
         found = quality(folder, options.customers, options.days, share, options.seed, options.scale_profile, one_by_one)
         _row(f"shared phones {share:.1%}", found.found)
         _row("  oracle", found.oracle)
+        _row("  households of persons", found.households)
         typer.echo(
             f"  {found.identifiers:,} linked identifiers of {found.persons:,} persons, at most {found.largest_in_identifiers} of one; "
             f"{found.anonymous:,} rows show none; resolved in {found.cost.cpu_s:.1f} CPU s"
         )
         line |= found.found.named(suffix) | found.oracle.named(f"_oracle{suffix}")
         line |= {
+            f"household_precision{suffix}": round(found.households.precision, 5),
+            f"household_recall{suffix}": round(found.households.recall, 5),
             f"largest_cluster{suffix}": found.largest_in_identifiers,
             f"largest_cluster_records{suffix}": found.found.largest_cluster,
             f"records{suffix}": found.found.records,

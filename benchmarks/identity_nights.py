@@ -56,7 +56,7 @@ def quality(folder: Path, customers: int, days: int, shared_phone: float, seed: 
                 land_night(con, retailer, gatekeeper, night)
                 known = remember(con)
                 with measured() as spent:
-                    resolve(con, retailer.entities, retailer.policy, night)
+                    resolve(con, retailer.entities, retailer.policy, night, settings.vault)
                 cost = Cost(cost.cpu_s + spent.cpu_s, cost.wall_s + spent.wall_s, max(cost.peak_mb, spent.peak_mb))
                 churn += [changed(con)] if known else []
             with attached_vault(con, settings):

@@ -4,6 +4,7 @@ A record is a row of ODS that shows an identifier of any kind and truly belongs 
 posts) are left out, as is what was quarantined or a duplicate. Its cluster is the OneID of its `identity_key`; without one it is alone. The oracle is
 told each identifier's one true owner: it joins two identifiers where one row shows both of one owner, and puts a record to the first identifier on it
 that is its person's. What is beyond the oracle cannot be linked by identifiers: it is the ceiling.
+A person's household is that of the OneID that most of the person's records have.
 """
 
 from collections.abc import Sequence
@@ -33,6 +34,7 @@ class Quality:
 
     found: Measures
     oracle: Measures
+    households: Measures
     identifiers: int
     persons: int
     largest_in_identifiers: int
@@ -43,7 +45,7 @@ class Quality:
 
 def current_map() -> str:
     """SQL: `identity_key` and the `oneid` it has now, one row a linked identifier."""
-    return "(select identity_key, oneid from oneid.oneid_map)"
+    return "(select identity_key, oneid from oneid.oneid_map where valid_to is null)"
 
 
 def compare(con: duckdb.DuckDBPyConnection, retailer: Retailer, truth: Path, cost: Cost, churn: Sequence[float]) -> Quality:
@@ -94,7 +96,20 @@ def compare(con: duckdb.DuckDBPyConnection, retailer: Retailer, truth: Path, cos
     assert row is not None
     identifiers, persons, largest, anonymous = row
     ceiling = measures(con, "(select oracle as cluster, truth from record)")
-    return Quality(measures(con, "record"), ceiling, identifiers, persons, largest, anonymous, cost, churn)
+    return Quality(measures(con, "record"), ceiling, _households(con, truth), identifiers, persons, largest, anonymous, cost, churn)
+
+
+def _households(con: duckdb.DuckDBPyConnection, truth: Path) -> Measures:
+    """Households of the persons who have any record with a OneID; a record here is such a person."""
+    lived = f"(select person_no, household_no from read_parquet({quote_text(str(truth / 'persons.parquet'))}))"
+    return measures(
+        con,
+        f"""(
+            select h.household_id as cluster, t.household_no as truth
+            from (select truth as person_no, mode(cluster order by cluster) as oneid from record where cluster is not null group by truth)
+            join oneid.household_map h using (oneid) join {lived} t using (person_no) where h.valid_to is null
+        )""",
+    )
 
 
 def _true_rows(con: duckdb.DuckDBPyConnection, feeds: Sequence[Feed], truth: Path) -> None:
