@@ -93,8 +93,11 @@ class Directory:
         if self.vault is None or not values or not (self.vault / "vault.duckdb").exists():
             return []
         # A connection of its own: the warehouse may be open for reading only, and the vault's key must not stay with it.
-        with duckdb.connect() as own, open_vault(own, self.vault):
-            found = [_token(own, kind, self.policy.types[kind].normalise, text, region) for kind, text in values.items() for region in self.regions]
+        try:
+            with duckdb.connect() as own, open_vault(own, self.vault):
+                found = [_token(own, kind, self.policy.types[kind].normalise, text, region) for kind, text in values.items() for region in self.regions]
+        except duckdb.IOException:
+            raise LocateError("another process holds the vault, which raw values are looked up by; try again when it has ended") from None
         return [key for key in found if key]
 
     def _near(self, typed: str) -> str:

@@ -85,8 +85,7 @@ def score_changed(con: duckdb.DuckDBPyConnection, run_id: int, retrain: bool) ->
     score(con, model, "golden_profile", "changed_profile")
     con.execute(
         "insert into oneid.prob_edge select profile_a, profile_b, weight, veto, "
-        f"case when weight < {LINK_WEIGHT} then 'review' when veto is not null then 'vetoed' when confirmed then 'link' else 'review' end, "
-        "?, explanation "
+        f"case when veto is not null then 'vetoed' when weight >= {LINK_WEIGHT} and confirmed then 'link' else 'review' end, ?, explanation "
         "from prob_edge",
         [model.version],
     )

@@ -93,19 +93,19 @@ def _together(con: duckdb.DuckDBPyConnection, one: str, other: str) -> list[str]
 def _reasons(con: duckdb.DuckDBPyConnection, policy: IdentifierPolicy, one: str, other: str, told: set[str]) -> list[str]:
     """Why standing together did not unite the two; of each identifier told once."""
     rows = con.execute(
-        "select i.identity_key, i.type, i.status, m.oneid, m.rule from oneid.identifier i left join (select * from oneid.oneid_map where valid_to is null) m "
+        "select i.identity_key, i.type, i.status, m.oneid from oneid.identifier i left join (select * from oneid.oneid_map where valid_to is null) m "
         "using (id_int) where i.identity_key in (?, ?) order by i.identity_key",
         [one, other],
     ).fetchall()
     reasons = []
-    for key, kind, status, oneid, rule in rows:
+    for key, kind, status, oneid in rows:
         found = [f"{key} {text}" for text in words.blocked(con, key)]
         if status == "shared":
             found.append(f"{key} is shared, it unites nobody: " + "; ".join(words.guards(con, key)))
         elif status == "ok":
-            found += [f"{key} does not unite: {text}" for text in words.guards(con, key, ("names", "limit", "bridge_names", "bridge_cores", "bridge_limit"))]
+            found += [f"{key}: {text}" for text in words.guards(con, key, ("names", "limit", "bridge_names", "bridge_cores", "bridge_limit"))]
             if kind not in policy.strong:
-                found.append(f"{key} is {oneid}'s ({words.RULES[rule]}); a {kind} {words.LINKS[policy.types[kind].links]}")
+                found.append(f"{key} belongs to {oneid}; a {kind} {words.LINKS[policy.types[kind].links]}")
         reasons += [text for text in found if text not in told]
         told.update(found)
     return reasons

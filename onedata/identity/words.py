@@ -17,14 +17,6 @@ GUARDS = {
     "bridge_limit": "on {night} uniting by it would have given one person more identifiers of a kind than one may have",
     "attach": "on {night} nobody had {allowed}% of what was seen of it (the most was {observed}%), so it belongs to nobody",
 }
-RULES = {
-    "core": "strong identifiers on the same rows",
-    "bridge": "a weak identifier links parts whose given names agree",
-    "score": "profiles alike enough",
-    "operator": "an operator merged",
-    "attach": "seen mostly with this person",
-    "orphan": "seen with no strong identifier",
-}
 LINKS = {
     "always": "unites whom it was seen with",
     "unless_names_differ": "unites whom it was seen with, unless their given names differ",
@@ -52,7 +44,8 @@ def score(weight: float, veto: str | None, band: str, explanation: str | None) -
 
 def odds(weight: float) -> str:
     """A match weight, log2 of odds, as a chance."""
-    return f"{1 / (1 + 2.0 ** -max(min(weight, 60.0), -60.0)):.1%} likely one person"
+    chance = 1 / (1 + 2.0 ** -max(min(weight, 60.0), -60.0))
+    return f"{'over 99.9%' if chance > 0.999 else f'{chance:.1%}'} likely one person"
 
 
 def score_parts(explanation: str) -> str:

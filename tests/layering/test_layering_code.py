@@ -29,6 +29,7 @@ ORDER = {
     "feed_check": 6,
     "feed_new": 6,
     "feed_cli": 7,
+    "identity_cli": 7,
     "quarantine_cli": 7,
 }
 MODULES = sorted((REPOSITORY / "onedata").rglob("*.py"))

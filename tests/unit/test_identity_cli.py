@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+from datetime import date
 from pathlib import Path
 
 import duckdb
@@ -13,6 +14,7 @@ from small_retailer import contract, settings_in, write_contracts
 from typer.testing import CliRunner, Result
 
 from onedata.landing.vault import open_vault, token_sql
+from onedata.warehouse import open_warehouse
 
 sys.path.append(str(Path(__file__).parent / "identity"))
 from people import People
@@ -120,6 +122,27 @@ def test_a_split_and_a_block_are_carried_out(home: Path) -> None:
     told = typed("block", PHONE, "--reason", "our hotline", "--now")
     assert told.exit_code == 0 and PHONE not in told.output
     assert "is nobody's: blocked" in typed("show", PHONE).output
+
+
+def test_a_decision_makes_the_next_run_build_the_last_night_again(home: Path) -> None:
+    from assets.runner import select_nights
+
+    settings = settings_in(home)
+    settings.source.mkdir()
+    night = date(2026, 1, 1)
+    publish = f"update ops.delivery set status = 'applied', applied_at = now(); insert into ops.night values ('{night}', 'r', now(), now(), 0, 0)"
+    with open_warehouse(settings) as con:
+        con.execute(publish)
+    assert select_nights(settings, None, None) == []
+    typed("merge", C1, C2, "--reason", "wrote in")
+    assert select_nights(settings, None, None) == [night]
+    typed("revert", "1")
+    assert select_nights(settings, None, None) == []
+    typed("split", C1, C2, "--reason", "twins", "--now")
+    assert select_nights(settings, None, None) == [night], "carried out, but not published"
+    with open_warehouse(settings) as con:
+        con.execute(publish)
+    assert select_nights(settings, None, None) == []
 
 
 @pytest.mark.usefixtures("home")

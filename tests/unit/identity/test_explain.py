@@ -175,8 +175,8 @@ def test_names_that_differ_are_told(tmp_path: Path) -> None:
     people.profiles(0, {"customer_id": "C1", "full_name": "Ann Li"}, {"customer_id": "C2", "full_name": "Bob Li"})
     people.resolve(0)
     told = why(people, C1, C2)
-    assert "phone:p1 does not unite: on 2026-01-01 it was seen with 2 persons, some of whose given names differ" in told
-    assert f"phone:p1 is {people.map()[C1]}'s (seen mostly with this person)" in told
+    assert "phone:p1: on 2026-01-01 it was seen with 2 persons, some of whose given names differ" in told
+    assert f"phone:p1 belongs to {people.map()[C1]}; a phone unites only persons whose given names agree" in told
 
 
 def test_a_blocked_identifier_is_told_with_who_and_why(people: People) -> None:
