@@ -21,6 +21,7 @@ STAGE = "oneid"
 MOST_IDENTIFIERS = 50
 MOST_ACCOUNTS = 2
 MANY_ACCOUNTS_SHARE = CHURN_SHARE = 0.001
+YOUNG_CHURN_SHARE = 0.01  # of the first nights: who was met once is recognised the next time
 CURRENT = "(select * from oneid.oneid_map where valid_to is null)"
 # A machine gets a new cookie as often as its owner clears them: many say nothing of a person.
 MACHINES = "('cookie', 'device')"
@@ -108,12 +109,15 @@ def oneid_gate(con: duckdb.DuckDBPyConnection, gatekeeper: Gatekeeper, policy: I
 def churn(con: duckdb.DuckDBPyConnection) -> CheckResult:
     """How many identifiers of persons known the night before have another OneID now; what operators decided since does not count.
 
+    In the first week a new retailer's customers are still being put together, and ten times as many may.
+
     Allowed is the limit and what chance makes of so few: persons change whole, so the deviation is that of persons (Poisson), four times. A first
     run has no night before. A full run is judged as any other: ids are to stay. A closed gate stops this night; the next one goes on from its ids.
     """
-    words = f"at most {CHURN_SHARE:.1%} of the identifiers change their OneID in a night, beside those that operators decided on"
-    night = con.execute("select max(night), max(started_at) filter (night < (select max(night) from oneid.run)) from oneid.run").fetchone()
-    last, before = night or (None, None)
+    night = con.execute("select max(night), max(started_at) filter (night < (select max(night) from oneid.run)), min(night) from oneid.run").fetchone()
+    last, before, first = night or (None, None, None)
+    limit = CHURN_SHARE if first and (last - first).days > FEWEST_NIGHTS else YOUNG_CHURN_SHARE
+    words = f"at most {limit:.1%} of the identifiers change their OneID in a night, beside those that operators decided on"
     row = con.execute(
         f"""
         with earlier as (
@@ -136,7 +140,7 @@ def churn(con: duckdb.DuckDBPyConnection) -> CheckResult:
     ).fetchone()
     assert row is not None
     changed, known, of_a_person, sample = row
-    usual = known * CHURN_SHARE
+    usual = known * limit
     allowed = int(usual + 4 * sqrt(usual * of_a_person))
     held = changed <= allowed
     message = (

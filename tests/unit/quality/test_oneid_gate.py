@@ -24,6 +24,7 @@ def con() -> duckdb.DuckDBPyConnection:
     """A hundred persons of ten identifiers each, known since the night before, and a run each night."""
     con = duckdb.connect()
     create_tables(con)
+    con.execute("insert into oneid.run values (0, '2026-01-01', 'incremental', '2026-01-02 01:00', 1, 1)")
     con.execute("insert into oneid.run values (1, ?, 'incremental', '2026-01-10 01:00', 1, 1), (2, ?, 'incremental', '2026-01-11 01:00', 1, 1)", [BEFORE, DAY])
     con.execute(
         f"""
@@ -99,6 +100,11 @@ def test_one_in_a_thousand_identifiers_may_change_its_person_and_what_chance_mak
     found = churn(con)
     assert (found.passed, found.severity, found.observed, found.expected) == (False, "error", "14", "at most 13")
     assert "account:s0:10: P1 is P0" in found.message
+
+
+def test_in_the_first_week_ten_times_as_many_may_change(con: duckdb.DuckDBPyConnection) -> None:
+    con.execute("delete from oneid.run where run_id = 0")
+    assert churn(con).expected == "at most 50"
 
 
 def test_identifiers_that_lost_their_person_count_as_changed(con: duckdb.DuckDBPyConnection) -> None:
