@@ -15,6 +15,7 @@ MOST_LINES = 300
 ORDER = {
     "settings": 0,
     "sql": 0,
+    "pictures": 0,
     "simulate": 0,
     "contracts": 1,
     "sources": 2,
@@ -29,6 +30,7 @@ ORDER = {
     "feed_check": 6,
     "feed_new": 6,
     "feed_cli": 7,
+    "identity_cli": 7,
     "quarantine_cli": 7,
 }
 MODULES = sorted((REPOSITORY / "onedata").rglob("*.py"))

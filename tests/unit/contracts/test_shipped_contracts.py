@@ -132,8 +132,8 @@ def test_the_shipped_kinds_are_ordered_and_weighed() -> None:
 
 POLICY = """
 types:
-  email: {strength: strong, weight: 10, limit: 5, degree: 6, normalise: email}
-  phone: {strength: weak, weight: 3, limit: 8, degree: 2, normalise: phone, blocked: [Nobody, {pattern: '[0-]+'}]}
+  email: {strength: strong, weight: 10, links: always, limit: 5, degree: 6, normalise: email}
+  phone: {strength: weak, weight: 3, links: never, limit: 8, degree: 2, normalise: phone, blocked: [Nobody, {pattern: '[0-]+'}]}
 blocked_values: [GUEST]
 """
 
