@@ -16,6 +16,7 @@ from assets.reconciliation import reconciliation_gates
 from assets.resources import Warehouse
 from assets.warehouse import DBT_LAYERS, LayerTranslator
 from onedata.contracts.model import Feed
+from onedata.identity.household import MOST_MEMBERS
 from onedata.quality import CheckResult, record, summarise
 from onedata.quality.oneid_gate import oneid_gate
 from onedata.quality.privacy import scan
@@ -99,7 +100,7 @@ def _oneid_gate(retailer: Retailer) -> dg.AssetChecksDefinition:
     )
     def gate_oneid(context: dg.AssetCheckExecutionContext) -> Iterator[dg.AssetCheckResult]:
         warehouse: Warehouse = context.resources.warehouse
-        for table, results in oneid_gate(warehouse.con, warehouse.gatekeeper, retailer.policy).items():
+        for table, results in oneid_gate(warehouse.con, warehouse.gatekeeper, retailer.policy, MOST_MEMBERS).items():
             yield _outcome(context, warehouse, keys[table], results)
 
     return gate_oneid

@@ -62,22 +62,26 @@ def _fresh_traits(con: duckdb.DuckDBPyConnection, policy: IdentifierPolicy, has_
     """`household_fresh`: what is known today of the changed persons."""
     con.execute("create or replace temp table household_fresh (oneid varchar, trait varchar, value varchar)")
     cases = " ".join(f"when '{name}' then {index}" for index, name in enumerate(policy.types))
+    machines = ", ".join(str(index) for index, kind in enumerate(policy.types.values()) if kind.links == "never") or "-1"
     con.execute(
         f"""
         create or replace temp table household_end as
         select i.id_int, i.identity_key, case i.type {cases} end as kind, p.oneid from oneid.identifier i
         left join (select id_int, oneid from oneid.oneid_map where valid_to is null) p using (id_int)
         where i.status <> 'blocked';
-        -- An identifier on a row with that of another person: the weaker of the two is in the hands of both.
+        -- An identifier on a row with that of another person: the weaker of the two is in the hands of both. A machine is in the hands of who came
+        -- back to it another night: at home one does, at a kiosk or a friend's seldom.
         insert into household_fresh
         with pair as (
-            select a, b from oneid.identity_edge semi join region on a = id_int union select a, b from oneid.identity_edge semi join region on b = id_int
+            select a, b, max(last_seen) > min(first_seen) as came_back from oneid.identity_edge
+            where a in (from region) or b in (from region) group by a, b
         ), side as (
-            select a as id_int, b as other from pair union all select b, a from pair
+            select a as id_int, b as other, came_back from pair union all select b, a, came_back from pair
         ), lent as (
             select x.identity_key, x.oneid as owner, y.oneid as user from side
             join household_end x using (id_int) join household_end y on y.id_int = side.other
             where y.oneid is not null and x.oneid is distinct from y.oneid and (x.oneid is null or (x.kind, x.id_int) > (y.kind, y.id_int))
+            and (came_back or x.kind not in ({machines}))
         )
         select distinct oneid, 'identifier', identity_key from (select user as oneid, identity_key from lent union all select owner, identity_key from lent)
         semi join household_changed using (oneid);

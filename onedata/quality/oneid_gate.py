@@ -10,7 +10,6 @@ import duckdb
 
 from onedata.contracts.identifiers import IdentifierPolicy
 from onedata.contracts.model import Rule, Severity
-from onedata.identity.household import MOST_MEMBERS
 from onedata.quality.gx import Gatekeeper
 from onedata.quality.results import CheckResult
 from onedata.quality.trends import FEWEST_NIGHTS, FEWEST_ROWS, TRAILING_DAYS
@@ -74,16 +73,11 @@ HOUSEHOLD_RULES = (
         "select oneid, h.household_id from oneid.person p full join {object} h using (oneid) where p.oneid is null or h.oneid is null",
         "every person has a household, and nobody else",
     ),
-    _nothing(
-        "household_not_too_large",
-        f"select household_id, count(*) as persons from {{object}} group by household_id having count(*) > {MOST_MEMBERS}",
-        f"no household has more than {MOST_MEMBERS} persons",
-    ),
 )
 
 
-def oneid_gate(con: duckdb.DuckDBPyConnection, gatekeeper: Gatekeeper, policy: IdentifierPolicy) -> dict[str, list[CheckResult]]:
-    """The results by table: oneid_map, person, household_map."""
+def oneid_gate(con: duckdb.DuckDBPyConnection, gatekeeper: Gatekeeper, policy: IdentifierPolicy, most_members: int) -> dict[str, list[CheckResult]]:
+    """The results by table: oneid_map, person, household_map; no household is to have more than `most_members` persons."""
     nameless = ", ".join(quote_text(name) for name in ("", *(kind.name for kind in policy.types.values() if kind.links == "never")))
     has_a_person = _nothing(
         "usable_identifier_has_a_person",
@@ -100,10 +94,16 @@ def oneid_gate(con: duckdb.DuckDBPyConnection, gatekeeper: Gatekeeper, policy: I
     )
     words = f"at most {MANY_ACCOUNTS_SHARE:.1%} of the persons have more than {MOST_ACCOUNTS} accounts of one system"
     person_rules = (*PERSON_RULES, _nothing("accounts_within_limit", accounts, words, many))
+    too_large = _nothing(
+        "household_not_too_large",
+        f"select household_id, count(*) as persons from {{object}} group by household_id having count(*) > {most_members}",
+        f"no household has more than {most_members} persons",
+    )
+    households = "(select * from oneid.household_map where valid_to is null)"
     return {
         "oneid_map": [*gatekeeper.check(STAGE, "oneid_map", CURRENT, (*MAP_RULES, has_a_person)), churn(con), *trends(con)],
         "person": gatekeeper.check(STAGE, "person", "oneid.person", person_rules),
-        "household_map": gatekeeper.check(STAGE, "household_map", "(select * from oneid.household_map where valid_to is null)", HOUSEHOLD_RULES),
+        "household_map": gatekeeper.check(STAGE, "household_map", households, (*HOUSEHOLD_RULES, too_large)),
     }
 
 
@@ -111,7 +111,8 @@ def churn(con: duckdb.DuckDBPyConnection) -> CheckResult:
     """How many identifiers of persons known the night before have another OneID now; what operators decided since does not count.
 
     Allowed is the limit and what chance makes of so few: persons change whole, so the deviation is that of persons (Poisson), four times. A first
-    run has no night before. Above the limit it warns, above twenty times the limit it closes. A full run is judged as any other: ids are to stay. A closed gate stops this night; the next one goes on from its ids.
+    run has no night before. Above the limit it warns, above twenty times the limit it closes. A full run is judged as any other: ids are to stay.
+    A closed gate stops this night; the next one goes on from its ids.
     """
     words = f"at most {CHURN_SHARE:.1%} of the identifiers change their OneID in a night, beside those that operators decided on"
     night = con.execute("select max(night), max(started_at) filter (night < (select max(night) from oneid.run)) from oneid.run").fetchone()
@@ -119,7 +120,7 @@ def churn(con: duckdb.DuckDBPyConnection) -> CheckResult:
     row = con.execute(
         f"""
         with earlier as (
-            -- Who was only a browser and is now known has come to be known, not changed.
+            -- A phone or card that stood alone and has now found its person has come to be known, not changed.
             select id_int, identity_key, oneid, valid_to from oneid.oneid_map
             where valid_from < $night and (valid_to is null or valid_to >= $night) and rule <> 'orphan'
         ), moved as (

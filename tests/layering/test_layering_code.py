@@ -15,6 +15,7 @@ MOST_LINES = 300
 ORDER = {
     "settings": 0,
     "sql": 0,
+    "pictures": 0,
     "simulate": 0,
     "contracts": 1,
     "sources": 2,

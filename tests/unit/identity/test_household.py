@@ -39,8 +39,10 @@ class Homes:
         assert row is not None
         return int(row[0])
 
-    def person(self, name: str, family: str | None = None, address: str | None = None, postcode: str | None = "100", uses: Sequence[str] = ()) -> None:
-        """Add to what is known of the person; `uses` are shared identifiers that stood on a row with the account."""
+    def person(
+        self, name: str, family: str | None = None, address: str | None = None, postcode: str | None = "100", uses: Sequence[str] = (), nights: int = 2
+    ) -> None:
+        """Add to what is known of the person; `uses` are shared identifiers that stood on a row with the account, over so many nights."""
         id_int = self._identifier(f"account:shop:{name}")
         if not self.con.execute("select 1 from oneid.oneid_map where id_int = ?", [id_int]).fetchone():
             self.con.execute("insert into oneid.oneid_map values (?, ?, ?, 'core', ?, null, 1)", [f"account:shop:{name}", id_int, f"P{name}", DAY])
@@ -50,7 +52,8 @@ class Homes:
             if value:
                 self.con.execute("insert into oneid.identifier_profile values (?, ?, ?, 1, ?)", [id_int, attribute, value, DAY])
         for key in uses:
-            self.con.execute("insert into oneid.identity_edge values (?, ?, 'orders', 1, ?, ?)", [id_int, self._identifier(key, "shared"), DAY, DAY])
+            edge = [id_int, self._identifier(key, "shared"), DAY, DAY + timedelta(days=nights - 1)]
+            self.con.execute("insert into oneid.identity_edge values (?, ?, 'orders', 1, ?, ?)", edge)
         self.dirty.add(name)
 
     def forget(self, name: str) -> None:
@@ -135,7 +138,7 @@ def test_an_identifier_of_one_person_on_a_row_of_another_is_shared_by_both(homes
     homes.person("bo", "Li")
     homes.con.execute("insert into oneid.identifier values (2, 'cookie:t', 'cookie', ?, ?, 'ok')", [DAY, DAY])
     homes.con.execute("insert into oneid.oneid_map values ('cookie:t', 2, 'Pann', 'attach', ?, null, 1)", [DAY])
-    homes.con.execute("insert into oneid.identity_edge values (0, 2, 'web', 5, ?, ?), (1, 2, 'web', 1, ?, ?)", [DAY] * 4)
+    homes.con.execute("insert into oneid.identity_edge values (0, 2, 'web', 5, ?, ?), (1, 2, 'web', 1, ?, ?)", [DAY, DAY + timedelta(days=1)] * 2)
     homes.run()
     assert homes.groups() == {"ann bo"}
 
@@ -165,6 +168,14 @@ def test_a_household_too_large_loses_its_weakest_links(homes: Homes) -> None:
     homes.run()
     assert sorted(len(group.split()) for group in homes.groups()) == [8, 8]
     assert homes.audit() == [("person:Pa0", "household_size", 16, MOST_MEMBERS)]
+
+
+def test_a_machine_used_on_one_night_only_may_be_a_kiosk_but_a_card_may_not(homes: Homes) -> None:
+    homes.person("ann", "Li", uses=["cookie:t", "payment:t1"], nights=1)
+    homes.person("bo", "Li", uses=["cookie:t"], nights=1)
+    homes.person("cy", "Li", uses=["payment:t1"], nights=1)
+    homes.run()
+    assert homes.groups() == {"ann cy", "bo"}
 
 
 def test_a_blocked_identifier_makes_no_household(homes: Homes) -> None:

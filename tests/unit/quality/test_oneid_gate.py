@@ -40,7 +40,7 @@ def con() -> duckdb.DuckDBPyConnection:
 
 def broken(con: duckdb.DuckDBPyConnection) -> list[str]:
     """Rules that do not hold, whatever table."""
-    return [result.rule for results in oneid_gate(con, Gatekeeper(con), identifier_policy()).values() for result in results if not result.passed]
+    return [result.rule for results in oneid_gate(con, Gatekeeper(con), identifier_policy(), 10).values() for result in results if not result.passed]
 
 
 def move(con: duckdb.DuckDBPyConnection, *ids: int, to: str = "P0", night: date = DAY, rule: str = "core") -> None:
