@@ -139,17 +139,19 @@ def _part(feed: Feed, file: SourceFile, header: Sequence[str]) -> Part:
     absent = "".join(f", null::varchar as {quote_name(name)}" for name in feed.source_fields if name not in header)
     has_header, skip = options.get("header") != "false", int(options.get("skip", 0))
 
-    def query(source: str, is_start: bool, before: int) -> str:
+    def query(source: str, is_start: bool, before: int, more: str = "") -> str:
         return (
             f"select *{absent}, row_number() over () + {before} as _row from read_csv({source}, auto_detect=false, "
             f"header={is_start and has_header}, columns={{{columns}}}, delim={quote_text(options.get('delimiter', ','))}, quote={quote_text(quote)}, "
             f"escape={quote_text(options.get('escape', quote))}, skip={skip if is_start else 0}, comment={quote_text(options.get('comment', ''))}, "
-            f"nullstr=[{nulls}], hive_partitioning=false, strict_mode=true, null_padding=false, max_line_size={MAX_RECORD_BYTES}, "
+            f"nullstr=[{nulls}], hive_partitioning=false, strict_mode=true, null_padding=false, max_line_size={MAX_RECORD_BYTES}, {more}"
             f"store_rejects=true, rejects_table='{REJECTS}', rejects_scan='{REJECTS}_scans', rejects_limit=0)"
         )
 
     def cut(most: int) -> Sequence[Piece]:
-        return pieces(file.path, most, quote, skip + has_header, lambda source, before: query(source, not before, before))
+        # Left alone, DuckDB keeps sixteen records of the largest size in memory for each piece.
+        small = f"buffer_size={2 * MAX_RECORD_BYTES}, "
+        return pieces(file.path, most, quote, skip + has_header, lambda source, before: query(source, not before, before, small))
 
     added = [name for name in header if name and name not in feed.known_fields]
     raw = json_of([name for name in header if name])

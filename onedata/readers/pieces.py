@@ -87,13 +87,12 @@ def _lines(stream: io.BufferedReader, start: int, end: int, quote: int | None) -
         returns = block == _RETURN
         if (last == _RETURN and not feeds[0]) or (returns[:-1] & ~feeds[1:]).any():
             return None
-        if quote is not None and (quotes := block == quote).any():
-            inside = np.bitwise_xor.accumulate(quotes) ^ is_open
-            if (inside & feeds).any():
+        quotes = np.flatnonzero(block == quote) if quote is not None else ()
+        if len(quotes) or is_open:
+            before = np.searchsorted(quotes, np.flatnonzero(feeds)) + is_open
+            if (before & 1).any():
                 return None
-            is_open = bool(inside[-1])
-        elif is_open and feeds.any():
-            return None
+            is_open ^= bool(len(quotes) & 1)
         last = int(block[-1])
     return None if is_open or last == _RETURN else count + (last != _LINE_FEED)
 
