@@ -69,7 +69,7 @@ def save_members(con: duckdb.DuckDBPyConnection, region: Region, decided: Decide
 def score_changed(con: duckdb.DuckDBPyConnection, run_id: int, retrain: bool) -> None:
     """Score the changed profiles against all, and keep the pairs; the vault must be attached."""
     # Splink takes seconds to load, and most commands need none of it.
-    from onedata.identity.scoring.model import Model
+    from onedata.identity.scoring.model import MERGE_WEIGHT, Model
     from onedata.identity.scoring.score import score
     from onedata.identity.scoring.train import train
 
@@ -85,7 +85,7 @@ def score_changed(con: duckdb.DuckDBPyConnection, run_id: int, retrain: bool) ->
     score(con, model, "golden_profile", "changed_profile")
     con.execute(
         "insert into oneid.prob_edge select profile_a, profile_b, weight, veto, "
-        "case when veto is not null then 'vetoed' else band end, ?, explanation "
+        f"case when veto is not null then 'vetoed' when weight < {MERGE_WEIGHT} then 'review' else band end, ?, explanation "
         "from prob_edge",
         [model.version],
     )

@@ -12,6 +12,8 @@ LINK_WEIGHT = 3.0
 """Link from here on. The weight is log2 of the odds that two profiles are one person's: at the edge one link in nine is wrong, above it far
 fewer, and a link must also agree in something of a person's own (`veto.LINKABLE`). From 2 to 5 the F1 of febrl3 and febrl4 moves by
 0.2 points, that of fake_1000 by 1.1."""
+MERGE_WEIGHT = 13.0
+"""Unite a retailer's customers from here on: a wrong link mixes two people's orders, a missed one waits for review. Source: shared/reference/identity.md."""
 REVIEW_WEIGHT = 0.0
 """Have a person look from here on: as likely one person as not. Below, the pair is left."""
 
