@@ -65,7 +65,7 @@ def _all_given(feed: Feed, fields: Sequence[Field], part: Part) -> str:
         content = ", ".join(f"coalesce({_as_text(name, part)}, chr(30))" for name in feed.source_fields)
         columns.append(f"md5(concat_ws(chr(31), {content})) as _content")
     padded = may_be_padded([quote_name(name) for name in feed.source_fields if name not in part.types])
-    return f"select *, {', '.join(columns)} from (select *, {padded} as {PADDED} from ({part.query}))"
+    return f"select *, {', '.join(columns)} from (select *, case when {padded} then true else false end as {PADDED} from ({part.query}))"
 
 
 def _all_typed(feed: Feed, fields: Sequence[Field], part: Part) -> str:

@@ -13,7 +13,7 @@ import duckdb
 from onedata.contracts.derive import lake_columns, schema_file
 from onedata.contracts.identifiers import IdentifierPolicy
 from onedata.landing.places import file_name, lake_files, staged_files, staged_folder
-from onedata.landing.write import Delivery, write
+from onedata.landing.write import BAD_ROWS, GOOD_ROWS, Delivery, write
 from onedata.readers import Reading
 from onedata.readers.base import file_literal
 from onedata.settings import Settings
@@ -37,9 +37,9 @@ def stage(con: duckdb.DuckDBPyConnection, settings: Settings, policy: Identifier
     work = _work_folder(settings, delivery)
     write(con, settings, policy, delivery, reading, work)
     unfinished = [problem.file.relative for problem in reading.problems]
-    written = sorted((work / "_state=good").glob("*.parquet"))
+    written = sorted((work / GOOD_ROWS).glob("*.parquet"))
     _view(con, WRITTEN, written, delivery, unfinished)
-    _view(con, BAD, sorted((work / "_state=bad").glob("*.parquet")), delivery, unfinished)
+    _view(con, BAD, sorted((work / BAD_ROWS).glob("*.parquet")), delivery, unfinished)
     has_duplicates = _find_duplicates(con, settings, delivery)
     ready = work / "ready"
     if has_duplicates or unfinished or not written:
@@ -50,13 +50,13 @@ def stage(con: duckdb.DuckDBPyConnection, settings: Settings, policy: Identifier
         con.execute(f"copy ({rest}) to {quote_text(str(ready / file_name(delivery.batch, '0')) + '.parquet')} (format parquet)")
     else:
         _view(con, DUPLICATE, [], delivery)
-        (work / "_state=good").rename(ready)
+        (work / GOOD_ROWS).rename(ready)
     target = staged_folder(settings, delivery.feed.name, delivery.batch)
     shutil.rmtree(target, ignore_errors=True)
     ready.rename(target)
     staged = staged_files(settings, delivery.feed.name, delivery.batch)
     _view(con, GOOD, staged, delivery)
-    if not (work / "_state=good").exists():
+    if not (work / GOOD_ROWS).exists():
         _view(con, WRITTEN, staged, delivery)
     if delivery.followed:
         con.execute(f"insert into run_key select distinct {_key_hash(delivery)}, {quote_text(delivery.batch)} from {GOOD}")

@@ -25,6 +25,8 @@ from onedata.settings import Settings
 from onedata.sql import quote_text
 
 ROWS_AT_ONCE = 20_000
+# Folders of `work`. DuckDB compares the value of each row: a number costs it less than a text.
+GOOD_ROWS, BAD_ROWS = "_bad=0", "_bad=1"
 # Where DuckDB's words hold half a letter of the file, Python cannot read them.
 _REFUSALS = (duckdb.Error, UnicodeDecodeError)
 # The formats that DuckDB reads with all of its threads: the others' records are numbered by one.
@@ -165,7 +167,12 @@ def _core(feed: Feed) -> list[Column]:
 
 
 def _rows(feed: Feed, parts: Sequence[Part]) -> str:
-    return " union all by name ".join(f"select {quote_text(part.file.relative)} as _file, * from ({typed_rows(feed, part)})" for part in parts)
+    return " union all by name ".join(f"select {_constant(part.file.relative, len(parts) == 1)} as _file, * from ({typed_rows(feed, part)})" for part in parts)
+
+
+def _constant(text: str, is_only: bool = True) -> str:
+    """SQL of a text that is the same in every row. As an enum it is written as the text it is, and not copied and hashed for every row."""
+    return f"{quote_text(text)}::enum({quote_text(text)})" if is_only else quote_text(text)
 
 
 def _copy(con: duckdb.DuckDBPyConnection, settings: Settings, policy: IdentifierPolicy, delivery: Delivery, parts: Sequence[Part], work: Path) -> None:
@@ -192,8 +199,8 @@ def _copy(con: duckdb.DuckDBPyConnection, settings: Settings, policy: Identifier
 def _copy_sql(delivery: Delivery, rows: str, work: Path, number: str, joins: str = "") -> str:
     name = quote_text(file_name(delivery.batch, number))
     return (
-        f"copy (select {_output(delivery)}, case when r._rule is null then 'good' else 'bad' end as _state from ({rows}) r {joins}) "
-        f"to {quote_text(str(work))} (format parquet, partition_by (_state), overwrite_or_ignore, filename_pattern {name})"
+        f"copy (select {_output(delivery)}, (case when r._rule is null then 0 else 1 end)::utinyint as _bad from ({rows}) r {joins}) "
+        f"to {quote_text(str(work))} (format parquet, partition_by (_bad), overwrite_or_ignore, filename_pattern {name})"
     )
 
 
@@ -208,12 +215,12 @@ def _output(delivery: Delivery) -> str:
         else:
             columns.append(f"landing_token_{column.name}.token as {column.name}" if column.classification == "core" else f"r.{column.name}")
     lineage = [
-        f"{quote_text(feed.system)} as source_system",
-        f"{quote_text(feed.name)} as _feed",
+        f"{_constant(feed.system)} as source_system",
+        f"{_constant(feed.name)} as _feed",
         "r._file",
         "r._row",
         f"timestamp '{delivery.arrived_at.isoformat(sep=' ')}' as _arrived_at",
-        f"{quote_text(delivery.batch)} as _batch",
+        f"{_constant(delivery.batch)} as _batch",
         "r._repaired",
         "r._extra",
     ]
