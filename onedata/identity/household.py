@@ -69,48 +69,55 @@ def _fresh_traits(con: duckdb.DuckDBPyConnection, policy: IdentifierPolicy, has_
         select i.id_int, i.identity_key, case i.type {cases} end as kind, p.oneid from oneid.identifier i
         left join (select id_int, oneid from oneid.oneid_map where valid_to is null) p using (id_int)
         where i.status <> 'blocked';
-        -- An identifier on a row with that of another person: the weaker of the two is in the hands of both. A machine is in the hands of who came
-        -- back to it another night: at home one does, at a kiosk or a friend's seldom.
-        insert into household_fresh
+        -- Step by step: of rows written in the same transaction DuckDB knows no numbers, and plans joins of everybody with everybody else.
+        create or replace temp table household_said as
+        select e.oneid, p.attribute, p.value, sum(p.n_obs) as n
+        from (from oneid.identifier_profile where attribute in ('address', 'postcode', 'city', 'full_name', 'family_name')) p
+        join (select id_int, oneid from household_end semi join household_changed using (oneid)) e using (id_int) group by all;
+        create or replace temp table household_side as
         with pair as (
             select a, b, max(last_seen) > min(first_seen) as came_back from oneid.identity_edge
             where a in (from region) or b in (from region) group by a, b
-        ), side as (
-            select a as id_int, b as other, came_back from pair union all select b, a, came_back from pair
+        )
+        select a as id_int, b as other, came_back from pair union all select b, a, came_back from pair;
+        create or replace temp table household_met as
+        select side.*, x.identity_key, x.kind, x.oneid as owner from household_side side join household_end x using (id_int);
+        -- An identifier on a row with that of another person: the weaker of the two is in the hands of both. A machine is in the hands of who came
+        -- back to it another night: at home one does, at a kiosk or a friend's seldom.
+        insert into household_fresh
+        with met as materialized (
+            select m.*, y.kind as other_kind, y.oneid as user from household_met m join household_end y on y.id_int = m.other
         ), lent as (
-            select x.identity_key, x.oneid as owner, y.oneid as user from side
-            join household_end x using (id_int) join household_end y on y.id_int = side.other
-            where y.oneid is not null and x.oneid is distinct from y.oneid and (x.oneid is null or (x.kind, x.id_int) > (y.kind, y.id_int))
-            and (came_back or x.kind not in ({machines}))
+            select identity_key, owner, user from met where user is not null and owner is distinct from user
+            and (owner is null or (kind, id_int) > (other_kind, other)) and (came_back or kind not in ({machines}))
         )
         select distinct oneid, 'identifier', identity_key from (select user as oneid, identity_key from lent union all select owner, identity_key from lent)
         semi join household_changed using (oneid);
         insert into household_fresh
-        with said as (
-            select m.oneid, p.attribute, p.value, sum(p.n_obs) as n from oneid.identifier_profile p join household_end m using (id_int)
-            semi join household_changed c on c.oneid = m.oneid where p.attribute in ('address', 'postcode', 'city') group by all
-        ), place as (
+        with place as (
             select oneid, coalesce(arg_max(value, (n, value)) filter (attribute = 'postcode'), arg_max(value, (n, value)) filter (attribute = 'city')) as place
-            from said where attribute <> 'address' group by oneid
+            from household_said where attribute in ('postcode', 'city') group by oneid
         )
         select oneid, 'address', value || coalesce('|' || lower(replace(place, ' ', '')), '')
-        from said left join place using (oneid) where attribute = 'address';
+        from household_said left join place using (oneid) where attribute = 'address';
         """
     )
     if has_vault:
         con.execute(
             f"""
+            create or replace temp table household_name as
+            select token, min(value) as value from vault.token
+            where kind in ('full_name', 'family_name') and token in (select value from household_said) group by token;
+            create or replace temp table household_family as select token, {family_sql(name_sql("value"))} as family from household_name;
             insert into household_fresh
-            with name as (
-                select distinct on (token) token, {family_sql(name_sql("value"))} as family from vault.token where kind in ('full_name', 'family_name')
-            )
             select oneid, 'family', {token_sql("'family|' || arg_max(family, (n, family))")} from (
-                select m.oneid, name.family, sum(p.n_obs) as n from oneid.identifier_profile p join household_end m using (id_int)
-                semi join household_changed c on c.oneid = m.oneid join name on name.token = p.value
-                where p.attribute in ('full_name', 'family_name') and name.family is not null group by all
-            ) group by oneid
+                select s.oneid, f.family, sum(s.n) as n from household_said s join household_family f on f.token = s.value
+                where s.attribute in ('full_name', 'family_name') and f.family is not null group by all
+            ) group by oneid;
+            drop table household_name; drop table household_family;
             """
         )
+    con.execute("drop table household_said; drop table household_side; drop table household_met")
     con.execute("drop table household_end")
 
 

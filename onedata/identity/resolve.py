@@ -45,6 +45,7 @@ def resolve(
     night: date,
     vault: Path | None = None,
     full: bool = False,
+    rescore: bool = True,
 ) -> Resolution:
     """Bring `oneid.oneid_map` up to the pending deliveries and to the operators' decisions.
 
@@ -58,18 +59,19 @@ def resolve(
         night: The logical night, from which new ids hold.
         vault: Folder of the vault, for the names that bridges are checked by; without it no name is known.
         full: Take every delivery in anew and decide everything; ids stay.
+        rescore: Where `full`, also train the scoring model and score every profile anew; otherwise only profiles that say something else.
     """
     create_tables(con)
     with open_vault(con, vault) if vault else nullcontext(), transaction(con):
         run_id, since = _next_run(con, night)
         if full:
-            forget_evidence(con)
+            forget_evidence(con, rescore)
         take_in(con, entities, policy, pending(con, full))
         touch_decisions(con)
         touched = _count(con, "select count(distinct id_int) from touched")
         decided = 0
         if touched or full:
-            decided = _decide(con, policy, since, run_id, full, vault is not None)
+            decided = _decide(con, policy, since, run_id, full, full and rescore, vault is not None)
             kind = "full" if full else "incremental"
             con.execute("insert into oneid.run values (?, ?, ?, now()::timestamp, ?, ?)", [run_id, night, kind, touched, decided])
             note_metrics(con, run_id)
@@ -85,7 +87,7 @@ def _next_run(con: duckdb.DuckDBPyConnection, night: date) -> tuple[int, date]:
     return row[0], row[1]
 
 
-def _decide(con: duckdb.DuckDBPyConnection, policy: IdentifierPolicy, night: date, run_id: int, full: bool, has_vault: bool) -> int:
+def _decide(con: duckdb.DuckDBPyConnection, policy: IdentifierPolicy, night: date, run_id: int, full: bool, retrain: bool, has_vault: bool) -> int:
     """Decide the region, score the profiles in it that changed, and decide again where a score may link it further."""
     mark_region(con, full)
     region = load_region(con, policy, full, has_vault)
@@ -93,7 +95,7 @@ def _decide(con: duckdb.DuckDBPyConnection, policy: IdentifierPolicy, night: dat
     save_status(con, region, decided)
     changed = save_members(con, region, decided)
     if changed.profiles and has_vault:
-        score_changed(con, run_id, full)
+        score_changed(con, run_id, retrain)
     if changed.profiles or changed.pairs:
         save_components(con, region, decided)
         con.execute("insert into touched select unnest([profile_a, profile_b]) from oneid.prob_edge where band = 'link' and profile_a in (from region)")

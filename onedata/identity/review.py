@@ -47,8 +47,8 @@ def save_queue(con: duckdb.DuckDBPyConnection) -> int:
         f"""
         create or replace table oneid.review as
         select row_number() over (order by weight desc, key_a, key_b) as place, *,
-               'onedata identity merge ''' || key_a || ''' ''' || key_b || '''' as to_merge,
-               'onedata identity split ''' || key_a || ''' ''' || key_b || '''' as to_keep_apart
+               'onedata identity merge ''' || key_a || ''' ''' || key_b || ''' --reason ''...''' as to_merge,
+               'onedata identity split ''' || key_a || ''' ''' || key_b || ''' --reason ''...''' as to_keep_apart
         from ({QUEUE}) order by place;
         comment on table oneid.review is 'Pairs of profiles that may be one person and wait for somebody to say so; written anew each night.';
         comment on column oneid.review.weight is 'Match weight: log2 of the odds that they are one person.';

@@ -32,9 +32,10 @@ def pending(con: duckdb.DuckDBPyConnection, everything: bool = False) -> list[Pe
     return [Pending(*row) for row in rows]
 
 
-def forget_evidence(con: duckdb.DuckDBPyConnection) -> None:
-    """Drop what was taken in, but not the dictionary nor the ids: the rows are to be taken in anew."""
-    con.execute("; ".join(f"delete from oneid.{table}" for table in ("identity_edge", "identifier_profile", "profile", "profile_member", "prob_edge")))
+def forget_evidence(con: duckdb.DuckDBPyConnection, scores: bool) -> None:
+    """Drop what was taken in, and the scores where asked to, but not the dictionary nor the ids: the rows are to be taken in anew."""
+    tables = ("identity_edge", "identifier_profile", *(("profile", "profile_member", "prob_edge") if scores else ()))
+    con.execute("; ".join(f"delete from oneid.{table}" for table in tables))
     con.execute("delete from ops.applied where stage = ?", [STAGE])
 
 

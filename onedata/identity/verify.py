@@ -18,6 +18,7 @@ COMPARED = (
     ("identity_edge", "a, b, source, n_obs", ""),
     ("identifier_profile", "id_int, attribute, value, n_obs", ""),
     ("identifier", "identity_key, status", ""),
+    ("profile", "profile_id, fingerprint", ""),
     ("oneid_map", "identity_key, oneid", "where valid_to is null"),
     ("household_map", "oneid, household_id", "where valid_to is null"),
 )
@@ -40,7 +41,8 @@ class Difference:
 def verify(con: duckdb.DuckDBPyConnection, entities: Mapping[str, Entity], policy: IdentifierPolicy, vault: Path | None) -> list[Difference]:
     """Rebuild OneID from the whole lake in a scratch database and compare; the warehouse stays as it is.
 
-    Ids, scores and decisions go along, so an identifier that a rebuild would give to another person, or another id, is a difference.
+    Ids and decisions go along, so an identifier that a rebuild would give to another person, or another id, is a difference. So do the scores:
+    they depend on all that was known when they were made. That they are of what the profiles say today is compared.
 
     Args:
         con: The warehouse, no transaction open.
@@ -54,7 +56,7 @@ def verify(con: duckdb.DuckDBPyConnection, entities: Mapping[str, Entity], polic
     home = con.execute("select current_database()").fetchone()
     assert home is not None
     with _scratch(con, str(home[0])) as own:
-        resolve(own, entities, policy, row[0], vault, full=True)
+        resolve(own, entities, policy, row[0], vault, full=True, rescore=False)
         return [found for table, columns, where in COMPARED if (found := _compare(own, str(home[0]), table, columns, where))]
 
 

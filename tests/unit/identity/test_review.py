@@ -29,7 +29,7 @@ def test_the_likeliest_pair_comes_first_with_the_commands_that_decide_it(people:
         (1, "account:shop:C1", "account:shop:C3", 3.5),
         (2, "account:shop:C1", "account:shop:C2", 2.5),
     ]
-    assert rows[0][4:] == ("onedata identity merge 'account:shop:C1' 'account:shop:C3'", "onedata identity split 'account:shop:C1' 'account:shop:C3'")
+    assert rows[0][4:] == tuple(f"onedata identity {what} 'account:shop:C1' 'account:shop:C3' --reason '...'" for what in ("merge", "split"))
 
 
 def test_a_pair_that_was_decided_leaves_the_queue(people: People) -> None:

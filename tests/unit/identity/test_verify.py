@@ -17,6 +17,7 @@ def people() -> People:
     """Three nights; one person was merged, one taken apart by hand."""
     found = People()
     found.deliver(0, ("C1", "M1", None, "e1"), ("C2", "M2", None, None), ("C3", None, None, None))
+    found.profiles(0, {"customer_id": "C1", "city": "Wuhan"})
     found.resolve(0)
     found.deliver(1, ("C1", None, "S1", "e1", "p1"), ("C4", "M1", None, None))
     decide_by_hand(found.con, "merge", "account:shop:C2", "account:shop:C3", "the same", "me")
@@ -53,6 +54,7 @@ def test_before_the_first_night_there_is_nothing_to_check() -> None:
         ("update oneid.identifier set status = 'shared' where identity_key = 'account:shop:C5'", {"identifier"}),
         ("update oneid.household_map set household_id = 'H' where oneid = (select min(oneid) from oneid.person) and valid_to is null", {"household_map"}),
         ("update oneid.oneid_map set oneid = (select min(oneid) from oneid.person) where identity_key in ('loyalty:M2', 'loyalty:M5')", {"oneid_map"}),
+        ("update oneid.profile set fingerprint = 'old'", {"profile"}),
         ("delete from ops.delivery where batch_id = 'orders-2'", {"identity_edge", "oneid_map", "household_map", "identifier"}),
     ],
 )  # fmt: skip
