@@ -37,7 +37,7 @@ def identity_assets(retailer: Retailer, dbt: Dbt, translator: LayerTranslator) -
 
 def _spec(key: dg.AssetKey, deps: list[dg.AssetKey], grain: str, own_key: str, description: str) -> dg.AssetSpec:
     metadata = {"grain": grain, "key": own_key}
-    return dg.AssetSpec(key, deps=deps, group_name=GROUPS["oneid"], owners=OWNERS, kinds={"duckdb", "scipy"}, description=description, metadata=metadata)
+    return dg.AssetSpec(key, deps=deps, group_name=GROUPS["oneid"], owners=OWNERS, kinds={"duckdb", "numpy"}, description=description, metadata=metadata)
 
 
 def _resolved(retailer: Retailer, deps: list[dg.AssetKey]) -> dg.AssetsDefinition:

@@ -1,7 +1,7 @@
 """Connected components under limits. Pure: arrays in, arrays out.
 
-Source: SciPy's `connected_components` (Pearce 2005); the limits follow shared/reference/identity.md, applied to whole components so
-that the result does not depend on the order in which edges arrived.
+Source: the limits follow shared/reference/identity.md, applied to whole components so that the result does not depend on the order in
+which edges arrived.
 """
 
 from collections.abc import Sequence
@@ -9,19 +9,13 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
+
+from onedata.identity.components import components
 
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float64]
 Counts = npt.NDArray[np.integer[Any]]
-
-
-def components(size: int, a: Ints, b: Ints) -> Ints:
-    """A component label, from 0 on, for each of `size` nodes."""
-    matrix = coo_array((np.ones(len(a), dtype=np.int8), (a, b)), shape=(size, size))
-    return np.asarray(connected_components(matrix, directed=False)[1], dtype=np.int64)
 
 
 def neighbours_of_kind(size: int, kinds: Ints, a: Ints, b: Ints, kind: int) -> Ints:

@@ -94,14 +94,14 @@ def extend_components(con: duckdb.DuckDBPyConnection, known: str, edges: str) ->
     )
 
 
-def components(size: int, a: npt.NDArray[np.integer], b: npt.NDArray[np.integer]) -> Numbers:
+def components(size: int, a: npt.NDArray[np.integer], b: npt.NDArray[np.integer]) -> Ints:
     """The component of each of `size` nodes under the edges a[i] - b[i], numbered from 0 without gaps.
 
     Method: each node is hooked to a neighbour with a smaller number, paths are shortened, and what is left of the graph is contracted and numbered
     anew at random, so that half of its nodes can be expected to go in each round (random mate; Reif 1985). Half the time of SciPy's
     `connected_components`, which copies the graph several times.
     """
-    return _components(size, a.astype(np.int32), b.astype(np.int32))
+    return _components(size, a.astype(np.int32), b.astype(np.int32)).astype(np.int64)
 
 
 def _components(size: int, a: Numbers, b: Numbers) -> Numbers:

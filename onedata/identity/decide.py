@@ -4,50 +4,21 @@ Source: shared/reference/identity.md ("core + attach + name-checked bridge"). Ev
 together with it, so a part of the graph that no other evidence touches can be decided alone: a night decides what it touched.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from onedata.contracts.identifiers import IdentifierPolicy
-from onedata.identity.cluster import Bools, Floats, Ints, components, limited_components, neighbours_of_kind
+from onedata.identity.cluster import Bools, Ints, limited_components, neighbours_of_kind
+from onedata.identity.components import components
 from onedata.identity.cuts import cut_apart
+from onedata.identity.evidence import AGREE, DIFFER, UNKNOWN, Evidence
+from onedata.identity.observations import Touches, core_pairs, modal_names, seen_with, summed
 
 OK, SHARED, BLOCKED = "ok", "shared", "blocked"
 CORE, BRIDGE, SCORE, OPERATOR, ATTACH, ORPHAN = RULES = ("core", "bridge", "score", "operator", "attach", "orphan")
 ATTACH_SHARE = 0.6
 MOST_CORES = 5
-AGREE, UNKNOWN, DIFFER = 1, 0, -1
-NONE = np.empty(0, dtype=np.int64)
-
-
-def no_names(left: Ints, _right: Ints) -> Ints:
-    """Nothing is known of any name."""
-    return np.full(len(left), UNKNOWN, dtype=np.int64)
-
-
-@dataclass(frozen=True)
-class Evidence:
-    """What is known of nodes 0..n-1: a kind each (position in the policy's types) and the pairs that stood on one row, each once.
-
-    `names` are observations (node, name number, how often) and `compare` says of pairs of name numbers whether they AGREE, DIFFER or are
-    UNKNOWN (-1 is no name). `scored` are pairs to link with their weight, `merged` and `parted` pairs an operator decided on.
-    """
-
-    kinds: Ints
-    unusable: Bools
-    a: Ints
-    b: Ints
-    n: Ints
-    names: tuple[Ints, Ints, Ints] = (NONE, NONE, NONE)
-    compare: Callable[[Ints, Ints], Ints] = no_names
-    scored: tuple[Ints, Ints, Floats] = (NONE, NONE, np.empty(0))
-    merged: tuple[Ints, Ints] = (NONE, NONE)
-    parted: tuple[Ints, Ints] = (NONE, NONE)
-
-    @property
-    def size(self) -> int:
-        return len(self.kinds)
 
 
 @dataclass
@@ -89,7 +60,7 @@ def decide(evidence: Evidence, policy: IdentifierPolicy) -> Decided:
     kinds = list(policy.types.values())
     strong = usable & np.array([kind.strong for kind in kinds])[evidence.kinds]
     cores, conflicting = _cores(evidence, policy, strong, guarded)
-    touches = _touches(evidence, usable & ~(strong & ~conflicting), cores)
+    touches = seen_with(evidence, usable & ~(strong & ~conflicting), cores)
     bridged = _bridges(evidence, policy, touches, cores, guarded)
     persons, rule_of = _persons(evidence, policy, cores, bridged, guarded)
     in_core = cores >= 0
@@ -142,9 +113,9 @@ def _cores(evidence: Evidence, policy: IdentifierPolicy, strong: Bools, guarded:
     first = inner & ~(checked[evidence.a] | checked[evidence.b])
     labels, _ = _limited(evidence, policy, first, strong)
     one = np.where(strong & ~checked, labels, -1)
-    touches = _touches(evidence, checked, one)
-    names = _modal_names(evidence, one)
-    left, right, node = _core_pairs(touches)
+    touches = seen_with(evidence, checked, one)
+    names = modal_names(evidence, one)
+    left, right, node = core_pairs(touches)
     differ = evidence.compare(names[left], names[right]) == DIFFER
     conflicting = np.zeros(evidence.size, dtype=np.bool_)
     conflicting[node[differ]] = True
@@ -187,68 +158,13 @@ def _dense(labels: Ints) -> Ints:
     return dense
 
 
-@dataclass(frozen=True)
-class Touches:
-    """Observations of nodes with cores, ordered by node: one row a node and core."""
-
-    node: Ints
-    core: Ints
-    n: Ints
-
-
-def _touches(evidence: Evidence, nodes: Bools, cores: Ints) -> Touches:
-    """How often each of `nodes` was seen with each core."""
-    ends = np.concatenate([evidence.a, evidence.b]), np.concatenate([evidence.b, evidence.a])
-    chosen = nodes[ends[0]] & (cores[ends[1]] >= 0)
-    node, core, n = ends[0][chosen], cores[ends[1][chosen]], np.concatenate([evidence.n, evidence.n])[chosen]
-    return Touches(*_summed(node, core, n))
-
-
-def _summed(one: Ints, other: Ints, n: Ints) -> tuple[Ints, Ints, Ints]:
-    """Pairs, each once and in order, and the sum of `n` of each."""
-    if not len(one):
-        return one, other, n
-    key = one * (int(other.max()) + 1) + other
-    order = np.argsort(key, kind="stable")
-    key, starts = np.unique(key[order], return_index=True)
-    return one[order][starts], other[order][starts], np.add.reduceat(n[order], starts)
-
-
-def _core_pairs(touches: Touches) -> tuple[Ints, Ints, Ints]:
-    """Every two cores that one node was seen with, and the node."""
-    left, right, node = [NONE], [NONE], [NONE]
-    offset = 1
-    while True:
-        same = np.flatnonzero(touches.node[offset:] == touches.node[:-offset]) if offset < len(touches.node) else NONE
-        if not len(same):
-            return np.concatenate(left), np.concatenate(right), np.concatenate(node)
-        left.append(touches.core[same])
-        right.append(touches.core[same + offset])
-        node.append(touches.node[same])
-        offset += 1
-
-
-def _modal_names(evidence: Evidence, cores: Ints) -> Ints:
-    """The name number most often seen in each core, -1 where none was; of equally frequent ones the smallest."""
-    nodes, names, n = evidence.names
-    modal = np.full(int(cores.max(initial=-1)) + 1, -1, dtype=np.int64)
-    inside = cores[nodes] >= 0
-    core, name, n = cores[nodes][inside], names[inside], n[inside]
-    if not len(core):
-        return modal
-    core, name, n = _summed(core, name, n)
-    order = np.lexsort((-name, n, core))  # the last of each core is its modal name
-    modal[core[order]] = name[order]
-    return modal
-
-
 def _bridges(evidence: Evidence, policy: IdentifierPolicy, touches: Touches, cores: Ints, guarded: Guarded) -> tuple[Ints, Ints, Ints]:
     """Pairs of cores that a weak node makes one, and the node: their names agree, or one has none and the node was seen with no third."""
     may = np.array([kind.links == "if_names_agree" for kind in policy.types.values()])[evidence.kinds]
     how_many = np.bincount(touches.node, minlength=evidence.size)
     chosen = may[touches.node] & (how_many[touches.node] <= MOST_CORES)
-    left, right, node = _core_pairs(Touches(touches.node[chosen], touches.core[chosen], touches.n[chosen]))
-    names = _modal_names(evidence, cores)
+    left, right, node = core_pairs(Touches(touches.node[chosen], touches.core[chosen], touches.n[chosen]))
+    names = modal_names(evidence, cores)
     verdict = evidence.compare(names[left], names[right])
     unites = (verdict == AGREE) | ((verdict == UNKNOWN) & (how_many[node] == 2) & ((names[left] >= 0) | (names[right] >= 0)))
     differ = np.unique(node[verdict == DIFFER])
@@ -289,7 +205,7 @@ def _attach(evidence: Evidence, touches: Touches, persons: Ints, person: Ints, r
     """Give each node seen with cores to the person with at least ATTACH_SHARE of its observations; where nobody has, it is shared."""
     if not len(touches.node):
         return
-    node, whose, n = _summed(touches.node, persons[touches.core], touches.n)
+    node, whose, n = summed(touches.node, persons[touches.core], touches.n)
     total = np.bincount(node, weights=n, minlength=evidence.size)
     share = n / total[node]
     winner = share >= ATTACH_SHARE
@@ -314,7 +230,7 @@ def _orphans(evidence: Evidence, policy: IdentifierPolicy, usable: Bools, touche
     anchor = usable & seen & (person >= 0)
     among = (orphan | anchor)[evidence.a] & (orphan | anchor)[evidence.b] & (orphan[evidence.a] | orphan[evidence.b])
     group = components(evidence.size, evidence.a[among], evidence.b[among])
-    reached, whose, _ = _summed(group[anchor], person[anchor], np.ones(int(anchor.sum()), dtype=np.int64))
+    reached, whose, _ = summed(group[anchor], person[anchor], np.ones(int(anchor.sum()), dtype=np.int64))
     count = np.bincount(reached, minlength=evidence.size)
     only = np.full(evidence.size, -1, dtype=np.int64)
     only[reached] = whose

@@ -12,7 +12,8 @@ import pyarrow as pa
 
 from onedata.contracts.identifiers import IdentifierPolicy
 from onedata.contracts.normalise import family_sql, name_sql
-from onedata.identity.cluster import Ints, components, limited_components
+from onedata.identity.cluster import Ints, limited_components
+from onedata.identity.components import components
 from onedata.landing.vault import token_sql
 
 MOST_AT_ADDRESS = 8

@@ -8,7 +8,8 @@ import pyarrow as pa
 
 from onedata.contracts.identifiers import IdentifierPolicy
 from onedata.identity.cluster import Bools, Floats, Ints
-from onedata.identity.decide import Decided, Evidence, evidence_components
+from onedata.identity.decide import Decided, evidence_components
+from onedata.identity.evidence import Evidence
 from onedata.identity.given_names import read_names
 
 

@@ -12,7 +12,7 @@ import igraph
 import numpy as np
 import numpy.typing as npt
 
-from onedata.identity.cluster import components
+from onedata.identity.components import components
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]

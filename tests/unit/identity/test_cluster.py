@@ -6,7 +6,8 @@ import networkx as nx
 import numpy as np
 import pytest
 
-from onedata.identity.cluster import Ints, components, limited_components, neighbours_of_kind, over_limit
+from onedata.identity.cluster import Ints, limited_components, neighbours_of_kind, over_limit
+from onedata.identity.components import components
 
 Graph = tuple[Ints, Ints, Ints]
 

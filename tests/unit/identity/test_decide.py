@@ -11,7 +11,8 @@ from small_retailer import identifier_policy
 
 from onedata.contracts.identifiers import IdentifierPolicy
 from onedata.identity.cluster import Ints
-from onedata.identity.decide import AGREE, DIFFER, RULES, UNKNOWN, Decided, Evidence, decide
+from onedata.identity.decide import RULES, Decided, decide
+from onedata.identity.evidence import AGREE, DIFFER, UNKNOWN, Evidence
 
 Pair = tuple[str, str] | tuple[str, str, int]
 
