@@ -170,21 +170,50 @@ def _copied(database: Path, name: str) -> Path:
 
 
 def differences(first: Path, second: Path, schemas: Sequence[str] = LAYERS) -> dict[str, str]:
-    """Table to what differs, by EXCEPT ALL both ways over every column; empty where both warehouses hold the same."""
+    """Table to what differs, by EXCEPT ALL both ways over every column; empty where both warehouses hold the same.
+
+    A person is compared by its identifiers, a household by its persons: which of several OneIDs survives a merge depends on the nights before it.
+    """
     found = {}
     with duckdb.connect() as con:
         con.execute(f"attach '{first}' as a (read_only); attach '{second}' as b (read_only)")
         tables = {name: _tables(con, name, schemas) for name in ("a", "b")}
         assert tables["a"], f"{first} has no tables in {schemas}"
+        for name in ("a", "b"):
+            _name_persons(con, name)
         for table in sorted(tables["a"].keys() | tables["b"].keys()):
             columns = [tables[name].get(table) for name in ("a", "b")]
             if columns[0] != columns[1]:
                 found[table] = f"columns {columns[0]} against {columns[1]}"
                 continue
-            only = [rows(con, f"select count(*) from (from {x}.{table} except all from {y}.{table})")[0][0] for x, y in (("a", "b"), ("b", "a"))]
+            named = {name: _by_person(f"{name}.{table}", name, columns[0] or []) for name in ("a", "b")}
+            only = [rows(con, f"select count(*) from ({named[x]} except all {named[y]})")[0][0] for x, y in (("a", "b"), ("b", "a"))]
             if any(only):
                 found[table] = f"{only[0]} rows only in {first.name}, {only[1]} only in {second.name}"
     return found
+
+
+def _name_persons(con: duckdb.DuckDBPyConnection, database: str) -> None:
+    """`who_<database>` and `home_<database>`: OneIDs and household ids by the smallest identifier behind them."""
+    schemas = {name for (name,) in rows(con, f"select schema_name from duckdb_schemas() where database_name = '{database}'")}
+    known = "oneid" in schemas
+    who = f"select oneid as id, min(identity_key) as name from {database}.oneid.oneid_map where valid_to is null group by 1"
+    home = (
+        f"select household_id as id, min(w.name) as name from {database}.oneid.household_map h join who_{database} w on w.id = h.oneid "
+        "where valid_to is null group by 1"
+    )
+    nothing = "select null::varchar as id, null::varchar as name where false"
+    con.execute(f"create temp table who_{database} as {who if known else nothing}; create temp table home_{database} as {home if known else nothing}")
+
+
+def _by_person(table: str, database: str, columns: Sequence[str]) -> str:
+    there = {column.split(" ")[0] for column in columns}
+    named = [
+        f"coalesce((select name from {kind}_{database} k where k.id = t.{column}), t.{column}) as {column}"
+        for column, kind in (("oneid", "who"), ("household_id", "home"))
+        if column in there
+    ]
+    return f"select * {'replace (' + ', '.join(named) + ')' if named else ''} from {table} t"
 
 
 def _tables(con: duckdb.DuckDBPyConnection, database: str, schemas: Sequence[str]) -> dict[str, list[str]]:

@@ -33,8 +33,8 @@ def test_the_comparison_sees_one_changed_value(one_by_one: Story, backfill: Stor
     assert differences(one_by_one.warehouse, changed) == {"dwd.dwd_order_line": "1 rows only in nights.duckdb, 1 only in changed.duckdb"}
 
 
-def test_one_id_is_the_same_from_nights_and_from_a_backfill(one_by_one: Story, backfill: Story) -> None:
-    question = "select identity_key, oneid from oneid.oneid_map where valid_to is null order by all"
+def test_the_same_identifiers_are_one_person_from_nights_and_from_a_backfill(one_by_one: Story, backfill: Story) -> None:
+    question = "select list(identity_key order by identity_key) as person from oneid.oneid_map where valid_to is null group by oneid order by all"
     assert ask(one_by_one.warehouse, question) == ask(backfill.warehouse, question)
 
 
