@@ -75,6 +75,7 @@ def test_a_sound_night_passes_every_rule(con: duckdb.DuckDBPyConnection) -> None
         ("update oneid.oneid_map set oneid = 'P0' where id_int < 51", "person_not_too_large"),
         ("update oneid.oneid_map set oneid = 'P0', identity_key = replace(identity_key, 'account:', 'cookie:') where id_int < 51", "browsers_not_too_many"),
         ("update oneid.oneid_map set identity_key = 'account:s:' || id_int where id_int < 20", "accounts_within_limit"),
+        ("update oneid.oneid_map set identity_key = 'account:s:' || id_int where id_int < 40", "accounts_not_far_over_limit"),
     ],
 )  # fmt: skip
 def test_damage_is_seen_by_its_rule(con: duckdb.DuckDBPyConnection, damage: str, seen: str) -> None:
