@@ -56,10 +56,10 @@ class Options:
 
 def main(
     only: Annotated[list[str] | None, typer.Option(help=f"A part to run; again for more. Of: {', '.join(PARTS)}. Default: all.")] = None,
-    customers: Annotated[int, typer.Option(help="quality: how many customers each simulated retailer has.")] = 5_000,
-    days: Annotated[int, typer.Option(help="quality: how many nights.")] = 4,
+    customers: Annotated[int, typer.Option(help="quality: how many customers each simulated retailer has.")] = 4_000,
+    days: Annotated[int, typer.Option(help="quality: how many nights.")] = 30,
     seed: Annotated[int, typer.Option(help="quality: same seed, same retailer.")] = 7,
-    scale_profile: Annotated[str, typer.Option(help=f"quality: how busy the customers are: {', '.join(PROFILES)}.")] = "dense",
+    scale_profile: Annotated[str, typer.Option(help=f"quality: how busy the customers are: {', '.join(PROFILES)}.")] = "retail",
     nights: Annotated[
         bool, typer.Option("--nights/--one-run", help="quality: night by night at 0.5 %, which gives the churn; or all nights in one run.")
     ] = True,

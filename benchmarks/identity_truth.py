@@ -134,6 +134,8 @@ def _true_rows(con: duckdb.DuckDBPyConnection, feeds: Sequence[Feed], truth: Pat
         if feed.entity.identifiers:
             outer = next(other for other in feeds if other.location.path == feed.location.path and (truth / "records" / other.name).exists())
             rows = "rows" if outer == feed else "inner_rows"
+            if feed.location.format == "csv":
+                rows = f"if(defect is not distinct from 'bad_encoding', 0, {rows})"  # a line that is no text has no number
             files = quote_text(str(truth / "records" / outer.name / "*.parquet"))
             parts.append(
                 f"select {quote_text(feed.name)} as feed, file, unnest(range(upto - {rows} + 1, upto + 1)) as row, person_no, defect from ("
