@@ -114,7 +114,12 @@ EMAIL = Comparison(
     (
         Level("shared", "list_has_any(emails_l, emails_r)", 0.55, 1e-6),
         Level("same before the @", "mailbox_l = mailbox_r", 0.06, 1e-5),
-        Level("two letters off", "damerau_levenshtein(email_l, email_r) <= 2", 0.08, 1e-5),
+        Level(
+            "two letters off",
+            f"abs(length(email_l) - length(email_r)) <= 2 and {_similar('email', 0.9)} and damerau_levenshtein(email_l, email_r) <= 2",
+            0.08,
+            1e-5,
+        ),
         Level("different", ELSE, 0.31, 0.99998),
     ),
 )
