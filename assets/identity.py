@@ -42,8 +42,9 @@ def _spec(key: dg.AssetKey, deps: list[dg.AssetKey], grain: str, own_key: str, d
 
 def _resolved(retailer: Retailer, deps: list[dg.AssetKey]) -> dg.AssetsDefinition:
     map_text = (
-        "The OneID of every usable identifier and since when: one row an identifier and version. Records that share a strong identifier are one person, "
-        "within the limits of `data_contracts/identifiers.yaml`; ids stay the same from night to night. What was not linked, and why: `oneid.guard_audit`."
+        "The OneID of every usable identifier and since when: one row an identifier and version. Strong identifiers on one row are one person, weak ones "
+        "unite where given names agree, alike profiles by their score, within the limits of `data_contracts/identifiers.yaml`; ids stay from night to night. "
+        "What was not linked, and why: `oneid.guard_audit`."
     )
     specs = [
         _spec(ONEID_KEY, deps, "one version of one identifier", "identity_key, valid_from", map_text),

@@ -1,6 +1,6 @@
 """Take clusters apart that an operator split: the cheapest cut between the two identifiers.
 
-Source: minimum s-t cut (Goldberg, Tarjan 1988), from igraph; a row's observation costs one.
+Source: minimum s-t cut (Goldberg, Tarjan 1988), from igraph; strong identifiers on one row are the last to be parted.
 """
 
 import numpy as np
@@ -13,7 +13,7 @@ def cut_apart(person: Ints, a: Ints, b: Ints, n: Ints, bonds: tuple[Ints, Ints, 
 
     Args:
         person: Label of each node, -1 for nobody.
-        a, b, n: Pairs that stood on one row, and how often.
+        a, b, n: Pairs that stood on one row, and what cutting each costs.
         bonds: Further links that hold, and what cutting each costs.
         parted: Pairs that must not be one person.
     """

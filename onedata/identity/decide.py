@@ -70,7 +70,8 @@ def decide(evidence: Evidence, policy: IdentifierPolicy) -> Decided:
     shared = hub.copy()
     _attach(evidence, touches, persons, person, rule, shared, guarded)
     _orphans(evidence, policy, usable, touches, person, rule, guarded)
-    person = cut_apart(person, evidence.a, evidence.b, evidence.n, _bonds(evidence, person), evidence.parted)
+    costs = _cost_of_cutting(evidence, policy)
+    person = cut_apart(person, evidence.a, evidence.b, costs, _bonds(evidence, person, int(costs.sum()) + 1), evidence.parted)
     return Decided(person, rule, shared, hub, cores, guarded)
 
 
@@ -83,10 +84,17 @@ def evidence_components(evidence: Evidence, hub: Bools) -> Ints:
     return components(evidence.size, a[both], b[both])
 
 
-def _bonds(evidence: Evidence, person: Ints) -> tuple[Ints, Ints, Ints]:
-    """Scored and decided links that hold, and what cutting one costs: an operator's more than all rows together."""
+def _cost_of_cutting(evidence: Evidence, policy: IdentifierPolicy) -> Ints:
+    """Of each pair on one row: the square of its weaker identifier's weight, for each row up to five, as a phone on many rows is still one phone."""
+    weights = np.array([kind.weight for kind in policy.types.values()])[evidence.kinds]
+    costs: Ints = np.ceil(np.minimum(weights[evidence.a], weights[evidence.b]) ** 2 * np.minimum(evidence.n, 5)).astype(np.int64)
+    return costs
+
+
+def _bonds(evidence: Evidence, person: Ints, most: int) -> tuple[Ints, Ints, Ints]:
+    """Scored and decided links that hold, and what cutting one costs: an operator's `most`, more than all rows together."""
     a, b = np.concatenate([evidence.scored[0], evidence.merged[0]]), np.concatenate([evidence.scored[1], evidence.merged[1]])
-    cost = np.repeat([1, int(evidence.n.sum()) + 1], [len(evidence.scored[0]), len(evidence.merged[0])])
+    cost = np.repeat([1, most], [len(evidence.scored[0]), len(evidence.merged[0])])
     holds = person[a] == person[b]
     return a[holds], b[holds], cost[holds]
 

@@ -50,9 +50,11 @@ def odds(weight: float) -> str:
 
 def score_parts(explanation: str) -> str:
     """The parts of a score by what they added, the most telling first."""
-    known = {name: part for name, part in json.loads(explanation).items() if isinstance(part, dict)}
+    told = json.loads(explanation)
+    known = {name: part for name, part in told.items() if isinstance(part, dict)}
     ordered = sorted(known.items(), key=lambda item: -abs(item[1]["weight"]))
-    return ", ".join(f"{name} {part['level']} {part['weight']:+.1f}" for name, part in ordered)
+    parts = [f"{name} {part['level']} {part['weight']:+.1f}" for name, part in ordered]
+    return ", ".join(parts + ([f"before anything is compared {told['before']:+.1f}"] if "before" in told else []))
 
 
 def decision(decision_id: int, kind: str, by: str, on: date, reason: str) -> str:

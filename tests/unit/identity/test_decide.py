@@ -183,6 +183,12 @@ def test_a_split_by_hand_cuts_the_weakest_link() -> None:
     assert drawn.persons() == {one("account1", "loyalty1"), one("account2", "email1")}
 
 
+def test_a_split_parts_at_the_phone_and_leaves_an_account_its_email() -> None:
+    pairs: list[Pair] = [("account1", "email1"), ("account1", "phone1"), ("email1", "phone1"), ("account2", "phone1", 9)]
+    drawn = Drawn(*pairs, names={"account1": "anna", "account2": "anna"}, parted=[("account1", "account2")])
+    assert any({"account1", "email1"} <= person for person in drawn.persons())
+
+
 def test_a_blocked_identifier_links_nothing() -> None:
     drawn = Drawn(("account1", "email1"), ("account2", "email1"), blocked=["email1"])
     assert drawn.persons() == {one("account1"), one("account2")}

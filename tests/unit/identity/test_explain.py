@@ -113,7 +113,9 @@ def test_a_score_is_told_with_its_parts(people: People) -> None:
     people.profiles(1, *said)
     people.resolve(1)
     (step,) = explained(people, C1, C2).steps
-    assert step.why == ("their profiles score 9.5 (99.9% likely one person), sure enough to link: given same +7.2, place different -3.4",)
+    assert step.why == (
+        "their profiles score 9.5 (99.9% likely one person), sure enough to link: given same +7.2, place different -3.4, before anything is compared -9.0",
+    )
 
 
 def test_two_persons_have_no_chain(people: People) -> None:
