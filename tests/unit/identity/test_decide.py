@@ -184,7 +184,7 @@ def test_a_split_by_hand_cuts_the_weakest_link() -> None:
 
 
 def test_a_split_parts_at_the_phone_and_leaves_an_account_its_email() -> None:
-    pairs: list[Pair] = [("account1", "email1"), ("account1", "phone1"), ("email1", "phone1"), ("account2", "phone1", 9)]
+    pairs: list[Pair] = [("account1", "email1"), ("account1", "phone1"), ("email1", "phone1", 3), ("account2", "phone1", 9)]
     drawn = Drawn(*pairs, names={"account1": "anna", "account2": "anna"}, parted=[("account1", "account2")])
     assert any({"account1", "email1"} <= person for person in drawn.persons())
 
