@@ -93,6 +93,20 @@ comment on view oneid.oneid_current is 'What a OneID that was merged away is cal
 """
 
 
+class OldTablesError(RuntimeError):
+    """The warehouse is from before OneID kept versions."""
+
+
 def create_tables(con: duckdb.DuckDBPyConnection) -> None:
-    """Create what is missing of the schema `oneid`."""
+    """Create what is missing of the schema `oneid`.
+
+    Raises:
+        OldTablesError: its tables have the columns of an earlier onedata; the text says what to do.
+    """
+    columns = [name for (name,) in con.execute("select column_name from duckdb_columns() where schema_name = 'oneid' and table_name = 'oneid_map'").fetchall()]
+    if columns and "valid_from" not in columns:
+        raise OldTablesError(
+            "this data home was made by an earlier onedata, whose OneID kept no versions and whose vault has tokens of other normalisers; "
+            "build it anew from its source: move the data home away, then `onedata run --backfill`"
+        )
     con.execute(DDL)

@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 from people import DAY, People, policy_with
 
+from onedata.identity.tables import OldTablesError, create_tables
+
 Nights = list[list[tuple[str | None, ...]]]
 
 
@@ -245,3 +247,10 @@ def test_a_failure_leaves_the_night_untaken(people: People) -> None:
     assert people.all("identifier") == []
     people.con.execute("alter table oneid.oneid_event add column evidence varchar")
     assert people.resolve(0).persons == 1
+
+
+def test_a_warehouse_of_an_earlier_onedata_is_refused_with_the_way_out() -> None:
+    con = duckdb.connect()
+    con.execute("create schema oneid; create table oneid.oneid_map (identity_key varchar, id_int integer, oneid varchar)")
+    with pytest.raises(OldTablesError, match="build it anew from its source"):
+        create_tables(con)
