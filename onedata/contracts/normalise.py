@@ -106,11 +106,6 @@ def given_sql(name: str) -> str:
     return filled(let(name, "n", f"regexp_replace({rest}, '( [a-z])+$', '')"))
 
 
-def initial_sql(name: str) -> str:
-    """SQL: the first letter of the given name of a name that `name_sql` made."""
-    return f"({given_sql(name)})[1]"
-
-
 def _is_eastern(name: str) -> str:
     return f"regexp_full_match({name}, '[{_EAST}·]+')"
 
