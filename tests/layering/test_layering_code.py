@@ -14,6 +14,7 @@ MOST_LINES = 300
 # landing knows readers, quality judges what landed, identity and warehouse stand on contracts, and what drives them all comes last.
 ORDER = {
     "settings": 0,
+    "durable": 0,
     "sql": 0,
     "pictures": 0,
     "simulate": 0,

@@ -1,0 +1,42 @@
+"""Files that last, and files moved aside."""
+
+import stat
+from pathlib import Path
+
+import pytest
+
+from onedata.durable import make_folders, move_aside, write_durably
+
+
+def test_a_file_is_written_whole_and_private(tmp_path: Path) -> None:
+    write_durably(tmp_path / "key", b"secret")
+    assert (tmp_path / "key").read_bytes() == b"secret"
+    assert stat.S_IMODE((tmp_path / "key").stat().st_mode) == 0o600
+    assert [path.name for path in tmp_path.iterdir()] == ["key"]
+
+
+def test_a_write_that_fails_leaves_the_old_content(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_durably(tmp_path / "state", "old")
+
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(OSError, match="No space"):
+        write_durably(tmp_path / "state", "new")
+    assert (tmp_path / "state").read_text() == "old"
+
+
+def test_missing_folders_are_private(tmp_path: Path) -> None:
+    make_folders(tmp_path / "a" / "b")
+    assert [stat.S_IMODE((tmp_path / name).stat().st_mode) for name in ("a", "a/b")] == [0o700, 0o700]
+
+
+def test_files_moved_aside_keep_their_place_and_what_lies_there(tmp_path: Path) -> None:
+    for text in ("first", "second"):
+        file = tmp_path / "lake" / "ods" / "x.parquet"
+        make_folders(file.parent)
+        file.write_text(text)
+        move_aside([file], tmp_path / "lake", tmp_path / "aside")
+    found = {path.name: path.read_text() for path in (tmp_path / "aside" / "ods").iterdir()}
+    assert found == {"x.parquet": "first", "x.parquet.1": "second"}
