@@ -14,7 +14,7 @@ from onedata.contracts.derive import identity_keys
 from onedata.identity import resolve
 from onedata.identity.household import household_totals
 from onedata.identity.review import largest_persons, queue, save_queue, score_distribution, shared_by_kind, size_distribution
-from onedata.landing import has_replaced
+from onedata.ledger import has_replaced
 from onedata.pictures import as_markdown, stacked_columns
 from onedata.quality.stages import require_open
 from onedata.retailer import Retailer

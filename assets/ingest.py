@@ -52,6 +52,8 @@ def _landing_asset(retailer: Retailer, feed: Feed) -> dg.AssetsDefinition:
         warehouse: Warehouse = context.resources.warehouse
         night = night_of(context, warehouse)
         landed = land(warehouse.con, retailer.settings, feed, retailer.policy, night, nights_again(context, warehouse))
+        if landed.waiting:
+            context.log.warning(f"not whole yet, taken by the next run: {', '.join(landed.waiting)}")
         if landed.files:
             context.log.info(
                 f"{landed.received} rows in {landed.files} files = {landed.accepted} accepted + {landed.quarantined} quarantined + {landed.duplicate} duplicate"

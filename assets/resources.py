@@ -34,7 +34,8 @@ def warehouse_resource(retailer: Retailer, dbt: Dbt) -> dg.ResourceDefinition:
     def warehouse(init_context: dg.InitResourceContext) -> Iterator[Warehouse]:
         say = init_context.log.info if init_context.log else print
         with open_warehouse(retailer.settings, say) as con:
-            prepare_warehouse(con, retailer)
+            for text in prepare_warehouse(con, retailer):
+                say(text)
             yield Warehouse(con, retailer, Gatekeeper(con), dbt)
 
     return warehouse

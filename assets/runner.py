@@ -14,8 +14,8 @@ from assets.definitions import NIGHTLY, build_definitions
 from assets.nights import FULL_REFRESH_TAG, PROCESS_TAG, REPLACE_TAG, range_tags
 from onedata.identity.decisions import night_to_repeat
 from onedata.identity.tables import create_tables
-from onedata.landing import create_ledger
 from onedata.landing.files import MEMBER, discover
+from onedata.ledger import create_ledger
 from onedata.report import closed_gates
 from onedata.retailer import load_retailer
 from onedata.settings import REPOSITORY, Settings

@@ -10,7 +10,8 @@ from assets.dbt import Dbt, build
 from assets.ingest import landing_key, markdown
 from assets.nights import FULL_REFRESH_TAG
 from assets.resources import Warehouse
-from onedata.landing import has_replaced, promote
+from onedata.ledger import has_replaced
+from onedata.ledger.promote import promote
 from onedata.quality.stages import require_open
 from onedata.retailer import Retailer
 

@@ -13,7 +13,8 @@ from measure import Cost, measured
 from onedata.contracts.derive import derived_files
 from onedata.contracts.identifiers import blocked_values
 from onedata.identity import resolve
-from onedata.landing import land, promote
+from onedata.landing import land
+from onedata.ledger.promote import promote
 from onedata.quality.gx import Gatekeeper
 from onedata.quality.stages import contract_gate
 from onedata.retailer import Retailer, load_retailer, prepare_warehouse

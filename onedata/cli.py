@@ -16,7 +16,7 @@ from onedata.contracts.derive import write_derived
 from onedata.contracts.history import changes
 from onedata.contracts.identifiers import load_identifier_policy
 from onedata.contracts.pages import write_pages
-from onedata.landing import create_ledger
+from onedata.ledger import create_ledger
 from onedata.quality.data_docs import build_data_docs
 from onedata.report import status_report
 from onedata.retailer import load_retailer

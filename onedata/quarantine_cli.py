@@ -8,8 +8,8 @@ import typer
 
 from onedata.cli import SettingsOption, fail, reading, settings_from
 from onedata.contracts import Feed
-from onedata.landing import promote
 from onedata.landing.release import Selection, stage_release
+from onedata.ledger.promote import promote
 from onedata.quality import record, summarise
 from onedata.quality.gx import Gatekeeper
 from onedata.quality.stages import contract_gate
@@ -93,7 +93,7 @@ def _release(con: duckdb.DuckDBPyConnection, retailer: Retailer, feed: Feed, sel
         )
     if not found.tried:
         return True
-    if not found.accepted + found.duplicate:
+    if not found.deliveries:
         typer.echo(f"{feed.name}: nothing was released, {found.still_bad} rows are still bad")
         return True
     night = con.execute("select max(ds) from ops.delivery where feed = ? and status = 'staged'", [feed.name]).fetchone()

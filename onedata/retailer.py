@@ -9,8 +9,7 @@ from onedata.contracts import Entity, Feed, load_entities, load_feeds
 from onedata.contracts.derive import ensure_lake
 from onedata.contracts.identifiers import IdentifierPolicy, load_identifier_policy
 from onedata.identity.tables import create_tables
-from onedata.landing.control_totals import create_control_totals
-from onedata.landing.ledger import create_ledger
+from onedata.ledger import check_lake, create_ledger
 from onedata.quality.reconcile import create_reconciliation
 from onedata.settings import REPOSITORY, Settings
 
@@ -40,11 +39,19 @@ def load_retailer(settings: Settings) -> Retailer:
     return Retailer(settings, entities, policy, load_feeds(settings.contracts, entities))
 
 
-def prepare_warehouse(con: duckdb.DuckDBPyConnection, retailer: Retailer) -> None:
-    """Create what every stage expects to find: ledger, control totals and balances, OneID tables, the lake's shape."""
+def prepare_warehouse(con: duckdb.DuckDBPyConnection, retailer: Retailer) -> list[str]:
+    """Create what every stage expects to find (ledger, balances, OneID tables, the lake's shape), and hold the lake against the ledger.
+
+    Returns:
+        What was put in order, as sentences for a person.
+
+    Raises:
+        UnknownLakeFiles: the lake was written by another ledger.
+        LakeDamaged: a file of the lake is gone or cut.
+    """
     create_ledger(con)
-    create_control_totals(con)
     create_reconciliation(con)
     create_tables(con)
     con.execute("create schema if not exists ods")
     ensure_lake(con, retailer.settings.lake, retailer.entities)
+    return check_lake(con, retailer.settings)

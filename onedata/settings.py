@@ -41,6 +41,8 @@ class Settings:
     threads: int = 2
     memory_limit: str = "1500MB"
     lock_wait_seconds: float = 60.0
+    settle_seconds: float = 0.0
+    orphans_kept_days: int = 30
     deployment: str = "dev"
 
     @property

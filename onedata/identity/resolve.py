@@ -20,6 +20,7 @@ from onedata.identity.region import load_region, mark_region, save_components
 from onedata.identity.tables import create_tables
 from onedata.identity.take_in import forget_evidence, pending, take_in
 from onedata.landing.vault import open_vault
+from onedata.ledger import tick
 from onedata.sql import transaction
 
 
@@ -73,7 +74,7 @@ def resolve(
         if touched or full:
             decided = _decide(con, policy, since, run_id, full, full and rescore, vault is not None)
             kind = "full" if full else "incremental"
-            con.execute("insert into oneid.run values (?, ?, ?, now()::timestamp, ?, ?)", [run_id, night, kind, touched, decided])
+            con.execute("insert into oneid.run values (?, ?, ?, ?, ?, ?)", [run_id, night, kind, tick(con), touched, decided])
             note_metrics(con, run_id)
         mark_decisions(con)
         con.execute("drop table touched")

@@ -9,6 +9,7 @@ import duckdb
 from onedata.contracts.derive import identity_keys
 from onedata.contracts.identifiers import IdentifierPolicy
 from onedata.contracts.model import Entity
+from onedata.ledger.applied import forget_applied, note_applied
 
 STAGE = "oneid"
 
@@ -36,7 +37,7 @@ def forget_evidence(con: duckdb.DuckDBPyConnection, scores: bool) -> None:
     """Drop what was taken in, and the scores where asked to, but not the dictionary nor the ids: the rows are to be taken in anew."""
     tables = ("identity_edge", "identifier_profile", *(("profile", "profile_member", "prob_edge") if scores else ()))
     con.execute("; ".join(f"delete from oneid.{table}" for table in tables))
-    con.execute("delete from ops.applied where stage = ?", [STAGE])
+    forget_applied(con, STAGE)
 
 
 def take_in(con: duckdb.DuckDBPyConnection, entities: Mapping[str, Entity], policy: IdentifierPolicy, deliveries: Sequence[Pending]) -> None:
@@ -61,11 +62,7 @@ def take_in(con: duckdb.DuckDBPyConnection, entities: Mapping[str, Entity], poli
     _add_profile(con)
     for name in ("delta_row", "delta_profile", "delta_seen", "delta_id"):
         con.execute(f"drop table {name}")
-    con.execute(
-        "insert into ops.applied select batch_id, ? from ops.delivery d where status in ('accepted', 'applied') "
-        "and not exists (select 1 from ops.applied a where a.batch_id = d.batch_id and a.stage = ?)",
-        [STAGE, STAGE],
-    )
+    note_applied(con, STAGE)
 
 
 def _gather(con: duckdb.DuckDBPyConnection, entities: Mapping[str, Entity], policy: IdentifierPolicy, deliveries: Sequence[Pending]) -> None:

@@ -3,30 +3,33 @@
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date
 
 import duckdb
 import pyarrow as pa
 
-from onedata.contracts.model import Feed
+from onedata.durable import make_folders
 from onedata.landing.control_totals import amounts_sql, control_totals_sql, repeated_totals_sql
-from onedata.landing.files import Repeat
 from onedata.landing.stage import BAD, DUPLICATE, GOOD, WRITTEN
-from onedata.landing.write import Delivery
+from onedata.landing.write import Delivery, Repeat
+from onedata.ledger import moves as ledger
+from onedata.ledger.belongings import add
+from onedata.ledger.moves import Booking, Counts, FileEntry
+from onedata.ledger.paths import staged_folder
 from onedata.readers import FileProblem, Reading, SourceFile
 from onedata.readers.csv_raw import MOST_SHOWN, raw_records
 from onedata.readers.encoding import is_utf8
 from onedata.settings import Settings
 from onedata.sql import quote_text
 
-Counts = tuple[int, int, int, int]
 NOTHING: Counts = (0, 0, 0, 0)
+UNREADABLE: Counts = (1, 0, 1, 0)
 RAW_RECORDS_AT_ONCE = 10_000
 
 
 @dataclass
 class Landed:
-    """What one landing found, in rows; `nights` are the days its files are for."""
+    """What one landing found, in rows; `nights` are the days its files are for, `waiting` files that still change: the next run takes them."""
 
     feed: str
     files: int = 0
@@ -36,6 +39,7 @@ class Landed:
     duplicate: int = 0
     nights: list[date] = field(default_factory=list)
     batches: list[str] = field(default_factory=list)
+    waiting: list[str] = field(default_factory=list)
 
     def add(self, ds: date, counts: Counts, batch: str | None) -> None:
         """Count one file more."""
@@ -111,35 +115,35 @@ def _add_rejects(con: duckdb.DuckDBPyConnection, delivery: Delivery, rejects: st
 
 
 def book(con: duckdb.DuckDBPyConnection, settings: Settings, delivery: Delivery, reading: Reading, landed: Landed) -> None:
-    """Write the delivery's files, drifts, quarantine and repairs; what `stage` and `prepare_bad_rows` made must be there."""
+    """Book the delivery, staged: files, repeats, drifts, quarantine, repairs and money; what `stage` and `prepare_bad_rows` made must be there."""
     unreadable = {problem.file.number for problem in reading.problems}
     readable = [file for file in delivery.files if file.number not in unreadable]
     counts = _counts(con)
     for file in readable:
         own = counts.get(file.relative, NOTHING)
-        _insert_file(
-            con,
-            delivery.feed,
-            delivery.arrived_at,
-            file,
-            delivery.batch,
-            "landed",
-            own,
-            None,
-            reading.columns.get(file.number),
-            reading.column_types.get(file.number),
-        )
+        columns, types = reading.columns.get(file.number), reading.column_types.get(file.number)
+        _book_file(con, delivery, file, "landed", own, columns=columns, types=types)
         landed.add(file.ds, own, delivery.batch)
     for problem in reading.problems:
         _book_unreadable(con, settings, delivery, problem)
-        landed.add(problem.file.ds, (1, 0, 1, 0), None)
-    if delivery.replaced:
-        con.execute("delete from ops.drift where feed = ? and ds = ?", [delivery.feed.name, delivery.ds])
-    for drift in reading.drifts:
-        values = [delivery.feed.name, drift.file.ds, drift.file.relative, drift.kind, drift.column, drift.message, drift.file.content_hash]
-        con.execute("insert into ops.drift values (?, ?, ?, ?, ?, ?, ?)", values)
+        landed.add(problem.file.ds, UNREADABLE, None)
     if readable or delivery.replaced:
         _book_rows(con, delivery, readable, any(own[3] for own in counts.values()))
+    else:
+        book_delivery(con, delivery, 0)
+        drop_staged(settings, delivery)
+    for repeat in delivery.repeats:
+        _book_repeat(con, delivery, repeat, landed)
+    for drift in reading.drifts:
+        add(
+            con,
+            "drift",
+            "select ? as feed, ? as ds, ? as path, ? as kind, ? as column_name, ? as message, ? as content_hash, ? as batch_id",
+            [
+                *(delivery.feed.name, drift.file.ds, drift.file.relative, drift.kind, drift.column, drift.message),
+                *(drift.file.content_hash, delivery.batch),
+            ],
+        )
 
 
 def _counts(con: duckdb.DuckDBPyConnection) -> dict[str, Counts]:
@@ -158,88 +162,89 @@ def _book_rows(con: duckdb.DuckDBPyConnection, delivery: Delivery, readable: Seq
     batches = pa.array([delivery.batch] * len(names), pa.string())
     known = {"path": pa.array(names, pa.string()), "content_hash": pa.array(hashes, pa.string()), "batch_id": batches, "ds": nights}
     con.register("landing_files", pa.table(known))
-    con.execute(
-        "insert into ops.quarantine select ?, ?, q._file, q._row, q.rule, q.reason, q.raw, ?, f.content_hash, ?, q.totals, q.currency "
-        "from landing_quarantine q join landing_files f on f.path = q._file",
+    add(
+        con,
+        "quarantine",
+        "select ? as feed, ? as ds, q._file as path, q._row as row, q.rule, q.reason, q.raw, ? as batch_id, f.content_hash, "
+        "? as quarantined_at, q.totals, q.currency from landing_quarantine q join landing_files f on f.path = q._file",
         [feed.name, delivery.ds, delivery.batch, delivery.arrived_at],
     )
     book_accepted(con, delivery)
     good = {WRITTEN: ["received"], GOOD: ["accepted"]} if has_duplicates else {GOOD: ["received", "accepted"]}
     totals = control_totals_sql(feed, {**good, BAD: ["received", "quarantined"], DUPLICATE: ["duplicate"]})
     if totals:
-        con.execute(totals)
+        add(con, "control_total", totals)
     con.unregister("landing_files")
 
 
 def book_accepted(con: duckdb.DuckDBPyConnection, delivery: Delivery) -> None:
-    """Write the delivery of the staged rows, and what was repaired in them."""
+    """Book the delivery of the staged rows, and what was repaired in them."""
+    add(
+        con,
+        "repair",
+        "select ? as feed, ? as ds, _file as path, split_part(change, ':', 1) as column_name, split_part(change, ':', 2) as repair, "
+        f"count(*) as rows, ? as batch_id from (select _file, unnest(string_split(_repaired, ',')) as change from {GOOD} "
+        "where _repaired is not null) group by all",
+        [delivery.feed.name, delivery.ds, delivery.batch],
+    )
+    row = con.execute(f"select count(*) from {GOOD}").fetchone()
+    assert row is not None
+    book_delivery(con, delivery, row[0])
+
+
+def book_delivery(con: duckdb.DuckDBPyConnection, delivery: Delivery, rows: int) -> None:
+    """Book the delivery itself, with the rows that wait for the gate."""
     feed = delivery.feed
-    con.execute(
-        f"insert into ops.repair select ?, ?, _file, split_part(change, ':', 1), split_part(change, ':', 2), count(*), ? from (select _file, "
-        f"unnest(string_split(_repaired, ',')) as change from {GOOD} where _repaired is not null) group by all",
-        [feed.name, delivery.ds, delivery.batch],
-    )
-    con.execute(
-        f"insert into ops.delivery select ?, ?, ?, ?, 'staged', count(*), ?, null, ? from {GOOD}",
-        [delivery.batch, feed.name, feed.entity.name, delivery.ds, delivery.arrived_at, list(delivery.replaced)],
-    )
+    ledger.book(con, Booking(delivery.batch, feed.name, feed.entity.name, delivery.ds, rows, delivery.arrived_at, delivery.replaced))
+
+
+def drop_staged(settings: Settings, delivery: Delivery) -> None:
+    """Remove the empty staged file of a delivery that has nothing for the gate to judge."""
+    shutil.rmtree(staged_folder(settings, delivery.feed.name, delivery.batch), ignore_errors=True)
 
 
 def _book_unreadable(con: duckdb.DuckDBPyConnection, settings: Settings, delivery: Delivery, problem: FileProblem) -> None:
     """An unreadable file counts as one quarantined row and is kept whole, in case the landing area is cleaned."""
     file, feed = problem.file, delivery.feed
     copy = settings.home / "quarantine" / feed.name / file.content_hash[:16] / file.path.name
-    copy.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copy2(file.path, copy)
-    _insert_file(con, feed, delivery.arrived_at, file, None, "unreadable", (1, 0, 1, 0), problem.message, None, None)
-    con.execute(
-        "insert into ops.quarantine values (?, ?, ?, 0, 'unreadable_file', ?, ?, null, ?, ?, null, null)",
-        [feed.name, file.ds, file.relative, problem.message, f"the file is kept at {copy}", file.content_hash, delivery.arrived_at],
-    )
-
-
-def book_repeat(con: duckdb.DuckDBPyConnection, feed: Feed, repeat: Repeat, arrived_at: datetime, landed: Landed) -> None:
-    """A file with known content: each of its rows is a duplicate."""
-    known = con.execute(
-        "select received, batch_id from ops.file where feed = ? and content_hash = ? and status <> 'repeated'", [feed.name, repeat.file.content_hash]
-    ).fetchone()
-    received, batch = known if known else (0, None)
-    message = f"the same content as {repeat.known_as}: every row counts as a duplicate"
-    counts = (received, 0, 0, received)
-    _insert_file(con, feed, arrived_at, repeat.file, batch, "repeated", counts, message, None, None)
-    con.execute(repeated_totals_sql(feed, repeat.file.relative, repeat.file.ds, repeat.file.content_hash, repeat.known_as))
-    landed.add(repeat.file.ds, counts, batch)
-
-
-def _insert_file(
-    con: duckdb.DuckDBPyConnection,
-    feed: Feed,
-    arrived_at: datetime,
-    file: SourceFile,
-    batch: str | None,
-    status: str,
-    counts: Counts,
-    message: str | None,
-    columns: Sequence[str] | None,
-    types: Mapping[str, str] | None,
-) -> None:
-    listed = list(columns) if columns else None
-    con.execute(
-        "insert into ops.file values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, map(?::varchar[], ?::varchar[]), ?, ?, ?)",
+    make_folders(copy.parent)
+    shutil.copyfile(file.path, copy)
+    _book_file(con, delivery, file, "unreadable", UNREADABLE, problem.message)
+    add(
+        con,
+        "quarantine",
+        "select ? as feed, ? as ds, ? as path, 0 as row, 'unreadable_file' as rule, ? as reason, ? as raw, ? as batch_id, "
+        "? as content_hash, ? as quarantined_at",
         [
-            feed.name,
-            file.relative,
-            file.content_hash,
-            file.ds,
-            batch,
-            status,
-            *counts,
-            message,
-            listed,
-            list(types or {}),
-            list((types or {}).values()),
-            file.size,
-            file.mtime_ns,
-            arrived_at,
+            *(feed.name, file.ds, file.relative, problem.message, f"the file is kept at {copy}", delivery.batch),
+            *(file.content_hash, delivery.arrived_at),
         ],
     )
+
+
+def _book_repeat(con: duckdb.DuckDBPyConnection, delivery: Delivery, repeat: Repeat, landed: Landed) -> None:
+    """A file with known content: each of its rows is a duplicate."""
+    feed, file = delivery.feed, repeat.file
+    known = con.execute(
+        "select max(received) from ops.file where feed = ? and content_hash = ? and status <> 'repeated'", [feed.name, file.content_hash]
+    ).fetchone()
+    received = (known[0] if known else None) or 0
+    counts = (received, 0, 0, received)
+    message = f"the same content as {repeat.known_as}: every row counts as a duplicate"
+    _book_file(con, delivery, file, "repeated", counts, message)
+    add(con, "control_total", repeated_totals_sql(feed, file.relative, delivery.ds, file.content_hash, repeat.known_as, delivery.batch))
+    landed.add(file.ds, counts, delivery.batch)
+
+
+def _book_file(
+    con: duckdb.DuckDBPyConnection,
+    delivery: Delivery,
+    file: SourceFile,
+    status: str,
+    counts: Counts,
+    message: str | None = None,
+    columns: Sequence[str] | None = None,
+    types: Mapping[str, str] | None = None,
+) -> None:
+    entry = FileEntry(file.relative, file.content_hash, file.ds, status, counts, file.size, file.mtime_ns, message, columns, types)
+    ledger.book_file(con, delivery.feed.name, delivery.batch, entry, delivery.arrived_at)

@@ -3,36 +3,15 @@
 from collections.abc import Mapping, Sequence
 from datetime import date
 
-import duckdb
-
 from onedata.contracts.model import Feed
-from onedata.contracts.totals import AMOUNT, CURRENCY, MACROS, currency_code, exact, sums_by_currency
+from onedata.contracts.totals import AMOUNT, CURRENCY, currency_code, exact, sums_by_currency
 from onedata.sql import quote_text
 
 FATES = ("received", "accepted", "quarantined", "duplicate")
-DDL = f"""
-create schema if not exists ops;
-create table if not exists ops.control_total (
-    feed varchar not null, path varchar not null, content_hash varchar not null, batch_id varchar, ds date not null,
-    total_name varchar not null, currency varchar not null, {", ".join(f"{fate} {AMOUNT} not null" for fate in FATES)}
-);
-comment on table ops.control_total is 'What each file''s rows came to in money, by total and currency: received = accepted + quarantined + duplicate.';
-comment on column ops.control_total.total_name is 'Total of the canonical entity (data_contracts/canonical, totals).';
-comment on column ops.control_total.currency is 'ISO 4217 code; XXX where a row names none.';
-comment on column ops.control_total.received is 'Of every row of the file that has the amount, whatever became of it.';
-comment on column ops.control_total.quarantined is 'Of rows kept apart, where they have the amount as a number.';
-comment on column ops.control_total.duplicate is 'Of rows that had been accepted before.';
-"""
-
-
-def create_control_totals(con: duckdb.DuckDBPyConnection) -> None:
-    """Create what is missing."""
-    con.execute(DDL)
-    con.execute(MACROS)
 
 
 def control_totals_sql(feed: Feed, relations: Mapping[str, Sequence[str]], files: str = "landing_files") -> str | None:
-    """The INSERT of one landing's control totals; None where the feed's entity has no money.
+    """SQL of one landing's control totals; None where the feed's entity has no money.
 
     Rows that could not be taken apart have no amounts and belong to none. Batches of one file's rows may be written one after the other: rows add up.
 
@@ -45,15 +24,15 @@ def control_totals_sql(feed: Feed, relations: Mapping[str, Sequence[str]], files
     if not feed.entity.totals:
         return None
     parts = [f"select {list(fates)!r} as fates, * from ({sums_by_currency(feed.entity, rows, ['_file'])})" for rows, fates in relations.items()]
-    sums = ", ".join(f"coalesce(sum(t.amount) filter (where list_contains(t.fates, '{fate}')), 0)" for fate in FATES)
+    sums = ", ".join(f"coalesce(sum(t.amount) filter (where list_contains(t.fates, '{fate}')), 0) as {fate}" for fate in FATES)
     return (
-        f"insert into ops.control_total select {quote_text(feed.name)}, f.path, f.content_hash, f.batch_id, f.ds, t.measure, t.unit, {sums} "
+        f"select {quote_text(feed.name)} as feed, f.path, f.content_hash, f.batch_id, f.ds, t.measure as total_name, t.unit as currency, {sums} "
         f"from ({' union all '.join(parts)}) t join {files} f on f.path = t._file group by all"
     )
 
 
-def repeated_totals_sql(feed: Feed, path: str, ds: date, content_hash: str, known_as: str) -> str:
-    """The INSERT for a file whose content is known under another path: all its money is duplicate.
+def repeated_totals_sql(feed: Feed, path: str, ds: date, content_hash: str, known_as: str, batch: str) -> str:
+    """SQL for a file whose content is known under another path: all its money is duplicate.
 
     Args:
         feed: Whose file.
@@ -61,15 +40,17 @@ def repeated_totals_sql(feed: Feed, path: str, ds: date, content_hash: str, know
         ds: The night the repeat is for.
         content_hash: Content of both.
         known_as: The path the content landed under.
+        batch: The repeat's own delivery.
     """
     return (
-        f"insert into ops.control_total select feed, {quote_text(path)}, content_hash, batch_id, date '{ds}', total_name, currency, received, 0, 0, received "
+        f"select feed, {quote_text(path)} as path, content_hash, {quote_text(batch)} as batch_id, date '{ds}' as ds, total_name, currency, "
+        "received, 0 as accepted, 0 as quarantined, received as duplicate "
         f"from ops.control_total where feed = {quote_text(feed.name)} and content_hash = {quote_text(content_hash)} and path = {quote_text(known_as)}"
     )
 
 
 def released_totals_sql(feed: Feed, batch: str, ds: date, accepted: str, duplicate: str) -> str | None:
-    """The INSERT of what a release moves: its rows' amounts, as they are now, are accepted or duplicate; what quarantine counted for them is taken
+    """SQL of what a release moves: its rows' amounts, as they are now, are accepted or duplicate; what quarantine counted for them is taken
     back. Rows of one file add up. None where the feed's entity has no money.
 
     Args:
@@ -93,8 +74,9 @@ def released_totals_sql(feed: Feed, batch: str, ds: date, accepted: str, duplica
     accepted_now, duplicate_now, before = (f"coalesce(sum(t.amount) filter (where t.fate = '{fate}'), 0)" for fate in ("accepted", "duplicate", "taken back"))
     files = f"(select distinct path, content_hash from ops.released r where {own})"
     return (
-        f"insert into ops.control_total select {quote_text(feed.name)}, f.path, f.content_hash, {quote_text(batch)}, date '{ds}', t.measure, t.unit, "
-        f"{accepted_now} + {duplicate_now} - {before}, {accepted_now}, -{before}, {duplicate_now} "
+        f"select {quote_text(feed.name)} as feed, f.path, f.content_hash, {quote_text(batch)} as batch_id, date '{ds}' as ds, "
+        f"t.measure as total_name, t.unit as currency, {accepted_now} + {duplicate_now} - {before} as received, "
+        f"{accepted_now} as accepted, -{before} as quarantined, {duplicate_now} as duplicate "
         f"from ({' union all by name '.join(parts)}) t join {files} f on f.path = t._file group by all"
     )
 

@@ -5,12 +5,15 @@ from where the last one that landed ends. Nothing is lost between, and what is r
 """
 
 from collections.abc import Collection, Sequence
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from pathlib import Path
 
 import duckdb
 
 from onedata.contracts.model import Database, Feed, references
+from onedata.durable import make_folders, move_aside, replace_durably, sync_file
+from onedata.ledger import tick
+from onedata.ledger.seen import Watermark, forget_watermark, note_watermark
 from onedata.settings import Settings
 from onedata.sources import Offer
 from onedata.sources.postgres import extract
@@ -46,12 +49,10 @@ def take_extracts(
     if found.rows == 0 or known:
         return again, found.notes
     kept = folder / f"{night}-{content_hash}.parquet"
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    made.replace(kept)
-    con.execute(
-        "insert or replace into ops.watermark values (?, ?, ?, ?, ?, ?)",
-        [feed.name, content_hash, found.mark, night, found.name, datetime.now(UTC).replace(tzinfo=None)],
-    )
+    make_folders(folder)
+    sync_file(made)
+    replace_durably(made, kept)
+    note_watermark(con, Watermark(feed.name, content_hash, found.mark, night, found.name, tick(con)))
     return [*again, (Offer(night, found.name, 0, 0, kept), kept, content_hash)], found.notes
 
 
@@ -65,7 +66,7 @@ def kept_extracts(con: duckdb.DuckDBPyConnection, settings: Settings, feed: Feed
 
 
 def _forgotten(con: duckdb.DuckDBPyConnection, feed: Feed, folder: Path, last: datetime | None) -> list[Content]:
-    """Kept extracts that the ledger does not know and that a new one would not cover; those that it would are removed."""
+    """Kept extracts that the ledger does not know and that a new one would not cover; those that it would are moved aside."""
     unknown = con.execute(
         "select w.content_hash, w.ds, w.path, w.extracted_at from ops.watermark w anti join ops.file f on f.feed = w.feed "
         "and f.content_hash = w.content_hash where w.feed = ? order by w.extracted_at",
@@ -77,11 +78,10 @@ def _forgotten(con: duckdb.DuckDBPyConnection, feed: Feed, folder: Path, last: d
         if last is not None and extracted_at < last and file.exists():
             again.append((Offer(ds, name, 0, 0, file), file, content_hash))
         else:
-            file.unlink(missing_ok=True)
-            con.execute("delete from ops.watermark where feed = ? and content_hash = ?", [feed.name, content_hash])
+            forget_watermark(con, feed.name, content_hash)
     remembered = con.execute("select ds, content_hash from ops.watermark where feed = ?", [feed.name]).fetchall()
     kept = {f"{ds}-{content_hash}.parquet" for ds, content_hash in remembered}
-    for file in folder.glob("*.parquet"):  # a run was killed between the file and its mark
-        if file.name not in kept:
-            file.unlink()
+    # Covered by the next extract, or of a run that was killed between the file and its mark; or of a ledger that was lost.
+    strays = [file for file in folder.glob("*.parquet") if file.name not in kept]
+    move_aside(strays, folder, folder / ".orphans")
     return again

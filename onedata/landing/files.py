@@ -5,6 +5,7 @@ a form that DuckDB reads. The ledger keeps the name the source has for it.
 """
 
 import hashlib
+import time
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
@@ -15,6 +16,9 @@ import duckdb
 
 from onedata.contracts.model import Database, Feed, ObjectStore
 from onedata.landing.extracts import kept_extracts, take_extracts
+from onedata.landing.write import Delivery, Repeat
+from onedata.ledger.seen import Archive, Touched, note_archive, note_touched
+from onedata.ledger.states import IN_LAKE, sql_list
 from onedata.readers.base import Drift, FileProblem, SourceFile
 from onedata.readers.prepare import needs_preparing, prepare
 from onedata.settings import Settings
@@ -28,22 +32,16 @@ MEMBER = "!"
 """Between an archive's name and a member's: archive.zip!member.csv."""
 
 
-@dataclass(frozen=True)
-class Repeat:
-    """A file whose content is known under another path (or earlier in the same night)."""
-
-    file: SourceFile
-    known_as: str
-
-
 @dataclass
 class Taken:
-    """What a night takes of one feed. A file with a problem is in neither of the first two lists; `drifts` are what a source found odd."""
+    """What a night takes of one feed. A file with a problem is in neither of the first two lists; `drifts` are what a source found odd,
+    `waiting` files that were written too short a time ago (setting settle_seconds)."""
 
     fresh: list[SourceFile] = field(default_factory=list)
     repeats: list[Repeat] = field(default_factory=list)
     problems: list[FileProblem] = field(default_factory=list)
     drifts: list[Drift] = field(default_factory=list)
+    waiting: list[str] = field(default_factory=list)
 
 
 def discover(settings: Settings, feed: Feed, night: date) -> Iterator[Offer]:
@@ -70,7 +68,7 @@ def take(con: duckdb.DuckDBPyConnection, settings: Settings, feed: Feed, night: 
     """
     spool = spool_of(settings, feed)
     spool.clear()
-    taking = _Taking(con, feed, spool, again)
+    taking = _Taking(con, settings, feed, spool, again)
     if isinstance(feed.location.store, Database):
         extracts, drifts = take_extracts(con, settings, feed, feed.location.store, night, spool)
         extracts = [*kept_extracts(con, settings, feed, again), *extracts]
@@ -78,9 +76,14 @@ def take(con: duckdb.DuckDBPyConnection, settings: Settings, feed: Feed, night: 
         by_number = [*taking.taken.fresh, *(repeat.file for repeat in taking.taken.repeats)]
         taking.taken.drifts = [Drift(by_number[-1], *drift) for drift in drifts if by_number]
         return taking.taken
+    settled = time.time_ns() - int(settings.settle_seconds * 1e9)
     for offer in discover(settings, feed, night):
-        if not taking.is_unchanged(offer):
+        if settings.settle_seconds and offer.mtime_ns > settled:
+            taking.taken.waiting.append(offer.name)
+        elif not taking.is_unchanged(offer):
             taking.take(offer)
+    if taking.touched:
+        note_touched(con, settings, feed.name, taking.touched)
     _all_there(con, feed, again, taking.taken)
     return taking.taken
 
@@ -101,7 +104,7 @@ def _all_there(con: duckdb.DuckDBPyConnection, feed: Feed, again: Collection[dat
 def replaced_deliveries(con: duckdb.DuckDBPyConnection, feed: Feed, again: Collection[date]) -> dict[date, list[str]]:
     """The accepted deliveries of the nights `again`, by night."""
     rows = con.execute(
-        "select ds, list(batch_id order by batch_id) from ops.delivery where feed = ? and status in ('accepted', 'applied') "
+        f"select ds, list(batch_id order by batch_id) from ops.delivery where feed = ? and status in {sql_list(IN_LAKE)} "
         "and ds in (select unnest(?::date[])) group by ds",
         [feed.name, list(again)],
     )
@@ -120,9 +123,10 @@ class _Content(NamedTuple):
 class _Taking:
     """One feed's landing in the making: what the ledger knows, and what was taken."""
 
-    def __init__(self, con: duckdb.DuckDBPyConnection, feed: Feed, spool: Spool, again: Collection[date]) -> None:
-        self._con, self._feed, self._spool = con, feed, spool
+    def __init__(self, con: duckdb.DuckDBPyConnection, settings: Settings, feed: Feed, spool: Spool, again: Collection[date]) -> None:
+        self._con, self._settings, self._feed, self._spool = con, settings, feed, spool
         self.taken = Taken()
+        self.touched: list[Touched] = []
         known = con.execute(
             "select path, size_bytes, mtime_ns, content_hash from ops.file where feed = ? and ds not in (select unnest(?::date[])) order by path desc",
             [feed.name, list(again)],
@@ -155,14 +159,15 @@ class _Taking:
             self._refuse(_Content(offer, path, offer.name, hash_file(path)), str(error))
             return
         if unpacked[0].member:
-            _remember_archive(self._con, self._feed, offer, len(unpacked))
+            note_archive(self._con, self._settings, Archive(self._feed.name, offer.name, offer.size, offer.mtime_ns, len(unpacked)))
         self.add(_Content(offer, file.path, MEMBER.join(filter(None, (offer.name, file.member))), file.content_hash) for file in unpacked)
 
     def add(self, contents: Iterable[_Content]) -> None:
         """Take files by their content: new, a repeat, or known under this very name."""
         for content in contents:
             if (content.name, content.content_hash) in self._booked:
-                _touched(self._con, self._feed, self._file(content))
+                file = self._file(content)
+                self.touched.append(Touched(file.relative, file.content_hash, file.size, file.mtime_ns))
             elif content.content_hash in self._by_hash:
                 self.taken.repeats.append(Repeat(self._file(content), self._by_hash[content.content_hash]))
             else:
@@ -201,7 +206,10 @@ class _Taking:
     def _file(self, content: _Content) -> SourceFile:
         self._number += 1
         offer = content.offer
-        return SourceFile(self._number, content.path, content.name, offer.ds, offer.size, offer.mtime_ns, content.content_hash)
+        return SourceFile(self._number, content.path, content.name, offer.ds, offer.size, offer.mtime_ns, content.content_hash, self._origin(offer))
+
+    def _origin(self, offer: Offer) -> Path | None:
+        return None if isinstance(self._feed.location.store, Database | ObjectStore) else offer.path
 
 
 def _whole_archives(con: duckdb.DuckDBPyConnection, feed: Feed) -> set[tuple[str, int, int]]:
@@ -215,19 +223,22 @@ def _whole_archives(con: duckdb.DuckDBPyConnection, feed: Feed) -> set[tuple[str
     return set(whole.fetchall())
 
 
-def _remember_archive(con: duckdb.DuckDBPyConnection, feed: Feed, offer: Offer, members: int) -> None:
-    con.execute("insert or replace into ops.archive values (?, ?, ?, ?, ?)", [feed.name, offer.name, offer.size, offer.mtime_ns, members])
+def has_changed(file: SourceFile) -> bool:
+    """Whether the file at the source is another one, by size and time, than when its content was hashed."""
+    if file.origin is None:
+        return False
+    try:
+        now = file.origin.stat()
+    except FileNotFoundError:
+        return True
+    return (now.st_size, now.st_mtime_ns) != (file.size, file.mtime_ns)
 
 
-def _touched(con: duckdb.DuckDBPyConnection, feed: Feed, file: SourceFile) -> None:
-    """A file that was copied or touched since: the ledger takes its new size and time, so that it is not read again every night."""
-    con.execute(
-        "update ops.file set mtime_ns = ?, size_bytes = ? where feed = ? and path = ? and content_hash = ?",
-        [file.mtime_ns, file.size, feed.name, file.relative, file.content_hash],
-    )
-
-
-def batch_id(feed: Feed, ds: date, files: Sequence[SourceFile], replaced: Sequence[str] = ()) -> str:
+def batch_id(delivery: Delivery, problems: Sequence[FileProblem] = ()) -> str:
     """The same files land under the same id, so a night that is run again replaces what a killed one left."""
-    text = "|".join([feed.name, ds.isoformat(), *sorted(file.content_hash for file in files), *replaced])
+    feed, ds = delivery.feed, delivery.ds
+    repeats = sorted(f"{repeat.file.relative}={repeat.file.content_hash}" for repeat in delivery.repeats)
+    broken = sorted(problem.file.content_hash for problem in problems)
+    hashes = sorted(file.content_hash for file in delivery.files)
+    text = "|".join([feed.name, ds.isoformat(), *hashes, *delivery.replaced, *repeats, *broken])
     return f"{feed.name}-{ds:%Y%m%d}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"

@@ -1,7 +1,8 @@
 """Land one feed's new files: read, type, judge, count, tokenise, stage. One transaction of the ledger a delivery."""
 
 from collections.abc import Collection, Sequence
-from datetime import UTC, date, datetime
+from dataclasses import replace
+from datetime import date
 
 import duckdb
 
@@ -9,19 +10,21 @@ from onedata.contracts.history import contract_change
 from onedata.contracts.identifiers import IdentifierPolicy
 from onedata.contracts.model import Feed
 from onedata.landing import files as arrivals
-from onedata.landing.book import Landed, book, book_repeat, prepare_bad_rows
+from onedata.landing.book import Landed, book, drop_staged, prepare_bad_rows
 from onedata.landing.drift import compare_with_before
-from onedata.landing.recover import recover
 from onedata.landing.stage import clear, forget_run, stage
 from onedata.landing.write import Delivery
+from onedata.ledger import recover, tick
 from onedata.readers import READERS, Drift, FileProblem
 from onedata.settings import Settings
+from onedata.sources import SourceError
 from onedata.sql import transaction
 
 
 def land(con: duckdb.DuckDBPyConnection, settings: Settings, feed: Feed, policy: IdentifierPolicy, night: date, again: Collection[date] = ()) -> Landed:
-    """Stage every file of `feed` for `night` or earlier that the ledger does not know: one delivery a night, so that any grouping of nights into runs makes
-    the same ones. Nothing where the change of its contract is refused.
+    """Stage every file of `feed` for `night` or earlier that the ledger does not know: one delivery a night, so that any grouping of nights
+    into runs makes the same ones. Nothing where the change of its contract is refused. A file that changes while it is read waits for the
+    next run.
 
     Args:
         con: The warehouse, with its ledger.
@@ -40,18 +43,17 @@ def land(con: duckdb.DuckDBPyConnection, settings: Settings, feed: Feed, policy:
         return Landed(feed.name)
     taken = arrivals.take(con, settings, feed, night, again)
     replaced = arrivals.replaced_deliveries(con, feed, again)
-    landed = Landed(feed.name)
-    arrived_at = datetime.now(UTC).replace(tzinfo=None)
-    nights = sorted({file.ds for file in taken.fresh} | {problem.file.ds for problem in taken.problems} | set(replaced))
+    landed = Landed(feed.name, waiting=list(taken.waiting))
+    arrived_at = tick(con)
+    delivered = [*taken.fresh, *(problem.file for problem in taken.problems), *(repeat.file for repeat in taken.repeats)]
+    nights = sorted({file.ds for file in delivered} | set(replaced))
     forget_run(con)
     for ds in nights:
-        members = [file for file in taken.fresh if file.ds == ds]
-        old = replaced.get(ds, [])
-        delivery = Delivery(feed, ds, arrivals.batch_id(feed, ds, members, old), members, arrived_at, old, ds != nights[-1])
-        _land_one(con, settings, policy, delivery, [problem for problem in taken.problems if problem.file.ds == ds], taken.drifts, landed)
-    with transaction(con):
-        for repeat in taken.repeats:
-            book_repeat(con, feed, repeat, arrived_at, landed)
+        files = [file for file in taken.fresh if file.ds == ds]
+        repeats = [repeat for repeat in taken.repeats if repeat.file.ds == ds]
+        delivery = Delivery(feed, ds, "", files, arrived_at, replaced.get(ds, []), ds != nights[-1], repeats)
+        problems = [problem for problem in taken.problems if problem.file.ds == ds]
+        _land_one(con, settings, policy, delivery, problems, taken.drifts, landed)
     forget_run(con)
     arrivals.spool_of(settings, feed).clear()
     return landed
@@ -66,12 +68,27 @@ def _land_one(
     drifts: Sequence[Drift],
     landed: Landed,
 ) -> None:
+    delivery = replace(delivery, batch=arrivals.batch_id(delivery, problems))
     reading = READERS[delivery.feed.location.format](con, delivery.feed, delivery.files)
     reading.problems += problems
     reading.drifts += [drift for drift in drifts if drift.file in delivery.files]
     compare_with_before(con, delivery.feed, reading)
     stage(con, settings, policy, delivery, reading)
     prepare_bad_rows(con, delivery, reading)
-    with transaction(con):
-        book(con, settings, delivery, reading, landed)
+    changed = [file for file in delivery.files if arrivals.has_changed(file)]
+    if not changed:
+        with transaction(con):
+            book(con, settings, delivery, reading, landed)
+        clear(con, settings, delivery)
+        return
+    # The hash may be of one content and the rows of another: nothing of such a file is booked.
     clear(con, settings, delivery)
+    drop_staged(settings, delivery)
+    names = [file.relative for file in changed]
+    if delivery.replaced:
+        raise SourceError(f"{names[0]} changed while it was read, so night {delivery.ds} was not taken again. Run again when it is whole.")
+    landed.waiting += names
+    rest = [file for file in delivery.files if file not in changed]
+    still = [problem for problem in problems if problem.file not in changed]
+    if rest or still or delivery.repeats:
+        _land_one(con, settings, policy, replace(delivery, files=rest), still, drifts, landed)

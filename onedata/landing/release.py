@@ -7,18 +7,19 @@ twice. Records that could not be taken apart have no fields to read; their night
 import hashlib
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from dataclasses import dataclass, field
+from datetime import date
 
 import duckdb
 
 from onedata.contracts.identifiers import IdentifierPolicy
 from onedata.contracts.model import Feed
-from onedata.landing.book import book_accepted
+from onedata.landing.book import book_accepted, book_delivery, drop_staged
 from onedata.landing.control_totals import released_totals_sql
-from onedata.landing.recover import recover
 from onedata.landing.stage import BAD, DUPLICATE, GOOD, clear, forget_run, stage
 from onedata.landing.write import Delivery
+from onedata.ledger import recover, tick
+from onedata.ledger.belongings import add
 from onedata.readers import Reading, SourceFile
 from onedata.readers.base import Part
 from onedata.readers.jsonl import documents_part
@@ -39,12 +40,13 @@ class Selection:
 
 @dataclass
 class Release:
-    """What became of the rows that were tried, and how many have to be read from their file again."""
+    """What became of the rows that were tried, how many have to be read from their file again, and the deliveries that wait for the gate."""
 
     accepted: int = 0
     duplicate: int = 0
     still_bad: int = 0
     unreadable: int = 0
+    deliveries: int = field(default=0, compare=False)
 
     @property
     def tried(self) -> int:
@@ -60,14 +62,14 @@ def stage_release(con: duckdb.DuckDBPyConnection, settings: Settings, feed: Feed
     recover(con, settings, feed.name, feed.entity.name)
     release = Release(unreadable=_select(con, feed, selection))
     forget_run(con)
-    arrived_at = datetime.now(UTC).replace(tzinfo=None)
+    arrived_at = tick(con)
     nights = con.execute("select ds, generation, list(distinct path order by path) from release_row group by all order by all").fetchall()
     for ds, generation, paths in nights:
         files = [_file(number, path, ds, settings) for number, path in enumerate(paths, 1)]
         delivery = Delivery(feed, ds, _batch(con, feed, ds, generation), files, arrived_at)
         stage(con, settings, policy, delivery, _reading(con, feed, files, generation))
         with transaction(con):
-            _book(con, delivery, generation, release)
+            _book(con, settings, delivery, generation, release)
         clear(con, settings, delivery)
     for (name,) in con.execute("select table_name from duckdb_tables() where temporary and table_name like 'release_%'").fetchall():
         con.execute(f"drop table temp.{name}")
@@ -95,8 +97,8 @@ def _file(number: int, path: str, ds: date, settings: Settings) -> SourceFile:
 
 def _batch(con: duckdb.DuckDBPyConnection, feed: Feed, ds: date, generation: int) -> str:
     """The same rows are released under the same id, so that a release that is run again replaces what a killed one left."""
-    rows = con.execute("select path, row from release_row where ds = ? and generation = ? order by all", [ds, generation]).fetchall()
-    text = "|".join([feed.name, ds.isoformat(), str(generation), *(f"{path}:{row}" for path, row in rows)])
+    rows = con.execute("select path, row, rule, reason from release_row where ds = ? and generation = ? order by all", [ds, generation]).fetchall()
+    text = "|".join([feed.name, ds.isoformat(), str(generation), *map(str, rows)])
     return f"{feed.name}-{ds:%Y%m%d}-released{hashlib.sha256(text.encode()).hexdigest()[:12]}"
 
 
@@ -137,8 +139,9 @@ def _of_xml(con: duckdb.DuckDBPyConnection, feed: Feed, file: SourceFile, rows: 
     return Part(file, f"select p.* replace (m.row as _row) from ({part.query}) p join {numbers} m on m.n = p._row", raw="null::varchar")
 
 
-def _book(con: duckdb.DuckDBPyConnection, delivery: Delivery, generation: int, release: Release) -> None:
-    """What became of each row, the delivery of the good ones, and the money that moves with them; where none is good, only why not today."""
+def _book(con: duckdb.DuckDBPyConnection, settings: Settings, delivery: Delivery, generation: int, release: Release) -> None:
+    """What became of each row, the delivery of the good ones, and the money that moves with them; where none is good, a delivery without rows
+    that says why not today, or nothing where that is what quarantine says already."""
     feed = delivery.feed
     con.execute(
         f"create or replace temp table landing_fate as select _file, _row, 'accepted' as fate, null as rule_now, null as reason_now from {GOOD} union all "
@@ -149,20 +152,25 @@ def _book(con: duckdb.DuckDBPyConnection, delivery: Delivery, generation: int, r
     release.accepted += counts.get("accepted", 0)
     release.duplicate += counts.get("duplicate", 0)
     release.still_bad += counts.get("again", 0)
-    if not counts.get("accepted", 0) + counts.get("duplicate", 0):
-        con.execute(
-            "update ops.quarantine q set rule = f.rule_now, reason = f.reason_now from release_row r join landing_fate f on f._file = r.path and "
-            "f._row = r.row where r.ds = ? and r.generation = ? and q.feed = r.feed and q.path = r.path and q.content_hash = r.content_hash "
-            "and q.row = r.row and q.rule = r.rule",
-            [delivery.ds, generation],
-        )
-        return
-    con.execute(
-        "insert into ops.released select ?, r.feed, r.ds, r.path, r.content_hash, r.row, f.fate, r.rule, r.reason, r.raw, f.rule_now, f.reason_now, ? "
-        "from release_row r join landing_fate f on f._file = r.path and f._row = r.row where r.ds = ? and r.generation = ?",
+    joined = "from release_row r join landing_fate f on f._file = r.path and f._row = r.row where r.ds = ? and r.generation = ?"
+    is_good = counts.get("accepted", 0) + counts.get("duplicate", 0) > 0
+    row = con.execute(f"select count(*) filter (where f.rule_now <> r.rule or f.reason_now <> r.reason) {joined}", [delivery.ds, generation]).fetchone()
+    if not is_good:
+        drop_staged(settings, delivery)
+        if not row or not row[0]:
+            return
+    release.deliveries += 1
+    add(
+        con,
+        "released",
+        "select ? as batch_id, r.feed, r.ds, r.path, r.content_hash, r.row, f.fate, r.rule, r.reason, r.raw, f.rule_now, f.reason_now, "
+        f"? as released_at {joined}",
         [delivery.batch, delivery.arrived_at, delivery.ds, generation],
     )
+    if not is_good:
+        book_delivery(con, delivery, 0)
+        return
     book_accepted(con, delivery)
     totals = released_totals_sql(feed, delivery.batch, delivery.ds, GOOD, DUPLICATE)
     if totals:
-        con.execute(totals)
+        add(con, "control_total", totals)

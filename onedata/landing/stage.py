@@ -12,8 +12,9 @@ import duckdb
 
 from onedata.contracts.derive import lake_columns, schema_file
 from onedata.contracts.identifiers import IdentifierPolicy
-from onedata.landing.places import file_name, lake_files, staged_files, staged_folder
 from onedata.landing.write import BAD_ROWS, GOOD_ROWS, Delivery, write
+from onedata.ledger.lake import lake_files
+from onedata.ledger.paths import file_name, staged_files, staged_folder
 from onedata.readers import Reading
 from onedata.readers.base import file_literal
 from onedata.settings import Settings
@@ -97,7 +98,7 @@ def _find_duplicates(con: duckdb.DuckDBPyConnection, settings: Settings, deliver
     again = [f"select {key} as h from {WRITTEN} group by h having count(*) > 1"] if row[0] > row[1] else []
     before = con.execute(f"select distinct batch from run_key where h in (select {key} from {WRITTEN}) order by 1").fetchall()
     of_run = [file for (batch,) in before for file in staged_files(settings, delivery.feed.name, batch)]
-    history = [*lake_files(settings, entity.name, delivery.feed.name, delivery.replaced), *of_run]
+    history = [*lake_files(con, settings, delivery.feed.name, delivery.replaced), *of_run]
     if history and row[0]:
         files = ", ".join(map(file_literal, [schema_file(settings.lake, entity), *history]))
         con.execute(f"create or replace temp view landing_history as select * from read_parquet([{files}], union_by_name=true, hive_partitioning=false)")

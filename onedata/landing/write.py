@@ -15,9 +15,9 @@ import duckdb
 
 from onedata.contracts.identifiers import IdentifierPolicy
 from onedata.contracts.model import Column, Feed
-from onedata.landing.places import file_name
 from onedata.landing.rows import typed_rows
 from onedata.landing.vault import open_vault, tokenise
+from onedata.ledger.paths import file_name
 from onedata.readers import FileProblem, Reading, SourceFile
 from onedata.readers.base import Part
 from onedata.readers.pieces import PROTOCOL, PieceFiles
@@ -34,10 +34,19 @@ _PARALLEL = ("parquet", "xlsx")
 
 
 @dataclass(frozen=True)
+class Repeat:
+    """A file whose content is known under another path (or earlier in the same night)."""
+
+    file: SourceFile
+    known_as: str
+
+
+@dataclass(frozen=True)
 class Delivery:
     """The rows of one feed for one night that land together.
 
-    `replaced` are the deliveries whose place it takes; it is `followed` where another night of the feed lands after it in the same run.
+    `replaced` are the deliveries whose place it takes; it is `followed` where another night of the feed lands after it in the same run;
+    `repeats` are files without a row of their own.
     """
 
     feed: Feed
@@ -47,6 +56,7 @@ class Delivery:
     arrived_at: datetime
     replaced: Sequence[str] = ()
     followed: bool = False
+    repeats: Sequence[Repeat] = ()
 
 
 def write(con: duckdb.DuckDBPyConnection, settings: Settings, policy: IdentifierPolicy, delivery: Delivery, reading: Reading, work: Path) -> None:

@@ -12,7 +12,8 @@ import duckdb
 import polars as pl
 
 from onedata.contracts.model import Column, Feed
-from onedata.landing.places import staged_files
+from onedata.ledger.belongings import add, remove
+from onedata.ledger.paths import staged_files
 from onedata.readers.base import escape_glob
 from onedata.settings import Settings
 from onedata.sql import quote_text, transaction
@@ -54,8 +55,8 @@ def profile_delivery(con: duckdb.DuckDBPyConnection, settings: Settings, feed: F
             metrics += _describe(sample[column.name].drop_nulls(), column, ds)
     con.register("new_profile", pl.DataFrame(metrics, ["column_name", "metric", "bucket", "value"], orient="row"))
     with transaction(con):
-        con.execute("delete from ops.profile where feed = ? and ds = ? and batch_id = ?", [feed.name, ds, batch])
-        con.execute("insert into ops.profile by name select ? as feed, ?::date as ds, ? as batch_id, * from new_profile", [feed.name, ds, batch])
+        remove(con, [batch], ("profile",))
+        add(con, "profile", "select ? as feed, ?::date as ds, ? as batch_id, * from new_profile", [feed.name, ds, batch])
     con.unregister("new_profile")
     return int(rows)
 
@@ -70,11 +71,6 @@ def _from_metadata(con: duckdb.DuckDBPyConnection, metadata: str) -> tuple[int, 
     by_column = {name: rest for name, *rest in found}
     rows, _, first, last = by_column.get("_row", (0, 0, 0, 0))
     return rows, first, last, {name: nulls for name, (_, nulls, *_) in by_column.items()}
-
-
-def forget_profiles(con: duckdb.DuckDBPyConnection, batches: Sequence[str]) -> None:
-    """Remove the profiles of deliveries that are refused or forgotten."""
-    con.execute("delete from ops.profile where batch_id in (select unnest(?::varchar[]))", [list(batches)])
 
 
 def _sample(relation: str, names: str, rows: int, first: int, last: int) -> str:

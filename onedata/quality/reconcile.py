@@ -6,7 +6,7 @@ A balance is one equation: total_in = total_out + what is excluded, by reason. B
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -14,6 +14,7 @@ import duckdb
 
 from onedata.contracts.model import Entity, Feed
 from onedata.contracts.totals import AMOUNT
+from onedata.ledger import tick
 from onedata.quality.reconcile_lake import lake_balances
 from onedata.quality.reconcile_layers import ads_balances, dws_balances
 from onedata.quality.reconcile_versions import latest_models, version_balances
@@ -75,7 +76,7 @@ def reconcile(con: duckdb.DuckDBPyConnection, scope: Scope, layer: str, night: d
     Returns:
         Model to its results, one a subject and kind (rows, money); an error where a difference is not 0.
     """
-    checked_at = datetime.now(UTC).replace(tzinfo=None)
+    checked_at = tick(con)
     with transaction(con):
         for query in _balances(con, scope, layer):
             con.execute(

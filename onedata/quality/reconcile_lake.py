@@ -10,7 +10,7 @@ import duckdb
 
 from onedata.contracts.model import Entity, Feed
 from onedata.contracts.totals import AMOUNT, sums_by_currency
-from onedata.landing.places import lake_folder
+from onedata.ledger.lake import lake_files
 from onedata.readers.base import escape_glob
 from onedata.settings import Settings
 from onedata.sql import quote_text
@@ -77,7 +77,7 @@ def _deliveries(models: str) -> str:
 def _lake_rows(con: duckdb.DuckDBPyConnection, settings: Settings, models: str) -> str:
     """The rows of all deliveries of a partition are those its Parquet files hold, by their footers."""
     pending = con.execute("select distinct entity, feed, ds from ops.pending_batch order by all").fetchall()
-    files = [file for entity, feed, ds in pending for file in sorted((lake_folder(settings, entity, feed) / f"ds={ds}").glob("*.parquet"))]
+    files = [file for _, feed, ds in pending for file in lake_files(con, settings, feed, night=ds)]
     listed = ", ".join(quote_text(escape_glob(str(file))) for file in files)
     held = (
         "select parts[1] as feed, parts[2]::date as ds, sum(num_rows) as rows from (select num_rows, "

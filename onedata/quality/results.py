@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date
 
 import duckdb
 
 from onedata.contracts.model import Severity
+from onedata.ledger import tick
 
 
 class GateClosed(RuntimeError):
@@ -40,7 +41,7 @@ def record(con: duckdb.DuckDBPyConnection, run_id: str, night: date, results: Se
     """Append the results to ops.gate."""
     if not results:
         return
-    now = datetime.now(UTC).replace(tzinfo=None)
+    now = tick(con)
     con.executemany(
         "insert into ops.gate values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         [[run_id, night, r.stage, r.subject, r.rule, r.severity, r.passed, r.observed, r.message, now, r.expected, r.description] for r in results],

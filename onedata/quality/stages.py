@@ -7,13 +7,14 @@ from typing import Any
 
 import duckdb
 
-from onedata.contracts.history import remember
 from onedata.contracts.model import Feed
+from onedata.ledger import judge
+from onedata.ledger.paths import staged_files
 from onedata.quality.contract_rules import contract_rules
 from onedata.quality.contract_version import version_check
 from onedata.quality.gx import Gatekeeper
 from onedata.quality.model_rules import model_rules
-from onedata.quality.profile import forget_profiles, profile_delivery, staged_relation
+from onedata.quality.profile import profile_delivery, staged_relation
 from onedata.quality.results import CheckResult, GateClosed
 from onedata.quality.trends import judge_trends
 from onedata.settings import Settings
@@ -37,6 +38,8 @@ def contract_gate(con: duckdb.DuckDBPyConnection, gatekeeper: Gatekeeper, settin
         results.append(_delivered(con, feed, night))
     results += _drifts(con, feed)
     staged = con.execute("select ds, batch_id from ops.delivery where feed = ? and status = 'staged' order by ds, batch_id", [feed.name]).fetchall()
+    # A delivery of repeats and unreadable files alone has no rows to judge.
+    staged = [(ds, batch) for ds, batch in staged if staged_files(settings, feed.name, batch)]
     batches = [batch for _, batch in staged]
     if staged:
         rows: dict[date, int] = defaultdict(int)
@@ -46,12 +49,7 @@ def contract_gate(con: duckdb.DuckDBPyConnection, gatekeeper: Gatekeeper, settin
         relation = staged_relation(settings, feed.name, batches)
         results += gatekeeper.check("contract", feed.name, relation, contract_rules(feed), list(rows.values()))
         results += judge_trends(con, feed, list(rows))
-    status = "refused" if any(result.blocks for result in results) else "passed"
-    con.execute("update ops.delivery set status = ? where feed = ? and status = 'staged'", [status, feed.name])
-    if staged and status == "passed":
-        remember(con, feed)
-    if status == "refused":
-        forget_profiles(con, batches)
+    judge(con, feed, passed=not any(result.blocks for result in results))
     return results
 
 
@@ -96,7 +94,7 @@ def _delivered(con: duckdb.DuckDBPyConnection, feed: Feed, night: date) -> Check
 
 def _drifts(con: duckdb.DuckDBPyConnection, feed: Feed) -> list[CheckResult]:
     rows = con.execute(
-        "select d.path, d.message from ops.drift d join ops.file f using (feed, path, content_hash) join ops.delivery b using (batch_id) "
+        "select d.path, d.message from ops.drift d join ops.delivery b using (batch_id) "
         "where d.feed = ? and b.status = 'staged' order by 1, 2",
         [feed.name],
     ).fetchall()

@@ -15,6 +15,7 @@ from typing import Any
 import duckdb
 
 from onedata.contracts.model import Feed, Trends
+from onedata.ledger.trends import add_trends, forget_trends
 from onedata.quality.results import CheckResult
 from onedata.quality.words import bound
 
@@ -186,10 +187,11 @@ def trend_lines(con: duckdb.DuckDBPyConnection, feed: str, night: date) -> list[
 
 def _compare(con: duckdb.DuckDBPyConnection, feed: Feed, tolerance: float, nights: Sequence[date]) -> None:
     values = {"feed": feed.name, "first": min(nights), "last": max(nights), "nights": list(nights), "tolerance": tolerance}
-    con.execute("delete from ops.trend where feed = ? and ds in (select unnest(?::date[]))", [feed.name, list(nights)])
+    forget_trends(con, feed.name, nights)
     for question in (SCALARS, DISTRIBUTIONS):
-        con.execute(
-            "insert into ops.trend by name select $feed as feed, ds, column_name, metric, value, middle, low, high, nights, "
+        add_trends(
+            con,
+            "select $feed as feed, ds, column_name, metric, value, middle, low, high, nights, "
             f"value between low - 1e-9 and high + 1e-9 as holds from ({NIGHTS}{question})",
             values,
         )

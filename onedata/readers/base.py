@@ -12,7 +12,8 @@ from onedata.sql import quote_text
 
 @dataclass(frozen=True)
 class SourceFile:
-    """One delivered file. `number` identifies it within one landing; `ds` is the night it is for."""
+    """One delivered file. `number` identifies it within one landing; `ds` is the night it is for; `origin` is where it lies at the source,
+    where that is a file of this machine: a file that changes there while it is read does not land."""
 
     number: int
     path: Path
@@ -21,6 +22,7 @@ class SourceFile:
     size: int
     mtime_ns: int
     content_hash: str
+    origin: Path | None = None
 
 
 @dataclass(frozen=True)

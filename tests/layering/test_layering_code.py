@@ -21,6 +21,7 @@ ORDER = {
     "contracts": 1,
     "sources": 2,
     "readers": 2,
+    "ledger": 2,
     "landing": 3,
     "quality": 4,
     "identity": 4,

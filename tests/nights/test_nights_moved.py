@@ -6,7 +6,7 @@ from pathlib import Path
 
 from support import Story
 
-from onedata.landing import recover
+from onedata.ledger import recover
 from onedata.retailer import load_retailer, prepare_warehouse
 from onedata.warehouse import open_warehouse
 

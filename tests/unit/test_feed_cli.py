@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from assets.cli import main
 from onedata.contracts import load_entities, load_feeds
 from onedata.contracts.history import remember
-from onedata.landing import create_ledger
+from onedata.ledger import create_ledger
 from onedata.settings import Settings
 from onedata.warehouse import open_warehouse
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import duckdb
@@ -14,6 +15,7 @@ from small_retailer import canonical, identifier_policy
 
 from onedata.contracts import Column, Entity
 from onedata.contracts.derive import derived_files, ensure_lake, lake_columns
+from onedata.ledger import create_ledger
 from onedata.settings import REPOSITORY
 
 MACRO = REPOSITORY / "dbt_project" / "macros" / "lake.sql"
@@ -39,11 +41,19 @@ def deliver(con: duckdb.DuckDBPyConnection, lake: Path, entity: Entity, ds: str,
     file.parent.mkdir(parents=True)
     columns = ", ".join(f"{values.get(name, 'null')}::{kind} as {name}" for name, kind in lake_columns(entity).items())
     con.execute(f"copy (select {columns}) to '{file}' (format parquet)")
+    create_ledger(con)
+    con.execute(
+        "insert into ops.delivery (batch_id, feed, entity, ds, status, rows, landed_at, replaces) values (?, 'survey', ?, ?, 'accepted', 1, now()::timestamp, [])",
+        [f"batch-{ds}", entity.name, ds],
+    )
+    con.execute("insert into ops.lake_file values (?, 'survey', ?, ?, 'batch.parquet', 1, 1, '')", [f"batch-{ds}", entity.name, ds])
 
 
 def ods(con: duckdb.DuckDBPyConnection, lake: Path, entity: Entity, columns: str) -> list[tuple[Any, ...]]:
     """What the derived ODS model reads, through the project's own macro."""
-    macro = jinja2.Environment(autoescape=False).from_string(MACRO.read_text(encoding="utf-8"), {"env_var": lambda _: str(lake)})
+    create_ledger(con)
+    of_dbt = {"env_var": lambda _: str(lake), "execute": True, "run_query": lambda sql: SimpleNamespace(rows=con.execute(sql).fetchall())}
+    macro = jinja2.Environment(autoescape=False).from_string(MACRO.read_text(encoding="utf-8"), of_dbt)
     relation = str(macro.module.duckdb__lake(entity.name))
     model = derived_files({entity.name: entity}, identifier_policy())[f"models/ods/ods_{entity.name}.sql"]
     query = jinja2.Template(model).render(lake=lambda _: relation)

@@ -15,8 +15,8 @@ from onedata.contracts.derive import lake_columns
 from onedata.contracts.identifiers import IdentifierPolicy, IdentifierType
 from onedata.identity import Resolution, resolve
 from onedata.identity.tables import create_tables
-from onedata.landing import create_ledger
 from onedata.landing.vault import open_vault
+from onedata.ledger import create_ledger
 
 DAY = date(2026, 1, 1)
 ENTITIES = {name: canonical()[name] for name in ("sales_order", "customer")}

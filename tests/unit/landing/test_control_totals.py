@@ -10,7 +10,9 @@ import pytest
 from small_retailer import NEXT, NIGHT, SmallRetailer, contract
 
 from onedata.contracts import Feed
-from onedata.landing.control_totals import control_totals_sql, create_control_totals, repeated_totals_sql
+from onedata.landing.control_totals import control_totals_sql, repeated_totals_sql
+from onedata.ledger import create_ledger
+from onedata.ledger.belongings import add
 
 PAYMENTS = contract(
     "payments",
@@ -35,7 +37,7 @@ def payments(retail: Any) -> Feed:
 @pytest.fixture
 def landing(con: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
     """Two files' typed rows as they stand when a landing has judged them: file, fate, amount, currency."""
-    create_control_totals(con)
+    create_ledger(con)
     con.execute(
         "create temp table landing_files as select * from (values ('a.csv', 'h1', 'b1', date '2026-01-05'), ('b.csv', 'h2', 'b1', date '2026-01-05')) "
         "t(path, content_hash, batch_id, ds); "
@@ -55,7 +57,7 @@ def write(con: duckdb.DuckDBPyConnection, feed: Feed, received: str = "typed") -
     relations = {received: ["received"]} | {f"(from typed where fate = '{fate}')": [name] for name, fate in fates.items()}
     sql = control_totals_sql(feed, relations)
     assert sql is not None
-    con.execute(sql)
+    add(con, "control_total", sql)
 
 
 def test_each_file_has_its_totals_by_currency_and_fate(landing: duckdb.DuckDBPyConnection, payments: Feed) -> None:
@@ -84,10 +86,10 @@ def test_an_entity_without_money_has_no_control_totals(retail: Any) -> None:
 
 def test_a_repeated_file_is_duplicate_to_the_cent(landing: duckdb.DuckDBPyConnection, payments: Feed) -> None:
     write(landing, payments)
-    landing.execute(repeated_totals_sql(payments, "copy.csv", NEXT, "h1", "a.csv"))
+    add(landing, "control_total", repeated_totals_sql(payments, "copy.csv", NEXT, "h1", "a.csv", "b2"))
     assert [row[1:] for row in totals(landing) if row[0] == "copy.csv"] == [
         ("CNY", Decimal("14.1"), 0, 0, Decimal("14.1")),
         ("EUR", 5, 0, 0, 5),
         ("XXX", 0, 0, 0, 0),
     ]
-    assert (NEXT, "b1") in totals(landing, "ds, batch_id")
+    assert (NEXT, "b2") in totals(landing, "ds, batch_id")

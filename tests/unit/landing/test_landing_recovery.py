@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 from small_retailer import NEXT, NIGHT, SmallRetailer, assert_balanced, contract, settings_in, small_retailer
 
-from onedata.landing import promote, recover
-from onedata.landing.places import partition_folder, staged_files
+from onedata.ledger import check_lake, recover
+from onedata.ledger.paths import partition_folder, staged_files
+from onedata.ledger.promote import promote
 from onedata.quality.gx import Gatekeeper
 from onedata.quality.stages import contract_gate
 from onedata.warehouse import open_warehouse
@@ -24,8 +25,8 @@ def deliver(survey: SmallRetailer) -> None:
 
 def outcome(survey: SmallRetailer) -> tuple[object, ...]:
     """Ledger, quarantine and lake without the clock."""
-    deliveries = survey.con.execute("select * exclude (landed_at, applied_at) from ops.delivery order by 1").fetchall()
-    lake = sorted(str(path.relative_to(survey.settings.lake)) for path in survey.settings.lake.rglob("*.parquet*"))
+    deliveries = survey.con.execute("select * exclude (landed_at, accepted_at, applied_at) from ops.delivery order by 1").fetchall()
+    lake = sorted(str(path.relative_to(survey.settings.lake)) for path in (survey.settings.lake / "ods").rglob("[!.]*") if path.is_file())
     staged = sorted(str(path) for path in survey.settings.staged.rglob("*.parquet*"))
     return survey.rows("* exclude (_arrived_at)"), survey.files("* exclude (arrived_at, mtime_ns)"), survey.quarantine(), deliveries, lake, staged
 
@@ -70,17 +71,27 @@ def killed_between_rename_and_ledger(survey: SmallRetailer) -> None:
 def killed_between_two_promotions(survey: SmallRetailer) -> None:
     """One delivery is accepted, the other's file is renamed only."""
     killed_after_the_gate(survey)
+    first = survey.con.execute("select min(batch_id) from ops.delivery").fetchall()[0][0]
+    survey.con.execute("update ops.delivery set status = 'staged' where batch_id <> ?", [first])
+    promote(survey.con, survey.settings)
+    survey.con.execute("update ops.delivery set status = 'passed' where batch_id <> ?", [first])
     for staged, lake in places(survey):
         lake.parent.mkdir(parents=True, exist_ok=True)
         staged.rename(lake)
-    survey.con.execute("update ops.delivery set status = 'accepted' where batch_id = (select min(batch_id) from ops.delivery)")
 
 
-def orphans_in_the_lake(survey: SmallRetailer) -> None:
-    """Files of an earlier attempt whose ledger was lost."""
-    killed_between_rename_and_ledger(survey)
-    for table in ("file", "delivery", "quarantine", "drift"):
-        survey.con.execute(f"delete from ops.{table}")
+def killed_between_manifest_and_ledger(survey: SmallRetailer) -> None:
+    """Files and manifests are in the lake, no delivery is marked accepted."""
+    killed_after_the_gate(survey)
+    promote(survey.con, survey.settings)
+    survey.con.execute("update ops.delivery set status = 'passed', accepted_at = null; delete from ops.lake_file")
+
+
+def killed_while_a_manifest_was_written(survey: SmallRetailer) -> None:
+    """The record is there, the manifest is half a file under its temporary name."""
+    killed_between_manifest_and_ledger(survey)
+    for manifest in survey.settings.lake.rglob("_manifest/*.json"):
+        manifest.rename(manifest.with_name(f".{manifest.name}.1.new"))
 
 
 def never_killed(survey: SmallRetailer) -> None:
@@ -94,7 +105,8 @@ KILLS = (
     killed_before_the_ledger_commits,
     killed_between_rename_and_ledger,
     killed_between_two_promotions,
-    orphans_in_the_lake,
+    killed_between_manifest_and_ledger,
+    killed_while_a_manifest_was_written,
 )
 
 
@@ -119,6 +131,7 @@ def test_a_killed_night_run_again_ends_like_an_undisturbed_one(tmp_path: Path, u
         survey = small_retailer(tmp_path, con, Gatekeeper(con), contract(quarantineTolerance=0.5))
         assert survey.take(NEXT).closed == {}
         assert outcome(survey) == undisturbed
+        assert check_lake(survey.con, survey.settings) == []
 
 
 def test_a_killed_landing_does_not_lose_the_night_after(survey: SmallRetailer) -> None:

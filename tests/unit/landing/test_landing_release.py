@@ -11,8 +11,8 @@ from formats import FORMATS, GOOD, encode, survey_contract
 from small_retailer import ANSWERS, NIGHT, SmallRetailer, assert_balanced, canonical, contract, write_contracts
 
 from onedata.contracts import load_feeds
-from onedata.landing import promote
 from onedata.landing.release import Release, Selection, stage_release
+from onedata.ledger.promote import promote
 from onedata.quality.stages import contract_gate
 
 Retail = Callable[..., SmallRetailer]

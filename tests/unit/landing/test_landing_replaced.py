@@ -7,7 +7,9 @@ from collections.abc import Callable
 import pytest
 from small_retailer import HEADER, NEXT, NIGHT, SmallRetailer, assert_balanced, contract
 
-from onedata.landing import Landed, has_replaced, land, promote
+from onedata.landing import Landed, land
+from onedata.ledger import has_replaced
+from onedata.ledger.promote import promote
 from onedata.quality.stages import contract_gate
 from onedata.sources import SourceError
 

@@ -13,7 +13,7 @@ from small_retailer import NIGHT, settings_in
 from typer.testing import CliRunner
 
 from onedata.cli import app
-from onedata.landing import create_ledger
+from onedata.ledger import create_ledger
 from onedata.quality import CheckResult, record
 from onedata.quality.data_docs import build_data_docs, docs_folder
 from onedata.settings import Settings

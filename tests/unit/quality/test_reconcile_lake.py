@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from small_retailer import NEXT, NIGHT, SmallRetailer, contract
 
-from onedata.landing import promote
 from onedata.landing.control_totals import FATES
+from onedata.ledger.promote import promote
 from onedata.quality.reconcile import Scope, drawn, reconcile
 from onedata.quality.results import CheckResult
 from onedata.sql import quote_text

@@ -11,7 +11,7 @@ import pytest
 from small_retailer import NEXT, NIGHT, canonical, settings_in
 
 from onedata.contracts.derive import lake_columns
-from onedata.landing import create_ledger
+from onedata.ledger import create_ledger
 from onedata.quality.reconcile import Scope, create_reconciliation, reconcile, reconciled_models
 
 ORDER, SPEND = canonical()["sales_order"], canonical()["marketing_spend"]

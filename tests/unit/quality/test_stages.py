@@ -9,7 +9,7 @@ import duckdb
 import pytest
 from small_retailer import NIGHT, SmallRetailer
 
-from onedata.landing import create_ledger
+from onedata.ledger import create_ledger
 from onedata.quality import CheckResult, GateClosed, record, summarise
 from onedata.quality.contract_rules import contract_rules
 from onedata.quality.gx import Gatekeeper

@@ -14,7 +14,7 @@ from small_retailer import NIGHT, SmallRetailer, canonical, contract, write_cont
 
 from onedata.contracts import ContractError, load_feeds
 from onedata.contracts.model import Feed, Trends
-from onedata.landing import create_ledger
+from onedata.ledger import create_ledger
 from onedata.quality.results import CheckResult
 from onedata.quality.trends import FEWEST_NIGHTS, bars, judge_trends, trend_lines
 

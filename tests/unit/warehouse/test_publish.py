@@ -14,7 +14,7 @@ import pytest
 from small_retailer import NEXT, NIGHT, SmallRetailer, settings_in
 
 from onedata.identity.tables import create_tables
-from onedata.landing import create_ledger
+from onedata.ledger import create_ledger
 from onedata.quality.reconcile import create_reconciliation
 from onedata.settings import Settings
 from onedata.warehouse.publish import (

@@ -1,10 +1,12 @@
 """Where a delivery's rows lie, by what the ledger knows of it: no path is stored, so a data home can be moved."""
 
-from collections.abc import Collection
 from datetime import date
 from pathlib import Path
 
 from onedata.settings import Settings
+
+MANIFESTS = "_manifest"
+"""Folder of a partition's manifests; engines that read the partition skip a name that begins with an underscore."""
 
 
 def staged_folder(settings: Settings, feed: str, batch: str) -> Path:
@@ -27,10 +29,15 @@ def partition_folder(settings: Settings, entity: str, feed: str, ds: date) -> Pa
     return lake_folder(settings, entity, feed) / f"ds={ds}"
 
 
-def lake_files(settings: Settings, entity: str, feed: str, without: Collection[str] = ()) -> list[Path]:
-    """The feed's Parquet files in the lake, but for those of the deliveries `without`."""
-    files = lake_folder(settings, entity, feed).glob("*/*.parquet")
-    return sorted(file for file in files if batch_of(file) not in without)
+def manifest_file(partition: Path, batch: str) -> Path:
+    """The delivery's manifest, beside its files."""
+    return partition / MANIFESTS / f"{batch}.json"
+
+
+def record_file(partition: Path, batch: str) -> Path:
+    """What the ledger keeps of the delivery: private, it may hold raw records. A Parquet file by another ending, so that no reader of the
+    lake takes it for rows."""
+    return partition / MANIFESTS / f"{batch}.record"
 
 
 def file_name(batch: str, number: str = "{i}") -> str:
@@ -39,5 +46,6 @@ def file_name(batch: str, number: str = "{i}") -> str:
 
 
 def batch_of(file: Path) -> str:
-    """The delivery a file is of."""
-    return file.name.split(".", 1)[0].rpartition("-")[0]
+    """The delivery a file is of: of a manifest, its name, else all before the number."""
+    stem = file.name.split(".", 1)[0]
+    return stem if file.parent.name == MANIFESTS else stem.rpartition("-")[0]

@@ -1,0 +1,27 @@
+"""What belongs to a delivery: the one list that forgetting, replacing and the manifest go by. Each table has a column `batch_id`."""
+
+from collections.abc import Collection, Sequence
+from typing import Any
+
+import duckdb
+
+from onedata.ledger.states import LedgerError
+
+BELONGINGS = ("file", "quarantine", "repair", "drift", "control_total", "profile", "released", "lake_file")
+
+
+def add(con: duckdb.DuckDBPyConnection, table: str, query: str, values: Sequence[Any] = ()) -> None:
+    """Insert the rows of a query, whose columns are named like the table's.
+
+    Raises:
+        LedgerError: no such table belongs to a delivery.
+    """
+    if table not in BELONGINGS:
+        raise LedgerError(f"ops.{table} does not belong to a delivery")
+    con.execute(f"insert into ops.{table} by name {query}", list(values))
+
+
+def remove(con: duckdb.DuckDBPyConnection, batches: Collection[str], tables: Sequence[str] = BELONGINGS) -> None:
+    """Delete what belongs to the deliveries."""
+    for table in tables:
+        con.execute(f"delete from ops.{table} where batch_id in (select unnest(?::varchar[]))", [list(batches)])

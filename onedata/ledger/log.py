@@ -1,0 +1,52 @@
+"""The log beside the lake: what cannot be computed from it, appended, one file an entry, never changed.
+
+`lake/_log/<kind>/<time>.json`; the time is the ledger's clock, so that entries in the order of their names are in the order in which they happened.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from onedata.durable import make_folders, write_durably
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One entry of the log."""
+
+    at: datetime
+    content: Mapping[str, Any]
+    file: Path
+
+
+class LogDamaged(RuntimeError):
+    """An entry of the log cannot be read; the text names the file."""
+
+
+def log_folder(lake: Path, kind: str) -> Path:
+    """Where the entries of a kind lie."""
+    return lake / "_log" / kind
+
+
+def append(lake: Path, kind: str, at: datetime, content: Mapping[str, Any]) -> None:
+    """Write one entry, so that it lasts."""
+    folder = log_folder(lake, kind)
+    make_folders(folder)
+    write_durably(folder / f"{at:%Y%m%dT%H%M%S.%f}.json", json.dumps({"at": at.isoformat(), **content}, default=str, indent=1) + "\n")
+
+
+def entries(lake: Path, kind: str) -> Iterator[Entry]:
+    """The entries of a kind in the order in which they happened.
+
+    Raises:
+        LogDamaged: one cannot be read.
+    """
+    for file in sorted(log_folder(lake, kind).glob("*.json")):
+        try:
+            content = json.loads(file.read_text(encoding="utf-8"))
+            yield Entry(datetime.fromisoformat(content.pop("at")), content, file)
+        except (ValueError, KeyError) as error:
+            raise LogDamaged(f"{file} is damaged ({error}); restore it from a back-up (`onedata repair --from BACKUP`).") from error

@@ -1,0 +1,191 @@
+"""The manifest beside a delivery's files in the lake: its commit record, from which the ledger can be rebuilt.
+
+`<partition>/_manifest/<batch>.json` names the delivery's files with size and SHA-256, and `<batch>.record` beside it, a Parquet file of what
+the ledger keeps of the delivery: one row a row of the ledger, the table's name in `_table`. Both are written before the ledger says accepted.
+A file that no manifest names does not count, nor does a delivery that another manifest names in `replaces`.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from datetime import date, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from onedata.durable import make_folders, replace_durably, sync_file, write_durably
+from onedata.ledger.belongings import BELONGINGS
+from onedata.ledger.paths import MANIFESTS, manifest_file, record_file
+from onedata.sql import quote_text
+
+FORMAT = 1
+RECORDED = tuple(table for table in BELONGINGS if table != "lake_file")
+"""What belongs to a delivery and is written into its record; the lake's files are named in the manifest itself."""
+
+
+class ManifestError(RuntimeError):
+    """A manifest, or a file that it names, is not what was written; the text names the file and the way out."""
+
+
+@dataclass(frozen=True)
+class LakeFile:
+    """One Parquet file of the lake."""
+
+    name: str
+    rows: int
+    bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """One accepted delivery; `record` is the Parquet file of what the ledger keeps of it. Times are UTC."""
+
+    batch: str
+    feed: str
+    entity: str
+    ds: date
+    rows: int
+    accepted_at: datetime
+    replaces: tuple[str, ...]
+    files: tuple[LakeFile, ...]
+    record: LakeFile
+    folder: Path
+
+    @property
+    def partition(self) -> Path:
+        """Folder of the delivery's files."""
+        return self.folder.parent
+
+
+def digest(path: Path) -> str:
+    """SHA-256 of a file, which no connection of this process has open."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def lake_file(con: duckdb.DuckDBPyConnection, path: Path) -> LakeFile:
+    """Rows, size and SHA-256 of a Parquet file."""
+    row = con.execute("select num_rows from parquet_file_metadata(?)", [_literal(path)]).fetchone()
+    assert row is not None
+    return LakeFile(path.name, int(row[0]), path.stat().st_size, digest(path))
+
+
+def write_manifest(con: duckdb.DuckDBPyConnection, partition: Path, batch: str, accepted_at: datetime, files: Sequence[LakeFile]) -> None:
+    """Write the delivery's record and then its manifest, each so that it lasts.
+
+    Args:
+        con: The warehouse; the delivery is booked there.
+        partition: Where its files lie.
+        batch: The delivery.
+        accepted_at: When it counts as accepted.
+        files: Its files in the lake.
+    """
+    delivery = con.execute("select feed, entity, ds, rows, replaces from ops.delivery where batch_id = ?", [batch]).fetchone()
+    assert delivery is not None
+    feed, entity, ds, rows, replaces = delivery
+    record = record_file(partition, batch)
+    make_folders(record.parent)
+    fresh = record.with_name(f".{record.name}.new")
+    con.execute(f"copy ({_record_sql(batch, feed, ds, accepted_at)}) to {quote_text(str(fresh))} (format parquet)")
+    sync_file(fresh)
+    replace_durably(fresh, record)
+    content = {
+        "format": FORMAT,
+        "onedata": version("onedata"),
+        "batch_id": batch,
+        "feed": feed,
+        "entity": entity,
+        "ds": ds.isoformat(),
+        "rows": rows,
+        "accepted_at": accepted_at.isoformat(),
+        "replaces": list(replaces),
+        "files": [asdict(file) for file in files],
+        "record": asdict(lake_file(con, record)),
+    }
+    write_durably(manifest_file(partition, batch), json.dumps(content, indent=1) + "\n")
+
+
+def _record_sql(batch: str, feed: str, ds: date, at: datetime) -> str:
+    """What the ledger keeps of the delivery, as it is once the delivery is accepted."""
+    own, name, night = quote_text(batch), quote_text(feed), f"date '{ds}'"
+    accepted = f"timestamp '{at.isoformat(sep=' ')}'"
+    parts = [f"select '{table}' as _table, * from ops.{table} where batch_id = {own}" for table in RECORDED]
+    hashes = f"(select content_hash from ops.file where batch_id = {own})"
+    parts += [
+        f"select 'delivery' as _table, * replace ('accepted' as status, {accepted} as accepted_at) from ops.delivery where batch_id = {own}",
+        "select 'delivery' as _table, * replace ('replaced' as status, null::timestamp as applied_at) from ops.delivery "
+        f"where feed = {name} and ds = {night} and (status = 'replaced' or batch_id in "
+        f"(select unnest(replaces) from ops.delivery where batch_id = {own}))",
+        f"select 'contract' as _table, * from (from ops.contract where feed = {name} order by last_used_at desc limit 1)",
+        f"select 'watermark' as _table, * from ops.watermark where feed = {name} and content_hash in {hashes}",
+        f"select 'trend' as _table, * from ops.trend where feed = {name} and ds = {night}",
+    ]
+    return " union all by name ".join(parts)
+
+
+def read_manifests(lake: Path) -> Iterator[Manifest]:
+    """Every manifest below the lake's `ods`, by path.
+
+    Raises:
+        ManifestError: one is no manifest, or of a later onedata.
+    """
+    for file in sorted((lake / "ods").glob(f"*/source=*/ds=*/{MANIFESTS}/*.json")):
+        yield read_manifest(file)
+
+
+def read_manifest(file: Path) -> Manifest:
+    """One manifest.
+
+    Raises:
+        ManifestError: it is no manifest, or of a later onedata.
+    """
+    try:
+        content: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+        if content["format"] > FORMAT:
+            raise ManifestError(f"{file} is of a later onedata ({content['onedata']}); this one reads format {FORMAT}. Update onedata.")
+        return Manifest(
+            content["batch_id"],
+            content["feed"],
+            content["entity"],
+            date.fromisoformat(content["ds"]),
+            content["rows"],
+            datetime.fromisoformat(content["accepted_at"]),
+            tuple(content["replaces"]),
+            tuple(LakeFile(**item) for item in content["files"]),
+            LakeFile(**content["record"]),
+            file.parent,
+        )
+    except (ValueError, KeyError, TypeError, UnicodeDecodeError) as error:
+        raise ManifestError(f"{file} is damaged ({type(error).__name__}: {error}); restore it from a back-up (`onedata repair --from BACKUP`).") from error
+
+
+def in_force(manifests: Sequence[Manifest]) -> list[Manifest]:
+    """Those that no other one replaces, in the order in which their deliveries were accepted."""
+    replaced = {batch for manifest in manifests for batch in manifest.replaces}
+    return sorted((item for item in manifests if item.batch not in replaced), key=lambda item: (item.accepted_at, item.batch))
+
+
+def damage(manifest: Manifest, thorough: bool = False) -> list[str]:
+    """What is wrong with the files that a manifest names, a sentence each; nothing where they are as they were written.
+
+    Args:
+        thorough: Read every file and compare its SHA-256; otherwise its size alone.
+    """
+    found = []
+    for folder, item in [*((manifest.partition, item) for item in manifest.files), (manifest.folder, manifest.record)]:
+        path = folder / item.name
+        if not path.exists():
+            found.append(f"{path} is gone")
+        elif path.stat().st_size != item.bytes:
+            found.append(f"{path} has {path.stat().st_size:,} bytes and had {item.bytes:,}")
+        elif thorough and digest(path) != item.sha256:
+            found.append(f"{path} has other content than was written (SHA-256)")
+    return found
+
+
+def _literal(path: Path) -> str:
+    return "".join(f"[{letter}]" if letter in "*?[" else letter for letter in str(path))

@@ -1,0 +1,189 @@
+"""Hold the lake against the ledger, and forget what a killed or refused night left half done.
+
+What the ledger has never known is somebody's: the run stops and says so. Only files of deliveries that the ledger knows as unfinished or replaced
+leave the lake, and they are moved aside (`lake/.orphans`), never deleted while a person may still want them.
+"""
+
+import json
+import re
+import shutil
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import duckdb
+
+from onedata.durable import make_folders, move_aside, write_durably
+from onedata.ledger.manifest import LakeFile, write_manifest
+from onedata.ledger.moves import forget
+from onedata.ledger.paths import MANIFESTS, batch_of, lake_folder, partition_folder
+from onedata.ledger.states import IN_LAKE, UNFINISHED, Status, sql_list
+from onedata.settings import Settings
+
+SHOWN = 3
+RUN_FOLDER = re.compile(r"\d{8}T\d{6}(-\d+)?")
+
+
+class UnknownLakeFiles(RuntimeError):
+    """The lake holds files of deliveries that the ledger has never known; nothing was changed."""
+
+
+class LakeDamaged(RuntimeError):
+    """A file of the lake that the ledger knows is gone, or is not as it was written; nothing was changed."""
+
+
+@dataclass
+class LakeState:
+    """The lake against the ledger: files of unknown deliveries, of unfinished or replaced ones, what is wrong with known ones, and
+    deliveries whose manifest is gone."""
+
+    unknown: list[Path] = field(default_factory=list)
+    orphans: list[Path] = field(default_factory=list)
+    damaged: list[str] = field(default_factory=list)
+    unwritten: list[str] = field(default_factory=list)
+
+
+def check_lake(con: duckdb.DuckDBPyConnection, settings: Settings) -> list[str]:
+    """Hold the whole lake against the ledger before a run, and move aside what unfinished and replaced deliveries left in it.
+
+    Names and sizes are compared, no content is read.
+
+    Returns:
+        What was moved aside, as sentences for a person.
+
+    Raises:
+        UnknownLakeFiles: the ledger is another one than the lake was written by, or an older copy; the text says how to go on.
+        LakeDamaged: a known file is gone or cut.
+    """
+    state = compare(con, settings)
+    if state.unknown:
+        names = ", ".join(str(path) for path in state.unknown[:SHOWN])
+        raise UnknownLakeFiles(
+            f"the lake holds {len(state.unknown):,} files of deliveries that the ledger in {settings.warehouse} has never known ({names}): "
+            "the warehouse is new, an older copy, or another one's. Nothing was changed. Put the right warehouse back, or make it anew from "
+            "the lake: `onedata rebuild`."
+        )
+    if state.damaged:
+        raise LakeDamaged(
+            f"{len(state.damaged):,} files of the lake are not as they were written: {'; '.join(state.damaged[:SHOWN])}. Nothing was changed. "
+            "Restore them from a back-up with `onedata repair --from BACKUP`, or take their night anew from the source with "
+            "`onedata run --ds NIGHT --replace`."
+        )
+    prune_orphans(settings, datetime.now(UTC))
+    return [*_move_orphans(settings, state.orphans), *(_rewrite(con, settings, batch) for batch in state.unwritten)]
+
+
+def _rewrite(con: duckdb.DuckDBPyConnection, settings: Settings, batch: str) -> str:
+    """The ledger knows all that a manifest says: one that is gone is written again."""
+    row = con.execute("select entity, feed, ds, accepted_at from ops.delivery where batch_id = ?", [batch]).fetchone()
+    assert row is not None
+    entity, feed, ds, accepted_at = row
+    files = con.execute("select name, rows, bytes, sha256 from ops.lake_file where batch_id = ? order by name", [batch]).fetchall()
+    partition = partition_folder(settings, entity, feed, ds)
+    write_manifest(con, partition, batch, accepted_at, [LakeFile(*file) for file in files])
+    return f"the manifest of delivery {batch} was gone from {partition}, and was written again from the ledger"
+
+
+def compare(con: duckdb.DuckDBPyConnection, settings: Settings) -> LakeState:
+    """The state of the lake by the names and sizes of its files."""
+    status = dict(con.execute("select batch_id, status from ops.delivery").fetchall())
+    known = {
+        f"{entity}/source={feed}/ds={ds}/{name}": size
+        for entity, feed, ds, name, size in con.execute(
+            f"select l.entity, l.feed, l.ds, l.name, l.bytes from ops.lake_file l join ops.delivery d using (batch_id) where d.status in {sql_list(IN_LAKE)}"
+        ).fetchall()
+    }
+    state, recorded = LakeState(), set()
+    base = settings.lake / "ods"
+    for file in lake_contents(settings.lake):
+        batch = batch_of(file)
+        name = file.relative_to(base).as_posix()
+        recorded |= {(batch, file.suffix)} if file.parent.name == MANIFESTS else set()
+        if batch not in status or (status[batch] in IN_LAKE and file.parent.name != MANIFESTS and name not in known):
+            state.unknown.append(file)
+        elif status[batch] not in IN_LAKE:
+            state.orphans.append(file)
+        elif name in known:
+            size = file.stat().st_size
+            if size != known[name]:
+                state.damaged.append(f"{file} has {size:,} bytes and had {known[name]:,}")
+            del known[name]
+    state.damaged += [f"{base / name} is gone" for name in known]
+    state.unwritten = [batch for batch in sorted(status) if status[batch] in IN_LAKE and not {(batch, ".json"), (batch, ".record")} <= recorded]
+    return state
+
+
+def lake_contents(lake: Path) -> Iterator[Path]:
+    """Every data file, manifest and record of the lake, whatever the ledger knows; not the empty files that give it its shape."""
+    for partition in (lake / "ods").glob("*/source=*/ds=*"):
+        if partition.parent.name != "source=_schema":
+            # A name that begins with a dot is a file that a killed process was writing: no reader takes it for one of the lake.
+            yield from sorted(path for path in partition.rglob("[!.]*.parquet*") if path.is_file())
+            yield from sorted(path for path in (partition / MANIFESTS).glob("[!.]*") if path.suffix in (".json", ".record"))
+
+
+def recover(con: duckdb.DuckDBPyConnection, settings: Settings, feed: str, entity: str) -> int:
+    """Forget the feed's deliveries that were not accepted; the landing that follows takes their files anew.
+
+    Their files leave the lake first, so that the ledger knows every file in it at any moment.
+
+    Returns:
+        How many deliveries were forgotten.
+    """
+    rows = con.execute("select batch_id, status from ops.delivery where feed = ?", [feed]).fetchall()
+    unfinished = [batch for batch, status in rows if status in UNFINISHED]
+    gone = {*unfinished, *(batch for batch, status in rows if status == Status.REPLACED)}
+    leave_lake(settings, entity, feed, gone)
+    # What is staged is of this feed's unfinished deliveries alone: accepted ones have been moved into the lake.
+    shutil.rmtree(settings.staged / feed, ignore_errors=True)
+    forget(con, unfinished)
+    return len(unfinished)
+
+
+def leave_lake(settings: Settings, entity: str, feed: str, batches: Collection[str]) -> list[str]:
+    """Move the files of some deliveries of a feed aside; says what was moved."""
+    folder = lake_folder(settings, entity, feed)
+    files = [file for file in folder.rglob("*") if file.is_file() and batch_of(file) in batches]
+    return _move_orphans(settings, files)
+
+
+def _move_orphans(settings: Settings, files: list[Path]) -> list[str]:
+    if not files:
+        return []
+    # The manifest goes first: no reader may find one that names files which are gone.
+    files = sorted(files, key=lambda file: (file.parent.name != MANIFESTS or file.suffix != ".json", file))
+    folder = _run_folder(settings.lake / ".orphans")
+    moved = move_aside(files, settings.lake, folder)
+    listed = {"moved": [file.relative_to(folder).as_posix() for file in moved]}
+    write_durably(folder / "moved.json", json.dumps(listed, indent=1) + "\n")
+    deliveries = sorted({batch_of(file) for file in files})
+    names = ", ".join(deliveries[:SHOWN]) + (", ..." if len(deliveries) > SHOWN else "")
+    return [f"{len(files)} files of unfinished or replaced deliveries ({names}) were moved out of the lake to {folder}"]
+
+
+def _run_folder(base: Path) -> Path:
+    """A new folder, named by the time (UTC)."""
+    now = f"{datetime.now(UTC):%Y%m%dT%H%M%S}"
+    name, number = now, 1
+    while (base / name).exists():
+        name, number = f"{now}-{number}", number + 1
+    make_folders(base / name)
+    return base / name
+
+
+def prune_orphans(settings: Settings, now: datetime) -> None:
+    """Delete what was moved aside longer ago than `orphans_kept_days`: the files that the run's own list names, and no others."""
+    oldest = now - timedelta(days=settings.orphans_kept_days)
+    for listing in (settings.lake / ".orphans").glob("*/moved.json"):
+        folder = listing.parent
+        if not RUN_FOLDER.fullmatch(folder.name) or datetime.strptime(folder.name[:15] + "+0000", "%Y%m%dT%H%M%S%z") >= oldest:
+            continue
+        for name in json.loads(listing.read_text(encoding="utf-8"))["moved"]:
+            (folder / name).unlink(missing_ok=True)
+        listing.unlink()
+        for empty in sorted((path for path in folder.rglob("*") if path.is_dir()), reverse=True):
+            if not any(empty.iterdir()):
+                empty.rmdir()
+        if not any(folder.iterdir()):
+            folder.rmdir()
