@@ -11,8 +11,14 @@ import typer
 from onedata.cli import SettingsOption, SourceOption, app, fail, settings_from, show_progress
 from onedata.feed_cli import feed_app
 from onedata.identity_cli import identity_app
+from onedata.ledger.log import LogDamaged
+from onedata.ledger.manifest import ManifestError
+from onedata.ledger.recover import ForeignLedger, LakeDamaged
 from onedata.quarantine_cli import quarantine_app
+from onedata.rebuild import NothingToRebuild
+from onedata.rebuild import rebuild as rebuild_warehouse
 from onedata.report import night_report
+from onedata.retailer import load_retailer
 from onedata.simulate import SimulationSettings
 from onedata.simulate import simulate as simulate_retailer
 from onedata.sources import SourceError
@@ -52,7 +58,7 @@ def run(
     options = _options(settings_file, source)
     try:
         nights = select_nights(settings, _day(ds or first), _day(ds or last))
-    except (NoSuchNight, SourceError, WarehouseBusy) as error:
+    except (NoSuchNight, SourceError, WarehouseBusy, ForeignLedger, LakeDamaged) as error:
         fail(str(error))
     if not nights and settings.published_database.exists():
         typer.echo(f"nothing new below {settings.source}; every file there is published\n\n{night_report(settings, options)}")
@@ -66,6 +72,32 @@ def run(
     if not run_nights(settings, nights, each_night, full_refresh, replace):
         raise typer.Exit(1)
     typer.echo(night_report(settings, options))
+
+
+@app.command()
+def rebuild(
+    settings_file: SettingsOption = None,
+    leave_out: Annotated[
+        bool, typer.Option("--leave-out", help="Go on without deliveries whose files are not whole: they are moved aside to lake/.orphans.")
+    ] = False,
+) -> None:
+    """Make the warehouse anew from the lake, its manifests, the log beside it and the vault, and publish it.
+
+    For a warehouse that is lost, damaged, or an older copy than the lake. The one that is there is moved aside, nothing is deleted. OneIDs stay
+    the same. The source is not read: a run after it takes what is new there. What only told of runs (gates, balances and times of nights
+    before) begins anew.
+    """
+    settings = settings_from(settings_file, None)
+    from assets.definitions import REBUILD
+    from assets.runner import run_nights
+
+    try:
+        night = rebuild_warehouse(load_retailer(settings), leave_out, lambda text: typer.echo(text, err=True))
+    except (NothingToRebuild, LakeDamaged, ManifestError, LogDamaged, WarehouseBusy) as error:
+        fail(str(error))
+    if not run_nights(settings, [night], True, False, job_name=REBUILD):
+        raise typer.Exit(1)
+    typer.echo(night_report(settings, _options(settings_file, None)))
 
 
 @app.command()

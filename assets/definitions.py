@@ -8,7 +8,7 @@ from assets.console import console_logger
 from assets.dbt import parse_dbt
 from assets.gates import gate_checks
 from assets.identity import identity_assets
-from assets.ingest import landing_assets
+from assets.ingest import LANDING_GROUP, landing_assets
 from assets.nights import nights
 from assets.publish import publish_assets
 from assets.resources import warehouse_resource
@@ -18,6 +18,7 @@ from onedata.retailer import Retailer, load_retailer
 from onedata.settings import load_settings
 
 NIGHTLY = "nightly"
+REBUILD = "rebuild"
 
 
 @dg.definitions
@@ -42,6 +43,12 @@ def build_definitions(retailer: Retailer) -> dg.Definitions:
         executor_def=dg.in_process_executor,
         description="One night: every stage and every gate, from new files to the published database.",
     )
+    rebuild = dg.define_asset_job(
+        REBUILD,
+        selection=dg.AssetSelection.all() - dg.AssetSelection.groups(LANDING_GROUP),
+        executor_def=dg.in_process_executor,
+        description="Every stage after landing, from what is in the lake; `onedata rebuild` runs it after it has made the ledger anew.",
+    )
     weekly, weekly_schedule = weekly_identity_check(retailer)
     return dg.Definitions(
         assets=[
@@ -51,7 +58,7 @@ def build_definitions(retailer: Retailer) -> dg.Definitions:
             *publish_assets(retailer, dbt, translator),
         ],
         asset_checks=gate_checks(retailer, dbt, translator),
-        jobs=[nightly, weekly],
+        jobs=[nightly, rebuild, weekly],
         schedules=[nightly_schedule(retailer.settings, nightly), weekly_schedule],
         sensors=[new_files_sensor(retailer, nightly)],
         resources={"warehouse": warehouse_resource(retailer, dbt)},

@@ -57,7 +57,8 @@ def _resolved(retailer: Retailer, deps: list[dg.AssetKey]) -> dg.AssetsDefinitio
         warehouse: Warehouse = context.resources.warehouse
         require_open(warehouse.con, "oneid")
         full = context.run.tags.get(FULL_REFRESH_TAG) == "true" or has_replaced(warehouse.con)
-        found = resolve(warehouse.con, retailer.entities, retailer.policy, night_of(context, warehouse), retailer.settings.vault, full)
+        night, settings = night_of(context, warehouse), retailer.settings
+        found = resolve(warehouse.con, retailer.entities, retailer.policy, night, settings.vault, full, lake=settings.lake)
         context.log.info(
             f"{found.persons} persons behind {found.identifiers} identifiers: {found.minted} new, {found.merged} merged, {found.split} split, "
             f"{found.shared} identifiers shared; {found.decided} decided anew, as {found.touched} have new evidence"

@@ -13,6 +13,7 @@ from onedata.landing import land
 from onedata.retailer import Retailer
 
 PREVIEW_FILES = 20
+LANDING_GROUP = "a_landing"
 
 
 def landing_key(feed: Feed) -> dg.AssetKey:
@@ -27,7 +28,7 @@ def landing_assets(retailer: Retailer) -> list[dg.AssetsDefinition]:
 def _landing_asset(retailer: Retailer, feed: Feed) -> dg.AssetsDefinition:
     @dg.asset(
         key=landing_key(feed),
-        group_name="a_landing",
+        group_name=LANDING_GROUP,
         description=_description(feed),
         owners=[f"team:{feed.owner}"],
         kinds={feed.location.format, "parquet"},

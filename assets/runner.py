@@ -13,11 +13,10 @@ import yaml
 from assets.definitions import NIGHTLY, build_definitions
 from assets.nights import FULL_REFRESH_TAG, PROCESS_TAG, REPLACE_TAG, range_tags
 from onedata.identity.decisions import night_to_repeat
-from onedata.identity.tables import create_tables
 from onedata.landing.files import MEMBER, discover
-from onedata.ledger import create_ledger
+from onedata.ledger.recover import lake_contents
 from onedata.report import closed_gates
-from onedata.retailer import load_retailer
+from onedata.retailer import Retailer, load_retailer, prepare_warehouse
 from onedata.settings import REPOSITORY, Settings
 from onedata.warehouse import open_warehouse
 
@@ -31,7 +30,7 @@ def select_nights(settings: Settings, first: date | None, last: date | None) -> 
     retailer = load_retailer(settings)
     far = last or date.today()
     _within_calendar(settings, [day for day in (first, last) if day])
-    known, pending, again = _ledger(settings) if first is None and last is None else (set(), set(), None)
+    known, pending, again = _ledger(retailer) if first is None and last is None else (set(), set(), None)
     found = {day for day in (first, last) if day} | pending
     for feed in retailer.feeds:
         for offer in discover(settings, feed, far):
@@ -54,13 +53,14 @@ def _within_calendar(settings: Settings, bounds: list[date]) -> None:
         raise NoSuchNight(f"--from {bounds[0]} is after --to {bounds[1]}")
 
 
-def _ledger(settings: Settings) -> tuple[set[tuple[str, str, int, int]], set[date], date | None]:
+def _ledger(retailer: Retailer) -> tuple[set[tuple[str, str, int, int]], set[date], date | None]:
     """Files that have landed, nights with deliveries that were not published, and the night to build again; nothing where there is no warehouse yet."""
-    if not settings.warehouse.exists():
+    settings = retailer.settings
+    if not settings.warehouse.exists() and not any(lake_contents(settings.lake)):
         return set(), set(), None
     with open_warehouse(settings, typer.echo) as con:
-        create_ledger(con)
-        create_tables(con)
+        for text in prepare_warehouse(con, retailer):
+            typer.echo(text, err=True)
         files = con.execute(
             f"select f.feed, unnest([f.path, split_part(f.path, '{MEMBER}', 1)]), f.size_bytes, f.mtime_ns from ops.file f "
             "join ops.delivery d using (batch_id) where d.status = 'applied'"
@@ -80,11 +80,11 @@ def prepare_instance(settings: Settings) -> None:
     (settings.dagster_home / "workspace.yaml").write_text(workspace, encoding="utf-8")
 
 
-def run_nights(settings: Settings, nights: list[date], each_night: bool, full_refresh: bool, replace: bool = False) -> bool:
+def run_nights(settings: Settings, nights: list[date], each_night: bool, full_refresh: bool, replace: bool = False, job_name: str = NIGHTLY) -> bool:
     """Run the nights in order and stop at the first that fails; True where all were published."""
     prepare_instance(settings)
     warnings.filterwarnings("ignore", category=dg.BetaWarning)
-    job = build_definitions(load_retailer(settings)).resolve_job_def(NIGHTLY)
+    job = build_definitions(load_retailer(settings)).resolve_job_def(job_name)
     groups = [[night] for night in nights] if each_night else [nights]
     with dg.DagsterInstance.get() as instance:
         reap_orphans(instance)
@@ -94,7 +94,7 @@ def run_nights(settings: Settings, nights: list[date], each_night: bool, full_re
             tags |= {tag: "true" for tag, wanted in ((FULL_REFRESH_TAG, full_refresh), (REPLACE_TAG, replace)) if wanted}
             label = str(group[0]) if len(group) == 1 else f"{group[0]} to {group[-1]}"
             typer.echo(f"night {label} ({number} of {len(groups)})", err=True)
-            partition_key = label if len(group) == 1 else None
+            partition_key = label if len(group) == 1 and job_name == NIGHTLY else None
             if partition_key is None:
                 tags |= range_tags(group[0], group[-1])
             outcome = job.execute_in_process(

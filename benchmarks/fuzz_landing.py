@@ -21,8 +21,9 @@ from lxml import etree
 
 from onedata.contracts import ContractError, Feed, load_entities, load_feeds
 from onedata.contracts.identifiers import load_identifier_policy
-from onedata.landing import land, promote
+from onedata.landing import land
 from onedata.ledger.paths import staged_files
+from onedata.ledger.promote import promote
 from onedata.quality.gx import Gatekeeper
 from onedata.quality.stages import contract_gate
 from onedata.readers.xml_paths import record_tags

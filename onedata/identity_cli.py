@@ -15,6 +15,7 @@ from onedata.identity.decisions import WAITING, Decision, DecisionError
 from onedata.identity.decisions import revert as take_back
 from onedata.identity.explain import Step
 from onedata.identity.explain import explain as explain_pair
+from onedata.identity.keep import log_decisions
 from onedata.identity.locate import Directory, Located, LocateError, core_kinds
 from onedata.identity.person import show as show_person
 from onedata.identity.review import queue
@@ -182,6 +183,7 @@ def _deciding(settings_file: SettingsOption, now: bool) -> Iterator[Directory]:
         with open_warehouse(retailer.settings, typer.echo) as con, _clear_end():
             prepare_warehouse(con, retailer)
             yield _look_up(retailer, con)
+            log_decisions(con, retailer.settings.lake)
             if now:
                 _carry_out(con, retailer)
     except WarehouseBusy as error:
@@ -205,7 +207,7 @@ def _carry_out(con: duckdb.DuckDBPyConnection, retailer: Retailer) -> None:
     """OneID alone, as of its last night."""
     last = con.execute("select max(night) from oneid.run").fetchone()
     night = last[0] if last and last[0] else date.today()
-    found = resolve(con, retailer.entities, retailer.policy, night, retailer.settings.vault)
+    found = resolve(con, retailer.entities, retailer.policy, night, retailer.settings.vault, lake=retailer.settings.lake)
     typer.echo(f"carried out: {found.merged} OneIDs merged, {found.split} split off, {found.minted} new; what is published follows with the next `onedata run`")
 
 

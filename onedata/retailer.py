@@ -8,6 +8,7 @@ import duckdb
 from onedata.contracts import Entity, Feed, load_entities, load_feeds
 from onedata.contracts.derive import ensure_lake
 from onedata.contracts.identifiers import IdentifierPolicy, load_identifier_policy
+from onedata.identity.keep import log_decisions
 from onedata.identity.tables import create_tables
 from onedata.ledger import check_lake, create_ledger
 from onedata.quality.reconcile import create_reconciliation
@@ -49,9 +50,16 @@ def prepare_warehouse(con: duckdb.DuckDBPyConnection, retailer: Retailer) -> lis
         UnknownLakeFiles: the lake was written by another ledger.
         LakeDamaged: a file of the lake is gone or cut.
     """
+    create_tables_of(con, retailer)
+    said = check_lake(con, retailer.settings)
+    log_decisions(con, retailer.settings.lake)
+    return said
+
+
+def create_tables_of(con: duckdb.DuckDBPyConnection, retailer: Retailer) -> None:
+    """Create what is missing of the tables that dbt does not build, and of the lake's shape."""
     create_ledger(con)
     create_reconciliation(con)
     create_tables(con)
     con.execute("create schema if not exists ods")
     ensure_lake(con, retailer.settings.lake, retailer.entities)
-    return check_lake(con, retailer.settings)

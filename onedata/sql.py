@@ -16,6 +16,11 @@ def quote_text(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
+def escape_glob(path: str) -> str:
+    """`path` so that DuckDB's file functions read it literally."""
+    return "".join(f"[{letter}]" if letter in "*?[" else letter for letter in path)
+
+
 def json_of(names: Sequence[str]) -> str:
     """SQL of a JSON object, as text, of the named columns."""
     return f"to_json(struct_pack({', '.join(f'{quote_name(name)} := {quote_name(name)}' for name in names)}))::varchar"

@@ -14,11 +14,12 @@ from onedata.identity.assign import save_decided, save_status
 from onedata.identity.decide import decide
 from onedata.identity.decisions import mark_decisions, touch_decisions
 from onedata.identity.household import update_households
+from onedata.identity.keep import keep_state
 from onedata.identity.metrics import note_metrics
 from onedata.identity.profiles import save_members, score_changed
 from onedata.identity.region import load_region, mark_region, save_components
 from onedata.identity.tables import create_tables
-from onedata.identity.take_in import forget_evidence, pending, take_in
+from onedata.identity.take_in import STAGE, forget_evidence, pending, take_in, take_in_restored
 from onedata.landing.vault import open_vault
 from onedata.ledger import tick
 from onedata.sql import transaction
@@ -47,6 +48,7 @@ def resolve(
     vault: Path | None = None,
     full: bool = False,
     rescore: bool = True,
+    lake: Path | None = None,
 ) -> Resolution:
     """Bring `oneid.oneid_map` up to the pending deliveries and to the operators' decisions.
 
@@ -60,11 +62,13 @@ def resolve(
         night: The logical night, from which new ids hold.
         vault: Folder of the vault, for the names that bridges are checked by; without it no name is known.
         full: Take every delivery in anew and decide everything; ids stay.
+        lake: The lake's folder, beside which the state is kept; without it none is.
         rescore: Where `full`, also train the scoring model and score every profile anew; otherwise only profiles that say something else.
     """
     create_tables(con)
     with open_vault(con, vault) if vault else nullcontext(), transaction(con):
         run_id, since = _next_run(con, night)
+        take_in_restored(con, entities, policy)
         if full:
             forget_evidence(con, rescore)
         take_in(con, entities, policy, pending(con, full))
@@ -77,6 +81,8 @@ def resolve(
             con.execute("insert into oneid.run values (?, ?, ?, ?, ?, ?)", [run_id, night, kind, tick(con), touched, decided])
             note_metrics(con, run_id)
         mark_decisions(con)
+        if lake and (touched or full):
+            keep_state(con, lake, STAGE)
         con.execute("drop table touched")
     return _totals(con, run_id, touched, decided)
 

@@ -9,9 +9,11 @@ import duckdb
 from onedata.contracts.derive import identity_keys
 from onedata.contracts.identifiers import IdentifierPolicy
 from onedata.contracts.model import Entity
-from onedata.ledger.applied import forget_applied, note_applied
+from onedata.ledger.applied import forget_applied, move_applied, note_applied
 
 STAGE = "oneid"
+RESTORED = "oneid_restored"
+"""Stage of deliveries that a state of OneID had taken in which was restored: their evidence is to be taken in anew."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,21 @@ def forget_evidence(con: duckdb.DuckDBPyConnection, scores: bool) -> None:
 
 def take_in(con: duckdb.DuckDBPyConnection, entities: Mapping[str, Entity], policy: IdentifierPolicy, deliveries: Sequence[Pending]) -> None:
     """Add the deliveries' evidence and leave the numbers of the identifiers it touches in the temp table `touched(id_int)`."""
+    _take_in(con, entities, policy, deliveries)
+    note_applied(con, STAGE)
+
+
+def take_in_restored(con: duckdb.DuckDBPyConnection, entities: Mapping[str, Entity], policy: IdentifierPolicy) -> None:
+    """Take in anew the evidence of what a restored state had taken in; it touches nothing, as the state was decided on it."""
+    rows = con.execute(
+        "select d.batch_id, d.ds, d.entity from ops.batch d join ops.applied a using (batch_id) where a.stage = ? order by 1", [RESTORED]
+    ).fetchall()
+    if rows:
+        _take_in(con, entities, policy, [Pending(*row) for row in rows])
+    move_applied(con, RESTORED, STAGE)
+
+
+def _take_in(con: duckdb.DuckDBPyConnection, entities: Mapping[str, Entity], policy: IdentifierPolicy, deliveries: Sequence[Pending]) -> None:
     con.execute("create or replace temp table touched (id_int integer)")
     _gather(con, entities, policy, deliveries)
     con.execute(
@@ -62,7 +79,6 @@ def take_in(con: duckdb.DuckDBPyConnection, entities: Mapping[str, Entity], poli
     _add_profile(con)
     for name in ("delta_row", "delta_profile", "delta_seen", "delta_id"):
         con.execute(f"drop table {name}")
-    note_applied(con, STAGE)
 
 
 def _gather(con: duckdb.DuckDBPyConnection, entities: Mapping[str, Entity], policy: IdentifierPolicy, deliveries: Sequence[Pending]) -> None:

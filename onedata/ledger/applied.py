@@ -1,5 +1,7 @@
 """Which deliveries a stage outside dbt has taken in (`ops.applied`); commits with that stage's own tables."""
 
+from collections.abc import Sequence
+
 import duckdb
 
 from onedata.ledger.states import IN_LAKE, sql_list
@@ -12,6 +14,16 @@ def note_applied(con: duckdb.DuckDBPyConnection, stage: str) -> None:
         "and not exists (select 1 from ops.applied a where a.batch_id = d.batch_id and a.stage = ?)",
         [stage, stage],
     )
+
+
+def set_applied(con: duckdb.DuckDBPyConnection, stage: str, batches: Sequence[str]) -> None:
+    """The stage had taken in these deliveries, as a log tells."""
+    con.execute("insert into ops.applied select unnest(?::varchar[]), ?", [list(batches), stage])
+
+
+def move_applied(con: duckdb.DuckDBPyConnection, stage: str, to: str) -> None:
+    """What was noted under one stage is noted under another."""
+    con.execute("update ops.applied set stage = ? where stage = ?", [to, stage])
 
 
 def forget_applied(con: duckdb.DuckDBPyConnection, stage: str) -> None:

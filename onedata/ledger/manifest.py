@@ -1,7 +1,8 @@
 """The manifest beside a delivery's files in the lake: its commit record, from which the ledger can be rebuilt.
 
 `<partition>/_manifest/<batch>.json` names the delivery's files with size and SHA-256, and `<batch>.record` beside it, a Parquet file of what
-the ledger keeps of the delivery: one row a row of the ledger, the table's name in `_table`. Both are written before the ledger says accepted.
+the ledger keeps of the delivery: one row a row of the ledger, the table's name in `_table` and when the delivery was accepted in
+`_accepted_at`. Both are written before the ledger says accepted.
 A file that no manifest names does not count, nor does a delivery that another manifest names in `replaces`.
 """
 
@@ -19,7 +20,7 @@ import duckdb
 from onedata.durable import make_folders, replace_durably, sync_file, write_durably
 from onedata.ledger.belongings import BELONGINGS
 from onedata.ledger.paths import MANIFESTS, manifest_file, record_file
-from onedata.sql import quote_text
+from onedata.sql import escape_glob, quote_text
 
 FORMAT = 1
 RECORDED = tuple(table for table in BELONGINGS if table != "lake_file")
@@ -69,7 +70,7 @@ def digest(path: Path) -> str:
 
 def lake_file(con: duckdb.DuckDBPyConnection, path: Path) -> LakeFile:
     """Rows, size and SHA-256 of a Parquet file."""
-    row = con.execute("select num_rows from parquet_file_metadata(?)", [_literal(path)]).fetchone()
+    row = con.execute("select num_rows from parquet_file_metadata(?)", [escape_glob(str(path))]).fetchone()
     assert row is not None
     return LakeFile(path.name, int(row[0]), path.stat().st_size, digest(path))
 
@@ -113,16 +114,17 @@ def _record_sql(batch: str, feed: str, ds: date, at: datetime) -> str:
     """What the ledger keeps of the delivery, as it is once the delivery is accepted."""
     own, name, night = quote_text(batch), quote_text(feed), f"date '{ds}'"
     accepted = f"timestamp '{at.isoformat(sep=' ')}'"
-    parts = [f"select '{table}' as _table, * from ops.{table} where batch_id = {own}" for table in RECORDED]
+    head = f"{accepted} as _accepted_at, *"
+    parts = [f"select '{table}' as _table, {head} from ops.{table} where batch_id = {own}" for table in RECORDED]
     hashes = f"(select content_hash from ops.file where batch_id = {own})"
     parts += [
-        f"select 'delivery' as _table, * replace ('accepted' as status, {accepted} as accepted_at) from ops.delivery where batch_id = {own}",
-        "select 'delivery' as _table, * replace ('replaced' as status, null::timestamp as applied_at) from ops.delivery "
+        f"select 'delivery' as _table, {head} replace ('accepted' as status, {accepted} as accepted_at) from ops.delivery where batch_id = {own}",
+        f"select 'delivery' as _table, {head} replace ('replaced' as status, null::timestamp as applied_at) from ops.delivery "
         f"where feed = {name} and ds = {night} and (status = 'replaced' or batch_id in "
         f"(select unnest(replaces) from ops.delivery where batch_id = {own}))",
-        f"select 'contract' as _table, * from (from ops.contract where feed = {name} order by last_used_at desc limit 1)",
-        f"select 'watermark' as _table, * from ops.watermark where feed = {name} and content_hash in {hashes}",
-        f"select 'trend' as _table, * from ops.trend where feed = {name} and ds = {night}",
+        f"select 'contract' as _table, {head} from (from ops.contract where feed = {name} order by last_used_at desc limit 1)",
+        f"select 'watermark' as _table, {head} from ops.watermark where feed = {name} and content_hash in {hashes}",
+        f"select 'trend' as _table, {head} from ops.trend where feed = {name} and ds = {night}",
     ]
     return " union all by name ".join(parts)
 
@@ -185,7 +187,3 @@ def damage(manifest: Manifest, thorough: bool = False) -> list[str]:
         elif thorough and digest(path) != item.sha256:
             found.append(f"{path} has other content than was written (SHA-256)")
     return found
-
-
-def _literal(path: Path) -> str:
-    return "".join(f"[{letter}]" if letter in "*?[" else letter for letter in str(path))

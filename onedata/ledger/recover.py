@@ -25,7 +25,11 @@ SHOWN = 3
 RUN_FOLDER = re.compile(r"\d{8}T\d{6}(-\d+)?")
 
 
-class UnknownLakeFiles(RuntimeError):
+class ForeignLedger(RuntimeError):
+    """The lake, or the log beside it, knows what the ledger has never known: it is another one, or an older copy; nothing was changed."""
+
+
+class UnknownLakeFiles(ForeignLedger):
     """The lake holds files of deliveries that the ledger has never known; nothing was changed."""
 
 
@@ -71,7 +75,7 @@ def check_lake(con: duckdb.DuckDBPyConnection, settings: Settings) -> list[str]:
             "`onedata run --ds NIGHT --replace`."
         )
     prune_orphans(settings, datetime.now(UTC))
-    return [*_move_orphans(settings, state.orphans), *(_rewrite(con, settings, batch) for batch in state.unwritten)]
+    return [*move_orphans(settings, state.orphans), *(_rewrite(con, settings, batch) for batch in state.unwritten)]
 
 
 def _rewrite(con: duckdb.DuckDBPyConnection, settings: Settings, batch: str) -> str:
@@ -145,10 +149,11 @@ def leave_lake(settings: Settings, entity: str, feed: str, batches: Collection[s
     """Move the files of some deliveries of a feed aside; says what was moved."""
     folder = lake_folder(settings, entity, feed)
     files = [file for file in folder.rglob("*") if file.is_file() and batch_of(file) in batches]
-    return _move_orphans(settings, files)
+    return move_orphans(settings, files)
 
 
-def _move_orphans(settings: Settings, files: list[Path]) -> list[str]:
+def move_orphans(settings: Settings, files: list[Path]) -> list[str]:
+    """Move files of the lake aside, with a list of them; says what was moved."""
     if not files:
         return []
     # The manifest goes first: no reader may find one that names files which are gone.

@@ -14,9 +14,8 @@ import polars as pl
 from onedata.contracts.model import Column, Feed
 from onedata.ledger.belongings import add, remove
 from onedata.ledger.paths import staged_files
-from onedata.readers.base import escape_glob
 from onedata.settings import Settings
-from onedata.sql import quote_text, transaction
+from onedata.sql import escape_glob, quote_text, transaction
 
 SAMPLE_ROWS = 20_000
 BLOCKS = 5

@@ -11,9 +11,8 @@ import duckdb
 from onedata.contracts.model import Entity, Feed
 from onedata.contracts.totals import AMOUNT, sums_by_currency
 from onedata.ledger.lake import lake_files
-from onedata.readers.base import escape_glob
 from onedata.settings import Settings
-from onedata.sql import quote_text
+from onedata.sql import escape_glob, quote_text
 
 UNKNOWN_AT_SOURCE = "landed before control totals were kept"
 # What arrived since the last reconciliation, and what a run that was stopped or refused has left pending.

@@ -94,8 +94,7 @@ def _delivered(con: duckdb.DuckDBPyConnection, feed: Feed, night: date) -> Check
 
 def _drifts(con: duckdb.DuckDBPyConnection, feed: Feed) -> list[CheckResult]:
     rows = con.execute(
-        "select d.path, d.message from ops.drift d join ops.delivery b using (batch_id) "
-        "where d.feed = ? and b.status = 'staged' order by 1, 2",
+        "select d.path, d.message from ops.drift d join ops.delivery b using (batch_id) where d.feed = ? and b.status = 'staged' order by 1, 2",
         [feed.name],
     ).fetchall()
     message = "; ".join(f"{path}: {text}" for path, text in rows[:SAMPLE]) or "columns as in the contract"

@@ -7,7 +7,7 @@ from datetime import date
 from pathlib import Path
 
 from onedata.contracts.model import Feed, references
-from onedata.sql import quote_text
+from onedata.sql import escape_glob, quote_text
 
 
 @dataclass(frozen=True)
@@ -92,11 +92,6 @@ class Reading:
     def raw_of(self, file: SourceFile, places: Sequence[int]) -> Iterator[tuple[int, str]]:
         """The raw text of the records at `places` (ascending), read from the file once more: only bad rows pay for it."""
         raise NotImplementedError(f"{file.relative}: this reader gives every raw record of {len(places)} at once")
-
-
-def escape_glob(path: str) -> str:
-    """`path` so that DuckDB's file functions read it literally."""
-    return "".join(f"[{letter}]" if letter in "*?[" else letter for letter in path)
 
 
 def file_literal(path: Path) -> str:

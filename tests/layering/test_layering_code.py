@@ -27,6 +27,7 @@ ORDER = {
     "identity": 4,
     "warehouse": 4,
     "retailer": 5,
+    "rebuild": 6,
     "report": 5,
     "cli": 6,
     "feed_check": 6,

@@ -43,7 +43,8 @@ def deliver(con: duckdb.DuckDBPyConnection, lake: Path, entity: Entity, ds: str,
     con.execute(f"copy (select {columns}) to '{file}' (format parquet)")
     create_ledger(con)
     con.execute(
-        "insert into ops.delivery (batch_id, feed, entity, ds, status, rows, landed_at, replaces) values (?, 'survey', ?, ?, 'accepted', 1, now()::timestamp, [])",
+        "insert into ops.delivery (batch_id, feed, entity, ds, status, rows, landed_at, replaces) "
+        "values (?, 'survey', ?, ?, 'accepted', 1, now()::timestamp, [])",
         [f"batch-{ds}", entity.name, ds],
     )
     con.execute("insert into ops.lake_file values (?, 'survey', ?, ?, 'batch.parquet', 1, 1, '')", [f"batch-{ds}", entity.name, ds])

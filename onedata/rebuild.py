@@ -1,0 +1,71 @@
+"""The warehouse made anew from lake, log and vault: the ledger and OneID here, every layer after them by the run that follows."""
+
+import shutil
+from collections.abc import Callable
+from contextlib import nullcontext, suppress
+from dataclasses import replace
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import duckdb
+
+from onedata.durable import make_folders, move_aside
+from onedata.identity.keep import restore_state
+from onedata.identity.take_in import RESTORED
+from onedata.ledger.rebuild import rebuild_ledger
+from onedata.retailer import Retailer, create_tables_of
+from onedata.settings import Settings
+from onedata.sql import transaction
+from onedata.warehouse import open_warehouse
+
+
+class NothingToRebuild(RuntimeError):
+    """No delivery has ever entered the lake."""
+
+
+def rebuild(retailer: Retailer, leave_out: bool, say: Callable[[str], None]) -> date:
+    """Build a warehouse with ledger and OneID beside the one there is, move that one aside, and put the new one in its place.
+
+    Args:
+        retailer: Whose data home.
+        leave_out: Go on without deliveries whose files are not whole.
+        say: Told what was done, a sentence each.
+
+    Returns:
+        The last night that the lake holds, for the run that builds the layers.
+
+    Raises:
+        NothingToRebuild: the lake holds no delivery.
+        LakeDamaged, ManifestError, LogDamaged: see `rebuild_ledger`; nothing was changed.
+        WarehouseBusy: a night runs.
+    """
+    settings = retailer.settings
+    with suppress(duckdb.Error), open_warehouse(settings, say) if settings.warehouse.exists() else nullcontext():
+        pass  # a night that runs is waited for, then refused; a warehouse that cannot be opened is what this is for
+    scratch = replace(settings, home=settings.home / "tmp" / "rebuild")
+    shutil.rmtree(scratch.home, ignore_errors=True)
+    make_folders(scratch.warehouse.parent)
+    with open_warehouse(scratch, say) as con:
+        create_tables_of(con, retailer)
+        with transaction(con):
+            found = rebuild_ledger(con, settings, leave_out)
+            oneid = restore_state(con, settings.lake, RESTORED)
+        row = con.execute("select max(ds) from ops.batch").fetchone()
+        con.execute("checkpoint")
+    if row is None or row[0] is None:
+        raise NothingToRebuild(f"no delivery has ever entered {settings.lake}; `onedata run` takes everything from the source")
+    say(f"the ledger has {found.deliveries:,} deliveries from the manifests of {settings.lake}; {oneid}")
+    for text in found.left_out:
+        say(f"left out: {text}")
+    for moved in _move_warehouse_aside(settings):
+        say(f"the warehouse that was there lies at {moved} now")
+    make_folders(settings.warehouse.parent)
+    scratch.warehouse.replace(settings.warehouse)
+    shutil.rmtree(scratch.home)
+    night: date = row[0]
+    return night
+
+
+def _move_warehouse_aside(settings: Settings) -> list[Path]:
+    files = [path for path in (settings.warehouse, settings.warehouse.with_name(settings.warehouse.name + ".wal")) if path.exists()]
+    return move_aside(files, settings.home, settings.home / "aside" / f"{datetime.now(UTC):%Y%m%dT%H%M%S}")
