@@ -1,0 +1,26 @@
+"""Every table of the warehouse: made anew from others, kept beside the lake, or a record of the runs themselves, which begins anew."""
+
+TELLS_OF_RUNS = "tells of runs"
+LOGGED = {
+    "ops": (
+        *("delivery", "file", "quarantine", "repair", "drift", "control_total", "profile", "trend", "released", "lake_file", "contract"),
+        *("watermark", "archive"),
+    ),
+    "oneid": (
+        *("run", "run_metric", "identifier", "component", "profile_member", "profile", "prob_edge", "model", "issued", "oneid_map", "person"),
+        *("household_trait", "household_map", "oneid_event", "guard_audit", "decision", "decision_applied"),
+    ),
+}
+RUNS = {"ops": ("gate", "reconciliation", "night", "clock")}
+DERIVED = {"ops": ("applied",), "oneid": ("identity_edge", "identifier_profile", "review")}
+ROLES = {
+    f"{schema}.{table}": role
+    for role, schemas in (("logged", LOGGED), (TELLS_OF_RUNS, RUNS), ("derived", DERIVED))
+    for schema, tables in schemas.items()
+    for table in tables
+}
+
+
+def of_role(role: str, schema: str) -> list[str]:
+    """Tables of the schema with that role."""
+    return [name.split(".")[1] for name, own in ROLES.items() if own == role and name.startswith(f"{schema}.")]
