@@ -53,12 +53,13 @@ def ledger(survey: SmallRetailer) -> dict[str, list[tuple[Any, ...]]]:
 
 def eventful(survey: SmallRetailer, feeds: tuple[dict[str, Any], ...]) -> SmallRetailer:
     """Rows that are good, bad, repaired, repeated, released, still bad, replaced, with drift and money, of three nights."""
-    survey.csv(" A1 ,O1,5,fine,", "A2,O2,9,,", "A3,O3,x,,")
+    first = (" A1 ,O1,5,fine,,new", "A2,O2,9,,,new", "A3,O3,x,,,new")
+    survey.csv(*first, header=HEADER + ",mood")
     survey.csv("A4,O4,4,,,new", night=NEXT, header=HEADER + ",mood")
     survey.put("pay/2026-01-05.csv", "order,no,amount,currency\nO1,1,10.5000,CNY\nO2,2,250.25,CNY\nO3,3,100.01,EUR\n")
     for name in ("survey", "payments"):
         survey.take(NEXT, name)
-    survey.csv(" A1 ,O1,5,fine,", "A2,O2,9,,", "A3,O3,x,,", night=NEXT.replace(day=8))  # a repeat
+    survey.csv(*first, night=NEXT.replace(day=8), header=HEADER + ",mood")  # a repeat
     survey.take(NEXT.replace(day=8), "survey")
     apply(survey.con)
     wider = contract(quarantineTolerance=1, properties=[*ANSWERS[:2], ANSWERS[2] | {"logicalTypeOptions": {"minimum": 1, "maximum": 10}}, *ANSWERS[3:]])
