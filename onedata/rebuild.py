@@ -12,6 +12,7 @@ import duckdb
 from onedata.durable import make_folders, move_aside
 from onedata.identity.keep import restore_state
 from onedata.identity.take_in import RESTORED
+from onedata.ledger.migrations import migrate
 from onedata.ledger.rebuild import rebuild_ledger
 from onedata.retailer import Retailer, create_tables_of
 from onedata.settings import Settings
@@ -46,6 +47,7 @@ def rebuild(retailer: Retailer, leave_out: bool, say: Callable[[str], None]) -> 
     shutil.rmtree(scratch.home, ignore_errors=True)
     make_folders(scratch.warehouse.parent)
     with open_warehouse(scratch, say) as con:
+        migrate(con, scratch)
         create_tables_of(con, retailer)
         with transaction(con):
             found = rebuild_ledger(con, settings, leave_out)

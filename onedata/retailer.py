@@ -8,9 +8,11 @@ import duckdb
 from onedata.contracts import Entity, Feed, load_entities, load_feeds
 from onedata.contracts.derive import ensure_lake
 from onedata.contracts.identifiers import IdentifierPolicy, load_identifier_policy
-from onedata.identity.keep import log_decisions
+from onedata.identity.keep import keep_first_state, log_decisions
 from onedata.identity.tables import create_tables
-from onedata.ledger import check_lake, create_ledger
+from onedata.identity.take_in import STAGE
+from onedata.ledger import check_lake
+from onedata.ledger.migrations import migrate
 from onedata.quality.reconcile import create_reconciliation
 from onedata.settings import REPOSITORY, Settings
 
@@ -49,16 +51,18 @@ def prepare_warehouse(con: duckdb.DuckDBPyConnection, retailer: Retailer) -> lis
     Raises:
         UnknownLakeFiles: the lake was written by another ledger.
         LakeDamaged: a file of the lake is gone or cut.
+        HomeFormatError: the data home is of a later onedata.
     """
+    said = migrate(con, retailer.settings)
     create_tables_of(con, retailer)
-    said = check_lake(con, retailer.settings)
+    said += check_lake(con, retailer.settings)
     log_decisions(con, retailer.settings.lake)
+    keep_first_state(con, retailer.settings.lake, STAGE)
     return said
 
 
 def create_tables_of(con: duckdb.DuckDBPyConnection, retailer: Retailer) -> None:
     """Create what is missing of the tables that dbt does not build, and of the lake's shape."""
-    create_ledger(con)
     create_reconciliation(con)
     create_tables(con)
     con.execute("create schema if not exists ods")

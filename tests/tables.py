@@ -12,7 +12,7 @@ LOGGED = {
     ),
 }
 RUNS = {"ops": ("gate", "reconciliation", "night", "clock")}
-DERIVED = {"ops": ("applied",), "oneid": ("identity_edge", "identifier_profile", "review")}
+DERIVED = {"ops": ("applied", "format"), "oneid": ("identity_edge", "identifier_profile", "review")}
 ROLES = {
     f"{schema}.{table}": role
     for role, schemas in (("logged", LOGGED), (TELLS_OF_RUNS, RUNS), ("derived", DERIVED))

@@ -56,6 +56,13 @@ def keep_state(con: duckdb.DuckDBPyConnection, lake: Path, stage: str) -> Path:
     return folder
 
 
+def keep_first_state(con: duckdb.DuckDBPyConnection, lake: Path, stage: str) -> None:
+    """Keep the state of a data home that has none beside its lake: it is of an earlier onedata, or the log was lost."""
+    row = con.execute("select count(*) from oneid.run").fetchone()
+    if row and row[0] and not states(lake):
+        keep_state(con, lake, stage)
+
+
 def states(lake: Path) -> list[Path]:
     """Folders of the states that were written whole, the newest last."""
     return sorted(file.parent for file in log_folder(lake, KIND).glob(f"*/{LISTING}"))
