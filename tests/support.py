@@ -97,15 +97,15 @@ def run_well(settings: Settings, nights: Sequence[date], each_night: bool = True
 
 
 class CommandLine:
-    """A real `onedata run` in a process of its own, watched from outside."""
+    """A real `onedata run`, or another command, in a process of its own, watched from outside."""
 
-    def __init__(self, settings: Settings, *arguments: str, **environment: str) -> None:
+    def __init__(self, settings: Settings, *arguments: str, command: str = "run", **environment: str) -> None:
         self._home = settings.home
         self._log = settings.home.parent / f"run-{time.monotonic_ns()}.log"
         self._began = time.time_ns()
         with self._log.open("wb") as log:
             self.process = subprocess.Popen(
-                [str(onedata_command()), "run", *arguments],
+                [str(onedata_command()), command, *arguments],
                 env=dict(os.environ) | settings.environment() | environment,
                 stdout=log,
                 stderr=subprocess.STDOUT,
