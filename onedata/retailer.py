@@ -13,6 +13,7 @@ from onedata.landing.control_totals import create_control_totals
 from onedata.landing.ledger import create_ledger
 from onedata.quality.reconcile import create_reconciliation
 from onedata.settings import REPOSITORY, Settings
+from onedata.warehouse.publish import finish_publishing
 
 
 @dataclass(frozen=True)
@@ -41,8 +42,12 @@ def load_retailer(settings: Settings) -> Retailer:
 
 
 def prepare_warehouse(con: duckdb.DuckDBPyConnection, retailer: Retailer) -> None:
-    """Create what every stage expects to find: ledger, control totals and balances, OneID tables, the lake's shape."""
+    """Create what every stage expects to find: ledger, control totals and balances, OneID tables, the lake's shape.
+
+    What a killed run left of its publication is finished first (`finish_publishing`).
+    """
     create_ledger(con)
+    finish_publishing(con, retailer.settings)
     create_control_totals(con)
     create_reconciliation(con)
     create_tables(con)
