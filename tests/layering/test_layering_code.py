@@ -27,6 +27,7 @@ ORDER = {
     "warehouse": 4,
     "retailer": 5,
     "report": 5,
+    "pages": 5,
     "cli": 6,
     "feed_check": 6,
     "feed_new": 6,
