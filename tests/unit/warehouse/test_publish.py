@@ -11,7 +11,7 @@ from typing import Any
 import duckdb
 import pytest
 from publishing import COST, PASSED, TABLE, accepted, built, publish, shown, silent, warehouse, whole
-from small_retailer import NEXT, NIGHT, SmallRetailer, settings_in
+from small_retailer import NEXT, NIGHT, SmallRetailer
 
 from onedata.quality.results import record
 from onedata.settings import Settings
@@ -24,16 +24,6 @@ from onedata.warehouse.publish import (
     published_tables,
 )
 from onedata.warehouse.views import ONEID_VIEWS, OPS_VIEWS
-
-
-@pytest.fixture
-def con() -> duckdb.DuckDBPyConnection:
-    return warehouse()
-
-
-@pytest.fixture
-def settings(tmp_path: Path) -> Settings:
-    return replace(settings_in(tmp_path), published_nights_kept=2)
 
 
 def test_a_published_night_shows_its_tables_in_both_forms(con: duckdb.DuckDBPyConnection, settings: Settings) -> None:
