@@ -50,6 +50,7 @@ def run(
     """
     settings = settings_from(settings_file, source)
     from assets.runner import NoSuchNight, run_nights, select_nights
+    from assets.status import draw_end
 
     if ds and (first or last):
         fail("give --ds, or --from and --to, not both")
@@ -58,7 +59,10 @@ def run(
     options = _options(settings_file, source)
     try:
         nights = select_nights(settings, _day(ds or first), _day(ds or last))
-    except (NoSuchNight, SourceError, WarehouseBusy, ForeignLedger, LakeDamaged) as error:
+    except (NoSuchNight, WarehouseBusy) as error:
+        fail(str(error))
+    except (SourceError, ForeignLedger, LakeDamaged) as error:
+        draw_end(settings, _day(ds or last) or date.today(), "", "not started", [type(error).__name__])
         fail(str(error))
     if not nights and settings.published_database.exists():
         typer.echo(f"nothing new below {settings.source}; every file there is published\n\n{night_report(settings, options)}")

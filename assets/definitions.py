@@ -13,6 +13,7 @@ from assets.nights import nights
 from assets.publish import publish_assets
 from assets.resources import warehouse_resource
 from assets.schedules import new_files_sensor, nightly_schedule, weekly_identity_check
+from assets.status import draw_failure
 from assets.warehouse import LayerTranslator, layer_assets
 from onedata.retailer import Retailer, load_retailer
 from onedata.settings import load_settings
@@ -41,6 +42,7 @@ def build_definitions(retailer: Retailer) -> dg.Definitions:
         selection=dg.AssetSelection.all(),
         partitions_def=nights(retailer.settings),
         executor_def=dg.in_process_executor,
+        hooks={draw_failure},
         description="One night: every stage and every gate, from new files to the published database.",
     )
     rebuild = dg.define_asset_job(

@@ -14,6 +14,7 @@ from assets.nights import night_of
 from assets.publish import CANDIDATE_KEY
 from assets.reconciliation import reconciliation_gates
 from assets.resources import Warehouse
+from assets.status import draw
 from assets.warehouse import DBT_LAYERS, LayerTranslator
 from onedata.contracts.model import Feed
 from onedata.identity.household import MOST_MEMBERS
@@ -60,6 +61,7 @@ def _contract_gate(retailer: Retailer) -> dg.AssetChecksDefinition:
             feed = by_key[check.asset_key]
             results = contract_gate(warehouse.con, warehouse.gatekeeper, retailer.settings, feed, night)
             yield _outcome(context, warehouse, check.asset_key, results, _trends(warehouse, feed, night))
+        draw(context, warehouse)
 
     return gate_contract
 
@@ -85,6 +87,7 @@ def _layer_gate(dbt: Dbt, translator: LayerTranslator, layer: str) -> dg.AssetCh
             by_model[result.subject].append(result)
         for name in sorted(names):
             yield _outcome(context, warehouse, keys[name], by_model[name])
+        draw(context, warehouse)
 
     return gate
 
@@ -102,6 +105,7 @@ def _oneid_gate(retailer: Retailer) -> dg.AssetChecksDefinition:
         warehouse: Warehouse = context.resources.warehouse
         for table, results in oneid_gate(warehouse.con, warehouse.gatekeeper, retailer.policy, MOST_MEMBERS).items():
             yield _outcome(context, warehouse, keys[table], results)
+        draw(context, warehouse)
 
     return gate_oneid
 
@@ -117,6 +121,7 @@ def _published_gate(retailer: Retailer) -> dg.AssetChecksDefinition:
         warehouse: Warehouse = context.resources.warehouse
         results = scan(warehouse.con, candidate_path(retailer.settings), retailer.settings.vault)
         yield _outcome(context, warehouse, CANDIDATE_KEY, results)
+        draw(context, warehouse)
 
     return gate_published
 

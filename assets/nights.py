@@ -20,8 +20,12 @@ def nights(settings: Settings) -> dg.DailyPartitionsDefinition:
 
 def night_of(context: dg.AssetExecutionContext | dg.AssetCheckExecutionContext | dg.OpExecutionContext, warehouse: Warehouse) -> date:
     """The night of the run (of a range, its last); without one, the last night the ledger knows."""
-    tags = context.run.tags
-    key = tags.get(PARTITION_NAME_TAG) or tags.get(ASSET_PARTITION_RANGE_END_TAG)
+    return night_of_run(context.run, warehouse)
+
+
+def night_of_run(run: dg.DagsterRun, warehouse: Warehouse) -> date:
+    """The same of a run outside its ops."""
+    key = run.tags.get(PARTITION_NAME_TAG) or run.tags.get(ASSET_PARTITION_RANGE_END_TAG)
     if key:
         return date.fromisoformat(key)
     row = warehouse.con.execute("select max(ds) from ops.delivery").fetchone()

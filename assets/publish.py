@@ -10,11 +10,14 @@ from assets.dbt import Dbt
 from assets.ingest import markdown
 from assets.nights import night_of
 from assets.resources import Warehouse
+from assets.status import draw
 from assets.warehouse import LayerTranslator
-from onedata.quality.data_docs import build_data_docs
+from onedata.quality.data_docs import build_data_docs, docs_folder
 from onedata.quality.stages import require_open
 from onedata.retailer import Retailer
-from onedata.warehouse.publish import build_candidate, publication_night, published_tables, swap_in
+from onedata.warehouse.earlier import move_earlier
+from onedata.warehouse.publications import QUALITY, candidate_folder
+from onedata.warehouse.publish import Cost, build_candidate, publication_night, publish_candidate, published_tables
 
 CANDIDATE_KEY = dg.AssetKey(["published", "candidate"])
 PUBLISHED_KEY = dg.AssetKey(["published", "onedata"])
@@ -38,8 +41,16 @@ def publish_assets(retailer: Retailer, dbt: Dbt, translator: LayerTranslator) ->
     def candidate(context: dg.AssetExecutionContext) -> dg.MaterializeResult[None]:
         warehouse: Warehouse = context.resources.warehouse
         require_open(warehouse.con, "published")
+        kept = retailer.settings.published_nights_kept
+        move_earlier(
+            warehouse.con,
+            retailer.settings,
+            lambda folder, until: build_data_docs(warehouse.con, folder, kept, until),
+            context.log.warning,
+        )
         night = publication_night(warehouse.con, night_of(context, warehouse))
-        counts = build_candidate(warehouse.con, retailer.settings, published_tables(warehouse.manifest), night)
+        tables = published_tables(warehouse.manifest)
+        counts = build_candidate(warehouse.con, retailer.settings, tables, night, context.run_id)
         context.log.info(f"{len(counts)} tables, {sum(counts.values())} rows")
         return dg.MaterializeResult(
             metadata={"dagster/row_count": sum(counts.values()), "tables": dg.MetadataValue.md(markdown(["table", "rows"], list(counts.items())))}
@@ -53,27 +64,33 @@ def publish_assets(retailer: Retailer, dbt: Dbt, translator: LayerTranslator) ->
         kinds={"duckdb"},
         pool="warehouse",
         required_resource_keys={"warehouse"},
-        description="`published/onedata.duckdb`: always one whole night, never locked by a running one. Swapped in by rename once its gate has passed.",
+        description="`published/current`: one whole night, never locked; swapped by one rename once its gate passed.",
     )
     def onedata(context: dg.AssetExecutionContext) -> dg.MaterializeResult[None]:
         warehouse: Warehouse = context.resources.warehouse
-        night = publication_night(warehouse.con, night_of(context, warehouse))
-        own = swap_in(warehouse.con, retailer.settings, night)
-        docs = build_data_docs(warehouse.con, retailer.settings, night_of(context, warehouse))
-        started = datetime.fromtimestamp(context.instance.get_run_stats(context.run_id).start_time or 0, UTC).replace(tzinfo=None)
-        usage = resource.getrusage(resource.RUSAGE_SELF)
-        megabytes = usage.ru_maxrss / (1024 * 1024 if sys.platform == "darwin" else 1024)
-        warehouse.con.execute(
-            "insert into ops.night values (?, ?, ?, ?, ?, ?)",
-            [night, context.run_id, started, datetime.now(UTC).replace(tzinfo=None), usage.ru_utime + usage.ru_stime, megabytes],
-        )
+        settings = retailer.settings
+        # The pages come after the last gate and before the swap: they change with the database and the Parquet files.
+        pages, kept = candidate_folder(settings) / QUALITY, settings.published_nights_kept
+        build_data_docs(warehouse.con, pages, kept, known=docs_folder(settings))
+        published = publish_candidate(warehouse.con, settings, context.run_id, _cost(context), context.log.warning)
+        draw(context, warehouse, "published")
         return dg.MaterializeResult(
             metadata={
-                "night": str(night),
-                "path": dg.MetadataValue.path(str(own)),
-                "data docs": dg.MetadataValue.path(str(docs)),
-                "size (MB)": own.stat().st_size / 1e6,
+                "night": str(published.night),
+                "publication": published.number,
+                "path": dg.MetadataValue.path(str(published.folder)),
+                "data docs": dg.MetadataValue.path(str(published.folder / QUALITY / "index.html")),
+                "size (MB)": sum(file.bytes for file in published.files.values()) / 1e6,
             }
         )
 
     return [candidate, onedata]
+
+
+def _cost(context: dg.AssetExecutionContext) -> Cost:
+    """What the run has taken up to the swap."""
+    seconds = context.instance.get_run_stats(context.run_id).start_time or 0
+    started = datetime.fromtimestamp(seconds, UTC).replace(tzinfo=None)
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    megabytes = usage.ru_maxrss / (1024 * 1024 if sys.platform == "darwin" else 1024)
+    return Cost(started, usage.ru_utime + usage.ru_stime, megabytes)

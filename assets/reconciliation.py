@@ -9,6 +9,7 @@ from assets.dbt import Dbt
 from assets.ingest import markdown
 from assets.nights import night_of
 from assets.resources import Warehouse
+from assets.status import draw
 from assets.warehouse import LayerTranslator
 from onedata.quality import CheckResult, record, summarise
 from onedata.quality.reconcile import LAYERS, Scope, drawn, reconcile, reconciled_models
@@ -43,6 +44,7 @@ def _gate(scope: Scope, dbt: Dbt, translator: LayerTranslator, layer: str) -> dg
         record(warehouse.con, context.run.run_id, night, [result for results in by_model.values() for result in results])
         for check in sorted(context.selected_asset_check_keys, key=lambda item: item.asset_key.path):
             yield _outcome(context, warehouse, check.asset_key, keys[check.asset_key], night, by_model.get(keys[check.asset_key], []))
+        draw(context, warehouse)
 
     return gate
 

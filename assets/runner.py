@@ -12,6 +12,7 @@ import yaml
 
 from assets.definitions import NIGHTLY, build_definitions
 from assets.nights import FULL_REFRESH_TAG, PROCESS_TAG, REPLACE_TAG, range_tags
+from assets.status import draw_end
 from onedata.identity.decisions import night_to_repeat
 from onedata.landing.files import MEMBER, discover
 from onedata.ledger.recover import lake_contents
@@ -25,7 +26,7 @@ def select_nights(settings: Settings, first: date | None, last: date | None) -> 
     """The nights to run: those with files, from `first` to `last`; a bound that is given is a night also without files.
 
     Without bounds only nights with something to do: a file the ledger does not know, or a delivery that was not published; where there are none
-    but OneID was decided on by hand, the last night again.
+    but OneID was decided on by hand, or what was published is gone, the last night again.
     """
     retailer = load_retailer(settings)
     far = last or date.today()
@@ -67,7 +68,8 @@ def _ledger(retailer: Retailer) -> tuple[set[tuple[str, str, int, int]], set[dat
         )
         known = set(files.fetchall())
         pending = {row[0] for row in con.execute("select distinct ds from ops.delivery where applied_at is null").fetchall()}
-        return known, pending, night_to_repeat(con)
+        last = con.execute("select max(night) from ops.night").fetchall()[0][0]
+        return known, pending, night_to_repeat(con) or (None if settings.published_database.exists() else last)
 
 
 def prepare_instance(settings: Settings) -> None:
@@ -101,6 +103,7 @@ def run_nights(settings: Settings, nights: list[date], each_night: bool, full_re
                 instance=instance, partition_key=partition_key, tags=tags, raise_on_error=False, run_config={"loggers": {"console": {}}}
             )
             if not outcome.success:
+                _draw_failure(settings, group[-1], outcome)
                 seconds = time.monotonic() - started
                 typer.echo(f"night {label} failed after {seconds:.1f} s; what was published stays as it was.\n{_why(outcome, settings)}", err=True)
                 return False
@@ -127,17 +130,34 @@ def _alive(process: int) -> bool:
     return True
 
 
+def _draw_failure(settings: Settings, night: date, outcome: dg.ExecuteInProcessResult) -> None:
+    """The status page of a run that ended without publishing; another run that holds the warehouse draws its own."""
+    found = [(event.step_key, _cause(event)) for event in outcome.all_events if event.is_failure]
+    kinds = [(step, error[0]) for step, error in found if error is not None]
+    if any(kind == "WarehouseBusy" for _, kind in kinds):
+        return
+    steps = list(dict.fromkeys(f"{step} ({kind})" for step, kind in kinds if step))
+    state = "failed" if steps else "not started"
+    draw_end(settings, night, outcome.run_id, state, steps or [kind for _, kind in kinds])
+
+
+def _cause(event: dg.DagsterEvent) -> tuple[str, str] | None:
+    """Kind and words of the first error behind a failure."""
+    error = getattr(event.event_specific_data, "error", None)
+    while error is not None and error.cause is not None:
+        error = error.cause
+    return (error.cls_name or "", error.message) if error is not None else None
+
+
 def _why(outcome: dg.ExecuteInProcessResult, settings: Settings) -> str:
     """The closed gate, or else the first error's own words."""
     gates = closed_gates(settings, outcome.run_id)
     if gates:
         return gates
     for event in outcome.all_events:
-        error = getattr(event.event_specific_data, "error", None)
-        if event.is_failure and error is not None:
-            while error.cause is not None:
-                error = error.cause
-            if "InterruptedError" in error.message:
+        error = _cause(event) if event.is_failure else None
+        if error is not None:
+            if "InterruptedError" in error[1]:
                 return "interrupted; run again to go on, nothing is lost"
-            return f"{event.step_key or 'start of the run'}: {error.message.strip()}"
+            return f"{event.step_key or 'start of the run'}: {error[1].strip()}"
     return "the run failed without an error of its own; see it in the Dagster UI"

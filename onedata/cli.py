@@ -17,14 +17,14 @@ from onedata.contracts.history import changes
 from onedata.contracts.identifiers import load_identifier_policy
 from onedata.contracts.pages import write_pages
 from onedata.ledger import create_ledger
-from onedata.quality.data_docs import build_data_docs
+from onedata.quality.data_docs import rebuild_live_docs
 from onedata.report import status_report
 from onedata.retailer import load_retailer
 from onedata.settings import REPOSITORY, Settings, SettingsError, load_settings
 from onedata.simulate import MEANINGS, PROFILES, DefectRates, IdentityRates, SimulationSettings
 from onedata.simulate import simulate as simulate_retailer
 from onedata.warehouse import WarehouseBusy, open_warehouse
-from onedata.warehouse.publish import PublishError, serve_night
+from onedata.warehouse.publications import PublishError, serve_night
 
 
 def _version(wanted: bool) -> None:
@@ -165,16 +165,16 @@ def status(settings_file: SettingsOption = None) -> None:
 
 @app.command()
 def serve(
-    night: Annotated[str, typer.Argument(help="A night that is kept below published/nights, YYYY-MM-DD.")],
+    night: Annotated[str, typer.Argument(help="A night that is kept in published/publications, YYYY-MM-DD.")],
     settings_file: SettingsOption = None,
 ) -> None:
-    """Serve a kept night as published/onedata.duckdb and published/parquet: to go back, or forward again."""
+    """Serve a kept night's newest publication: database, Parquet and quality pages; to go back, or forward again."""
     settings = settings_from(settings_file, None)
     try:
-        serve_night(settings, date.fromisoformat(night))
+        found = serve_night(settings, date.fromisoformat(night), typer.echo)
     except (PublishError, ValueError) as error:
         fail(str(error))
-    typer.echo(f"{settings.published_database} is night {night} now")
+    typer.echo(f"{settings.published_database} is night {night} now, publication {found.number}")
 
 
 @app.command()
@@ -197,14 +197,17 @@ def contracts(settings_file: SettingsOption = None) -> None:
 
 @quality.command("docs")
 def quality_docs(settings_file: SettingsOption = None) -> None:
-    """Write the pages of every kept night again, also of one whose gate closed: published/quality/index.html, readable without a network."""
+    """Write the pages of the last nights anew, also of one whose gate closed: published/status/quality/index.html.
+
+    The pages in a publication (published/quality) tell of its night as it was published, and never change.
+    """
     settings = settings_from(settings_file, None)
     if not settings.warehouse.exists():
         fail(f"no night has run yet below {settings.home}")
     try:
         with open_warehouse(settings, typer.echo) as con:
             create_ledger(con)
-            typer.echo(build_data_docs(con, settings))
+            typer.echo(rebuild_live_docs(con, settings))
     except WarehouseBusy as error:
         fail(str(error))
 

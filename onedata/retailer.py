@@ -15,6 +15,7 @@ from onedata.ledger import check_lake
 from onedata.ledger.migrations import migrate
 from onedata.quality.reconcile import create_reconciliation
 from onedata.settings import REPOSITORY, Settings
+from onedata.warehouse.publish import finish_publishing
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,7 @@ def prepare_warehouse(con: duckdb.DuckDBPyConnection, retailer: Retailer) -> lis
         HomeFormatError: the data home is of a later onedata.
     """
     said = migrate(con, retailer.settings)
+    finish_publishing(con, retailer.settings)
     create_tables_of(con, retailer)
     said += check_lake(con, retailer.settings)
     log_decisions(con, retailer.settings.lake)

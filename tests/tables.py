@@ -11,7 +11,7 @@ LOGGED = {
         *("household_trait", "household_map", "oneid_event", "guard_audit", "decision", "decision_applied"),
     ),
 }
-RUNS = {"ops": ("gate", "reconciliation", "night", "clock")}
+RUNS = {"ops": ("gate", "reconciliation", "night", "publishing", "clock")}
 DERIVED = {"ops": ("applied", "format"), "oneid": ("identity_edge", "identifier_profile", "review")}
 ROLES = {
     f"{schema}.{table}": role

@@ -60,6 +60,14 @@ create table if not exists ops.night (
     cpu_seconds double not null, peak_memory_mb double not null
 );
 comment on table ops.night is 'Nights that were published.';
+alter table ops.night add column if not exists publication bigint;
+comment on column ops.night.publication is 'Number of the publication; empty where publications had no numbers yet.';
+create table if not exists ops.publishing (
+    publication bigint not null, night date not null, run_id varchar not null, started_at timestamp,
+    finished_at timestamp, cpu_seconds double, peak_memory_mb double
+);
+comment on table ops.publishing is
+    'The publication that is being built or swapped in, at most one row; becomes a row of ops.night once it is served.';
 create table if not exists ops.applied (batch_id varchar not null, stage varchar not null, primary key (batch_id, stage));
 comment on table ops.applied is 'Deliveries that a stage outside dbt has taken in; commits with that stage''s own tables.';
 create table if not exists ops.archive (

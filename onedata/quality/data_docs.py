@@ -1,14 +1,16 @@
-"""Data Docs that need no network: what every gate found, a page a night and stage, below `<home>/published/quality`.
+"""Data Docs that need no network: what every gate found, a page a night and stage, in `quality` of each publication.
 
 Made from ops.gate, so that any night can be made again; Great Expectations renders the results (`gx.render_results`), the frame round them and
 the index are ours, because its own pages load styles, scripts and pictures from seven hosts (docs/adr/0008). No page quotes a row.
 """
 
+import hashlib
 import shutil
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import date
 from html import escape
+from importlib.metadata import version
 from pathlib import Path
 
 import duckdb
@@ -36,33 +38,64 @@ th{background:#eef2f7;font-weight:600}td.n,th.n{text-align:right}.bars{font-fami
 
 
 def docs_folder(settings: Settings) -> Path:
+    """Where readers find the pages that were published with the night that is served."""
     return settings.published / "quality"
 
 
-def build_data_docs(con: duckdb.DuckDBPyConnection, settings: Settings, night: date | None = None) -> Path:
-    """Write the pages of one night, or of every night that is kept, and the index of them.
+def build_data_docs(
+    con: duckdb.DuckDBPyConnection,
+    folder: Path,
+    kept: int,
+    until: date | None = None,
+    known: Path | None = None,
+) -> Path:
+    """Write the pages of the last nights, and the index of them, into a folder that is not there yet.
 
     Args:
         con: The warehouse.
-        settings: Where the pages lie, and how many nights are kept.
-        night: The night to write; the pages of the others stay as they are.
+        folder: Where the pages go.
+        kept: How many nights.
+        until: The last night to show; without it the last that was checked.
+        known: Pages that were written before: one that would come out the same is copied, since rendering takes a third
+            of a second a night.
 
     Returns:
         The index page.
     """
-    kept = [row[0] for row in con.execute("select distinct night from ops.gate order by 1 desc limit ?", [settings.published_nights_kept]).fetchall()]
-    folder = docs_folder(settings)
-    folder.mkdir(parents=True, exist_ok=True)
-    found = {day: _results(con, day) for day in kept}
-    for day, stages in found.items():
-        if night in (None, day):
-            _write_night(folder, day, stages)
-    for old in folder.glob("????-??-??"):
-        if old.name not in {str(day) for day in kept}:
-            shutil.rmtree(old)
-    fresh = folder / "index.html.new"
-    fresh.write_text(_index(found, {day for day in kept if (folder / str(day)).exists()}, _volumes(con)), encoding="utf-8")
-    return fresh.replace(folder / "index.html")
+    last = until or date.max
+    nights = "select distinct night from ops.gate where night <= ? order by 1 desc limit ?"
+    rows = con.execute(nights, [last, kept]).fetchall()
+    found = {row[0]: _results(con, row[0]) for row in rows}
+    folder.mkdir(parents=True)
+    for night, stages in found.items():
+        (folder / str(night)).mkdir()
+        for stage, results in stages.items():
+            name = f"{night}/{stage}.html"
+            page = _stage_page(night, stage, results, known / name if known else None)
+            (folder / name).write_text(page, encoding="utf-8")
+    index = folder / "index.html"
+    index.write_text(_index(found, _volumes(con, last)), encoding="utf-8")
+    return index
+
+
+def rebuild_live_docs(con: duckdb.DuckDBPyConnection, settings: Settings) -> Path:
+    """Write the pages again beside the status page, also of nights whose gate closed.
+
+    A publication's own pages never change.
+
+    Returns:
+        The index page.
+    """
+    folder = settings.published / "status" / "quality"
+    fresh, old = folder.with_name(".quality.new"), folder.with_name(".quality.old")
+    for left in (fresh, old):
+        shutil.rmtree(left, ignore_errors=True)
+    build_data_docs(con, fresh, settings.published_nights_kept)
+    if folder.exists():
+        folder.rename(old)
+    fresh.rename(folder)
+    shutil.rmtree(old, ignore_errors=True)
+    return folder / "index.html"
 
 
 def _results(con: duckdb.DuckDBPyConnection, night: date) -> dict[str, list[CheckResult]]:
@@ -79,26 +112,36 @@ def _results(con: duckdb.DuckDBPyConnection, night: date) -> dict[str, list[Chec
     return stages
 
 
-def _write_night(folder: Path, night: date, stages: Night) -> None:
-    fresh = folder / f"{night}.new"
-    shutil.rmtree(fresh, ignore_errors=True)
-    fresh.mkdir()
-    for stage, results in stages.items():
-        subjects = list(dict.fromkeys(result.subject for result in results))
-        title = f"Gate after {stage}, night {night}"
-        contents = " ".join(f'<a href="#section-{number}">{escape(subject)}</a>' for number, subject in enumerate(subjects, 1))
-        held = sum(result.passed for result in results)
-        body = f"<p>{held} of {len(results)} rules hold.</p><p class='toc'>{contents}</p>{render_results(results)}"
-        (fresh / f"{stage}.html").write_text(_page(title, body, "../index.html"), encoding="utf-8")
-    shutil.rmtree(folder / str(night), ignore_errors=True)
-    fresh.rename(folder / str(night))
+def _stage_page(night: date, stage: str, results: Sequence[CheckResult], known: Path | None) -> str:
+    """The page of one gate; the known one where it is whole and was made of the same results by the same code."""
+    made_of = _digest(f"{version('onedata')}{STYLE}{results}")
+    if known and known.is_file():
+        page, _, mark = known.read_text(encoding="utf-8", errors="replace").rpartition("<!-- ")
+        if mark == _mark(made_of, page):
+            return page + "<!-- " + mark
+    subjects = list(dict.fromkeys(result.subject for result in results))
+    numbered = enumerate(subjects, 1)
+    contents = " ".join(f'<a href="#section-{number}">{escape(subject)}</a>' for number, subject in numbered)
+    held = sum(result.passed for result in results)
+    body = f"<p>{held} of {len(results)} rules hold.</p><p class='toc'>{contents}</p>{render_results(results)}"
+    page = _page(f"Gate after {stage}, night {night}", body, "../index.html")
+    return page + "<!-- " + _mark(made_of, page)
 
 
-def _index(found: Mapping[date, Night], written: set[date], volumes: Sequence[tuple[object, ...]]) -> str:
+def _mark(made_of: str, page: str) -> str:
+    """The end of a page's last line: what it was made of, and what it holds."""
+    return f"{made_of} {_digest(page)} -->\n"
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode(errors="replace")).hexdigest()
+
+
+def _index(found: Mapping[date, Night], volumes: Sequence[tuple[object, ...]]) -> str:
     rows = []
     for night, stages in found.items():
-        cells = "".join(f"<td>{_cell(night, stage, stages[stage], night in written)}</td>" if stage in stages else "<td></td>" for stage in STAGES)
-        rows.append(f"<tr><td>{night}</td>{cells}</tr>")
+        cells = [_cell(night, stage, stages[stage]) if stage in stages else "" for stage in STAGES]
+        rows.append(f"<tr><td>{night}</td>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>")
     head = "".join(f"<th>{stage}</th>" for stage in STAGES)
     body = f"<h2>Nights and gates</h2><table><tr><th>night</th>{head}</tr>{''.join(rows)}</table>"
     for night, stages in list(found.items())[:1]:
@@ -111,18 +154,23 @@ def _index(found: Mapping[date, Night], written: set[date], volumes: Sequence[tu
     return _page("Data quality", body, "")
 
 
-def _cell(night: date, stage: str, results: Sequence[CheckResult], linked: bool) -> str:
+def _cell(night: date, stage: str, results: Sequence[CheckResult]) -> str:
     closed, warned = sum(result.blocks for result in results), sum(not result.passed and not result.blocks for result in results)
     text = f"&#10007; {closed} errors" if closed else f"! {warned} warnings" if warned else f"&#10003; {len(results)} rules"
     style = "bad" if closed else "warn" if warned else "ok"
-    return f'<a class="{style}" href="{night}/{stage}.html">{text}</a>' if linked else f'<span class="{style}">{text}</span>'
+    return f'<a class="{style}" href="{night}/{stage}.html">{text}</a>'
 
 
-def _volumes(con: duckdb.DuckDBPyConnection) -> list[tuple[object, ...]]:
+def _volumes(con: duckdb.DuckDBPyConnection, until: date) -> list[tuple[object, ...]]:
     rows = con.execute(
-        "select feed, max(ds), arg_max(value, ds)::bigint, list(value order by ds) from (select p.feed, p.ds, sum(p.value) as value from ops.profile p "
-        "join ops.batch b using (batch_id) where p.metric = 'received' and p.ds >= (select max(ds) from ops.batch) - 28 group by all) "
-        "group by feed order by feed"
+        """
+        select feed, max(ds), arg_max(value, ds)::bigint, list(value order by ds) from (
+            select p.feed, p.ds, sum(p.value) as value from ops.profile p join ops.batch b using (batch_id)
+            where p.metric = 'received' and p.ds <= $until
+            and p.ds >= (select max(ds) from ops.batch where ds <= $until) - 28 group by all
+        ) group by feed order by feed
+        """,
+        {"until": until},
     ).fetchall()
     return [(feed, ds, f"{value:,}", bars(values)) for feed, ds, value, values in rows]
 

@@ -1,22 +1,34 @@
-"""Publish a night: a read-only DuckDB database and Parquet files, built aside, swapped in by rename.
+"""Publish a night: a read-only DuckDB database and Parquet files, built aside, numbered, and served by one rename."""
 
-`published/onedata.duckdb` always is one whole night. Nights are kept side by side in `published/nights` for "as of" questions and
-for going back.
-"""
-
-import os
 import shutil
-import time
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from datetime import date
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
 import duckdb
 
+from onedata.durable import make_folders
+from onedata.ledger import apply
 from onedata.settings import Settings
-from onedata.sql import quote_name, quote_text
+from onedata.sql import quote_name, quote_text, transaction
+from onedata.warehouse.publications import (
+    DATABASE,
+    PARQUET,
+    READABLE_FOLDER,
+    Publication,
+    PublishError,
+    Say,
+    candidate_folder,
+    current_publication,
+    next_number,
+    place,
+    prune,
+    seal,
+    swap,
+)
 from onedata.warehouse.views import ONEID_VIEWS, OPS_VIEWS
 
 
@@ -30,12 +42,10 @@ class PublishedTable:
     columns: Mapping[str, str] = field(default_factory=dict)
 
 
-class PublishError(RuntimeError):
-    """A table cannot be published: a column has no description, or no table is marked published."""
-
-
 def published_tables(manifest: Mapping[str, Any]) -> list[PublishedTable]:
-    """Tables to publish: models whose YAML says `published: true` without their sensitive columns, then OneID's and the ledger's own.
+    """Tables to publish: models whose YAML says `published: true`, without their sensitive columns; then the views.
+
+    The views are OneID's and the ledger's own.
 
     Raises:
         PublishError: no model is marked.
@@ -46,7 +56,11 @@ def published_tables(manifest: Mapping[str, Any]) -> list[PublishedTable]:
             columns = {
                 name: column["description"]
                 for name, column in node["columns"].items()
-                if ((column.get("config") or {}).get("meta") or column.get("meta") or {}).get("classification", "public") == "public"
+                if ((column.get("config") or {}).get("meta") or column.get("meta") or {}).get(
+                    "classification",
+                    "public",
+                )
+                == "public"
             }
             names = ", ".join(quote_name(name) for name in columns)
             source = f"select {names} from {node['schema']}.{node['name']}"
@@ -54,21 +68,29 @@ def published_tables(manifest: Mapping[str, Any]) -> list[PublishedTable]:
     if not tables:
         raise PublishError("no model says `published: true` in its YAML")
     tables.sort(key=lambda table: table.name)
-    return tables + [PublishedTable(name, source, text, columns) for name, (text, source, columns) in {**ONEID_VIEWS, **OPS_VIEWS}.items()]
+    views = {**ONEID_VIEWS, **OPS_VIEWS}.items()
+    return tables + [PublishedTable(name, source, text, columns) for name, (text, source, columns) in views]
 
 
 def publication_night(con: duckdb.DuckDBPyConnection, night: date) -> date:
-    """The night a publication shows: the run's, or the last one with accepted rows where an older night is run again."""
+    """The night a publication shows: the run's, or the last with accepted rows where an older one is run again."""
     row = con.execute("select greatest(?::date, max(ds)) from ops.batch", [night]).fetchone()
     return row[0] if row and row[0] else night
 
 
 def candidate_path(settings: Settings) -> Path:
-    return settings.published / "candidate" / "onedata.duckdb"
+    """The database of the candidate, for the gate before it is published."""
+    return candidate_folder(settings) / DATABASE
 
 
-def build_candidate(con: duckdb.DuckDBPyConnection, settings: Settings, tables: list[PublishedTable], night: date) -> dict[str, int]:
-    """Build the night's database and Parquet files aside.
+def build_candidate(
+    con: duckdb.DuckDBPyConnection,
+    settings: Settings,
+    tables: list[PublishedTable],
+    night: date,
+    run_id: str,
+) -> dict[str, int]:
+    """Build the night's database and Parquet files aside, for its own account only until its gate has passed.
 
     Returns:
         Rows by table.
@@ -76,96 +98,165 @@ def build_candidate(con: duckdb.DuckDBPyConnection, settings: Settings, tables: 
     Raises:
         PublishError: a table or column has no comment.
     """
-    folder = candidate_path(settings).parent
-    shutil.rmtree(folder, ignore_errors=True)
-    (folder / "parquet").mkdir(parents=True)
-    con.execute(f"attach {quote_text(str(candidate_path(settings)))} as candidate")
-    try:
-        counts = {}
-        for table in tables:
+    folder = candidate_folder(settings)
+    con.execute("delete from ops.publishing")
+    if folder.exists():
+        shutil.rmtree(folder)
+    make_folders(settings.published, READABLE_FOLDER)
+    make_folders(folder)
+    known = con.execute("select coalesce(max(publication), 0) from ops.night").fetchall()[0][0]
+    with attached(con, folder / DATABASE, "candidate"):
+        for table in [*tables, _night_table(night)]:
             _check_comments(table)
             target = f"candidate.main.{table.name}"
             con.execute(f"create table {target} as {table.source}")
             con.execute(f"comment on table {target} is {quote_text(table.description)}")
             for name, text in table.columns.items():
                 con.execute(f"comment on column {target}.{quote_name(name)} is {quote_text(text)}")
-            con.execute(f"copy {target} to {quote_text(str(folder / 'parquet' / f'{table.name}.parquet'))} (format parquet)")
-            row = con.execute(f"select count(*) from {target}").fetchone()
-            counts[table.name] = int(row[0]) if row else 0
-        con.execute("create table candidate.main.published_night as select ?::date as night", [night])
-        con.execute("comment on table candidate.main.published_night is 'The night this database shows, one row.'")
-        con.execute("comment on column candidate.main.published_night.night is 'The last night that was built into it.'")
-        con.execute(f"copy candidate.main.published_night to {quote_text(str(folder / 'parquet' / 'published_night.parquet'))} (format parquet)")
-    finally:
-        con.execute("detach candidate")
+        write_parquet(con, "candidate", folder / PARQUET)
+        counts = count_rows(con, "candidate")
+    con.execute(
+        "insert into ops.publishing (publication, night, run_id) values (?, ?, ?)",
+        [next_number(settings, int(known)), night, run_id],
+    )
     return counts
+
+
+def _night_table(night: date) -> PublishedTable:
+    columns = {"night": "The last night that was built into it."}
+    return PublishedTable(
+        "published_night",
+        f"select date '{night}' as night",
+        "The night this database shows, one row.",
+        columns,
+    )
+
+
+@contextmanager
+def attached(con: duckdb.DuckDBPyConnection, database: Path, name: str, read_only: bool = False) -> Iterator[None]:
+    """The database file under the name, detached at the end, so that the file is whole and closed."""
+    con.execute(f"attach {quote_text(str(database))} as {name}{' (read_only)' if read_only else ''}")
+    try:
+        yield
+    finally:
+        con.execute(f"detach {name}")
+
+
+def write_parquet(con: duckdb.DuckDBPyConnection, database: str, folder: Path) -> None:
+    """Write every table of the attached database into the folder, a file a table."""
+    folder.mkdir()
+    for name in _tables(con, database):
+        target = quote_text(str(folder / f"{name}.parquet"))
+        con.execute(f"copy {database}.main.{quote_name(name)} to {target} (format parquet)")
+
+
+def count_rows(con: duckdb.DuckDBPyConnection, database: str) -> dict[str, int]:
+    """Rows by table of the attached database."""
+    counts = {}
+    for name in _tables(con, database):
+        counts[name] = int(con.execute(f"select count(*) from {database}.main.{quote_name(name)}").fetchall()[0][0])
+    return counts
+
+
+def _tables(con: duckdb.DuckDBPyConnection, database: str) -> list[str]:
+    rows = con.execute(
+        "select table_name from duckdb_tables() where database_name = ? order by table_name",
+        [database],
+    ).fetchall()
+    return [row[0] for row in rows]
 
 
 def _check_comments(table: PublishedTable) -> None:
     for name, text in {"": table.description, **table.columns}.items():
         if not text.strip():
-            raise PublishError(f"{table.name}{'.' + name if name else ''} has no description; write it in the YAML beside the model")
+            raise PublishError(
+                f"{table.name}{'.' + name if name else ''} has no description; write it in the YAML beside the model",
+            )
 
 
-def swap_in(con: duckdb.DuckDBPyConnection, settings: Settings, night: date) -> Path:
-    """Make the candidate the published night and mark its deliveries applied.
+@dataclass(frozen=True)
+class Cost:
+    """When a run began (UTC, without a zone), and what it has taken."""
 
-    The rename comes first: a process killed between the two publishes the same night again, from the same rows.
-
-    Returns:
-        The night's own file.
-    """
-    nights = settings.published / "nights"
-    nights.mkdir(parents=True, exist_ok=True)
-    own = nights / f"onedata-{night}.duckdb"
-    candidate = candidate_path(settings)
-    candidate.chmod(0o444)
-    candidate.replace(own)
-    # A folder cannot be replaced by rename: a night that is published again gets a new one, and the link is swapped.
-    older = list(nights.glob(f"parquet-{night}*"))
-    parquet = nights / (f"parquet-{night}-{time.time_ns()}" if older else f"parquet-{night}")
-    (candidate.parent / "parquet").replace(parquet)
-    _serve(settings, own, parquet)
-    for folder in older:
-        shutil.rmtree(folder)
-    con.execute(
-        "update ops.delivery set applied_at = now()::timestamp, status = case status when 'accepted' then 'applied' else status end "
-        "where status = 'accepted' or (status = 'replaced' and applied_at is null)"
-    )
-    _prune(nights, settings.published_nights_kept, own.stem.removeprefix("onedata-"))
-    return own
+    started_at: datetime
+    cpu_seconds: float
+    peak_memory_mb: float
 
 
-def _serve(settings: Settings, database: Path, parquet: Path) -> None:
-    """Let the published names stand for these files; each of the two changes whole."""
-    fresh = settings.published / "onedata.duckdb.new"
-    fresh.unlink(missing_ok=True)
-    os.link(database, fresh)
-    fresh.replace(settings.published_database)
-    link = settings.published / "parquet.new"
-    link.unlink(missing_ok=True)
-    link.symlink_to(parquet.relative_to(settings.published), target_is_directory=True)
-    link.replace(settings.published / "parquet")
+def publish_candidate(
+    con: duckdb.DuckDBPyConnection,
+    settings: Settings,
+    run_id: str,
+    cost: Cost,
+    say: Say,
+) -> Publication:
+    """Make the run's candidate a publication, serve it, and note in the ledger that its deliveries are applied.
 
-
-def serve_night(settings: Settings, night: date) -> None:
-    """Serve a night that was kept: to go back, or forward again. The next published night takes its place as ever.
+    The candidate is whole, with its pages, before it gets its number; serving it is one rename. `ops.publishing` is
+    committed before that rename, so that a process killed after it is known to have published: `finish_publishing`
+    notes then what is missing.
 
     Raises:
-        PublishError: that night is not kept; the text names those that are.
+        PublishError: there is no candidate of this run, or it has not passed its gate in this run.
     """
-    nights = settings.published / "nights"
-    database, parquet = nights / f"onedata-{night}.duckdb", sorted(nights.glob(f"parquet-{night}*"))
-    if not database.exists() or not parquet:
-        kept = ", ".join(sorted(file.stem.removeprefix("onedata-") for file in nights.glob("onedata-*.duckdb"))) or "none"
-        raise PublishError(f"night {night} is not kept below {nights}; kept are: {kept}")
-    _serve(settings, database, parquet[-1])
+    number, night = _gated(con, run_id)
+    with attached(con, candidate_path(settings), "candidate", read_only=True):
+        counts = count_rows(con, "candidate")
+    sealed = seal(candidate_folder(settings), number, night, run_id, datetime.now(UTC), counts)
+    finished = sealed.built_at.replace(tzinfo=None)
+    con.execute(
+        "update ops.publishing set started_at = ?, finished_at = ?, cpu_seconds = ?, peak_memory_mb = ?",
+        [cost.started_at, finished, cost.cpu_seconds, cost.peak_memory_mb],
+    )
+    folder = place(settings, sealed.folder, number)
+    swap(settings, number, say)
+    _note_published(con)
+    try:
+        prune(settings, settings.published_nights_kept, say)
+    except OSError as error:
+        # The night is published: what cannot be removed takes room, and nothing else.
+        say(f"older publications were not removed: {error}")
+    return replace(sealed, folder=folder)
 
 
-def _prune(nights: Path, kept: int, current: str) -> None:
-    known = sorted(file.stem.removeprefix("onedata-") for file in nights.glob("onedata-*.duckdb"))
-    for night in known[: max(0, len(known) - kept)]:
-        if night != current:
-            (nights / f"onedata-{night}.duckdb").unlink()
-            for folder in nights.glob(f"parquet-{night}*"):
-                shutil.rmtree(folder)
+def _gated(con: duckdb.DuckDBPyConnection, run_id: str) -> tuple[int, date]:
+    """Number and night of the run's candidate."""
+    built = con.execute("select publication, night from ops.publishing where run_id = ?", [run_id]).fetchone()
+    if built is None:
+        raise PublishError("there is no candidate that this run has built; run the whole night")
+    counts = "select count(*), count(*) filter (severity = 'error' and not passed) from ops.gate"
+    checked, failed = con.execute(f"{counts} where stage = 'published' and run_id = ?", [run_id]).fetchall()[0]
+    if failed or not checked:
+        raise PublishError(
+            f"the candidate of night {built[1]} has not passed its gate in this run; run the whole night",
+        )
+    return int(built[0]), built[1]
+
+
+def finish_publishing(con: duckdb.DuckDBPyConnection, settings: Settings) -> int | None:
+    """What a killed run left of its publication: noted in the ledger where it is served, forgotten where it never was.
+
+    To be called before anything is landed, released or chosen to run: which deliveries are applied is told from what
+    the ledger holds.
+
+    Returns:
+        The number that was noted; None where nothing was.
+    """
+    row = con.execute("select publication, run_id from ops.publishing where finished_at is not null").fetchone()
+    served = current_publication(settings) if row else None
+    if row and served and (served.number, served.run_id) == row:
+        _note_published(con)
+        return served.number
+    con.execute("delete from ops.publishing")
+    return None
+
+
+def _note_published(con: duckdb.DuckDBPyConnection) -> None:
+    with transaction(con):
+        con.execute(
+            "insert into ops.night (night, run_id, started_at, finished_at, cpu_seconds, peak_memory_mb, publication) "
+            "select night, run_id, started_at, finished_at, cpu_seconds, peak_memory_mb, publication "
+            "from ops.publishing"
+        )
+        apply(con)
+        con.execute("delete from ops.publishing")

@@ -9,6 +9,8 @@ import pytest
 from gate_story import INVENTORY, LEAK, ORDERS, Closed
 from support import NIGHTS, Simulated, Story, copy_source, digest, home_at, run, run_well, story
 
+from onedata.pages.status import status_page
+
 
 @pytest.fixture(scope="session")
 def first_night(simulated: Simulated, tmp_path_factory: pytest.TempPathFactory) -> Story:
@@ -66,4 +68,5 @@ def leaked(planted: Closed) -> Closed:
 def _closed(before: Story, name: str, nights: Sequence[date]) -> Closed:
     published = digest(before.settings.published_database)
     outcome = run(before.settings, nights)
-    return Closed(story(before.settings, name, outcome), published, digest(before.settings.published_database))
+    status = status_page(before.settings).read_text(encoding="utf-8")
+    return Closed(story(before.settings, name, outcome), published, digest(before.settings.published_database), status)

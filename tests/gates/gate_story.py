@@ -11,11 +11,12 @@ LEAK = "jane.doe@example.com"
 
 @dataclass(frozen=True)
 class Closed:
-    """The home after a run whose gate closed, and what analysts saw before and after (hash of the published file)."""
+    """The home after a run whose gate closed, the hash of what analysts saw before and after, and the status page."""
 
     story: Story
     published_before: str
     published_after: str
+    status: str
 
     @property
     def outcome(self) -> Outcome:

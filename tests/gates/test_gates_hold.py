@@ -29,6 +29,21 @@ def test_a_file_that_cannot_be_read_closes_its_gate_by_name(broken_files: Closed
     assert INVENTORY in broken_files.outcome.said
 
 
+def test_the_status_page_shows_the_closed_gates_and_the_failed_run(broken_files: Closed) -> None:
+    assert "<h1>2 rules closed a gate</h1>" in broken_files.status
+    assert "<h3>shop_order_lines</h3>" in broken_files.status
+    assert "<h3>logistics_inventory</h3>" in broken_files.status
+    assert f"Night {NIGHTS[1]} failed: " in broken_files.status
+    assert f"Night {NIGHTS[0]}, publication 1, built" in broken_files.status
+
+
+def test_the_status_page_quotes_no_row_and_no_message(broken_files: Closed, leaked: Closed) -> None:
+    assert "is not a decimal" in broken_files.outcome.said
+    assert "is not a decimal" not in broken_files.status
+    assert "<h3>dim_product</h3>" in leaked.status
+    assert LEAK not in leaked.status
+
+
 def test_a_closed_contract_gate_lets_nothing_into_the_tables_behind_it(first_night: Story, broken_files: Closed) -> None:
     assert differences(first_night.warehouse, broken_files.story.warehouse, ["dim", "dwd", "oneid", "dws", "ads"]) == {}
 

@@ -34,3 +34,11 @@ def test_arguments_that_mean_no_night_end_with_one_line(home: Path, arguments: l
     assert outcome.exit_code == 2
     assert message in outcome.output
     assert not home.exists()
+
+
+def test_a_run_that_cannot_start_is_told_on_the_status_page(home: Path) -> None:
+    home.mkdir()
+    assert runner.invoke(main, ["run"]).exit_code == 2
+    page = (home / "published" / "status" / "index.html").read_text(encoding="utf-8")
+    assert f"<h1>Night {date.today()} did not start</h1>" in page
+    assert "SourceMissing" in page

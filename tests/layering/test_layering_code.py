@@ -29,6 +29,7 @@ ORDER = {
     "retailer": 5,
     "rebuild": 6,
     "report": 5,
+    "pages": 5,
     "cli": 6,
     "feed_check": 6,
     "feed_new": 6,

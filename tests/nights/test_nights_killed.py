@@ -13,6 +13,7 @@ import pytest
 from support import NIGHTS, CommandLine, Outcome, Simulated, Story, ask, differences, environment_kept, home_at, run_well, story, unbalanced_files
 
 from onedata.settings import Settings
+from onedata.warehouse.publications import current_publication, publications
 
 FIRST = ("--ds", str(NIGHTS[0]))
 
@@ -49,7 +50,7 @@ def disturbed(simulated: Simulated, tmp_path_factory: pytest.TempPathFactory) ->
 
     last = ("--ds", str(NIGHTS[2]))
     _killed_when(settings, "lake/ods/*/source=*/ds=2026-01-07/*.parquet", *last)
-    _killed_when(settings, f"published/nights/onedata-{NIGHTS[2]}.duckdb", *last)
+    _killed_when(settings, "published/publications/0*/manifest.json", *last)
     return Disturbed(story(settings, "end", run_well(settings, NIGHTS[2:])), 4, while_held, second, held_outcome, published)
 
 
@@ -107,6 +108,17 @@ def test_the_lake_holds_exactly_the_files_of_the_ledger_after_kills(disturbed: D
 
 def test_nothing_is_published_before_a_night_is_whole(disturbed: Disturbed) -> None:
     assert not disturbed.published_before_first_swap
+
+
+def test_every_night_that_is_served_stands_in_the_ledger_once_after_kills(disturbed: Disturbed) -> None:
+    kept = {(found.number, found.night, found.run_id) for found in publications(disturbed.end.settings)}
+    known = ask(disturbed.end.warehouse, "select publication, night, run_id from ops.night order by 1")
+    assert {night for _, night, _ in known} == set(NIGHTS)
+    assert len({number for number, _, _ in known}) == len(known)
+    served = current_publication(disturbed.end.settings)
+    assert served is not None
+    assert (served.number, served.night, served.run_id) == known[-1]
+    assert kept & set(known)
 
 
 def test_dagster_shows_the_killed_runs_as_failed(disturbed: Disturbed) -> None:

@@ -5,6 +5,8 @@ from decimal import Decimal
 import duckdb
 from support import NIGHTS, Simulated, Story, ask, counted, expected, published_by_channel, rows, unbalanced_files
 
+from onedata.warehouse.publications import damage, publications
+
 
 def test_every_row_delivered_was_received(simulated: Simulated, one_by_one: Story) -> None:
     assert counted(one_by_one, "received") == expected(simulated, "rows")
@@ -73,8 +75,17 @@ def test_every_published_table_and_column_has_a_comment(one_by_one: Story) -> No
 
 
 def test_the_nights_published_before_lie_beside(one_by_one: Story) -> None:
-    kept = sorted(path.name for path in (one_by_one.settings.published / "nights").glob("onedata-*.duckdb"))
-    assert kept[: len(NIGHTS)] == [f"onedata-{night}.duckdb" for night in NIGHTS]
+    kept = publications(one_by_one.settings)
+    assert sorted({publication.night for publication in kept})[: len(NIGHTS)] == NIGHTS
+    assert [damage(publication) for publication in kept] == [[]] * len(kept)
+
+
+def test_each_publication_has_the_pages_of_its_own_gates(one_by_one: Story) -> None:
+    first = publications(one_by_one.settings)[0]
+    folder = first.folder / "quality"
+    pages = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*.html"))
+    stages = ("ads", "contract", "dim", "dwd", "dws", "ods", "oneid", "published")
+    assert pages == [*(f"{first.night}/{stage}.html" for stage in stages), "index.html"]
 
 
 def _broken(simulated: Simulated, columns: str, where: str = "true") -> list[tuple[object, ...]]:

@@ -130,7 +130,10 @@ def test_a_decision_makes_the_next_run_build_the_last_night_again(home: Path) ->
     settings = settings_in(home)
     settings.source.mkdir()
     night = date(2026, 1, 1)
-    publish = f"update ops.delivery set status = 'applied', applied_at = now(); insert into ops.night values ('{night}', 'r', now(), now(), 0, 0)"
+    applied = "update ops.delivery set status = 'applied', applied_at = now()"
+    publish = f"{applied}; insert into ops.night values ('{night}', 'r', now(), now(), 0, 0, 1)"
+    settings.published.mkdir()
+    settings.published_database.touch()
     with open_warehouse(settings) as con:
         con.execute(publish)
     assert select_nights(settings, None, None) == []

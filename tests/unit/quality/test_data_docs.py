@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import date, timedelta
 from html.parser import HTMLParser
 from pathlib import Path
@@ -14,8 +16,8 @@ from typer.testing import CliRunner
 
 from onedata.cli import app
 from onedata.ledger import create_ledger
-from onedata.quality import CheckResult, record
-from onedata.quality.data_docs import build_data_docs, docs_folder
+from onedata.quality import CheckResult, data_docs, record
+from onedata.quality.data_docs import build_data_docs
 from onedata.settings import Settings
 from onedata.warehouse import open_warehouse
 
@@ -58,9 +60,17 @@ def settings(tmp_path: Path) -> Settings:
     return settings_in(tmp_path)
 
 
-def pages(con: duckdb.DuckDBPyConnection, settings: Settings, *results: CheckResult, night: date = NIGHT) -> Path:
+def pages(
+    con: duckdb.DuckDBPyConnection,
+    settings: Settings,
+    *results: CheckResult,
+    night: date = NIGHT,
+    known: Path | None = None,
+) -> Path:
+    """The index of the pages as of now, in a folder of their own."""
     record(con, "r1", night, results)
-    return build_data_docs(con, settings, night)
+    folder = settings.home / f"pages-{len(list(settings.home.glob('pages-*')))}"
+    return build_data_docs(con, folder, settings.published_nights_kept, known=known)
 
 
 def test_no_page_loads_anything_from_a_network(con: duckdb.DuckDBPyConnection, settings: Settings) -> None:
@@ -107,25 +117,56 @@ def test_the_last_check_of_a_night_counts(con: duckdb.DuckDBPyConnection, settin
     assert "Every rule held." in text
 
 
-def test_writing_one_night_leaves_the_pages_of_the_others(con: duckdb.DuckDBPyConnection, settings: Settings) -> None:
-    first = pages(con, settings, HELD).parent / str(NIGHT) / "contract.html"
-    before = first.stat().st_mtime_ns
-    pages(con, settings, HELD, night=NIGHT + timedelta(days=1))
-    assert first.stat().st_mtime_ns == before
+def rendered(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The subjects that are rendered from now on."""
+    seen: list[str] = []
+    render = data_docs.render_results
+
+    def counted(results: Sequence[CheckResult]) -> str:
+        seen.extend(result.subject for result in results)
+        return render(results)
+
+    monkeypatch.setattr(data_docs, "render_results", counted)
+    return seen
+
+
+def test_a_page_of_the_same_results_is_copied_and_not_rendered_again(
+    con: duckdb.DuckDBPyConnection, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = pages(con, settings, HELD).parent
+    seen = rendered(monkeypatch)
+    second = pages(con, settings, FAILED, night=NIGHT + timedelta(days=1), known=first).parent
+    assert seen == ["dwd_order"]
+    assert (second / str(NIGHT) / "contract.html").read_bytes() == (first / str(NIGHT) / "contract.html").read_bytes()
+
+
+@pytest.mark.parametrize("harm", [lambda page: page[:-30], lambda page: page.replace("never", "always"), lambda _: ""])
+def test_a_damaged_page_and_one_of_other_results_is_rendered_again(
+    con: duckdb.DuckDBPyConnection, settings: Settings, monkeypatch: pytest.MonkeyPatch, harm: Callable[[str], str]
+) -> None:
+    first = pages(con, settings, HELD, FAILED).parent
+    whole = (first / str(NIGHT) / "contract.html").read_text(encoding="utf-8")
+    (first / str(NIGHT) / "contract.html").write_text(harm(whole), encoding="utf-8")
+    seen = rendered(monkeypatch)
+    second = pages(con, settings, replace(FAILED, observed="4"), known=first).parent
+    assert sorted(seen) == ["dwd_order", "shop_orders"]
+    assert (second / str(NIGHT) / "contract.html").read_text(encoding="utf-8") == whole
+    assert "4 (expected 0)" in " ".join(read(second / str(NIGHT) / "dwd.html").text.split())
 
 
 def test_no_more_nights_are_kept_than_published_ones(con: duckdb.DuckDBPyConnection, settings: Settings) -> None:
     for day in range(settings.published_nights_kept + 2):
-        pages(con, settings, HELD, night=NIGHT + timedelta(days=day))
-    nights = sorted(folder.name for folder in docs_folder(settings).iterdir() if folder.is_dir())
+        folder = pages(con, settings, HELD, night=NIGHT + timedelta(days=day)).parent
+    nights = sorted(folder.name for folder in folder.iterdir() if folder.is_dir())
     assert (len(nights), nights[0]) == (settings.published_nights_kept, str(NIGHT + timedelta(days=2)))
 
 
-def test_all_pages_can_be_written_again(con: duckdb.DuckDBPyConnection, settings: Settings) -> None:
-    record(con, "r1", NIGHT, [HELD])
-    record(con, "r2", NIGHT + timedelta(days=1), [HELD])
-    folder = build_data_docs(con, settings).parent
-    assert len(list(folder.glob("*/contract.html"))) == 2
+def test_pages_as_of_a_night_show_no_later_one(con: duckdb.DuckDBPyConnection, settings: Settings) -> None:
+    for day in range(3):
+        record(con, f"r{day}", NIGHT + timedelta(days=day), [HELD])
+    index = build_data_docs(con, settings.home / "as of", settings.published_nights_kept, NIGHT + timedelta(days=1))
+    assert sorted(folder.name for folder in index.parent.iterdir() if folder.is_dir()) == ["2026-01-05", "2026-01-06"]
+    assert "2026-01-07" not in read(index).text
 
 
 def test_the_command_writes_the_pages_and_says_where(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -134,9 +175,14 @@ def test_the_command_writes_the_pages_and_says_where(tmp_path: Path, monkeypatch
         create_ledger(warehouse)
         record(warehouse, "r1", NIGHT, [FAILED])
     monkeypatch.setenv("ONEDATA_HOME", str(settings.home))
-    said = CliRunner().invoke(app, ["quality", "docs"])
-    assert (said.exit_code, said.output.strip()) == (0, str(docs_folder(settings) / "index.html"))
-    assert "total_adds_up" in read(docs_folder(settings) / "index.html").text
+    index = settings.published / "status" / "quality" / "index.html"
+    for words in ("total_adds_up", "Every rule held."):
+        said = CliRunner().invoke(app, ["quality", "docs"])
+        assert (said.exit_code, said.output.strip()) == (0, str(index))
+        assert words in read(index).text
+        with open_warehouse(settings) as warehouse:
+            record(warehouse, "r2", NIGHT, [replace(FAILED, passed=True)])
+    assert [path.name for path in index.parent.parent.iterdir()] == ["quality"]
 
 
 def test_the_command_says_so_where_no_night_has_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

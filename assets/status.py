@@ -1,0 +1,64 @@
+"""Draw the status page: after every gate, at the end of a run, and where a step fails."""
+
+from collections.abc import Sequence
+from datetime import date
+
+import dagster as dg
+import duckdb
+import typer
+
+from assets.nights import night_of, night_of_run
+from assets.resources import Warehouse
+from onedata.pages import Run, draw_status
+from onedata.settings import Settings
+
+
+def draw(
+    context: dg.AssetExecutionContext | dg.AssetCheckExecutionContext,
+    warehouse: Warehouse,
+    state: str = "running",
+) -> None:
+    """Draw the page from within the run."""
+    run_id = context.run.run_id
+    failed = _failed_steps(context.instance, run_id)
+    run = Run(night_of(context, warehouse), run_id, "failed" if failed else state, failed)
+    draw_status(warehouse.retailer.settings, run, warehouse.con, context.log.warning)
+
+
+@dg.failure_hook(required_resource_keys={"warehouse"})
+def draw_failure(context: dg.HookContext) -> None:
+    """Draw the page where a step has failed, whoever started the run."""
+    warehouse: Warehouse = context.resources.warehouse
+    record = context.instance.get_run_by_id(context.run_id)
+    if record is not None:
+        run = Run(
+            night_of_run(record, warehouse),
+            context.run_id,
+            "failed",
+            _failed_steps(context.instance, context.run_id) or [context.step_key],
+        )
+        draw_status(warehouse.retailer.settings, run, warehouse.con, context.log.warning)
+
+
+def draw_end(settings: Settings, night: date, run_id: str, state: str, failed: Sequence[str]) -> None:
+    """Draw the page where a run ended without publishing, or could not start.
+
+    Nothing of this process holds the warehouse any more. A home that is not there yet is not made for it.
+    """
+    if not settings.home.exists():
+        return
+    run = Run(night, run_id, state, failed)
+    try:
+        with duckdb.connect(str(settings.warehouse), read_only=True) as con:
+            draw_status(settings, run, con, _say)
+    except duckdb.Error:
+        draw_status(settings, run, None, _say)
+
+
+def _say(text: str) -> None:
+    typer.echo(text, err=True)
+
+
+def _failed_steps(instance: dg.DagsterInstance, run_id: str) -> list[str]:
+    steps = instance.get_run_step_stats(run_id)
+    return [step.step_key for step in steps if step.status is not None and step.status.value == "FAILURE"]

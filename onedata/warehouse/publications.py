@@ -1,0 +1,309 @@
+"""Publications: numbered folders, each one whole night; `published/current` names the one that is served.
+
+    published/publications/000012/              onedata.duckdb  parquet/  quality/  manifest.json
+    published/current                           -> publications/000012, the one link that is swapped, by one rename
+    published/onedata.duckdb, parquet, quality  -> current/onedata.duckdb, ..., made once and never changed
+
+A reader that wants database, Parquet and pages of one night resolves `current` once. Numbers grow and are never used
+again; docs/adr/0013 says why.
+"""
+
+import fcntl
+import hashlib
+import json
+import os
+import re
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from datetime import date, datetime
+from importlib.metadata import version
+from pathlib import Path
+
+from onedata.durable import make_folders, move_aside, replace_durably, sync_folder, write_durably
+from onedata.settings import Settings
+
+DATABASE, PARQUET, QUALITY, MANIFEST = "onedata.duckdb", "parquet", "quality", "manifest.json"
+NAMES = (DATABASE, PARQUET, QUALITY)
+READABLE_FOLDER, READ_ONLY_FILE = 0o755, 0o444
+
+Say = Callable[[str], object]
+
+
+class PublishError(RuntimeError):
+    """A night cannot be published or served; the text says which, why, and what to do."""
+
+
+@dataclass(frozen=True)
+class SealedFile:
+    """What a file held when it was published."""
+
+    bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Publication:
+    """One publication as its manifest tells of it; `files` by path in its folder, `tables` with their rows."""
+
+    folder: Path
+    number: int
+    night: date
+    run_id: str
+    built_at: datetime
+    files: Mapping[str, SealedFile]
+    tables: Mapping[str, int]
+
+    @property
+    def database(self) -> Path:
+        return self.folder / DATABASE
+
+
+def publications_folder(settings: Settings) -> Path:
+    return settings.published / "publications"
+
+
+def candidate_folder(settings: Settings) -> Path:
+    """Where a publication is built before it has a number; what a killed night left there is replaced."""
+    return settings.published / "candidate"
+
+
+def current_link(settings: Settings) -> Path:
+    return settings.published / "current"
+
+
+def read_publication(folder: Path) -> Publication | None:
+    """The publication in the folder; None where no manifest proves that onedata published it under this number."""
+    try:
+        content = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        told = content["files"].items()
+        files = {str(name): SealedFile(int(file["bytes"]), str(file["sha256"])) for name, file in told}
+        tables = {str(name): int(rows) for name, rows in content["tables"].items()}
+        built_at = datetime.fromisoformat(content["built_at"])
+        found = Publication(
+            folder,
+            int(content["number"]),
+            date.fromisoformat(content["night"]),
+            str(content["run_id"]),
+            built_at,
+            files,
+            tables,
+        )
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
+    return found if folder.name == _name(found.number) and DATABASE in files else None
+
+
+def publications(settings: Settings) -> list[Publication]:
+    """Every publication that is kept, by number."""
+    read = [read_publication(folder) for folder in _numbered(settings)]
+    return sorted((found for found in read if found), key=lambda found: found.number)
+
+
+def current_publication(settings: Settings) -> Publication | None:
+    """The one that is served; None where nothing is, or where `current` leads to nothing that onedata published."""
+    return read_publication(current_link(settings).resolve()) if current_link(settings).exists() else None
+
+
+def next_number(settings: Settings, known: int) -> int:
+    """One more than any number in the folder and any that the ledger knows (`known`, 0 where it knows none)."""
+    return 1 + max([known, *(int(folder.name) for folder in _numbered(settings))])
+
+
+def seal(
+    folder: Path,
+    number: int,
+    night: date,
+    run_id: str,
+    built_at: datetime,
+    tables: Mapping[str, int],
+) -> Publication:
+    """Make what lies in the folder last, read-only, and write its manifest: files with SHA-256, tables with rows.
+
+    Raises:
+        PublishError: the folder lacks the database, the Parquet files or the pages.
+    """
+    missing = [name for name in NAMES if not (folder / name).exists()]
+    if missing:
+        raise PublishError(f"{folder} cannot be published: it has no {missing[0]}; run the night again")
+    (folder / MANIFEST).unlink(missing_ok=True)
+    paths = sorted(folder.rglob("*"))
+    files = {path.relative_to(folder).as_posix(): _sealed(path) for path in paths if path.is_file()}
+    content = {
+        "number": number,
+        "night": night.isoformat(),
+        "run_id": run_id,
+        "built_at": built_at.isoformat(),
+        "onedata": version("onedata"),
+        "files": {name: asdict(file) for name, file in files.items()},
+        "tables": dict(tables),
+    }
+    # Files and folders are given to their readers here, before the folder gets its number.
+    for inner in (folder, *(path for path in paths if path.is_dir())):
+        inner.chmod(READABLE_FOLDER)
+        sync_folder(inner)
+    write_durably(folder / MANIFEST, json.dumps(content, indent=1), READ_ONLY_FILE)
+    return Publication(folder, number, night, run_id, built_at, files, tables)
+
+
+def place(settings: Settings, folder: Path, number: int) -> Path:
+    """Give a sealed folder its number; nothing serves it yet."""
+    make_folders(publications_folder(settings), READABLE_FOLDER)
+    target = publications_folder(settings) / _name(number)
+    replace_durably(folder, target)
+    return target
+
+
+def swap(settings: Settings, number: int, say: Say) -> None:
+    """Serve the publication of this number: database, Parquet and pages change together, by one rename.
+
+    Raises:
+        PublishError: it is not there any more.
+    """
+    with alone(settings):
+        if not (publications_folder(settings) / _name(number)).exists():
+            raise PublishError(
+                f"publication {number} is not there any more; `onedata serve` names the nights that are kept",
+            )
+        if current_link(settings).exists() and not current_link(settings).is_symlink():
+            _put_aside(settings, current_link(settings), say)
+        point_current(settings, number)
+        link_names(settings, say)
+
+
+def point_current(settings: Settings, number: int) -> None:
+    """The swap itself, for a caller that is alone and sees to the constant names."""
+    point(current_link(settings), f"{publications_folder(settings).name}/{_name(number)}")
+
+
+def link_names(settings: Settings, say: Say) -> None:
+    """Make the constant names that lead through `current`; anything else under such a name is moved aside."""
+    for name in NAMES:
+        link, target = settings.published / name, f"current/{name}"
+        if link.is_symlink() and str(link.readlink()) == target:
+            continue
+        if link.exists() or link.is_symlink():
+            _put_aside(settings, link, say)
+        point(link, target)
+
+
+def point(link: Path, target: str) -> None:
+    """Let the symlink lead to the target, by one rename. The caller is alone."""
+    fresh = link.with_name(f".{link.name}.new")
+    fresh.unlink(missing_ok=True)
+    fresh.symlink_to(target)
+    replace_durably(fresh, link)
+
+
+def serve_night(settings: Settings, night: date, say: Say) -> Publication:
+    """Serve the newest publication of a night that was kept: to go back, or forward again.
+
+    The next published night takes its place as ever.
+
+    Raises:
+        PublishError: that night is not kept, and the text names those that are; or a file is not what was published.
+    """
+    kept = publications(settings)
+    found = [publication for publication in kept if publication.night == night]
+    if not found:
+        nights = ", ".join(sorted({str(publication.night) for publication in kept})) or "none"
+        waits = (settings.published / "nights").is_dir()
+        earlier = "; nights in published/nights are moved there by the next `onedata run`" if waits else ""
+        raise PublishError(
+            f"night {night} is not kept below {publications_folder(settings)}; kept are: {nights}{earlier}",
+        )
+    damaged = damage(found[-1])
+    if damaged:
+        raise PublishError(f"night {night} is not served: {damaged[0]}; run it again with `onedata run --ds {night}`")
+    swap(settings, found[-1].number, say)
+    return found[-1]
+
+
+def damage(publication: Publication) -> list[str]:
+    """What is not as it was published, a sentence a file; empty where all is."""
+    told = []
+    for name, file in publication.files.items():
+        path = publication.folder / name
+        if not path.is_file():
+            told.append(f"{path} is missing")
+        elif path.stat().st_size != file.bytes or sha256(path) != file.sha256:
+            told.append(f"{path} is not the file that was published: size or SHA-256 differ from {MANIFEST}")
+    return told
+
+
+def prune(settings: Settings, kept: int, say: Say) -> list[int]:
+    """Remove older publications: all but the newest of each of the last `kept` nights, and the one that is served.
+
+    Only a folder whose manifest names every file in it is removed; what else lies there stays and is told. A reader
+    that has a file open keeps it.
+
+    Returns:
+        The numbers that were removed.
+    """
+    with alone(settings):
+        known = {publication.number: publication for publication in publications(settings)}
+        newest = {publication.night: number for number, publication in known.items()}
+        stays = {newest[night] for night in sorted(newest)[-kept:]} if kept > 0 else set()
+        served = current_publication(settings)
+        removed = []
+        for number, publication in known.items():
+            if number in stays or (served and number == served.number):
+                continue
+            foreign = _foreign(publication)
+            if foreign:
+                unknown = f"{foreign[0]} is no file that onedata published"
+                say(f"{publication.folder} is not removed: {unknown}; move it away")
+                continue
+            replace_durably(publication.folder, publication.folder.with_name(f".removed-{publication.folder.name}"))
+            removed.append(number)
+        for folder in publications_folder(settings).glob(".removed-*"):
+            shutil.rmtree(folder)
+    for folder in _numbered(settings):
+        if read_publication(folder) is None:
+            say(f"{folder} is not removed: it has no {MANIFEST} of its number; move it away")
+    return removed
+
+
+def sha256(path: Path) -> str:
+    """The file's hash in hexadecimal, read once."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _sealed(path: Path) -> SealedFile:
+    """The file's size and hash, of one reading; the file lasts and cannot be written any more."""
+    path.chmod(READ_ONLY_FILE)
+    with path.open("rb") as stream:
+        digest = hashlib.file_digest(stream, "sha256").hexdigest()
+        os.fsync(stream.fileno())
+        return SealedFile(os.fstat(stream.fileno()).st_size, digest)
+
+
+def _foreign(publication: Publication) -> list[Path]:
+    known = {publication.folder / name for name in (*publication.files, MANIFEST)}
+    folders = {parent for path in known for parent in path.parents}
+    return [path for path in sorted(publication.folder.rglob("*")) if path not in known and path not in folders]
+
+
+def _put_aside(settings: Settings, path: Path, say: Say) -> None:
+    (now,) = move_aside([path], settings.published, settings.published / "aside")
+    say(f"{path} is not of this layout and was moved to {now}")
+
+
+def _numbered(settings: Settings) -> list[Path]:
+    folder = publications_folder(settings)
+    return sorted(path for path in folder.iterdir() if re.fullmatch(r"\d{6,}", path.name)) if folder.is_dir() else []
+
+
+def _name(number: int) -> str:
+    return f"{number:06d}"
+
+
+@contextmanager
+def alone(settings: Settings) -> Iterator[None]:
+    """One at a time swaps, prunes or moves: `onedata serve` may run beside a night."""
+    make_folders(publications_folder(settings), READABLE_FOLDER)
+    with (publications_folder(settings) / ".lock").open("w") as stream:
+        fcntl.flock(stream, fcntl.LOCK_EX)
+        yield
