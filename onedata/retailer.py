@@ -8,6 +8,7 @@ import duckdb
 from onedata.contracts import Entity, Feed, load_entities, load_feeds
 from onedata.contracts.derive import ensure_lake
 from onedata.contracts.identifiers import IdentifierPolicy, load_identifier_policy
+from onedata.identity.known_tokens import require_vault
 from onedata.identity.tables import create_tables
 from onedata.landing.control_totals import create_control_totals
 from onedata.landing.ledger import create_ledger
@@ -41,10 +42,16 @@ def load_retailer(settings: Settings) -> Retailer:
 
 
 def prepare_warehouse(con: duckdb.DuckDBPyConnection, retailer: Retailer) -> None:
-    """Create what every stage expects to find: ledger, control totals and balances, OneID tables, the lake's shape."""
+    """Create what every stage expects to find: ledger, control totals and balances, OneID tables, the lake's shape, the vault.
+
+    Raises:
+        VaultError: the vault is lost, an older copy, damaged, or not of its key.
+        OldTablesError: the warehouse is of an earlier onedata.
+    """
     create_ledger(con)
     create_control_totals(con)
     create_reconciliation(con)
     create_tables(con)
     con.execute("create schema if not exists ods")
     ensure_lake(con, retailer.settings.lake, retailer.entities)
+    require_vault(con, retailer.settings, retailer.entities, retailer.feeds)
