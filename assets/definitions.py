@@ -14,6 +14,7 @@ from assets.publish import publish_assets
 from assets.resources import warehouse_resource
 from assets.schedules import new_files_sensor, nightly_schedule, weekly_identity_check
 from assets.warehouse import LayerTranslator, layer_assets
+from onedata.home import private_umask
 from onedata.retailer import Retailer, load_retailer
 from onedata.settings import load_settings
 
@@ -23,6 +24,7 @@ NIGHTLY = "nightly"
 @dg.definitions
 def defs() -> dg.Definitions:
     """What `dagster dev` and a deployment load: the retailer of ONEDATA_SETTINGS and the environment."""
+    private_umask()
     return build_definitions(load_retailer(load_settings()))
 
 

@@ -26,14 +26,20 @@ def write_durably(path: Path, content: str | bytes, mode: int = PRIVATE_FILE) ->
 
 
 def create_durably(path: Path, content: str | bytes, mode: int = PRIVATE_FILE) -> bool:
-    """Write a small file whole where there is none, and say whether that was so: of two processes one wins, and what is there is kept."""
+    """Write a small file whole where there is none, and say whether that was so.
+
+    Of two processes one wins; what is there already is kept.
+    """
     return name_durably(_write_beside(path, content, mode), path)
 
 
 def name_durably(source: Path, target: Path) -> bool:
-    """Rename `source`, whose content has been synced, to `target` only where nothing has that name, and say whether that was so; else it is removed.
+    """Rename `source`, whose content has been synced, to `target` where nothing has that name; else remove it.
 
     A rename would replace what another process has put there since anybody looked; a link (link(2)) is refused.
+
+    Returns:
+        Whether the name was free.
     """
     try:
         os.link(source, target)
@@ -83,7 +89,7 @@ def move_aside(files: Iterable[Path], base: Path, aside: Path) -> list[Path]:
 def _write_beside(path: Path, content: str | bytes, mode: int) -> Path:
     """The content, synced, under a name beside `path` that no other process uses."""
     fresh = path.with_name(f".{path.name}.{os.getpid()}.new")
-    # A process killed within `name_durably` leaves it as a second name of the file itself, which must not be written into.
+    # A process killed within `name_durably` leaves it as a second name of the file itself: not to be written into.
     fresh.unlink(missing_ok=True)
     descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
     with os.fdopen(descriptor, "wb") as stream:

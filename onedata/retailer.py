@@ -42,7 +42,7 @@ def load_retailer(settings: Settings) -> Retailer:
 
 
 def prepare_warehouse(con: duckdb.DuckDBPyConnection, retailer: Retailer) -> None:
-    """Create what every stage expects to find: ledger, control totals and balances, OneID tables, the lake's shape, the vault.
+    """Create what every stage expects to find: ledger, control totals, balances, OneID tables, the lake's shape, vault.
 
     Raises:
         VaultError: the vault is lost, an older copy, damaged, or not of its key.

@@ -1,6 +1,7 @@
-"""The vault against what is known by its tokens: a vault that was lost, or replaced by an older copy, is refused before anything is made of it.
+"""The vault against what is known by its tokens: one that was lost, or replaced by an older copy, is refused.
 
-A token without its raw value has no name to compare, and a new key would make other tokens of the same values: persons would part in silence.
+A token without its raw value has no name to compare, and a new key would make other tokens of the same values: persons
+would part in silence.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,11 +22,16 @@ from onedata.settings import Settings
 from onedata.sql import quote_text
 
 
-def require_vault(con: duckdb.DuckDBPyConnection, settings: Settings, entities: Mapping[str, Entity], feeds: Sequence[Feed]) -> None:
-    """Hold the vault against OneID, and against the deliveries that OneID has not taken in; make one where no token was ever made.
+def require_vault(
+    con: duckdb.DuckDBPyConnection,
+    settings: Settings,
+    entities: Mapping[str, Entity],
+    feeds: Sequence[Feed],
+) -> None:
+    """Hold the vault against OneID and the deliveries it has not taken in; make one where no token was ever made.
 
-    Once a run: it joins what OneID knows with the vault, and reads no file of the lake but those deliveries' and, where there is no vault, as many as it
-    takes to find a token.
+    Once a run: it joins what OneID knows with the vault, and reads no file of the lake but those deliveries' and, where
+    there is no vault, as many as it takes to find a token.
 
     Args:
         con: The warehouse, with its ledger and OneID's tables.
@@ -47,12 +53,17 @@ def require_vault(con: duckdb.DuckDBPyConnection, settings: Settings, entities: 
         lacking, known, kind = _lacking(con, settings, entities)
     if lacking:
         raise VaultError(
-            f"{file} lacks {lacking:,} of the {known:,} tokens that are known, for example of kind {kind}: it is a copy from before they were made. "
-            f"Restore the newest copy of {settings.vault}. See {HOWTO}."
+            f"{file} lacks {lacking:,} of the {known:,} tokens that are known, for example of kind {kind}: it is a "
+            f"copy from before they were made. Restore the newest copy of {settings.vault}. See {HOWTO}."
         )
 
 
-def _known_somewhere(con: duckdb.DuckDBPyConnection, settings: Settings, entities: Mapping[str, Entity], feeds: Sequence[Feed]) -> str:
+def _known_somewhere(
+    con: duckdb.DuckDBPyConnection,
+    settings: Settings,
+    entities: Mapping[str, Entity],
+    feeds: Sequence[Feed],
+) -> str:
     """What holds tokens: OneID's tables, or a file of the lake or the staged deliveries; empty where nothing does."""
     if con.execute(f"select 1 from ({_oneid_tokens(entities)}) limit 1").fetchone():
         return f"the tables of OneID in {settings.warehouse}"
@@ -65,12 +76,17 @@ def _known_somewhere(con: duckdb.DuckDBPyConnection, settings: Settings, entitie
                 if any(len(tokens) for _, tokens in _tokens_in(file, columns)):
                     return str(file)
             except (pa.ArrowException, OSError) as error:
-                raise VaultError(f"{gone(database_file(settings.vault))} (Whether {file} holds tokens made with it cannot be told: {error}.)") from None
+                doubt = f"Whether {file} holds tokens made with it cannot be told: {error}."
+                raise VaultError(f"{gone(database_file(settings.vault))} ({doubt})") from None
     return ""
 
 
-def _lacking(con: duckdb.DuckDBPyConnection, settings: Settings, entities: Mapping[str, Entity]) -> tuple[int, int, str]:
-    """How many known tokens the attached vault lacks, how many are known, and the kind of one that it lacks; zeros where it lacks none."""
+def _lacking(
+    con: duckdb.DuckDBPyConnection,
+    settings: Settings,
+    entities: Mapping[str, Entity],
+) -> tuple[int, int, str]:
+    """How many known tokens the attached vault lacks, how many are known, the kind of one lacking; zeros if none."""
     con.register("delivered_token", _delivered_tokens(con, settings, entities))
     known = f"({_oneid_tokens(entities)} union all select kind, token from delivered_token)"
     try:
@@ -78,7 +94,8 @@ def _lacking(con: duckdb.DuckDBPyConnection, settings: Settings, entities: Mappi
         if not con.execute(f"select 1 from {known} anti join vault.token using (token) limit 1").fetchone():
             return 0, 0, ""
         row = con.execute(
-            f"with known as materialized {known} select count(distinct token), (select count(distinct token) from known), min(kind) "
+            f"with known as materialized {known} "
+            "select count(distinct token), (select count(distinct token) from known), min(kind) "
             "from known anti join vault.token using (token)"
         ).fetchone()
     finally:
@@ -93,8 +110,10 @@ def _oneid_tokens(entities: Mapping[str, Entity]) -> str:
     attributes = {str(column.profile) for column in columns if column.classification == "core"}
     attributes -= {str(column.profile) for column in columns if column.classification != "core"}
     return (
-        f"select type as kind, split_part(identity_key, ':', -1) as token from oneid.identifier where type in ({_texts(core_kinds(entities))}) "
-        f"union all select attribute, value from oneid.identifier_profile where attribute in ({_texts(sorted(attributes))})"
+        "select type as kind, split_part(identity_key, ':', -1) as token from oneid.identifier "
+        f"where type in ({_texts(core_kinds(entities))}) "
+        "union all select attribute, value from oneid.identifier_profile "
+        f"where attribute in ({_texts(sorted(attributes))})"
     )
 
 
@@ -103,7 +122,7 @@ def _texts(texts: Sequence[str]) -> str:
 
 
 def _delivered_tokens(con: duckdb.DuckDBPyConnection, settings: Settings, entities: Mapping[str, Entity]) -> pa.Table:
-    """Tokens of the lake's deliveries that OneID has not taken in, as (kind, token): none but after a run that was stopped between the two."""
+    """Tokens of lake deliveries that OneID has not taken in, as (kind, token): none but after a stopped run."""
     waiting = con.execute(
         "select batch_id, feed, entity, ds from ops.delivery where status in ('accepted', 'applied') "
         "and batch_id not in (select batch_id from ops.applied where stage = ?)",
@@ -116,8 +135,12 @@ def _delivered_tokens(con: duckdb.DuckDBPyConnection, settings: Settings, entiti
             if batch_of(file) == batch:
                 # The damage of a lake file is told by the stage that reads it.
                 with suppress(pa.ArrowException, OSError):
-                    tables += [pa.table({"kind": pa.repeat(column, len(tokens)), "token": tokens}) for column, tokens in _tokens_in(file, columns)]
+                    tables += [_with_kind(column, tokens) for column, tokens in _tokens_in(file, columns)]
     return pa.concat_tables(tables)
+
+
+def _with_kind(column: str, tokens: pa.ChunkedArray) -> pa.Table:
+    return pa.table({"kind": pa.repeat(column, len(tokens)), "token": tokens})
 
 
 def _core_columns(entity: Entity) -> list[str]:

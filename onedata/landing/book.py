@@ -190,7 +190,7 @@ def _book_unreadable(con: duckdb.DuckDBPyConnection, settings: Settings, deliver
     file, feed = problem.file, delivery.feed
     copy = settings.home / "quarantine" / feed.name / file.content_hash[:16] / file.path.name
     copy.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copy2(file.path, copy)
+    shutil.copyfile(file.path, copy)  # not its mode: others may read what is delivered, not what is kept
     _insert_file(con, feed, delivery.arrived_at, file, None, "unreadable", (1, 0, 1, 0), problem.message, None, None)
     con.execute(
         "insert into ops.quarantine values (?, ?, ?, 0, 'unreadable_file', ?, ?, null, ?, ?, null, null)",

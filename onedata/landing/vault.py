@@ -39,7 +39,8 @@ def open_vault(con: duckdb.DuckDBPyConnection, folder: Path) -> Iterator[None]:
     It must be there: `vault_files.create_vault` makes one, where `identity.known_tokens` knows that none was lost.
 
     Raises:
-        VaultError: the vault or its key is missing, damaged or cannot be read; the key is another than made the tokens; or they are of other normalisers.
+        VaultError: the vault or its key is missing, damaged or cannot be read; the key is another than made the tokens;
+            or they are of other normalisers.
     """
     with telling_damage(folder), _attached(con, folder):
         yield
@@ -60,7 +61,8 @@ def _attached(con: duckdb.DuckDBPyConnection, folder: Path) -> Iterator[None]:
 
 def _key(con: duckdb.DuckDBPyConnection, folder: Path) -> bytes:
     """The key as HMAC takes it, which must be the one that the vault knows."""
-    if not con.execute("select 1 from duckdb_tables() where database_name = 'vault' and table_name = 'key_fingerprint'").fetchone():
+    tables = con.execute("select table_name from duckdb_tables() where database_name = 'vault'").fetchall()
+    if ("key_fingerprint",) not in tables:
         raise VaultError(damaged(database_file(folder), "it is the database of something else"))
     con.execute("alter table vault.key_fingerprint add column if not exists normaliser integer")
     known = con.execute("select fingerprint from vault.key_fingerprint").fetchone()
@@ -71,7 +73,9 @@ def _key(con: duckdb.DuckDBPyConnection, folder: Path) -> bytes:
     for candidate in (block_key(key), key):
         if fingerprint(candidate) == known[0]:
             return candidate
-    raise VaultError(f"{key_file(folder)} is not the key the vault's tokens were made with. Restore the key, or the vault that belongs to it.")
+    file = key_file(folder)
+    wrong = f"{file} is not the key the vault's tokens were made with"
+    raise VaultError(f"{wrong}. Restore the key, or the vault that belongs to it.")
 
 
 def _same_normalisers(con: duckdb.DuckDBPyConnection, folder: Path) -> None:
@@ -81,8 +85,9 @@ def _same_normalisers(con: duckdb.DuckDBPyConnection, folder: Path) -> None:
     version, has_tokens = row
     if version != VERSION and has_tokens:
         raise VaultError(
-            f"{database_file(folder)} holds tokens by normalisers of version {version}, this onedata has version {VERSION}: going on would part customers "
-            f"from what is known of them. {full_refresh(folder, f'{folder.name}/vault.duckdb (keep token.key)')}"
+            f"{database_file(folder)} holds tokens by normalisers of version {version}, this onedata has version "
+            f"{VERSION}: going on would part customers from what is known of them. "
+            f"{full_refresh(folder, f'{folder.name}/vault.duckdb (keep token.key)')}"
         )
     con.execute("update vault.key_fingerprint set normaliser = ? where normaliser is distinct from ?", [VERSION, VERSION])
 

@@ -1,10 +1,10 @@
-"""The two files of the vault: made once and never over one another, and looked into when they cannot be used, so that the cause is told as it is.
+"""The two files of the vault: made once and never over what is there, and looked into when they cannot be used.
 
-Nothing else holds what they hold: raw values stand in vault.duckdb alone, and token.key is what every token was made with.
+Nothing else holds what they hold: raw values stand in vault.duckdb alone, and token.key is what every token was made
+with.
 """
 
 import fcntl
-import getpass
 import hashlib
 import os
 import secrets
@@ -18,6 +18,7 @@ import duckdb
 
 from onedata.contracts.normalise import VERSION
 from onedata.durable import create_durably, make_folders, name_durably, sync_file
+from onedata.home import user_name
 from onedata.sql import quote_text
 
 BLOCK_BYTES = 64
@@ -28,12 +29,18 @@ POLL_SECONDS = 0.1
 MAGIC = (8, b"DUCK")
 """Where a DuckDB database says that it is one."""
 LEAST_FREE_BYTES = 1 << 20
-TABLES = "create table token (token varchar, kind varchar, value varchar); create table key_fingerprint (fingerprint varchar, normaliser integer)"
+TABLES = """
+create table token (token varchar, kind varchar, value varchar);
+create table key_fingerprint (fingerprint varchar, normaliser integer);
+"""
 HOWTO = "docs/howto/lost-vault-or-key.md"
 
 
 class VaultError(RuntimeError):
-    """The vault or its key is missing, damaged or cannot be read, or the two do not belong together; the text says which, and the way out."""
+    """The vault or its key is missing, damaged or cannot be read, or the two do not belong together.
+
+    The text says which, and the way out.
+    """
 
 
 class VaultBusy(VaultError):
@@ -68,8 +75,8 @@ def is_there(file: Path) -> bool:
 def create_vault(folder: Path) -> None:
     """Make a vault without tokens: first a key where there is none, then the database that knows it.
 
-    Each gets its name only once it is whole, and only where nothing has that name: of two processes one wins, and both go on with the same.
-    For a data home in which no token is known; a lost vault must not be replaced by a new one.
+    Each gets its name only once it is whole, and only where nothing has that name: of two processes one wins, and both
+    go on with the same. For a data home in which no token is known; a lost vault must not be replaced by a new one.
 
     Raises:
         VaultError: the key that lies there cannot be used.
@@ -101,7 +108,8 @@ def read_key(folder: Path, known: str | None = None) -> bytes:
     """
     file = key_file(folder)
     if not is_there(file):
-        raise VaultError(f"{file} is missing, and the vault's tokens were made with it. Restore it: a new key would part every customer. See {HOWTO}.")
+        cause = f"{file} is missing, and the vault's tokens were made with it."
+        raise VaultError(f"{cause} Restore it: a new key would part every customer. See {HOWTO}.")
     try:
         key = file.read_bytes()
     except OSError as error:
@@ -111,8 +119,8 @@ def read_key(folder: Path, known: str | None = None) -> bytes:
         if known == fingerprint(key):
             raise VaultError(f"{short}, and the vault's were made with it. {full_refresh(folder, 'vault')}")
         raise VaultError(
-            f"{short}. Restore the key from where you keep it; only in a data home without any tokens move the file away, and the next run makes a key. "
-            f"See {HOWTO}."
+            f"{short}. Restore the key from where you keep it; only in a data home without any tokens move the file "
+            f"away, and the next run makes a key. See {HOWTO}."
         )
     return key
 
@@ -154,13 +162,17 @@ def attach_vault(con: duckdb.DuckDBPyConnection, folder: Path, name: str = "vaul
             if not _is_held(file):
                 raise VaultError(_why(file, error)) from error
         if time.monotonic() >= until:
-            raise VaultBusy(f"{file} is held by another process, and was for {PATIENCE_SECONDS:.0f} s; try again when that has ended: nothing is lost")
+            cause = f"{file} is held by another process, and was for {PATIENCE_SECONDS:.0f} s"
+            raise VaultBusy(f"{cause}; try again when that has ended: nothing is lost")
         time.sleep(POLL_SECONDS)
 
 
 @contextmanager
 def telling_damage(folder: Path) -> Iterator[None]:
-    """Tell an error of DuckDB's within as the vault's damage where the vault, read again whole, is what cannot be read. It must be detached by then."""
+    """Tell an error of DuckDB's within as the vault's damage where the vault, read again whole, is what cannot be read.
+
+    It must be detached by then.
+    """
     try:
         yield
     except duckdb.IOException as error:
@@ -180,19 +192,20 @@ def _read_whole(folder: Path, cause: duckdb.Error) -> None:
 
 
 def gone(file: Path) -> str:
-    return f"{file} is missing. Nothing else holds the raw values that tokens stand for: restore it, with token.key, from a back-up. See {HOWTO}."
+    cause = f"{file} is missing. Nothing else holds the raw values that tokens stand for"
+    return f"{cause}: restore it, with token.key, from a back-up. See {HOWTO}."
 
 
 def damaged(file: Path, error: duckdb.Error | str) -> str:
     text = str(error).splitlines()[0]
     return (
-        f"{file} is damaged ({text}). It cannot be rebuilt, for nothing else holds the raw values that tokens stand for: move it aside and restore it from a "
-        f"back-up. See {HOWTO}."
+        f"{file} is damaged ({text}). It cannot be rebuilt, for nothing else holds the raw values that tokens stand "
+        f"for: move it aside and restore it from a back-up. See {HOWTO}."
     )
 
 
 def _why(file: Path, error: duckdb.Error) -> str:
-    """Why a database that nobody holds was not opened, by looking: DuckDB tells every cause by the same kind of error."""
+    """Why a database that nobody holds was not opened, by looking: DuckDB tells every cause by one kind of error."""
     wal = file.with_name(f"{file.name}.wal")
     for path in (file, *([wal] if is_there(wal) else []), file.parent):
         if not os.access(path, os.R_OK | os.W_OK):
@@ -213,11 +226,12 @@ def _why(file: Path, error: duckdb.Error) -> str:
 
 def _not_allowed(path: Path, error: OSError | str) -> str:
     reason = error if isinstance(error, str) else error.strerror
-    return f"{path} cannot be read and written by user {getpass.getuser()}: {reason}. Run onedata as the user who owns it, or give it to this one with chown."
+    cause = f"{path} cannot be read and written by user {user_name()}: {reason}."
+    return f"{cause} Run onedata as the user who owns it, or give it to this one with chown."
 
 
 def _is_held(file: Path) -> bool:
-    """Whether another process holds DuckDB's lock. Only where this one does not: closing the file would let its own lock go."""
+    """Whether another process holds DuckDB's lock. Only where this one does not: closing the file would let that go."""
     try:
         with file.open("rb+") as stream:
             fcntl.lockf(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import duckdb
 
+from onedata.home import share_with_readers
 from onedata.quality.gx import render_results
 from onedata.quality.results import CheckResult
 from onedata.quality.trends import bars
@@ -62,6 +63,7 @@ def build_data_docs(con: duckdb.DuckDBPyConnection, settings: Settings, night: d
             shutil.rmtree(old)
     fresh = folder / "index.html.new"
     fresh.write_text(_index(found, {day for day in kept if (folder / str(day)).exists()}, _volumes(con)), encoding="utf-8")
+    share_with_readers(settings, folder)
     return fresh.replace(folder / "index.html")
 
 

@@ -15,6 +15,7 @@ from typing import Any
 
 import duckdb
 
+from onedata.home import share_with_readers
 from onedata.settings import Settings
 from onedata.sql import quote_name, quote_text
 from onedata.warehouse.views import ONEID_VIEWS, OPS_VIEWS
@@ -119,7 +120,9 @@ def swap_in(con: duckdb.DuckDBPyConnection, settings: Settings, night: date) -> 
     nights.mkdir(parents=True, exist_ok=True)
     own = nights / f"onedata-{night}.duckdb"
     candidate = candidate_path(settings)
-    candidate.chmod(0o444)
+    candidate.chmod(0o400)
+    for folder in (nights, candidate.parent):
+        share_with_readers(settings, folder)
     candidate.replace(own)
     # A folder cannot be replaced by rename: a night that is published again gets a new one, and the link is swapped.
     older = list(nights.glob(f"parquet-{night}*"))

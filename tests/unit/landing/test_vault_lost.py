@@ -31,7 +31,10 @@ LACKS = r"vault.duckdb lacks 2 of the 4 tokens that are known, for example of ki
 
 @pytest.fixture
 def people(retail: Retail) -> SmallRetailer:
-    return retail(contract("people", entity="customer", path="people/{ds}.csv", properties=PEOPLE, quarantineTolerance=1), contract())
+    return retail(
+        contract("people", entity="customer", path="people/{ds}.csv", properties=PEOPLE, quarantineTolerance=1),
+        contract(),
+    )
 
 
 def deliver(people: SmallRetailer, *rows: str, night: str = "2026-01-05") -> None:
@@ -62,7 +65,10 @@ def test_a_short_key_is_refused_where_the_vault_is_new(people: SmallRetailer, co
     shutil.rmtree(people.settings.vault)
     people.settings.vault.mkdir()
     (people.settings.vault / "token.key").write_bytes(content)
-    with pytest.raises(VaultError, match=rf"vault/token.key holds {len(content)} bytes, and a key has 32 at least: .* move the file away"):
+    with pytest.raises(
+        VaultError,
+        match=rf"vault/token.key holds {len(content)} bytes, and a key has 32 at least: .* move the file away",
+    ):
         next_run(people)
     assert {path.name: path.read_bytes() for path in people.settings.vault.iterdir()} == {"token.key": content}
 
@@ -83,7 +89,10 @@ def test_tokens_that_were_made_with_an_empty_key_are_to_be_made_anew(people: Sma
     (people.settings.vault / "token.key").write_bytes(b"")
     with duckdb.connect(str(people.settings.vault / "vault.duckdb")) as vault:
         vault.execute("update key_fingerprint set fingerprint = ?", [hashlib.sha256(b"onedata fingerprint").hexdigest()])
-    with pytest.raises(VaultError, match=r"can be guessed, and the vault's were made with it. Run a full refresh from source: move .*/lake, .*/vault away"):
+    with pytest.raises(
+        VaultError,
+        match=r"can be guessed, and the vault's were made with it. Run a full refresh from source: move .*/lake, .*/vault away",
+    ):
         next_run(people)
 
 
@@ -154,7 +163,14 @@ def test_an_older_copy_of_the_vault_is_refused_and_the_newest_goes_on(people: Sm
 
 def damage(file: Path, how: str) -> None:
     content = file.read_bytes()
-    file.write_bytes({"empty": b"", "junk": b"not a database" * 100_000, "cut": content[: len(content) // 2], "head": content[:4096]}[how])
+    file.write_bytes(
+        {
+            "empty": b"",
+            "junk": b"not a database" * 100_000,
+            "cut": content[: len(content) // 2],
+            "head": content[:4096],
+        }[how]
+    )
 
 
 @pytest.mark.parametrize("how", ["empty", "junk", "cut", "head"])
@@ -165,7 +181,10 @@ def test_a_damaged_vault_is_told_as_damage_and_left_as_it_is(people: SmallRetail
     left = contents(people.settings.vault)
     deliver(people, "C2,b@mail.cn,Bob Li", night="2026-01-06")
     for step in (lambda: next_run(people), lambda: people.land(NEXT, "people")):
-        with pytest.raises(VaultError, match=r"vault/vault.duckdb is damaged \(.*\). It cannot be rebuilt, .* restore it from a back-up"):
+        with pytest.raises(
+            VaultError,
+            match=r"vault/vault.duckdb is damaged \(.*\). It cannot be rebuilt, .* restore it from a back-up",
+        ):
             step()
     assert contents(people.settings.vault) == left
 
@@ -253,7 +272,18 @@ def test_a_file_that_may_not_be_read_is_told_as_that(name: str) -> None:
         shutil.copytree(Path(vault_files.__file__).parents[1], Path(folder) / "onedata")
 
         def as_nobody() -> subprocess.CompletedProcess[str]:
-            command = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups", sys.executable, "-c", code, str(vault)]
+            command = [
+                "setpriv",
+                "--reuid",
+                "65534",
+                "--regid",
+                "65534",
+                "--clear-groups",
+                sys.executable,
+                "-c",
+                code,
+                str(vault),
+            ]
             return subprocess.run(command, env={"PYTHONPATH": folder}, cwd=folder, capture_output=True, text=True, check=False)
 
         opened = as_nobody()
@@ -325,7 +355,7 @@ def test_a_process_killed_while_it_makes_the_vault_leaves_none_or_a_whole_one(tm
 def test_landing_after_the_vault_was_lost_in_the_middle_of_a_run_makes_no_other(people: SmallRetailer) -> None:
     left = lose_vault(people, with_key=False)
     deliver(people, "C1,ann@mail.cn,Ann Li")
-    with pytest.raises(VaultError, match="vault.duckdb is missing"):
+    with pytest.raises(VaultError, match=r"vault.duckdb is missing"):
         people.land(NIGHT, "people")
     assert contents(people.settings.vault) == left
     assert promote(people.con, people.settings) == []

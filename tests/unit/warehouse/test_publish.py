@@ -95,7 +95,7 @@ def test_the_same_night_is_published_anew(con: duckdb.DuckDBPyConnection, settin
 def test_the_published_file_cannot_be_written(con: duckdb.DuckDBPyConnection, settings: Settings) -> None:
     own = publish(con, settings)
     for path in (own, settings.published_database):
-        assert stat.S_IMODE(path.stat().st_mode) == 0o444
+        assert stat.S_IMODE(path.stat().st_mode) == 0o440
 
 
 def test_every_table_and_column_has_its_comment(con: duckdb.DuckDBPyConnection, settings: Settings) -> None:
