@@ -15,6 +15,7 @@ from assets.resources import warehouse_resource
 from assets.schedules import new_files_sensor, nightly_schedule, weekly_identity_check
 from assets.status import draw_failure
 from assets.warehouse import LayerTranslator, layer_assets
+from onedata.home import private_umask
 from onedata.retailer import Retailer, load_retailer
 from onedata.settings import load_settings
 
@@ -25,6 +26,7 @@ REBUILD = "rebuild"
 @dg.definitions
 def defs() -> dg.Definitions:
     """What `dagster dev` and a deployment load: the retailer of ONEDATA_SETTINGS and the environment."""
+    private_umask()
     return build_definitions(load_retailer(load_settings()))
 
 

@@ -8,6 +8,7 @@ import dagster as dg
 import duckdb
 
 from assets.dbt import Dbt
+from onedata.home import private_umask, secure_home
 from onedata.quality.gx import Gatekeeper
 from onedata.retailer import Retailer, prepare_warehouse
 from onedata.warehouse import open_warehouse
@@ -33,6 +34,9 @@ def warehouse_resource(retailer: Retailer, dbt: Dbt) -> dg.ResourceDefinition:
     @dg.resource(description="The private DuckDB warehouse, one writer at a time.")
     def warehouse(init_context: dg.InitResourceContext) -> Iterator[Warehouse]:
         say = init_context.log.info if init_context.log else print
+        private_umask()  # the process may be one that Dagster started
+        for line in secure_home(retailer.settings):
+            say(line)
         with open_warehouse(retailer.settings, say) as con:
             for text in prepare_warehouse(con, retailer):
                 say(text)

@@ -13,6 +13,7 @@ import yaml
 from assets.definitions import NIGHTLY, build_definitions
 from assets.nights import FULL_REFRESH_TAG, PROCESS_TAG, REPLACE_TAG, range_tags
 from assets.status import draw_end
+from onedata.home import private_umask, secure_home
 from onedata.identity.decisions import night_to_repeat
 from onedata.landing.files import MEMBER, discover
 from onedata.ledger.recover import lake_contents
@@ -73,10 +74,13 @@ def _ledger(retailer: Retailer) -> tuple[set[tuple[str, str, int, int]], set[dat
 
 
 def prepare_instance(settings: Settings) -> None:
-    """Give the data home a Dagster instance of its own, configured by the repository's dagster.yaml."""
+    """Close the data home to others, and give it a Dagster instance of its own, by the repository's dagster.yaml."""
+    private_umask()
+    for line in secure_home(settings):
+        typer.echo(line, err=True)
     settings.dagster_home.mkdir(parents=True, exist_ok=True)
     if not (settings.dagster_home / "dagster.yaml").exists():
-        shutil.copy(REPOSITORY / "dagster.yaml", settings.dagster_home / "dagster.yaml")
+        shutil.copyfile(REPOSITORY / "dagster.yaml", settings.dagster_home / "dagster.yaml")
     location = {"module_name": "assets.definitions", "location_name": "onedata", "working_directory": str(REPOSITORY)}
     workspace = yaml.safe_dump({"load_from": [{"python_module": location}]})
     (settings.dagster_home / "workspace.yaml").write_text(workspace, encoding="utf-8")

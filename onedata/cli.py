@@ -16,6 +16,7 @@ from onedata.contracts.derive import write_derived
 from onedata.contracts.history import changes
 from onedata.contracts.identifiers import load_identifier_policy
 from onedata.contracts.pages import write_pages
+from onedata.home import private_umask
 from onedata.ledger import create_ledger
 from onedata.quality.data_docs import rebuild_live_docs
 from onedata.report import status_report
@@ -63,9 +64,10 @@ def fail(message: str) -> NoReturn:
 
 
 def settings_from(file: Path | None, source: Path | None) -> Settings:
-    """Settings of the options, or a clear end."""
+    """Settings of the options, or a clear end. What the command writes from here on only its user may read."""
     import os
 
+    private_umask()
     try:
         environment = dict(os.environ) | ({"ONEDATA_SOURCE": str(source)} if source else {})
         settings = load_settings(file, environment)

@@ -22,13 +22,34 @@ def sync_folder(path: Path) -> None:
 
 def write_durably(path: Path, content: str | bytes, mode: int = PRIVATE_FILE) -> None:
     """Write a small file whole or not at all: a reader, and a crash, see the old content or the new one."""
-    fresh = path.with_name(f".{path.name}.{os.getpid()}.new")
-    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
-    with os.fdopen(descriptor, "wb") as stream:
-        stream.write(content.encode() if isinstance(content, str) else content)
-        stream.flush()
-        os.fsync(stream.fileno())
-    replace_durably(fresh, path)
+    replace_durably(_write_beside(path, content, mode), path)
+
+
+def create_durably(path: Path, content: str | bytes, mode: int = PRIVATE_FILE) -> bool:
+    """Write a small file whole where there is none, and say whether that was so.
+
+    Of two processes one wins; what is there already is kept.
+    """
+    return name_durably(_write_beside(path, content, mode), path)
+
+
+def name_durably(source: Path, target: Path) -> bool:
+    """Rename `source`, whose content has been synced, to `target` where nothing has that name; else remove it.
+
+    A rename would replace what another process has put there since anybody looked; a link (link(2)) is refused.
+
+    Returns:
+        Whether the name was free.
+    """
+    try:
+        os.link(source, target)
+        is_new = True
+    except FileExistsError:
+        is_new = False
+    source.unlink()
+    for folder in dict.fromkeys((target.parent, source.parent)):
+        sync_folder(folder)
+    return is_new
 
 
 def replace_durably(source: Path, target: Path) -> None:
@@ -63,6 +84,19 @@ def move_aside(files: Iterable[Path], base: Path, aside: Path) -> list[Path]:
         replace_durably(file, target)
         moved.append(target)
     return moved
+
+
+def _write_beside(path: Path, content: str | bytes, mode: int) -> Path:
+    """The content, synced, under a name beside `path` that no other process uses."""
+    fresh = path.with_name(f".{path.name}.{os.getpid()}.new")
+    # A process killed within `name_durably` leaves it as a second name of the file itself: not to be written into.
+    fresh.unlink(missing_ok=True)
+    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+    with os.fdopen(descriptor, "wb") as stream:
+        stream.write(content.encode() if isinstance(content, str) else content)
+        stream.flush()
+        os.fsync(stream.fileno())
+    return fresh
 
 
 def _sync(path: Path, flags: int) -> None:

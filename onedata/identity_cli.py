@@ -21,7 +21,7 @@ from onedata.identity.person import show as show_person
 from onedata.identity.review import queue
 from onedata.identity.why_not import why_not as why_not_pair
 from onedata.identity.words import odds, score_parts
-from onedata.landing.vault import VaultError
+from onedata.landing.vault_files import VaultError
 from onedata.report import table
 from onedata.retailer import Retailer, load_retailer, prepare_warehouse
 from onedata.warehouse import WarehouseBusy, open_warehouse

@@ -9,6 +9,7 @@ import typer
 from onedata.cli import SettingsOption, fail, reading, settings_from
 from onedata.contracts import Feed
 from onedata.landing.release import Selection, stage_release
+from onedata.landing.vault_files import VaultError
 from onedata.ledger.promote import promote
 from onedata.quality import record, summarise
 from onedata.quality.gx import Gatekeeper
@@ -77,7 +78,7 @@ def release(
         with open_warehouse(retailer.settings, typer.echo) as con:
             prepare_warehouse(con, retailer)
             refused = [item.name for item in feeds if not _release(con, retailer, item, Selection(rule or None, file or None))]
-    except WarehouseBusy as error:
+    except (WarehouseBusy, VaultError) as error:
         fail(str(error))
     if refused:
         raise typer.Exit(1)

@@ -9,6 +9,7 @@ from onedata.contracts import Entity, Feed, load_entities, load_feeds
 from onedata.contracts.derive import ensure_lake
 from onedata.contracts.identifiers import IdentifierPolicy, load_identifier_policy
 from onedata.identity.keep import keep_first_state, log_decisions
+from onedata.identity.known_tokens import require_vault
 from onedata.identity.tables import create_tables
 from onedata.identity.take_in import STAGE
 from onedata.ledger import check_lake
@@ -53,11 +54,13 @@ def prepare_warehouse(con: duckdb.DuckDBPyConnection, retailer: Retailer) -> lis
         UnknownLakeFiles: the lake was written by another ledger.
         LakeDamaged: a file of the lake is gone or cut.
         HomeFormatError: the data home is of a later onedata.
+        VaultError: the vault is lost, an older copy, damaged, or not of its key.
     """
     said = migrate(con, retailer.settings)
     finish_publishing(con, retailer.settings)
     create_tables_of(con, retailer)
     said += check_lake(con, retailer.settings)
+    require_vault(con, retailer.settings, retailer.entities, retailer.feeds)
     log_decisions(con, retailer.settings.lake)
     keep_first_state(con, retailer.settings.lake, STAGE)
     return said
@@ -69,3 +72,4 @@ def create_tables_of(con: duckdb.DuckDBPyConnection, retailer: Retailer) -> None
     create_tables(con)
     con.execute("create schema if not exists ods")
     ensure_lake(con, retailer.settings.lake, retailer.entities)
+    require_vault(con, retailer.settings, retailer.entities, retailer.feeds)

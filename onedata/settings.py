@@ -5,6 +5,7 @@ wins. Paths in the file are relative to the file.
 """
 
 import difflib
+import grp
 import os
 import re
 import tomllib
@@ -44,6 +45,7 @@ class Settings:
     settle_seconds: float = 0.0
     orphans_kept_days: int = 30
     deployment: str = "dev"
+    reader_group: str = ""
 
     @property
     def canonical(self) -> Path:
@@ -148,6 +150,21 @@ def _check(settings: Settings) -> None:
     for name, (is_wrong, expected) in wrong.items():
         if is_wrong:
             raise SettingsError(f"setting {name} is {getattr(settings, name)!r}; it takes {expected}")
+    _check_group(settings.reader_group)
+
+
+def _check_group(name: str) -> None:
+    """The group must exist, and this process must be one that may give files to it."""
+    if not name:
+        return
+    try:
+        number = grp.getgrnam(name).gr_gid
+    except KeyError:
+        wrong = f"setting reader_group is {name!r}; there is no such group on this machine"
+        raise SettingsError(f"{wrong}: make it with groupadd") from None
+    if os.geteuid() != 0 and number not in (os.getegid(), *os.getgroups()):
+        wrong = f"setting reader_group is {name!r}; user {os.geteuid()} is no member of it and may give it no file"
+        raise SettingsError(f"{wrong}: add it with usermod -aG {name}")
 
 
 def _read_file(file: Path) -> dict[str, Any]:

@@ -23,6 +23,15 @@ def own_settings_only() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(autouse=True)
+def own_umask() -> Iterator[None]:
+    """Commands and runs close what the process makes to others; the next test begins as the first did."""
+    before = os.umask(0o022)
+    os.umask(before)
+    yield
+    os.umask(before)
+
+
 @pytest.fixture(scope="session")
 def simulated(tmp_path_factory: pytest.TempPathFactory) -> Simulated:
     """200 customers, three nights: small, and with broken, late and repeated rows."""

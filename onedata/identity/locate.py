@@ -11,6 +11,7 @@ from onedata.contracts.identifiers import IdentifierPolicy
 from onedata.contracts.model import Entity
 from onedata.contracts.normalise import normalised_sql
 from onedata.landing.vault import open_vault, token_sql
+from onedata.landing.vault_files import VaultBusy
 
 ONEID = re.compile("P[0-9A-F]{20}")
 
@@ -90,14 +91,14 @@ class Directory:
         """Keys that the text would have as a value of each kind that is kept as a token."""
         kind, _, value = typed.partition(":")
         values = {kind: value} if kind in self.core else {} if kind in self.policy.types else dict.fromkeys(self.core, typed)
-        if self.vault is None or not values or not (self.vault / "vault.duckdb").exists():
+        if self.vault is None or not values:
             return []
         # A connection of its own: the warehouse may be open for reading only, and the vault's key must not stay with it.
         try:
             with duckdb.connect() as own, open_vault(own, self.vault):
                 found = [_token(own, kind, self.policy.types[kind].normalise, text, region) for kind, text in values.items() for region in self.regions]
-        except duckdb.IOException:
-            raise LocateError("another process holds the vault, which raw values are looked up by; try again when it has ended") from None
+        except VaultBusy as error:
+            raise LocateError(str(error)) from None
         return [key for key in found if key]
 
     def _near(self, typed: str) -> str:

@@ -3,9 +3,6 @@
 Method: token = first 128 bits of HMAC-SHA-256 (RFC 2104) of the normalised value, computed in SQL so that values stay columnar.
 """
 
-import hashlib
-import os
-import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,34 +12,45 @@ import duckdb
 from onedata.contracts.identifiers import IdentifierPolicy, blocked_values, usable_sql
 from onedata.contracts.model import Column
 from onedata.contracts.normalise import VERSION, normalised_sql
+from onedata.landing.vault_files import (
+    BLOCK_BYTES,
+    VaultError,
+    attach_vault,
+    block_key,
+    damaged,
+    database_file,
+    fingerprint,
+    full_refresh,
+    key_file,
+    read_key,
+    telling_damage,
+)
 from onedata.sql import quote_text
 
-BLOCK_BYTES = 64
 TOKEN_CHARACTERS = 32
 PROFILES = {"given_name": "name", "family_name": "name", "full_name": "name", "address": "address"}
 """Normaliser of a core column that is no identifier, by what it says about the person."""
-
-
-class VaultError(RuntimeError):
-    """The vault and its key do not belong together."""
 
 
 @contextmanager
 def open_vault(con: duckdb.DuckDBPyConnection, folder: Path) -> Iterator[None]:
     """Attach the vault to `con` as `vault` and make its key available to `token_sql`; detach at the end.
 
+    It must be there: `vault_files.create_vault` makes one, where `identity.known_tokens` knows that none was lost.
+
     Raises:
-        VaultError: the key file is missing though tokens were made, or is another one than made them; or they are of other normalisers.
+        VaultError: the vault or its key is missing, damaged or cannot be read; the key is another than made the tokens;
+            or they are of other normalisers.
     """
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    file = folder / "vault.duckdb"
-    con.execute(f"attach {quote_text(str(file))} as vault")
-    file.chmod(0o600)
+    with telling_damage(folder), _attached(con, folder):
+        yield
+
+
+@contextmanager
+def _attached(con: duckdb.DuckDBPyConnection, folder: Path) -> Iterator[None]:
+    attach_vault(con, folder)
     try:
-        con.execute("create table if not exists vault.token (token varchar, kind varchar, value varchar)")
-        con.execute("create table if not exists vault.key_fingerprint (fingerprint varchar)")
-        con.execute("alter table vault.key_fingerprint add column if not exists normaliser integer")
-        key = _key(con, folder / "token.key")
+        key = _key(con, folder)
         _same_normalisers(con, folder)
         for name, pad in (("token_inner", 0x36), ("token_outer", 0x5C)):
             con.execute(f"set variable {name} = ?::blob", [bytes(byte ^ pad for byte in key.ljust(BLOCK_BYTES, b"\0"))])
@@ -51,21 +59,23 @@ def open_vault(con: duckdb.DuckDBPyConnection, folder: Path) -> Iterator[None]:
         con.execute("reset variable token_inner; reset variable token_outer; detach vault")
 
 
-def _key(con: duckdb.DuckDBPyConnection, file: Path) -> bytes:
+def _key(con: duckdb.DuckDBPyConnection, folder: Path) -> bytes:
+    """The key as HMAC takes it, which must be the one that the vault knows."""
+    tables = con.execute("select table_name from duckdb_tables() where database_name = 'vault'").fetchall()
+    if ("key_fingerprint",) not in tables:
+        raise VaultError(damaged(database_file(folder), "it is the database of something else"))
+    con.execute("alter table vault.key_fingerprint add column if not exists normaliser integer")
     known = con.execute("select fingerprint from vault.key_fingerprint").fetchone()
-    if not file.exists():
-        if known:
-            raise VaultError(f"{file} is missing, and the vault's tokens were made with it. Restore it: a new key would part every customer.")
-        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "wb") as stream:
-            stream.write(secrets.token_bytes(32))
-    key = file.read_bytes()
-    fingerprint = hashlib.sha256(b"onedata fingerprint" + key).hexdigest()
     if known is None:
-        con.execute("insert into vault.key_fingerprint values (?, ?)", [fingerprint, VERSION])
-    elif known[0] != fingerprint:
-        raise VaultError(f"{file} is not the key the vault's tokens were made with. Restore the key, or the vault that belongs to it.")
-    return key
+        raise VaultError(damaged(database_file(folder), "it does not say which key its tokens were made with"))
+    key = read_key(folder, known[0])
+    # An earlier onedata took a key longer than a block as it is: its tokens stay what they are.
+    for candidate in (block_key(key), key):
+        if fingerprint(candidate) == known[0]:
+            return candidate
+    file = key_file(folder)
+    wrong = f"{file} is not the key the vault's tokens were made with"
+    raise VaultError(f"{wrong}. Restore the key, or the vault that belongs to it.")
 
 
 def _same_normalisers(con: duckdb.DuckDBPyConnection, folder: Path) -> None:
@@ -74,10 +84,10 @@ def _same_normalisers(con: duckdb.DuckDBPyConnection, folder: Path) -> None:
     assert row is not None
     version, has_tokens = row
     if version != VERSION and has_tokens:
-        moved = ", ".join(str(folder.parent / name) for name in ("lake", "staged", "warehouse", f"{folder.name}/vault.duckdb"))
         raise VaultError(
-            f"{folder / 'vault.duckdb'} holds tokens by normalisers of version {version}, this onedata has version {VERSION}: going on would part customers "
-            f"from what is known of them. Run a full refresh from source: move {moved} away (keep token.key), then `onedata run --backfill`."
+            f"{database_file(folder)} holds tokens by normalisers of version {version}, this onedata has version "
+            f"{VERSION}: going on would part customers from what is known of them. "
+            f"{full_refresh(folder, f'{folder.name}/vault.duckdb (keep token.key)')}"
         )
     con.execute("update vault.key_fingerprint set normaliser = ? where normaliser is distinct from ?", [VERSION, VERSION])
 

@@ -15,11 +15,12 @@ from string import Template
 import duckdb
 
 from onedata.durable import make_folders, write_durably
+from onedata.home import share_with_readers
 from onedata.quality.data_docs import STAGES
 from onedata.settings import Settings
 from onedata.warehouse.publications import READABLE_FOLDER, Publication, current_publication
 
-READABLE_FILE = 0o644
+READABLE_FILE = 0o640
 LINKS = {"../quality/index.html": "quality of the published night", "quality/index.html": "quality of the last nights"}
 SAID = {"running": "is running", "published": "is published", "failed": "failed", "not started": "did not start"}
 
@@ -99,6 +100,7 @@ def draw_status(
             left.unlink(missing_ok=True)
         # The page is given to its readers here.
         write_durably(page, content, READABLE_FILE)
+        share_with_readers(settings, page.parent)
     except OSError as error:
         say(f"the page {page} was not drawn anew, and nothing else of the night is wrong: {error.strerror or error}")
 

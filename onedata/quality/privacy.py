@@ -8,6 +8,7 @@ from pathlib import Path
 
 import duckdb
 
+from onedata.landing.vault_files import attach_vault, database_file, is_there, telling_damage
 from onedata.quality.results import CheckResult
 from onedata.sql import quote_name, quote_text
 
@@ -21,16 +22,25 @@ def scan(con: duckdb.DuckDBPyConnection, database: Path, vault: Path) -> list[Ch
         con: A connection that may attach both files.
         database: The candidate for publication.
         vault: Folder of the vault; where it does not exist nothing was ever classified core.
+
+    Raises:
+        VaultError: the vault is damaged.
     """
+    with telling_damage(vault):
+        return _scan(con, database, vault)
+
+
+def _scan(con: duckdb.DuckDBPyConnection, database: Path, vault: Path) -> list[CheckResult]:
     con.execute(f"attach {quote_text(str(database))} as scanned (read_only)")
-    vault_file = vault / "vault.duckdb"
-    has_vault = vault_file.exists()
+    has_vault = is_there(database_file(vault))
     if has_vault:
-        con.execute(f"attach {quote_text(str(vault_file))} as scanned_vault (read_only)")
-        con.execute(
-            "create or replace temp table known_identifier as select lower(value) as value from scanned_vault.token union select token from scanned_vault.token"
-        )
+        attach_vault(con, vault, "scanned_vault", read_only=True)
     try:
+        if has_vault:
+            con.execute(
+                "create or replace temp table known_identifier as "
+                "select lower(value) as value from scanned_vault.token union select token from scanned_vault.token"
+            )
         columns = con.execute(
             "select table_name, list({'name': column_name, 'type': data_type} order by column_index) from duckdb_columns() "
             "where database_name = 'scanned' and (data_type = 'JSON' or data_type like '%VARCHAR%') group by 1 order by 1"

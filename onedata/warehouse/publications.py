@@ -22,11 +22,12 @@ from importlib.metadata import version
 from pathlib import Path
 
 from onedata.durable import make_folders, move_aside, replace_durably, sync_folder, write_durably
+from onedata.home import SHARED_FOLDER, share_folder, share_with_readers
 from onedata.settings import Settings
 
 DATABASE, PARQUET, QUALITY, MANIFEST = "onedata.duckdb", "parquet", "quality", "manifest.json"
 NAMES = (DATABASE, PARQUET, QUALITY)
-READABLE_FOLDER, READ_ONLY_FILE = 0o755, 0o444
+READABLE_FOLDER, READ_ONLY_FILE = SHARED_FOLDER, 0o440
 
 Say = Callable[[str], object]
 
@@ -148,8 +149,10 @@ def seal(
 
 
 def place(settings: Settings, folder: Path, number: int) -> Path:
-    """Give a sealed folder its number; nothing serves it yet."""
+    """Give a sealed folder to its readers, and its number; nothing serves it yet."""
     make_folders(publications_folder(settings), READABLE_FOLDER)
+    share_folder(settings, publications_folder(settings))
+    share_with_readers(settings, folder)
     target = publications_folder(settings) / _name(number)
     replace_durably(folder, target)
     return target

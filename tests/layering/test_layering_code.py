@@ -19,6 +19,7 @@ ORDER = {
     "pictures": 0,
     "simulate": 0,
     "contracts": 1,
+    "home": 1,
     "sources": 2,
     "readers": 2,
     "ledger": 2,

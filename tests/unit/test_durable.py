@@ -1,11 +1,13 @@
 """Files that last, and files moved aside."""
 
+import os
 import stat
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from onedata.durable import make_folders, move_aside, write_durably
+from onedata.durable import create_durably, make_folders, move_aside, name_durably, write_durably
 
 
 def test_a_file_is_written_whole_and_private(tmp_path: Path) -> None:
@@ -25,6 +27,32 @@ def test_a_write_that_fails_leaves_the_old_content(tmp_path: Path, monkeypatch: 
     with pytest.raises(OSError, match="No space"):
         write_durably(tmp_path / "state", "new")
     assert (tmp_path / "state").read_text() == "old"
+
+
+def test_a_file_is_created_only_where_there_is_none(tmp_path: Path) -> None:
+    assert create_durably(tmp_path / "key", b"first")
+    assert not create_durably(tmp_path / "key", b"second")
+    assert (tmp_path / "key").read_bytes() == b"first"
+    assert stat.S_IMODE((tmp_path / "key").stat().st_mode) == 0o600
+    assert [path.name for path in tmp_path.iterdir()] == ["key"]
+
+
+def test_a_name_that_is_taken_is_left_even_where_it_is_a_link_to_nothing(tmp_path: Path) -> None:
+    (tmp_path / "key").symlink_to("nowhere")
+    (tmp_path / "new").write_text("new")
+    assert not name_durably(tmp_path / "new", tmp_path / "key")
+    assert [path.name for path in tmp_path.iterdir()] == ["key"] and (tmp_path / "key").is_symlink()
+
+
+@pytest.mark.parametrize("write", [write_durably, create_durably])
+def test_a_second_name_that_a_killed_process_left_is_not_written_into(tmp_path: Path, write: Callable[[Path, bytes], object]) -> None:
+    create_durably(tmp_path / "key", b"kept")
+    # Killed between link and unlink, by a process whose number comes again (in a container it always does).
+    os.link(tmp_path / "key", tmp_path / f".key.{os.getpid()}.new")
+    os.link(tmp_path / "key", tmp_path / "backup")
+    write(tmp_path / "key", b"other")
+    assert (tmp_path / "backup").read_bytes() == b"kept"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["backup", "key"]
 
 
 def test_missing_folders_are_private(tmp_path: Path) -> None:

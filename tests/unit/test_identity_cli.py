@@ -33,7 +33,8 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     people = People(settings.warehouse, vault=settings.vault)
     with open_vault(people.con, settings.vault):
         row = people.con.execute(f"select {token_sql(f'{MAIL!r}')}, {token_sql(f'{PHONE!r}')}").fetchone()
-    assert row is not None
+        assert row is not None
+        people.con.executemany("insert into vault.token values (?, ?, ?)", [(row[0], "email", MAIL), (row[1], "phone", PHONE)])
     people.deliver(0, ("C1", "M1", None, *row), ("C1", "M1"), ("C2", "M2"))
     people.resolve(0)
     people.con.close()
@@ -201,3 +202,13 @@ def test_a_night_that_holds_the_warehouse_is_told(home: Path) -> None:
         told = typed("show", C1)
         process.stdin.close()
     assert (told.exit_code, told.output) == (2, "onedata: a night holds the warehouse; try again when it has ended\n")
+
+
+@pytest.mark.parametrize("arguments", [("show", MAIL), ("merge", C1, C2, "--reason", "they said so")])
+def test_a_lost_vault_is_told_and_not_replaced(home: Path, arguments: tuple[str, ...]) -> None:
+    vault = settings_in(home).vault
+    (vault / "vault.duckdb").unlink()
+    told = typed(*arguments)
+    assert told.exit_code == 2
+    assert f"onedata: {vault / 'vault.duckdb'} is missing. Nothing else holds the raw values" in told.output
+    assert [path.name for path in vault.iterdir()] == ["token.key"]

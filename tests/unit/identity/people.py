@@ -16,6 +16,7 @@ from onedata.contracts.identifiers import IdentifierPolicy, IdentifierType
 from onedata.identity import Resolution, resolve
 from onedata.identity.tables import create_tables
 from onedata.landing.vault import open_vault
+from onedata.landing.vault_files import create_vault
 from onedata.ledger import create_ledger
 
 DAY = date(2026, 1, 1)
@@ -31,6 +32,8 @@ class People:
         self.con = duckdb.connect(str(file))
         self.policy = policy or identifier_policy()
         self.vault = vault
+        if vault:
+            create_vault(vault)
         create_ledger(self.con)
         create_tables(self.con)
         self.con.execute("create schema if not exists ods")

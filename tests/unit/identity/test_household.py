@@ -15,6 +15,7 @@ from small_retailer import identifier_policy
 from onedata.identity.household import MOST_AT_ADDRESS, MOST_MEMBERS, MOST_SHARING, update_households
 from onedata.identity.tables import create_tables
 from onedata.landing.vault import open_vault
+from onedata.landing.vault_files import create_vault
 
 DAY = date(2026, 1, 1)
 
@@ -26,6 +27,7 @@ class Homes:
         self.con = duckdb.connect()
         create_tables(self.con)
         self.folder = folder
+        create_vault(folder)
         self.dirty: set[str] = set()
 
     def _identifier(self, key: str, status: str = "ok") -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import stat
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 from formats import FORMATS, GOOD, encode, survey_contract
 from small_retailer import HEADER, NEXT, NIGHT, SmallRetailer, contract
 
+from onedata.home import private_umask
 from onedata.sources import SourceMissing
 
 Retail = Callable[..., SmallRetailer]
@@ -73,6 +75,17 @@ def test_an_empty_file_closes_the_gate_and_is_kept(retail: Retail, kind: str) ->
     assert survey.files() == [(f"survey/2026-01-05.{kind}", "unreadable", 1, 0, 1, 0)]
     ((_, _, rule, _, raw),) = survey.quarantine()
     assert (rule, Path(raw.removeprefix("the file is kept at ")).read_bytes()) == ("unreadable_file", b"")
+
+
+def test_an_unreadable_file_is_kept_for_its_owner_alone_whoever_may_read_the_delivered_one(survey: SmallRetailer) -> None:
+    survey.put(f"survey/{NIGHT}.csv", b"").chmod(0o644)
+    private_umask()
+    survey.land()
+    ((raw,),) = survey.quarantine("raw")
+    kept = Path(raw.removeprefix("the file is kept at "))
+    folders = [folder for folder in kept.parents if folder.is_relative_to(survey.settings.home / "quarantine")]
+    assert stat.S_IMODE(kept.stat().st_mode) == 0o600
+    assert {stat.S_IMODE(folder.stat().st_mode) for folder in folders} == {0o700}
 
 
 def test_an_empty_file_of_json_lines_is_a_day_without_rows(retail: Retail) -> None:

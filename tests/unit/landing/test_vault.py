@@ -12,7 +12,8 @@ import duckdb
 import pytest
 from small_retailer import NEXT, SmallRetailer, contract
 
-from onedata.landing.vault import VaultError, open_vault, token_sql
+from onedata.landing.vault import open_vault, token_sql
+from onedata.landing.vault_files import VaultError, create_vault
 
 Retail = Callable[..., SmallRetailer]
 PEOPLE = tuple({"name": name, "physicalName": name} for name in ("customer_id", "email", "phone", "full_name", "address", "city"))
@@ -49,12 +50,14 @@ def test_a_token_is_the_first_half_of_the_hmac_of_the_normalised_value(people: S
 
 @pytest.mark.parametrize("text", ["x", "münchen 东京", "a" * 500])
 def test_the_sql_token_equals_the_standard_librarys(con: duckdb.DuckDBPyConnection, tmp_path: Path, text: str) -> None:
+    create_vault(tmp_path / "vault")
     with open_vault(con, tmp_path / "vault"):
         key = (tmp_path / "vault" / "token.key").read_bytes()
         assert sql_of(con, token_sql(f"'{text}'")) == hmac.new(key, text.encode(), hashlib.sha256).hexdigest()[:32]
 
 
 def test_a_missing_value_has_no_token(con: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
+    create_vault(tmp_path / "vault")
     with open_vault(con, tmp_path / "vault"):
         assert sql_of(con, token_sql("null::varchar")) is None
 
@@ -199,12 +202,36 @@ def test_a_vault_without_tokens_takes_the_normalisers_there_are(people: SmallRet
     assert people.take(NEXT.replace(day=7)).counts == (1, 1, 0, 0)
 
 
-def test_a_key_that_lies_there_before_the_vault_is_used(people: SmallRetailer) -> None:
-    people.settings.vault.mkdir(parents=True)
-    (people.settings.vault / "token.key").write_bytes(b"k" * 32)
-    deliver(people, ROW)
-    people.take()
-    assert people.rows("email") == [(hmac.new(b"k" * 32, b"ann.li@mail.cn", hashlib.sha256).hexdigest()[:32],)]
+@pytest.mark.parametrize("key", [b"k" * 32, b"k" * 31 + b"\n", b"0123456789abcdef" * 4, b"0123456789abcdef" * 4 + b"\n", bytes(range(100))])
+def test_a_key_that_lies_there_before_the_vault_is_used_as_its_bytes_are(con: duckdb.DuckDBPyConnection, tmp_path: Path, key: bytes) -> None:
+    (tmp_path / "vault").mkdir()
+    (tmp_path / "vault" / "token.key").write_bytes(key)
+    create_vault(tmp_path / "vault")
+    with open_vault(con, tmp_path / "vault"):
+        assert sql_of(con, token_sql("'ann.li@mail.cn'")) == hmac.new(key, b"ann.li@mail.cn", hashlib.sha256).hexdigest()[:32]
+    assert (tmp_path / "vault" / "token.key").read_bytes() == key
+
+
+@pytest.mark.parametrize("before, after", [(b"k" * 32, b"k" * 32 + b"\n"), (b"k" * 32 + b"\n", b"k" * 32), (b"ab" * 32, bytes.fromhex("ab" * 32))])
+def test_a_key_that_was_written_in_another_way_is_another_key(con: duckdb.DuckDBPyConnection, tmp_path: Path, before: bytes, after: bytes) -> None:
+    (tmp_path / "vault").mkdir()
+    (tmp_path / "vault" / "token.key").write_bytes(before)
+    create_vault(tmp_path / "vault")
+    (tmp_path / "vault" / "token.key").write_bytes(after)
+    with pytest.raises(VaultError, match="is not the key the vault's tokens were made with"), open_vault(con, tmp_path / "vault"):
+        pass
+
+
+def test_tokens_that_an_earlier_onedata_made_with_a_key_longer_than_a_block_stay_what_they_are(con: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
+    create_vault(tmp_path / "vault")
+    key = b"0123456789abcdef" * 4 + b"\n"
+    (tmp_path / "vault" / "token.key").write_bytes(key)
+    with duckdb.connect(str(tmp_path / "vault" / "vault.duckdb")) as vault:
+        vault.execute("update key_fingerprint set fingerprint = ?", [hashlib.sha256(b"onedata fingerprint" + key).hexdigest()])
+    with open_vault(con, tmp_path / "vault"):
+        # Each half of HMAC by hand, the key neither hashed nor cut.
+        inner = hashlib.sha256(bytes(byte ^ 0x36 for byte in key) + b"ann").digest()
+        assert sql_of(con, token_sql("'ann'")) == hashlib.sha256(bytes(byte ^ 0x5C for byte in key) + inner).hexdigest()[:32]
 
 
 def test_only_the_owner_may_look_into_the_vault(people: SmallRetailer) -> None:

@@ -47,13 +47,13 @@ def test_building_a_candidate_leaves_what_is_published_alone(
 def test_nobody_else_reads_a_candidate_before_its_gate(con: duckdb.DuckDBPyConnection, settings: Settings) -> None:
     built(con, settings)
     assert stat.S_IMODE(candidate_folder(settings).stat().st_mode) == 0o700
-    assert stat.S_IMODE(publish_candidate(con, settings, "r", COST, silent).folder.stat().st_mode) == 0o755
+    assert stat.S_IMODE(publish_candidate(con, settings, "r", COST, silent).folder.stat().st_mode) == 0o750
 
 
 def test_no_published_file_can_be_written(con: duckdb.DuckDBPyConnection, settings: Settings) -> None:
     files = [path for path in publish(con, settings).folder.rglob("*") if path.is_file()]
     assert len(files) == 5
-    assert {stat.S_IMODE(path.stat().st_mode) for path in files} == {0o444}
+    assert {stat.S_IMODE(path.stat().st_mode) for path in files} == {0o440}
 
 
 def test_every_table_and_column_has_its_comment(con: duckdb.DuckDBPyConnection, settings: Settings) -> None:

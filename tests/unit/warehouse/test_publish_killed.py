@@ -142,7 +142,7 @@ def test_a_night_that_was_killed_after_its_swap_is_not_run_again(
     with warehouse(settings.warehouse) as con:
         accepted(con, "b", NIGHT)
         built(con, settings, NIGHT, 1, "r1")
-        monkeypatch.setattr(onedata.warehouse.publish, "mark_applied", lambda _: sys.exit("killed"))
+        monkeypatch.setattr(onedata.warehouse.publish, "apply", lambda _: sys.exit("killed"))
         with pytest.raises(SystemExit):
             publish_candidate(con, settings, "r1", COST, silent)
         monkeypatch.undo()

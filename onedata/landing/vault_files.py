@@ -1,0 +1,242 @@
+"""The two files of the vault: made once and never over what is there, and looked into when they cannot be used.
+
+Nothing else holds what they hold: raw values stand in vault.duckdb alone, and token.key is what every token was made
+with.
+"""
+
+import fcntl
+import hashlib
+import os
+import secrets
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import duckdb
+
+from onedata.contracts.normalise import VERSION
+from onedata.durable import create_durably, make_folders, name_durably, sync_file
+from onedata.home import user_name
+from onedata.sql import quote_text
+
+BLOCK_BYTES = 64
+KEY_BYTES = 32
+PATIENCE_SECONDS = 10.0
+"""How long to wait for another process, which looks up a value and lets the vault go."""
+POLL_SECONDS = 0.1
+MAGIC = (8, b"DUCK")
+"""Where a DuckDB database says that it is one."""
+LEAST_FREE_BYTES = 1 << 20
+TABLES = """
+create table token (token varchar, kind varchar, value varchar);
+create table key_fingerprint (fingerprint varchar, normaliser integer);
+"""
+HOWTO = "docs/howto/lost-vault-or-key.md"
+
+
+class VaultError(RuntimeError):
+    """The vault or its key is missing, damaged or cannot be read, or the two do not belong together.
+
+    The text says which, and the way out.
+    """
+
+
+class VaultBusy(VaultError):
+    """Another process holds the vault, and did so for longer than `PATIENCE_SECONDS`."""
+
+
+def database_file(folder: Path) -> Path:
+    """Raw identifiers by token."""
+    return folder / "vault.duckdb"
+
+
+def key_file(folder: Path) -> Path:
+    """What makes the tokens."""
+    return folder / "token.key"
+
+
+def is_there(file: Path) -> bool:
+    """Whether anything has this name, be it empty.
+
+    Raises:
+        VaultError: its folder may not be looked into.
+    """
+    try:
+        file.lstat()
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        raise VaultError(_not_allowed(file, error)) from None
+    return True
+
+
+def create_vault(folder: Path) -> None:
+    """Make a vault without tokens: first a key where there is none, then the database that knows it.
+
+    Each gets its name only once it is whole, and only where nothing has that name: of two processes one wins, and both
+    go on with the same. For a data home in which no token is known; a lost vault must not be replaced by a new one.
+
+    Raises:
+        VaultError: the key that lies there cannot be used.
+    """
+    make_folders(folder)
+    file = database_file(folder)
+    if not is_there(key_file(folder)):
+        create_durably(key_file(folder), secrets.token_bytes(KEY_BYTES))
+    key = block_key(read_key(folder))
+    fresh = file.with_name(f".{file.name}.{os.getpid()}.new")
+    fresh.unlink(missing_ok=True)
+    with duckdb.connect(str(fresh)) as con:
+        con.execute(TABLES)
+        con.execute("insert into key_fingerprint values (?, ?)", [fingerprint(key), VERSION])
+    fresh.chmod(0o600)
+    sync_file(fresh)
+    name_durably(fresh, file)
+
+
+def read_key(folder: Path, known: str | None = None) -> bytes:
+    """The bytes of the key file as they are, a line end among them.
+
+    Args:
+        folder: The vault's.
+        known: Fingerprint of the key that made the tokens, where there are some.
+
+    Raises:
+        VaultError: there is none, it cannot be read, or it is shorter than a key may be.
+    """
+    file = key_file(folder)
+    if not is_there(file):
+        cause = f"{file} is missing, and the vault's tokens were made with it."
+        raise VaultError(f"{cause} Restore it: a new key would part every customer. See {HOWTO}.")
+    try:
+        key = file.read_bytes()
+    except OSError as error:
+        raise VaultError(_not_allowed(file, error)) from None
+    if len(key) < KEY_BYTES:
+        short = f"{file} holds {len(key)} bytes, and a key has {KEY_BYTES} at least: tokens made with it can be guessed"
+        if known == fingerprint(key):
+            raise VaultError(f"{short}, and the vault's were made with it. {full_refresh(folder, 'vault')}")
+        raise VaultError(
+            f"{short}. Restore the key from where you keep it; only in a data home without any tokens move the file "
+            f"away, and the next run makes a key. See {HOWTO}."
+        )
+    return key
+
+
+def full_refresh(folder: Path, vault: str) -> str:
+    """The way out where every token must be made anew; `vault` is what of the vault's folder is in the way."""
+    moved = ", ".join(str(folder.parent / name) for name in ("lake", "staged", "warehouse", vault))
+    return f"Run a full refresh from source: move {moved} away, then `onedata run --backfill`."
+
+
+def block_key(key: bytes) -> bytes:
+    """The key as HMAC takes it: one longer than a block is hashed first (RFC 2104)."""
+    return hashlib.sha256(key).digest() if len(key) > BLOCK_BYTES else key
+
+
+def fingerprint(key: bytes) -> str:
+    """What the vault keeps of its key, to know it again."""
+    return hashlib.sha256(b"onedata fingerprint" + key).hexdigest()
+
+
+def attach_vault(con: duckdb.DuckDBPyConnection, folder: Path, name: str = "vault", read_only: bool = False) -> None:
+    """Attach the vault's database to `con`, and wait a little for another process that holds it.
+
+    Raises:
+        VaultBusy: another process holds it for longer than `PATIENCE_SECONDS`.
+        VaultError: it is missing, damaged, or may not be read and written.
+    """
+    file = database_file(folder)
+    if not is_there(file):
+        raise VaultError(gone(file))
+    until = time.monotonic() + PATIENCE_SECONDS
+    while True:
+        try:
+            con.execute(f"attach {quote_text(str(file))} as {name}{' (read_only)' if read_only else ''}")
+            return
+        except duckdb.BinderException:  # this process has it attached already
+            raise
+        except duckdb.Error as error:
+            if not _is_held(file):
+                raise VaultError(_why(file, error)) from error
+        if time.monotonic() >= until:
+            cause = f"{file} is held by another process, and was for {PATIENCE_SECONDS:.0f} s"
+            raise VaultBusy(f"{cause}; try again when that has ended: nothing is lost")
+        time.sleep(POLL_SECONDS)
+
+
+@contextmanager
+def telling_damage(folder: Path) -> Iterator[None]:
+    """Tell an error of DuckDB's within as the vault's damage where the vault, read again whole, is what cannot be read.
+
+    It must be detached by then.
+    """
+    try:
+        yield
+    except duckdb.IOException as error:
+        if is_there(database_file(folder)):
+            _read_whole(folder, error)
+        raise
+
+
+def _read_whole(folder: Path, cause: duckdb.Error) -> None:
+    """Read every block, each of which has a checksum."""
+    with duckdb.connect() as con:
+        attach_vault(con, folder, read_only=True)
+        try:
+            con.execute("select bit_xor(hash(t)) from vault.token t; select * from vault.key_fingerprint").fetchall()
+        except duckdb.Error as error:
+            raise VaultError(damaged(database_file(folder), error)) from cause
+
+
+def gone(file: Path) -> str:
+    cause = f"{file} is missing. Nothing else holds the raw values that tokens stand for"
+    return f"{cause}: restore it, with token.key, from a back-up. See {HOWTO}."
+
+
+def damaged(file: Path, error: duckdb.Error | str) -> str:
+    text = str(error).splitlines()[0]
+    return (
+        f"{file} is damaged ({text}). It cannot be rebuilt, for nothing else holds the raw values that tokens stand "
+        f"for: move it aside and restore it from a back-up. See {HOWTO}."
+    )
+
+
+def _why(file: Path, error: duckdb.Error) -> str:
+    """Why a database that nobody holds was not opened, by looking: DuckDB tells every cause by one kind of error."""
+    wal = file.with_name(f"{file.name}.wal")
+    for path in (file, *([wal] if is_there(wal) else []), file.parent):
+        if not os.access(path, os.R_OK | os.W_OK):
+            return _not_allowed(path, "not allowed, or on a read-only file system")
+    try:
+        with file.open("rb") as stream:
+            head = stream.read(MAGIC[0] + len(MAGIC[1]))
+    except OSError as failure:
+        return _not_allowed(file, failure)
+    if not head:
+        return damaged(file, "it is empty")
+    if head[MAGIC[0] :] != MAGIC[1]:
+        return damaged(file, "it is no DuckDB database")
+    if shutil.disk_usage(file.parent).free < LEAST_FREE_BYTES:
+        return f"there is no space left on the disk of {file}: free some, then run again; nothing is lost"
+    return damaged(file, error)
+
+
+def _not_allowed(path: Path, error: OSError | str) -> str:
+    reason = error if isinstance(error, str) else error.strerror
+    cause = f"{path} cannot be read and written by user {user_name()}: {reason}."
+    return f"{cause} Run onedata as the user who owns it, or give it to this one with chown."
+
+
+def _is_held(file: Path) -> bool:
+    """Whether another process holds DuckDB's lock. Only where this one does not: closing the file would let that go."""
+    try:
+        with file.open("rb+") as stream:
+            fcntl.lockf(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:  # it may not be opened: no question of a lock
+        return False
+    return False
