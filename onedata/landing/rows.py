@@ -5,6 +5,7 @@ Every row rule is one predicate, used here to quarantine and compiled again by `
 
 from collections.abc import Mapping, Sequence
 
+from onedata.contracts.boundary import fill
 from onedata.contracts.model import ColumnType, Feed, Field, Rule, references
 from onedata.landing.repairs import PADDED, may_be_padded, mended, repaired
 from onedata.readers.base import Part
@@ -92,11 +93,8 @@ def _given(item: Field, feed: Feed, part: Part) -> tuple[str, tuple[tuple[str, s
             text = _with_point(text)
         found = mended(text, item.repairs, PADDED)
         return found.value, found.changed if item.column.type == "text" or item.repairs else ()
-    logic = item.logic
-    if item.physical_name:
-        logic = logic.replace("{value}", _trimmed(item.physical_name, part))
-    for name in _sources(item):
-        logic = logic.replace("{" + name + "}", _trimmed(name, part))
+    values = {name: _trimmed(name, part) for name in references(item)}
+    logic = fill(item.logic, values | ({"value": values[item.physical_name]} if item.physical_name else {}))
     if not item.repairs:
         return f"try({logic})", ()
     found = mended(f"try({logic})::varchar", item.repairs)
@@ -108,10 +106,6 @@ def _with_point(text: str) -> str:
     thousands = f"regexp_full_match({text}, '\\s*[+-]?\\d{{1,3}}(\\.\\d{{3}})+(,\\d*)?\\s*')"
     with_point = f"replace(replace({text}, '.', ''), ',', '.')"
     return f"(case when contains({text}, '.') and not {thousands} then {text} || ' (the comma is decimal here)' else {with_point} end)"
-
-
-def _sources(item: Field) -> list[str]:
-    return [name for name in references(item) if item.logic and "{" + name + "}" in item.logic]
 
 
 def _trimmed(name: str, part: Part) -> str:
