@@ -11,6 +11,7 @@ from assets.ingest import markdown
 from assets.nights import night_of
 from assets.resources import Warehouse
 from assets.warehouse import LayerTranslator
+from onedata.masking import hides_values
 from onedata.quality.data_docs import build_data_docs
 from onedata.quality.stages import require_open
 from onedata.retailer import Retailer
@@ -35,6 +36,7 @@ def publish_assets(retailer: Retailer, dbt: Dbt, translator: LayerTranslator) ->
         required_resource_keys={"warehouse"},
         description="The night's database for analysts, built aside: the tables marked `published` without sensitive columns, each commented.",
     )
+    @hides_values
     def candidate(context: dg.AssetExecutionContext) -> dg.MaterializeResult[None]:
         warehouse: Warehouse = context.resources.warehouse
         require_open(warehouse.con, "published")
@@ -55,6 +57,7 @@ def publish_assets(retailer: Retailer, dbt: Dbt, translator: LayerTranslator) ->
         required_resource_keys={"warehouse"},
         description="`published/onedata.duckdb`: always one whole night, never locked by a running one. Swapped in by rename once its gate has passed.",
     )
+    @hides_values
     def onedata(context: dg.AssetExecutionContext) -> dg.MaterializeResult[None]:
         warehouse: Warehouse = context.resources.warehouse
         night = publication_night(warehouse.con, night_of(context, warehouse))

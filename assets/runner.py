@@ -16,6 +16,7 @@ from onedata.identity.decisions import night_to_repeat
 from onedata.identity.tables import create_tables
 from onedata.landing import create_ledger
 from onedata.landing.files import MEMBER, discover
+from onedata.masking import mask_error
 from onedata.report import closed_gates
 from onedata.retailer import load_retailer
 from onedata.settings import REPOSITORY, Settings
@@ -139,5 +140,5 @@ def _why(outcome: dg.ExecuteInProcessResult, settings: Settings) -> str:
                 error = error.cause
             if "InterruptedError" in error.message:
                 return "interrupted; run again to go on, nothing is lost"
-            return f"{event.step_key or 'start of the run'}: {error.message.strip()}"
+            return mask_error(f"{event.step_key or 'start of the run'}: {error.message.strip()}")
     return "the run failed without an error of its own; see it in the Dagster UI"

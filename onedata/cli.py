@@ -17,6 +17,7 @@ from onedata.contracts.history import changes
 from onedata.contracts.identifiers import load_identifier_policy
 from onedata.contracts.pages import write_pages
 from onedata.landing import create_ledger
+from onedata.masking import mask_error
 from onedata.quality.data_docs import build_data_docs
 from onedata.report import status_report
 from onedata.retailer import load_retailer
@@ -57,8 +58,8 @@ SourceOption = Annotated[Path | None, typer.Option("--source", help="Folder the 
 
 
 def fail(message: str) -> NoReturn:
-    """End with a message and exit code 2."""
-    typer.echo(f"onedata: {message}", err=True)
+    """End with a message, values of people masked in it, and exit code 2."""
+    typer.echo(f"onedata: {mask_error(message)}", err=True)
     raise typer.Exit(2)
 
 

@@ -34,6 +34,17 @@ def model_rules(manifest: Mapping[str, Any], layer: str) -> dict[str, tuple[str,
     return dict(sorted(found.items()))
 
 
+def sensitive_columns(manifest: Mapping[str, Any], model: str) -> set[str]:
+    """The columns of a model that its YAML classifies as other than public: no message and no preview repeats their values."""
+    columns = [column for node in manifest["nodes"].values() if node["name"] == model for column in node.get("columns", {}).values()]
+    return {column["name"] for column in columns if _classification(column) != "public"}
+
+
+def _classification(column: Mapping[str, Any]) -> str:
+    meta = column.get("meta") or (column.get("config") or {}).get("meta") or {}
+    return str(meta.get("classification", "public"))
+
+
 def check_model_rules(manifest: Mapping[str, Any]) -> None:
     """Read the rules of every layer, so that a mistake in one stops a run before it begins.
 

@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime
 import duckdb
 
 from onedata.contracts.model import Severity
+from onedata.masking import mask_error
 
 
 class GateClosed(RuntimeError):
@@ -18,7 +19,7 @@ class CheckResult:
     """One rule on one subject (a feed, entity or model) in one stage.
 
     `observed` and `expected` are numbers or days in text, `description` is the rule in words; none repeats a value of a row, so they may be
-    published. `message` is for whoever mends it and may quote the rows.
+    published. `message` is for whoever mends it and may quote the rows, but no value of a person: what looks like one is masked.
     """
 
     stage: str
@@ -30,6 +31,9 @@ class CheckResult:
     message: str
     expected: str = ""
     description: str = ""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "message", mask_error(self.message))
 
     @property
     def blocks(self) -> bool:
