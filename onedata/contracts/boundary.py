@@ -1,4 +1,4 @@
-"""What SQL of a contract may do: read the row, or the rows, it is about. Judged on DuckDB's own parse tree, before anything is run (ADR 13).
+"""What SQL of a contract may do: read the row, or the rows, it is about. Judged on DuckDB's own parse tree, before anything is run (ADR 14).
 
 Allowed is what stands here: kinds of expression, of query and of source, and functions that compute from their arguments alone. Whatever else DuckDB
 can do, now or in a later version, is refused by not standing here.

@@ -1,4 +1,4 @@
-"""What the warehouse's process may reach through DuckDB: the retailer's own folders, and nothing else (ADR 13).
+"""What the warehouse's process may reach through DuckDB: the retailer's own folders, and nothing else (ADR 14).
 
 The boundary of contract SQL is judged when a contract is loaded; this is the second lock behind it, also for dbt models and for mistakes of the platform.
 """
