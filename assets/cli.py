@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from onedata.cli import SettingsOption, SourceOption, app, fail, settings_from, show_progress
+from onedata.contracts import ContractError
 from onedata.feed_cli import feed_app
 from onedata.identity_cli import identity_app
 from onedata.ledger.log import LogDamaged
@@ -73,7 +74,11 @@ def run(
         f"night {nights[0]}" if len(nights) == 1 else f"{len(nights)} nights from {nights[0]} to {nights[-1]}, {'one run each' if each_night else 'in one run'}"
     )
     typer.echo(f"{span}; data home {settings.home}")
-    if not run_nights(settings, nights, each_night, full_refresh, replace):
+    try:
+        published = run_nights(settings, nights, each_night, full_refresh, replace)
+    except ContractError as error:  # of a rule beside a model: contracts were read with the settings
+        fail(str(error))
+    if not published:
         raise typer.Exit(1)
     typer.echo(night_report(settings, options))
 

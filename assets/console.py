@@ -5,6 +5,8 @@ import sys
 
 import dagster as dg
 
+from onedata.masking import mask_error
+
 NOISE = ("Dependencies for step", "A dbt subsetted execution")
 
 
@@ -22,7 +24,8 @@ class _Line(logging.Formatter):
         meta = getattr(record, "dagster_meta", None) or {}
         step = meta.get("step_key")
         text = meta.get("orig_message") or record.getMessage()
-        return f"  {step}: {text}" if step and not str(text).startswith(str(step)) else f"  {text}"
+        line = f"  {step}: {text}" if step and not str(text).startswith(str(step)) else f"  {text}"
+        return mask_error(line)
 
 
 def _console(_: dg.InitLoggerContext) -> logging.Logger:

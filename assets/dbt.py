@@ -21,6 +21,9 @@ from google.protobuf.json_format import MessageToDict
 
 from onedata.settings import Settings
 
+# dbt repeats an error's words, and the values in them, at the terminal, in its log and in run_results.json; here they are told by DbtFailed alone.
+SILENT = ("--quiet", "--log-level", "none", "--log-level-file", "none", "--no-write-json")
+
 
 class DbtFailed(RuntimeError):
     """dbt could not parse the project, or a model or test failed; the text names each with dbt's message."""
@@ -60,7 +63,7 @@ def build(context: dg.AssetExecutionContext, dbt: Dbt, translator: DagsterDbtTra
     """
     selection, indirect = get_subset_selection_for_context(context, dbt.manifest, select, None, None, translator, None)
     events: list[dict[str, Any]] = []
-    arguments = ["--quiet", "build", *_folders(dbt.settings), *selection, "--exclude-resource-type", "unit_test"]
+    arguments = [*SILENT, "build", *_folders(dbt.settings), *selection, "--exclude-resource-type", "unit_test"]
     arguments += ["--indirect-selection", indirect] if indirect else []
     arguments += ["--full-refresh"] if full_refresh else []
     runner = dbtRunner(manifest=dbt.parsed, callbacks=[lambda event: events.append(MessageToDict(event, preserving_proto_field_name=True))])

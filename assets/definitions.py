@@ -16,6 +16,7 @@ from assets.schedules import new_files_sensor, nightly_schedule, weekly_identity
 from assets.status import draw_failure
 from assets.warehouse import LayerTranslator, layer_assets
 from onedata.home import private_umask
+from onedata.quality.model_rules import check_model_rules
 from onedata.retailer import Retailer, load_retailer
 from onedata.settings import load_settings
 
@@ -35,9 +36,11 @@ def build_definitions(retailer: Retailer) -> dg.Definitions:
 
     Raises:
         DbtFailed: the dbt project does not parse.
+        ContractError: a rule beside a model does what it may not.
     """
     os.environ.update(retailer.settings.environment())  # dbt reads its paths from the environment
     dbt = parse_dbt(retailer.settings)
+    check_model_rules(dbt.manifest)
     translator = LayerTranslator(retailer)
     nightly = dg.define_asset_job(
         NIGHTLY,

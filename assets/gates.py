@@ -18,6 +18,7 @@ from assets.status import draw
 from assets.warehouse import DBT_LAYERS, LayerTranslator
 from onedata.contracts.model import Feed
 from onedata.identity.household import MOST_MEMBERS
+from onedata.masking import hides_values
 from onedata.quality import CheckResult, record, summarise
 from onedata.quality.oneid_gate import oneid_gate
 from onedata.quality.privacy import scan
@@ -54,6 +55,7 @@ def _contract_gate(retailer: Retailer) -> dg.AssetChecksDefinition:
         required_resource_keys={"warehouse"},
         pool="warehouse",
     )
+    @hides_values
     def gate_contract(context: dg.AssetCheckExecutionContext) -> Iterator[dg.AssetCheckResult]:
         warehouse: Warehouse = context.resources.warehouse
         night = night_of(context, warehouse)
@@ -77,6 +79,7 @@ def _layer_gate(dbt: Dbt, translator: LayerTranslator, layer: str) -> dg.AssetCh
         required_resource_keys={"warehouse"},
         pool="warehouse",
     )
+    @hides_values
     def gate(context: dg.AssetCheckExecutionContext) -> Iterator[dg.AssetCheckResult]:
         warehouse: Warehouse = context.resources.warehouse
         selected = {check.asset_key for check in context.selected_asset_check_keys}
@@ -101,6 +104,7 @@ def _oneid_gate(retailer: Retailer) -> dg.AssetChecksDefinition:
         required_resource_keys={"warehouse"},
         pool="warehouse",
     )
+    @hides_values
     def gate_oneid(context: dg.AssetCheckExecutionContext) -> Iterator[dg.AssetCheckResult]:
         warehouse: Warehouse = context.resources.warehouse
         for table, results in oneid_gate(warehouse.con, warehouse.gatekeeper, retailer.policy, MOST_MEMBERS).items():
@@ -117,6 +121,7 @@ def _published_gate(retailer: Retailer) -> dg.AssetChecksDefinition:
         required_resource_keys={"warehouse"},
         pool="warehouse",
     )
+    @hides_values
     def gate_published(context: dg.AssetCheckExecutionContext) -> Iterator[dg.AssetCheckResult]:
         warehouse: Warehouse = context.resources.warehouse
         results = scan(warehouse.con, candidate_path(retailer.settings), retailer.settings.vault)

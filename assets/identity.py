@@ -15,6 +15,7 @@ from onedata.identity import resolve
 from onedata.identity.household import household_totals
 from onedata.identity.review import largest_persons, queue, save_queue, score_distribution, shared_by_kind, size_distribution
 from onedata.ledger import has_replaced
+from onedata.masking import hides_values
 from onedata.pictures import as_markdown, stacked_columns
 from onedata.quality.stages import require_open
 from onedata.retailer import Retailer
@@ -53,6 +54,7 @@ def _resolved(retailer: Retailer, deps: list[dg.AssetKey]) -> dg.AssetsDefinitio
     ]
 
     @dg.multi_asset(name="oneid", specs=specs, pool="warehouse", required_resource_keys={"warehouse"})
+    @hides_values
     def oneid(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[None]]:
         warehouse: Warehouse = context.resources.warehouse
         require_open(warehouse.con, "oneid")
@@ -88,6 +90,7 @@ def _review_queue() -> dg.AssetsDefinition:
         "for and against, `onedata identity merge` or `split` decides; what was decided does not come again.",
         metadata={"grain": "one pair of profiles of two persons", "key": "key_a, key_b"},
     )
+    @hides_values
     def review_queue(context: dg.AssetExecutionContext) -> dg.MaterializeResult[None]:
         con = context.resources.warehouse.con
         waiting = save_queue(con)

@@ -10,6 +10,7 @@ from assets.resources import Warehouse
 from onedata.contracts import Feed
 from onedata.contracts.pages import facts
 from onedata.landing import land
+from onedata.masking import hides_values, mask
 from onedata.retailer import Retailer
 
 PREVIEW_FILES = 20
@@ -49,6 +50,7 @@ def _landing_asset(retailer: Retailer, feed: Feed) -> dg.AssetsDefinition:
             "dagster/column_schema": _columns(feed),
         },
     )
+    @hides_values
     def landing(context: dg.AssetExecutionContext) -> dg.MaterializeResult[None]:
         warehouse: Warehouse = context.resources.warehouse
         night = night_of(context, warehouse)
@@ -120,7 +122,7 @@ def _quarantine_table(warehouse: Warehouse, feed: Feed, first: date, last: date)
 
 
 def markdown(header: list[str], rows: Sequence[tuple[object, ...]]) -> str:
-    """A Markdown table, 'nothing' where it has no rows."""
+    """A Markdown table, 'nothing' where it has no rows; what looks like an e-mail, phone or card in it is masked."""
     if not rows:
         return "nothing"
     lines = [header, ["---"] * len(header), *[[_cell(value) for value in row] for row in rows]]
@@ -128,4 +130,4 @@ def markdown(header: list[str], rows: Sequence[tuple[object, ...]]) -> str:
 
 
 def _cell(value: object) -> str:
-    return "" if value is None else str(value).replace("|", "\\|").replace("\n", " ")
+    return "" if value is None else mask(str(value)).replace("|", "\\|").replace("\n", " ")

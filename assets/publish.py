@@ -12,6 +12,7 @@ from assets.nights import night_of
 from assets.resources import Warehouse
 from assets.status import draw
 from assets.warehouse import LayerTranslator
+from onedata.masking import hides_values
 from onedata.quality.data_docs import build_data_docs, docs_folder
 from onedata.quality.stages import require_open
 from onedata.retailer import Retailer
@@ -38,6 +39,7 @@ def publish_assets(retailer: Retailer, dbt: Dbt, translator: LayerTranslator) ->
         required_resource_keys={"warehouse"},
         description="The night's database for analysts, built aside: the tables marked `published` without sensitive columns, each commented.",
     )
+    @hides_values
     def candidate(context: dg.AssetExecutionContext) -> dg.MaterializeResult[None]:
         warehouse: Warehouse = context.resources.warehouse
         require_open(warehouse.con, "published")
@@ -66,6 +68,7 @@ def publish_assets(retailer: Retailer, dbt: Dbt, translator: LayerTranslator) ->
         required_resource_keys={"warehouse"},
         description="`published/current`: one whole night, never locked; swapped by one rename once its gate passed.",
     )
+    @hides_values
     def onedata(context: dg.AssetExecutionContext) -> dg.MaterializeResult[None]:
         warehouse: Warehouse = context.resources.warehouse
         settings = retailer.settings

@@ -11,6 +11,7 @@ from assets.nights import night_of
 from assets.resources import Warehouse
 from assets.status import draw
 from assets.warehouse import LayerTranslator
+from onedata.masking import hides_values
 from onedata.quality import CheckResult, record, summarise
 from onedata.quality.reconcile import LAYERS, Scope, drawn, reconcile, reconciled_models
 from onedata.retailer import Retailer
@@ -37,6 +38,7 @@ def _gate(scope: Scope, dbt: Dbt, translator: LayerTranslator, layer: str) -> dg
         required_resource_keys={"warehouse"},
         pool="warehouse",
     )
+    @hides_values
     def gate(context: dg.AssetCheckExecutionContext) -> Iterator[dg.AssetCheckResult]:
         warehouse: Warehouse = context.resources.warehouse
         night = night_of(context, warehouse)

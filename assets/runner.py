@@ -17,6 +17,7 @@ from onedata.home import private_umask, secure_home
 from onedata.identity.decisions import night_to_repeat
 from onedata.landing.files import MEMBER, discover
 from onedata.ledger.recover import lake_contents
+from onedata.masking import mask_error
 from onedata.report import closed_gates
 from onedata.retailer import Retailer, load_retailer, prepare_warehouse
 from onedata.settings import REPOSITORY, Settings
@@ -163,5 +164,5 @@ def _why(outcome: dg.ExecuteInProcessResult, settings: Settings) -> str:
         if error is not None:
             if "InterruptedError" in error[1]:
                 return "interrupted; run again to go on, nothing is lost"
-            return f"{event.step_key or 'start of the run'}: {error[1].strip()}"
+            return mask_error(f"{event.step_key or 'start of the run'}: {error[1].strip()}")
     return "the run failed without an error of its own; see it in the Dagster UI"

@@ -9,6 +9,7 @@ from assets.nights import night_of
 from assets.resources import Warehouse
 from onedata.identity.verify import verify
 from onedata.landing.files import discover
+from onedata.masking import hides_values
 from onedata.quality import CheckResult, record
 from onedata.retailer import Retailer
 from onedata.settings import Settings
@@ -67,6 +68,7 @@ def weekly_identity_check(retailer: Retailer) -> tuple[dg.JobDefinition, dg.Sche
     """The job that holds the nights' OneID against one rebuilt from the whole lake, and its schedule: Sundays, when the night is long over."""
 
     @dg.op(required_resource_keys={"warehouse"}, pool="warehouse", description="Rebuilds OneID beside the warehouse's and fails where the two differ.")
+    @hides_values
     def identity_check(context: dg.OpExecutionContext) -> None:
         warehouse: Warehouse = context.resources.warehouse
         found = verify(warehouse.con, retailer.entities, retailer.policy, retailer.settings.vault)

@@ -12,6 +12,8 @@ from assets.nights import FULL_REFRESH_TAG
 from assets.resources import Warehouse
 from onedata.ledger import has_replaced
 from onedata.ledger.promote import promote
+from onedata.masking import hides_values
+from onedata.quality.model_rules import sensitive_columns
 from onedata.quality.stages import require_open
 from onedata.retailer import Retailer
 
@@ -61,6 +63,7 @@ def _layer_asset(dbt: Dbt, translator: LayerTranslator, layer: str) -> dg.Assets
         required_resource_keys={"warehouse"},
         pool="warehouse",
     )
+    @hides_values
     def models(context: dg.AssetExecutionContext) -> Iterator[Any]:
         warehouse: Warehouse = context.resources.warehouse
         require_open(warehouse.con, layer)
@@ -88,15 +91,25 @@ def _with_contents(event: Any, warehouse: Warehouse, layer: str, context: dg.Ass
     row = warehouse.con.execute(f"select count(*) from {relation}").fetchone()
     metadata: dict[str, Any] = {**event.metadata, "dagster/row_count": row[0] if row else 0, "dagster/column_schema": _columns(warehouse, key)}
     if layer in ("dws", "ads"):
-        cursor = warehouse.con.execute(f"select * from {relation} limit {PREVIEW_ROWS}")
+        shown = ", ".join(column.name or "" for column in _columns(warehouse, key).columns if column.name in _public(warehouse, key))
+        cursor = warehouse.con.execute(f"select {shown} from {relation} limit {PREVIEW_ROWS}")
         names = [column[0] for column in cursor.description or []]
         metadata["first rows"] = dg.MetadataValue.md(markdown(names, cursor.fetchall()))
     return event.with_metadata(metadata)
 
 
+def _public(warehouse: Warehouse, key: dg.AssetKey) -> set[str]:
+    """The columns that the YAML knows and does not classify: others are no preview's business."""
+    return set(_described(warehouse, key)) - sensitive_columns(warehouse.manifest, key.path[-1])
+
+
+def _described(warehouse: Warehouse, key: dg.AssetKey) -> Mapping[str, Any]:
+    nodes = (node for node in warehouse.manifest["nodes"].values() if [node["schema"], node["name"]] == list(key.path))
+    return next((node["columns"] for node in nodes), {})
+
+
 def _columns(warehouse: Warehouse, key: dg.AssetKey) -> dg.TableSchema:
     """The table's columns with the types DuckDB gave them and the meanings the YAML gives."""
-    nodes = (node for node in warehouse.manifest["nodes"].values() if [node["schema"], node["name"]] == list(key.path))
-    described: Mapping[str, Any] = next((node["columns"] for node in nodes), {})
+    described = _described(warehouse, key)
     rows = warehouse.con.execute(f"describe {'.'.join(key.path)}").fetchall()
     return dg.TableSchema([dg.TableColumn(name, kind, described.get(name, {}).get("description") or None) for name, kind, *_ in rows])

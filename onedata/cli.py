@@ -18,6 +18,7 @@ from onedata.contracts.identifiers import load_identifier_policy
 from onedata.contracts.pages import write_pages
 from onedata.home import private_umask
 from onedata.ledger import create_ledger
+from onedata.masking import mask_error
 from onedata.quality.data_docs import rebuild_live_docs
 from onedata.report import status_report
 from onedata.retailer import load_retailer
@@ -58,8 +59,8 @@ SourceOption = Annotated[Path | None, typer.Option("--source", help="Folder the 
 
 
 def fail(message: str) -> NoReturn:
-    """End with a message and exit code 2."""
-    typer.echo(f"onedata: {message}", err=True)
+    """End with a message, values of people masked in it, and exit code 2."""
+    typer.echo(f"onedata: {mask_error(message)}", err=True)
     raise typer.Exit(2)
 
 

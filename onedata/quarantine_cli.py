@@ -11,6 +11,7 @@ from onedata.contracts import Feed
 from onedata.landing.release import Selection, stage_release
 from onedata.landing.vault_files import VaultError
 from onedata.ledger.promote import promote
+from onedata.masking import mask
 from onedata.quality import record, summarise
 from onedata.quality.gx import Gatekeeper
 from onedata.quality.stages import contract_gate
@@ -22,7 +23,7 @@ quarantine_app = typer.Typer(name="quarantine", no_args_is_help=True, help="Rows
 FeedOption = Annotated[str, typer.Option("--feed", help="Only this feed.")]
 RuleOption = Annotated[str, typer.Option("--rule", help="Only rows that break this rule.")]
 FileOption = Annotated[str, typer.Option("--file", help="Only rows of this file (as `list` names it).")]
-MOST_CHARACTERS = 300
+MOST_REASON = 90
 
 
 @quarantine_app.command("list")
@@ -30,10 +31,11 @@ def list_rows(settings_file: SettingsOption = None, feed: FeedOption = "") -> No
     """What is in quarantine, counted by feed, rule and file, the most first."""
     with reading(settings_from(settings_file, None)) as con:
         rows = con.execute(
-            "select feed, rule, path, ds::varchar, count(*), left(min_by(reason, row), 90) from ops.quarantine where ? in ('', feed) "
+            "select feed, rule, path, ds::varchar, count(*), min_by(reason, row) from ops.quarantine where ? in ('', feed) "
             "group by all order by 5 desc, 1, 2, 3",
             [feed],
         ).fetchall()
+    rows = [(*row[:-1], mask(row[-1])[:MOST_REASON]) for row in rows]  # an older onedata kept the values in its reasons
     typer.echo(table(["feed", "rule", "file", "night", "rows", "first reason"], rows) if rows else "nothing is in quarantine")
 
 

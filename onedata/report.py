@@ -6,6 +6,7 @@ from pathlib import Path
 
 import duckdb
 
+from onedata.masking import mask_error
 from onedata.quality.reconcile_lake import UNKNOWN_AT_SOURCE
 from onedata.settings import REPOSITORY, Settings
 
@@ -70,7 +71,7 @@ def _build_state(settings: Settings) -> tuple[list[str], bool]:
         text = "not published yet, because a run was stopped or a gate is closed; `onedata run` goes on from there"
         parts.append(f"WAITING: {text}\n" + table(["night", "deliveries"], waiting))
     if warnings:
-        lines = [f"  {subject}, rule {rule}: {message[:MOST_CHARACTERS]}" for subject, rule, message in warnings]
+        lines = [f"  {subject}, rule {rule}: {mask_error(message)[:MOST_CHARACTERS]}" for subject, rule, message in warnings]
         parts.append("\n".join(["WARNINGS of the last run", *lines]))
     parts.append(gates or "GATES: all of the last run are open")
     return parts, not (waiting or gates)
@@ -152,7 +153,7 @@ def closed_gates(settings: Settings, run_id: str) -> str:
             ).fetchall()
     except duckdb.IOException:
         return ""
-    return "\n".join(f"GATE CLOSED after {stage}: {subject}, rule {rule}\n  {message}" for stage, subject, rule, message in rows)
+    return "\n".join(f"GATE CLOSED after {stage}: {subject}, rule {rule}\n  {mask_error(message)}" for stage, subject, rule, message in rows)
 
 
 def table(header: Sequence[str], rows: Sequence[tuple[object, ...]]) -> str:

@@ -1,44 +1,49 @@
-"""What a contract says in SQL and regular expressions, checked when it is loaded: DuckDB parses it, nothing is run on data."""
+"""What a contract says in SQL and regular expressions, checked when it is loaded: parsed, held to its boundary, its columns looked up; never run on data."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import duckdb
 
-from onedata.contracts.model import ContractError, Feed, placeholders
+from onedata.contracts.boundary import OBJECT, Boundary, fill
+from onedata.contracts.derive import DS, lake_columns
+from onedata.contracts.model import ContractError, Entity, Feed
 
 
-def check_expressions(feeds: Iterable[Feed]) -> None:
-    """Parse every transformLogic, rule query and pattern.
+def check_expressions(feeds: Iterable[Feed], entities: Mapping[str, Entity]) -> None:
+    """Check every transformLogic, rule query and pattern.
+
+    A rule query reads the feed's rows as they landed (`{object}`) and the ODS views of the canonical entities.
 
     Raises:
-        ContractError: one does not parse; the text names file, feed and property.
+        ContractError: one does not parse, does what it may not, or names a column that is not there; the text names file, feed and property or rule.
     """
     with duckdb.connect() as con:
+        boundary = Boundary(con)
+        tables = frozenset(("ods", f"ods_{name}") for name in entities)
         for feed in feeds:
             where = f"{feed.contract}: schema {feed.name}"
             for item in feed.fields:
                 if item.logic is not None:
-                    _parses(con, f"select {_filled(item.logic)}", f"{where}: property {item.column.name}: transformLogic {item.logic!r}")
+                    boundary.check_expression(item.logic, f"{where}: property {item.column.name}: transformLogic {item.logic!r}")
                 for rule in item.rules:
                     _matches(con, rule.arguments.get("pattern"), f"{where}: property {item.column.name}")
             for rule in feed.rules:
                 if rule.metric == "sql":
-                    _parses(con, _filled(str(rule.arguments["query"])), f"{where}: quality rule {rule.name}")
+                    query, place = str(rule.arguments["query"]), f"{where}: quality rule {rule.name}: query"
+                    boundary.check_query(query, place, tables)
+                    _binds(con, query, feed.entity, entities, place)
 
 
-def _filled(text: str) -> str:
-    """The text with a column in the place of every placeholder."""
-    for name in placeholders(text):
-        text = text.replace("{" + name + "}", "field")
-    return text
-
-
-def _parses(con: duckdb.DuckDBPyConnection, sql: str, where: str) -> None:
-    row = con.execute(
-        "select json_extract_string(parsed, ['$.error', '$.error_message']) from (select json_serialize_sql(?::varchar) as parsed)", [sql]
-    ).fetchone()
-    if row and row[0][0] == "true":
-        raise ContractError(f"{where} is not SQL: {row[0][1]}")
+def _binds(con: duckdb.DuckDBPyConnection, query: str, entity: Entity, entities: Mapping[str, Entity], where: str) -> None:
+    """Bind the query against empty tables of the shapes that it will meet."""
+    con.execute("create schema if not exists ods")
+    for name, kind in [(OBJECT, entity), *((f"ods.ods_{other.name}", other) for other in entities.values() if f"ods_{other.name}" in query.lower())]:
+        columns = lake_columns(kind) | ({} if name == OBJECT else {"identity_key": "varchar", "ds": DS[0]})
+        con.execute(f"create or replace table {name} ({', '.join(f'{column} {sql_type}' for column, sql_type in columns.items())})")
+    try:
+        con.execute(f"describe {fill(query, {'object': OBJECT})}")
+    except duckdb.Error as error:
+        raise ContractError(f"{where} cannot be read: {str(error).splitlines()[0].replace(OBJECT, '{object}')}") from None
 
 
 def _matches(con: duckdb.DuckDBPyConnection, pattern: object, where: str) -> None:

@@ -56,7 +56,7 @@ def load_feeds(folder: Path, entities: Mapping[str, Entity]) -> tuple[Feed, ...]
         if feed.name in by_name:
             raise ContractError(f"{feed.contract}: feed {feed.name} is already declared in {by_name[feed.name].contract}")
         by_name[feed.name] = feed
-    check_expressions(feeds)
+    check_expressions(feeds, entities)
     return tuple(by_name[name] for name in sorted(by_name))
 
 

@@ -1,8 +1,10 @@
 """ODCS quality rules to neutral `Rule`s: the same vocabulary in contracts and in model YAML. And what a contract says of trends."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, cast, get_args
 
+from onedata.contracts.checks import number
 from onedata.contracts.model import ContractError, Metric, Rule, Severity, Trends
 
 _ARGUMENTS = ("properties", "validValues", "pattern", "minimum", "maximum")
@@ -40,6 +42,12 @@ def _rule(item: Mapping[str, Any], where: str, column: str | None) -> Rule:
         arguments["query"] = item["query"]
     own = [column] if column else []
     columns = tuple(arguments.pop("properties", None) or item.get("columns") or ([item["column"]] if "column" in item else own))
+    for name in columns:
+        if not re.fullmatch(r"[A-Za-z_]\w*", str(name), re.ASCII):
+            raise ContractError(f"{where}: {name!r} is no name of a column; an expression belongs in a rule of type sql")
+    for limit in ("minimum", "maximum"):
+        if limit in arguments:
+            number(arguments[limit], f"{where}: {limit}")
     at_least, at_most = _bounds(item, where)
     return Rule(
         name=item.get("name") or "_".join([*columns, metric]),

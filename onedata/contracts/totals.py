@@ -6,6 +6,7 @@ from typing import Any
 
 import duckdb
 
+from onedata.contracts.boundary import Boundary
 from onedata.contracts.model import Column, ContractError, Entity, Total
 from onedata.sql import quote_text
 
@@ -24,7 +25,7 @@ def parse_totals(content: Sequence[Mapping[str, Any]] | None, columns: Sequence[
 
     Raises:
         ContractError: one has no name or amount, or its amount is no exact number made of the entity's public columns (totals are published),
-            or fails on large values.
+            does more than compute from them, or fails on large values.
     """
     totals = []
     for item in content or ():
@@ -37,6 +38,8 @@ def parse_totals(content: Sequence[Mapping[str, Any]] | None, columns: Sequence[
     largest = ", ".join(f"{LARGEST if column.type == 'decimal' else 'null'}::{column.sql_type} as {column.name}" for column in public)
     for total in totals:
         with duckdb.connect() as con:
+            names = [column.name for column in public]
+            Boundary(con).check_expression(total.amount, f"{file}: total {total.name}: {total.amount!r}", names, ["exact_product"])
             con.execute(f"{MACROS}; create table largest as select {largest}")
             try:
                 kind = str(con.execute(f"select {total.amount} from largest").description[0][1])

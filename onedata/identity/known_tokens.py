@@ -15,9 +15,9 @@ import pyarrow.parquet as pq
 from onedata.contracts.model import Entity, Feed
 from onedata.identity.locate import core_kinds
 from onedata.identity.take_in import STAGE
-from onedata.ledger.paths import batch_of, partition_folder
 from onedata.landing.vault import open_vault
 from onedata.landing.vault_files import HOWTO, VaultError, create_vault, database_file, gone, is_there
+from onedata.ledger.paths import batch_of, partition_folder
 from onedata.settings import Settings
 from onedata.sql import quote_text
 

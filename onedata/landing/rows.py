@@ -4,9 +4,13 @@ Every row rule is one predicate, used here to quarantine and compiled again by `
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import cast
 
+from onedata.contracts.boundary import fill
 from onedata.contracts.model import ColumnType, Feed, Field, Rule, references
 from onedata.landing.repairs import PADDED, may_be_padded, mended, repaired
+from onedata.masking import mask_sql, shown_sql
 from onedata.readers.base import Part
 from onedata.sql import quote_name, quote_text
 
@@ -31,14 +35,13 @@ def typed_rows(feed: Feed, part: Part) -> str:
     `_extra` of a bad row is a JSON object of its rule, reason, raw record and place in the file; of a good one, of the fields the contract does not know.
     """
     fields = [item for item in feed.fields if not is_row_identity(item)]
-    checks = [("unreadable_record", "_broken is not null", "_broken")] if part.broken else []
+    checks = [_Check("unreadable_record", "_broken is not null", "")] if part.broken else []
     for item in fields:
         checks += _checks(item, part)
     names = ", ".join(["_row", *[f"{TYPED}{item.column.name} as {item.column.name}" for item in feed.fields], "_repaired"])
-    rule = " ".join(f"when {predicate} then {quote_text(name)}" for name, predicate, _ in checks)
-    own = [check for check in checks if check[0] != "unreadable_record"]
-    reason = f"concat_ws('; ', {', '.join(f'case when {predicate} then {text} end' for _, predicate, text in own)})"
-    reason = f"coalesce(_broken, {reason})" if part.broken else reason
+    rule = " ".join(f"when {check.predicate} then {quote_text(check.rule)}" for check in checks)
+    reason = _reason([check for check in checks if check.rule != "unreadable_record"])
+    reason = f"coalesce({mask_sql('_broken')}, {reason})" if part.broken else reason
     kept = f"json_object('rule', _rule, 'reason', {reason}, 'raw', {part.raw}, 'place', {part.place})::varchar"
     extra = part.extra if part.extra and feed.drift["added"] == "keep" else "null::varchar"
     return (
@@ -92,11 +95,8 @@ def _given(item: Field, feed: Feed, part: Part) -> tuple[str, tuple[tuple[str, s
             text = _with_point(text)
         found = mended(text, item.repairs, PADDED)
         return found.value, found.changed if item.column.type == "text" or item.repairs else ()
-    logic = item.logic
-    if item.physical_name:
-        logic = logic.replace("{value}", _trimmed(item.physical_name, part))
-    for name in _sources(item):
-        logic = logic.replace("{" + name + "}", _trimmed(name, part))
+    values = {name: _trimmed(name, part) for name in references(item)}
+    logic = fill(item.logic, values | ({"value": values[item.physical_name]} if item.physical_name else {}))
     if not item.repairs:
         return f"try({logic})", ()
     found = mended(f"try({logic})::varchar", item.repairs)
@@ -108,10 +108,6 @@ def _with_point(text: str) -> str:
     thousands = f"regexp_full_match({text}, '\\s*[+-]?\\d{{1,3}}(\\.\\d{{3}})+(,\\d*)?\\s*')"
     with_point = f"replace(replace({text}, '.', ''), ',', '.')"
     return f"(case when contains({text}, '.') and not {thousands} then {text} || ' (the comma is decimal here)' else {with_point} end)"
-
-
-def _sources(item: Field) -> list[str]:
-    return [name for name in references(item) if item.logic and "{" + name + "}" in item.logic]
 
 
 def _trimmed(name: str, part: Part) -> str:
@@ -163,31 +159,54 @@ def _in_utc(instant: str) -> str:
     return f"coalesce(make_timestamp(epoch_us({instant})), {instant} at time zone 'UTC')"
 
 
-def _checks(item: Field, part: Part) -> list[tuple[str, str, str]]:
-    """Rule name, predicate of a bad row, SQL of the reason."""
+@dataclass(frozen=True)
+class _Check:
+    """A rule of a row: SQL that is true of a bad one, and its reason: words, and between them SQL of the value that is shown (None where none is)."""
+
+    rule: str
+    predicate: str
+    before: str
+    value: str | None = None
+    after: str = ""
+    known: Sequence[str] = ()
+
+
+def _checks(item: Field, part: Part) -> list[_Check]:
     name, given, typed = item.column.name, GIVEN + item.column.name, TYPED + item.column.name
     field_name = f"{name} (source field {item.physical_name})" if item.physical_name and item.physical_name != name else name
-    # A reason travels further than the raw row does: it never repeats a raw identifier.
-    shown = "'its value'" if item.column.classification == "core" else f"coalesce('\"' || left({given}::varchar, 80) || '\"', 'nothing')"
+    # A reason travels further than the raw row does: what a column of a person holds is not shown at all, anything else not as it is (`masking`).
+    hidden = item.column.classification != "public"
+    before, value = (f"{field_name}: its value", None) if hidden else (f"{field_name}: ", f"{given}::varchar")
+    known = [str(word) for rule in item.rules for word in cast(Sequence[object], rule.arguments.get("validValues") or ())]
     # A record that could not be taken apart has no values to judge.
     whole = " and _broken is null" if part.broken else ""
     checks = []
     if item.column.type != "text":
-        checks.append(
-            (
-                f"{name}_type",
-                f"({given} is not null and {typed} is null)",
-                f"{quote_text(f'{field_name}: ')} || {shown} || {quote_text(f' is not a {item.column.type}')}",
-            )
-        )
+        predicate = f"({given} is not null and {typed} is null)"
+        checks.append(_Check(f"{name}_type", predicate, before, value, f" is not a {item.column.type}", known))
     if item.required:
         missing = f"({given} is null{whole})" if item.column.type != "text" else f"({typed} is null{whole})"
-        checks.append((f"{name}_required", missing, quote_text(f"{field_name}: is required and missing")))
+        checks.append(_Check(f"{name}_required", missing, f"{field_name}: is required and missing"))
     for rule in item.rules:
         if rule.severity == "error":
-            reason = f"{quote_text(f'{field_name}: ')} || {shown} || {quote_text(f' breaks {rule.name} ({describe(rule)})')}"
-            checks.append((rule.name, f"({violates(rule, typed)}{whole})", reason))
+            after = f" breaks {rule.name} ({describe(rule)})"
+            checks.append(_Check(rule.name, f"({violates(rule, typed)}{whole})", before, value, after, known))
     return checks
+
+
+def _reason(checks: Sequence[_Check]) -> str:
+    """SQL: the reasons of all that a row breaks. How a value is shown stands in it once: it is long."""
+    if not checks:
+        return "''"
+    broken = []
+    for check in checks:
+        known = f"[{', '.join(quote_text(word.lower()) for word in check.known)}]::varchar[]"
+        texts = f"'before': {quote_text(check.before)}, 'after': {quote_text(check.after)}"
+        shown = f"'shown': {check.value is not None}, 'value': {check.value or 'null::varchar'}, 'known': {known}"
+        broken.append(f"case when {check.predicate} then {{{texts}, {shown}}} end")
+    shown = f"case when lower(c.value) in c.known then '\"' || c.value || '\"' else {shown_sql('c.value')} end"
+    words = f"c.before || case when c.shown then {shown} else '' end || c.after"
+    return f"array_to_string(list_transform(list_filter([{', '.join(broken)}], lambda c: c is not null), lambda c: {words}), '; ')"
 
 
 def violates(rule: Rule, column: str) -> str:

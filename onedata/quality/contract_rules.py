@@ -22,5 +22,10 @@ def contract_rules(feed: Feed) -> tuple[Rule, ...]:
     return (*rules, *(_within_delivery(rule) for rule in feed.rules))
 
 
+def hidden_columns(feed: Feed) -> set[str]:
+    """The columns of which no message repeats a value: those that are not public, and what the contract does not know."""
+    return {column.name for column in feed.entity.columns if column.classification != "public"} | {"_extra"}
+
+
 def _within_delivery(rule: Rule) -> Rule:
     return replace(rule, columns=(*rule.columns, "_batch")) if rule.metric == "duplicateValues" else rule

@@ -8,7 +8,8 @@ Expectations' own duckdb URL opens a second one and loses its results (shared/re
 import logging
 import os
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from datetime import date
 from functools import cached_property
 from html import escape
 from typing import Any
@@ -16,6 +17,7 @@ from typing import Any
 import duckdb
 
 from onedata.contracts.model import Rule
+from onedata.masking import shown
 from onedata.quality.measure import CheckError, count_bad_rows, unexpected_rows
 from onedata.quality.results import CheckResult
 from onedata.quality.words import expected, in_words
@@ -82,7 +84,9 @@ class Gatekeeper:
         )
         return source.add_query_asset("counts", query="select 0 as r0")
 
-    def check(self, stage: str, subject: str, relation: str, rules: Sequence[Rule], row_counts: Sequence[int] = ()) -> list[CheckResult]:
+    def check(
+        self, stage: str, subject: str, relation: str, rules: Sequence[Rule], row_counts: Sequence[int] = (), hidden: Collection[str] = ()
+    ) -> list[CheckResult]:
         """Evaluate `rules` on `relation`.
 
         Args:
@@ -91,6 +95,7 @@ class Gatekeeper:
             relation: A table, view, or query in parentheses.
             rules: What must hold.
             row_counts: Rows by night, where the relation holds several: a rowCount rule must hold in each, and the worst is observed.
+            hidden: Columns of which no message repeats a value.
 
         Raises:
             CheckError: a rule could not be evaluated.
@@ -101,7 +106,7 @@ class Gatekeeper:
         if row_counts:
             counts = [_worst(rule, row_counts) if rule.metric == "rowCount" else count for rule, count in zip(rules, counts, strict=True)]
         judged = self._judge(f"{stage}.{subject}", rules, counts)
-        return [self._result(stage, subject, relation, rule, count, held) for rule, count, held in zip(rules, counts, judged, strict=True)]
+        return [self._result(stage, subject, relation, rule, count, held, hidden) for rule, count, held in zip(rules, counts, judged, strict=True)]
 
     def _judge(self, name: str, rules: Sequence[Rule], counts: Sequence[int]) -> list[bool]:
         """Whether each count lies within its rule's bounds.
@@ -130,20 +135,27 @@ class Gatekeeper:
         by_rule = {item["expectation_config"]["meta"]["rule"]: item for item in outcome}
         return [_held(name, rule, by_rule[str(number)]) for number, rule in enumerate(rules)]
 
-    def _result(self, stage: str, subject: str, relation: str, rule: Rule, count: int, held: bool) -> CheckResult:
+    def _result(self, stage: str, subject: str, relation: str, rule: Rule, count: int, held: bool, hidden: Collection[str]) -> CheckResult:
         text = in_words(rule)
-        message = text if held else self._explain(relation, rule, count)
+        message = text if held else self._explain(relation, rule, count, hidden)
         return CheckResult(stage, subject, rule.name, rule.severity, held, str(count), message, expected(rule), text)
 
-    def _explain(self, relation: str, rule: Rule, count: int) -> str:
+    def _explain(self, relation: str, rule: Rule, count: int, hidden: Collection[str]) -> str:
         """Count and sample of the rows that break `rule`; only run on failure."""
         if rule.metric == "rowCount":
             bound = f"at least {rule.at_least}" if rule.at_most is None else f"between {rule.at_least} and {rule.at_most}"
             return f"{count} rows; {bound} expected"
         cursor = self._con.execute(f"select * from ({unexpected_rows(rule, relation)}) limit {SAMPLE_ROWS}")
         names = [column[0] for column in cursor.description or []]
-        sample = "; ".join(", ".join(f"{name}={value}" for name, value in zip(names, row, strict=True)) for row in cursor.fetchall())
+        sample = "; ".join(", ".join(_quoted(name, value, hidden) for name, value in zip(names, row, strict=True)) for row in cursor.fetchall())
         return f"{in_words(rule)}: {count} rows break it, first: {sample}"
+
+
+def _quoted(name: str, value: object, hidden: Collection[str]) -> str:
+    """A value of a sampled row as a message may repeat it."""
+    if value is None or isinstance(value, bool | date):
+        return f"{name}={value}"
+    return f"{name}={'(hidden)' if name in hidden else shown(str(value)).strip(chr(34))}"
 
 
 def render_results(results: Sequence[CheckResult]) -> str:

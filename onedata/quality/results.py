@@ -8,6 +8,7 @@ import duckdb
 
 from onedata.contracts.model import Severity
 from onedata.ledger import tick
+from onedata.masking import mask_error
 
 
 class GateClosed(RuntimeError):
@@ -19,7 +20,7 @@ class CheckResult:
     """One rule on one subject (a feed, entity or model) in one stage.
 
     `observed` and `expected` are numbers or days in text, `description` is the rule in words; none repeats a value of a row, so they may be
-    published. `message` is for whoever mends it and may quote the rows.
+    published. `message` is for whoever mends it and may quote the rows, but no value of a person: what looks like one is masked.
     """
 
     stage: str
@@ -31,6 +32,9 @@ class CheckResult:
     message: str
     expected: str = ""
     description: str = ""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "message", mask_error(self.message))
 
     @property
     def blocks(self) -> bool:

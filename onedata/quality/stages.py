@@ -10,10 +10,10 @@ import duckdb
 from onedata.contracts.model import Feed
 from onedata.ledger import judge
 from onedata.ledger.paths import staged_files
-from onedata.quality.contract_rules import contract_rules
+from onedata.quality.contract_rules import contract_rules, hidden_columns
 from onedata.quality.contract_version import version_check
 from onedata.quality.gx import Gatekeeper
-from onedata.quality.model_rules import model_rules
+from onedata.quality.model_rules import model_rules, sensitive_columns
 from onedata.quality.profile import profile_delivery, staged_relation
 from onedata.quality.results import CheckResult, GateClosed
 from onedata.quality.trends import judge_trends
@@ -47,7 +47,7 @@ def contract_gate(con: duckdb.DuckDBPyConnection, gatekeeper: Gatekeeper, settin
             rows[ds] += profile_delivery(con, settings, feed, ds, batch)
         # The files themselves and not a view of them: DuckDB pushes fewer filters through a view.
         relation = staged_relation(settings, feed.name, batches)
-        results += gatekeeper.check("contract", feed.name, relation, contract_rules(feed), list(rows.values()))
+        results += gatekeeper.check("contract", feed.name, relation, contract_rules(feed), list(rows.values()), hidden_columns(feed))
         results += judge_trends(con, feed, list(rows))
     judge(con, feed, passed=not any(result.blocks for result in results))
     return results
@@ -110,7 +110,8 @@ def layer_gate(gatekeeper: Gatekeeper, manifest: Mapping[str, Any], layer: str, 
     results = []
     for name, (relation, rules) in model_rules(manifest, layer).items():
         if models is None or name in models:
-            results += gatekeeper.check(layer, name, f"(select * from {relation} where {where})" if where else relation, rules)
+            hidden = sensitive_columns(manifest, name)
+            results += gatekeeper.check(layer, name, f"(select * from {relation} where {where})" if where else relation, rules, hidden=hidden)
     return results
 
 

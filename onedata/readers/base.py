@@ -7,6 +7,7 @@ from datetime import date
 from pathlib import Path
 
 from onedata.contracts.model import Feed, references
+from onedata.masking import PLAIN_VALUE, mask, mask_error
 from onedata.sql import escape_glob, quote_text
 
 
@@ -32,6 +33,9 @@ class FileProblem:
     file: SourceFile
     message: str
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "message", mask_error(self.message))
+
 
 @dataclass(frozen=True)
 class Drift:
@@ -41,6 +45,10 @@ class Drift:
     kind: str
     column: str
     message: str
+
+    def __post_init__(self) -> None:
+        for name in ("column", "message"):
+            object.__setattr__(self, name, mask(getattr(self, name)))
 
 
 @dataclass(frozen=True)
@@ -108,9 +116,12 @@ def check_columns(feed: Feed, file: SourceFile, found: Sequence[str]) -> tuple[s
     needed = {name: item for item in feed.fields for name in references(item)}
     missing = [name for name in feed.source_fields if name not in found]
     added = [name for name in found if name not in feed.known_fields]
+    named = are_names(found) and (not missing or any(name in feed.known_fields for name in found))
     for name in missing:
         required = [item.column.name for item in feed.fields if item.required and name in references(item)]
         if required or feed.drift["missing"] == "refuse":
+            if not named:
+                return f"column {name!r} is missing, and the first line holds values where it should hold names. Ask for the file with its header.", []
             close = difflib.get_close_matches(name, added, n=1, cutoff=0.5)
             renamed = f" Was it renamed to {close[0]!r}?" if close else ""
             why = f"{', '.join(required)} needs it" if required else "onDrift says missing: refuse"
@@ -120,13 +131,20 @@ def check_columns(feed: Feed, file: SourceFile, found: Sequence[str]) -> tuple[s
                 [],
             )
     if added and feed.drift["added"] == "refuse":
-        names = ", ".join(map(repr, added))
+        names = ", ".join(map(repr, added)) if named else "that is a value and no name"
         return f"column {names} is not in the contract, and onDrift says added: refuse. Map it or list it as unmapped in {feed.contract.name}.", []
     drifts = [Drift(file, "missing", name, f"column {name!r} is missing; {needed[name].column.name} stays empty") for name in missing]
-    return None, drifts + added_drifts(feed, file, added)
+    return None, drifts + added_drifts(feed, file, added, named)
 
 
-def added_drifts(feed: Feed, file: SourceFile, added: Sequence[str]) -> list[Drift]:
-    """The report of fields the contract does not know, and where their values are."""
+def are_names(found: Sequence[str]) -> bool:
+    """Whether a header holds names: one number, day, e-mail, phone or card among them, and it is a row, whose values no message repeats."""
+    return not any(PLAIN_VALUE.fullmatch(name.strip()) or mask(name) != name for name in found)
+
+
+def added_drifts(feed: Feed, file: SourceFile, added: Sequence[str], named: bool = True) -> list[Drift]:
+    """The report of fields the contract does not know, and where their values are; `named` where they have names and not values."""
     kept = "its values are kept in _extra" if feed.drift["added"] == "keep" else "its values stay in the file"
+    if not named:
+        return [Drift(file, "added", "", f"the first line holds values where it should hold names; {kept}. Ask for the file with its header.")]
     return [Drift(file, "added", name, f"column {name!r} is not in the contract; {kept}") for name in added]

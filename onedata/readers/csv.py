@@ -15,7 +15,7 @@ from pathlib import Path
 import duckdb
 
 from onedata.contracts.model import Feed
-from onedata.readers.base import FileProblem, Part, Piece, Reading, SourceFile, check_columns, file_literal
+from onedata.readers.base import FileProblem, Part, Piece, Reading, SourceFile, are_names, check_columns, file_literal
 from onedata.readers.csv_raw import MAX_RECORD_BYTES
 from onedata.readers.long_lines import long_lines
 from onedata.readers.pieces import pieces
@@ -77,7 +77,8 @@ def read_header(path: Path, options: Mapping[str, str]) -> list[str] | str:
     if len(set(_LINE_END.findall(text[: lines.tell()]))) > 1:
         return "the first lines end in different ways (\\r\\n, \\n, \\r), so that rows could be taken for a part of them. Ask for one line end."
     twice = sorted(name for name, count in Counter(header).items() if count > 1)
-    return f"column {twice[0]!r} stands twice in the header" if twice else header
+    name = f"column {twice[0]!r}" if twice and are_names(twice) else "a value"
+    return f"{name} stands twice in the header" if twice else header
 
 
 def _first_record(lines: io.StringIO, options: Mapping[str, str]) -> list[str]:
@@ -101,9 +102,9 @@ def _first_record(lines: io.StringIO, options: Mapping[str, str]) -> list[str]:
 
     escaped = {} if escape == quote else {"doublequote": False, "escapechar": escape}
     names = next(csv.reader(content(), delimiter=delimiter, quotechar=quote, skipinitialspace=True, **escaped), [])  # type: ignore[arg-type]
-    for record in [*taken, "".join(header)]:
+    for number, record in enumerate([*taken, "".join(header)], 1):
         if not sound.fullmatch(record):
-            raise csv.Error(f"a quote is open, or stands where none may, in {record[:80]!r}")
+            raise csv.Error(f"a quote is open, or stands where none may, in line {number}")
     return [name.strip() for name in names]
 
 

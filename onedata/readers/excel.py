@@ -23,6 +23,8 @@ from lxml.etree import XMLSyntaxError
 from openpyxl.utils.cell import column_index_from_string
 from openpyxl.utils.exceptions import InvalidFileException
 
+from onedata.masking import shown
+
 BATCH_ROWS = 20_000
 MAX_BYTES = 8 << 30
 MAX_RATIO = 500
@@ -126,7 +128,7 @@ def _write(target: Path, header: list[str | None], rows: Iterator[list[str | Non
                 continue
             extra = [text for position, text in enumerate(row) if text is not None and (position >= len(header) or not header[position])]
             if extra:
-                raise NotASheet(f"row {number} below the header has {extra[0][:80]!r} in a column without a name. Name it, or set `range` in the contract.")
+                raise NotASheet(f"row {number} below the header has {shown(extra[0])} in a column without a name. Name it, or set `range` in the contract.")
             batch.append([row[position] if position < len(row) else None for position, name in enumerate(header) if name])
             if len(batch) == BATCH_ROWS:
                 writer.write_batch(_batch(batch, schema))

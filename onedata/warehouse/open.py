@@ -10,8 +10,10 @@ from contextlib import contextmanager
 
 import duckdb
 
+from onedata.masking import values_hidden
 from onedata.settings import Settings
 from onedata.sql import quote_text
+from onedata.warehouse.confine import confine
 
 POLL_SECONDS = 2.0
 
@@ -38,7 +40,9 @@ def open_warehouse(settings: Settings, say: Callable[[str], None] = print) -> It
         con.execute("set timezone = 'UTC'")
         con.execute(f"set threads = {settings.threads}; set memory_limit = '{settings.memory_limit}'")
         con.execute(f"set temp_directory = {quote_text(str(settings.home / 'tmp'))}")
-        yield con
+        confine(con, settings)
+        with values_hidden():
+            yield con
     finally:
         con.close()
 

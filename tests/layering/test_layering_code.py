@@ -17,6 +17,7 @@ ORDER = {
     "durable": 0,
     "sql": 0,
     "pictures": 0,
+    "masking": 1,
     "simulate": 0,
     "contracts": 1,
     "home": 1,

@@ -74,7 +74,7 @@ def test_a_row_with_two_faults_names_both(survey: SmallRetailer) -> None:
     assert survey.take().counts == (3, 2, 1, 0)
     ((rule, reason),) = survey.quarantine("rule, reason")
     assert rule == "order_id_required"
-    for part in ("order_id (source field order): is required", "breaks satisfaction_in_range", '"soon" is not a timestamp'):
+    for part in ("order_id (source field order): is required", "breaks satisfaction_in_range", '"aaaa" is not a timestamp'):
         assert part in reason
 
 

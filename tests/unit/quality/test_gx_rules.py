@@ -50,7 +50,7 @@ CASES = [
     ({"metric": "rowCount", "mustBeLessThan": 4}, ("D", 1, None), "4", "4 rows"),
     ({"metric": "rowCount", "mustBeBetween": [1, 3]}, ("D", 1, None), "4", "between 1 and 3 expected"),
     ({"type": "sql", "query": "select id from {object} t where t.n > 2", "mustBe": 0}, ("D", 3, None), "1", "id=D"),
-    ({"type": "sql", "query": "select id from {object} where regexp_matches(id, '^[A-Z]{2}$')", "mustBe": 0}, ("DD", 3, None), "1", "id=DD"),
+    ({"type": "sql", "query": "select id from {object} where regexp_matches(id, '^[A-Z][0-9]$')", "mustBe": 0}, ("D2", 3, None), "1", "id=D2"),
 ]
 
 

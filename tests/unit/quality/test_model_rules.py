@@ -10,7 +10,7 @@ import yaml
 
 from onedata.contracts import ContractError
 from onedata.contracts.rules import parse_rules
-from onedata.quality.model_rules import model_rules
+from onedata.quality.model_rules import check_model_rules, model_rules
 from onedata.quality.stages import LAYERS
 from onedata.settings import REPOSITORY
 
@@ -53,6 +53,52 @@ def manifest(**meta: Any) -> dict[str, Any]:
 def test_rules_come_by_model_of_the_layer_in_order() -> None:
     found = model_rules(manifest(quality=[{"metric": "rowCount", "mustBeGreaterThan": 0}]), "dwd")
     assert [(name, relation, len(rules)) for name, (relation, rules) in found.items()] == [("a", "dwd.a", 1), ("b", "dwd.b", 1)]
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "select a from {object}",
+        "select a from dwd.a as other where a not in (select b from {object} as own)",
+        "select a from ads.x full outer join {object} as own using (a)",
+    ],
+)
+def test_a_query_reads_its_model_and_others(query: str) -> None:
+    found = model_rules(manifest(quality=[{"name": "q", "type": "sql", "query": query, "mustBe": 0}]), "dwd")
+    assert found["b"][1][0].arguments["query"] == query
+
+
+@pytest.mark.parametrize(
+    ("query", "what"),
+    [
+        ("select raw from ops.quarantine", "reads 'ops.quarantine', which is no table a rule may read; there are {object}, ads.x, dwd.a, dwd.b"),
+        ("select value from vault.token", "reads 'vault.token'"),
+        ("select 1 from {object}, 'orders.parquet'", "reads 'orders.parquet'"),
+        ("select getvariable('token_inner') from {object}", "calls getvariable()"),
+        ("select 1 from dwd.t", "reads 'dwd.t'"),
+    ],
+)
+def test_a_query_that_reads_more_is_refused_before_a_run(query: str, what: str) -> None:
+    given = manifest(quality=[{"name": "q", "type": "sql", "query": query, "mustBe": 0}])
+    given["sources"] = {"s": {"name": "quarantine", "schema": "ops"}}
+    with pytest.raises(ContractError, match=r"models/b.yml: model \w: quality rule q: query ") as caught:
+        check_model_rules(given)
+    assert what in str(caught.value)
+
+
+def test_the_rules_beside_the_shipped_models_keep_to_their_boundary() -> None:
+    """The manifest's part of the models' YAML; persons and their map are tables that Python builds."""
+    nodes = {
+        model["name"]: {"name": model["name"], "schema": file.parent.name, "resource_type": "model", "original_file_path": str(file), "config": model["config"]}
+        for file in FILES
+        for model in models(file)
+    }
+    sources = {name: {"name": name, "schema": "oneid"} for name in ("person", "oneid_map")}
+    check_model_rules({"nodes": nodes, "sources": sources})
+    queries = [
+        rule for layer in LAYERS for _, rules in model_rules({"nodes": nodes, "sources": sources}, layer).values() for rule in rules if rule.metric == "sql"
+    ]
+    assert len(queries) >= 17
 
 
 def test_a_model_without_rules_has_none() -> None:
