@@ -3,7 +3,7 @@
 import shutil
 from collections.abc import Callable
 from contextlib import nullcontext, suppress
-from dataclasses import replace
+from dataclasses import dataclass, fields
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -18,6 +18,15 @@ from onedata.retailer import Retailer, create_tables_of
 from onedata.settings import Settings
 from onedata.sql import transaction
 from onedata.warehouse import open_warehouse
+
+
+@dataclass(frozen=True)
+class _Aside(Settings):
+    """The same data home, with the warehouse that is being built beside the one there is."""
+
+    @property
+    def warehouse(self) -> Path:
+        return self.home / "tmp" / "rebuild" / "onedata.duckdb"
 
 
 class NothingToRebuild(RuntimeError):
@@ -43,8 +52,8 @@ def rebuild(retailer: Retailer, leave_out: bool, say: Callable[[str], None]) -> 
     settings = retailer.settings
     with suppress(duckdb.Error), open_warehouse(settings, say) if settings.warehouse.exists() else nullcontext():
         pass  # a night that runs is waited for, then refused; a warehouse that cannot be opened is what this is for
-    scratch = replace(settings, home=settings.home / "tmp" / "rebuild")
-    shutil.rmtree(scratch.home, ignore_errors=True)
+    scratch = _Aside(**{item.name: getattr(settings, item.name) for item in fields(settings)})
+    shutil.rmtree(scratch.warehouse.parent, ignore_errors=True)
     make_folders(scratch.warehouse.parent)
     with open_warehouse(scratch, say) as con:
         migrate(con, scratch)
@@ -63,7 +72,7 @@ def rebuild(retailer: Retailer, leave_out: bool, say: Callable[[str], None]) -> 
         say(f"the warehouse that was there lies at {moved} now")
     make_folders(settings.warehouse.parent)
     scratch.warehouse.replace(settings.warehouse)
-    shutil.rmtree(scratch.home)
+    shutil.rmtree(scratch.warehouse.parent)
     night: date = row[0]
     return night
 

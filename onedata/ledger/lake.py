@@ -1,7 +1,6 @@
 """The files of the lake that count: those that the manifests name, as the ledger knows them."""
 
 from collections.abc import Collection
-from datetime import date
 from pathlib import Path
 
 import duckdb
@@ -11,12 +10,11 @@ from onedata.ledger.states import IN_LAKE, sql_list
 from onedata.settings import Settings
 
 
-def lake_files(con: duckdb.DuckDBPyConnection, settings: Settings, feed: str, without: Collection[str] = (), night: date | None = None) -> list[Path]:
-    """The feed's Parquet files in the lake (of one night), but for those of the deliveries `without`, by path."""
+def lake_files(con: duckdb.DuckDBPyConnection, settings: Settings, feed: str, without: Collection[str] = ()) -> list[Path]:
+    """The feed's Parquet files in the lake, but for those of the deliveries `without`, by path."""
     rows = con.execute(
         "select l.entity, l.ds, l.name from ops.lake_file l join ops.delivery d using (batch_id) "
-        f"where l.feed = ? and d.status in {sql_list(IN_LAKE)} and l.batch_id not in (select unnest(?::varchar[])) "
-        "and (?::date is null or l.ds = ?)",
-        [feed, list(without), night, night],
+        f"where l.feed = ? and d.status in {sql_list(IN_LAKE)} and l.batch_id not in (select unnest(?::varchar[]))",
+        [feed, list(without)],
     ).fetchall()
     return sorted(partition_folder(settings, entity, feed, ds) / name for entity, ds, name in rows)

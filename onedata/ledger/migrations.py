@@ -13,13 +13,11 @@ from onedata.durable import make_folders
 from onedata.ledger.clock import set_clock
 from onedata.ledger.manifest import lake_file, write_manifest
 from onedata.ledger.paths import batch_of, partition_folder
-from onedata.ledger.schema import create_ledger
+from onedata.ledger.schema import FORMAT, create_ledger, note_format
 from onedata.ledger.states import IN_LAKE, Status, sql_list
 from onedata.settings import Settings
 from onedata.sql import transaction
 
-FORMAT = 2
-"""Of the data home: 1 had no manifests beside the lake's files."""
 COPY = "import shutil, sys; shutil.copyfile(sys.argv[1], sys.argv[2])"
 
 
@@ -44,7 +42,6 @@ def migrate(con: duckdb.DuckDBPyConnection, settings: Settings) -> list[str]:
         )
     if now is None or now == FORMAT:
         create_ledger(con)
-        _note_format(con)
         return []
     copy = _copy_first(con, settings, now)
     for step in range(now + 1, FORMAT + 1):
@@ -54,21 +51,15 @@ def migrate(con: duckdb.DuckDBPyConnection, settings: Settings) -> list[str]:
 
 def format_of(con: duckdb.DuckDBPyConnection) -> int | None:
     """The home's format; None where no ledger is there yet."""
-    tables = {name for (name,) in con.execute("select table_name from duckdb_tables() where schema_name = 'ops'").fetchall()}
+    tables = {
+        name for (name,) in con.execute("select table_name from duckdb_tables() where database_name = current_database() and schema_name = 'ops'").fetchall()
+    }
     if "delivery" not in tables:
         return None
     if "format" not in tables:
         return 1
     row = con.execute("select format from ops.format").fetchone()
     return int(row[0]) if row else 1
-
-
-def _note_format(con: duckdb.DuckDBPyConnection) -> None:
-    con.execute(
-        "create table if not exists ops.format (format integer not null); "
-        "comment on table ops.format is 'Format of the data home, one row.'; delete from ops.format"
-    )
-    con.execute("insert into ops.format values (?)", [FORMAT])
 
 
 def _copy_first(con: duckdb.DuckDBPyConnection, settings: Settings, now: int) -> Path:
@@ -105,7 +96,7 @@ def _to_2(con: duckdb.DuckDBPyConnection, settings: Settings) -> None:
         if latest and latest[0]:
             set_clock(con, latest[0])
         _write_manifests(con, settings)
-        _note_format(con)
+        note_format(con)
 
 
 def _part_repeats(con: duckdb.DuckDBPyConnection) -> None:

@@ -5,6 +5,8 @@ import duckdb
 from onedata.contracts.totals import AMOUNT, MACROS
 from onedata.ledger.clock import CLOCK
 
+FORMAT = 2
+"""Of the data home: 1 had no manifests beside the lake's files."""
 DELIVERIES = """
 create schema if not exists ops;
 create table if not exists ops.file (
@@ -118,6 +120,8 @@ create table if not exists ops.gate (
     severity varchar not null, passed boolean not null, observed varchar, message varchar not null, checked_at timestamp not null,
     expected varchar, description varchar
 );
+alter table ops.gate add column if not exists expected varchar;
+alter table ops.gate add column if not exists description varchar;
 comment on table ops.gate is 'Every quality check of every night: stage, subject, rule, what was observed and what was expected.';
 comment on column ops.gate.observed is 'What was observed: rows that break the rule, or the value that was judged.';
 comment on column ops.gate.expected is 'The bound on it; empty where the check knows none.';
@@ -152,6 +156,20 @@ create or replace view ops.pending_batch as
 
 
 def create_ledger(con: duckdb.DuckDBPyConnection) -> None:
-    """Create what is missing of the schema `ops`, and the macros that its money is summed by."""
+    """Create what is missing of the schema `ops`, and the macros that its money is summed by; a new ledger is of this onedata's format."""
+    is_new = not con.execute(
+        "select 1 from duckdb_tables() where database_name = current_database() and schema_name = 'ops' and table_name = 'delivery'"
+    ).fetchall()
     for statements in (DELIVERIES, MONEY_AND_FILES, CONTRACTS, GATES, VIEWS, CLOCK, MACROS):
         con.execute(statements)
+    if is_new:
+        note_format(con)
+
+
+def note_format(con: duckdb.DuckDBPyConnection) -> None:
+    """The data home is of this onedata's format."""
+    con.execute(
+        "create table if not exists ops.format (format integer not null); "
+        "comment on table ops.format is 'Format of the data home, one row.'; delete from ops.format"
+    )
+    con.execute("insert into ops.format values (?)", [FORMAT])

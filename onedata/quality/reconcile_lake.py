@@ -10,7 +10,7 @@ import duckdb
 
 from onedata.contracts.model import Entity, Feed
 from onedata.contracts.totals import AMOUNT, sums_by_currency
-from onedata.ledger.lake import lake_files
+from onedata.ledger.paths import partition_folder
 from onedata.settings import Settings
 from onedata.sql import escape_glob, quote_text
 
@@ -76,7 +76,9 @@ def _deliveries(models: str) -> str:
 def _lake_rows(con: duckdb.DuckDBPyConnection, settings: Settings, models: str) -> str:
     """The rows of all deliveries of a partition are those its Parquet files hold, by their footers."""
     pending = con.execute("select distinct entity, feed, ds from ops.pending_batch order by all").fetchall()
-    files = [file for _, feed, ds in pending for file in lake_files(con, settings, feed, night=ds)]
+    # What lies there, whatever the ledger says of it: that is what is compared.
+    partitions = [partition_folder(settings, entity, feed, ds) for entity, feed, ds in pending]
+    files = [file for partition in partitions for file in sorted(partition.glob("*.parquet"))]
     listed = ", ".join(quote_text(escape_glob(str(file))) for file in files)
     held = (
         "select parts[1] as feed, parts[2]::date as ds, sum(num_rows) as rows from (select num_rows, "

@@ -15,6 +15,7 @@ from pathlib import Path
 import duckdb
 
 from onedata.durable import make_folders
+from onedata.ledger.manifest import digest
 from onedata.settings import Settings
 from onedata.warehouse.publications import (
     DATABASE,
@@ -32,7 +33,6 @@ from onedata.warehouse.publications import (
     publications,
     publications_folder,
     seal,
-    sha256,
 )
 from onedata.warehouse.publish import attached, count_rows, write_parquet
 
@@ -87,7 +87,7 @@ def _recognised(con: duckdb.DuckDBPyConnection, file: Path) -> _Night | None:
         return None
     named = re.fullmatch(DATABASES, file.name)
     known = len(rows) == 1 and isinstance(rows[0][0], date) and named is not None and named[1] == str(rows[0][0])
-    return _Night(file, rows[0][0], sha256(file)) if known or (len(rows) == 1 and file.name == DATABASE) else None
+    return _Night(file, rows[0][0], digest(file)) if known or (len(rows) == 1 and file.name == DATABASE) else None
 
 
 def _number_of(settings: Settings, digest: str | None) -> int | None:

@@ -13,7 +13,6 @@ import hashlib
 import json
 import os
 import re
-import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -23,6 +22,7 @@ from pathlib import Path
 
 from onedata.durable import make_folders, move_aside, replace_durably, sync_folder, write_durably
 from onedata.home import SHARED_FOLDER, share_folder, share_with_readers
+from onedata.ledger.manifest import digest
 from onedata.settings import Settings
 
 DATABASE, PARQUET, QUALITY, MANIFEST = "onedata.duckdb", "parquet", "quality", "manifest.json"
@@ -98,7 +98,7 @@ def read_publication(folder: Path) -> Publication | None:
 
 def publications(settings: Settings) -> list[Publication]:
     """Every publication that is kept, by number."""
-    read = [read_publication(folder) for folder in _numbered(settings)]
+    read = [read_publication(folder) for folder in numbered_folders(settings)]
     return sorted((found for found in read if found), key=lambda found: found.number)
 
 
@@ -109,7 +109,7 @@ def current_publication(settings: Settings) -> Publication | None:
 
 def next_number(settings: Settings, known: int) -> int:
     """One more than any number in the folder and any that the ledger knows (`known`, 0 where it knows none)."""
-    return 1 + max([known, *(int(folder.name) for folder in _numbered(settings))])
+    return 1 + max([known, *(int(folder.name) for folder in numbered_folders(settings))])
 
 
 def seal(
@@ -230,48 +230,9 @@ def damage(publication: Publication) -> list[str]:
         path = publication.folder / name
         if not path.is_file():
             told.append(f"{path} is missing")
-        elif path.stat().st_size != file.bytes or sha256(path) != file.sha256:
+        elif path.stat().st_size != file.bytes or digest(path) != file.sha256:
             told.append(f"{path} is not the file that was published: size or SHA-256 differ from {MANIFEST}")
     return told
-
-
-def prune(settings: Settings, kept: int, say: Say) -> list[int]:
-    """Remove older publications: all but the newest of each of the last `kept` nights, and the one that is served.
-
-    Only a folder whose manifest names every file in it is removed; what else lies there stays and is told. A reader
-    that has a file open keeps it.
-
-    Returns:
-        The numbers that were removed.
-    """
-    with alone(settings):
-        known = {publication.number: publication for publication in publications(settings)}
-        newest = {publication.night: number for number, publication in known.items()}
-        stays = {newest[night] for night in sorted(newest)[-kept:]} if kept > 0 else set()
-        served = current_publication(settings)
-        removed = []
-        for number, publication in known.items():
-            if number in stays or (served and number == served.number):
-                continue
-            foreign = _foreign(publication)
-            if foreign:
-                unknown = f"{foreign[0]} is no file that onedata published"
-                say(f"{publication.folder} is not removed: {unknown}; move it away")
-                continue
-            replace_durably(publication.folder, publication.folder.with_name(f".removed-{publication.folder.name}"))
-            removed.append(number)
-        for folder in publications_folder(settings).glob(".removed-*"):
-            shutil.rmtree(folder)
-    for folder in _numbered(settings):
-        if read_publication(folder) is None:
-            say(f"{folder} is not removed: it has no {MANIFEST} of its number; move it away")
-    return removed
-
-
-def sha256(path: Path) -> str:
-    """The file's hash in hexadecimal, read once."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def _sealed(path: Path) -> SealedFile:
@@ -283,18 +244,13 @@ def _sealed(path: Path) -> SealedFile:
         return SealedFile(os.fstat(stream.fileno()).st_size, digest)
 
 
-def _foreign(publication: Publication) -> list[Path]:
-    known = {publication.folder / name for name in (*publication.files, MANIFEST)}
-    folders = {parent for path in known for parent in path.parents}
-    return [path for path in sorted(publication.folder.rglob("*")) if path not in known and path not in folders]
-
-
 def _put_aside(settings: Settings, path: Path, say: Say) -> None:
     (now,) = move_aside([path], settings.published, settings.published / "aside")
     say(f"{path} is not of this layout and was moved to {now}")
 
 
-def _numbered(settings: Settings) -> list[Path]:
+def numbered_folders(settings: Settings) -> list[Path]:
+    """Every folder that has a number, by it; onedata's or not."""
     folder = publications_folder(settings)
     return sorted(path for path in folder.iterdir() if re.fullmatch(r"\d{6,}", path.name)) if folder.is_dir() else []
 

@@ -14,6 +14,7 @@ from onedata.durable import make_folders
 from onedata.ledger import apply
 from onedata.settings import Settings
 from onedata.sql import quote_name, quote_text, transaction
+from onedata.warehouse.prune import prune
 from onedata.warehouse.publications import (
     DATABASE,
     PARQUET,
@@ -25,7 +26,6 @@ from onedata.warehouse.publications import (
     current_publication,
     next_number,
     place,
-    prune,
     seal,
     swap,
 )

@@ -10,7 +10,8 @@ from small_retailer import HEADER, NEXT, SmallRetailer, contract, small_retailer
 
 from onedata.ledger import apply, check_lake
 from onedata.ledger.manifest import read_manifests
-from onedata.ledger.migrations import FORMAT, STEPS, HomeFormatError, format_of
+from onedata.ledger.migrations import STEPS, HomeFormatError, format_of
+from onedata.ledger.schema import FORMAT
 from onedata.quality.gx import Gatekeeper
 from onedata.rebuild import rebuild
 from onedata.warehouse import open_warehouse

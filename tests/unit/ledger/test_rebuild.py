@@ -146,6 +146,7 @@ def test_a_rebuilt_ledger_takes_no_file_again_and_goes_on(retail: Retail) -> Non
 def test_a_ledger_is_rebuilt_twice_to_the_same(retail: Retail) -> None:
     survey = eventful(retail(SURVEY, MONEY), (SURVEY, MONEY))
     found = []
+    survey.con.close()
     for _ in range(2):
         rebuild(survey.retailer, False, print)
         with open_warehouse(survey.settings) as con:

@@ -190,7 +190,9 @@ def test_deliveries_that_wait_are_counted_by_night_and_state(
         ("c", NEXT, "refused", None),
         ("d", NIGHT, "applied", NOW),
     ]
-    con.executemany("insert into ops.delivery values (?, 'f', 'e', ?, ?, 1, now(), ?, [])", rows)
+    con.executemany(
+        "insert into ops.delivery (batch_id, feed, entity, ds, status, rows, landed_at, applied_at, replaces) values (?, 'f', 'e', ?, ?, 1, now(), ?, [])", rows
+    )
     assert read_build(con, "r1").waiting == [(NIGHT, "accepted", 2), (NEXT, "refused", 1)]
     text = drawn(settings, con).parts["Deliveries that wait to be published"]
     assert text.endswith("2026-01-05 accepted 2 2026-01-06 refused 1")

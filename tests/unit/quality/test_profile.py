@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import date, timedelta
 from typing import Any
 
 import pytest
-from conftest import Retail
 from small_retailer import ANSWERS, NIGHT, SmallRetailer, contract
 
 from onedata.quality import profile
 from onedata.quality.stages import contract_gate
+
+Retail = Callable[..., SmallRetailer]
 
 
 def profiles(world: SmallRetailer, metric: str = "", column: str | None = None) -> list[tuple[Any, ...]]:

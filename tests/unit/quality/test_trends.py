@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import pytest
-from conftest import Retail
 from small_retailer import NIGHT, SmallRetailer, canonical, contract, write_contracts
 
 from onedata.contracts import ContractError, load_feeds
@@ -17,6 +16,8 @@ from onedata.contracts.model import Feed, Trends
 from onedata.ledger import create_ledger
 from onedata.quality.results import CheckResult
 from onedata.quality.trends import FEWEST_NIGHTS, bars, judge_trends, trend_lines
+
+Retail = Callable[..., SmallRetailer]
 
 Shares = Mapping[str, float]
 USUAL = (400, 420, 390, 405, 380, 410, 400, 395, 430, 400)
@@ -37,7 +38,11 @@ class History:
 
     def night(self, day: int, rows: int, nulls: float = 0.0, different: float = 1.0, shares: Shares | None = None, status: str = "applied") -> date:
         ds, batch = NIGHT + timedelta(days=day), f"b{day}-{status}-{rows}"
-        self.con.execute("insert into ops.delivery values (?, ?, 'e', ?, ?, ?, now()::timestamp, null, [])", [batch, self.feed.name, ds, status, rows])
+        self.con.execute(
+            "insert into ops.delivery (batch_id, feed, entity, ds, status, rows, landed_at, applied_at, replaces) "
+            "values (?, ?, 'e', ?, ?, ?, now()::timestamp, null, [])",
+            [batch, self.feed.name, ds, status, rows],
+        )
         values = [("", "received", "", rows), ("", "rows", "", rows), ("", "sample_rows", "", rows)]
         values += [("comment", "null_share", "", nulls), ("comment", "distinct_share", "", different)]
         values += [("satisfaction", "share", bucket, value) for bucket, value in (shares or {"1": 0.2, "4": 0.8}).items()]

@@ -77,7 +77,8 @@ def publish(
 
 def accepted(con: duckdb.DuckDBPyConnection, batch: str, night: date) -> None:
     con.execute(
-        "insert into ops.delivery values (?, 'f', 'e', ?, 'accepted', 1, now()::timestamp, null, [])",
+        "insert into ops.delivery (batch_id, feed, entity, ds, status, rows, landed_at, accepted_at, replaces) "
+        "values (?, 'f', 'e', ?, 'accepted', 1, now()::timestamp, now()::timestamp, [])",
         [batch, night],
     )
 

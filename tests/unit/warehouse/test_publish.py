@@ -164,7 +164,8 @@ def test_publishing_marks_the_accepted_deliveries_and_no_others(
 ) -> None:
     for status in ("accepted", "staged", "refused"):
         con.execute(
-            "insert into ops.delivery values (?, 'f', 'e', ?, ?, 1, now()::timestamp, null, [])",
+            "insert into ops.delivery (batch_id, feed, entity, ds, status, rows, landed_at, applied_at, replaces) "
+            "values (?, 'f', 'e', ?, ?, 1, now()::timestamp, null, [])",
             [status, NIGHT, status],
         )
     publish(con, settings)
