@@ -15,8 +15,8 @@ from onedata.identity import resolve
 from onedata.identity.household import household_totals
 from onedata.identity.review import largest_persons, queue, save_queue, score_distribution, shared_by_kind, size_distribution
 from onedata.ledger import has_replaced
-from onedata.masking import hides_values
 from onedata.ledger.moves import pending_night
+from onedata.masking import hides_values
 from onedata.pictures import as_markdown, stacked_columns
 from onedata.quality.stages import require_open
 from onedata.retailer import Retailer
@@ -60,7 +60,8 @@ def _resolved(retailer: Retailer, deps: list[dg.AssetKey]) -> dg.AssetsDefinitio
         warehouse: Warehouse = context.resources.warehouse
         require_open(warehouse.con, "oneid")
         full = context.run.tags.get(FULL_REFRESH_TAG) == "true" or has_replaced(warehouse.con)
-        # An earlier night may be run again while a later one's rows wait, which a killed run had accepted: these are that night's people.
+        # An earlier night may be run again while a later one's rows wait, which a killed run had accepted: they are
+        # that night's people.
         night, settings = pending_night(warehouse.con, night_of(context, warehouse)), retailer.settings
         found = resolve(warehouse.con, retailer.entities, retailer.policy, night, settings.vault, full, lake=settings.lake)
         context.log.info(

@@ -53,13 +53,15 @@ def select_nights(settings: Settings, first: date | None, last: date | None) -> 
 
 
 def _tell_pending(settings: Settings) -> None:
-    """Say which nights a killed run left accepted and not published. Where the warehouse is busy, the run itself waits, and says so."""
+    """Say which nights a killed run left accepted and not published; for a busy warehouse the run itself waits."""
     if not settings.warehouse.exists():
         return
-    with suppress(WarehouseBusy, duckdb.CatalogException), open_warehouse(replace(settings, lock_wait_seconds=0.0), typer.echo) as con:
-        waiting = [str(ds) for (ds,) in con.execute("select distinct ds from ops.pending_batch order by ds").fetchall()]
-        if waiting:
-            typer.echo(f"accepted by an earlier run and not published: night {', '.join(waiting)}; published with this run", err=True)
+    at_once = replace(settings, lock_wait_seconds=0.0)
+    with suppress(WarehouseBusy, duckdb.CatalogException), open_warehouse(at_once, typer.echo) as con:
+        rows = con.execute("select distinct ds from ops.pending_batch order by ds").fetchall()
+        nights = ", ".join(str(ds) for (ds,) in rows)
+        if nights:
+            typer.echo(f"accepted by an earlier run and not published: {nights}; published with this run", err=True)
 
 
 class NoSuchNight(ValueError):

@@ -1,4 +1,4 @@
-"""Files of the repository that `onedata derive` writes. Each says so at its head; only such files are written anew or removed."""
+"""Files of the repository that `onedata derive` writes: each says so at its head, and no other is changed."""
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -10,7 +10,7 @@ HEAD_LINES = 3
 
 
 def write_files(wanted: Mapping[Path, str], there: Iterable[Path]) -> list[Path]:
-    """Write the files whose content differs, and remove derived ones that are no longer wanted; what somebody else wrote stays.
+    """Write the files whose content differs, and remove derived ones that are not wanted; what others wrote stays.
 
     Args:
         wanted: File to content.
@@ -22,12 +22,11 @@ def write_files(wanted: Mapping[Path, str], there: Iterable[Path]) -> list[Path]
     Raises:
         ContractError: somebody else's file lies in the place of a derived one; nothing was changed.
     """
-    differ = [file for file, content in wanted.items() if not file.exists() or file.read_text(encoding="utf-8") != content]
+    differ = [file for file, content in wanted.items() if _content(file) != content]
     foreign = [file for file in differ if file.exists() and not is_derived(file)]
     if foreign:
         raise ContractError(
-            f"{foreign[0]} was not written by `onedata derive` (its head does not say so) and is not overwritten; rename it, then run "
-            "`onedata derive` again"
+            f"{foreign[0]} was not written by `onedata derive`, as its head says, and is not overwritten; rename it",
         )
     gone = sorted(file for file in there if file not in wanted and is_derived(file))
     for file in gone:
@@ -35,6 +34,10 @@ def write_files(wanted: Mapping[Path, str], there: Iterable[Path]) -> list[Path]
     for file in differ:
         file.write_text(wanted[file], encoding="utf-8")
     return [*gone, *differ]
+
+
+def _content(file: Path) -> str | None:
+    return file.read_text(encoding="utf-8") if file.exists() else None
 
 
 def is_derived(file: Path) -> bool:

@@ -90,12 +90,20 @@ def take(con: duckdb.DuckDBPyConnection, settings: Settings, feed: Feed, night: 
 
 
 def _is_young(offer: Offer, now: int, settle_seconds: float) -> bool:
-    """Whether the file was written less than the settle time ago. A time that lies further ahead than that is of another clock, or of this one
-    before it was put back: waiting for it could take for ever, and a file that is still written is found by its change."""
+    """Whether the file was written less than the settle time ago. A time that lies further ahead than that is of
+    another clock, or of this one before it was put back: waiting could take for ever.
+    """
     return abs(now - offer.mtime_ns) < settle_seconds * 1e9
 
 
-def _all_there(con: duckdb.DuckDBPyConnection, settings: Settings, feed: Feed, again: Collection[date], taken: Taken, young: Collection[str]) -> None:
+def _all_there(
+    con: duckdb.DuckDBPyConnection,
+    settings: Settings,
+    feed: Feed,
+    again: Collection[date],
+    taken: Taken,
+    young: Collection[str],
+) -> None:
     """Refuse to replace a night of which a file is gone, or has to wait: its rows would be lost."""
     landed = con.execute("select path, ds from ops.file where feed = ? and status = 'landed' and ds in (select unnest(?::date[]))", [feed.name, list(again)])
     there = {file.relative for file in [*taken.fresh, *[repeat.file for repeat in taken.repeats], *[problem.file for problem in taken.problems]]}
@@ -103,8 +111,8 @@ def _all_there(con: duckdb.DuckDBPyConnection, settings: Settings, feed: Feed, a
     for ds, path in gone:
         if path.split(MEMBER)[0] in young:
             raise SourceError(
-                f"{path} was written less than {settings.settle_seconds:g} s ago (setting settle_seconds), so night {ds} was not taken again. "
-                "Run again when that time has passed."
+                f"{path} was written less than {settings.settle_seconds:g} s ago (setting settle_seconds), so night "
+                f"{ds} was not taken again. Run again when that time has passed."
             )
     if gone:
         names = ", ".join(path for _, path in gone[:SHOWN])
@@ -140,16 +148,18 @@ class _Taking:
         self._con, self._settings, self._feed, self._spool = con, settings, feed, spool
         self.taken = Taken()
         self.touched: list[Touched] = []
+        others = "feed = ? and ds not in (select unnest(?::date[]))"
         known = con.execute(
-            "select path, size_bytes, mtime_ns, content_hash, status from ops.file where feed = ? and ds not in (select unnest(?::date[])) "
-            "order by path desc",
+            f"select path, size_bytes, mtime_ns, content_hash, status from ops.file where {others} order by path desc",
             [feed.name, list(again)],
         ).fetchall()
         self._again = again
-        self._seen: set[tuple[str, int, int]] = {(path, size, mtime) for path, size, mtime, _, _ in known} | _whole_archives(con, feed)
+        self._seen: set[tuple[str, int, int]] = {(path, size, mtime) for path, size, mtime, *_ in known}
+        self._seen |= _whole_archives(con, feed)
         self._booked: set[tuple[str, str]] = {(path, content_hash) for path, _, _, content_hash, _ in known}
         # A repeat has no row of its own: where the file that it repeats is taken anew, that one is no repeat of it.
-        self._by_hash: dict[str, str] = {content_hash: path for path, _, _, content_hash, status in known if status != "repeated"}
+        own = [(content_hash, path) for path, _, _, content_hash, status in known if status != "repeated"]
+        self._by_hash: dict[str, str] = dict(own)
         self._number = 0
 
     def is_unchanged(self, offer: Offer) -> bool:

@@ -70,7 +70,8 @@ def _land_one(
     landed: Landed,
     unlanded: set[str],
 ) -> None:
-    """Land one night's delivery. What of it has changed since it was hashed is told in `landed.waiting`, its content added to `unlanded`."""
+    """Land one night's delivery. What has changed since it was hashed is told in `landed.waiting`, and its content
+    added to `unlanded`."""
     delivery = replace(delivery, batch=arrivals.batch_id(con, delivery, problems))
     reading = READERS[delivery.feed.location.format](con, delivery.feed, delivery.files)
     reading.problems += problems
@@ -103,8 +104,9 @@ def _land_one(
 
 
 def _changed(delivery: Delivery, problems: Sequence[FileProblem], unlanded: Collection[str]) -> list[SourceFile]:
-    """Files that are others by now than when they were hashed, and repeats of such ones: the rows that they would repeat have not landed."""
+    """Files that are others by now than when they were hashed, and repeats of such: what they repeat has not landed."""
     files = [*delivery.files, *(problem.file for problem in problems), *(repeat.file for repeat in delivery.repeats)]
     changed = [file for file in files if arrivals.has_changed(file)]
     gone = {*unlanded, *(file.content_hash for file in changed if file in delivery.files)}
-    return [*changed, *(repeat.file for repeat in delivery.repeats if repeat.file not in changed and repeat.file.content_hash in gone)]
+    repeats = [repeat.file for repeat in delivery.repeats if repeat.file not in changed]
+    return [*changed, *(file for file in repeats if file.content_hash in gone)]

@@ -48,8 +48,9 @@ class Booking:
 
 
 def new_id(con: duckdb.DuckDBPyConnection, feed: str, ds: date, content: Sequence[str], kind: str = "") -> str:
-    """The id of a delivery that is to be booked. It follows from what is in it, so that what a killed run left is known again; where a delivery that
-    was accepted has had that id (its night was replaced since, and is put back to what it was), from how often too.
+    """The id of a delivery that is to be booked. It follows from what is in it, so that what a killed run left is known
+    again; where an accepted delivery has had that id (its night was replaced since, and is put back to what it was),
+    from how often too.
 
     Args:
         con: The warehouse.

@@ -48,7 +48,8 @@ def _enter_lake(settings: Settings, feed: str, batch: str, partition: Path) -> l
     for file in staged_files(settings, feed, batch):
         sync_file(file)
         if (partition / file.name).exists():
-            raise LedgerError(f"{partition / file.name} is there already and is not overwritten; run again: what is not the ledger's is told first")
+            there = partition / file.name
+            raise LedgerError(f"{there} is there already and is not overwritten; run again: strange files are told first")
         file.replace(partition / file.name)
     sync_folder(partition)
     return sorted(file for file in partition.glob("*.parquet") if batch_of(file) == batch)

@@ -74,7 +74,8 @@ def _deliveries(models: str) -> str:
 
 
 def _lake_rows(con: duckdb.DuckDBPyConnection, settings: Settings, models: str) -> str:
-    """The rows of all deliveries of a partition are those its Parquet files hold, by their footers; a file that is gone holds none."""
+    """The rows of all deliveries of a partition are those its Parquet files hold, by their footers; a file that is gone
+    holds none."""
     pending = con.execute("select distinct entity, feed, ds from ops.pending_batch order by all").fetchall()
     files = [file for _, feed, ds in pending for file in lake_files(con, settings, feed, night=ds) if file.exists()]
     listed = ", ".join(quote_text(escape_glob(str(file))) for file in files)

@@ -68,7 +68,8 @@ def _scratch_prefix(out: Path) -> str:
 
 
 def _sweep(out: Path, place: Path) -> None:
-    """Remove the hidden folders of runs that were killed, known by the marker in them. Raises FileExistsError where one is at work."""
+    """Remove the hidden folders of runs that were killed, known by the marker in them. Raises FileExistsError where one
+    is at work."""
     for left in place.glob(f"{_scratch_prefix(out)}*"):
         process = left.name.removeprefix(_scratch_prefix(out))
         if process.isdigit() and _is_alive(int(process)):

@@ -1,4 +1,4 @@
-"""Statements that write the ledger's tables, found in source: Python by its string literals, everything else by its text."""
+"""Statements that write the ledger's tables, found in source: of Python in its string literals, else in the text."""
 
 import ast
 import re
@@ -9,7 +9,7 @@ TABLES = (
     *("delivery", "file", "quarantine", "repair", "drift", "control_total", "profile", "released", "lake_file"),
     *("contract", "watermark", "archive", "applied", "trend", "clock", "batch", "pending_batch"),
 )
-"""What only `onedata/ledger` may write; the schema's other tables (gate, night, reconciliation) tell of runs and are written by those who judge them."""
+"""What only `onedata/ledger` may write; the schema's other tables tell of runs."""
 
 _VERB = (
     r"(?:insert\s+(?:or\s+\w+\s+)?into|update(?:\s+or\s+\w+)?|delete\s+from|truncate(?:\s+table)?|merge\s+into|copy"
@@ -17,11 +17,15 @@ _VERB = (
     r"|create\s+(?:or\s+replace\s+)?(?:temp\w*\s+)?(?:table|view)(?:\s+if\s+not\s+exists)?)"
 )
 _PLACEHOLDER = r"\{[^{}]*\}"
-# A name that an f-string puts together may be any: `ops.{table}` and `{schema}.{table}` count, a single placeholder is the caller's own relation.
-_TABLE = rf'(?:(?:"?ops"?|{_PLACEHOLDER})\s*\.\s*{_PLACEHOLDER}|"?ops"?\s*\.\s*"?(?:{"|".join(TABLES)})"?(?!\w)|{_PLACEHOLDER}\s*\.\s*"?(?:{"|".join(TABLES)})"?(?!\w))'
+# A name that an f-string puts together may be any: `ops.{table}` and `{schema}.{table}` count; a single placeholder is
+# the caller's own relation.
+_TABLE = rf'(?:"?ops"?|{_PLACEHOLDER})\s*\.\s*(?:{_PLACEHOLDER}|"?(?:{"|".join(TABLES)})"?(?!\w))'
 _STATEMENT = re.compile(rf'\b{_VERB}\s+(?:"?\w+"?\s*\.\s*)?{_TABLE}', re.IGNORECASE)
 _SCHEMA = re.compile(r"\b(?:use\s+(?:\w+\.)?ops\b|set\s+(?:schema|search_path)\s*=\s*'[^']*\bops\b)", re.IGNORECASE)
-_CALL = re.compile(rf'\.(?:append|insert_into|table|create|to_table)\(\s*f?["\']ops\.(?:{_PLACEHOLDER}|{"|".join(TABLES)})["\']', re.IGNORECASE)
+_CALL = re.compile(
+    rf'\.(?:append|insert_into|table|create|to_table)\(\s*f?["\']ops\.(?:{_PLACEHOLDER}|{"|".join(TABLES)})["\']',
+    re.IGNORECASE,
+)
 
 
 def writes(text: str, is_python: bool) -> list[str]:
@@ -37,7 +41,7 @@ def writes_of(path: Path) -> list[str]:
 
 
 def _strings(tree: ast.AST) -> Iterator[str]:
-    """Every text as it reaches the database: pieces written side by side or added are one, an f-string's holes stay in braces."""
+    """Every text as it reaches the database: pieces side by side or added are one, holes stay in braces."""
     inner: set[int] = set()
     for node in ast.walk(tree):
         if id(node) in inner:
@@ -55,5 +59,6 @@ def _text(node: ast.AST) -> str | None:
         return "".join(_text(value) or "{}" for value in node.values)
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
         left, right = _text(node.left), _text(node.right)
-        return None if left is None and right is None else f"{left if left is not None else '{}'}{right if right is not None else '{}'}"
+        sides = ["{}" if side is None else side for side in (left, right)]
+        return None if left is None and right is None else "".join(sides)
     return None

@@ -10,7 +10,7 @@ from onedata.ledger import create_ledger
 from onedata.settings import REPOSITORY
 
 LEDGER = REPOSITORY / "onedata" / "ledger"
-TELL_OF_RUNS = {"gate", "night"}
+TELL_OF_RUNS = {"gate", "night", "publishing"}
 """Tables of create_ledger that others write: what was checked, and which nights were published."""
 FOLDERS = ("onedata", "assets", "benchmarks", "dbt_project")
 ELSEWHERE = {"onedata/identity/verify.py": ["create table rebuilt.{}.{}"]}
@@ -20,7 +20,7 @@ SOURCES = sorted(
     path
     for folder in FOLDERS
     for path in (REPOSITORY / folder).rglob("*")
-    if path.suffix in KINDS and not path.is_relative_to(LEDGER) and not {"target", "logs"} & set(path.relative_to(REPOSITORY).parts)
+    if path.suffix in KINDS and LEDGER not in path.parents and not {"target", "logs"} & set(path.parts)
 )
 
 
@@ -31,7 +31,7 @@ def test_no_other_module_writes_the_ledger() -> None:
 
 
 def test_the_ledger_room_does_write_them() -> None:
-    """The scan sees the statements that are there: every table but those that a view or a loop writes by name is named in one."""
+    """The scan sees the statements that are there."""
     text = " ".join(statement for path in LEDGER.glob("*.py") for statement in writes_of(path))
     assert "insert into ops.delivery" in text
     assert "insert into ops.{}" in text
@@ -41,14 +41,14 @@ def test_the_ledger_room_does_write_them() -> None:
 def test_every_table_of_the_ledger_is_in_the_list() -> None:
     with duckdb.connect() as con:
         create_ledger(con)
-        made = {name for (name,) in con.execute("select table_name from information_schema.tables where table_schema = 'ops'").fetchall()}
-    assert made == {*TABLES, *TELL_OF_RUNS}
+        rows = con.execute("select table_name from information_schema.tables where table_schema = 'ops'").fetchall()
+    assert {name for (name,) in rows} == {*TABLES, *TELL_OF_RUNS}
 
 
 @pytest.mark.parametrize(
     "planted",
     [
-        'con.execute("update ops.delivery set status = \'applied\'")',
+        "con.execute(\"update ops.delivery set status = 'applied'\")",
         'con.execute("INSERT OR REPLACE INTO ops.archive values (1)")',
         'con.execute(f"delete from ops.{table} where batch_id = ?", [batch])',
         'con.execute(f"insert into {schema}.{table} by name {query}")',
@@ -56,7 +56,7 @@ def test_every_table_of_the_ledger_is_in_the_list() -> None:
         'con.execute("delete from " "ops.quarantine q using ops.released r")',
         'con.execute("insert into " + "ops." + table)',
         'con.execute("merge into ops.file using x on true when matched then delete")',
-        'con.execute("copy ops.file from \'x.parquet\'")',
+        "con.execute(\"copy ops.file from 'x.parquet'\")",
         'con.execute("truncate ops.drift")',
         'con.execute("drop table if exists ops.clock")',
         'con.execute("alter table ops.trend add column x integer")',
@@ -80,7 +80,7 @@ def test_a_statement_that_is_planted_is_found(planted: str) -> None:
         'con.execute("insert into ops.reconciliation select 1")',
         'con.execute(f"create table {target} as select * from ops.file")',
         'con.execute("insert into oneid.run select max(ds) from ops.batch")',
-        'con.execute("copy (select * from ops.file) to \'x.parquet\'")',
+        "con.execute(\"copy (select * from ops.file) to 'x.parquet'\")",
     ],
 )
 def test_a_statement_that_reads_is_left_alone(harmless: str) -> None:

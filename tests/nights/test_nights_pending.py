@@ -1,6 +1,8 @@
-"""An earlier night is run again while a later one waits, accepted by a run that was killed: the later night's people keep their own night.
+"""An earlier night is run again while a later one waits, accepted by a run that was killed: the later night's people
+keep their own night.
 
-By the real command line: the second night is killed once its rows are in the lake, then the first is run again, then the third.
+By the real command line: the second night is killed once its rows are in the lake, then the first is run again, then
+the third.
 """
 
 from dataclasses import dataclass
@@ -37,7 +39,10 @@ def waited(simulated: Simulated, tmp_path_factory: pytest.TempPathFactory) -> Wa
     killed = CommandLine(settings, "--ds", str(NIGHTS[1]))
     killed.wait_for("dbt/target/run/onedata/models/dwd/dwd_payment.sql")
     killed.kill()
-    waiting = ask(settings.warehouse, "select ds, status, count(*) > 5 from ops.delivery where applied_at is null group by all order by all")
+    waiting = ask(
+        settings.warehouse,
+        "select ds, status, count(*) > 5 from ops.delivery where applied_at is null group by all order by all",
+    )
     again = CommandLine(settings, "--ds", str(NIGHTS[0])).finish()
     left = ask(settings.warehouse, "select * from ops.delivery where applied_at is null")
     return Waited(waiting, again, left, story(settings, "end", run_well(settings, NIGHTS[2:])))
@@ -49,7 +54,7 @@ def test_the_second_night_waited_as_the_first_was_run_again(waited: Waited) -> N
 
 def test_the_run_of_the_earlier_night_publishes_what_waited_and_says_so(waited: Waited) -> None:
     assert waited.again.succeeded, waited.again.said
-    assert f"accepted by an earlier run and not published: night {NIGHTS[1]}; published with this run" in waited.again.said
+    assert f"accepted by an earlier run and not published: {NIGHTS[1]}; published with this run" in waited.again.said
     assert waited.left == []
 
 

@@ -57,7 +57,10 @@ class People:
 
     def _deliver(self, entity: str, day: int, rows: Sequence[Mapping[str, Any]], batch: str, feed: str, system: str) -> None:
         night = DAY + timedelta(days=day)
-        self.con.execute("insert into ops.delivery values (?, ?, ?, ?, 'accepted', ?, now()::timestamp, null, null, [])", [batch, feed, entity, night, len(rows)])
+        self.con.execute(
+            "insert into ops.delivery values (?, ?, ?, ?, 'accepted', ?, now()::timestamp, null, null, [])",
+            [batch, feed, entity, night, len(rows)],
+        )
         for row in rows:
             values = {**row, "source_system": system, "_feed": feed, "_batch": batch, "ds": night}
             self.con.execute(f"insert into ods.ods_{entity} ({', '.join(values)}) values ({', '.join('?' * len(values))})", list(values.values()))

@@ -1,4 +1,5 @@
-"""A file that changes while it is read: its hash and its rows would be of two contents, so it waits for the next run, and the others land."""
+"""A file that changes while it is read: its hash and its rows would be of two contents. It waits for the next run, and
+the others land."""
 
 from __future__ import annotations
 
@@ -28,7 +29,7 @@ ROW, MORE = "A1,O1,5,,", "A9,O9,1,,"
 
 
 def when_staging(monkeypatch: pytest.MonkeyPatch, change: Change, after: bool = False) -> None:
-    """Let somebody change the file once: after its content was hashed and before its rows are read, or after they were."""
+    """Let somebody change the file once, after its content was hashed: before its rows are read, or after they were."""
     stage, calls = land_module.__globals__["stage"], []
 
     def disturbed(*given: Any) -> None:
@@ -75,7 +76,11 @@ def put(desks: SmallRetailer, name: str, *rows: str) -> Path:
 
 
 @pytest.mark.parametrize("after", [False, True])
-def test_a_file_that_grows_while_it_is_read_waits_and_the_others_land(desks: SmallRetailer, monkeypatch: pytest.MonkeyPatch, after: bool) -> None:
+def test_a_file_that_grows_while_it_is_read_waits_and_the_others_land(
+    desks: SmallRetailer,
+    monkeypatch: pytest.MonkeyPatch,
+    after: bool,
+) -> None:
     growing = put(desks, "growing", ROW)
     put(desks, "whole", "A2,O2,4,,", "A3,O3,x,,")
     when_staging(monkeypatch, appended(growing), after)
@@ -91,7 +96,10 @@ def test_a_file_that_grows_while_it_is_read_waits_and_the_others_land(desks: Sma
     assert desks.take(NEXT).landed.files == 0
 
 
-def test_a_file_replaced_by_another_while_it_is_read_waits(desks: SmallRetailer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_replaced_by_another_while_it_is_read_waits(
+    desks: SmallRetailer,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     path = put(desks, "other", ROW)
     when_staging(monkeypatch, swapped(path, path.read_bytes().replace(b"A1,O1,5", b"B1,O1,4")))
     assert desks.take().landed.waiting == [f"survey/{NIGHT}_other.csv"]
@@ -108,7 +116,10 @@ def test_a_file_that_is_gone_while_it_is_read_waits(desks: SmallRetailer, monkey
     assert (taken.landed.waiting, taken.counts) == ([f"survey/{NIGHT}_gone.csv"], (1, 1, 0, 0))
 
 
-def test_a_file_that_is_gone_between_listing_and_reading_waits(desks: SmallRetailer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_that_is_gone_between_listing_and_reading_waits(
+    desks: SmallRetailer,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     path = put(desks, "gone", ROW)
     put(desks, "whole", "A2,O2,4,,")
     take = land_module.__globals__["arrivals"].hash_file
@@ -122,7 +133,10 @@ def test_a_file_that_is_gone_between_listing_and_reading_waits(desks: SmallRetai
     assert (taken.landed.waiting, taken.counts) == ([f"survey/{NIGHT}_gone.csv"], (1, 1, 0, 0))
 
 
-def test_rows_of_a_file_that_waits_are_no_duplicates_of_the_nights_after(survey: SmallRetailer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rows_of_a_file_that_waits_are_no_duplicates_of_the_nights_after(
+    survey: SmallRetailer,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """Both nights land in one run: what the first read of the changing file is nothing the second is held against."""
     growing = survey.csv(ROW)
     survey.csv(ROW, "A2,O2,4,,", night=NEXT)
@@ -145,12 +159,19 @@ def test_a_repeat_that_still_grows_waits(survey: SmallRetailer, monkeypatch: pyt
 
 
 @pytest.mark.parametrize("night", [NIGHT, NEXT])
-def test_a_repeat_of_a_file_that_waits_waits_with_it(desks: SmallRetailer, monkeypatch: pytest.MonkeyPatch, night: date) -> None:
+def test_a_repeat_of_a_file_that_waits_waits_with_it(
+    desks: SmallRetailer,
+    monkeypatch: pytest.MonkeyPatch,
+    night: date,
+) -> None:
     """What it repeats has not landed, and may never: its rows would be in no delivery."""
     changing = put(desks, "a", ROW)
     copy = desks.put(f"survey/{night}_b.csv", changing.read_bytes())
     when_staging(monkeypatch, swapped(changing, changing.read_bytes().replace(b"A1", b"B1")))
-    assert sorted(desks.take(NEXT).landed.waiting) == [f"survey/{NIGHT}_a.csv", f"survey/{night}_{copy.name.partition('_')[2]}"]
+    assert sorted(desks.take(NEXT).landed.waiting) == [
+        f"survey/{NIGHT}_a.csv",
+        f"survey/{night}_{copy.name.partition('_')[2]}",
+    ]
     assert desks.files() == []
     assert desks.take(NEXT).counts == (2, 2, 0, 0)
     assert desks.rows("response_id", order="1") == [("A1",), ("B1",)]
@@ -192,7 +213,11 @@ PACKED = {
 
 
 @pytest.mark.parametrize("kind", PACKED)
-def test_a_file_that_is_unpacked_or_turned_into_another_form_waits_too(retail: Retail, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
+def test_a_file_that_is_unpacked_or_turned_into_another_form_waits_too(
+    retail: Retail,
+    monkeypatch: pytest.MonkeyPatch,
+    kind: str,
+) -> None:
     content, make = PACKED[kind]
     survey = retail(content)
     path = survey.put(f"survey/{NIGHT}.{kind}", make(1))
@@ -205,7 +230,9 @@ def test_a_file_that_is_unpacked_or_turned_into_another_form_waits_too(retail: R
 
 
 @pytest.mark.parametrize(("kind", "whole"), [("csv.zip", zipped), ("csv.gz", gzipped), ("xlsx", workbook)])
-def test_half_a_file_that_is_still_written_waits_and_closes_no_gate(retail: Retail, monkeypatch: pytest.MonkeyPatch, kind: str, whole: Callable[[int], bytes]) -> None:
+def test_half_a_file_that_is_still_written_waits_and_closes_no_gate(
+    retail: Retail, monkeypatch: pytest.MonkeyPatch, kind: str, whole: Callable[[int], bytes]
+) -> None:
     """It cannot be unpacked to its end; as it has changed by then, that says nothing of the file."""
     survey = retail(PACKED[kind][0])
     path = survey.put(f"survey/{NIGHT}.{kind}", whole(2)[:-20])
@@ -220,13 +247,19 @@ def again(survey: SmallRetailer) -> Landed:
     return land(survey.con, survey.settings, survey.feed(), survey.retailer.policy, NEXT, [NIGHT])
 
 
-def test_a_night_is_not_taken_anew_from_a_file_that_changes(survey: SmallRetailer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_night_is_not_taken_anew_from_a_file_that_changes(
+    survey: SmallRetailer,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     path = survey.csv(ROW)
     survey.take()
     before = survey.rows(), survey.files()
     path = survey.csv(ROW, "A2,O2,4,,")
     when_staging(monkeypatch, appended(path))
-    with pytest.raises(SourceError, match=rf"survey/{NIGHT}.csv changed while it was read, so night {NIGHT} was not taken again. Run again when it is whole."):
+    with pytest.raises(
+        SourceError,
+        match=rf"survey/{NIGHT}.csv changed while it was read, so night {NIGHT} was not taken again. Run again when",
+    ):
         again(survey)
     monkeypatch.undo()
     assert survey.take(NEXT).landed.files == 1  # the run after takes what is new in the file, beside what is there
@@ -265,6 +298,9 @@ def test_a_night_is_not_taken_anew_from_a_file_that_must_settle(survey: SmallRet
     survey.csv(ROW)
     survey.take()
     survey.csv("A2,O2,4,,")
-    with pytest.raises(SourceError, match=rf"survey/{NIGHT}.csv was written less than 3600 s ago \(setting settle_seconds\), so night {NIGHT} was not taken again"):
+    with pytest.raises(
+        SourceError,
+        match=rf"survey/{NIGHT}.csv was written less than 3600 s ago \(setting settle_seconds\), so night {NIGHT}",
+    ):
         again(settling(survey))
     assert survey.rows("response_id") == [("A1",)]

@@ -109,6 +109,11 @@ def night_again(survey: SmallRetailer, *nights: date, until: date = NEXT) -> Non
     assert_balanced(survey)
 
 
+def statuses(survey: SmallRetailer, by: str) -> list[tuple[object, ...]]:
+    """How many deliveries there are of each."""
+    return survey.con.execute(f"select {by}, count(*) from ops.delivery group by all order by all").fetchall()
+
+
 def test_a_header_alone_is_booked_once_however_often_it_is_taken_anew(survey: SmallRetailer) -> None:
     """Two nights without rows have equal files: the second is a repeat of the first."""
     survey.csv()
@@ -119,8 +124,11 @@ def test_a_header_alone_is_booked_once_however_often_it_is_taken_anew(survey: Sm
     for times in (1, 2, 3):
         night_again(survey, NEXT)
         assert survey.files() == once
-        by_night = survey.con.execute("select ds::varchar, status, count(*) from ops.delivery group by all order by all").fetchall()
-        assert by_night == [("2026-01-05", "applied", 1), ("2026-01-06", "applied", 1), ("2026-01-06", "replaced", times)]
+        assert statuses(survey, "ds::varchar, status") == [
+            ("2026-01-05", "applied", 1),
+            ("2026-01-06", "applied", 1),
+            ("2026-01-06", "replaced", times),
+        ]
     assert survey.take(NEXT).landed.files == 0
 
 
@@ -130,7 +138,10 @@ def test_the_first_of_two_equal_files_taken_anew_keeps_its_rows(survey: SmallRet
     survey.csv("A1,O1,5,,", night=NEXT)
     survey.take(NEXT)
     before = survey.files()
-    assert before == [("survey/2026-01-05.csv", "landed", 1, 1, 0, 0), ("survey/2026-01-06.csv", "repeated", 1, 0, 0, 1)]
+    assert before == [
+        ("survey/2026-01-05.csv", "landed", 1, 1, 0, 0),
+        ("survey/2026-01-06.csv", "repeated", 1, 0, 0, 1),
+    ]
     night_again(survey, NIGHT)
     assert survey.rows("response_id") == [("A1",)]
     assert survey.files() == before
@@ -145,7 +156,7 @@ def test_a_night_put_back_to_what_it_was_lands_again(survey: SmallRetailer) -> N
     survey.csv("A1,O1,5,,")
     assert survey.take(NEXT).counts == (1, 1, 0, 0)
     assert survey.rows("response_id", order="1") == [("A1",), ("A2",)]
-    assert survey.con.execute("select status, count(*) from ops.delivery group by 1 order by 1").fetchall() == [("accepted", 1), ("applied", 1), ("replaced", 1)]
+    assert statuses(survey, "status") == [("accepted", 1), ("applied", 1), ("replaced", 1)]
 
 
 def test_equal_files_of_two_nights_taken_anew_together_count_their_money_once(retail: Retail) -> None:

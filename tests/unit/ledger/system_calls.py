@@ -1,7 +1,7 @@
 """What would be on the disk after a power cut, from a trace of a process's system calls (strace -f -y).
 
-POSIX's model, as rename(2) and fsync(2) tell it: what was written lasts once its file has been synced since; a name that was made or moved lasts
-once its folder has been synced since.
+POSIX's model, as rename(2) and fsync(2) tell it: what was written lasts once its file has been synced since; a name
+that was made or moved lasts once its folder has been synced since.
 """
 
 import re
@@ -10,7 +10,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-CALLS = "openat,rename,renameat,renameat2,mkdir,mkdirat,link,linkat,symlink,symlinkat,fsync,fdatasync,pwrite64,write,writev,pwritev,ftruncate"
+NAMING = ("openat", "rename", "renameat", "renameat2", "mkdir", "mkdirat", "link", "linkat", "symlink", "symlinkat")
+WRITING = ("write", "writev", "pwrite64", "pwritev", "ftruncate")
+SYNCING = ("fsync", "fdatasync")
+CALLS = ",".join([*NAMING, *WRITING, *SYNCING])
 _LINE = re.compile(r"^(\d+) +(?:(\w+)\((.*)|<\.\.\. (\w+) resumed>(.*))$", re.DOTALL)
 _OPENED = re.compile(r'"((?:[^"\\]|\\.)*)", ([A-Z_|]+)')
 _DESCRIPTOR = re.compile(r"\d+<([^>]*)>")
@@ -51,9 +54,9 @@ class Disk:
     def see(self, call: Call) -> None:
         """Take in the next call."""
         name, text = call
-        if name in ("write", "writev", "pwrite64", "pwritev", "ftruncate"):
+        if name in WRITING:
             self.written.add(_path(text))
-        elif name in ("fsync", "fdatasync"):
+        elif name in SYNCING:
             path = _path(text)
             self.written.discard(path)
             self.named -= {entry for entry in self.named if str(Path(entry).parent) == path}
@@ -80,7 +83,8 @@ class Disk:
         found = [f"{file.name}: content not synced"] if str(file) in self.written else []
         found += [f"{file.name}: renamed before its content was synced"] if str(file) in self.moved_unsynced else []
         below = [path for path in (file, *file.parents) if path.is_relative_to(home) and path != home]
-        return found + [f"{file.name}: name of {path.relative_to(home)} not synced" for path in below if str(path) in self.named]
+        unnamed = [path.relative_to(home) for path in below if str(path) in self.named]
+        return found + [f"{file.name}: name of {path} not synced" for path in unnamed]
 
 
 def _path(text: str) -> str:

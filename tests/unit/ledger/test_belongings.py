@@ -23,7 +23,7 @@ from onedata.quality.stages import contract_gate
 Retail = Callable[..., SmallRetailer]
 NOT_BELONGINGS = {
     "delivery": "the delivery itself: forgotten by `forget`, kept as replaced by `accept`",
-    "applied": "what OneID has taken in: only accepted deliveries stand there, and a replaced one has OneID take everything in anew",
+    "applied": "what OneID has taken in: accepted deliveries only; where one is replaced, OneID starts anew",
 }
 PAYMENT_ID, AMOUNT = {"name": "payment_id", "physicalName": "payment"}, {"name": "amount", "physicalName": "amount"}
 
@@ -78,7 +78,7 @@ def tables_by_batch(con: duckdb.DuckDBPyConnection) -> set[str]:
 def held(con: duckdb.DuckDBPyConnection, batch: str) -> set[str]:
     """The tables with rows of the delivery."""
     names = tables_by_batch(con) - NOT_BELONGINGS.keys()
-    return {name for name in names if con.execute(f"select 1 from ops.{name} where batch_id = ? limit 1", [batch]).fetchone()}
+    return {name for name in names if con.execute(f"select 1 from ops.{name} where batch_id = ?", [batch]).fetchall()}
 
 
 def test_every_table_that_names_a_delivery_is_in_the_list(desk: SmallRetailer) -> None:
@@ -101,10 +101,20 @@ def test_forgetting_a_delivery_empties_every_table_of_it_alone(desk: SmallRetail
 
 
 def _plant(con: duckdb.DuckDBPyConnection, table: str, batch: str) -> None:
-    given = {"varchar": "'x'", "date": "date '2026-01-05'", "timestamp": "timestamp '2026-01-06'", "bigint": "0", "double": "0"}
-    columns = con.execute("select column_name, lower(data_type) from duckdb_columns() where schema_name = 'ops' and table_name = ?", [table]).fetchall()
-    values = {name: given.get(kind, "0" if kind.startswith("decimal") else "null") for name, kind in columns} | {"batch_id": f"'{batch}'"}
-    con.execute(f"insert into ops.{table} by name select {', '.join(f'{value} as {name}' for name, value in values.items())}")
+    given = {
+        "varchar": "'x'",
+        "date": "date '2026-01-05'",
+        "timestamp": "timestamp '2026-01-06'",
+        "bigint": "0",
+        "double": "0",
+    }
+    columns = con.execute(
+        "select column_name, lower(data_type) from duckdb_columns() where schema_name = 'ops' and table_name = ?",
+        [table],
+    ).fetchall()
+    values = {name: given.get(kind, "0" if kind.startswith("decimal") else "null") for name, kind in columns}
+    listed = ", ".join(f"{value} as {name}" for name, value in (values | {"batch_id": f"'{batch}'"}).items())
+    con.execute(f"insert into ops.{table} by name select {listed}")
 
 
 def test_a_night_killed_before_its_gate_leaves_nothing(desk: SmallRetailer) -> None:
@@ -149,8 +159,13 @@ def with_contract(desk: SmallRetailer, content: dict[str, Any]) -> SmallRetailer
 
 def state(desk: SmallRetailer) -> dict[str, list[tuple[Any, ...]]]:
     """Every table that belongs to a delivery, without the clock."""
-    clock = {"file": "exclude (arrived_at, mtime_ns)", "quarantine": "exclude (quarantined_at)", "released": "exclude (released_at)"}
-    return {name: desk.con.execute(f"select * {clock.get(name, '')} from ops.{name} order by all").fetchall() for name in sorted(BELONGINGS)}
+    clock = {
+        "file": "exclude (arrived_at, mtime_ns)",
+        "quarantine": "exclude (quarantined_at)",
+        "released": "exclude (released_at)",
+    }
+    queries = {name: f"select * {clock.get(name, '')} from ops.{name} order by all" for name in sorted(BELONGINGS)}
+    return {name: desk.con.execute(query).fetchall() for name, query in queries.items()}
 
 
 def replaced(desk: SmallRetailer) -> str:
@@ -165,7 +180,8 @@ def replaced(desk: SmallRetailer) -> str:
     assert set().union(*(held(desk.con, batch) for batch in older)) == set(BELONGINGS) - {"quarantine"}
     deliver(desk, "O9,P9,1,CNY,7")
     land(wider.con, wider.settings, wider.feed(), wider.retailer.policy, NEXT, [NIGHT])
-    assert [result.rule for result in contract_gate(wider.con, wider.gatekeeper, wider.settings, wider.feed(), NEXT) if result.blocks] == []
+    results = contract_gate(wider.con, wider.gatekeeper, wider.settings, wider.feed(), NEXT)
+    assert [result.rule for result in results if result.blocks] == []
     promote(wider.con, wider.settings)
     return older[0]
 
@@ -193,7 +209,11 @@ def test_a_night_taken_anew_keeps_its_neighbours(desk: SmallRetailer) -> None:
 
 
 @pytest.mark.parametrize("forgotten", ["control_total", "drift"])
-def test_a_recovery_that_forgets_a_table_is_found(desk: SmallRetailer, monkeypatch: pytest.MonkeyPatch, forgotten: str) -> None:
+def test_a_recovery_that_forgets_a_table_is_found(
+    desk: SmallRetailer,
+    monkeypatch: pytest.MonkeyPatch,
+    forgotten: str,
+) -> None:
     """The tests above are held against a ledger whose list lacks one table: they fail."""
     _without(monkeypatch, forgotten)
     with pytest.raises(AssertionError):
@@ -201,14 +221,18 @@ def test_a_recovery_that_forgets_a_table_is_found(desk: SmallRetailer, monkeypat
 
 
 @pytest.mark.parametrize("forgotten", ["control_total", "drift"])
-def test_a_replacement_that_forgets_a_table_is_found(desk: SmallRetailer, monkeypatch: pytest.MonkeyPatch, forgotten: str) -> None:
+def test_a_replacement_that_forgets_a_table_is_found(
+    desk: SmallRetailer,
+    monkeypatch: pytest.MonkeyPatch,
+    forgotten: str,
+) -> None:
     _without(monkeypatch, forgotten)
     with pytest.raises(AssertionError):
         test_a_night_taken_anew_leaves_nothing_of_what_was_there(desk)
 
 
 def _without(monkeypatch: pytest.MonkeyPatch, table: str) -> None:
-    """`remove` loops over a list without the table; what is to be removed of one table alone, as a profile that is made anew, still is."""
+    """`remove` loops over a list without the table; what is to be removed of one table alone still is."""
     rest = tuple(name for name in BELONGINGS if name != table)
     whole = belongings.remove
 

@@ -1,4 +1,5 @@
-"""What the ledger calls accepted is on the disk: a trace of the system calls of real nights shows every sync, and that it came before."""
+"""What the ledger calls accepted is on the disk: a trace of the system calls of real nights shows every sync, and that
+it came before."""
 
 from __future__ import annotations
 
@@ -22,7 +23,8 @@ HERE = Path(__file__).parent
 
 @dataclass(frozen=True)
 class Traced:
-    """The deliveries in their order; of each, what might have been lost when the ledger's log said accepted, and whether that log was synced."""
+    """The deliveries in their order; of each, what might have been lost when the ledger's log said accepted, and
+    whether that log was synced."""
 
     batches: list[str]
     lost: Mapping[str, list[str]]
@@ -37,8 +39,22 @@ def traced(tmp_path_factory: pytest.TempPathFactory) -> Traced:
         pytest.skip("NOT TESTED that accepted rows are on the disk: strace is not installed, or may not trace here")
     folder = tmp_path_factory.mktemp("traced")
     trace, python = folder / "trace", os.pathsep.join([str(REPOSITORY), str(HERE.parent)])
-    traced = [strace, "-f", "-y", "-s", "1000000", "-e", f"trace={CALLS}", "-o", str(trace), sys.executable, str(HERE / "traced_nights.py"), str(folder)]
-    done = subprocess.run(traced, check=True, capture_output=True, text=True, env=dict(os.environ) | {"PYTHONPATH": python})
+    traced = [
+        strace,
+        "-f",
+        "-y",
+        "-s",
+        "1000000",
+        "-e",
+        f"trace={CALLS}",
+        "-o",
+        str(trace),
+        sys.executable,
+        str(HERE / "traced_nights.py"),
+        str(folder),
+    ]
+    environment = dict(os.environ) | {"PYTHONPATH": python}
+    done = subprocess.run(traced, check=True, capture_output=True, text=True, env=environment)
     batches = done.stdout.split()
     settings = settings_in(folder)
     manifests = {item.batch: item for item in map(read_manifest, settings.lake.rglob("_manifest/*.json"))}
@@ -46,7 +62,7 @@ def traced(tmp_path_factory: pytest.TempPathFactory) -> Traced:
 
 
 def _read(batches: list[str], manifests: Mapping[str, Manifest], trace: str, home: Path, log: str) -> Traced:
-    """Follow the disk up to the write of the warehouse's log that holds the SHA-256 of a delivery's file: that is its acceptance."""
+    """Follow the disk up to the write of the warehouse's log that holds the SHA-256 of a delivery's file."""
     disk, lost, committed = Disk(), dict[str, list[str]](), dict[str, bool]()
     places = {batch: _files(manifests[batch], home) for batch in batches}
     for call in calls(trace):
@@ -64,7 +80,11 @@ def _files(manifest: Manifest, home: Path) -> list[Path]:
     """Where the delivery's files, its record and its manifest were when it was accepted."""
     partition = home / "lake" / "ods" / manifest.entity / f"source={manifest.feed}" / f"ds={manifest.ds}"
     own = partition / "_manifest"
-    return [*(partition / file.name for file in manifest.files), own / f"{manifest.batch}.record", own / f"{manifest.batch}.json"]
+    return [
+        *(partition / file.name for file in manifest.files),
+        own / f"{manifest.batch}.record",
+        own / f"{manifest.batch}.json",
+    ]
 
 
 def test_every_delivery_was_seen_to_be_accepted_and_its_commit_synced(traced: Traced) -> None:
@@ -88,4 +108,8 @@ def test_without_the_sync_of_files_rows_and_record_might_be_lost(traced: Traced)
 
 def test_without_the_sync_of_folders_the_names_might_be_lost(traced: Traced) -> None:
     batch = traced.batches[3]
-    assert {text.split(":")[0] for text in traced.lost[batch] if "name of" in text} == {f"{batch}-0.parquet", f"{batch}.record", f"{batch}.json"}
+    assert {text.split(":")[0] for text in traced.lost[batch] if "name of" in text} == {
+        f"{batch}-0.parquet",
+        f"{batch}.record",
+        f"{batch}.json",
+    }

@@ -180,7 +180,8 @@ def test_a_list_of_what_was_moved_aside_that_is_damaged_removes_nothing(survey: 
 def test_promotion_overwrites_no_file_of_the_lake(survey: SmallRetailer) -> None:
     survey.csv("A1,O1,5,fine,")
     survey.land()
-    assert [result for result in contract_gate(survey.con, survey.gatekeeper, survey.settings, survey.feed(), NIGHT) if result.blocks] == []
+    results = contract_gate(survey.con, survey.gatekeeper, survey.settings, survey.feed(), NIGHT)
+    assert [result for result in results if result.blocks] == []
     (staged,) = survey.settings.staged.rglob("*.parquet")
     taken = survey.settings.lake / "ods" / "survey_response" / "source=survey" / "ds=2026-01-05" / staged.name
     taken.parent.mkdir(parents=True)

@@ -10,7 +10,18 @@ from typing import Any
 
 import duckdb
 import pytest
-from small_retailer import HEADER, NEXT, NIGHT, SmallRetailer, assert_balanced, canonical, contract, settings_in, small_retailer, write_contracts
+from small_retailer import (
+    HEADER,
+    NEXT,
+    NIGHT,
+    SmallRetailer,
+    assert_balanced,
+    canonical,
+    contract,
+    settings_in,
+    small_retailer,
+    write_contracts,
+)
 
 from onedata.contracts import load_feeds
 from onedata.contracts.history import contract_change
@@ -61,7 +72,10 @@ def test_a_time_is_the_machines(ledger: duckdb.DuckDBPyConnection) -> None:
     assert before <= tick(ledger) <= datetime.now(UTC).replace(tzinfo=None)
 
 
-def test_times_go_on_where_the_machines_clock_goes_back_or_stands_still(ledger: duckdb.DuckDBPyConnection, machine: Machine) -> None:
+def test_times_go_on_where_the_machines_clock_goes_back_or_stands_still(
+    ledger: duckdb.DuckDBPyConnection,
+    machine: Machine,
+) -> None:
     given = [tick(ledger)]
     machine.put_back()
     given += [tick(ledger) for _ in range(3)]
@@ -95,7 +109,8 @@ def test_a_night_is_replaced_by_one_whose_machine_is_a_year_behind(survey: Small
     assert survey.rows("response_id") == [("A3",)]
     assert survey.files() == [(f"survey/{NIGHT}.csv", "landed", 2, 1, 1, 0)]
     assert survey.quarantine("row, raw ->> 'id'") == [(2, "A4")]
-    newest = survey.con.execute("select batch_id, landed_at, accepted_at from ops.delivery where status = 'accepted'").fetchall()[0]
+    times = "select batch_id, landed_at, accepted_at from ops.delivery where status = 'accepted'"
+    (newest,) = survey.con.execute(times).fetchall()
     assert newest[1] > old[1] and newest[2] > old[2]
     for table in BELONGINGS:
         assert survey.con.execute(f"select 1 from ops.{table} where batch_id = ?", [old[0]]).fetchall() == [], table
@@ -117,11 +132,17 @@ def test_a_gate_is_as_it_was_checked_last(ledger: duckdb.DuckDBPyConnection, mac
 
 
 def with_contract(survey: SmallRetailer, **changed: Any) -> SmallRetailer:
-    feeds = load_feeds(write_contracts(survey.settings.contracts, contract(quarantineTolerance=0.5, frequency=1) | changed), canonical())
+    feeds = load_feeds(
+        write_contracts(survey.settings.contracts, contract(quarantineTolerance=0.5, frequency=1) | changed),
+        canonical(),
+    )
     return replace(survey, retailer=replace(survey.retailer, feeds=feeds))
 
 
-def test_the_contract_that_was_used_last_is_the_one_that_a_change_is_held_against(survey: SmallRetailer, machine: Machine) -> None:
+def test_the_contract_that_was_used_last_is_the_one_that_a_change_is_held_against(
+    survey: SmallRetailer,
+    machine: Machine,
+) -> None:
     survey.csv("A1,O1,5,,")
     survey.take()
     machine.put_back()
@@ -138,7 +159,9 @@ def test_columns_are_held_against_those_of_the_file_before(retail: Retail, machi
     names = HEADER.split(",")
     headers = [names, names[::-1], names[::-1]]
     for number, header in enumerate(headers):
-        survey.put(f"survey/{NIGHT}_{number}.csv", ",".join(header) + "\n" + ",".join({"id": f"A{number}", "order": "O", "score": "5"}.get(name, "") for name in header) + "\n")
+        row = {"id": f"A{number}", "order": "O", "score": "5", "note": "", "answered": ""}
+        lines = [",".join(header), ",".join(row[name] for name in header)]
+        survey.put(f"survey/{NIGHT}_{number}.csv", "\n".join(lines) + "\n")
         survey.take()
         machine.put_back()
     assert [(path, kind) for path, kind, *_ in survey.drifts()] == [(f"survey/{NIGHT}_1.csv", "order")]
@@ -152,8 +175,14 @@ def test_files_that_came_since_the_last_balance_are_in_the_next(survey: SmallRet
         survey.take(night)
         with transaction(survey.con):
             apply(survey.con)
-        reconcile(survey.con, Scope(survey.settings, survey.retailer.feeds, survey.retailer.entities, {"nodes": {}}), "ods", night, str(night))
-        query = "select path from ops.reconciliation where run_id = ? and layer = 'landing' and measure = 'rows' order by all"
+        reconcile(
+            survey.con,
+            Scope(survey.settings, survey.retailer.feeds, survey.retailer.entities, {"nodes": {}}),
+            "ods",
+            night,
+            str(night),
+        )
+        query = "select path from ops.reconciliation where run_id = ? and layer = 'landing' and measure = 'rows'"
         found.append([path for (path,) in survey.con.execute(query, [str(night)]).fetchall()])
         machine.put_back()
     assert found == [[f"survey/{NIGHT}.csv"], [f"survey/{NEXT}.csv"]]
@@ -163,7 +192,8 @@ def test_a_night_whose_oneid_is_published_is_not_built_again(survey: SmallRetail
     """OneID ran, was published, and nothing came since; then OneID ran again."""
     con = survey.con
     oneid = "insert into oneid.run values (?, ?, 'full', ?, 1, 1)"
-    night = "insert into ops.night values (?, 'r', ?, ?, 0, 0)"
+    columns = "(night, run_id, started_at, finished_at, cpu_seconds, peak_memory_mb)"
+    night = f"insert into ops.night {columns} values (?, 'r', ?, ?, 0, 0)"
     for number in (1, 2):
         con.execute(oneid, [number, NIGHT, tick(con)])
         at = tick(con)
@@ -175,8 +205,9 @@ def test_a_night_whose_oneid_is_published_is_not_built_again(survey: SmallRetail
 
 
 def story(folder: Path, machine: Machine, step: timedelta) -> dict[str, list[tuple[Any, ...]]]:
-    """Three nights with all that the ledger decides by what came before: a closed gate, a change of contract, a repeat, a night taken anew;
-    the machine's clock is put back by `step` after each. What the ledger holds at the end, without its times."""
+    """Three nights with all that the ledger decides by what came before: a closed gate, a change of contract, a repeat,
+    a night taken anew; the machine's clock is put back by `step` after each. What the ledger holds at the end, without
+    its times."""
     with open_warehouse(settings_in(folder)) as con:
         survey = small_retailer(folder, con, Gatekeeper(con), contract(quarantineTolerance=0.5, frequency=1))
 
@@ -203,9 +234,14 @@ def story(folder: Path, machine: Machine, step: timedelta) -> dict[str, list[tup
         wider.csv("A1,O1,4,,", "A6,O6,2,,")
         take(wider, third, NIGHT)
         times = {
-            "delivery": ("landed_at", "accepted_at", "applied_at"), "file": ("arrived_at", "mtime_ns"), "quarantine": ("quarantined_at",),
-            "released": ("released_at",), "contract": ("first_used_at", "last_used_at"), "gate": ("checked_at",), "lake_file": ("bytes", "sha256"),
-        }  # fmt: skip
+            "delivery": ("landed_at", "accepted_at", "applied_at"),
+            "file": ("arrived_at", "mtime_ns"),
+            "quarantine": ("quarantined_at",),
+            "released": ("released_at",),
+            "contract": ("first_used_at", "last_used_at"),
+            "gate": ("checked_at",),
+            "lake_file": ("bytes", "sha256"),
+        }
         held = {}
         for table in ("delivery", "contract", "trend", "gate", *BELONGINGS):
             without = f"exclude ({', '.join(times[table])})" if table in times else ""

@@ -15,8 +15,8 @@ from onedata.ledger.belongings import add, remove
 from onedata.ledger.moves import Booking, book, forget
 from onedata.ledger.states import move
 
-# Written by hand: what may follow what. A delivery is judged once, promoted only when passed, published only from the lake, and what was replaced
-# or refused goes nowhere.
+# Written by hand: what may follow what. A delivery is judged once, promoted only when passed, published only from the
+# lake, and what was replaced or refused goes nowhere.
 ALLOWED = {
     ("staged", "passed"),
     ("staged", "refused"),
@@ -52,7 +52,11 @@ def test_the_states_are_those_of_the_table() -> None:
 
 
 @pytest.mark.parametrize(("before", "after"), product(EVERY, EVERY))
-def test_every_move_is_allowed_or_refused_by_the_table(ledger: duckdb.DuckDBPyConnection, before: str, after: str) -> None:
+def test_every_move_is_allowed_or_refused_by_the_table(
+    ledger: duckdb.DuckDBPyConnection,
+    before: str,
+    after: str,
+) -> None:
     booked(ledger, "b", before)
     booked(ledger, "other", before)
     if (before, after) in ALLOWED:
@@ -99,7 +103,10 @@ def test_only_a_passed_delivery_is_accepted(ledger: duckdb.DuckDBPyConnection, s
 
 
 @pytest.mark.parametrize("status", EVERY)
-def test_an_acceptance_replaces_only_what_is_in_the_lake_and_is_all_or_nothing(ledger: duckdb.DuckDBPyConnection, status: str) -> None:
+def test_an_acceptance_replaces_only_what_is_in_the_lake_and_is_all_or_nothing(
+    ledger: duckdb.DuckDBPyConnection,
+    status: str,
+) -> None:
     booked(ledger, "old", status)
     booked(ledger, "new", "passed", ["old"])
     if status in ("accepted", "applied"):
@@ -108,7 +115,10 @@ def test_an_acceptance_replaces_only_what_is_in_the_lake_and_is_all_or_nothing(l
         return
     with pytest.raises(LedgerError, match=f"delivery old is {status} and cannot become replaced"):
         accept(ledger, "new", datetime(2026, 1, 6), [])
-    assert ledger.execute("select batch_id, status, accepted_at from ops.delivery order by 1").fetchall() == [("new", "passed", None), ("old", status, None)]
+    assert ledger.execute("select batch_id, status, accepted_at from ops.delivery order by 1").fetchall() == [
+        ("new", "passed", None),
+        ("old", status, None),
+    ]
 
 
 def test_publishing_applies_what_is_accepted_and_nothing_else(ledger: duckdb.DuckDBPyConnection) -> None:
@@ -126,7 +136,7 @@ def test_a_feed_without_staged_deliveries_is_judged_without_a_trace(survey: Smal
 
 
 def test_a_table_that_belongs_to_no_delivery_cannot_be_added_to(ledger: duckdb.DuckDBPyConnection) -> None:
-    with pytest.raises(LedgerError, match="ops.delivery does not belong to a delivery"):
+    with pytest.raises(LedgerError, match=r"ops\.delivery does not belong to a delivery"):
         add(ledger, "delivery", "select 1 as x")
 
 

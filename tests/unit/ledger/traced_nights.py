@@ -1,5 +1,5 @@
-"""Four nights of the small retailer in a process of its own, to be traced: as it is, a second time with a repeat and a release's worth of rows,
-then with syncs taken out, which the reader of the trace must find. Usage: traced_nights.py FOLDER"""
+"""Four nights of the small retailer in a process of its own, to be traced: one as it is, the same taken anew, then two
+with syncs taken out, which the reader of the trace must find. Usage: traced_nights.py FOLDER"""
 
 import sys
 from datetime import timedelta
@@ -33,9 +33,15 @@ def main(folder: Path) -> None:
 
         night(0, "A0,O1,5,fine,")
         night(0, "A1,O1,5,fine,", again=True)
-        with mock.patch("onedata.ledger.promote.sync_file", nothing), mock.patch("onedata.ledger.manifest.sync_file", nothing):
+        with (
+            mock.patch("onedata.ledger.promote.sync_file", nothing),
+            mock.patch("onedata.ledger.manifest.sync_file", nothing),
+        ):
             night(1, "A2,O1,5,fine,")
-        with mock.patch("onedata.ledger.promote.sync_folder", nothing), mock.patch("onedata.durable.sync_folder", nothing):
+        with (
+            mock.patch("onedata.ledger.promote.sync_folder", nothing),
+            mock.patch("onedata.durable.sync_folder", nothing),
+        ):
             night(2, "A3,O1,5,fine,")
 
 

@@ -61,7 +61,8 @@ def draw(con: duckdb.DuckDBPyConnection, status: str = "accepted") -> dict[str, 
     con.execute("delete from ops.delivery")
     for entity in (ORDER, SPEND):
         con.execute(
-            f"insert into ops.delivery select '{entity.name}', 'f', '{entity.name}', date '{NIGHT}', '{status}', count(*), now()::timestamp, null, null, [] "
+            f"insert into ops.delivery select '{entity.name}', 'f', '{entity.name}', date '{NIGHT}', '{status}', count(*), "
+            "now()::timestamp, null, null, [] "
             f"from ods.ods_{entity.name}"
         )
     scope = Scope(settings_in(Path("nowhere")), (), {"sales_order": ORDER, "marketing_spend": SPEND}, MANIFEST)

@@ -113,7 +113,9 @@ def test_what_is_published_of_a_check_has_its_numbers_and_quotes_no_row(ledger: 
 
 
 def test_listed_values_are_not_published(ledger: duckdb.DuckDBPyConnection) -> None:
-    ledger.execute("insert into ops.delivery values ('b', 'f', 'e', '2026-01-05', 'applied', 1, now()::timestamp, null, null, [])")
+    ledger.execute(
+        "insert into ops.delivery values ('b', 'f', 'e', '2026-01-05', 'applied', 1, now()::timestamp, null, null, [])",
+    )
     ledger.execute("insert into ops.profile values ('f', '2026-01-05', 'b', 'c', 'share', 'Ann', 1), ('f', '2026-01-05', 'b', '', 'rows', '', 1)")
     assert ledger.execute(OPS_VIEWS["ops_profile"][1]).fetchall() == [("f", NIGHT, "b", "", "rows", 1.0)]
 
@@ -140,7 +142,10 @@ def test_a_layer_gate_checks_its_own_models_and_only_those_asked_for() -> None:
 def test_only_partitions_that_are_not_published_are_checked_in_ods(ledger: duckdb.DuckDBPyConnection) -> None:
     ledger.execute("create schema ods; create table ods.a as select null::integer as id, date '2026-01-04' as ds union all select 1, date '2026-01-05'")
     for batch, ds, status in (("b1", "2026-01-04", "applied"), ("b2", "2026-01-05", "accepted")):
-        ledger.execute("insert into ops.delivery values (?, 'f', 'e', ?, ?, 1, now()::timestamp, null, null, [])", [batch, ds, status])
+        ledger.execute(
+            "insert into ops.delivery values (?, 'f', 'e', ?, ?, 1, now()::timestamp, null, null, [])",
+            [batch, ds, status],
+        )
     manifest = {"nodes": {"a": node("a", "ods", {"metric": "nullValues", "column": "id", "mustBe": 0, "name": "id_required"})}}
     keeper = Gatekeeper(ledger)
     assert new_partitions(ledger) == "ds in (date '2026-01-05')"

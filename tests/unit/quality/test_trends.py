@@ -37,7 +37,10 @@ class History:
 
     def night(self, day: int, rows: int, nulls: float = 0.0, different: float = 1.0, shares: Shares | None = None, status: str = "applied") -> date:
         ds, batch = NIGHT + timedelta(days=day), f"b{day}-{status}-{rows}"
-        self.con.execute("insert into ops.delivery values (?, ?, 'e', ?, ?, ?, now()::timestamp, null, null, [])", [batch, self.feed.name, ds, status, rows])
+        self.con.execute(
+            "insert into ops.delivery values (?, ?, 'e', ?, ?, ?, now()::timestamp, null, null, [])",
+            [batch, self.feed.name, ds, status, rows],
+        )
         values = [("", "received", "", rows), ("", "rows", "", rows), ("", "sample_rows", "", rows)]
         values += [("comment", "null_share", "", nulls), ("comment", "distinct_share", "", different)]
         values += [("satisfaction", "share", bucket, value) for bucket, value in (shares or {"1": 0.2, "4": 0.8}).items()]
