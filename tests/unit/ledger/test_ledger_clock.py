@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,8 @@ from small_retailer import (
     HEADER,
     NEXT,
     NIGHT,
+    YEAR,
+    Machine,
     SmallRetailer,
     assert_balanced,
     canonical,
@@ -37,28 +39,7 @@ from onedata.quality.stages import contract_gate, require_open
 from onedata.sql import transaction
 from onedata.warehouse import open_warehouse
 
-YEAR = timedelta(days=365)
 Retail = Callable[..., SmallRetailer]
-
-
-@dataclass
-class Machine:
-    """The machine's clock, as the ledger reads it."""
-
-    behind: timedelta = timedelta()
-
-    def now(self, zone: Any) -> datetime:
-        return datetime.now(zone) - self.behind
-
-    def put_back(self, by: timedelta = YEAR) -> None:
-        self.behind += by
-
-
-@pytest.fixture
-def machine(monkeypatch: pytest.MonkeyPatch) -> Machine:
-    clock = Machine()
-    monkeypatch.setattr("onedata.ledger.clock.datetime", clock)
-    return clock
 
 
 @pytest.fixture
