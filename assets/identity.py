@@ -15,6 +15,7 @@ from onedata.identity import resolve
 from onedata.identity.household import household_totals
 from onedata.identity.review import largest_persons, queue, save_queue, score_distribution, shared_by_kind, size_distribution
 from onedata.ledger import has_replaced
+from onedata.ledger.moves import pending_night
 from onedata.masking import hides_values
 from onedata.pictures import as_markdown, stacked_columns
 from onedata.quality.stages import require_open
@@ -59,7 +60,9 @@ def _resolved(retailer: Retailer, deps: list[dg.AssetKey]) -> dg.AssetsDefinitio
         warehouse: Warehouse = context.resources.warehouse
         require_open(warehouse.con, "oneid")
         full = context.run.tags.get(FULL_REFRESH_TAG) == "true" or has_replaced(warehouse.con)
-        night, settings = night_of(context, warehouse), retailer.settings
+        # An earlier night may be run again while a later one's rows wait, which a killed run had accepted: they are
+        # that night's people.
+        night, settings = pending_night(warehouse.con, night_of(context, warehouse)), retailer.settings
         found = resolve(warehouse.con, retailer.entities, retailer.policy, night, settings.vault, full, lake=settings.lake)
         context.log.info(
             f"{found.persons} persons behind {found.identifiers} identifiers: {found.minted} new, {found.merged} merged, {found.split} split, "

@@ -4,9 +4,12 @@ import os
 import shutil
 import time
 import warnings
+from contextlib import suppress
+from dataclasses import replace
 from datetime import date
 
 import dagster as dg
+import duckdb
 import typer
 import yaml
 
@@ -21,19 +24,24 @@ from onedata.masking import mask_error
 from onedata.report import closed_gates
 from onedata.retailer import Retailer, load_retailer, prepare_warehouse
 from onedata.settings import REPOSITORY, Settings
-from onedata.warehouse import open_warehouse
+from onedata.warehouse import WarehouseBusy, open_warehouse
 
 
 def select_nights(settings: Settings, first: date | None, last: date | None) -> list[date]:
     """The nights to run: those with files, from `first` to `last`; a bound that is given is a night also without files.
 
     Without bounds only nights with something to do: a file the ledger does not know, or a delivery that was not published; where there are none
-    but OneID was decided on by hand, or what was published is gone, the last night again.
+    but OneID was decided on by hand, or what was published is gone, the last night again. With a bound, accepted nights
+    that no run has published are told: they are published with this one.
     """
     retailer = load_retailer(settings)
     far = last or date.today()
     _within_calendar(settings, [day for day in (first, last) if day])
-    known, pending, again = _ledger(retailer) if first is None and last is None else (set(), set(), None)
+    if first or last:
+        _tell_pending(settings)
+        known, pending, again = set[tuple[str, str, int, int]](), set[date](), None
+    else:
+        known, pending, again = _ledger(retailer)
     found = {day for day in (first, last) if day} | pending
     for feed in retailer.feeds:
         for offer in discover(settings, feed, far):
@@ -42,6 +50,18 @@ def select_nights(settings: Settings, first: date | None, last: date | None) -> 
     if not found and again:
         found.add(again)
     return sorted(day for day in found if (first is None or day >= first) and day <= far)
+
+
+def _tell_pending(settings: Settings) -> None:
+    """Say which nights a killed run left accepted and not published; for a busy warehouse the run itself waits."""
+    if not settings.warehouse.exists():
+        return
+    at_once = replace(settings, lock_wait_seconds=0.0)
+    with suppress(WarehouseBusy, duckdb.CatalogException), open_warehouse(at_once, typer.echo) as con:
+        rows = con.execute("select distinct ds from ops.pending_batch order by ds").fetchall()
+        nights = ", ".join(str(ds) for (ds,) in rows)
+        if nights:
+            typer.echo(f"accepted by an earlier run and not published: {nights}; published with this run", err=True)
 
 
 class NoSuchNight(ValueError):

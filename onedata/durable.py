@@ -86,6 +86,15 @@ def move_aside(files: Iterable[Path], base: Path, aside: Path) -> list[Path]:
     return moved
 
 
+def remove_listed(folder: Path, names: Iterable[str]) -> None:
+    """Delete the files below `folder` that a list of our own names; a name that leads out of it is left alone."""
+    root = folder.resolve()
+    for name in names:
+        file = folder / name
+        if file.parent.resolve().is_relative_to(root):
+            file.unlink(missing_ok=True)
+
+
 def _write_beside(path: Path, content: str | bytes, mode: int) -> Path:
     """The content, synced, under a name beside `path` that no other process uses."""
     fresh = path.with_name(f".{path.name}.{os.getpid()}.new")

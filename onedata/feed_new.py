@@ -87,7 +87,9 @@ def _look(sample: Path) -> Sniffed:
                 if not members:
                     raise SniffError(f"{sample.name} holds no file")
                 first = members[0].member or sample.stem
-                file = members[0].path.rename(Path(folder) / Path(first).name)
+                own = Path(folder) / "sample"
+                own.mkdir()
+                file = members[0].path.rename(own / Path(first).name)
                 notes = [f"The sample is {first}, one of {len(members)} files in {sample.name}."] if len(members) > 1 else []
             if file.suffix.lower() == ".xlsx":
                 table = Path(folder) / "sheet.parquet"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import duckdb
 
-from onedata.durable import make_folders, move_aside
+from onedata.durable import make_folders, move_aside, replace_durably
 from onedata.identity.keep import restore_state
 from onedata.identity.take_in import RESTORED
 from onedata.ledger.migrations import migrate
@@ -71,7 +71,7 @@ def rebuild(retailer: Retailer, leave_out: bool, say: Callable[[str], None]) -> 
     for moved in _move_warehouse_aside(settings):
         say(f"the warehouse that was there lies at {moved} now")
     make_folders(settings.warehouse.parent)
-    scratch.warehouse.replace(settings.warehouse)
+    replace_durably(scratch.warehouse, settings.warehouse)
     shutil.rmtree(scratch.warehouse.parent)
     night: date = row[0]
     return night

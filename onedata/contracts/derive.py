@@ -11,8 +11,10 @@ import pyarrow.parquet as pq
 import yaml
 
 from onedata.contracts.checks import known
+from onedata.contracts.derived import MARK, write_files
 from onedata.contracts.identifiers import IdentifierPolicy, blocked_values, usable_sql
 from onedata.contracts.model import Column, Entity
+from onedata.durable import make_folders, replace_durably, sync_file
 
 LINEAGE: Mapping[str, tuple[str, str]] = {
     "source_system": ("varchar", "Source system; ids are unique only within it."),
@@ -27,13 +29,13 @@ LINEAGE: Mapping[str, tuple[str, str]] = {
 DS = ("date", "The night the row's file is for; partition of the lake.")
 IDENTITY_KEY = "The identifier that stands for the person of this row, strongest kind first; empty where the row names nobody."
 SCHEMA_PARTITION = "source=_schema/ds=1970-01-01"
-HEADER = "Derived from data_contracts/canonical/{name}.yaml by `onedata derive`; do not edit."
+HEADER = f"Derived from data_contracts/canonical/{{name}}.yaml {MARK}"
 
 
 def derived_files(entities: Mapping[str, Entity], policy: IdentifierPolicy) -> dict[str, str]:
     """File name (below dbt_project) to content: the ODS views and the macro of blocked identifier values."""
     files = {
-        "macros/blocked_values.sql": "{#- Derived from data_contracts/identifiers.yaml by `onedata derive`; do not edit. -#}\n"
+        "macros/blocked_values.sql": f"{{#- Derived from data_contracts/identifiers.yaml {MARK} -#}}\n"
         f"{{%- macro blocked_values() -%}}\n{blocked_values(policy)}\n{{%- endmacro %}}\n"
     }
     for entity in entities.values():
@@ -43,19 +45,15 @@ def derived_files(entities: Mapping[str, Entity], policy: IdentifierPolicy) -> d
 
 
 def write_derived(dbt_project: Path, entities: Mapping[str, Entity], policy: IdentifierPolicy) -> list[Path]:
-    """Write the derived files and remove those of entities that are no more; returns what changed."""
-    (dbt_project / "models" / "ods").mkdir(parents=True, exist_ok=True)
+    """Write the derived files and remove those of entities that are no more; returns what changed.
+
+    Raises:
+        ContractError: a file that somebody else wrote lies in the place of one; nothing was changed.
+    """
+    models = dbt_project / "models" / "ods"
+    models.mkdir(parents=True, exist_ok=True)
     wanted = {dbt_project / name: content for name, content in derived_files(entities, policy).items()}
-    changed = []
-    for file in sorted((dbt_project / "models" / "ods").glob("ods_*")):
-        if file not in wanted:
-            file.unlink()
-            changed.append(file)
-    for file, content in wanted.items():
-        if not file.exists() or file.read_text(encoding="utf-8") != content:
-            file.write_text(content, encoding="utf-8")
-            changed.append(file)
-    return changed
+    return write_files(wanted, models.glob("ods_*"))
 
 
 def ensure_lake(con: duckdb.DuckDBPyConnection, lake: Path, entities: Mapping[str, Entity]) -> None:
@@ -65,9 +63,12 @@ def ensure_lake(con: duckdb.DuckDBPyConnection, lake: Path, entities: Mapping[st
         columns = ", ".join(f"null::{kind} as {name}" for name, kind in lake_columns(entity).items())
         shape = con.execute(f"select {columns} limit 0").to_arrow_table()
         if not file.exists() or not pq.read_schema(file).equals(shape.schema):
-            file.parent.mkdir(parents=True, exist_ok=True)
-            pq.write_table(shape, f"{file}.tmp")
-            Path(f"{file}.tmp").replace(file)
+            # The folders of the entity's first rows are made here: their names must last when the rows do.
+            make_folders(file.parent)
+            fresh = file.with_name(f"{file.name}.tmp")
+            pq.write_table(shape, fresh)
+            sync_file(fresh)
+            replace_durably(fresh, file)
 
 
 def schema_file(lake: Path, entity: Entity) -> Path:

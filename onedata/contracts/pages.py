@@ -4,10 +4,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
 
+from onedata.contracts.derived import MARK, write_files
 from onedata.contracts.model import Feed, Field, Repair, Rule
 
 INDEX = "README.md"
-HEADER = "<!-- Derived from the contracts by `onedata derive`; do not edit. -->"
+HEADER = f"<!-- Derived from the contracts {MARK} -->"
 UNITS = {"d": "day", "m": "month", "y": "year"}
 ARGUMENTS = {"minimum": "at least", "maximum": "at most", "pattern": "matches", "validValues": "one of"}
 
@@ -19,17 +20,13 @@ def feed_pages(feeds: Iterable[Feed]) -> dict[str, str]:
 
 
 def write_pages(folder: Path, feeds: Iterable[Feed]) -> list[Path]:
-    """Write the pages and remove those of feeds that are no more; returns what changed."""
+    """Write the pages and remove those of feeds that are no more; returns what changed.
+
+    Raises:
+        ContractError: a page that somebody else wrote lies in the place of one; nothing was changed.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    wanted = {folder / name: content for name, content in feed_pages(feeds).items()}
-    changed = [file for file in sorted(folder.glob("*.md")) if file not in wanted]
-    for file in changed:
-        file.unlink()
-    for file, content in wanted.items():
-        if not file.exists() or file.read_text(encoding="utf-8") != content:
-            file.write_text(content, encoding="utf-8")
-            changed.append(file)
-    return changed
+    return write_files({folder / name: content for name, content in feed_pages(feeds).items()}, folder.glob("*.md"))
 
 
 def _index(feeds: Sequence[Feed]) -> str:

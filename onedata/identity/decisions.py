@@ -6,6 +6,8 @@ from typing import Literal
 
 import duckdb
 
+from onedata.ledger import tick
+
 Kind = Literal["merge", "split", "block"]
 WAITING = """
 select d.* from oneid.decision d left join oneid.decision_applied a using (decision_id)
@@ -50,9 +52,10 @@ def decide_by_hand(con: duckdb.DuckDBPyConnection, kind: Kind, key_a: str, key_b
     ).fetchone()
     if standing:
         raise DecisionError(f"decision {standing[0]} ({standing[1]}) stands on the same identifiers; take it back first: onedata identity revert {standing[0]}")
+    number = "(select coalesce(max(decision_id), 0) + 1 from oneid.decision)"
     row = con.execute(
-        "insert into oneid.decision select coalesce(max(decision_id), 0) + 1, ?, ?, ?, ?, ?, now()::timestamp, null from oneid.decision returning decision_id",
-        [kind, key_a, key_b, reason, decided_by],
+        f"insert into oneid.decision select {number}, ?, ?, ?, ?, ?, ?, null returning decision_id",
+        [kind, key_a, key_b, reason, decided_by, tick(con)],
     ).fetchone()
     assert row is not None
     return Decision(row[0], kind, key_a, key_b, reason, decided_by)
@@ -65,7 +68,8 @@ def revert(con: duckdb.DuckDBPyConnection, decision_id: int) -> None:
         DecisionError: there is no such decision, or it was taken back before.
     """
     found = con.execute(
-        "update oneid.decision set reverted_at = now()::timestamp where decision_id = ? and reverted_at is null returning decision_id", [decision_id]
+        "update oneid.decision set reverted_at = ? where decision_id = ? and reverted_at is null returning decision_id",
+        [tick(con), decision_id],
     ).fetchone()
     if found is None:
         raise DecisionError(f"no standing decision {decision_id}; onedata identity decisions lists them")

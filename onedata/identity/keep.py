@@ -10,7 +10,7 @@ from pathlib import Path
 
 import duckdb
 
-from onedata.durable import make_folders, sync_file, sync_folder, write_durably
+from onedata.durable import make_folders, remove_listed, sync_file, sync_folder, write_durably
 from onedata.ledger import tick
 from onedata.ledger.applied import set_applied
 from onedata.ledger.log import LogDamaged, append, entries, log_folder
@@ -72,8 +72,7 @@ def _forget(folder: Path) -> None:
     """Remove a state that newer ones have taken the place of: the files that its own list names."""
     names = json.loads((folder / LISTING).read_text(encoding="utf-8"))
     (folder / LISTING).unlink()
-    for name in names:
-        (folder / name).unlink(missing_ok=True)
+    remove_listed(folder, names)
     if not any(folder.iterdir()):
         folder.rmdir()
 

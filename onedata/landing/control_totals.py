@@ -5,6 +5,7 @@ from datetime import date
 
 from onedata.contracts.model import Feed
 from onedata.contracts.totals import AMOUNT, CURRENCY, currency_code, exact, sums_by_currency
+from onedata.ledger.states import Status
 from onedata.sql import quote_text
 
 FATES = ("received", "accepted", "quarantined", "duplicate")
@@ -32,7 +33,8 @@ def control_totals_sql(feed: Feed, relations: Mapping[str, Sequence[str]], files
 
 
 def repeated_totals_sql(feed: Feed, path: str, ds: date, content_hash: str, known_as: str, batch: str) -> str:
-    """SQL for a file whose content is known under another path: all its money is duplicate.
+    """SQL for a file whose content is known under another path: all its money is duplicate. Where that one's night is
+    taken anew in the same run, what it came to before does not count.
 
     Args:
         feed: Whose file.
@@ -42,10 +44,12 @@ def repeated_totals_sql(feed: Feed, path: str, ds: date, content_hash: str, know
         known_as: The path the content landed under.
         batch: The repeat's own delivery.
     """
+    taken_anew = f"select unnest(replaces) from ops.delivery where status = '{Status.STAGED}'"
     return (
         f"select feed, {quote_text(path)} as path, content_hash, {quote_text(batch)} as batch_id, date '{ds}' as ds, total_name, currency, "
         "received, 0 as accepted, 0 as quarantined, received as duplicate "
-        f"from ops.control_total where feed = {quote_text(feed.name)} and content_hash = {quote_text(content_hash)} and path = {quote_text(known_as)}"
+        f"from ops.control_total where feed = {quote_text(feed.name)} and content_hash = {quote_text(content_hash)} "
+        f"and path = {quote_text(known_as)} and batch_id not in ({taken_anew})"
     )
 
 

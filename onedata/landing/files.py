@@ -4,7 +4,6 @@ What is not a file on this machine that the reader can read as it lies is brough
 a form that DuckDB reads. The ledger keeps the name the source has for it.
 """
 
-import hashlib
 import time
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -17,6 +16,7 @@ import duckdb
 from onedata.contracts.model import Database, Feed, ObjectStore
 from onedata.landing.extracts import kept_extracts, take_extracts
 from onedata.landing.write import Delivery, Repeat
+from onedata.ledger.moves import new_id
 from onedata.ledger.seen import Archive, Touched, note_archive, note_touched
 from onedata.ledger.states import IN_LAKE, sql_list
 from onedata.readers.base import Drift, FileProblem, SourceFile
@@ -76,23 +76,44 @@ def take(con: duckdb.DuckDBPyConnection, settings: Settings, feed: Feed, night: 
         by_number = [*taking.taken.fresh, *(repeat.file for repeat in taking.taken.repeats)]
         taking.taken.drifts = [Drift(by_number[-1], *drift) for drift in drifts if by_number]
         return taking.taken
-    settled = time.time_ns() - int(settings.settle_seconds * 1e9)
+    now, young = time.time_ns(), set()
     for offer in discover(settings, feed, night):
-        if settings.settle_seconds and offer.mtime_ns > settled:
+        if _is_young(offer, now, settings.settle_seconds):
+            young.add(offer.name)
             taking.taken.waiting.append(offer.name)
         elif not taking.is_unchanged(offer):
             taking.take(offer)
     if taking.touched:
         note_touched(con, settings, feed.name, taking.touched)
-    _all_there(con, feed, again, taking.taken)
+    _all_there(con, settings, feed, again, taking.taken, young)
     return taking.taken
 
 
-def _all_there(con: duckdb.DuckDBPyConnection, feed: Feed, again: Collection[date], taken: Taken) -> None:
-    """Refuse to replace a night of which a file is gone: its rows would be lost."""
+def _is_young(offer: Offer, now: int, settle_seconds: float) -> bool:
+    """Whether the file was written less than the settle time ago. A time that lies further ahead than that is of
+    another clock, or of this one before it was put back: waiting could take for ever.
+    """
+    return abs(now - offer.mtime_ns) < settle_seconds * 1e9
+
+
+def _all_there(
+    con: duckdb.DuckDBPyConnection,
+    settings: Settings,
+    feed: Feed,
+    again: Collection[date],
+    taken: Taken,
+    young: Collection[str],
+) -> None:
+    """Refuse to replace a night of which a file is gone, or has to wait: its rows would be lost."""
     landed = con.execute("select path, ds from ops.file where feed = ? and status = 'landed' and ds in (select unnest(?::date[]))", [feed.name, list(again)])
     there = {file.relative for file in [*taken.fresh, *[repeat.file for repeat in taken.repeats], *[problem.file for problem in taken.problems]]}
     gone = sorted((ds, path) for path, ds in landed.fetchall() if path not in there)
+    for ds, path in gone:
+        if path.split(MEMBER)[0] in young:
+            raise SourceError(
+                f"{path} was written less than {settings.settle_seconds:g} s ago (setting settle_seconds), so night "
+                f"{ds} was not taken again. Run again when that time has passed."
+            )
     if gone:
         names = ", ".join(path for _, path in gone[:SHOWN])
         raise SourceError(
@@ -127,21 +148,33 @@ class _Taking:
         self._con, self._settings, self._feed, self._spool = con, settings, feed, spool
         self.taken = Taken()
         self.touched: list[Touched] = []
+        others = "feed = ? and ds not in (select unnest(?::date[]))"
         known = con.execute(
-            "select path, size_bytes, mtime_ns, content_hash from ops.file where feed = ? and ds not in (select unnest(?::date[])) order by path desc",
+            f"select path, size_bytes, mtime_ns, content_hash, status from ops.file where {others} order by path desc",
             [feed.name, list(again)],
         ).fetchall()
         self._again = again
-        self._seen: set[tuple[str, int, int]] = {(path, size, mtime) for path, size, mtime, _ in known} | _whole_archives(con, feed)
-        self._booked: set[tuple[str, str]] = {(path, content_hash) for path, _, _, content_hash in known}
-        self._by_hash: dict[str, str] = {content_hash: path for path, _, _, content_hash in known}
+        self._seen: set[tuple[str, int, int]] = {(path, size, mtime) for path, size, mtime, *_ in known}
+        self._seen |= _whole_archives(con, feed)
+        self._booked: set[tuple[str, str]] = {(path, content_hash) for path, _, _, content_hash, _ in known}
+        # A repeat has no row of its own: where the file that it repeats is taken anew, that one is no repeat of it.
+        own = [(content_hash, path) for path, _, _, content_hash, status in known if status != "repeated"]
+        self._by_hash: dict[str, str] = dict(own)
         self._number = 0
 
     def is_unchanged(self, offer: Offer) -> bool:
         return offer.ds not in self._again and (offer.name, offer.size, offer.mtime_ns) in self._seen
 
     def take(self, offer: Offer) -> None:
-        """Fetch and unpack what is offered, and take each file of it."""
+        """Fetch and unpack what is offered, and take each file of it; one that is gone since it was listed waits."""
+        try:
+            self._take(offer)
+        except FileNotFoundError:
+            if offer.path is None or offer.path.exists():
+                raise
+            self.taken.waiting.append(offer.name)
+
+    def _take(self, offer: Offer) -> None:
         if offer.refused:
             note = self._spool.place("refused")
             note.write_text(f"{offer.name}: {offer.refused}", encoding="utf-8", errors="backslashreplace")
@@ -234,11 +267,9 @@ def has_changed(file: SourceFile) -> bool:
     return (now.st_size, now.st_mtime_ns) != (file.size, file.mtime_ns)
 
 
-def batch_id(delivery: Delivery, problems: Sequence[FileProblem] = ()) -> str:
+def batch_id(con: duckdb.DuckDBPyConnection, delivery: Delivery, problems: Sequence[FileProblem] = ()) -> str:
     """The same files land under the same id, so a night that is run again replaces what a killed one left."""
-    feed, ds = delivery.feed, delivery.ds
     repeats = sorted(f"{repeat.file.relative}={repeat.file.content_hash}" for repeat in delivery.repeats)
     broken = sorted(problem.file.content_hash for problem in problems)
     hashes = sorted(file.content_hash for file in delivery.files)
-    text = "|".join([feed.name, ds.isoformat(), *hashes, *delivery.replaced, *repeats, *broken])
-    return f"{feed.name}-{ds:%Y%m%d}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
+    return new_id(con, delivery.feed.name, delivery.ds, [*hashes, *delivery.replaced, *repeats, *broken])

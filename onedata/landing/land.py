@@ -15,7 +15,7 @@ from onedata.landing.drift import compare_with_before
 from onedata.landing.stage import clear, forget_run, stage
 from onedata.landing.write import Delivery
 from onedata.ledger import recover, tick
-from onedata.readers import READERS, Drift, FileProblem
+from onedata.readers import READERS, Drift, FileProblem, SourceFile
 from onedata.settings import Settings
 from onedata.sources import SourceError
 from onedata.sql import transaction
@@ -48,12 +48,13 @@ def land(con: duckdb.DuckDBPyConnection, settings: Settings, feed: Feed, policy:
     delivered = [*taken.fresh, *(problem.file for problem in taken.problems), *(repeat.file for repeat in taken.repeats)]
     nights = sorted({file.ds for file in delivered} | set(replaced))
     forget_run(con)
+    unlanded: set[str] = set()
     for ds in nights:
         files = [file for file in taken.fresh if file.ds == ds]
         repeats = [repeat for repeat in taken.repeats if repeat.file.ds == ds]
         delivery = Delivery(feed, ds, "", files, arrived_at, replaced.get(ds, []), ds != nights[-1], repeats)
         problems = [problem for problem in taken.problems if problem.file.ds == ds]
-        _land_one(con, settings, policy, delivery, problems, taken.drifts, landed)
+        _land_one(con, settings, policy, delivery, problems, taken.drifts, landed, unlanded)
     forget_run(con)
     arrivals.spool_of(settings, feed).clear()
     return landed
@@ -67,15 +68,18 @@ def _land_one(
     problems: Sequence[FileProblem],
     drifts: Sequence[Drift],
     landed: Landed,
+    unlanded: set[str],
 ) -> None:
-    delivery = replace(delivery, batch=arrivals.batch_id(delivery, problems))
+    """Land one night's delivery. What has changed since it was hashed is told in `landed.waiting`, and its content
+    added to `unlanded`."""
+    delivery = replace(delivery, batch=arrivals.batch_id(con, delivery, problems))
     reading = READERS[delivery.feed.location.format](con, delivery.feed, delivery.files)
     reading.problems += problems
     reading.drifts += [drift for drift in drifts if drift.file in delivery.files]
     compare_with_before(con, delivery.feed, reading)
     stage(con, settings, policy, delivery, reading)
     prepare_bad_rows(con, delivery, reading)
-    changed = [file for file in delivery.files if arrivals.has_changed(file)]
+    changed = _changed(delivery, problems, unlanded)
     if not changed:
         with transaction(con):
             book(con, settings, delivery, reading, landed)
@@ -84,11 +88,25 @@ def _land_one(
     # The hash may be of one content and the rows of another: nothing of such a file is booked.
     clear(con, settings, delivery)
     drop_staged(settings, delivery)
-    names = [file.relative for file in changed]
+    names = sorted(file.relative for file in changed)
     if delivery.replaced:
         raise SourceError(f"{names[0]} changed while it was read, so night {delivery.ds} was not taken again. Run again when it is whole.")
     landed.waiting += names
-    rest = [file for file in delivery.files if file not in changed]
+    unlanded |= {file.content_hash for file in changed if file in delivery.files}
+    rest = replace(
+        delivery,
+        files=[file for file in delivery.files if file not in changed],
+        repeats=[repeat for repeat in delivery.repeats if repeat.file not in changed],
+    )
     still = [problem for problem in problems if problem.file not in changed]
-    if rest or still or delivery.repeats:
-        _land_one(con, settings, policy, replace(delivery, files=rest), still, drifts, landed)
+    if rest.files or rest.repeats or still:
+        _land_one(con, settings, policy, rest, still, drifts, landed, unlanded)
+
+
+def _changed(delivery: Delivery, problems: Sequence[FileProblem], unlanded: Collection[str]) -> list[SourceFile]:
+    """Files that are others by now than when they were hashed, and repeats of such: what they repeat has not landed."""
+    files = [*delivery.files, *(problem.file for problem in problems), *(repeat.file for repeat in delivery.repeats)]
+    changed = [file for file in files if arrivals.has_changed(file)]
+    gone = {*unlanded, *(file.content_hash for file in changed if file in delivery.files)}
+    repeats = [repeat.file for repeat in delivery.repeats if repeat.file not in changed]
+    return [*changed, *(file for file in repeats if file.content_hash in gone)]

@@ -4,7 +4,6 @@ A row leaves quarantine, and its file's counts change, in the transaction that a
 twice. Records that could not be taken apart have no fields to read; their night is taken anew instead (`onedata run --ds NIGHT --replace`).
 """
 
-import hashlib
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -20,6 +19,7 @@ from onedata.landing.stage import BAD, DUPLICATE, GOOD, clear, forget_run, stage
 from onedata.landing.write import Delivery
 from onedata.ledger import recover, tick
 from onedata.ledger.belongings import add
+from onedata.ledger.moves import new_id
 from onedata.readers import Reading, SourceFile
 from onedata.readers.base import Part
 from onedata.readers.jsonl import documents_part
@@ -98,8 +98,7 @@ def _file(number: int, path: str, ds: date, settings: Settings) -> SourceFile:
 def _batch(con: duckdb.DuckDBPyConnection, feed: Feed, ds: date, generation: int) -> str:
     """The same rows are released under the same id, so that a release that is run again replaces what a killed one left."""
     rows = con.execute("select path, row, rule, reason from release_row where ds = ? and generation = ? order by all", [ds, generation]).fetchall()
-    text = "|".join([feed.name, ds.isoformat(), str(generation), *map(str, rows)])
-    return f"{feed.name}-{ds:%Y%m%d}-released{hashlib.sha256(text.encode()).hexdigest()[:12]}"
+    return new_id(con, feed.name, ds, [str(generation), *map(str, rows)], "released")
 
 
 def _reading(con: duckdb.DuckDBPyConnection, feed: Feed, files: Sequence[SourceFile], generation: int) -> Reading:

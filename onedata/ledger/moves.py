@@ -1,5 +1,6 @@
 """Book, judge, accept, replace, apply, forget: every change of a delivery in the ledger."""
 
+import hashlib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -44,6 +45,27 @@ class Booking:
     rows: int
     landed_at: datetime
     replaces: Sequence[str] = ()
+
+
+def new_id(con: duckdb.DuckDBPyConnection, feed: str, ds: date, content: Sequence[str], kind: str = "") -> str:
+    """The id of a delivery that is to be booked. It follows from what is in it, so that what a killed run left is known
+    again; where an accepted delivery has had that id (its night was replaced since, and is put back to what it was),
+    from how often too.
+
+    Args:
+        con: The warehouse.
+        feed: Its feed.
+        ds: Its night.
+        content: What is in it, in order.
+        kind: What stands before the hash.
+    """
+    text, number = "|".join([feed, ds.isoformat(), *content]), 0
+    while True:
+        told = f"{text}|{number}" if number else text
+        batch = f"{feed}-{ds:%Y%m%d}-{kind}{hashlib.sha256(told.encode()).hexdigest()[:12]}"
+        if statuses(con, [batch]).get(batch, Status.STAGED) in UNFINISHED:
+            return batch
+        number += 1
 
 
 def book(con: duckdb.DuckDBPyConnection, booking: Booking) -> None:

@@ -10,7 +10,7 @@ from onedata.ledger.manifest import lake_file, write_manifest
 from onedata.ledger.moves import accept
 from onedata.ledger.paths import batch_of, partition_folder, staged_files, staged_folder
 from onedata.ledger.recover import leave_lake
-from onedata.ledger.states import Status
+from onedata.ledger.states import LedgerError, Status
 from onedata.settings import Settings
 
 
@@ -25,6 +25,7 @@ def promote(con: duckdb.DuckDBPyConnection, settings: Settings) -> list[str]:
 
     Raises:
         FileNotFoundError: a passed delivery's files are in neither place; nothing is marked accepted without its rows.
+        LedgerError: a file by the name of one of them lies in the lake; nothing is overwritten.
     """
     passed = con.execute("select batch_id, feed, entity, ds, rows from ops.delivery where status = ? order by batch_id", [Status.PASSED]).fetchall()
     for batch, feed, entity, ds, rows in passed:
@@ -46,6 +47,9 @@ def _enter_lake(settings: Settings, feed: str, batch: str, partition: Path) -> l
     make_folders(partition)
     for file in staged_files(settings, feed, batch):
         sync_file(file)
+        if (partition / file.name).exists():
+            there = partition / file.name
+            raise LedgerError(f"{there} is there already and is not overwritten; run again: strange files are told first")
         file.replace(partition / file.name)
     sync_folder(partition)
     return sorted(file for file in partition.glob("*.parquet") if batch_of(file) == batch)

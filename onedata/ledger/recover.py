@@ -14,7 +14,7 @@ from pathlib import Path
 
 import duckdb
 
-from onedata.durable import make_folders, move_aside, write_durably
+from onedata.durable import make_folders, move_aside, remove_listed, write_durably
 from onedata.ledger.manifest import LakeFile, write_manifest
 from onedata.ledger.moves import forget
 from onedata.ledger.paths import MANIFESTS, batch_of, lake_folder, partition_folder
@@ -184,8 +184,11 @@ def prune_orphans(settings: Settings, now: datetime) -> None:
         folder = listing.parent
         if not RUN_FOLDER.fullmatch(folder.name) or datetime.strptime(folder.name[:15] + "+0000", "%Y%m%dT%H%M%S%z") >= oldest:
             continue
-        for name in json.loads(listing.read_text(encoding="utf-8"))["moved"]:
-            (folder / name).unlink(missing_ok=True)
+        try:
+            names = json.loads(listing.read_text(encoding="utf-8"))["moved"]
+        except (ValueError, KeyError, TypeError):
+            continue  # a list that is damaged names nothing: the files stay
+        remove_listed(folder, names)
         listing.unlink()
         for empty in sorted((path for path in folder.rglob("*") if path.is_dir()), reverse=True):
             if not any(empty.iterdir()):

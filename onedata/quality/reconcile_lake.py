@@ -74,7 +74,8 @@ def _deliveries(models: str) -> str:
 
 
 def _lake_rows(con: duckdb.DuckDBPyConnection, settings: Settings, models: str) -> str:
-    """The rows of all deliveries of a partition are those its Parquet files hold, by their footers."""
+    """The rows of all deliveries of a partition are those its Parquet files hold, by their footers; a file that is gone
+    holds none."""
     pending = con.execute("select distinct entity, feed, ds from ops.pending_batch order by all").fetchall()
     # What lies there, whatever the ledger says of it: that is what is compared.
     partitions = [partition_folder(settings, entity, feed, ds) for entity, feed, ds in pending]

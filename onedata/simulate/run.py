@@ -20,6 +20,8 @@ from onedata.simulate.truth import write_night, write_people, write_totals
 from onedata.simulate.world import World, build_world, everybody
 
 THREADS = 2
+MARKER = "made-by-onedata-simulate"
+"""File in a hidden folder of a run: what is in the folder is that run's."""
 BYTES_AN_ORDER = 14_000
 BYTES_A_CUSTOMER = 900
 BYTES_A_SESSION = 2_200
@@ -45,6 +47,7 @@ def simulate(settings: SimulationSettings, out: Path, progress: Progress | None 
     place.mkdir(parents=True, exist_ok=True)
     scratch = place / f"{_scratch_prefix(out)}{os.getpid()}"
     scratch.mkdir()
+    (scratch / MARKER).touch()
     try:
         work = scratch / "out"
         delivered, defects = _generate(settings, work, progress)
@@ -65,12 +68,14 @@ def _scratch_prefix(out: Path) -> str:
 
 
 def _sweep(out: Path, place: Path) -> None:
-    """Remove the hidden folders of runs that were killed. Raises FileExistsError where one is at work."""
+    """Remove the hidden folders of runs that were killed, known by the marker in them. Raises FileExistsError where one
+    is at work."""
     for left in place.glob(f"{_scratch_prefix(out)}*"):
         process = left.name.removeprefix(_scratch_prefix(out))
         if process.isdigit() and _is_alive(int(process)):
             raise FileExistsError(f"{out} is being written by process {process}: wait for it, or name another folder")
-        if process.isdigit():
+        # Somebody may have a folder of such a name.
+        if process.isdigit() and (left / MARKER).exists():
             shutil.rmtree(left)
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import duckdb
 
 from onedata.durable import make_folders
-from onedata.ledger import apply
+from onedata.ledger import apply, tick
 from onedata.settings import Settings
 from onedata.sql import quote_name, quote_text, transaction
 from onedata.warehouse.prune import prune
@@ -202,7 +202,7 @@ def publish_candidate(
     number, night = _gated(con, run_id)
     with attached(con, candidate_path(settings), "candidate", read_only=True):
         counts = count_rows(con, "candidate")
-    sealed = seal(candidate_folder(settings), number, night, run_id, datetime.now(UTC), counts)
+    sealed = seal(candidate_folder(settings), number, night, run_id, tick(con).replace(tzinfo=UTC), counts)
     finished = sealed.built_at.replace(tzinfo=None)
     con.execute(
         "update ops.publishing set started_at = ?, finished_at = ?, cpu_seconds = ?, peak_memory_mb = ?",

@@ -8,7 +8,7 @@ from typing import Any
 
 import duckdb
 import pytest
-from small_retailer import SmallRetailer, contract, settings_in, small_retailer
+from small_retailer import Machine, SmallRetailer, contract, settings_in, small_retailer
 
 from onedata.quality.gx import Gatekeeper
 from onedata.warehouse import open_warehouse
@@ -36,6 +36,14 @@ def retail(tmp_path: Path, con: duckdb.DuckDBPyConnection, gatekeeper: Gatekeepe
         return small_retailer(tmp_path, con, gatekeeper, *contracts)
 
     return build
+
+
+@pytest.fixture
+def machine(monkeypatch: pytest.MonkeyPatch) -> Machine:
+    """The clock that the ledger reads, to be put back."""
+    clock = Machine()
+    monkeypatch.setattr("onedata.ledger.clock.datetime", clock)
+    return clock
 
 
 @pytest.fixture

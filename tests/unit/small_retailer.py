@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime, timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ from onedata.settings import REPOSITORY, Settings
 
 NIGHT = date(2026, 1, 5)
 NEXT = date(2026, 1, 6)
+YEAR = timedelta(days=365)
 HEADER = "id,order,score,note,answered"
 ANSWERS: tuple[dict[str, Any], ...] = (
     {"name": "response_id", "physicalName": "id"},
@@ -84,6 +85,19 @@ def write_contracts(folder: Path, *contents: dict[str, Any]) -> Path:
     for content in contents:
         (folder / f"{content['id']}.odcs.yaml").write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
     return folder
+
+
+@dataclass
+class Machine:
+    """The machine's clock, as the ledger reads it."""
+
+    behind: timedelta = timedelta()
+
+    def now(self, zone: Any) -> datetime:
+        return datetime.now(zone) - self.behind
+
+    def put_back(self, by: timedelta = YEAR) -> None:
+        self.behind += by
 
 
 @dataclass(frozen=True)

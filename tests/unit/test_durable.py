@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from onedata.durable import create_durably, make_folders, move_aside, name_durably, write_durably
+from onedata.durable import create_durably, make_folders, move_aside, name_durably, remove_listed, write_durably
 
 
 def test_a_file_is_written_whole_and_private(tmp_path: Path) -> None:
@@ -68,3 +68,14 @@ def test_files_moved_aside_keep_their_place_and_what_lies_there(tmp_path: Path) 
         move_aside([file], tmp_path / "lake", tmp_path / "aside")
     found = {path.name: path.read_text() for path in (tmp_path / "aside" / "ods").iterdir()}
     assert found == {"x.parquet": "first", "x.parquet.1": "second"}
+
+
+def test_only_files_below_the_folder_are_removed_whatever_a_list_says(tmp_path: Path) -> None:
+    folder, other = tmp_path / "aside", tmp_path / "lake"
+    for path in (folder / "a" / "x", folder / "kept", other / "y"):
+        make_folders(path.parent)
+        path.write_text("content")
+    (folder / "link").symlink_to(other)
+    remove_listed(folder, ["a/x", "gone", "../lake/y", str(other / "y"), "link/y"])
+    left = sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file())
+    assert left == ["aside/kept", "lake/y"]

@@ -10,8 +10,8 @@ from typer.testing import CliRunner
 
 from assets.cli import main
 from onedata.contracts import load_entities, load_feeds
-from onedata.contracts.history import remember
-from onedata.ledger import create_ledger
+from onedata.ledger import create_ledger, tick
+from onedata.ledger.contracts import remember
 from onedata.settings import Settings
 from onedata.warehouse import open_warehouse
 
@@ -45,7 +45,7 @@ def landed_by(folder: Path) -> None:
     with open_warehouse(settings) as con:
         create_ledger(con)
         for feed in load_feeds(settings.contracts, load_entities(settings.canonical)):
-            remember(con, feed)
+            remember(con, feed, tick(con))
 
 
 def test_contracts_lists_feeds_and_is_content_before_anything_has_landed(home: Path) -> None:

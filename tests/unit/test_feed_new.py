@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import gzip
+import io
 import json
+import zipfile
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -143,6 +145,14 @@ def test_a_packed_sample_is_opened_and_lands_packed(tmp_path: Path) -> None:
     file = sample(tmp_path, gzip.compress(REVIEWS.encode()), "reviews_2026-01-05.csv.gz")
     assert made(tmp_path, file).path == "app/reviews_{ds}.csv.gz"
     assert checked(tmp_path, file).landed.accepted == 2
+
+
+def test_a_member_named_like_a_folder_of_ours_is_opened(tmp_path: Path) -> None:
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as archive:
+        archive.writestr("unpacked", REVIEWS)
+    file = sample(tmp_path, stream.getvalue(), "reviews_2026-01-05.zip")
+    assert made(tmp_path, file).fit.entity.name == "survey_response"
 
 
 def test_a_workbook_is_read_by_its_first_sheet(tmp_path: Path) -> None:

@@ -40,11 +40,13 @@ def test_the_pages_are_what_onedata_derive_writes() -> None:
     assert {file.name for file in PAGES.iterdir()} == set(feed_pages(shipped()))
 
 
-def test_writing_pages_twice_changes_nothing_and_a_stranger_goes(tmp_path: Path) -> None:
+def test_writing_pages_twice_changes_nothing_and_the_page_of_a_feed_that_is_no_more_goes(tmp_path: Path) -> None:
     assert len(write_pages(tmp_path, shipped())) == 1 + len(shipped())
-    (tmp_path / "gone.md").write_text("x")
+    (tmp_path / "gone.md").write_bytes((tmp_path / f"{shipped()[0].name}.md").read_bytes())
+    (tmp_path / "notes.md").write_text("what we agreed with the desk")
     assert write_pages(tmp_path, shipped()) == [tmp_path / "gone.md"]
     assert not (tmp_path / "gone.md").exists()
+    assert (tmp_path / "notes.md").exists()
 
 
 def test_the_index_links_every_feed_and_every_link_leads_somewhere() -> None:

@@ -49,14 +49,30 @@ def test_no_ods_model_of_an_entity_that_is_no_more_is_left() -> None:
     assert set((DBT / "models" / "ods").glob("ods_*")) <= wanted
 
 
-def test_writing_derived_files_twice_changes_nothing_and_a_stranger_goes(tmp_path: Path) -> None:
+def test_writing_derived_files_twice_changes_nothing_and_those_of_an_entity_that_is_no_more_go(tmp_path: Path) -> None:
     (tmp_path / "macros").mkdir()
     first = write_derived(tmp_path, canonical(), identifier_policy())
     assert len(first) == 1 + 2 * len(canonical())
-    stranger = tmp_path / "models" / "ods" / "ods_gone.sql"
-    stranger.write_text("select 1")
-    assert write_derived(tmp_path, canonical(), identifier_policy()) == [stranger]
-    assert not stranger.exists()
+    models = tmp_path / "models" / "ods"
+    gone = [models / f"ods_gone.{ending}" for ending in ("sql", "yml")]
+    for file in gone:
+        file.write_bytes((models / f"ods_payment{file.suffix}").read_bytes())
+    assert write_derived(tmp_path, canonical(), identifier_policy()) == gone
+    assert not any(file.exists() for file in gone)
+
+
+def test_what_somebody_else_wrote_is_neither_removed_nor_overwritten(tmp_path: Path) -> None:
+    (tmp_path / "macros").mkdir()
+    write_derived(tmp_path, canonical(), identifier_policy())
+    own = tmp_path / "models" / "ods" / "ods_own.sql"
+    own.write_text("select 1")
+    assert write_derived(tmp_path, canonical(), identifier_policy()) == []
+    taken = tmp_path / "models" / "ods" / "ods_payment.sql"
+    taken.write_text("select 2")
+    said = r"ods_payment.sql was not written by `onedata derive`, as its head says, and is not overwritten"
+    with pytest.raises(ContractError, match=said):
+        write_derived(tmp_path, canonical(), identifier_policy())
+    assert (own.read_text(), taken.read_text()) == ("select 1", "select 2")
 
 
 def test_derived_yaml_describes_every_column_and_requires_what_the_entity_requires() -> None:

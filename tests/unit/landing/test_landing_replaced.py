@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import date
 
 import pytest
 from small_retailer import HEADER, NEXT, NIGHT, SmallRetailer, assert_balanced, contract
 
 from onedata.landing import Landed, land
-from onedata.ledger import has_replaced
+from onedata.ledger import apply, has_replaced
 from onedata.ledger.promote import promote
 from onedata.quality.stages import contract_gate
 from onedata.sources import SourceError
+from onedata.sql import transaction
 
 Retail = Callable[..., SmallRetailer]
 
@@ -96,3 +98,76 @@ def test_an_empty_file_in_the_place_of_one_takes_its_rows_away(survey: SmallReta
     again(survey)
     assert passed(survey)
     assert survey.rows() == []
+
+
+def night_again(survey: SmallRetailer, *nights: date, until: date = NEXT) -> None:
+    """Take nights anew, whole, and publish them."""
+    land(survey.con, survey.settings, survey.feed(), survey.retailer.policy, until, nights)
+    assert passed(survey)
+    with transaction(survey.con):
+        apply(survey.con)
+    assert_balanced(survey)
+
+
+def statuses(survey: SmallRetailer, by: str) -> list[tuple[object, ...]]:
+    """How many deliveries there are of each."""
+    return survey.con.execute(f"select {by}, count(*) from ops.delivery group by all order by all").fetchall()
+
+
+def test_a_header_alone_is_booked_once_however_often_it_is_taken_anew(survey: SmallRetailer) -> None:
+    """Two nights without rows have equal files: the second is a repeat of the first."""
+    survey.csv()
+    survey.csv(night=NEXT)
+    survey.take(NEXT)
+    once = [("survey/2026-01-05.csv", "landed", 0, 0, 0, 0), ("survey/2026-01-06.csv", "repeated", 0, 0, 0, 0)]
+    assert survey.files() == once
+    for times in (1, 2, 3):
+        night_again(survey, NEXT)
+        assert survey.files() == once
+        assert statuses(survey, "ds::varchar, status") == [
+            ("2026-01-05", "applied", 1),
+            ("2026-01-06", "applied", 1),
+            ("2026-01-06", "replaced", times),
+        ]
+    assert survey.take(NEXT).landed.files == 0
+
+
+def test_the_first_of_two_equal_files_taken_anew_keeps_its_rows(survey: SmallRetailer) -> None:
+    """The repeat holds no row of its own: it is no place where the rows are known from."""
+    survey.csv("A1,O1,5,,")
+    survey.csv("A1,O1,5,,", night=NEXT)
+    survey.take(NEXT)
+    before = survey.files()
+    assert before == [
+        ("survey/2026-01-05.csv", "landed", 1, 1, 0, 0),
+        ("survey/2026-01-06.csv", "repeated", 1, 0, 0, 1),
+    ]
+    night_again(survey, NIGHT)
+    assert survey.rows("response_id") == [("A1",)]
+    assert survey.files() == before
+
+
+def test_a_night_put_back_to_what_it_was_lands_again(survey: SmallRetailer) -> None:
+    """Its delivery would have the id of the one that was replaced."""
+    survey.csv("A1,O1,5,,")
+    survey.take()
+    survey.csv("A2,O2,4,,")
+    night_again(survey, NIGHT)
+    survey.csv("A1,O1,5,,")
+    assert survey.take(NEXT).counts == (1, 1, 0, 0)
+    assert survey.rows("response_id", order="1") == [("A1",), ("A2",)]
+    assert statuses(survey, "status") == [("accepted", 1), ("applied", 1), ("replaced", 1)]
+
+
+def test_equal_files_of_two_nights_taken_anew_together_count_their_money_once(retail: Retail) -> None:
+    named = {"order_id": "order", "payment_id": "payment", "amount": "amount", "currency": "currency"}
+    properties = [{"name": name, "physicalName": field} for name, field in named.items()]
+    desk = retail(contract("payments", entity="payment", path="payments/{ds}.csv", properties=properties))
+    for night in (NIGHT, NEXT):
+        desk.put(f"payments/{night}.csv", "order,payment,amount,currency\nO1,P1,10,CNY\n")
+    desk.take(NEXT)
+    money = "select path, received, accepted, duplicate from ops.control_total order by all"
+    before = desk.con.execute(money).fetchall()
+    assert before == [("payments/2026-01-05.csv", 10, 10, 0), ("payments/2026-01-06.csv", 10, 0, 10)]
+    night_again(desk, NIGHT, NEXT)
+    assert desk.con.execute(money).fetchall() == before

@@ -6,11 +6,13 @@ import os
 from pathlib import Path
 
 import pytest
-from small_retailer import NEXT, SmallRetailer, contract, settings_in, small_retailer
+from small_retailer import NEXT, NIGHT, SmallRetailer, contract, settings_in, small_retailer
 
-from onedata.ledger import UnknownLakeFiles, check_lake, recover
+from onedata.ledger import LedgerError, UnknownLakeFiles, check_lake, recover
+from onedata.ledger.promote import promote
 from onedata.ledger.recover import LakeDamaged, compare, prune_orphans
 from onedata.quality.gx import Gatekeeper
+from onedata.quality.stages import contract_gate
 from onedata.warehouse import open_warehouse
 
 
@@ -163,3 +165,27 @@ def test_a_second_home_is_not_this_one(survey: SmallRetailer, tmp_path: Path) ->
         other = small_retailer(tmp_path / "other", con, Gatekeeper(con), contract())
         assert check_lake(con, other.settings) == []
     assert check_lake(survey.con, survey.settings) == []
+
+
+@pytest.mark.parametrize("content", ["", "[]", '{"moved": 1', "{}"])
+def test_a_list_of_what_was_moved_aside_that_is_damaged_removes_nothing(survey: SmallRetailer, content: str) -> None:
+    folder = survey.settings.lake / ".orphans" / "20200101T000000"
+    folder.mkdir(parents=True)
+    (folder / "x.parquet").write_text("rows")
+    (folder / "moved.json").write_text(content)
+    assert check_lake(survey.con, survey.settings) == []
+    assert (folder / "x.parquet").exists()
+
+
+def test_promotion_overwrites_no_file_of_the_lake(survey: SmallRetailer) -> None:
+    survey.csv("A1,O1,5,fine,")
+    survey.land()
+    results = contract_gate(survey.con, survey.gatekeeper, survey.settings, survey.feed(), NIGHT)
+    assert [result for result in results if result.blocks] == []
+    (staged,) = survey.settings.staged.rglob("*.parquet")
+    taken = survey.settings.lake / "ods" / "survey_response" / "source=survey" / "ds=2026-01-05" / staged.name
+    taken.parent.mkdir(parents=True)
+    taken.write_text("somebody's")
+    with pytest.raises(LedgerError, match=f"{taken} is there already and is not overwritten"):
+        promote(survey.con, survey.settings)
+    assert (taken.read_text(), staged.exists()) == ("somebody's", True)

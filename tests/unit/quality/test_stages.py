@@ -160,13 +160,6 @@ def test_where_everything_is_published_no_partition_is_checked(ledger: duckdb.Du
     assert new_partitions(ledger) == "false"
 
 
-def test_a_warehouse_of_an_older_version_gets_the_new_columns(ledger: duckdb.DuckDBPyConnection) -> None:
-    ledger.execute("alter table ops.gate drop column expected; alter table ops.gate drop column description")
-    create_ledger(ledger)
-    write(ledger, result("ods"))
-    assert ledger.execute("select expected, description from ops.gate").fetchall() == [("0", "no row is bad")]
-
-
 def test_the_guard_on_the_quarantine_judges_again_what_can_be_judged(survey: SmallRetailer) -> None:
     rules = {rule.name for rule in contract_rules(survey.feed())}
     assert rules == {"response_id_required", "order_id_required", "satisfaction_in_range"}

@@ -190,6 +190,17 @@ def test_files_carry_the_time_of_their_night(first: Path) -> None:
     assert len(list(first.rglob("*2026-01-06*"))) > 40
 
 
+def test_a_folder_that_is_named_like_a_run_and_is_none_stays(tmp_path: Path) -> None:
+    """`.out-<number>` of a process that is gone, without a run's marker in it."""
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    own = tmp_path / f".out-{ended.pid}" / "photo"
+    own.parent.mkdir()
+    own.write_text("mine")
+    simulate(SMALL, tmp_path / "out")
+    assert own.read_text() == "mine"
+
+
 @pytest.mark.parametrize("is_there", [False, True], ids=["a new folder", "an empty folder"])
 def test_a_killed_run_leaves_nothing_that_stays_and_a_second_at_once_is_refused(is_there: bool, first: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"

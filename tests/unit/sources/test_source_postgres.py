@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from servers import PASSWORD, Postgres
-from small_retailer import NEXT, NIGHT, SmallRetailer
+from small_retailer import NEXT, NIGHT, Machine, SmallRetailer
 
 from onedata.landing import land
 from onedata.landing.files import discover, take
@@ -38,6 +39,19 @@ def test_each_night_reads_what_changed_since_the_last(postgres: Postgres, shop: 
     add(postgres, ("A3", "2026-01-06 09:00+00"))
     assert shop.take(NEXT).counts == (2, 1, 0, 1)  # A2 stands at the mark and is read again
     assert accepted(shop) == ["A1", "A2", "A3"]
+
+
+def test_each_night_goes_on_from_the_last_one_though_the_clock_went_back(
+    postgres: Postgres,
+    shop: SmallRetailer,
+    machine: Machine,
+) -> None:
+    for number, night in enumerate((NIGHT, NEXT, NEXT + timedelta(days=1))):
+        add(postgres, (f"A{number}", f"2026-01-0{5 + number} 10:00+00"))
+        assert shop.take(night).landed.received == (1 if number == 0 else 2), "the new row, and the last one before again"
+        machine.put_back()
+    marks = shop.con.execute("select ds from ops.watermark order by extracted_at").fetchall()
+    assert [ds for (ds,) in marks] == [NIGHT, NEXT, NEXT + timedelta(days=1)]
 
 
 def test_an_extract_is_a_delivered_file_in_the_ledger(postgres: Postgres, shop: SmallRetailer) -> None:
