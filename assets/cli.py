@@ -8,20 +8,21 @@ from typing import Annotated
 
 import typer
 
-from onedata.cli import SettingsOption, SourceOption, app, fail, settings_from, show_progress
+from onedata.cli import SettingsOption, SourceOption, app, clear_end, fail, settings_from, show_progress
 from onedata.feed_cli import feed_app
 from onedata.identity_cli import identity_app
 from onedata.quarantine_cli import quarantine_app
+from onedata.repair_cli import repair_app
 from onedata.report import night_report
 from onedata.simulate import SimulationSettings
 from onedata.simulate import simulate as simulate_retailer
 from onedata.sources import SourceError
-from onedata.warehouse import WarehouseBusy
 
 main = app
 app.add_typer(feed_app)
 app.add_typer(identity_app)
 app.add_typer(quarantine_app)
+app.add_typer(repair_app)
 
 
 @app.command()
@@ -43,7 +44,7 @@ def run(
     stands. A closed gate stops the night, leaves what is published untouched, and is printed with feed, file, row and rule.
     """
     settings = settings_from(settings_file, source)
-    from assets.runner import NoSuchNight, run_nights, select_nights
+    from assets.runner import NightStopped, NoSuchNight, faults_told, run_nights, select_nights
 
     if ds and (first or last):
         fail("give --ds, or --from and --to, not both")
@@ -51,8 +52,9 @@ def run(
         fail("--replace takes nights anew: say which with --ds, or with --from and --to")
     options = _options(settings_file, source)
     try:
-        nights = select_nights(settings, _day(ds or first), _day(ds or last))
-    except (NoSuchNight, SourceError, WarehouseBusy) as error:
+        with faults_told(settings):
+            nights = select_nights(settings, _day(ds or first), _day(ds or last))
+    except (NoSuchNight, NightStopped, SourceError) as error:
         fail(str(error))
     if not nights and settings.published_database.exists():
         typer.echo(f"nothing new below {settings.source}; every file there is published\n\n{night_report(settings, options)}")
@@ -91,7 +93,8 @@ def dev(
     settings = settings_from(settings_file, source)
     from assets.runner import prepare_instance
 
-    prepare_instance(settings)
+    with clear_end(settings):
+        prepare_instance(settings)
     typer.echo(f"Dagster UI on http://127.0.0.1:{port}, data home {settings.home}", err=True)
     dagster = str(Path(sys.executable).with_name("dagster"))
     os.environ.update(settings.environment() | {"PYTHONWARNINGS": "ignore"})

@@ -1,17 +1,26 @@
 """Run nights in this process through the same Dagster job that the UI and the schedule run."""
 
 import os
-import shutil
+import sqlite3
 import time
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import date
 
 import dagster as dg
+import duckdb
 import typer
 import yaml
+from dagster._utils.error import SerializableErrorInfo
+from sqlalchemy.exc import SQLAlchemyError
 
+from assets.dbt import DbtFailed
 from assets.definitions import NIGHTLY, build_definitions
-from assets.nights import FULL_REFRESH_TAG, PROCESS_TAG, REPLACE_TAG, range_tags
+from assets.nights import FULL_REFRESH_TAG, PROCESS_TAG, range_tags
+from assets.tags import REPLACE_TAG
+from onedata.durable import write_durably
+from onedata.faults import explain, explain_error, worth_looking
 from onedata.identity.decisions import night_to_repeat
 from onedata.identity.tables import create_tables
 from onedata.landing import create_ledger
@@ -19,7 +28,10 @@ from onedata.landing.files import MEMBER, discover
 from onedata.report import closed_gates
 from onedata.retailer import load_retailer
 from onedata.settings import REPOSITORY, Settings
-from onedata.warehouse import open_warehouse
+from onedata.warehouse import WarehouseError, open_warehouse
+
+# What a file that fails a library raises here, outside of a step of the run.
+LIBRARY_ERRORS = (OSError, duckdb.Error, sqlite3.Error, SQLAlchemyError, yaml.YAMLError, UnicodeDecodeError, dg.DagsterError, DbtFailed, WarehouseError)
 
 
 def select_nights(settings: Settings, first: date | None, last: date | None) -> list[date]:
@@ -74,14 +86,43 @@ def prepare_instance(settings: Settings) -> None:
     """Give the data home a Dagster instance of its own, configured by the repository's dagster.yaml."""
     settings.dagster_home.mkdir(parents=True, exist_ok=True)
     if not (settings.dagster_home / "dagster.yaml").exists():
-        shutil.copy(REPOSITORY / "dagster.yaml", settings.dagster_home / "dagster.yaml")
+        write_durably(settings.dagster_home / "dagster.yaml", (REPOSITORY / "dagster.yaml").read_bytes())
     location = {"module_name": "assets.definitions", "location_name": "onedata", "working_directory": str(REPOSITORY)}
     workspace = yaml.safe_dump({"load_from": [{"python_module": location}]})
-    (settings.dagster_home / "workspace.yaml").write_text(workspace, encoding="utf-8")
+    write_durably(settings.dagster_home / "workspace.yaml", workspace)
+
+
+class NightStopped(RuntimeError):
+    """No night could be begun or ended because of a file of the home; the text names it with the cause and the way out."""
+
+
+@contextmanager
+def faults_told(settings: Settings) -> Iterator[None]:
+    """What a library raises because of a file of the home, as one sentence; anything else stays what it is.
+
+    Raises:
+        NightStopped: with the sentence.
+    """
+    try:
+        yield
+    except LIBRARY_ERRORS as error:
+        told = explain_error(settings, error)
+        if told is None:
+            raise
+        raise NightStopped(told) from error
 
 
 def run_nights(settings: Settings, nights: list[date], each_night: bool, full_refresh: bool, replace: bool = False) -> bool:
     """Run the nights in order and stop at the first that fails; True where all were published."""
+    try:
+        with faults_told(settings):
+            return _run_nights(settings, nights, each_night, full_refresh, replace)
+    except NightStopped as stopped:
+        typer.echo(f"stopped; what was published stays as it was.\n{stopped}", err=True)
+        return False
+
+
+def _run_nights(settings: Settings, nights: list[date], each_night: bool, full_refresh: bool, replace: bool) -> bool:
     prepare_instance(settings)
     warnings.filterwarnings("ignore", category=dg.BetaWarning)
     job = build_definitions(load_retailer(settings)).resolve_job_def(NIGHTLY)
@@ -128,16 +169,24 @@ def _alive(process: int) -> bool:
 
 
 def _why(outcome: dg.ExecuteInProcessResult, settings: Settings) -> str:
-    """The closed gate, or else the first error's own words."""
-    gates = closed_gates(settings, outcome.run_id)
+    """The closed gate, or else what is wrong with a file of the home, or else the first error's own words."""
+    try:
+        gates = closed_gates(settings, outcome.run_id)
+    except WarehouseError as error:
+        return str(error)
     if gates:
         return gates
     for event in outcome.all_events:
         error = getattr(event.event_specific_data, "error", None)
         if event.is_failure and error is not None:
-            while error.cause is not None:
-                error = error.cause
-            if "InterruptedError" in error.message:
+            cause = _root(error)
+            if "InterruptedError" in cause.message:
                 return "interrupted; run again to go on, nothing is lost"
-            return f"{event.step_key or 'start of the run'}: {error.message.strip()}"
+            told = explain(settings, cause.message) if worth_looking(cause.cls_name or "") else None
+            return told or f"{event.step_key or 'start of the run'}: {cause.message.strip()}"
     return "the run failed without an error of its own; see it in the Dagster UI"
+
+
+def _root(error: SerializableErrorInfo) -> SerializableErrorInfo:
+    """The error that the others came of."""
+    return error if error.cause is None else _root(error.cause)

@@ -82,9 +82,11 @@ def raise_if_damaged(database: Path, error: BaseException) -> None:
     """After an engine error, with the connection closed: read the whole file, and say so where it is damaged.
 
     Raises:
-        WarehouseDamaged: it is.
+        WarehouseDamaged: it is; or the error names the file, the disk is well, and what it met is in no table (an index, room that is free).
     """
     refused = refusal(examine(database, deep=True), database)
+    if refused is None and str(database) in str(error) and not disk.told_of(error, database.parents[1]) and not disk.obstacle(database.parent):
+        refused = refusal(Found("damaged", str(database), f"is damaged: {str(error).strip().splitlines()[0]}"), database)
     if isinstance(refused, WarehouseDamaged):
         raise refused from error
 

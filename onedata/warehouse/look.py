@@ -18,7 +18,6 @@ import stat
 import struct
 import sys
 import tempfile
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -96,7 +95,7 @@ def _held(stream: BinaryIO, name: str, write: bool) -> Found | None:
 
 
 def _contents(stream: BinaryIO, name: str) -> Found | None:
-    """Whether the headers are whole, of a version that this DuckDB reads, and tell of no more blocks than there are."""
+    """Whether the headers are whole, and of a version that this DuckDB reads."""
     size = os.fstat(stream.fileno()).st_size
     headers = stream.read(HEADERS)
     if not size:
@@ -111,15 +110,12 @@ def _contents(stream: BinaryIO, name: str) -> Found | None:
     version = WORD.unpack_from(headers, 12)[0]
     if version > OWN_VERSION and version > _newest_version():
         return Found("newer", name, f"was written by a newer DuckDB ({_library(headers)}, storage version {version})")
-    last = max(headers[HEADER : 2 * HEADER], headers[2 * HEADER :], key=lambda header: WORD.unpack_from(header, 8)[0])
-    blocks, block = WORD.unpack_from(last, 32)[0], WORD.unpack_from(last, 40)[0]
-    if size < HEADERS + blocks * block:
-        return Found("damaged", name, f"is cut short: it has {size:,} bytes, and its header tells of {HEADERS + blocks * block:,}")
     return None
 
 
 def _is_whole(header: bytes) -> bool:
-    return WORD.unpack_from(header)[0] == checksum(header[8:])
+    stored: int = WORD.unpack_from(header)[0]
+    return stored == checksum(header[8:])
 
 
 def checksum(content: bytes) -> int:
@@ -176,30 +172,44 @@ def _deep(stream: BinaryIO, name: str) -> Found:
     """Whether every block matches its checksum, and DuckDB reads every column of every table."""
     import duckdb
 
-    bad = next(_bad_blocks(stream), None)
-    told = "" if bad is None else f"the block at byte {bad:,} does not match its checksum"
+    told = _bad_block(stream)
     try:
         with duckdb.connect(name, read_only=True, config={"threads": 2, "memory_limit": "1GB"}) as con:
             tables = con.execute("select schema_name, table_name from duckdb_tables() where database_name = current_database()").fetchall()
             for schema, table in tables:
                 con.execute(f'select max(hash(t)) from "{schema}"."{table}" t').fetchall()
     except (duckdb.IOException, duckdb.InternalException, duckdb.FatalException, duckdb.SerializationException) as error:
-        return Found("damaged", name, f"is damaged: {told or _first_line(str(error))}")
-    return Found("doubtful" if told else "sound", name, told and f"is damaged: {told}")
+        return Found("damaged", name, told or _cut(stream) or f"is damaged: {_first_line(str(error))}")
+    return Found("doubtful" if told else "sound", name, told)
 
 
-def _bad_blocks(stream: BinaryIO) -> Iterator[int]:
+def _bad_block(stream: BinaryIO) -> str:
+    """The first block that does not match its checksum; '' where none does."""
     import numpy as np
 
-    stream.seek(HEADER)
-    headers = stream.read(2 * HEADER)
-    last = max(headers[:HEADER], headers[HEADER:], key=lambda header: WORD.unpack_from(header, 8)[0])
-    blocks, block = WORD.unpack_from(last, 32)[0], WORD.unpack_from(last, 40)[0]
+    _, block = _blocks(stream)
     factor = np.uint64(0xBF58476D1CE4E5B9)
-    for number in range(blocks):
-        words = np.frombuffer(stream.read(block), dtype="<u8")
+    stream.seek(HEADERS)
+    while len(content := stream.read(block)) == block:
+        words = np.frombuffer(content, dtype="<u8")
         if int(np.bitwise_xor.reduce(words[1:] * factor)) ^ 5381 != int(words[0]):
-            yield HEADERS + number * block
+            return f"is damaged: the block at byte {stream.tell() - block:,} does not match its checksum"
+    return ""
+
+
+def _cut(stream: BinaryIO) -> str:
+    """Whether the file is shorter than its header tells. Of itself that is no damage: free blocks at the end are cut off."""
+    blocks, block = _blocks(stream)
+    size = os.fstat(stream.fileno()).st_size
+    return f"is cut short: it has {size:,} bytes, and its header tells of {HEADERS + blocks * block:,}" if size < HEADERS + blocks * block else ""
+
+
+def _blocks(stream: BinaryIO) -> tuple[int, int]:
+    """How many blocks the newer of the two small headers tells of, and the size of one."""
+    stream.seek(HEADER)
+    headers = [stream.read(HEADER) for _ in range(2)]
+    last = max(headers, key=lambda header: int(WORD.unpack_from(header, 8)[0]))
+    return WORD.unpack_from(last, 32)[0], WORD.unpack_from(last, 40)[0]
 
 
 def _first_line(text: str) -> str:

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Literal
 
 import duckdb
 
@@ -36,22 +37,26 @@ copy of the file is applied to a newer one, and rows are there twice (measured).
 LOOKS = 2
 """How often a file that looks sound, or is not there, is opened again: whoever held it may have let go between the two."""
 
+Aim = Literal["begin", "write", "read"]
+
 
 @contextmanager
-def open_warehouse(settings: Settings, say: Callable[[str], None] = print) -> Iterator[duckdb.DuckDBPyConnection]:
+def open_warehouse(settings: Settings, say: Callable[[str], None] = print, begin: bool = True) -> Iterator[duckdb.DuckDBPyConnection]:
     """The warehouse's connection, UTC, with the settings' memory and thread limits; closed (and unlocked) at the end.
 
     Args:
         settings: Where it lies and how long to wait for another writer.
         say: Told once when it has to wait.
+        begin: Whether one that is not there is begun, as the first night does.
 
     Raises:
+        WarehouseMissing: no night has run yet, and this is not to be the first.
         WarehouseBusy: another process still holds it after `lock_wait_seconds`.
         WarehouseDamaged: its file or log is damaged, seen at once or when a statement met the damage.
         WarehouseUnreadable: no right, no space, a read-only disk, or the file of a newer DuckDB.
     """
-    _prepare_folder(settings.warehouse.parent)
-    con = _connect(settings.warehouse, False, settings.lock_wait_seconds, say)
+    _prepare_folder(settings.warehouse.parent, begin)
+    con = _connect(settings.warehouse, "begin" if begin else "write", settings.lock_wait_seconds, say)
     with _damage_told(settings.warehouse, con):
         con.execute("set timezone = 'UTC'")
         con.execute(f"set threads = {settings.threads}; set memory_limit = '{settings.memory_limit}'")
@@ -69,7 +74,7 @@ def read_warehouse(settings: Settings) -> Iterator[duckdb.DuckDBPyConnection]:
         WarehouseDamaged: its file or log is damaged, seen at once or when a query met the damage.
         WarehouseUnreadable: no right to it, or the file of a newer DuckDB.
     """
-    con = _connect(settings.warehouse, True, 0.0, lambda _: None)
+    con = _connect(settings.warehouse, "read", 0.0, lambda _: None)
     with _damage_told(settings.warehouse, con):
         yield con
 
@@ -87,27 +92,28 @@ def _damage_told(database: Path, con: duckdb.DuckDBPyConnection) -> Iterator[Non
         con.close()
 
 
-def _prepare_folder(folder: Path) -> None:
-    """The folder, with the right and the space to write into it."""
+def _prepare_folder(folder: Path, begin: bool) -> None:
+    """The right and the space to write into the folder, which is made where a warehouse may begin."""
     found = disk.obstacle(folder)
     if found:
         raise WarehouseUnreadable(f"the warehouse cannot be written: {found}")
-    folder.mkdir(parents=True, exist_ok=True)
+    if begin:
+        folder.mkdir(parents=True, exist_ok=True)
 
 
-def _connect(database: Path, read_only: bool, patience: float, say: Callable[[str], None]) -> duckdb.DuckDBPyConnection:
+def _connect(database: Path, aim: Aim, patience: float, say: Callable[[str], None]) -> duckdb.DuckDBPyConnection:
     deadline = time.monotonic() + patience
     waiting, looks = False, 0
     while True:
         found = _look_before(database)
         try:
             if found is None:
-                return _opened(database, read_only)
+                return _opened(database, aim)
         except ENGINE_ERRORS as error:
-            found = examine(database, write=not read_only)
+            found = examine(database, write=aim != "read")
             looks += found.kind in ("sound", "missing")
             if looks == LOOKS:
-                refuse(refusal(examine(database, write=not read_only, deep=True), database), database, error)
+                refuse(refusal(examine(database, write=aim != "read", deep=True), database), database, error)
         refused = refusal(found, database)
         if refused:
             raise refused
@@ -132,12 +138,12 @@ def _look_before(database: Path) -> Found | None:
     return None if found.kind in ("sound", "held") else found
 
 
-def _opened(database: Path, read_only: bool) -> duckdb.DuckDBPyConnection:
+def _opened(database: Path, aim: Aim) -> duckdb.DuckDBPyConnection:
     if not _there(database):
-        if read_only:
+        if aim != "begin":
             raise WarehouseMissing(f"no night has run yet below {database.parents[1]}")
         _create(database)
-    return duckdb.connect(str(database), read_only=read_only)
+    return duckdb.connect(str(database), read_only=aim == "read")
 
 
 def _there(path: Path) -> bool:
