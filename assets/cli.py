@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from onedata.cli import SettingsOption, SourceOption, app, clear_end, fail, settings_from, show_progress
+from onedata.faults.storage import damaged_storage
 from onedata.feed_cli import feed_app
 from onedata.identity_cli import identity_app
 from onedata.quarantine_cli import quarantine_app
@@ -95,6 +96,9 @@ def dev(
 
     with clear_end(settings):
         prepare_instance(settings)
+    damaged = damaged_storage(settings)
+    if damaged:
+        fail("\n".join(map(str, damaged)))
     typer.echo(f"Dagster UI on http://127.0.0.1:{port}, data home {settings.home}", err=True)
     dagster = str(Path(sys.executable).with_name("dagster"))
     os.environ.update(settings.environment() | {"PYTHONWARNINGS": "ignore"})

@@ -1,18 +1,19 @@
 """Run nights in this process through the same Dagster job that the UI and the schedule run."""
 
 import os
+import re
 import sqlite3
 import time
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date
+from typing import Any
 
 import dagster as dg
 import duckdb
 import typer
 import yaml
-from dagster._utils.error import SerializableErrorInfo
 from sqlalchemy.exc import SQLAlchemyError
 
 from assets.dbt import DbtFailed
@@ -30,6 +31,7 @@ from onedata.retailer import load_retailer
 from onedata.settings import REPOSITORY, Settings
 from onedata.warehouse import WarehouseError, open_warehouse
 
+OWN_CLASS = re.compile(r"^(onedata|assets)(\.\w+)+: ")  # before the words of an error of onedata's, which are a sentence already
 # What a file that fails a library raises here, outside of a step of the run.
 LIBRARY_ERRORS = (OSError, duckdb.Error, sqlite3.Error, SQLAlchemyError, yaml.YAMLError, UnicodeDecodeError, dg.DagsterError, DbtFailed, WarehouseError)
 
@@ -138,15 +140,35 @@ def _run_nights(settings: Settings, nights: list[date], each_night: bool, full_r
             partition_key = label if len(group) == 1 else None
             if partition_key is None:
                 tags |= range_tags(group[0], group[-1])
-            outcome = job.execute_in_process(
-                instance=instance, partition_key=partition_key, tags=tags, raise_on_error=False, run_config={"loggers": {"console": {}}}
-            )
-            if not outcome.success:
-                seconds = time.monotonic() - started
-                typer.echo(f"night {label} failed after {seconds:.1f} s; what was published stays as it was.\n{_why(outcome, settings)}", err=True)
+            before = _published(settings)
+            why = _run_night(settings, job, instance, partition_key, tags)
+            if why:
+                fate = "what was published stays as it was" if _published(settings) == before else "it had been published before; run it again to end it"
+                typer.echo(f"night {label} failed after {time.monotonic() - started:.1f} s; {fate}.\n{why}", err=True)
                 return False
             typer.echo(f"night {label} published in {time.monotonic() - started:.1f} s", err=True)
     return True
+
+
+def _run_night(settings: Settings, job: dg.JobDefinition, instance: dg.DagsterInstance, partition_key: str | None, tags: dict[str, str]) -> str:
+    """Run one night; '' where it was published, else why it was not."""
+    try:
+        with faults_told(settings):
+            outcome = job.execute_in_process(
+                instance=instance, partition_key=partition_key, tags=tags, raise_on_error=False, run_config={"loggers": {"console": {}}}
+            )
+    except NightStopped as stopped:
+        return str(stopped)
+    return "" if outcome.success else _why(outcome, settings)
+
+
+def _published(settings: Settings) -> tuple[int, int] | None:
+    """Which file is published, by inode and time; None where none is, or none may be seen."""
+    try:
+        found = settings.published_database.stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_mtime_ns
 
 
 def reap_orphans(instance: dg.DagsterInstance) -> None:
@@ -179,14 +201,16 @@ def _why(outcome: dg.ExecuteInProcessResult, settings: Settings) -> str:
     for event in outcome.all_events:
         error = getattr(event.event_specific_data, "error", None)
         if event.is_failure and error is not None:
-            cause = _root(error)
+            *_, cause = _causes(error)
             if "InterruptedError" in cause.message:
                 return "interrupted; run again to go on, nothing is lost"
             told = explain(settings, cause.message) if worth_looking(cause.cls_name or "") else None
-            return told or f"{event.step_key or 'start of the run'}: {cause.message.strip()}"
+            return told or f"{event.step_key or 'start of the run'}: {OWN_CLASS.sub('', cause.message).strip()}"
     return "the run failed without an error of its own; see it in the Dagster UI"
 
 
-def _root(error: SerializableErrorInfo) -> SerializableErrorInfo:
-    """The error that the others came of."""
-    return error if error.cause is None else _root(error.cause)
+def _causes(error: Any) -> Iterator[Any]:
+    """The error as Dagster kept it, and those it came of."""
+    while error is not None:
+        yield error
+        error = error.cause

@@ -7,7 +7,7 @@ from onedata.faults.lake import all_losses, losses_named
 from onedata.faults.storage import damaged_storage
 from onedata.settings import Settings
 from onedata.warehouse import WarehouseError, read_warehouse
-from onedata.warehouse.damage import examine, refusal
+from onedata.warehouse.damage import met
 
 # Errors of libraries, by class name, since Dagster keeps no more of an error. What onedata raises itself is a sentence already.
 ENGINES = frozenset(kind.__name__ for kind in vars(duckdb).values() if isinstance(kind, type) and issubclass(kind, duckdb.Error))
@@ -32,7 +32,7 @@ def explain(settings: Settings, words: str) -> str | None:
     named = losses_named(settings, words)
     if named:
         return "\n".join(map(str, named))
-    return explain_home(settings)
+    return explain_home(settings, words)
 
 
 def explain_error(settings: Settings, error: BaseException) -> str | None:
@@ -44,9 +44,9 @@ def explain_error(settings: Settings, error: BaseException) -> str | None:
     return explain(settings, "\n".join(map(str, causes)))
 
 
-def explain_home(settings: Settings) -> str | None:
+def explain_home(settings: Settings, words: str = "") -> str | None:
     """The first thing that is wrong with warehouse, Dagster's files and lake, read whole."""
-    refused = refusal(examine(settings.warehouse, deep=True), settings.warehouse)
+    refused = met(settings.warehouse, words)
     if refused:
         return str(refused)
     storage = damaged_storage(settings)

@@ -60,8 +60,7 @@ def _warehouse(settings: Settings) -> Iterator[Step]:
     refused = refusal(found, settings.warehouse)
     if found.kind == "doubtful":
         yield Step(
-            f"warehouse: {found.file} {found.what}, but every table can be read: it is of an index, or free. `onedata rebuild` if a night fails on it",
-            needs_person=True,
+            f"warehouse: {found.file} {found.what}, but every table can be read: the block is free, or of an index; `onedata rebuild` if a night fails on it"
         )
     elif refused:
         yield Step(f"warehouse: {refused}", needs_person=True)

@@ -23,7 +23,7 @@ class DamagedStorage:
     def __str__(self) -> str:
         return (
             f"Dagster's file {self.file} is damaged ({self.what}): stop the Dagster UI, then `onedata repair` moves it aside, and the next run begins a new "
-            "one; it holds the history of runs and no data"
+            f"one; it holds {'settings of Dagster' if self.file.suffix == '.yaml' else 'the history of runs'} and no data"
         )
 
 

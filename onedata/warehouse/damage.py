@@ -4,6 +4,7 @@ DuckDB's own words are no guide: its lock, junk-file and cut-file errors are one
 """
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -52,15 +53,16 @@ def examine(database: Path, write: bool = False, deep: bool = False) -> Found:
     command = [sys.executable, "-I", "-S", look.__file__, str(database), json.dumps(sys.path), *wanted]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode == 0:
-        return Found(**json.loads(done.stdout))
+        told = json.loads(done.stdout)
+        return Found(**told | {"blocks": tuple(told["blocks"])})
     if done.returncode < 0:
         return Found("damaged", str(database), f"is damaged: a process that read it was ended by signal {-done.returncode}")
     raise RuntimeError(f"cannot look at {database}: {done.stderr.strip()}")
 
 
 def refusal(found: Found, database: Path) -> WarehouseError | None:
-    """The error for what was found; None for a file that is sound, missing or held."""
-    if found.kind in ("damaged", "doubtful"):
+    """The error for what was found; None for a file that is sound, missing or held, or doubtful (see `met`)."""
+    if found.kind == "damaged":
         return WarehouseDamaged(f"the warehouse {'file' if found.file == str(database) else 'log'} {found.file} {found.what}. {way_out(database)}")
     if found.kind == "newer":
         return WarehouseUnreadable(f"the warehouse {found.file} {found.what}: run the onedata that wrote it, or `onedata rebuild` with this one")
@@ -78,15 +80,30 @@ def way_out(database: Path) -> str:
     )
 
 
+def met(database: Path, words: str) -> WarehouseError | None:
+    """What is the matter with the database where an engine error of these words was raised, and the disk is well; it is read whole.
+
+    A bad block that no table needs, or a file that looks sound, counts where the error names that block's place, or the file.
+    """
+    found = examine(database, deep=True)
+    if found.kind in ("sound", "doubtful"):
+        named = [place for place in found.blocks if re.search(rf"\b{place}\b", words)]
+        if named:
+            found = Found("damaged", str(database), f"is damaged: the block at byte {named[0]:,} does not match its checksum")
+        elif str(database) in words:
+            found = Found("damaged", str(database), f"is damaged: {words.strip().splitlines()[0][:300]}")
+    return refusal(found, database)
+
+
 def raise_if_damaged(database: Path, error: BaseException) -> None:
     """After an engine error, with the connection closed: read the whole file, and say so where it is damaged.
 
     Raises:
-        WarehouseDamaged: it is; or the error names the file, the disk is well, and what it met is in no table (an index, room that is free).
+        WarehouseDamaged: it is.
     """
-    refused = refusal(examine(database, deep=True), database)
-    if refused is None and str(database) in str(error) and not disk.told_of(error, database.parents[1]) and not disk.obstacle(database.parent):
-        refused = refusal(Found("damaged", str(database), f"is damaged: {str(error).strip().splitlines()[0]}"), database)
+    if disk.told_of(error, database.parents[1]) or disk.obstacle(database.parent):
+        return
+    refused = met(database, str(error))
     if isinstance(refused, WarehouseDamaged):
         raise refused from error
 

@@ -18,6 +18,7 @@ import stat
 import struct
 import sys
 import tempfile
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -41,8 +42,9 @@ class Found:
     """What is the matter.
 
     `kind` is sound, missing, held, damaged, newer, refused (by the operating system, with its `number`) or doubtful: a block is bad that no
-    table needs, so it is an index's, or free and was written half when a disk was full. `file` is the file that it is about, `what` the words
-    for it after the file's name, `holder` the process that holds it (0: not known) and `writes` whether that one may write.
+    table needs, so it is an index's, or free. `file` is the file that it is about, `what` the words
+    for it after the file's name, `holder` the process that holds it (0: not known), `writes` whether that one may write, and `blocks` where the
+    blocks begin that do not match their checksum.
     """
 
     kind: str
@@ -51,6 +53,7 @@ class Found:
     number: int = 0
     holder: int = 0
     writes: bool = False
+    blocks: tuple[int, ...] = ()
 
 
 def look(database: Path, write: bool, deep: bool) -> Found:
@@ -172,19 +175,20 @@ def _deep(stream: BinaryIO, name: str) -> Found:
     """Whether every block matches its checksum, and DuckDB reads every column of every table."""
     import duckdb
 
-    told = _bad_block(stream)
+    bad = tuple(_bad_blocks(stream))
+    told = f"is damaged: the block at byte {bad[0]:,} does not match its checksum" if bad else ""
     try:
         with duckdb.connect(name, read_only=True, config={"threads": 2, "memory_limit": "1GB"}) as con:
             tables = con.execute("select schema_name, table_name from duckdb_tables() where database_name = current_database()").fetchall()
             for schema, table in tables:
                 con.execute(f'select max(hash(t)) from "{schema}"."{table}" t').fetchall()
     except (duckdb.IOException, duckdb.InternalException, duckdb.FatalException, duckdb.SerializationException) as error:
-        return Found("damaged", name, told or _cut(stream) or f"is damaged: {_first_line(str(error))}")
-    return Found("doubtful" if told else "sound", name, told)
+        return Found("damaged", name, told or _cut(stream) or f"is damaged: {_first_line(str(error))}", blocks=bad)
+    return Found("doubtful" if bad else "sound", name, told, blocks=bad)
 
 
-def _bad_block(stream: BinaryIO) -> str:
-    """The first block that does not match its checksum; '' where none does."""
+def _bad_blocks(stream: BinaryIO) -> Iterator[int]:
+    """Where the blocks begin that do not match their checksum."""
     import numpy as np
 
     _, block = _blocks(stream)
@@ -193,8 +197,7 @@ def _bad_block(stream: BinaryIO) -> str:
     while len(content := stream.read(block)) == block:
         words = np.frombuffer(content, dtype="<u8")
         if int(np.bitwise_xor.reduce(words[1:] * factor)) ^ 5381 != int(words[0]):
-            return f"is damaged: the block at byte {stream.tell() - block:,} does not match its checksum"
-    return ""
+            yield stream.tell() - block
 
 
 def _cut(stream: BinaryIO) -> str:
@@ -218,4 +221,4 @@ def _first_line(text: str) -> str:
 
 if __name__ == "__main__":
     sys.path += json.loads(sys.argv[2])
-    print(json.dumps(asdict(look(Path(sys.argv[1]), "write" in sys.argv[3:], "deep" in sys.argv[3:]))))
+    sys.stdout.write(json.dumps(asdict(look(Path(sys.argv[1]), "write" in sys.argv[3:], "deep" in sys.argv[3:]))))

@@ -24,6 +24,7 @@ from onedata.warehouse.damage import (
     WarehouseMissing,
     WarehouseUnreadable,
     examine,
+    met,
     raise_if_damaged,
     refusal,
     refuse,
@@ -113,7 +114,7 @@ def _connect(database: Path, aim: Aim, patience: float, say: Callable[[str], Non
             found = examine(database, write=aim != "read")
             looks += found.kind in ("sound", "missing")
             if looks == LOOKS:
-                refuse(refusal(examine(database, write=aim != "read", deep=True), database), database, error)
+                refuse(met(database, str(error)), database, error)
         refused = refusal(found, database)
         if refused:
             raise refused
@@ -121,12 +122,12 @@ def _connect(database: Path, aim: Aim, patience: float, say: Callable[[str], Non
             continue
         who = f"process {found.holder}" if found.holder else "another process"
         what = f"being {'written' if found.writes else 'read'} by {who}"
-        if time.monotonic() >= deadline:
-            waited = f"; waited {patience:.0f} s" if patience else ""
-            raise WarehouseBusy(f"the warehouse {database} is {what}{waited}. Wait for it to end, or stop it, then run again: nothing is lost.")
         if not waiting:
             say(f"the warehouse is {what}; waiting up to {patience:.0f} s")
             waiting = True
+        if time.monotonic() >= deadline:
+            waited = f"; waited {patience:.0f} s" if patience else ""
+            raise WarehouseBusy(f"the warehouse {database} is {what}{waited}. Wait for it to end, or stop it, then run again: nothing is lost.")
         time.sleep(min(POLL_SECONDS, max(0.05, deadline - time.monotonic())))
 
 

