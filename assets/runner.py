@@ -194,8 +194,8 @@ def _why(outcome: dg.ExecuteInProcessResult, settings: Settings) -> str:
     """The closed gate, or else what is wrong with a file of the home, or else the first error's own words."""
     try:
         gates = closed_gates(settings, outcome.run_id)
-    except WarehouseError as error:
-        return str(error)
+    except WarehouseError as damage:
+        return str(damage)
     if gates:
         return gates
     for event in outcome.all_events:
