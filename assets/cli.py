@@ -8,27 +8,29 @@ from typing import Annotated
 
 import typer
 
-from onedata.cli import SettingsOption, SourceOption, app, fail, settings_from, show_progress
+from onedata.cli import SettingsOption, SourceOption, app, clear_end, fail, settings_from, show_progress
 from onedata.contracts import ContractError
+from onedata.faults.storage import damaged_storage
 from onedata.feed_cli import feed_app
 from onedata.identity_cli import identity_app
-from onedata.ledger.log import LogDamaged
-from onedata.ledger.manifest import ManifestError
+from onedata.landing.vault_files import VaultError
+from onedata.ledger.migrations import HomeFormatError
 from onedata.ledger.recover import ForeignLedger, LakeDamaged
 from onedata.quarantine_cli import quarantine_app
 from onedata.rebuild import NothingToRebuild
 from onedata.rebuild import rebuild as rebuild_warehouse
+from onedata.repair_cli import repair_app
 from onedata.report import night_report
 from onedata.retailer import load_retailer
 from onedata.simulate import SimulationSettings
 from onedata.simulate import simulate as simulate_retailer
 from onedata.sources import SourceError
-from onedata.warehouse import WarehouseBusy
 
 main = app
 app.add_typer(feed_app)
 app.add_typer(identity_app)
 app.add_typer(quarantine_app)
+app.add_typer(repair_app)
 
 
 @app.command()
@@ -50,7 +52,7 @@ def run(
     stands. A closed gate stops the night, leaves what is published untouched, and is printed with feed, file, row and rule.
     """
     settings = settings_from(settings_file, source)
-    from assets.runner import NoSuchNight, run_nights, select_nights
+    from assets.runner import NightStopped, NoSuchNight, faults_told, run_nights, select_nights
     from assets.status import draw_end
 
     if ds and (first or last):
@@ -59,10 +61,11 @@ def run(
         fail("--replace takes nights anew: say which with --ds, or with --from and --to")
     options = _options(settings_file, source)
     try:
-        nights = select_nights(settings, _day(ds or first), _day(ds or last))
-    except (NoSuchNight, WarehouseBusy) as error:
+        with faults_told(settings):
+            nights = select_nights(settings, _day(ds or first), _day(ds or last))
+    except NoSuchNight as error:
         fail(str(error))
-    except (SourceError, ForeignLedger, LakeDamaged) as error:
+    except (NightStopped, SourceError, ForeignLedger, LakeDamaged, HomeFormatError, VaultError) as error:
         draw_end(settings, _day(ds or last) or date.today(), "", "not started", [type(error).__name__])
         fail(str(error))
     if not nights and settings.published_database.exists():
@@ -101,8 +104,9 @@ def rebuild(
     from assets.runner import run_nights
 
     try:
-        night = rebuild_warehouse(load_retailer(settings), leave_out, lambda text: typer.echo(text, err=True))
-    except (NothingToRebuild, LakeDamaged, ManifestError, LogDamaged, WarehouseBusy) as error:
+        with clear_end(settings):
+            night = rebuild_warehouse(load_retailer(settings), leave_out, lambda text: typer.echo(text, err=True))
+    except NothingToRebuild as error:
         fail(str(error))
     if not run_nights(settings, [night], True, False, job_name=REBUILD):
         raise typer.Exit(1)
@@ -132,7 +136,11 @@ def dev(
     settings = settings_from(settings_file, source)
     from assets.runner import prepare_instance
 
-    prepare_instance(settings)
+    with clear_end(settings):
+        prepare_instance(settings)
+    damaged = damaged_storage(settings)
+    if damaged:
+        fail("\n".join(map(str, damaged)))
     typer.echo(f"Dagster UI on http://127.0.0.1:{port}, data home {settings.home}", err=True)
     dagster = str(Path(sys.executable).with_name("dagster"))
     os.environ.update(settings.environment() | {"PYTHONWARNINGS": "ignore"})

@@ -6,10 +6,10 @@ import dagster as dg
 from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PARTITION_RANGE_START_TAG, PARTITION_NAME_TAG
 
 from assets.resources import Warehouse
+from assets.tags import REPLACE_TAG
 from onedata.settings import Settings
 
 FULL_REFRESH_TAG = "onedata/full_refresh"
-REPLACE_TAG = "onedata/replace"
 PROCESS_TAG = "onedata/process"
 
 

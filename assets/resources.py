@@ -8,6 +8,7 @@ import dagster as dg
 import duckdb
 
 from assets.dbt import Dbt
+from assets.tags import replaced_nights
 from onedata.home import private_umask, secure_home
 from onedata.quality.gx import Gatekeeper
 from onedata.retailer import Retailer, prepare_warehouse
@@ -29,7 +30,7 @@ class Warehouse:
 
 
 def warehouse_resource(retailer: Retailer, dbt: Dbt) -> dg.ResourceDefinition:
-    """The run's `warehouse`. A run that finds it locked waits, then fails saying who writes."""
+    """The run's `warehouse`. A run that finds it locked waits, then fails saying who writes; one that finds files of the lake gone fails naming them."""
 
     @dg.resource(description="The private DuckDB warehouse, one writer at a time.")
     def warehouse(init_context: dg.InitResourceContext) -> Iterator[Warehouse]:
@@ -38,7 +39,8 @@ def warehouse_resource(retailer: Retailer, dbt: Dbt) -> dg.ResourceDefinition:
         for line in secure_home(retailer.settings):
             say(line)
         with open_warehouse(retailer.settings, say) as con:
-            for text in prepare_warehouse(con, retailer):
+            again = replaced_nights(init_context.dagster_run.tags if init_context.dagster_run else {})
+            for text in prepare_warehouse(con, retailer, again):
                 say(text)
             yield Warehouse(con, retailer, Gatekeeper(con), dbt)
 

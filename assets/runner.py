@@ -1,21 +1,29 @@
 """Run nights in this process through the same Dagster job that the UI and the schedule run."""
 
 import os
-import shutil
+import re
+import sqlite3
 import time
 import warnings
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import date
+from typing import Any
 
 import dagster as dg
 import duckdb
 import typer
 import yaml
+from sqlalchemy.exc import SQLAlchemyError
 
+from assets.dbt import DbtFailed
 from assets.definitions import NIGHTLY, build_definitions
-from assets.nights import FULL_REFRESH_TAG, PROCESS_TAG, REPLACE_TAG, range_tags
+from assets.nights import FULL_REFRESH_TAG, PROCESS_TAG, range_tags
 from assets.status import draw_end
+from assets.tags import REPLACE_TAG
+from onedata.durable import write_durably
+from onedata.faults import explain, explain_error, worth_looking
 from onedata.home import private_umask, secure_home
 from onedata.identity.decisions import night_to_repeat
 from onedata.landing.files import MEMBER, discover
@@ -24,7 +32,11 @@ from onedata.masking import mask_error
 from onedata.report import closed_gates
 from onedata.retailer import Retailer, load_retailer, prepare_warehouse
 from onedata.settings import REPOSITORY, Settings
-from onedata.warehouse import WarehouseBusy, open_warehouse
+from onedata.warehouse import WarehouseBusy, WarehouseError, open_warehouse
+
+OWN_CLASS = re.compile(r"^(onedata|assets)(\.\w+)+: ")  # before the words of an error of onedata's, which are a sentence already
+# What a file that fails a library raises here, outside of a step of the run.
+LIBRARY_ERRORS = (OSError, duckdb.Error, sqlite3.Error, SQLAlchemyError, yaml.YAMLError, UnicodeDecodeError, dg.DagsterError, DbtFailed, WarehouseError)
 
 
 def select_nights(settings: Settings, first: date | None, last: date | None) -> list[date]:
@@ -101,14 +113,43 @@ def prepare_instance(settings: Settings) -> None:
         typer.echo(line, err=True)
     settings.dagster_home.mkdir(parents=True, exist_ok=True)
     if not (settings.dagster_home / "dagster.yaml").exists():
-        shutil.copyfile(REPOSITORY / "dagster.yaml", settings.dagster_home / "dagster.yaml")
+        write_durably(settings.dagster_home / "dagster.yaml", (REPOSITORY / "dagster.yaml").read_bytes())
     location = {"module_name": "assets.definitions", "location_name": "onedata", "working_directory": str(REPOSITORY)}
     workspace = yaml.safe_dump({"load_from": [{"python_module": location}]})
-    (settings.dagster_home / "workspace.yaml").write_text(workspace, encoding="utf-8")
+    write_durably(settings.dagster_home / "workspace.yaml", workspace)
+
+
+class NightStopped(RuntimeError):
+    """No night could be begun or ended because of a file of the home; the text names it with the cause and the way out."""
+
+
+@contextmanager
+def faults_told(settings: Settings) -> Iterator[None]:
+    """What a library raises because of a file of the home, as one sentence; anything else stays what it is.
+
+    Raises:
+        NightStopped: with the sentence.
+    """
+    try:
+        yield
+    except LIBRARY_ERRORS as error:
+        told = explain_error(settings, error)
+        if told is None:
+            raise
+        raise NightStopped(told) from error
 
 
 def run_nights(settings: Settings, nights: list[date], each_night: bool, full_refresh: bool, replace: bool = False, job_name: str = NIGHTLY) -> bool:
     """Run the nights in order and stop at the first that fails; True where all were published."""
+    try:
+        with faults_told(settings):
+            return _run_nights(settings, nights, each_night, full_refresh, replace, job_name)
+    except NightStopped as stopped:
+        typer.echo(f"stopped; what was published stays as it was.\n{mask_error(str(stopped))}", err=True)
+        return False
+
+
+def _run_nights(settings: Settings, nights: list[date], each_night: bool, full_refresh: bool, replace: bool, job_name: str) -> bool:
     prepare_instance(settings)
     warnings.filterwarnings("ignore", category=dg.BetaWarning)
     job = build_definitions(load_retailer(settings)).resolve_job_def(job_name)
@@ -124,16 +165,38 @@ def run_nights(settings: Settings, nights: list[date], each_night: bool, full_re
             partition_key = label if len(group) == 1 and job_name == NIGHTLY else None
             if partition_key is None:
                 tags |= range_tags(group[0], group[-1])
-            outcome = job.execute_in_process(
-                instance=instance, partition_key=partition_key, tags=tags, raise_on_error=False, run_config={"loggers": {"console": {}}}
-            )
-            if not outcome.success:
-                _draw_failure(settings, group[-1], outcome)
-                seconds = time.monotonic() - started
-                typer.echo(f"night {label} failed after {seconds:.1f} s; what was published stays as it was.\n{_why(outcome, settings)}", err=True)
+            before = _published(settings)
+            why = _run_night(settings, job, instance, partition_key, tags, group[-1])
+            if why:
+                fate = "what was published stays as it was" if _published(settings) == before else "it had been published before; run it again to end it"
+                typer.echo(f"night {label} failed after {time.monotonic() - started:.1f} s; {fate}.\n{mask_error(why)}", err=True)
                 return False
             typer.echo(f"night {label} published in {time.monotonic() - started:.1f} s", err=True)
     return True
+
+
+def _run_night(settings: Settings, job: dg.JobDefinition, instance: dg.DagsterInstance, partition_key: str | None, tags: dict[str, str], night: date) -> str:
+    """Run one night; '' where it was published, else why it was not."""
+    try:
+        with faults_told(settings):
+            outcome = job.execute_in_process(
+                instance=instance, partition_key=partition_key, tags=tags, raise_on_error=False, run_config={"loggers": {"console": {}}}
+            )
+    except NightStopped as stopped:
+        return str(stopped)
+    if outcome.success:
+        return ""
+    _draw_failure(settings, night, outcome)
+    return _why(outcome, settings)
+
+
+def _published(settings: Settings) -> tuple[int, int] | None:
+    """Which file is published, by inode and time; None where none is, or none may be seen."""
+    try:
+        found = settings.published_database.stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_mtime_ns
 
 
 def reap_orphans(instance: dg.DagsterInstance) -> None:
@@ -175,14 +238,26 @@ def _cause(event: dg.DagsterEvent) -> tuple[str, str] | None:
 
 
 def _why(outcome: dg.ExecuteInProcessResult, settings: Settings) -> str:
-    """The closed gate, or else the first error's own words."""
-    gates = closed_gates(settings, outcome.run_id)
+    """The closed gate, or else what is wrong with a file of the home, or else the first error's own words."""
+    try:
+        gates = closed_gates(settings, outcome.run_id)
+    except WarehouseError as damage:
+        return str(damage)
     if gates:
         return gates
     for event in outcome.all_events:
-        error = _cause(event) if event.is_failure else None
-        if error is not None:
-            if "InterruptedError" in error[1]:
+        error = getattr(event.event_specific_data, "error", None)
+        if event.is_failure and error is not None:
+            *_, cause = _causes(error)
+            if "InterruptedError" in cause.message:
                 return "interrupted; run again to go on, nothing is lost"
-            return mask_error(f"{event.step_key or 'start of the run'}: {error[1].strip()}")
+            told = explain(settings, cause.message) if worth_looking(cause.cls_name or "") else None
+            return told or f"{event.step_key or 'start of the run'}: {OWN_CLASS.sub('', cause.message).strip()}"
     return "the run failed without an error of its own; see it in the Dagster UI"
+
+
+def _causes(error: Any) -> Iterator[Any]:
+    """The error as Dagster kept it, and those it came of."""
+    while error is not None:
+        yield error
+        error = error.cause

@@ -16,8 +16,14 @@ from onedata.contracts.derive import write_derived
 from onedata.contracts.history import changes
 from onedata.contracts.identifiers import load_identifier_policy
 from onedata.contracts.pages import write_pages
+from onedata.faults import explain_error
 from onedata.home import private_umask
+from onedata.landing.vault_files import VaultError
 from onedata.ledger import create_ledger
+from onedata.ledger.log import LogDamaged
+from onedata.ledger.manifest import ManifestError
+from onedata.ledger.migrations import HomeFormatError
+from onedata.ledger.recover import ForeignLedger, LakeDamaged
 from onedata.masking import mask_error
 from onedata.quality.data_docs import rebuild_live_docs
 from onedata.report import status_report
@@ -25,7 +31,7 @@ from onedata.retailer import load_retailer
 from onedata.settings import REPOSITORY, Settings, SettingsError, load_settings
 from onedata.simulate import MEANINGS, PROFILES, DefectRates, IdentityRates, SimulationSettings
 from onedata.simulate import simulate as simulate_retailer
-from onedata.warehouse import WarehouseBusy, open_warehouse
+from onedata.warehouse import WarehouseBusy, WarehouseError, WarehouseMissing, open_warehouse, read_warehouse
 from onedata.warehouse.publications import PublishError, serve_night
 
 
@@ -81,16 +87,29 @@ def settings_from(file: Path | None, source: Path | None) -> Settings:
 @contextmanager
 def reading(settings: Settings) -> Iterator[duckdb.DuckDBPyConnection]:
     """The warehouse for reading only, or a clear end."""
-    if not settings.warehouse.exists():
-        fail(f"no night has run yet below {settings.home}")
-    try:
-        con = duckdb.connect(str(settings.warehouse), read_only=True)
-    except duckdb.IOException:
-        fail("a night holds the warehouse; try again when it has ended")
-    try:
+    with clear_end(settings), read_warehouse(settings) as con:
         yield con
-    finally:
-        con.close()
+
+
+@contextmanager
+def writing(settings: Settings) -> Iterator[duckdb.DuckDBPyConnection]:
+    """The warehouse of a retailer that has had a night, as its one writer, or a clear end."""
+    with clear_end(settings), open_warehouse(settings, typer.echo, begin=False) as con:
+        yield con
+
+
+@contextmanager
+def clear_end(settings: Settings) -> Iterator[None]:
+    """What comes of a file ends with one sentence and exit code 2: the file, the cause and the way out. Any other error stays what it is."""
+    try:
+        yield
+    except (ForeignLedger, LakeDamaged, HomeFormatError, ManifestError, LogDamaged, VaultError) as error:
+        fail(str(error))
+    except (WarehouseError, duckdb.Error, OSError) as error:
+        told = explain_error(settings, error)
+        if told is None:
+            raise
+        fail(told)
 
 
 @app.command(epilog="Kinds of defect: " + "; ".join(f"{kind} ({meaning})" for kind, meaning in MEANINGS.items()) + ".")
@@ -188,10 +207,15 @@ def contracts(settings_file: SettingsOption = None) -> None:
     for feed in retailer.feeds:
         typer.echo(f"{feed.name:28} {feed.entity.name:20} {feed.location.format:8} {feed.location.path:44} {feed.contract.name}")
     try:
-        waiting = changes(settings.warehouse, retailer.feeds)
-    except duckdb.IOException:
+        with read_warehouse(settings) as con:
+            waiting = changes(con, retailer.feeds)
+    except WarehouseMissing:
+        return
+    except WarehouseBusy:
         typer.echo("a night holds the warehouse, so the contracts were not compared with those that rows landed by", err=True)
         return
+    except WarehouseError as error:
+        fail(str(error))
     for name, change in waiting.items():
         typer.echo(f"\n{'REFUSED' if change.refused else 'CHANGED'} {name}\n{change.message}")
     if any(change.refused for change in waiting.values()):
@@ -205,14 +229,9 @@ def quality_docs(settings_file: SettingsOption = None) -> None:
     The pages in a publication (published/quality) tell of its night as it was published, and never change.
     """
     settings = settings_from(settings_file, None)
-    if not settings.warehouse.exists():
-        fail(f"no night has run yet below {settings.home}")
-    try:
-        with open_warehouse(settings, typer.echo) as con:
-            create_ledger(con)
-            typer.echo(rebuild_live_docs(con, settings))
-    except WarehouseBusy as error:
-        fail(str(error))
+    with writing(settings) as con:
+        create_ledger(con)
+        typer.echo(rebuild_live_docs(con, settings))
 
 
 @app.command()

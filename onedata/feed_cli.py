@@ -17,6 +17,7 @@ from onedata.feed_new import Scaffold, ScaffoldError, scaffold
 from onedata.report import table
 from onedata.retailer import load_retailer
 from onedata.settings import SettingsError, load_settings
+from onedata.warehouse import WarehouseError
 
 MOST_RANKED = 5
 MOST_RAW = 160
@@ -59,7 +60,7 @@ def check(
     retailer = load_retailer(settings_from(settings_file, None))
     try:
         outcomes = [check_file(retailer, file, item) for item in feeds_for(retailer, file, feed)]
-    except CheckMisuse as error:
+    except (CheckMisuse, WarehouseError) as error:
         fail(str(error))
     typer.echo("\n\n".join(_told(outcome, file) for outcome in outcomes))
     if not all(outcome.clean for outcome in outcomes):

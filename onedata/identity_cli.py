@@ -9,7 +9,7 @@ from typing import Annotated
 import duckdb
 import typer
 
-from onedata.cli import SettingsOption, fail, reading, settings_from
+from onedata.cli import SettingsOption, fail, reading, settings_from, writing
 from onedata.identity import operate, resolve
 from onedata.identity.decisions import WAITING, Decision, DecisionError
 from onedata.identity.decisions import revert as take_back
@@ -24,7 +24,6 @@ from onedata.identity.words import odds, score_parts
 from onedata.landing.vault_files import VaultError
 from onedata.report import table
 from onedata.retailer import Retailer, load_retailer, prepare_warehouse
-from onedata.warehouse import WarehouseBusy, open_warehouse
 
 ABOUT = """Who is one person: see it, ask why, decide otherwise.
 
@@ -177,17 +176,12 @@ def _directory(settings_file: SettingsOption) -> Iterator[tuple[Directory, Retai
 def _deciding(settings_file: SettingsOption, now: bool) -> Iterator[Directory]:
     """The identifiers for writing a decision, which is carried out at the end where `now`."""
     retailer = load_retailer(settings_from(settings_file, None))
-    if not retailer.settings.warehouse.exists():
-        fail(f"no night has run yet below {retailer.settings.home}")
-    try:
-        with open_warehouse(retailer.settings, typer.echo) as con, _clear_end():
-            prepare_warehouse(con, retailer)
-            yield _look_up(retailer, con)
-            log_decisions(con, retailer.settings.lake)
-            if now:
-                _carry_out(con, retailer)
-    except WarehouseBusy as error:
-        fail(str(error))
+    with writing(retailer.settings) as con, _clear_end():
+        prepare_warehouse(con, retailer)
+        yield _look_up(retailer, con)
+        log_decisions(con, retailer.settings.lake)
+        if now:
+            _carry_out(con, retailer)
 
 
 @contextmanager

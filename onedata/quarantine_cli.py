@@ -6,10 +6,9 @@ from typing import Annotated
 import duckdb
 import typer
 
-from onedata.cli import SettingsOption, fail, reading, settings_from
+from onedata.cli import SettingsOption, fail, reading, settings_from, writing
 from onedata.contracts import Feed
 from onedata.landing.release import Selection, stage_release
-from onedata.landing.vault_files import VaultError
 from onedata.ledger.promote import promote
 from onedata.masking import mask
 from onedata.quality import record, summarise
@@ -17,7 +16,6 @@ from onedata.quality.gx import Gatekeeper
 from onedata.quality.stages import contract_gate
 from onedata.report import table
 from onedata.retailer import Retailer, load_retailer, prepare_warehouse
-from onedata.warehouse import WarehouseBusy, open_warehouse
 
 quarantine_app = typer.Typer(name="quarantine", no_args_is_help=True, help="Rows that were not accepted: look, mend the contract, release.")
 FeedOption = Annotated[str, typer.Option("--feed", help="Only this feed.")]
@@ -76,12 +74,9 @@ def release(
     feeds = [item for item in retailer.feeds if feed in ("", item.name)]
     if not feeds:
         fail(f"there is no feed {feed!r}; `onedata contracts` lists them")
-    try:
-        with open_warehouse(retailer.settings, typer.echo) as con:
-            prepare_warehouse(con, retailer)
-            refused = [item.name for item in feeds if not _release(con, retailer, item, Selection(rule or None, file or None))]
-    except (WarehouseBusy, VaultError) as error:
-        fail(str(error))
+    with writing(retailer.settings) as con:
+        prepare_warehouse(con, retailer)
+        refused = [item.name for item in feeds if not _release(con, retailer, item, Selection(rule or None, file or None))]
     if refused:
         raise typer.Exit(1)
 

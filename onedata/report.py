@@ -9,6 +9,8 @@ import duckdb
 from onedata.masking import mask_error
 from onedata.quality.reconcile_lake import UNKNOWN_AT_SOURCE
 from onedata.settings import REPOSITORY, Settings
+from onedata.warehouse import WarehouseBusy, WarehouseDamaged, WarehouseError, WarehouseMissing, read_warehouse
+from onedata.warehouse.damage import ENGINE_ERRORS, examine
 
 HEADLINES = (
     "net_revenue",
@@ -32,40 +34,51 @@ def night_report(settings: Settings, options: str = "") -> str:
         settings: Whose data home.
         options: The retailer's command line options, for the next steps.
     """
-    return "\n\n".join([*_published(settings), _next_steps(settings, options)])
+    return "\n\n".join([*_published(settings)[0], _next_steps(settings, options)])
 
 
 def status_report(settings: Settings, options: str = "") -> tuple[str, bool]:
-    """The same with the state of the build: deliveries that wait to be published, warnings and closed gates of the last run.
+    """The same with the state of the build: deliveries that wait to be published, warnings and closed gates of the last run, damage.
 
     Returns:
-        The text, and whether all is well: no gate closed and nothing unpublished.
+        The text, and whether all is well: no gate closed, nothing unpublished, and every file can be read.
     """
+    published, sound = _published(settings)
     state, well = _build_state(settings)
-    return "\n\n".join([*_published(settings), *state, _next_steps(settings, options)]), well
+    return "\n\n".join([*published, *state, _next_steps(settings, options)]), well and sound
 
 
-def _published(settings: Settings) -> list[str]:
+def _published(settings: Settings) -> tuple[list[str], bool]:
+    """What is published, and whether it can be read."""
     if not settings.published_database.exists():
-        return [f"nothing is published yet below {settings.published}; run `onedata run`"]
-    with duckdb.connect(str(settings.published_database), read_only=True) as con:
-        return [_built(con), _received(con), *_reconciled(con), _quarantined(con), _metrics(con)]
+        return [f"nothing is published yet below {settings.published}; run `onedata run`"], True
+    try:
+        with duckdb.connect(str(settings.published_database), read_only=True) as con:
+            return [_built(con), _received(con), *_reconciled(con), _quarantined(con), _metrics(con)], True
+    except ENGINE_ERRORS as error:
+        found = examine(settings.published_database, deep=True)
+        what = found.what or f"cannot be read ({str(error).strip().splitlines()[0]})"
+        return [f"PUBLISHED DATABASE DAMAGED\n  {settings.published_database} {what}; `onedata repair` says the ways out"], False
 
 
 def _build_state(settings: Settings) -> tuple[list[str], bool]:
-    if not settings.warehouse.exists():
-        return [], True
     try:
-        with duckdb.connect(str(settings.warehouse), read_only=True) as con:
+        with read_warehouse(settings) as con:
             last = con.execute("select arg_max(run_id, checked_at) from ops.gate").fetchone()
             waiting = con.execute("select ds, count(*) from ops.delivery where applied_at is null group by ds order by ds").fetchall()
             warnings = con.execute(
                 "select subject, rule, message from ops.gate where run_id = ? and severity = 'warning' and not passed order by subject, rule",
                 [last and last[0]],
             ).fetchall()
-    except duckdb.IOException:
-        return ["RUNNING\n  a night holds the warehouse; follow it in the Dagster UI"], True
-    gates = closed_gates(settings, last[0]) if last and last[0] else ""
+            gates = _closed(con, last[0]) if last and last[0] else ""
+    except WarehouseMissing:
+        return [], True
+    except WarehouseBusy as error:
+        return [f"RUNNING\n  {error}\n  Follow it in the Dagster UI."], True
+    except WarehouseDamaged as error:
+        return [f"DAMAGED\n  {error}"], False
+    except WarehouseError as error:
+        return [f"UNREADABLE\n  {error}"], False
     parts = []
     if waiting:
         text = "not published yet, because a run was stopped or a gate is closed; `onedata run` goes on from there"
@@ -144,15 +157,23 @@ def _short(path: Path) -> str:
 
 
 def closed_gates(settings: Settings, run_id: str) -> str:
-    """The gates that closed in a run, in words; '' where none did, or where another run holds the warehouse."""
+    """The gates that closed in a run, in words; '' where none did, where no night has run yet, or where another run holds the warehouse.
+
+    Raises:
+        WarehouseDamaged, WarehouseUnreadable: there is no telling.
+    """
     try:
-        with duckdb.connect(str(settings.warehouse), read_only=True) as con:
-            rows = con.execute(
-                "select stage, subject, rule, message from ops.gate where run_id = ? and severity = 'error' and not passed order by checked_at, subject, rule",
-                [run_id],
-            ).fetchall()
-    except duckdb.IOException:
+        with read_warehouse(settings) as con:
+            return _closed(con, run_id)
+    except (WarehouseBusy, WarehouseMissing):
         return ""
+
+
+def _closed(con: duckdb.DuckDBPyConnection, run_id: str) -> str:
+    rows = con.execute(
+        "select stage, subject, rule, message from ops.gate where run_id = ? and severity = 'error' and not passed order by checked_at, subject, rule",
+        [run_id],
+    ).fetchall()
     return "\n".join(f"GATE CLOSED after {stage}: {subject}, rule {rule}\n  {mask_error(message)}" for stage, subject, rule, message in rows)
 
 

@@ -1,7 +1,8 @@
 """One retailer, loaded: settings, canonical entities, identifier policy and feeds."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from datetime import date
 
 import duckdb
 
@@ -44,8 +45,13 @@ def load_retailer(settings: Settings) -> Retailer:
     return Retailer(settings, entities, policy, load_feeds(settings.contracts, entities))
 
 
-def prepare_warehouse(con: duckdb.DuckDBPyConnection, retailer: Retailer) -> list[str]:
+def prepare_warehouse(con: duckdb.DuckDBPyConnection, retailer: Retailer, again: Collection[date] = ()) -> list[str]:
     """Create what every stage expects to find (ledger, balances, OneID tables, the lake's shape), and hold the lake against the ledger.
+
+    Args:
+        con: The warehouse.
+        retailer: Whose.
+        again: Nights that are being taken anew, whose files in the lake need not be whole.
 
     Returns:
         What was put in order, as sentences for a person.
@@ -59,7 +65,7 @@ def prepare_warehouse(con: duckdb.DuckDBPyConnection, retailer: Retailer) -> lis
     said = migrate(con, retailer.settings)
     finish_publishing(con, retailer.settings)
     create_tables_of(con, retailer)
-    said += check_lake(con, retailer.settings)
+    said += check_lake(con, retailer.settings, again)
     require_vault(con, retailer.settings, retailer.entities, retailer.feeds)
     log_decisions(con, retailer.settings.lake)
     keep_first_state(con, retailer.settings.lake, STAGE)

@@ -71,6 +71,6 @@ def manifest(request: pytest.FixtureRequest, retailer: Retailer) -> dict[str, An
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     if MISSING:
-        terminalreporter.write_sep("!", "REAL DATA IS MISSING: these tests did not run", red=True, bold=True)
+        terminalreporter.write_sep("!", "REAL DATA, OR A RIGHT ON THIS MACHINE, IS MISSING: these tests did not run", red=True, bold=True)
         for text in sorted(set(MISSING)):
             terminalreporter.write_line(text, red=True)

@@ -278,3 +278,50 @@ def shared_data(name: str) -> Path:
     text = f"{name}: no data in {folder}. Set ONEDATA_SHARED_DATA to the folder that holds {name}/"
     MISSING.append(text)
     pytest.skip(text)
+
+
+NOBODY = 65_534
+RUNS = "import subprocess, sys, duckdb; subprocess.run([sys.executable, '-c', 'import onedata'], check=True)"
+
+
+def another_user() -> tuple[list[str], dict[str, str]]:
+    """A Python that runs as a user who owns nothing, as the start of a command, and its environment. Where the tests run as root, whom permission
+    does not bind, that is nobody by `setpriv`; skips, and has the terminal summary say so, where nobody can run none.
+    """
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("ONEDATA_")}
+    environment |= {"PYTHONPATH": os.pathsep.join([str(REPOSITORY), *(path for path in sys.path if path.endswith("site-packages"))]), "HOME": "/"}
+    if os.geteuid():
+        return [sys.executable], environment
+    become = ["setpriv", "--reuid", str(NOBODY), "--regid", str(NOBODY), "--clear-groups"]
+    version = f"python{sys.version_info.major}.{sys.version_info.minor}"
+    for python in (sys.executable, f"/usr/local/bin/{version}", f"/usr/bin/{version}"):
+        if shutil.which("setpriv") and Path(python).exists():
+            done = subprocess.run([*become, python, "-c", RUNS], env=environment, cwd="/", capture_output=True, check=False)
+            if done.returncode == 0:
+                return [*become, python], environment
+    text = "permission does not bind root, and no other user can run this Python (setpriv is missing, or the interpreter lies in root's home)"
+    MISSING.append(text)
+    pytest.skip(text)
+
+
+@contextlib.contextmanager
+def small_disk(folder: Path, megabytes: int) -> Iterator[Path]:
+    """A disk of its own; skips, and has the terminal summary say so, where mounting is not permitted."""
+    folder.mkdir()
+    done = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "tmpfs", str(folder)], capture_output=True, text=True, check=False)
+    if done.returncode:
+        MISSING.append(f"no small disk can be mounted: {done.stderr.strip()}")
+        pytest.skip(MISSING[-1])
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+def fill_disk(folder: Path, left: int) -> Path:
+    """Fill the disk of the folder but for `left` bytes; the file that does."""
+    filler = folder / "filler"
+    found = os.statvfs(folder)
+    with filler.open("wb") as stream:
+        os.posix_fallocate(stream.fileno(), 0, found.f_bavail * found.f_frsize - left)
+    return filler

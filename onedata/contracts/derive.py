@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import duckdb
+import pyarrow as pa
 import pyarrow.parquet as pq
 import yaml
 
@@ -62,13 +63,21 @@ def ensure_lake(con: duckdb.DuckDBPyConnection, lake: Path, entities: Mapping[st
         file = schema_file(lake, entity)
         columns = ", ".join(f"null::{kind} as {name}" for name, kind in lake_columns(entity).items())
         shape = con.execute(f"select {columns} limit 0").to_arrow_table()
-        if not file.exists() or not pq.read_schema(file).equals(shape.schema):
+        if not _has_schema(file, shape.schema):
             # The folders of the entity's first rows are made here: their names must last when the rows do.
             make_folders(file.parent)
             fresh = file.with_name(f"{file.name}.tmp")
             pq.write_table(shape, fresh)
             sync_file(fresh)
             replace_durably(fresh, file)
+
+
+def _has_schema(file: Path, schema: pa.Schema) -> bool:
+    """Whether the file is there with that schema; one that is damaged holds no rows to lose, and is written anew."""
+    try:
+        return file.exists() and bool(pq.read_schema(file).equals(schema))
+    except pa.ArrowInvalid:
+        return False
 
 
 def schema_file(lake: Path, entity: Entity) -> Path:

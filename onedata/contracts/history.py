@@ -3,7 +3,6 @@
 import json
 from collections.abc import Iterable
 from contextlib import suppress
-from pathlib import Path
 
 import duckdb
 
@@ -17,15 +16,9 @@ def contract_change(con: duckdb.DuckDBPyConnection, feed: Feed) -> Change:
     return judge([Used(version, json.loads(shape)) for version, shape in rows], feed)
 
 
-def changes(warehouse: Path, feeds: Iterable[Feed]) -> dict[str, Change]:
-    """The changes that wait for the next night, by feed; none where nothing has landed yet.
-
-    Raises:
-        duckdb.IOException: a night holds the warehouse.
-    """
-    if not warehouse.exists():
-        return {}
-    with duckdb.connect(str(warehouse), read_only=True) as con, suppress(duckdb.CatalogException):  # an older onedata kept no contracts
+def changes(con: duckdb.DuckDBPyConnection, feeds: Iterable[Feed]) -> dict[str, Change]:
+    """The changes that wait for the next night, by feed; none where nothing has landed yet."""
+    with suppress(duckdb.CatalogException):  # an older onedata kept no contracts
         found = {feed.name: contract_change(con, feed) for feed in feeds}
         return {name: change for name, change in found.items() if change.differences}
     return {}

@@ -9,7 +9,7 @@ import re
 import shutil
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import duckdb
@@ -37,6 +37,22 @@ class LakeDamaged(RuntimeError):
     """A file of the lake that the ledger knows is gone, or is not as it was written; nothing was changed."""
 
 
+@dataclass(frozen=True)
+class Loss:
+    """A file of the lake, and what is wrong with it."""
+
+    file: Path
+    what: str
+    feed: str
+    night: str
+
+    def __str__(self) -> str:
+        return (
+            f"the lake file {self.file} (feed {self.feed}, night {self.night}) {self.what}: bring it back with `onedata repair --from BACKUP`, or take its "
+            f"night anew from the source with `onedata run --ds {self.night} --replace`"
+        )
+
+
 @dataclass
 class LakeState:
     """The lake against the ledger: files of unknown deliveries, of unfinished or replaced ones, what is wrong with known ones, and
@@ -44,14 +60,19 @@ class LakeState:
 
     unknown: list[Path] = field(default_factory=list)
     orphans: list[Path] = field(default_factory=list)
-    damaged: list[str] = field(default_factory=list)
+    damaged: list[Loss] = field(default_factory=list)
     unwritten: list[str] = field(default_factory=list)
 
 
-def check_lake(con: duckdb.DuckDBPyConnection, settings: Settings) -> list[str]:
+def check_lake(con: duckdb.DuckDBPyConnection, settings: Settings, again: Collection[date] = ()) -> list[str]:
     """Hold the whole lake against the ledger before a run, and move aside what unfinished and replaced deliveries left in it.
 
     Names and sizes are compared, no content is read.
+
+    Args:
+        con: The warehouse.
+        settings: Where the lake lies.
+        again: Nights that are being taken anew, whose files need not be whole.
 
     Returns:
         What was moved aside, as sentences for a person.
@@ -68,12 +89,10 @@ def check_lake(con: duckdb.DuckDBPyConnection, settings: Settings) -> list[str]:
             "the warehouse is new, an older copy, or another one's. Nothing was changed. Put the right warehouse back, or make it anew from "
             "the lake: `onedata rebuild`."
         )
-    if state.damaged:
-        raise LakeDamaged(
-            f"{len(state.damaged):,} files of the lake are not as they were written: {'; '.join(state.damaged[:SHOWN])}. Nothing was changed. "
-            "Restore them from a back-up with `onedata repair --from BACKUP`, or take their night anew from the source with "
-            "`onedata run --ds NIGHT --replace`."
-        )
+    lost = [loss for loss in state.damaged if loss.night not in {str(night) for night in again}]
+    if lost:
+        more = f"\nand {len(lost) - SHOWN:,} more" if len(lost) > SHOWN else ""
+        raise LakeDamaged("\n".join(map(str, lost[:SHOWN])) + more)
     prune_orphans(settings, datetime.now(UTC))
     return [*move_orphans(settings, state.orphans), *(_rewrite(con, settings, batch) for batch in state.unwritten)]
 
@@ -92,12 +111,11 @@ def _rewrite(con: duckdb.DuckDBPyConnection, settings: Settings, batch: str) -> 
 def compare(con: duckdb.DuckDBPyConnection, settings: Settings) -> LakeState:
     """The state of the lake by the names and sizes of its files."""
     status = dict(con.execute("select batch_id, status from ops.delivery").fetchall())
-    known = {
-        f"{entity}/source={feed}/ds={ds}/{name}": size
-        for entity, feed, ds, name, size in con.execute(
-            f"select l.entity, l.feed, l.ds, l.name, l.bytes from ops.lake_file l join ops.delivery d using (batch_id) where d.status in {sql_list(IN_LAKE)}"
-        ).fetchall()
-    }
+    rows = con.execute(
+        "select l.entity, l.feed, l.ds::varchar, l.name, l.bytes from ops.lake_file l join ops.delivery d using (batch_id) "
+        f"where d.status in {sql_list(IN_LAKE)}"
+    ).fetchall()
+    known = {f"{entity}/source={feed}/ds={ds}/{name}": (size, feed, ds) for entity, feed, ds, name, size in rows}
     state, recorded = LakeState(), set()
     base = settings.lake / "ods"
     for file in lake_contents(settings.lake):
@@ -109,11 +127,10 @@ def compare(con: duckdb.DuckDBPyConnection, settings: Settings) -> LakeState:
         elif status[batch] not in IN_LAKE:
             state.orphans.append(file)
         elif name in known:
-            size = file.stat().st_size
-            if size != known[name]:
-                state.damaged.append(f"{file} has {size:,} bytes and had {known[name]:,}")
-            del known[name]
-    state.damaged += [f"{base / name} is gone" for name in known]
+            size, (expected, feed, ds) = file.stat().st_size, known.pop(name)
+            if size != expected:
+                state.damaged.append(Loss(file, f"has {size:,} bytes and had {expected:,}", feed, ds))
+    state.damaged += [Loss(base / name, "is gone", feed, ds) for name, (_, feed, ds) in known.items()]
     state.unwritten = [batch for batch in sorted(status) if status[batch] in IN_LAKE and not {(batch, ".json"), (batch, ".record")} <= recorded]
     return state
 

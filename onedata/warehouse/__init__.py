@@ -1,5 +1,14 @@
-"""The warehouse: one native DuckDB file, private to the build, with a single writer."""
+"""The warehouse's file: opened by one writer, read by others, and what is the matter where it cannot be."""
 
-from onedata.warehouse.open import WarehouseBusy, open_warehouse
+from onedata.warehouse.damage import WarehouseBusy, WarehouseDamaged, WarehouseError, WarehouseMissing, WarehouseUnreadable
+from onedata.warehouse.open import open_warehouse, read_warehouse
 
-__all__ = ["WarehouseBusy", "open_warehouse"]
+__all__ = [
+    "WarehouseBusy",
+    "WarehouseDamaged",
+    "WarehouseError",
+    "WarehouseMissing",
+    "WarehouseUnreadable",
+    "open_warehouse",
+    "read_warehouse",
+]

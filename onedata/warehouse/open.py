@@ -1,69 +1,176 @@
-"""Open the warehouse as its one writer.
+"""Open the warehouse: as its one writer, or for reading.
 
-DuckDB's file lock is the guard: a second night waits for it, then refuses with a clear word.
+DuckDB's file lock is the guard: a second night waits for it, then refuses with a clear word. Any other cause is found by looking
+(`damage.examine`) and told at once.
 """
 
-import re
+import os
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
+from typing import Literal
 
 import duckdb
 
+from onedata import disk
+from onedata.durable import sync_file, sync_folder
 from onedata.masking import values_hidden
 from onedata.settings import Settings
 from onedata.sql import quote_text
 from onedata.warehouse.confine import confine
+from onedata.warehouse.damage import (
+    ENGINE_ERRORS,
+    WarehouseBusy,
+    WarehouseMissing,
+    WarehouseUnreadable,
+    examine,
+    met,
+    raise_if_damaged,
+    refusal,
+    refuse,
+)
+from onedata.warehouse.look import LOGS, Found
 
 POLL_SECONDS = 2.0
+STORAGE = "v1.4.0"
+"""Storage version of a new warehouse: since this one a log tells which file, and which checkpoint of it, it belongs to. Before, the log of an older
+copy of the file is applied to a newer one, and rows are there twice (measured)."""
+LOOKS = 2
+"""How often a file that looks sound, or is not there, is opened again: whoever held it may have let go between the two."""
 
-
-class WarehouseBusy(RuntimeError):
-    """Another process holds the warehouse, and did so for longer than `lock_wait_seconds`."""
+Aim = Literal["begin", "write", "read"]
 
 
 @contextmanager
-def open_warehouse(settings: Settings, say: Callable[[str], None] = print) -> Iterator[duckdb.DuckDBPyConnection]:
+def open_warehouse(settings: Settings, say: Callable[[str], None] = print, begin: bool = True) -> Iterator[duckdb.DuckDBPyConnection]:
     """The warehouse's connection, UTC, with the settings' memory and thread limits; closed (and unlocked) at the end.
 
     Args:
         settings: Where it lies and how long to wait for another writer.
         say: Told once when it has to wait.
+        begin: Whether one that is not there is begun, as the first night does.
 
     Raises:
-        WarehouseBusy: another process still writes after `lock_wait_seconds`.
-        duckdb.Error: the file is not a DuckDB database of this version.
+        WarehouseMissing: no night has run yet, and this is not to be the first.
+        WarehouseBusy: another process still holds it after `lock_wait_seconds`.
+        WarehouseDamaged: its file or log is damaged, seen at once or when a statement met the damage.
+        WarehouseUnreadable: no right, no space, a read-only disk, or the file of a newer DuckDB.
     """
-    settings.warehouse.parent.mkdir(parents=True, exist_ok=True)
-    con = _connect(settings, say)
-    try:
+    _prepare_folder(settings.warehouse.parent, begin)
+    con = _connect(settings.warehouse, "begin" if begin else "write", settings.lock_wait_seconds, say)
+    with _damage_told(settings.warehouse, con):
         con.execute("set timezone = 'UTC'")
         con.execute(f"set threads = {settings.threads}; set memory_limit = '{settings.memory_limit}'")
         con.execute(f"set temp_directory = {quote_text(str(settings.home / 'tmp'))}")
         confine(con, settings)
         with values_hidden():
             yield con
+
+
+@contextmanager
+def read_warehouse(settings: Settings) -> Iterator[duckdb.DuckDBPyConnection]:
+    """The warehouse for reading only; the one way in for whatever does not write. It does not wait.
+
+    Raises:
+        WarehouseMissing: no night has run yet.
+        WarehouseBusy: a night holds it.
+        WarehouseDamaged: its file or log is damaged, seen at once or when a query met the damage.
+        WarehouseUnreadable: no right to it, or the file of a newer DuckDB.
+    """
+    con = _connect(settings.warehouse, "read", 0.0, lambda _: None)
+    with _damage_told(settings.warehouse, con):
+        yield con
+
+
+@contextmanager
+def _damage_told(database: Path, con: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """The connection closed at the end; damage that a statement met is told as such."""
+    try:
+        yield
+    except ENGINE_ERRORS as error:
+        con.close()
+        raise_if_damaged(database, error)
+        raise
     finally:
         con.close()
 
 
-def _connect(settings: Settings, say: Callable[[str], None]) -> duckdb.DuckDBPyConnection:
-    deadline = time.monotonic() + settings.lock_wait_seconds
-    waiting = False
+def _prepare_folder(folder: Path, begin: bool) -> None:
+    """The right and the space to write into the folder, which is made where a warehouse may begin."""
+    found = disk.obstacle(folder)
+    if found:
+        raise WarehouseUnreadable(f"the warehouse cannot be written: {found}")
+    if begin:
+        folder.mkdir(parents=True, exist_ok=True)
+
+
+def _connect(database: Path, aim: Aim, patience: float, say: Callable[[str], None]) -> duckdb.DuckDBPyConnection:
+    deadline = time.monotonic() + patience
+    waiting, looks = False, 0
     while True:
+        found = _look_before(database)
         try:
-            return duckdb.connect(str(settings.warehouse))
-        except duckdb.IOException as error:
-            if "lock" not in str(error).lower():
-                raise
-            holder = re.search(r"PID (\d+)", str(error))
-            who = f"process {holder[1]}" if holder else "another process"
-            if time.monotonic() >= deadline:
-                raise WarehouseBusy(
-                    f"the warehouse {settings.warehouse} is being written by {who}; waited {settings.lock_wait_seconds:.0f} s. "
-                    "Wait for that night to end, or stop it, then run again: nothing is lost."
-                ) from None
-            if not waiting:
-                say(f"the warehouse is being written by {who}; waiting up to {settings.lock_wait_seconds:.0f} s")
-                waiting = True
-            time.sleep(min(POLL_SECONDS, max(0.05, deadline - time.monotonic())))
+            if found is None:
+                return _opened(database, aim)
+        except ENGINE_ERRORS as error:
+            found = examine(database, write=aim != "read")
+            looks += found.kind in ("sound", "missing")
+            if looks == LOOKS:
+                refuse(met(database, str(error)), database, error)
+        refused = refusal(found, database)
+        if refused:
+            raise refused
+        if found.kind != "held":
+            continue
+        who = f"process {found.holder}" if found.holder else "another process"
+        what = f"being {'written' if found.writes else 'read'} by {who}"
+        if not waiting:
+            say(f"the warehouse is {what}; waiting up to {patience:.0f} s")
+            waiting = True
+        if time.monotonic() >= deadline:
+            waited = f"; waited {patience:.0f} s" if patience else ""
+            raise WarehouseBusy(f"the warehouse {database} is {what}{waited}. Wait for it to end, or stop it, then run again: nothing is lost.")
+        time.sleep(min(POLL_SECONDS, max(0.05, deadline - time.monotonic())))
+
+
+def _look_before(database: Path) -> Found | None:
+    """What must not be left to DuckDB: it opens a file that is cut within a table, and silently drops a log that is damaged. None where all is well."""
+    if not any(_there(Path(f"{database}{suffix}")) for suffix in ("", *LOGS)):
+        return None
+    found = examine(database)
+    return None if found.kind in ("sound", "held") else found
+
+
+def _opened(database: Path, aim: Aim) -> duckdb.DuckDBPyConnection:
+    if not _there(database):
+        if aim != "begin":
+            raise WarehouseMissing(f"no night has run yet below {database.parents[1]}")
+        _create(database)
+    return duckdb.connect(str(database), read_only=aim == "read")
+
+
+def _there(path: Path) -> bool:
+    """Whether something lies at the path; also where this user may not see it, which is for `examine` to tell."""
+    try:
+        path.lstat()
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
+    return True
+
+
+def _create(database: Path) -> None:
+    """An empty database, made aside and linked in whole: a kill while DuckDB writes the headers leaves no half file in its place."""
+    with tempfile.TemporaryDirectory(prefix=".new-", dir=database.parent) as folder:
+        fresh = Path(folder) / database.name
+        with duckdb.connect() as con:
+            con.execute(f"attach {quote_text(str(fresh))} as fresh (storage_version '{STORAGE}'); detach fresh")
+        sync_file(fresh)
+        try:
+            os.link(fresh, database)
+        except FileExistsError:  # another process was first
+            return
+    sync_folder(database.parent)

@@ -15,6 +15,7 @@ MOST_LINES = 300
 ORDER = {
     "settings": 0,
     "durable": 0,
+    "disk": 0,
     "sql": 0,
     "pictures": 0,
     "masking": 1,
@@ -32,12 +33,14 @@ ORDER = {
     "rebuild": 6,
     "report": 5,
     "pages": 5,
+    "faults": 5,
     "cli": 6,
     "feed_check": 6,
     "feed_new": 6,
     "feed_cli": 7,
     "identity_cli": 7,
     "quarantine_cli": 7,
+    "repair_cli": 7,
 }
 MODULES = sorted((REPOSITORY / "onedata").rglob("*.py"))
 ALL = sorted([*MODULES, *(REPOSITORY / "assets").rglob("*.py")])

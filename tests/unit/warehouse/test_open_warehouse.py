@@ -8,11 +8,10 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-import duckdb
 import pytest
 from small_retailer import settings_in
 
-from onedata.warehouse import WarehouseBusy, open_warehouse
+from onedata.warehouse import WarehouseBusy, WarehouseDamaged, open_warehouse
 
 HOLD = """
 import sys, duckdb
@@ -74,5 +73,5 @@ def test_a_file_that_is_no_database_is_not_called_busy(tmp_path: Path) -> None:
     warehouse = settings_in(tmp_path).warehouse
     warehouse.parent.mkdir(parents=True)
     warehouse.write_bytes(b"not a database" * 1000)
-    with pytest.raises(duckdb.Error), open_warehouse(settings_in(tmp_path)):
+    with pytest.raises(WarehouseDamaged, match="is no DuckDB database"), open_warehouse(settings_in(tmp_path)):
         pass

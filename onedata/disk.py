@@ -1,0 +1,105 @@
+"""What keeps a file from being written: no space, no right, a read-only or failing disk; each told in one sentence with the way out.
+
+Found by asking the file system (statvfs, access) and by the operating system's error numbers, also where a library passes on only their
+words. Nothing here opens a file.
+"""
+
+import errno
+import getpass
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+LEAST_FREE = 16 * 1024 * 1024
+"""Bytes that must be free before anything is begun: a few blocks of the warehouse, its log, and Dagster's event log."""
+
+NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT})
+NO_RIGHT = frozenset({errno.EACCES, errno.EPERM})
+TOLD = (*sorted(NO_SPACE), errno.EROFS, *sorted(NO_RIGHT), errno.EIO)
+QUOTED = re.compile(r"""["'](/[^"'\n]+)["']""")
+# SQLite's own words: SQLAlchemy and Dagster pass on no number.
+SQLITE_FULL, SQLITE_READONLY = "database or disk is full", "attempt to write a readonly database"
+
+
+def told(number: int, path: Path) -> str | None:
+    """The sentence for an operating system's error number at `path`; None for a number that says nothing of the disk."""
+    if number in NO_SPACE:
+        return (
+            f"no space is left on the disk of {path} ({free_bytes(path) / 1e6:,.0f} MB free): free some, then run again; what was published stays, "
+            "and nothing is lost"
+        )
+    if number == errno.EROFS:
+        return f"{path} is on a disk that is mounted read-only: mount it for writing, then run again; nothing is lost"
+    if number in NO_RIGHT:
+        place = _nearest(path)
+        return f"user {_user()} has no right to {path} ({_owned(place)}): give it, or run as the owner, then run again; nothing is lost"
+    if number == errno.EIO:
+        return f"the disk fails to read or write {path} (input/output error): bring the home to a sound disk from a back-up, then run again"
+    return None
+
+
+def obstacle(folder: Path) -> str | None:
+    """What keeps this process from writing files into `folder`, or into the folder above it that is there; None where nothing does."""
+    place = _nearest(folder)
+    if os.statvfs(place).f_flag & os.ST_RDONLY:
+        return told(errno.EROFS, folder)
+    if not os.access(place, os.W_OK | os.X_OK):
+        return told(errno.EACCES, place)
+    return told(errno.ENOSPC, folder) if free_bytes(folder) < LEAST_FREE else None
+
+
+def told_in(words: str, home: Path) -> str | None:
+    """The sentence for an error of which only the words are left: the operating system's own (strerror), or SQLite's.
+
+    Args:
+        words: What a library said, with the file in quotes where it names one.
+        home: The data home, told of where the words name no file.
+    """
+    for number in TOLD:
+        at = words.find(os.strerror(number))
+        if at >= 0:
+            named = QUOTED.findall(words)
+            return told(number, Path(named[-1]) if named else home)
+    if SQLITE_FULL in words:
+        return told(errno.ENOSPC, home)
+    if SQLITE_READONLY in words:
+        return obstacle(home / "dagster") or told(errno.EACCES, home / "dagster")
+    return None
+
+
+def told_of(error: BaseException, home: Path) -> str | None:
+    """The sentence for an error, or for what it came from."""
+    for cause in chain(error):
+        if isinstance(cause, OSError) and cause.errno in TOLD:
+            return told(cause.errno, Path(os.fsdecode(cause.filename)) if isinstance(cause.filename, str | bytes) else home)
+    return next((text for cause in chain(error) if (text := told_in(str(cause), home))), None)
+
+
+def chain(error: BaseException | None) -> Iterator[BaseException]:
+    """An error, and what it came from."""
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def free_bytes(path: Path) -> int:
+    """What this user may still write on the disk of `path`, or of the folder above it that is there."""
+    found = os.statvfs(_nearest(path))
+    return found.f_bavail * found.f_frsize
+
+
+def _nearest(path: Path) -> Path:
+    return next((place for place in (path, *path.parents) if os.path.lexists(place) and place.exists()), Path("/"))
+
+
+def _owned(place: Path) -> str:
+    found = place.stat()
+    return f"{place} belongs to user {found.st_uid}, mode {found.st_mode & 0o7777:o}"
+
+
+def _user() -> str:
+    try:
+        return f"{getpass.getuser()} ({os.geteuid()})"
+    except (KeyError, OSError):  # a user without a name
+        return str(os.geteuid())

@@ -1,0 +1,115 @@
+"""Look at a data home from end to end, and do what is safe to do by itself: whatever is moved is moved aside, nothing is removed."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import duckdb
+
+from onedata import disk
+from onedata.durable import move_aside
+from onedata.faults.lake import all_losses
+from onedata.faults.storage import BESIDE, damaged_storage
+from onedata.settings import Settings
+from onedata.warehouse import WarehouseError, WarehouseMissing, read_warehouse
+from onedata.warehouse.damage import examine, refusal
+
+
+@dataclass(frozen=True)
+class Step:
+    """What was looked at or done, in words; `needs_person` where something is left that only a person can decide."""
+
+    text: str
+    needs_person: bool = False
+
+
+def repair(settings: Settings, now: datetime) -> Iterator[Step]:
+    """Each step as it is done; disk first, since nothing can be moved on a full or read-only one.
+
+    Args:
+        settings: Whose home.
+        now: Names the folder below `<home>/aside` that takes what is moved.
+    """
+    if not settings.home.exists():
+        yield Step(f"there is no data home {settings.home}; `onedata run` begins one")
+        return
+    found = disk.obstacle(settings.home)
+    if found:
+        yield Step(found, needs_person=True)
+        return
+    yield from _storage(settings, now)
+    yield from _warehouse(settings)
+    yield from _published(settings)
+
+
+def _storage(settings: Settings, now: datetime) -> Iterator[Step]:
+    damaged = damaged_storage(settings)
+    aside = settings.home / "aside" / f"{now:%Y-%m-%dT%H-%M-%S}"
+    for item in damaged:
+        files = [file for file in (item.file, *(Path(f"{item.file}{suffix}") for suffix in BESIDE)) if file.exists()]
+        moved = move_aside(files, settings.home, aside)
+        yield Step(f"Dagster: {item.file} was damaged ({item.what}); moved aside to {moved[0]}, the next run begins a new one")
+    if not damaged:
+        yield Step(f"Dagster: every file below {settings.dagster_home} can be read")
+
+
+def _warehouse(settings: Settings) -> Iterator[Step]:
+    """The warehouse, read whole, and by its ledger the lake."""
+    found = examine(settings.warehouse, deep=True)
+    refused = refusal(found, settings.warehouse)
+    if found.kind == "doubtful":
+        yield Step(
+            f"warehouse: {found.file} {found.what}, but every table can be read: the block is free, or of an index; `onedata rebuild` if a night fails on it"
+        )
+    elif refused:
+        yield Step(f"warehouse: {refused}", needs_person=True)
+        return
+    try:
+        with read_warehouse(settings) as con:
+            if found.kind == "sound":
+                yield Step(f"warehouse: every table of {settings.warehouse} can be read")
+            yield from _lake(con, settings)
+    except WarehouseMissing:
+        yield from _no_warehouse(settings)
+    except WarehouseError as error:
+        yield Step(f"warehouse: {error}", needs_person=True)
+
+
+def _no_warehouse(settings: Settings) -> Iterator[Step]:
+    if any(settings.lake.glob("ods/*/source=*/ds=*/*.parquet")):
+        yield Step(
+            f"warehouse: {settings.warehouse} is gone, and the lake has files: `onedata rebuild` makes it anew from the lake, or bring the home back from a "
+            "back-up with `onedata restore`",
+            needs_person=True,
+        )
+    else:
+        yield Step("warehouse: no night has run yet")
+
+
+def _lake(con: duckdb.DuckDBPyConnection, settings: Settings) -> Iterator[Step]:
+    try:
+        lost = all_losses(con, settings)
+    except duckdb.CatalogException:
+        yield Step("lake: the warehouse has no ledger yet")
+        return
+    for loss in lost:
+        yield Step(f"lake: {loss}", needs_person=True)
+    if not lost:
+        yield Step(f"lake: every file of {settings.lake} can be read, and every accepted delivery has one")
+
+
+def _published(settings: Settings) -> Iterator[Step]:
+    """Published tables are made from the warehouse, so nothing is lost with them."""
+    database = settings.published_database
+    found = examine(database, deep=True)
+    if found.kind == "sound":
+        yield Step(f"published: every table of {database} can be read")
+    elif found.kind == "missing" and not any(settings.published.glob("*")):
+        yield Step("published: nothing yet")
+    elif found.kind != "held":
+        what = {"missing": "is gone", "refused": disk.told(found.number, database) or "cannot be opened"}.get(found.kind, found.what)
+        yield Step(
+            f"published: {database} {what}: `onedata run --ds NIGHT` of the last night publishes it again, `onedata serve NIGHT` points it to a kept night",
+            needs_person=True,
+        )
