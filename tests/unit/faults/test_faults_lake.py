@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 from small_retailer import NEXT, NIGHT, SmallRetailer
 
-from onedata.faults import LakeDamaged, check_lake, explain
+from onedata.faults import explain
 from onedata.faults.lake import all_losses, losses_named
+from onedata.ledger import check_lake
+from onedata.ledger.recover import LakeDamaged
 
 
 @pytest.fixture
@@ -34,11 +36,11 @@ def test_a_whole_lake_has_no_losses(lake: SmallRetailer) -> None:
     ("content", "what"),
     [
         (None, "is gone"),
-        (b"", "is cut short: it has 0 bytes"),
-        (b"P", "is cut short: it has 1 bytes"),
-        (slice(0, 300), "is cut short: it has 300 bytes, and does not end as Parquet does"),
-        (slice(0, -1), "and does not end as Parquet does"),
-        (slice(1, None), "is damaged: it does not begin as Parquet does"),
+        (b"", "has 0 bytes and had "),
+        (b"P", "has 1 bytes and had "),
+        (slice(0, 300), "has 300 bytes and had "),
+        (slice(0, -1), " bytes and had "),
+        (slice(1, None), " bytes and had "),
     ],
 )
 def test_a_file_that_is_gone_or_cut_stops_the_run_before_it_lands_anything(lake: SmallRetailer, content: bytes | slice | None, what: str) -> None:
@@ -65,14 +67,14 @@ def test_a_night_that_is_taken_anew_may_lack_its_files(lake: SmallRetailer) -> N
         check_lake(lake.con, lake.settings, [NEXT])
 
 
-def test_a_page_that_cannot_be_read_is_found_by_reading_all(lake: SmallRetailer) -> None:
+def test_other_content_of_the_same_size_is_found_by_its_hash(lake: SmallRetailer) -> None:
     file = file_of(lake)
     content = bytearray(file.read_bytes())
     content[4:60] = bytes(56)
     file.write_bytes(content)
-    check_lake(lake.con, lake.settings)  # its end is whole
+    check_lake(lake.con, lake.settings)  # its size is what it was
     (loss,) = all_losses(lake.con, lake.settings)
-    assert (loss.file, loss.feed, loss.night, loss.what.split(" (")[0]) == (file, "survey", str(NIGHT), "is damaged")
+    assert (loss.file, loss.feed, loss.night, loss.what.split(" (")[0]) == (file, "survey", str(NIGHT), "has other content than was written")
 
 
 def test_an_error_that_names_a_damaged_file_is_told_by_looking_at_that_file(lake: SmallRetailer) -> None:

@@ -80,7 +80,7 @@ def test_a_file_of_the_lake_that_is_gone_stops_the_run(survey: SmallRetailer) ->
     two_nights(survey)
     gone = data_files(survey)[1]
     gone.unlink()
-    with pytest.raises(LakeDamaged, match=rf"{gone} is gone.*--replace"):
+    with pytest.raises(LakeDamaged, match=rf"{gone} .* is gone.*--replace"):
         check_lake(survey.con, survey.settings)
 
 
@@ -89,7 +89,7 @@ def test_a_file_of_the_lake_that_was_cut_stops_the_run(survey: SmallRetailer) ->
     cut = data_files(survey)[0]
     size = cut.stat().st_size
     os.truncate(cut, size - 1)
-    with pytest.raises(LakeDamaged, match=rf"{cut.name} has {size - 1:,} bytes and had {size:,}"):
+    with pytest.raises(LakeDamaged, match=rf"{cut.name} .* has {size - 1:,} bytes and had {size:,}"):
         check_lake(survey.con, survey.settings)
 
 
