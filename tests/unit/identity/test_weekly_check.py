@@ -12,6 +12,7 @@ from people import DAY, ENTITIES, People
 
 from assets.resources import Warehouse
 from assets.schedules import WEEKLY, weekly_identity_check
+from onedata.landing.vault_files import create_vault
 from onedata.quality.stages import require_open
 from onedata.retailer import Retailer
 from onedata.settings import Settings
@@ -27,6 +28,7 @@ def people() -> People:
 
 def checked(people: People, folder: Path) -> dg.ExecuteInProcessResult:
     retailer = Retailer(replace(Settings(), home=folder), ENTITIES, people.policy, ())
+    create_vault(retailer.settings.vault)
     # Neither rules nor dbt are asked.
     warehouse = Warehouse(people.con, retailer, Mock(), Mock())
     job, _ = weekly_identity_check(retailer)
