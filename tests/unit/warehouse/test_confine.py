@@ -67,7 +67,9 @@ def test_nothing_else_is_reached(con: duckdb.DuckDBPyConnection, retailer: Setti
     a_variable_of_python = pl.DataFrame({"name": ["secret"]})
     assert a_variable_of_python.height == 1
     other = retailer.home.parent / "other"
-    own = {"the connection": lambda: con, "a cursor of it": con.cursor, "another connection to the file": lambda: duckdb.connect(str(retailer.warehouse))}[kind]()
+    own = {"the connection": lambda: con, "a cursor of it": con.cursor, "another connection to the file": lambda: duckdb.connect(str(retailer.warehouse))}[
+        kind
+    ]()
     with pytest.raises((duckdb.PermissionException, duckdb.InvalidInputException, duckdb.CatalogException)):
         own.execute(sql.format(other=other, source=retailer.source)).fetchall()
     assert sorted(path.name for path in other.iterdir()) == ["secret.csv"]
