@@ -19,6 +19,7 @@ E_MAIL, PHONE, CARD = "[e-mail]", "[phone]", "[card]"
 MOST_CHARACTERS = 80
 NOTHING = "nothing"
 SHORTEST_REPEATED = 4
+LAST_DIGITS = 4  # of a long number: enough to find its row, too few to call
 
 # Full-width digits and signs of Chinese text, and the dashes and blanks that phones are typed with: each one letter for one.
 _WIDE = "０１２３４５６７８９＋－（）＠．　\u00a0\u2009\u202f‐‑‒–—−"
@@ -57,6 +58,7 @@ _TIME = r"[0-9]{1,2}:[0-9]{2}(?::[0-9]{2}(?:[.,][0-9]{1,9})?)? ?(?:Z|UTC|[+-][0-
 _WORDS = "[a-z]|true|false|yes|no|null|none|nil|nan|n/a|na|inf|infinity|unknown|undefined"
 _WORDS += "|zero|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve"
 _ID = r"(?:[A-Z]{1,4}[-_:./#]?){1,2}[0-9]{1,6}(?:[-_:./#][0-9A-Z]{1,6}){0,4}"
+_LONG_NUMBER = "[0-9]{7,19}"
 _TOKEN = r"[a-z]{1,12}[:_][0-9a-f]{16,64}"
 _AMOUNT = rf"(?:(?:{_CURRENCY}) ?)?{_NUMBER}(?: ?(?:{_UNIT}))?(?: \(the comma is decimal here\))?"
 PLAIN = rf"[!-/:-@\[-`{{-~ ]*|{_AMOUNT}|{_DAY}(?:[T ]{_TIME})?|{_TIME}|(?i:{_WORDS})|{_ID}|{_TOKEN}"
@@ -104,7 +106,7 @@ def shown(value: str | None, known: Collection[str] = ()) -> str:
     """How a message quotes a value of a row.
 
     `nothing`; what it looks like (`[phone]`); in quotes as it is where it is plain or one of the `known` words; else in quotes by its shape, letters as
-    A, a or x and digits as 9: `Ann Lee 12` is `"Aaa Aaa 99"`.
+    A, a or x and digits as 9: `Ann Lee 12` is `"Aaa Aaa 99"`, and of a long number the last digits: `5400000001` is `"******0001"`.
     """
     if value is None:
         return NOTHING
@@ -113,6 +115,8 @@ def shown(value: str | None, known: Collection[str] = ()) -> str:
     for label in (E_MAIL, CARD, PHONE):
         if label in masked and label not in narrow:
             return label
+    if re.fullmatch(_LONG_NUMBER, narrow, re.ASCII) and not re.fullmatch(_DAY, narrow, re.ASCII):
+        return f'"{"*" * (len(narrow) - LAST_DIGITS)}{narrow[-LAST_DIGITS:]}"'
     plain = re.fullmatch(PLAIN, narrow, re.ASCII) is not None or narrow.lower() in {word.lower() for word in known}
     return f'"{narrow if plain else _shape(narrow[:MOST_CHARACTERS])}"'
 
@@ -123,12 +127,14 @@ def shown_sql(value: str, known: Collection[str] = ()) -> str:
         f"when contains(m, {quote_text(label)}) and not contains(v, {quote_text(label)}) then {quote_text(label)}" for label in (E_MAIL, CARD, PHONE)
     )
     words = ", ".join(quote_text(word.lower()) for word in known)
+    last = f"when regexp_full_match(v, '{_LONG_NUMBER}') and not regexp_full_match(v, {quote_text(_DAY)}) "
+    last += f"then '\"' || repeat('*', length(v) - {LAST_DIGITS}) || right(v, {LAST_DIGITS}) || '\"'"
     plain = f"regexp_full_match(v, {quote_text(PLAIN)})" + (f" or lower(v) in ({words})" if words else "")
     shape = f"left(v, {MOST_CHARACTERS})"
     for classes, letter in ((r"\p{N}", "9"), (r"\p{Ll}", "a"), (r"\p{Lu}", "A"), (r"[\p{Lo}\p{Lt}\p{Lm}]", "x"), (r"\p{M}", "")):
         shape = f"regexp_replace({shape}, '{classes}', '{letter}', 'g')"
     narrow = f"translate(({value})::varchar, {quote_text(_WIDE)}, {quote_text(_NARROW)})"
-    quoted = f"case when v is null then '{NOTHING}' {labels} when {plain} then '\"' || v || '\"' else '\"' || {shape} || '\"' end"
+    quoted = f"case when v is null then '{NOTHING}' {labels} {last} when {plain} then '\"' || v || '\"' else '\"' || {shape} || '\"' end"
     return f"list_transform([{narrow}], lambda v: list_transform([{mask_sql('v')}], lambda m: {quoted})[1])[1]"
 
 

@@ -41,8 +41,8 @@ def count_bad_rows(con: duckdb.DuckDBPyConnection, subject: str, relation: str, 
             try:
                 _count(con, relation, [rule])
             except duckdb.Error as own:
-                raise CheckError(f"{subject}, rule {rule.name}: {own}") from own
-        raise CheckError(f"{subject}: {error}") from error
+                raise CheckError(f"{subject}, rule {rule.name}: {own}") from None
+        raise CheckError(f"{subject}: {error}") from None
 
 
 def _count(con: duckdb.DuckDBPyConnection, relation: str, rules: Sequence[Rule]) -> list[int]:

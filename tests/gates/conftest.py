@@ -43,12 +43,10 @@ def mended(broken_files: Closed, simulated: Simulated) -> Story:
 def planted(mended: Story) -> Closed:
     """A return with goods going out, put into DWD by hand, and the last night once more."""
     with duckdb.connect(str(mended.settings.warehouse)) as con:
-        con.execute(
-            "insert into dwd.dwd_order_line select * replace ('planted' as line_id, 'return' as line_type, 5 as quantity) from dwd.dwd_order_line limit 1"
-        )
+        con.execute("insert into dwd.dwd_order_line select * replace ('PL-1' as line_id, 'return' as line_type, 5 as quantity) from dwd.dwd_order_line limit 1")
     closed = _closed(mended, "planted", NIGHTS[2:])
     with duckdb.connect(str(mended.settings.warehouse)) as con:
-        con.execute("delete from dwd.dwd_order_line where line_id = 'planted'")
+        con.execute("delete from dwd.dwd_order_line where line_id = 'PL-1'")
     return closed
 
 

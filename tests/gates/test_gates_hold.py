@@ -89,7 +89,7 @@ def test_a_broken_rule_in_dwd_leaves_the_published_database_byte_for_byte(plante
 def test_a_broken_rule_in_dwd_is_told_with_model_rule_and_row(planted: Closed) -> None:
     assert "GATE CLOSED after dwd: dwd_order_line, rule returns_are_negative" in planted.outcome.said
     assert "1 rows break it" in planted.outcome.said
-    assert "line_id=planted" in planted.outcome.said
+    assert "line_id=PL-1" in planted.outcome.said
 
 
 def test_a_row_that_no_file_delivered_is_told_with_layer_subject_night_and_difference(planted: Closed) -> None:
