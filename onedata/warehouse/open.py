@@ -7,6 +7,7 @@ import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import duckdb
 
@@ -14,10 +15,26 @@ from onedata.settings import Settings
 from onedata.sql import quote_text
 
 POLL_SECONDS = 2.0
+RESTORING = ".restoring.json"
+"""In a data home that is being restored, until it is whole."""
 
 
 class WarehouseBusy(RuntimeError):
     """Another process holds the warehouse, and did so for longer than `lock_wait_seconds`."""
+
+
+class HalfRestored(WarehouseBusy):
+    """A restore of the data home was stopped, and nothing may use the home before it is whole."""
+
+
+def refuse_half_restored(home: Path) -> None:
+    """Raise where a restore of the home has begun and not ended.
+
+    Raises:
+        HalfRestored: the text says how to go on.
+    """
+    if (home / RESTORING).exists():
+        raise HalfRestored(f"{home} is half restored: {home / RESTORING} names the back-up. Give the same `onedata restore` again, it goes on from there.")
 
 
 @contextmanager
@@ -29,9 +46,10 @@ def open_warehouse(settings: Settings, say: Callable[[str], None] = print) -> It
         say: Told once when it has to wait.
 
     Raises:
-        WarehouseBusy: another process still writes after `lock_wait_seconds`.
+        WarehouseBusy: another process still writes after `lock_wait_seconds`, or the home is half restored.
         duckdb.Error: the file is not a DuckDB database of this version.
     """
+    refuse_half_restored(settings.home)
     settings.warehouse.parent.mkdir(parents=True, exist_ok=True)
     con = _connect(settings, say)
     try:
