@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from onedata.backup_cli import backup_app
 from onedata.cli import SettingsOption, SourceOption, app, fail, settings_from, show_progress
 from onedata.feed_cli import feed_app
 from onedata.identity_cli import identity_app
@@ -19,6 +20,7 @@ from onedata.sources import SourceError
 from onedata.warehouse import WarehouseBusy
 
 main = app
+app.add_typer(backup_app)
 app.add_typer(feed_app)
 app.add_typer(identity_app)
 app.add_typer(quarantine_app)

@@ -12,7 +12,7 @@ from assets.ingest import landing_assets
 from assets.nights import nights
 from assets.publish import publish_assets
 from assets.resources import warehouse_resource
-from assets.schedules import new_files_sensor, nightly_schedule, weekly_identity_check
+from assets.schedules import new_files_sensor, nightly_schedule, weekly_identity_check, weekly_verify
 from assets.warehouse import LayerTranslator, layer_assets
 from onedata.retailer import Retailer, load_retailer
 from onedata.settings import load_settings
@@ -43,6 +43,7 @@ def build_definitions(retailer: Retailer) -> dg.Definitions:
         description="One night: every stage and every gate, from new files to the published database.",
     )
     weekly, weekly_schedule = weekly_identity_check(retailer)
+    verification, verification_schedule = weekly_verify(retailer)
     return dg.Definitions(
         assets=[
             *landing_assets(retailer),
@@ -51,8 +52,8 @@ def build_definitions(retailer: Retailer) -> dg.Definitions:
             *publish_assets(retailer, dbt, translator),
         ],
         asset_checks=gate_checks(retailer, dbt, translator),
-        jobs=[nightly, weekly],
-        schedules=[nightly_schedule(retailer.settings, nightly), weekly_schedule],
+        jobs=[nightly, weekly, verification],
+        schedules=[nightly_schedule(retailer.settings, nightly), weekly_schedule, verification_schedule],
         sensors=[new_files_sensor(retailer, nightly)],
         resources={"warehouse": warehouse_resource(retailer, dbt)},
         loggers={"console": console_logger},

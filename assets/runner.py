@@ -20,6 +20,7 @@ from onedata.report import closed_gates
 from onedata.retailer import load_retailer
 from onedata.settings import REPOSITORY, Settings
 from onedata.warehouse import open_warehouse
+from onedata.warehouse.open import refuse_half_restored
 
 
 def select_nights(settings: Settings, first: date | None, last: date | None) -> list[date]:
@@ -56,6 +57,7 @@ def _within_calendar(settings: Settings, bounds: list[date]) -> None:
 
 def _ledger(settings: Settings) -> tuple[set[tuple[str, str, int, int]], set[date], date | None]:
     """Files that have landed, nights with deliveries that were not published, and the night to build again; nothing where there is no warehouse yet."""
+    refuse_half_restored(settings.home)
     if not settings.warehouse.exists():
         return set(), set(), None
     with open_warehouse(settings, typer.echo) as con:

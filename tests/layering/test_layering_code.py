@@ -15,6 +15,7 @@ MOST_LINES = 300
 ORDER = {
     "settings": 0,
     "durable": 0,
+    "sealed": 0,
     "sql": 0,
     "pictures": 0,
     "simulate": 0,
@@ -29,6 +30,9 @@ ORDER = {
     "retailer": 5,
     "report": 5,
     "cli": 6,
+    "verify": 6,
+    "backup": 7,
+    "backup_cli": 8,
     "feed_check": 6,
     "feed_new": 6,
     "feed_cli": 7,
