@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from onedata.backup_cli import backup_app
 from onedata.cli import SettingsOption, SourceOption, app, clear_end, fail, settings_from, show_progress
 from onedata.contracts import ContractError
 from onedata.faults.storage import damaged_storage
@@ -27,6 +28,7 @@ from onedata.simulate import simulate as simulate_retailer
 from onedata.sources import SourceError
 
 main = app
+app.add_typer(backup_app)
 app.add_typer(feed_app)
 app.add_typer(identity_app)
 app.add_typer(quarantine_app)

@@ -12,7 +12,7 @@ from assets.ingest import LANDING_GROUP, landing_assets
 from assets.nights import nights
 from assets.publish import publish_assets
 from assets.resources import warehouse_resource
-from assets.schedules import new_files_sensor, nightly_schedule, weekly_identity_check
+from assets.schedules import new_files_sensor, nightly_schedule, weekly_identity_check, weekly_verify
 from assets.status import draw_failure
 from assets.warehouse import LayerTranslator, layer_assets
 from onedata.home import private_umask
@@ -57,6 +57,7 @@ def build_definitions(retailer: Retailer) -> dg.Definitions:
         description="Every stage after landing, from what is in the lake; `onedata rebuild` runs it after it has made the ledger anew.",
     )
     weekly, weekly_schedule = weekly_identity_check(retailer)
+    verification, verification_schedule = weekly_verify(retailer)
     return dg.Definitions(
         assets=[
             *landing_assets(retailer),
@@ -65,8 +66,8 @@ def build_definitions(retailer: Retailer) -> dg.Definitions:
             *publish_assets(retailer, dbt, translator),
         ],
         asset_checks=gate_checks(retailer, dbt, translator),
-        jobs=[nightly, rebuild, weekly],
-        schedules=[nightly_schedule(retailer.settings, nightly), weekly_schedule],
+        jobs=[nightly, rebuild, weekly, verification],
+        schedules=[nightly_schedule(retailer.settings, nightly), weekly_schedule, verification_schedule],
         sensors=[new_files_sensor(retailer, nightly)],
         resources={"warehouse": warehouse_resource(retailer, dbt)},
         loggers={"console": console_logger},

@@ -33,6 +33,7 @@ from onedata.report import closed_gates
 from onedata.retailer import Retailer, load_retailer, prepare_warehouse
 from onedata.settings import REPOSITORY, Settings
 from onedata.warehouse import WarehouseBusy, WarehouseError, open_warehouse
+from onedata.warehouse.open import refuse_half_restored
 
 OWN_CLASS = re.compile(r"^(onedata|assets)(\.\w+)+: ")  # before the words of an error of onedata's, which are a sentence already
 # What a file that fails a library raises here, outside of a step of the run.
@@ -91,6 +92,7 @@ def _within_calendar(settings: Settings, bounds: list[date]) -> None:
 def _ledger(retailer: Retailer) -> tuple[set[tuple[str, str, int, int]], set[date], date | None]:
     """Files that have landed, nights with deliveries that were not published, and the night to build again; nothing where there is no warehouse yet."""
     settings = retailer.settings
+    refuse_half_restored(settings.home)
     if not settings.warehouse.exists() and not any(lake_contents(settings.lake)):
         return set(), set(), None
     with open_warehouse(settings, typer.echo) as con:

@@ -1,12 +1,16 @@
-"""When something runs by itself: a night by the clock and when new files appear, the check of OneID once a week. On in production, off in dev."""
+"""When something runs by itself: a night by the clock and when new files appear, once a week the check of OneID, and of
+the whole home and its back-up. On in production, off in dev."""
 
 import hashlib
+from collections.abc import Sequence
 from datetime import date, timedelta
 
 import dagster as dg
 
 from assets.nights import night_of
 from assets.resources import Warehouse
+from onedata.backup.drill import drill
+from onedata.backup.store import BackupError
 from onedata.identity.verify import verify
 from onedata.landing.files import discover
 from onedata.masking import hides_values
@@ -14,9 +18,11 @@ from onedata.quality import CheckResult, record
 from onedata.retailer import Retailer
 from onedata.settings import Settings
 from onedata.sources import SourceError
+from onedata.verify import Area, told, verify_home
 
 POLL_SECONDS = 60
 WEEKLY = "weekly_identity_check"
+VERIFY = "weekly_verify"
 HOURS_AFTER_THE_NIGHT = 6
 
 
@@ -85,16 +91,51 @@ def weekly_identity_check(retailer: Retailer) -> tuple[dg.JobDefinition, dg.Sche
     def job() -> None:
         identity_check()
 
+    return job, _sundays(retailer, job, HOURS_AFTER_THE_NIGHT)
+
+
+def weekly_verify(retailer: Retailer) -> tuple[dg.JobDefinition, dg.ScheduleDefinition]:
+    """The job that holds the home against itself and restores the newest back-up to look whether it can be, and its schedule: Sundays."""
+
+    # The pool, not the resource: it opens the warehouse for reading itself, while no night of this instance runs.
+    @dg.op(pool="warehouse", description="Ledger, lake, warehouse and published against one another; then the newest back-up, restored aside and verified.")
+    def verification(context: dg.OpExecutionContext) -> None:
+        wrong = _told(context, "the home", verify_home(retailer))
+        folder = retailer.settings.backup_folder
+        if folder:
+            try:
+                drilled = drill(retailer, folder, context.log.info)
+                wrong += _told(context, f"back-up {drilled.backup.number} of {folder}", drilled.areas)
+            except BackupError as error:
+                wrong.append(f"the newest back-up cannot be restored: {error}")
+        else:
+            context.log.warning("no restore drill: setting backup_folder is empty; set it to the folder that `onedata backup` writes to")
+        if wrong:
+            raise dg.Failure("; ".join(wrong))
+
+    @dg.job(name=VERIFY, executor_def=dg.in_process_executor, description="Once a week: is the home whole, and can the newest back-up be restored?")
+    def job() -> None:
+        verification()
+
+    return job, _sundays(retailer, job, HOURS_AFTER_THE_NIGHT + 1)
+
+
+def _told(context: dg.OpExecutionContext, what: str, areas: Sequence[Area]) -> list[str]:
+    context.log.info(f"{what}\n{told(areas)}")
+    return [f"{what}: {text}" for area in areas for text in area.differences]
+
+
+def _sundays(retailer: Retailer, job: dg.JobDefinition, hours: int) -> dg.ScheduleDefinition:
+    """The job's schedule: Sundays, so many hours after the night."""
     hour, minute = retailer.settings.nightly_at.split(":")
-    schedule = dg.ScheduleDefinition(
+    return dg.ScheduleDefinition(
         job=job,
-        name=f"{WEEKLY}_schedule",
-        cron_schedule=f"{int(minute)} {(int(hour) + HOURS_AFTER_THE_NIGHT) % 24} * * 0",
+        name=f"{job.name}_schedule",
+        cron_schedule=f"{int(minute)} {(int(hour) + hours) % 24} * * 0",
         execution_timezone=retailer.settings.time_zone,
         default_status=dg.DefaultScheduleStatus.RUNNING if retailer.settings.deployment == "production" else dg.DefaultScheduleStatus.STOPPED,
         description="Sundays, some hours after the night.",
     )
-    return job, schedule
 
 
 def listing(retailer: Retailer, today: date) -> list[tuple[str, date]]:

@@ -1,17 +1,27 @@
 """`onedata repair`: look at a data home from end to end and mend what is safe to mend."""
 
 from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
 
+import duckdb
 import typer
 
-from onedata.cli import SettingsOption, settings_from
+from onedata.backup.repair import restore_lake_files
+from onedata.backup.store import BackupError
+from onedata.cli import SettingsOption, fail, settings_from
 from onedata.faults.repair import repair
+from onedata.settings import Settings
+from onedata.warehouse import WarehouseBusy, WarehouseDamaged, WarehouseMissing, open_warehouse
 
 repair_app = typer.Typer()
 
 
 @repair_app.command("repair")
-def repair_command(settings_file: SettingsOption = None) -> None:
+def repair_command(
+    settings_file: SettingsOption = None,
+    backup: Annotated[Path | None, typer.Option("--from", help="Folder of back-ups: first put back what the lake has lost.")] = None,
+) -> None:
     """Look at disk, Dagster's files, warehouse, lake and published database, all read whole, and do what has a safe way out.
 
     Dagster's damaged files are moved aside, below <home>/aside/<time>, and the next run begins new ones: they hold the history of runs and no
@@ -19,10 +29,25 @@ def repair_command(settings_file: SettingsOption = None) -> None:
     rebuild`), lake files that are gone or damaged (a back-up, or `onedata run --ds NIGHT --replace`), a full disk, a missing right. Nothing is
     ever removed. Exit code 0 where the home is sound afterwards, 1 where something needs you.
     """
-    left = False
-    for step in repair(settings_from(settings_file, None), datetime.now(UTC)):
+    settings, left = settings_from(settings_file, None), False
+    if backup:
+        for text in _put_back(settings, backup):
+            typer.echo(f"           {text}")
+    for step in repair(settings, datetime.now(UTC)):
         typer.echo(("NEEDS YOU  " if step.needs_person else "           ") + step.text)
         left = left or step.needs_person
     typer.echo("something needs you" if left else "the home is sound")
     if left:
         raise typer.Exit(1)
+
+
+def _put_back(settings: Settings, backup: Path) -> list[str]:
+    """What the lake has lost, from a back-up, while no night runs; by the lake's own manifests where the warehouse is lost too."""
+    try:
+        try:
+            with open_warehouse(settings, typer.echo, begin=False) as con:
+                return restore_lake_files(settings, backup, con)
+        except (WarehouseMissing, WarehouseDamaged, duckdb.CatalogException):
+            return restore_lake_files(settings, backup)
+    except (BackupError, WarehouseBusy) as error:
+        fail(str(error))

@@ -46,6 +46,7 @@ class Settings:
     orphans_kept_days: int = 30
     deployment: str = "dev"
     reader_group: str = ""
+    backup_folder: Path | None = None
 
     @property
     def canonical(self) -> Path:
@@ -92,7 +93,8 @@ class Settings:
 
     def environment(self) -> dict[str, str]:
         """The same settings as environment variables, for dbt and for child processes."""
-        own = {f"ONEDATA_{field.name.upper()}": str(getattr(self, field.name)) for field in fields(self)}
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        own = {f"ONEDATA_{name.upper()}": "" if value is None else str(value) for name, value in values.items()}
         return own | {
             "ONEDATA_WAREHOUSE": str(self.warehouse),
             "ONEDATA_LAKE": str(self.lake),
@@ -185,7 +187,7 @@ def _convert(name: str, value: Any, base: Path) -> Any:
     """A TOML value or an environment text as the type of the field's default; paths resolve against `base`."""
     default = getattr(Settings(), name)
     try:
-        if isinstance(default, Path):
+        if isinstance(default, Path) or default is None:
             return (base / Path(str(value)).expanduser()).resolve()
         if isinstance(default, date):
             return value if isinstance(value, date) else date.fromisoformat(str(value))

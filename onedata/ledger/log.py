@@ -3,7 +3,6 @@
 `lake/_log/<kind>/<time>.json`; the time is the ledger's clock, so that entries in the order of their names are in the order in which they happened.
 """
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from onedata.durable import make_folders, write_durably
+from onedata.sealed import seal, unseal
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ def append(lake: Path, kind: str, at: datetime, content: Mapping[str, Any]) -> N
     """Write one entry, so that it lasts."""
     folder = log_folder(lake, kind)
     make_folders(folder)
-    write_durably(folder / f"{at:%Y%m%dT%H%M%S.%f}.json", json.dumps({"at": at.isoformat(), **content}, default=str, indent=1) + "\n")
+    write_durably(folder / f"{at:%Y%m%dT%H%M%S.%f}.json", seal({"at": at.isoformat(), **content}))
 
 
 def entries(lake: Path, kind: str) -> Iterator[Entry]:
@@ -45,8 +45,17 @@ def entries(lake: Path, kind: str) -> Iterator[Entry]:
         LogDamaged: one cannot be read.
     """
     for file in sorted(log_folder(lake, kind).glob("*.json")):
-        try:
-            content = json.loads(file.read_text(encoding="utf-8"))
-            yield Entry(datetime.fromisoformat(content.pop("at")), content, file)
-        except (ValueError, KeyError) as error:
-            raise LogDamaged(f"{file} is damaged ({error}); restore it from a back-up (`onedata repair --from BACKUP`).") from error
+        yield read_entry(file)
+
+
+def read_entry(file: Path) -> Entry:
+    """One entry.
+
+    Raises:
+        LogDamaged: it cannot be read, or is not what was written.
+    """
+    try:
+        content = unseal(file.read_text(encoding="utf-8"))
+        return Entry(datetime.fromisoformat(content.pop("at")), content, file)
+    except (ValueError, KeyError) as error:
+        raise LogDamaged(f"{file} is damaged ({error}); restore it from a back-up (`onedata repair --from BACKUP`).") from error

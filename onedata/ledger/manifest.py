@@ -7,19 +7,18 @@ A file that no manifest names does not count, nor does a delivery that another m
 """
 
 import hashlib
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import duckdb
 
 from onedata.durable import make_folders, replace_durably, sync_file, write_durably
 from onedata.ledger.belongings import BELONGINGS
 from onedata.ledger.paths import MANIFESTS, manifest_file, record_file
+from onedata.sealed import seal, unseal
 from onedata.sql import escape_glob, quote_text
 
 FORMAT = 1
@@ -107,7 +106,7 @@ def write_manifest(con: duckdb.DuckDBPyConnection, partition: Path, batch: str, 
         "files": [asdict(file) for file in files],
         "record": asdict(lake_file(con, record)),
     }
-    write_durably(manifest_file(partition, batch), json.dumps(content, indent=1) + "\n")
+    write_durably(manifest_file(partition, batch), seal(content))
 
 
 def _record_sql(batch: str, feed: str, ds: date, at: datetime) -> str:
@@ -146,7 +145,7 @@ def read_manifest(file: Path) -> Manifest:
         ManifestError: it is no manifest, or of a later onedata.
     """
     try:
-        content: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+        content = unseal(file.read_text(encoding="utf-8"))
         if content["format"] > FORMAT:
             raise ManifestError(f"{file} is of a later onedata ({content['onedata']}); this one reads format {FORMAT}. Update onedata.")
         return Manifest(

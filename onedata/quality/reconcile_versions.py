@@ -52,9 +52,12 @@ def latest_models(entities: Mapping[str, Entity], manifest: Mapping[str, Any], l
 
 
 def version_balances(con: duckdb.DuckDBPyConnection, model: Latest) -> str:
-    """The query of the model's balances: rows, and the entity's totals by currency."""
-    if _stands(con, model):
-        return _as_before(model)
+    """The query of the model's balances: rows, and the entity's totals by currency; those of the last time where nothing can have changed."""
+    return _as_before(model) if _stands(con, model) else fresh_balances(model)
+
+
+def fresh_balances(model: Latest) -> str:
+    """The query of the model's balances, drawn over all that was delivered."""
     zero = f"0::{AMOUNT}"
     delivered = f"select coalesce(sum(rows), 0) from ops.batch where entity = {quote_text(model.entity.name)}"
     parts = [
@@ -68,13 +71,13 @@ def version_balances(con: duckdb.DuckDBPyConnection, model: Latest) -> str:
             f"select measure, unit, {zero}, {zero}, amount from ({sums_by_currency(model.entity, 'superseded', [])})",
         ]
     return (
-        f"with superseded as materialized ({_superseded(model)}) select {quote_text(model.layer)} as layer, {quote_text(model.name)} as model, "
+        f"with superseded as materialized ({superseded(model)}) select {quote_text(model.layer)} as layer, {quote_text(model.name)} as model, "
         f"{quote_text(model.subject)} as subject, null as ds, null as path, measure, unit, sum(total_in) as total_in, sum(total_out) as total_out, "
         f"{excluded(('superseded versions', 'sum(superseded)'))} as excluded from ({' union all '.join(parts)}) group by measure, unit"
     )
 
 
-def _superseded(model: Latest) -> str:
+def superseded(model: Latest) -> str:
     """SQL: the delivered rows that a later version of their key takes the place of, found without the SQL that dbt builds the model with.
 
     Most keys have one version. Those that may have more are found by a hash of the key, in one pass over the key's columns; only their rows

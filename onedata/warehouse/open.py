@@ -39,8 +39,24 @@ STORAGE = "v1.4.0"
 copy of the file is applied to a newer one, and rows are there twice (measured)."""
 LOOKS = 2
 """How often a file that looks sound, or is not there, is opened again: whoever held it may have let go between the two."""
+RESTORING = ".restoring.json"
+"""In a data home that is being restored, until it is whole."""
 
 Aim = Literal["begin", "write", "read"]
+
+
+class HalfRestored(WarehouseBusy):
+    """A restore of the data home was stopped, and nothing may use the home before it is whole."""
+
+
+def refuse_half_restored(home: Path) -> None:
+    """Raise where a restore of the home has begun and not ended.
+
+    Raises:
+        HalfRestored: the text says how to go on.
+    """
+    if (home / RESTORING).exists():
+        raise HalfRestored(f"{home} is half restored: {home / RESTORING} names the back-up. Give the same `onedata restore` again, it goes on from there.")
 
 
 @contextmanager
@@ -54,10 +70,11 @@ def open_warehouse(settings: Settings, say: Callable[[str], None] = print, begin
 
     Raises:
         WarehouseMissing: no night has run yet, and this is not to be the first.
-        WarehouseBusy: another process still holds it after `lock_wait_seconds`.
+        WarehouseBusy: another process still holds it after `lock_wait_seconds`, or the home is half restored.
         WarehouseDamaged: its file or log is damaged, seen at once or when a statement met the damage.
         WarehouseUnreadable: no right, no space, a read-only disk, or the file of a newer DuckDB.
     """
+    refuse_half_restored(settings.home)
     _prepare_folder(settings.warehouse.parent, begin)
     con = _connect(settings.warehouse, "begin" if begin else "write", settings.lock_wait_seconds, say)
     with _damage_told(settings.warehouse, con):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 TABLES = (
     *("delivery", "file", "quarantine", "repair", "drift", "control_total", "profile", "released", "lake_file"),
-    *("contract", "watermark", "archive", "applied", "trend", "clock", "batch", "pending_batch"),
+    *("contract", "watermark", "archive", "applied", "trend", "clock", "format", "batch", "pending_batch"),
 )
 """What only `onedata/ledger` may write; the schema's other tables tell of runs."""
 

@@ -16,6 +16,7 @@ ORDER = {
     "settings": 0,
     "durable": 0,
     "disk": 0,
+    "sealed": 0,
     "sql": 0,
     "pictures": 0,
     "masking": 1,
@@ -35,12 +36,15 @@ ORDER = {
     "pages": 5,
     "faults": 5,
     "cli": 6,
+    "verify": 6,
+    "backup": 7,
+    "backup_cli": 8,
     "feed_check": 6,
     "feed_new": 6,
     "feed_cli": 7,
     "identity_cli": 7,
     "quarantine_cli": 7,
-    "repair_cli": 7,
+    "repair_cli": 8,
 }
 MODULES = sorted((REPOSITORY / "onedata").rglob("*.py"))
 ALL = sorted([*MODULES, *(REPOSITORY / "assets").rglob("*.py")])

@@ -8,9 +8,12 @@ from typing import Any
 
 import duckdb
 import pytest
+from kept_home import build, copied
 from small_retailer import Machine, SmallRetailer, contract, settings_in, small_retailer
 
 from onedata.quality.gx import Gatekeeper
+from onedata.retailer import Retailer
+from onedata.settings import Settings
 from onedata.warehouse import open_warehouse
 
 Retail = Callable[..., SmallRetailer]
@@ -50,3 +53,15 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> Machine:
 def survey(retail: Retail) -> SmallRetailer:
     """A retailer with one CSV feed of survey answers, a file a night, half of which may be quarantined."""
     return retail(contract(quarantineTolerance=0.5, frequency=1))
+
+
+@pytest.fixture(scope="session")
+def kept_template(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    """The small home of `kept_home`, made once; tests take a copy."""
+    return build(tmp_path_factory.mktemp("kept") / "world")
+
+
+@pytest.fixture
+def kept(kept_template: Settings, tmp_path: Path) -> Retailer:
+    """A copy of it for one test."""
+    return copied(kept_template, tmp_path / "world")

@@ -1,0 +1,63 @@
+"""The vault's key, which no back-up holds: written elsewhere when asked, and known again by its fingerprint."""
+
+from pathlib import Path
+
+import duckdb
+
+from onedata.backup.store import BackupError
+from onedata.durable import PRIVATE_FILE, write_durably
+from onedata.settings import Settings
+from onedata.sql import quote_text
+from onedata.verify.vault import key_file
+
+
+def hold_vault(con: duckdb.DuckDBPyConnection, settings: Settings) -> str:
+    """Attach the vault, so that nobody writes it while it is copied, and bring its log into its file.
+
+    Returns:
+        The fingerprint of the vault's key; empty where there is no vault yet.
+
+    Raises:
+        BackupError: it cannot be opened.
+    """
+    file = settings.vault / "vault.duckdb"
+    if not file.exists():
+        return ""
+    try:
+        con.execute(f"attach {quote_text(str(file))} as held_vault; checkpoint held_vault")
+        row = con.execute("select fingerprint from held_vault.key_fingerprint").fetchone()
+    except duckdb.Error as error:
+        raise BackupError(f"{file} cannot be opened: {str(error).splitlines()[0]}. No back-up was written.") from error
+    return str(row[0]) if row else ""
+
+
+def check_key_target(settings: Settings, to: Path, target: Path) -> None:
+    """Refuse a place for the key that would not keep it apart, before anything is written.
+
+    Raises:
+        BackupError: it lies in the back-up or the home, or holds something else; or the home has no key.
+    """
+    for folder, why in ((to, "a back-up together with its key protects nothing"), (settings.home, "it would be lost with the home")):
+        if target.resolve().is_relative_to(folder.resolve()):
+            raise BackupError(f"{target} lies in {folder}, and {why}; give a place on another disk")
+    if not key_file(settings.vault).exists():
+        raise BackupError(f"{key_file(settings.vault)} is missing, so it cannot be written to {target}; restore it from where you keep it")
+    if target.exists() and (target.is_dir() or target.read_bytes() != key_file(settings.vault).read_bytes()):
+        raise BackupError(f"{target} holds something else than the key; give another name")
+
+
+def write_key(target: Path, key: bytes) -> None:
+    """Write the key for its owner alone, so that it lasts."""
+    if target.exists() and target.read_bytes() == key:
+        target.chmod(PRIVATE_FILE)
+        return
+    write_durably(target, key)
+
+
+def key_told(settings: Settings, key_to: Path | None) -> str:
+    """What a person must know of the key after a back-up."""
+    if key_to:
+        return f"the vault's key was written to {key_to}; keep it apart from the back-up"
+    if not key_file(settings.vault).exists():
+        return f"{key_file(settings.vault)} IS MISSING, and without it this back-up cannot be restored: find the key"
+    return f"the vault's key is not in the back-up: keep {key_file(settings.vault)} elsewhere (`--key-to FILE` writes it), without it nothing can be restored"

@@ -1,0 +1,153 @@
+"""Restore a data home from a back-up: every content is compared on its way, and the home counts only once all of it is there."""
+
+import json
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+from onedata.backup.copier import CopyError, copy_whole
+from onedata.backup.store import Backup, BackupError, StoredFile, has_object, object_file, read_backup
+from onedata.durable import PRIVATE_FOLDER, make_folders, sync_folder, write_durably
+from onedata.ledger.manifest import digest
+from onedata.settings import Settings
+from onedata.verify.vault import fingerprint, key_file
+from onedata.warehouse.open import RESTORING
+
+Say = Callable[[str], object]
+SHOWN = 3
+
+
+def restore(settings: Settings, store: Path, key: Path | None, number: int | None, say: Say) -> Backup:
+    """Give a missing or empty home what a back-up holds, and the vault its key. Nothing is written before back-up and key are known to fit.
+
+    A restore that was stopped leaves a marker, by which no night runs; the same restore again goes on from there.
+
+    Args:
+        settings: Whose home; its source folder may lie in it already.
+        store: The folder of back-ups.
+        key: File of the vault's key; needed where the back-up has a vault.
+        number: Which back-up; the newest where none is given.
+        say: Told what was done.
+
+    Raises:
+        BackupError: the back-up is damaged, the key is another one, there is too little room, or the home holds something else.
+    """
+    backup = read_backup(store, number)
+    secret = _read_key(backup, key)
+    begun = _begun(settings.home, backup)
+    if not begun:
+        _refuse_used(settings)
+    missing = [file for file in backup.files if not has_object(store, file.sha256, file.bytes)]
+    if missing:
+        names = ", ".join(file.path for file in missing[:SHOWN])
+        raise BackupError(f"{store} lacks the content of {len(missing):,} files of back-up {backup.number} ({names}); it is damaged. {_other(backup)}")
+    held = {file.path for file in backup.files if begun and _is_there(settings.home, file)}
+    _check_space(settings.home, sum(file.bytes for file in backup.files if file.path not in held))
+    doing = "going on with" if begun else "restoring"
+    say(f"{doing} back-up {backup.number} of {backup.at:%Y-%m-%d %H:%M} UTC: {len(backup.files):,} files, {backup.bytes:,} bytes")
+    make_folders(settings.home)
+    if not begun:
+        write_durably(settings.home / RESTORING, json.dumps({"from": str(store.resolve()), "number": backup.number}) + "\n")
+    _write(settings, store, backup, held)
+    if secret is not None:
+        make_folders(settings.vault)
+        write_durably(key_file(settings.vault), secret)
+    (settings.home / RESTORING).unlink()
+    sync_folder(settings.home)
+    return backup
+
+
+def _read_key(backup: Backup, key: Path | None) -> bytes | None:
+    """The vault's key; None where the back-up has no vault."""
+    if not backup.key:
+        return None
+    if key is None:
+        raise BackupError("the back-up has a vault, and no back-up holds its key: give it with --key FILE")
+    if not key.is_file():
+        raise BackupError(f"there is no key {key}; give the file that `onedata backup --key-to` wrote, or a copy of vault/token.key")
+    secret = key.read_bytes()
+    if fingerprint(secret) != backup.key:
+        raise BackupError(
+            f"{key} is not the key of the vault in back-up {backup.number}: with it every customer would be parted. Find the key that is; nothing was written."
+        )
+    return secret
+
+
+def _begun(home: Path, backup: Backup) -> bool:
+    """Whether this restore has been begun in the home, and was stopped."""
+    marker = home / RESTORING
+    if not marker.exists():
+        return False
+    begun = json.loads(marker.read_text(encoding="utf-8"))
+    if begun["number"] != backup.number:
+        raise BackupError(
+            f"{home} is half restored from back-up {begun['number']} of {begun['from']}; go on with `--number {begun['number']}`, or empty {home} first"
+        )
+    return True
+
+
+def _refuse_used(settings: Settings) -> None:
+    home = settings.home
+    own = {settings.source.relative_to(home).parts[0]} if settings.source != home and settings.source.is_relative_to(home) else set()
+    begun = f".{RESTORING}."  # how the name of our own marker begins while it is written
+    strange = sorted(path.name for path in home.iterdir() if path.name not in own and not path.name.startswith(begun)) if home.exists() else []
+    if strange:
+        raise BackupError(f"{home} holds {', '.join(strange[:SHOWN])}; a back-up is restored into an empty home: move what is there away first")
+
+
+def _is_there(home: Path, file: StoredFile) -> bool:
+    path = home / file.path
+    return path.is_file() and not path.is_symlink() and path.stat().st_size == file.bytes and digest(path) == file.sha256
+
+
+def _check_space(home: Path, needed: int) -> None:
+    standing = next(folder for folder in (home, *home.absolute().parents) if folder.exists())
+    free = shutil.disk_usage(standing).free
+    if needed > free:
+        raise BackupError(f"the home needs {needed:,} bytes and {standing} has {free:,} free; make room. Nothing was written.")
+
+
+def _write(settings: Settings, store: Path, backup: Backup, held: set[str]) -> None:
+    home = settings.home
+    for half in home.rglob(".*.new"):  # what a killed restore was writing
+        half.unlink()
+    for folder in backup.folders:
+        make_folders(home / folder.path, PRIVATE_FOLDER)
+        (home / folder.path).chmod(PRIVATE_FOLDER)
+    for file in backup.files:
+        if file.path not in held:
+            place_object(store, file, home / file.path, backup)
+        (home / file.path).chmod(file.mode)
+        os.utime(home / file.path, ns=(file.mtime_ns, file.mtime_ns))
+    for link in backup.links:
+        path = home / link.path
+        path.unlink(missing_ok=True)
+        path.symlink_to(link.target)
+    # From the deepest on: a folder may be read-only.
+    for folder in sorted(backup.folders, key=lambda folder: folder.path, reverse=True):
+        sync_folder(home / folder.path)
+        (home / folder.path).chmod(folder.mode)
+
+
+def place_object(store: Path, file: StoredFile, target: Path, backup: Backup) -> None:
+    """Copy a content out of the back-up under its name, once it has been compared.
+
+    Raises:
+        BackupError: the content is not what was backed up, or cannot be copied.
+    """
+    fresh = target.with_name(f".{target.name}.{os.getpid()}.new")
+    source = object_file(store, file.sha256)
+    try:
+        copied = copy_whole(source, fresh)
+    except CopyError as error:
+        raise BackupError(str(error)) from error
+    if copied.sha256 != file.sha256:
+        fresh.unlink()
+        raise BackupError(f"{source}, the content of {file.path}, is not what was backed up (SHA-256): back-up {backup.number} is damaged. {_other(backup)}")
+    fresh.replace(target)
+
+
+def _other(backup: Backup) -> str:
+    earlier = f"an earlier one (`--number {backup.number - 1}`), or " if backup.number > 1 else ""
+    return f"Restore {earlier}from another copy of the folder."

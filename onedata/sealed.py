@@ -1,0 +1,29 @@
+"""JSON that proves itself: its last member is the SHA-256 of the rest, so that a file of which one bit has changed is not taken for what was written."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+SEAL = "seal"
+
+
+def seal(content: Mapping[str, Any]) -> str:
+    """The content as JSON text with its seal. Values that JSON does not know are written as text."""
+    body = json.dumps(dict(content), default=str, indent=1)
+    return json.dumps({**json.loads(body), SEAL: hashlib.sha256(body.encode()).hexdigest()}, indent=1) + "\n"
+
+
+def unseal(text: str) -> dict[str, Any]:
+    """The content of a sealed text, without its seal.
+
+    Raises:
+        ValueError: the text is not, to the byte, what `seal` wrote.
+    """
+    content = json.loads(text)
+    if not isinstance(content, dict) or SEAL not in content:
+        raise ValueError("it has no seal")
+    del content[SEAL]
+    if seal(content) != text:
+        raise ValueError("it is not what was written: its seal is of other content")
+    return content

@@ -1,0 +1,153 @@
+"""The ledger against the lake: manifests, files, records, and the log beside them."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import duckdb
+
+from onedata.ledger.log import LogDamaged, log_folder, read_entry
+from onedata.ledger.manifest import RECORDED, LakeFile, Manifest, ManifestError, damage, digest, read_manifest
+from onedata.ledger.paths import MANIFESTS, batch_of
+from onedata.ledger.recover import compare
+from onedata.ledger.states import IN_LAKE, sql_list
+from onedata.sql import escape_glob, quote_text
+from onedata.verify.report import Finding, Scope
+
+LISTING = "state.json"
+"""In a folder of the log: its files with their SHA-256."""
+CHANGING = {
+    "file": ("size_bytes", "mtime_ns", "accepted", "quarantined", "duplicate"),
+    "quarantine": ("rule", "reason"),
+}
+"""Columns that change after a delivery was accepted: a file is touched, a row released or judged again."""
+
+
+def against_lake(scope: Scope) -> Finding:
+    """Every file of the lake is of a delivery that the ledger knows, and is as manifest and ledger say."""
+    state = compare(scope.con, scope.settings)
+    differences = [*map(str, state.damaged), *(f"{path} is of no delivery that the ledger knows" for path in state.unknown)]
+    differences += [f"delivery {batch} has no manifest or no record in the lake" for batch in state.unwritten]
+    ledger = _deliveries(scope.con)
+    count, size = 0, 0
+    for file in _manifest_files(scope):
+        if batch_of(file) not in ledger:
+            continue  # of an unfinished or replaced delivery, which the next run moves aside; or unknown, as told above
+        try:
+            manifest = read_manifest(file)
+        except ManifestError as error:
+            differences.append(str(error))
+            continue
+        wrong = damage(manifest, scope.thorough)
+        differences += [*wrong, *_against(manifest, file, ledger.get(manifest.batch))]
+        scope.broken |= {str(folder / item.name) for folder, item in _files(manifest) if any(str(folder / item.name) in text for text in wrong)}
+        count, size = count + len(manifest.files) + 1, size + sum(item.bytes for item in (*manifest.files, manifest.record))
+    scope.broken |= {str(loss.file) for loss in state.damaged}
+    waiting = f", {len(state.orphans)} of unfinished or replaced deliveries" if state.orphans else ""
+    return Finding(f"{len(ledger):,} deliveries, {count:,} files, {size / 1e6:,.1f} MB{waiting}", differences)
+
+
+def against_log(scope: Scope) -> Finding:
+    """Every entry of the log is what was written."""
+    differences, count = [], 0
+    for file in sorted(log_folder(scope.settings.lake, "").rglob("*.json")):
+        count += 1
+        if file.name == LISTING:
+            differences += _listed(file)
+            continue
+        try:
+            read_entry(file)
+        except LogDamaged as error:
+            differences.append(str(error))
+    return Finding(f"{count:,} entries", differences)
+
+
+def against_records(scope: Scope) -> Finding:
+    """What the ledger holds of each delivery is what its record in the lake holds."""
+    records = [file.with_suffix(".record") for file in _manifest_files(scope) if batch_of(file) in _deliveries(scope.con)]
+    records = [file for file in records if file.exists() and str(file) not in scope.broken]
+    if not records:
+        return Finding("no records", [])
+    listed = ", ".join(quote_text(escape_glob(str(file))) for file in records)
+    batches = ", ".join(quote_text(batch_of(file)) for file in records)
+    scope.con.execute(
+        f"create or replace temp view record as select * from read_parquet([{listed}], union_by_name = true, hive_partitioning = false) "
+        f"where batch_id in ({batches})"
+    )
+    differences, rows = [], 0
+    for table in RECORDED:
+        names = _columns(scope.con, table)
+        compared = [name for name in names if name not in CHANGING.get(table, ())]
+        told = ", ".join(f"cast({name} as {names[name]}) as {name}" for name in compared)
+        record = f"select {told} from record where _table = '{table}'"
+        ledger = f"select {', '.join(compared)} from ops.{table} where batch_id in ({batches})"
+        if table == "quarantine":
+            record += (
+                " and not exists (from ops.released r where r.feed = record.feed and r.path = record.path and r.content_hash = record.content_hash "
+                "and r.row = record.row and r.fate <> 'again')"
+            )
+        differences += _apart(scope.con, table, ledger, record)
+        rows += int(scope.con.execute(f"select count(*) from ({ledger})").fetchall()[0][0])
+    return Finding(f"{len(records):,} records, {rows:,} rows", differences)
+
+
+def _apart(con: duckdb.DuckDBPyConnection, table: str, ledger: str, record: str) -> list[str]:
+    found = con.execute(
+        f"select batch_id, count(*) filter (in_ledger), count(*) filter (not in_ledger) from ("
+        f"select batch_id, true as in_ledger from ({ledger} except all {record}) union all "
+        f"select batch_id, false from ({record} except all {ledger})) group by 1 order by 1"
+    ).fetchall()
+    return [f"ops.{table} of delivery {batch}: {mine:,} rows only in the ledger, {its:,} only in its record in the lake" for batch, mine, its in found]
+
+
+def _deliveries(con: duckdb.DuckDBPyConnection) -> dict[str, dict[str, object]]:
+    """What the ledger says of every delivery in the lake, and of its files."""
+    rows = con.execute(
+        "select batch_id, feed, entity, ds, rows, accepted_at, replaces, (select list((name, rows, bytes, sha256)::"
+        "struct(name varchar, rows bigint, bytes bigint, sha256 varchar) order by name) from ops.lake_file l where l.batch_id = d.batch_id) "
+        f"from ops.delivery d where status in {sql_list(IN_LAKE)}"
+    ).fetchall()
+    names = ("feed", "entity", "ds", "rows", "accepted_at", "replaces", "files")
+    return {batch: dict(zip(names, values, strict=True)) for batch, *values in rows}
+
+
+def _against(manifest: Manifest, file: Path, known: dict[str, object] | None) -> list[str]:
+    """Where a manifest and the ledger say other things."""
+    if known is None:
+        return [f"{file} is of delivery {manifest.batch}, which the ledger does not have in the lake"]
+    files = [{"name": item.name, "rows": item.rows, "bytes": item.bytes, "sha256": item.sha256} for item in sorted(manifest.files, key=lambda item: item.name)]
+    says = {
+        **{name: getattr(manifest, name) for name in ("feed", "entity", "ds", "rows", "accepted_at")},
+        "replaces": list(manifest.replaces),
+        "files": files or None,
+    }
+    place = f"{manifest.entity}/source={manifest.feed}/ds={manifest.ds}"
+    found = [f"{file}: {name} is {says[name]} there and {known[name]} in the ledger" for name in says if says[name] != known[name]]
+    return found + ([] if manifest.partition.as_posix().endswith(place) else [f"{file} lies in another partition than its delivery, {place}"])
+
+
+def _manifest_files(scope: Scope) -> Iterator[Path]:
+    yield from sorted((scope.settings.lake / "ods").glob(f"*/source=*/ds=*/{MANIFESTS}/[!.]*.json"))
+
+
+def _files(manifest: Manifest) -> list[tuple[Path, LakeFile]]:
+    return [*((manifest.partition, item) for item in manifest.files), (manifest.folder, manifest.record)]
+
+
+def _columns(con: duckdb.DuckDBPyConnection, table: str) -> dict[str, str]:
+    rows = con.execute(
+        "select column_name, data_type from duckdb_columns() where schema_name = 'ops' and table_name = ? and database_name = current_database() "
+        "order by column_index",
+        [table],
+    ).fetchall()
+    return dict(rows)
+
+
+def _listed(listing: Path) -> list[str]:
+    """What is wrong with the files of a folder of the log."""
+    try:
+        names: dict[str, str] = json.loads(listing.read_text(encoding="utf-8"))
+        files = {listing.parent / name: sha256 for name, sha256 in names.items()}
+    except (ValueError, AttributeError) as error:
+        return [f"{listing} is damaged ({error})"]
+    return [f"{file} is gone or has other content than was written (SHA-256)" for file, sha256 in files.items() if not file.exists() or digest(file) != sha256]

@@ -1,0 +1,52 @@
+"""What a verification came to, area by area."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import duckdb
+
+from onedata.contracts.model import Entity
+from onedata.settings import Settings
+
+
+@dataclass(frozen=True)
+class Area:
+    """One area: what was compared, in words, how long it took, and every difference, a sentence each."""
+
+    name: str
+    compared: str
+    seconds: float
+    differences: Sequence[str]
+
+
+@dataclass
+class Scope:
+    """What is verified.
+
+    `broken` are files of the lake (as text) that the first area found damaged, so that later ones do not read them.
+    """
+
+    con: duckdb.DuckDBPyConnection
+    settings: Settings
+    entities: Mapping[str, Entity]
+    thorough: bool
+    broken: set[str] = field(default_factory=set)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What one area compared, and its differences."""
+
+    compared: str
+    differences: Sequence[str]
+
+
+def told(areas: Sequence[Area]) -> str:
+    """A line an area, and below it a line a difference."""
+    wide = max(len(area.name) for area in areas)
+    compared = max(len(area.compared) for area in areas)
+    lines = []
+    for area in areas:
+        state = f"{len(area.differences):,} DIFFERENCES" if area.differences else "equal"
+        lines += [f"{area.name:{wide}}  {area.compared:{compared}}  {area.seconds:6.1f} s  {state}", *(f"    {text}" for text in area.differences)]
+    return "\n".join(lines)
