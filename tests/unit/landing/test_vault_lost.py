@@ -18,9 +18,10 @@ import pytest
 from small_retailer import NEXT, NIGHT, SmallRetailer, contract, identifier_policy
 
 from onedata.identity import resolve
-from onedata.landing import promote, vault_files
+from onedata.landing import vault_files
 from onedata.landing.vault import open_vault
 from onedata.landing.vault_files import VaultBusy, VaultError, create_vault
+from onedata.ledger.promote import promote
 from onedata.quality.privacy import scan
 from onedata.retailer import prepare_warehouse
 
