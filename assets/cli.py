@@ -92,7 +92,11 @@ def run(
 def rebuild(
     settings_file: SettingsOption = None,
     leave_out: Annotated[
-        bool, typer.Option("--leave-out", help="Go on without deliveries whose files are not whole: they are moved aside to lake/.orphans.")
+        bool,
+        typer.Option(
+            "--leave-out",
+            help="Go on without deliveries whose files are not whole (moved aside to lake/.orphans), and without the state of OneID where it is lost.",
+        ),
     ] = False,
 ) -> None:
     """Make the warehouse anew from the lake, its manifests, the log beside it and the vault, and publish it.

@@ -10,8 +10,9 @@ from pathlib import Path
 import duckdb
 
 from onedata.durable import make_folders, move_aside, replace_durably
-from onedata.identity.keep import restore_state
+from onedata.identity.keep import KIND, restore_state, states
 from onedata.identity.take_in import RESTORED
+from onedata.ledger.log import LogDamaged, log_folder
 from onedata.ledger.migrations import migrate
 from onedata.ledger.rebuild import rebuild_ledger
 from onedata.retailer import Retailer, create_tables_of
@@ -63,6 +64,12 @@ def rebuild(retailer: Retailer, leave_out: bool, say: Callable[[str], None]) -> 
             oneid = restore_state(con, settings.lake, RESTORED)
         row = con.execute("select max(ds) from ops.batch").fetchone()
         con.execute("checkpoint")
+    nights_published = any((settings.published / "publications").glob("[0-9]*"))
+    if nights_published and not states(settings.lake) and not leave_out:
+        raise LogDamaged(
+            f"{log_folder(settings.lake, KIND)} holds no state of OneID, though nights were published: every id would be new. Restore it from a back-up "
+            "(`onedata repair --from BACKUP`), or go on with new ids: `onedata rebuild --leave-out`."
+        )
     if row is None or row[0] is None:
         raise NothingToRebuild(f"no delivery has ever entered {settings.lake}; `onedata run` takes everything from the source")
     say(f"the ledger has {found.deliveries:,} deliveries from the manifests of {settings.lake}; {oneid}")

@@ -15,7 +15,7 @@ from onedata.durable import make_folders, move_aside, replace_durably, sync_file
 from onedata.ledger import tick
 from onedata.ledger.seen import Watermark, forget_watermark, note_watermark
 from onedata.settings import Settings
-from onedata.sources import Offer
+from onedata.sources import Offer, SourceError
 from onedata.sources.postgres import extract
 from onedata.sources.spool import Spool
 from onedata.sources.unpack import hash_file
@@ -57,12 +57,22 @@ def take_extracts(
 
 
 def kept_extracts(con: duckdb.DuckDBPyConnection, settings: Settings, feed: Feed, nights: Collection[date]) -> list[Content]:
-    """The extracts of these nights that are kept, to be taken again."""
+    """The extracts of these nights, to be taken again.
+
+    Raises:
+        SourceError: one is gone: nothing else would bring its rows.
+    """
     rows = con.execute(
         "select content_hash, ds, path from ops.watermark where feed = ? and ds in (select unnest(?::date[])) order by extracted_at", [feed.name, list(nights)]
     ).fetchall()
     files = [(ds, name, content_hash, settings.home / "extracts" / feed.name / f"{ds}-{content_hash}.parquet") for content_hash, ds, name in rows]
-    return [(Offer(ds, name, 0, 0, file), file, content_hash) for ds, name, content_hash, file in files if file.exists()]
+    gone = [(ds, file) for ds, _, _, file in files if not file.exists()]
+    if gone:
+        raise SourceError(
+            f"{feed.name}: night {gone[0][0]} cannot be taken again: its extract {gone[0][1]} is gone, and its rows would be lost. Bring it back from a "
+            "back-up (`onedata restore` into another home, and copy it), then run again."
+        )
+    return [(Offer(ds, name, 0, 0, file), file, content_hash) for ds, name, content_hash, file in files]
 
 
 def _forgotten(con: duckdb.DuckDBPyConnection, feed: Feed, folder: Path, last: datetime | None) -> list[Content]:

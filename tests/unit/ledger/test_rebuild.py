@@ -17,6 +17,7 @@ from onedata.identity.keep import log_decisions
 from onedata.landing import land
 from onedata.landing.release import Selection, stage_release
 from onedata.ledger import apply, check_lake
+from onedata.ledger.log import LogDamaged
 from onedata.ledger.manifest import ManifestError
 from onedata.ledger.promote import promote
 from onedata.ledger.recover import LakeDamaged
@@ -257,3 +258,14 @@ def test_every_table_is_derived_logged_or_tells_of_runs(tmp_path: Path) -> None:
         there = {f"{schema}.{table}" for schema, table in con.execute("select schema_name, table_name from duckdb_tables() where not temporary").fetchall()}
     assert there == {name for name in ROLES if not name.startswith(("dim.", "dwd.", "dws.", "ads.", "ref.")) and name != "oneid.review"}
     assert set(ROLES.values()) == {"derived", "logged", TELLS_OF_RUNS}
+
+
+def test_a_lost_state_of_oneid_is_refused_where_nights_were_published(survey: SmallRetailer) -> None:
+    survey.csv("A1,O1,5,fine,")
+    survey.take()
+    (survey.settings.published / "publications" / "000001").mkdir(parents=True)
+    lose(survey)
+    with pytest.raises(LogDamaged, match=r"_log/oneid holds no state of OneID.*--leave-out"):
+        rebuild(survey.retailer, False, print)
+    assert not survey.settings.warehouse.exists()
+    rebuild(survey.retailer, True, print)
