@@ -50,15 +50,15 @@ def test_a_token_is_the_first_half_of_the_hmac_of_the_normalised_value(people: S
 
 @pytest.mark.parametrize("text", ["x", "münchen 东京", "a" * 500])
 def test_the_sql_token_equals_the_standard_librarys(con: duckdb.DuckDBPyConnection, tmp_path: Path, text: str) -> None:
-    create_vault(tmp_path / "vault")
-    with open_vault(con, tmp_path / "vault"):
-        key = (tmp_path / "vault" / "token.key").read_bytes()
+    create_vault(tmp_path / "home" / "vault")
+    with open_vault(con, tmp_path / "home" / "vault"):
+        key = (tmp_path / "home" / "vault" / "token.key").read_bytes()
         assert sql_of(con, token_sql(f"'{text}'")) == hmac.new(key, text.encode(), hashlib.sha256).hexdigest()[:32]
 
 
 def test_a_missing_value_has_no_token(con: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
-    create_vault(tmp_path / "vault")
-    with open_vault(con, tmp_path / "vault"):
+    create_vault(tmp_path / "home" / "vault")
+    with open_vault(con, tmp_path / "home" / "vault"):
         assert sql_of(con, token_sql("null::varchar")) is None
 
 

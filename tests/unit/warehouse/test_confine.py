@@ -10,6 +10,7 @@ import polars as pl
 import pytest
 from small_retailer import settings_in
 
+from onedata.readers.pieces import PROTOCOL, PieceFiles
 from onedata.settings import Settings
 from onedata.warehouse import open_warehouse
 
@@ -83,3 +84,14 @@ def test_what_is_raised_with_the_warehouse_open_repeats_no_value(retailer: Setti
         con.execute("select 'Ann Miller'::integer").fetchall()
     assert "Ann Miller" not in str(caught.value).split("LINE")[0]
     assert "Aaa Aaaaaa" in str(caught.value)
+
+
+def test_pieces_of_a_large_file_are_read_by_several_connections(con: duckdb.DuckDBPyConnection, retailer: Settings) -> None:
+    """The landing's own file system is one of the places; its pieces are refused again once it is taken away."""
+    file = retailer.source / "orders.csv"
+    con.register_filesystem(PieceFiles())
+    piece = f"from read_csv('{PROTOCOL}://3-5{file}', header = false)"
+    assert con.cursor().execute(piece).fetchall() == [(1,)]
+    con.unregister_filesystem(PROTOCOL)
+    with pytest.raises(duckdb.PermissionException):
+        con.execute(piece)
