@@ -115,7 +115,7 @@ def _refuse_damage(con: duckdb.DuckDBPyConnection, settings: Settings) -> None:
         state = compare(con, settings)
     except duckdb.CatalogException as error:
         raise BackupError(f"{settings.warehouse} is of another onedata: {str(error).splitlines()[0]} Run a night with this one first.") from error
-    wrong = [*state.damaged, *(f"{path} is of no delivery that the ledger knows" for path in state.unknown)]
+    wrong = [*map(str, state.damaged), *(f"{path} is of no delivery that the ledger knows" for path in state.unknown)]
     if wrong:
         raise BackupError(
             f"the lake is not as the ledger knows it: {'; '.join(wrong[:SHOWN])}. No back-up was written. `onedata verify` tells all; restore lost files "
