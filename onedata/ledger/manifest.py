@@ -176,13 +176,15 @@ def damage(manifest: Manifest, thorough: bool = False) -> list[str]:
     Args:
         thorough: Read every file and compare its SHA-256; otherwise its size alone.
     """
-    found = []
-    for folder, item in [*((manifest.partition, item) for item in manifest.files), (manifest.folder, manifest.record)]:
-        path = folder / item.name
-        if not path.exists():
-            found.append(f"{path} is gone")
-        elif path.stat().st_size != item.bytes:
-            found.append(f"{path} has {path.stat().st_size:,} bytes and had {item.bytes:,}")
-        elif thorough and digest(path) != item.sha256:
-            found.append(f"{path} has other content than was written (SHA-256)")
-    return found
+    named = [*((manifest.partition, item) for item in manifest.files), (manifest.folder, manifest.record)]
+    return [wrong for folder, item in named if (wrong := file_damage(folder / item.name, item, thorough))]
+
+
+def file_damage(path: Path, item: LakeFile, thorough: bool = False) -> str | None:
+    """What is wrong with one file, a sentence; None where it is as it was written. See `damage`."""
+    if not path.exists():
+        return f"{path} is gone"
+    size = path.stat().st_size
+    if size != item.bytes:
+        return f"{path} has {size:,} bytes and had {item.bytes:,}"
+    return f"{path} has other content than was written (SHA-256)" if thorough and digest(path) != item.sha256 else None

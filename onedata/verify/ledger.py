@@ -1,14 +1,15 @@
 """The ledger against the lake: manifests, files, records, and the log beside them."""
 
 import json
-from collections.abc import Iterator
+from dataclasses import dataclass, fields, replace
+from datetime import date, datetime
 from pathlib import Path
 
 import duckdb
 
 from onedata.ledger.log import LogDamaged, log_folder, read_entry
-from onedata.ledger.manifest import RECORDED, LakeFile, Manifest, ManifestError, damage, digest, read_manifest
-from onedata.ledger.paths import MANIFESTS, batch_of
+from onedata.ledger.manifest import RECORDED, LakeFile, Manifest, ManifestError, digest, file_damage, read_manifest
+from onedata.ledger.paths import batch_of, manifest_file, partition_folder, record_file
 from onedata.ledger.recover import compare
 from onedata.ledger.states import IN_LAKE, sql_list
 from onedata.sql import escape_glob, quote_text
@@ -23,28 +24,46 @@ CHANGING = {
 """Columns that change after a delivery was accepted: a file is touched, a row released or judged again."""
 
 
+@dataclass(frozen=True)
+class _Known:
+    """What the ledger says of a delivery in the lake; the fields that a manifest has too are called as there."""
+
+    batch: str
+    feed: str
+    entity: str
+    ds: date
+    rows: int
+    accepted_at: datetime
+    replaces: tuple[str, ...]
+    files: tuple[LakeFile, ...]
+
+
 def against_lake(scope: Scope) -> Finding:
     """Every file of the lake is of a delivery that the ledger knows, and is as manifest and ledger say."""
     state = compare(scope.con, scope.settings)
-    differences = [*map(str, state.damaged), *(f"{path} is of no delivery that the ledger knows" for path in state.unknown)]
-    differences += [f"delivery {batch} has no manifest or no record in the lake" for batch in state.unwritten]
-    ledger = _deliveries(scope.con)
+    differences = [f"{path} is of no delivery that the ledger knows" for path in state.unknown]
+    deliveries = _deliveries(scope.con)
     count, size = 0, 0
-    for file in _manifest_files(scope):
-        if batch_of(file) not in ledger:
-            continue  # of an unfinished or replaced delivery, which the next run moves aside; or unknown, as told above
+    for known in deliveries:
+        partition = partition_folder(scope.settings, known.entity, known.feed, known.ds)
+        named = [(partition / item.name, item) for item in known.files]
+        file = manifest_file(partition, known.batch)
         try:
             manifest = read_manifest(file)
+            differences += _apart_from(manifest, file, known)
+            named.append((record_file(partition, known.batch), manifest.record))
+        except FileNotFoundError:
+            differences.append(f"{file} is gone; the next run writes it again from the ledger")
         except ManifestError as error:
             differences.append(str(error))
-            continue
-        wrong = damage(manifest, scope.thorough)
-        differences += [*wrong, *_against(manifest, file, ledger.get(manifest.batch))]
-        scope.broken |= {str(folder / item.name) for folder, item in _files(manifest) if any(str(folder / item.name) in text for text in wrong)}
-        count, size = count + len(manifest.files) + 1, size + sum(item.bytes for item in (*manifest.files, manifest.record))
-    scope.broken |= {str(loss.file) for loss in state.damaged}
+        for path, item in named:
+            wrong = file_damage(path, item, scope.thorough)
+            if wrong:
+                differences.append(wrong)
+                scope.broken.add(str(path))
+            count, size = count + 1, size + item.bytes
     waiting = f", {len(state.orphans)} of unfinished or replaced deliveries" if state.orphans else ""
-    return Finding(f"{len(ledger):,} deliveries, {count:,} files, {size / 1e6:,.1f} MB{waiting}", differences)
+    return Finding(f"{len(deliveries):,} deliveries, {count:,} files, {size / 1e6:,.1f} MB{waiting}", differences)
 
 
 def against_log(scope: Scope) -> Finding:
@@ -64,8 +83,8 @@ def against_log(scope: Scope) -> Finding:
 
 def against_records(scope: Scope) -> Finding:
     """What the ledger holds of each delivery is what its record in the lake holds."""
-    records = [file.with_suffix(".record") for file in _manifest_files(scope) if batch_of(file) in _deliveries(scope.con)]
-    records = [file for file in records if file.exists() and str(file) not in scope.broken]
+    places = [(known.batch, partition_folder(scope.settings, known.entity, known.feed, known.ds)) for known in _deliveries(scope.con)]
+    records = [file for batch, partition in places if (file := record_file(partition, batch)).exists() and str(file) not in scope.broken]
     if not records:
         return Finding("no records", [])
     listed = ", ".join(quote_text(escape_glob(str(file))) for file in records)
@@ -100,38 +119,23 @@ def _apart(con: duckdb.DuckDBPyConnection, table: str, ledger: str, record: str)
     return [f"ops.{table} of delivery {batch}: {mine:,} rows only in the ledger, {its:,} only in its record in the lake" for batch, mine, its in found]
 
 
-def _deliveries(con: duckdb.DuckDBPyConnection) -> dict[str, dict[str, object]]:
-    """What the ledger says of every delivery in the lake, and of its files."""
+def _deliveries(con: duckdb.DuckDBPyConnection) -> list[_Known]:
+    """Every delivery in the lake."""
     rows = con.execute(
-        "select batch_id, feed, entity, ds, rows, accepted_at, replaces, (select list((name, rows, bytes, sha256)::"
-        "struct(name varchar, rows bigint, bytes bigint, sha256 varchar) order by name) from ops.lake_file l where l.batch_id = d.batch_id) "
-        f"from ops.delivery d where status in {sql_list(IN_LAKE)}"
+        "select batch_id, feed, entity, ds, rows, accepted_at, replaces, (select list([name, rows::varchar, bytes::varchar, sha256] order by name) "
+        f"from ops.lake_file l where l.batch_id = d.batch_id) from ops.delivery d where status in {sql_list(IN_LAKE)} order by batch_id"
     ).fetchall()
-    names = ("feed", "entity", "ds", "rows", "accepted_at", "replaces", "files")
-    return {batch: dict(zip(names, values, strict=True)) for batch, *values in rows}
+    return [
+        _Known(batch, feed, entity, ds, count, at, tuple(replaces), tuple(LakeFile(name, int(n), int(size), sha256) for name, n, size, sha256 in files or ()))
+        for batch, feed, entity, ds, count, at, replaces, files in rows
+    ]
 
 
-def _against(manifest: Manifest, file: Path, known: dict[str, object] | None) -> list[str]:
+def _apart_from(manifest: Manifest, file: Path, known: _Known) -> list[str]:
     """Where a manifest and the ledger say other things."""
-    if known is None:
-        return [f"{file} is of delivery {manifest.batch}, which the ledger does not have in the lake"]
-    files = [{"name": item.name, "rows": item.rows, "bytes": item.bytes, "sha256": item.sha256} for item in sorted(manifest.files, key=lambda item: item.name)]
-    says = {
-        **{name: getattr(manifest, name) for name in ("feed", "entity", "ds", "rows", "accepted_at")},
-        "replaces": list(manifest.replaces),
-        "files": files or None,
-    }
-    place = f"{manifest.entity}/source={manifest.feed}/ds={manifest.ds}"
-    found = [f"{file}: {name} is {says[name]} there and {known[name]} in the ledger" for name in says if says[name] != known[name]]
-    return found + ([] if manifest.partition.as_posix().endswith(place) else [f"{file} lies in another partition than its delivery, {place}"])
-
-
-def _manifest_files(scope: Scope) -> Iterator[Path]:
-    yield from sorted((scope.settings.lake / "ods").glob(f"*/source=*/ds=*/{MANIFESTS}/[!.]*.json"))
-
-
-def _files(manifest: Manifest) -> list[tuple[Path, LakeFile]]:
-    return [*((manifest.partition, item) for item in manifest.files), (manifest.folder, manifest.record)]
+    ordered = replace(manifest, files=tuple(sorted(manifest.files, key=lambda item: item.name)))
+    says = {item.name: (getattr(ordered, item.name), getattr(known, item.name)) for item in fields(known)}
+    return [f"{file}: {name} is {its} there and {mine} in the ledger" for name, (its, mine) in says.items() if its != mine]
 
 
 def _columns(con: duckdb.DuckDBPyConnection, table: str) -> dict[str, str]:
