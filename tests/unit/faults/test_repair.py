@@ -38,7 +38,7 @@ def begun(tmp_path_factory: pytest.TempPathFactory) -> Path:
         survey.csv("A1,O1,5,,", "A2,O2,9,,")
         survey.take()
     begin_dagster(settings)
-    settings.published.mkdir()
+    settings.published.mkdir(exist_ok=True)
     with duckdb.connect(str(settings.published_database)) as con:
         con.execute("create table published_night as select date '2026-01-05' as night")
     return folder
