@@ -2,15 +2,14 @@
 
 import shutil
 from collections.abc import Callable
-from contextlib import nullcontext, suppress
+from contextlib import suppress
 from dataclasses import dataclass, fields
 from datetime import UTC, date, datetime
 from pathlib import Path
 
-import duckdb
-
 from onedata.durable import make_folders, move_aside, replace_durably
 from onedata.identity.keep import KIND, restore_state, states
+from onedata.identity.known_tokens import require_vault
 from onedata.identity.take_in import RESTORED
 from onedata.ledger.log import LogDamaged, log_folder
 from onedata.ledger.migrations import migrate
@@ -18,7 +17,7 @@ from onedata.ledger.rebuild import rebuild_ledger
 from onedata.retailer import Retailer, create_tables_of
 from onedata.settings import Settings
 from onedata.sql import transaction
-from onedata.warehouse import open_warehouse
+from onedata.warehouse import WarehouseDamaged, WarehouseMissing, open_warehouse
 
 
 @dataclass(frozen=True)
@@ -49,9 +48,10 @@ def rebuild(retailer: Retailer, leave_out: bool, say: Callable[[str], None]) -> 
         NothingToRebuild: the lake holds no delivery.
         LakeDamaged, ManifestError, LogDamaged: see `rebuild_ledger`; nothing was changed.
         WarehouseBusy: a night runs.
+        VaultError: the vault is lost, damaged, or an older copy than what OneID knows.
     """
     settings = retailer.settings
-    with suppress(duckdb.Error), open_warehouse(settings, say) if settings.warehouse.exists() else nullcontext():
+    with suppress(WarehouseDamaged, WarehouseMissing), open_warehouse(settings, say, begin=False):
         pass  # a night that runs is waited for, then refused; a warehouse that cannot be opened is what this is for
     scratch = _Aside(**{item.name: getattr(settings, item.name) for item in fields(settings)})
     shutil.rmtree(scratch.warehouse.parent, ignore_errors=True)
@@ -62,6 +62,7 @@ def rebuild(retailer: Retailer, leave_out: bool, say: Callable[[str], None]) -> 
         with transaction(con):
             found = rebuild_ledger(con, settings, leave_out)
             oneid = restore_state(con, settings.lake, RESTORED)
+        require_vault(con, settings, retailer.entities, retailer.feeds)
         row = con.execute("select max(ds) from ops.batch").fetchone()
         con.execute("checkpoint")
     nights_published = any((settings.published / "publications").glob("[0-9]*"))

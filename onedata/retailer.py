@@ -78,4 +78,3 @@ def create_tables_of(con: duckdb.DuckDBPyConnection, retailer: Retailer) -> None
     create_tables(con)
     con.execute("create schema if not exists ods")
     ensure_lake(con, retailer.settings.lake, retailer.entities)
-    require_vault(con, retailer.settings, retailer.entities, retailer.feeds)

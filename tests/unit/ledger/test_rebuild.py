@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -24,7 +26,7 @@ from onedata.ledger.recover import LakeDamaged
 from onedata.quality.gx import Gatekeeper
 from onedata.quality.stages import contract_gate
 from onedata.rebuild import NothingToRebuild, rebuild
-from onedata.warehouse import open_warehouse
+from onedata.warehouse import WarehouseBusy, open_warehouse
 
 Retail = Callable[..., SmallRetailer]
 MONEY = contract(
@@ -193,11 +195,13 @@ def test_a_manifest_that_is_no_json_is_named(survey: SmallRetailer) -> None:
     survey.take()
     (manifest,) = (survey.settings.lake / "ods").rglob("*.json")
     manifest.write_text(manifest.read_text()[:40])
+    survey.con.close()
     with pytest.raises(ManifestError, match=str(manifest)):
         rebuild(survey.retailer, False, print)
 
 
 def test_an_empty_lake_is_no_ledger(survey: SmallRetailer) -> None:
+    survey.con.close()
     with pytest.raises(NothingToRebuild, match="onedata run"):
         rebuild(survey.retailer, False, print)
 
@@ -269,3 +273,31 @@ def test_a_lost_state_of_oneid_is_refused_where_nights_were_published(survey: Sm
         rebuild(survey.retailer, False, print)
     assert not survey.settings.warehouse.exists()
     rebuild(survey.retailer, True, print)
+
+
+@pytest.mark.parametrize("spoilt", [b"", b"no database at all" * 5000, None], ids=["empty", "junk", "cut"])
+def test_a_damaged_warehouse_is_moved_aside_as_it_is(survey: SmallRetailer, spoilt: bytes | None) -> None:
+    survey.csv("A1,O1,5,fine,")
+    survey.take()
+    before = ledger(survey)
+    survey.con.close()
+    content = survey.settings.warehouse.read_bytes()[:-300_000] if spoilt is None else spoilt
+    survey.settings.warehouse.write_bytes(content)
+    rebuild(survey.retailer, False, print)
+    (aside,) = (survey.settings.home / "aside").rglob("onedata.duckdb")
+    assert aside.read_bytes() == content
+    with open_warehouse(survey.settings) as con:
+        assert ledger(SmallRetailer(survey.retailer, con, Gatekeeper(con))) == before
+
+
+def test_a_warehouse_that_another_process_writes_is_not_rebuilt(survey: SmallRetailer) -> None:
+    survey.csv("A1,O1,5,fine,")
+    survey.take()
+    survey.con.close()
+    hold = "import sys, duckdb; con = duckdb.connect(sys.argv[1]); print('open', flush=True); sys.stdin.readline()"
+    with subprocess.Popen([sys.executable, "-c", hold, str(survey.settings.warehouse)], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == b"open\n"
+        with pytest.raises(WarehouseBusy, match=f"process {holder.pid}"):
+            rebuild(survey.retailer, False, print)
+        holder.kill()
