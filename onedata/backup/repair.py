@@ -47,6 +47,7 @@ class _Repair:
         self._live = _live(con) if con else None
         self._aside = settings.lake / DAMAGED / f"{datetime.now(UTC):%Y%m%dT%H%M%S.%f}"
         self._backups = list(_readable(store))
+        self._states = {folder.parent for folder in log_folder(settings.lake, "").glob("*/*/")}
         self._said: list[str] = []
 
     def run(self) -> list[str]:
@@ -86,8 +87,7 @@ class _Repair:
     def _belongs(self, path: str) -> bool:
         """Whether an entry of the log is one of today: of a kind that keeps whole states, a folder each, older ones have been removed."""
         folder = (self._settings.home / path).parent
-        kept = folder.parent != log_folder(self._settings.lake, "")
-        return not kept or folder.exists() or not any(folder.parent.glob("*"))
+        return folder.parent not in self._states or folder.exists()
 
     def _place(self, file: StoredFile, backup: Backup) -> None:
         if not has_object(self._store, file.sha256, file.bytes):

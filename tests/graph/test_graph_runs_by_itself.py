@@ -45,6 +45,7 @@ def test_the_graph_has_the_schedule_and_the_sensor(graph: dg.Definitions) -> Non
     assert graph.resolve_schedule_def("nightly_schedule").job_name == "nightly"
     assert graph.resolve_sensor_def("new_files_sensor").job_name == "nightly"
     assert graph.resolve_schedule_def("weekly_identity_check_schedule").job_name == "weekly_identity_check"
+    assert graph.resolve_schedule_def("weekly_verify_schedule").job_name == "weekly_verify"
 
 
 def test_in_development_nothing_runs_by_itself(graph: dg.Definitions) -> None:

@@ -70,7 +70,7 @@ def build(folder: Path) -> Settings:
             for name in ("payments", "people", "survey"):
                 assert world.take(night, name).closed == {}
         note_archive(con, settings, Archive("survey", "survey/old.zip", 10, 20, 1))
-        append(settings.lake, "decision", datetime(2026, 1, 6, 12), {"decision_id": 1, "why": "asked"})
+        append(settings.lake, "touched", datetime(2026, 1, 6, 12), {"feed": "survey", "files": []})
         publish(world)
     return settings
 

@@ -26,7 +26,7 @@ KINDS = {
     "lake file": f"{PARTITION}/*.parquet",
     "record": f"{PARTITION}/_manifest/*.record",
     "manifest": f"{PARTITION}/_manifest/*.json",
-    "log": "lake/_log/decision/*.json",
+    "log": "lake/_log/touched/*.json",
 }
 
 

@@ -20,7 +20,7 @@ FILES = {
     "lake file": f"{LAKE}/*.parquet",
     "record": f"{LAKE}/_manifest/*.record",
     "manifest": f"{LAKE}/_manifest/*.json",
-    "log": "lake/_log/decision/*.json",
+    "log": "lake/_log/touched/*.json",
     "database": f"{PUBLICATION}/onedata.duckdb",
     "parquet": f"{PUBLICATION}/parquet/ads_payment_day.parquet",
     "page": f"{PUBLICATION}/quality/index.html",
