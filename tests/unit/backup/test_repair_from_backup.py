@@ -7,7 +7,7 @@ from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
-from kept_home import CONTRACTS, differences, tree
+from kept_home import CONTRACTS, command, differences, tree
 from small_retailer import NIGHT, small_retailer
 
 from onedata.backup.repair import restore_lake_files
@@ -135,3 +135,15 @@ def test_a_damaged_content_is_not_put_back(kept: Retailer, to: Path) -> None:
     with pytest.raises(BackupError, match="is not what was backed up"):
         repaired(kept, to)
     assert not path.exists()
+
+
+@pytest.mark.parametrize("with_ledger", [True, False], ids=["ledger", "no ledger"])
+def test_the_command_puts_back_and_says_so(kept: Retailer, to: Path, with_ledger: bool) -> None:
+    (path,) = kept.settings.home.glob(KINDS["lake file"])
+    path.unlink()
+    if not with_ledger:
+        kept.settings.warehouse.unlink()
+    ended = command(kept.settings, "repair", "--from", str(to))
+    assert f"{path} was put back from back-up 1" in ended.stdout, ended
+    assert path.exists()
+    assert ended.returncode == (0 if with_ledger else 1), ended
