@@ -5,7 +5,7 @@ The boundary of contract SQL is judged when a contract is loaded; this is the se
 
 import duckdb
 
-from onedata.readers.pieces import PROTOCOL
+from onedata.readers.pieces import PROTOCOL, PieceFiles
 from onedata.settings import Settings
 from onedata.sql import escape_glob, quote_text
 
@@ -30,6 +30,9 @@ def confine(con: duckdb.DuckDBPyConnection, settings: Settings) -> None:
     # DuckDB compares what it is given, with letters of a glob in brackets, before it takes the brackets off.
     places += [escape_glob(place) for place in places]
     allowed = ", ".join(map(quote_text, [*dict.fromkeys(places), f"{PROTOCOL}://"]))
+    # DuckDB takes a protocol that it does not know yet for a folder of the working directory.
+    con.register_filesystem(PieceFiles())
     con.execute(f"set allowed_directories = [{allowed}]")
     for name in OFF:
         con.execute(f"set {name} = false")
+    con.unregister_filesystem(PROTOCOL)
