@@ -51,7 +51,9 @@ def take_in(con: duckdb.DuckDBPyConnection, entities: Mapping[str, Entity], poli
 def take_in_restored(con: duckdb.DuckDBPyConnection, entities: Mapping[str, Entity], policy: IdentifierPolicy) -> None:
     """Take in anew the evidence of what a restored state had taken in; it touches nothing, as the state was decided on it."""
     rows = con.execute(
-        "select d.batch_id, d.ds, d.entity from ops.batch d join ops.applied a using (batch_id) where a.stage = ? order by 1", [RESTORED]
+        "select d.batch_id, d.ds, d.entity from ops.delivery d join ops.applied a using (batch_id) "
+        "where a.stage = ? and d.status in ('accepted', 'applied') order by 1",
+        [RESTORED],
     ).fetchall()
     if rows:
         _take_in(con, entities, policy, [Pending(*row) for row in rows])
