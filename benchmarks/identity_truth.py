@@ -84,8 +84,7 @@ def compare(con: duckdb.DuckDBPyConnection, retailer: Retailer, truth: Path, cos
     if lost:
         raise TruthMismatch(f"rows of ODS that the truth does not know: {lost}")
     # DuckDB finds the relation by its name.
-    oracle = edge_components(con, "oracle_edge")  # noqa: F841
-    con.execute("create or replace temp table oracle_component as from oracle")
+    con.execute(f"create or replace temp table oracle_component as {edge_components(con, 'oracle_edge').sql_query()}")
     con.execute(
         f"""
         create or replace temp table record as

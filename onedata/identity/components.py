@@ -76,12 +76,11 @@ def extend_components(con: duckdb.DuckDBPyConnection, known: str, edges: str) ->
         from component_delta left join component_met x on x.id = a left join component_met y on y.id = b
         """
     )
-    # DuckDB finds `joined` by its name.
-    joined = edge_components(con, "component_link")  # noqa: F841
+    joined = edge_components(con, "component_link").sql_query()
     con.execute(
         f"""
         create or replace temp table component_joined as
-        select id, coalesce(min(case when id like '=%' then id[2:]::integer end) over (partition by component), -1 - component) as component from joined;
+        select id, coalesce(min(case when id like '=%' then id[2:]::integer end) over (partition by component), -1 - component) as component from ({joined});
         create or replace temp table component_redirect as
         select id[2:]::integer as old, component as new from component_joined where id like '=%' and id[2:]::integer <> component;
         create or replace temp table component_added as
@@ -248,15 +247,13 @@ def _ids(con: duckdb.DuckDBPyConnection, edges: str, code: str, hashes: Hashes, 
     rows = len(hashes) // 2
     columns = np.full(2 * rows, -1, dtype=np.int32)
     columns[first] = label
-    # DuckDB finds the table by its name.
-    beside = pa.table(  # noqa: F841
-        {"component_a": columns[:rows], "component_b": columns[rows:], "hash_a": hashes[:rows], "hash_b": hashes[rows:]}
-    )
+    beside = {"component_a": columns[:rows], "component_b": columns[rows:], "hash_a": hashes[:rows], "hash_b": hashes[rows:]}
+    con.register("component_beside", pa.table(beside))
     moved = "error('the edges came in another order when they were read again: put them into a table first')::integer"
     return con.sql(
         " union all ".join(
             f"select {side}::varchar as id, case when {code.format(side)} = hash_{side} then component_{side} else {moved} end as component "
-            f"from {edges} positional join beside where component_{side} >= 0"
+            f"from {edges} positional join component_beside where component_{side} >= 0"
             for side in ("a", "b")
         )
     )

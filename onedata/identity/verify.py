@@ -10,6 +10,7 @@ import duckdb
 
 from onedata.contracts.identifiers import IdentifierPolicy
 from onedata.contracts.model import Entity
+from onedata.durable import make_folders
 from onedata.identity.resolve import resolve
 from onedata.sql import quote_name, quote_text
 
@@ -64,13 +65,13 @@ def verify(con: duckdb.DuckDBPyConnection, entities: Mapping[str, Entity], polic
 def _scratch(con: duckdb.DuckDBPyConnection, home: str) -> Iterator[duckdb.DuckDBPyConnection]:
     """A connection to a database of its own with a copy of OneID's tables and the ledger, and the lake's views."""
     warehouse = quote_name(home)
-    with tempfile.TemporaryDirectory(prefix="onedata-verify-") as folder:
+    with tempfile.TemporaryDirectory(prefix="onedata-verify-", dir=_temporary(con)) as folder:
         con.execute(f"attach {quote_text(str(Path(folder) / 'rebuilt.duckdb'))} as rebuilt")
         try:
             con.execute("create schema rebuilt.oneid; create schema rebuilt.ops; create schema rebuilt.ods")
             tables = con.execute(
                 "select schema_name, table_name from duckdb_tables() where database_name = ? and (schema_name = 'oneid' "
-                "or schema_name = 'ops' and table_name in ('delivery', 'applied'))",
+                "or schema_name = 'ops' and table_name in ('delivery', 'applied', 'clock'))",
                 [home],
             ).fetchall()
             for schema, table in tables:
@@ -85,6 +86,16 @@ def _scratch(con: duckdb.DuckDBPyConnection, home: str) -> Iterator[duckdb.DuckD
                 own.close()
         finally:
             con.execute("detach rebuilt")
+
+
+def _temporary(con: duckdb.DuckDBPyConnection) -> Path | None:
+    """Where the connection may write: the data home's folder for temporary files; None for the machine's own."""
+    row = con.execute("select current_setting('temp_directory')").fetchone()
+    folder = Path(row[0]) if row and row[0] else Path()
+    if not folder.is_absolute():
+        return None
+    make_folders(folder)
+    return folder
 
 
 def _compare(own: duckdb.DuckDBPyConnection, home: str, table: str, columns: str, where: str) -> Difference | None:
