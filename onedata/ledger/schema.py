@@ -147,11 +147,14 @@ comment on column ops.trend.low is 'The least that was expected; the most is `hi
 comment on column ops.trend.nights is 'How many nights were compared with.';
 """
 
+# A delivery of repeats alone brings no row and no file: it is no part of the data, nor of how far the data reaches.
 VIEWS = """
 create or replace view ops.batch as
-    select batch_id, feed, entity, ds, rows from ops.delivery where status in ('accepted', 'applied');
+    select batch_id, feed, entity, ds, rows from ops.delivery
+    where status in ('accepted', 'applied') and (rows > 0 or batch_id in (select batch_id from ops.lake_file));
 create or replace view ops.pending_batch as
-    select batch_id, feed, entity, ds from ops.delivery where status = 'accepted';
+    select batch_id, feed, entity, ds from ops.delivery
+    where status = 'accepted' and (rows > 0 or batch_id in (select batch_id from ops.lake_file));
 """
 
 

@@ -263,6 +263,7 @@ def _name(number: int) -> str:
 def alone(settings: Settings) -> Iterator[None]:
     """One at a time swaps, prunes or moves: `onedata serve` may run beside a night."""
     make_folders(publications_folder(settings), READABLE_FOLDER)
-    with (publications_folder(settings) / ".lock").open("w") as stream:
+    make_folders(settings.home / "tmp")
+    with (settings.home / "tmp" / "publications.lock").open("w") as stream:
         fcntl.flock(stream, fcntl.LOCK_EX)
         yield

@@ -99,11 +99,13 @@ def test_every_delivery_is_applied_after_kills(disturbed: Disturbed) -> None:
 
 
 def test_the_lake_holds_exactly_the_files_of_the_ledger_after_kills(disturbed: Disturbed) -> None:
-    question = "select entity || '/source=' || feed || '/ds=' || ds || '/' || batch_id || '-0.parquet' from ops.delivery"
+    place = "entity || '/source=' || feed || '/ds=' || ds || '/'"
+    manifests = f"select {place} || '_manifest/' || batch_id || unnest(['.json', '.record']) from ops.delivery"
+    question = f"select {place} || name from ops.lake_file union all {manifests}"
     known = {row[0] for row in ask(disturbed.end.warehouse, question)}
     lake = disturbed.end.settings.lake / "ods"
-    found = {path.relative_to(lake).as_posix() for path in lake.glob("*/source=*/*/*")}
-    assert {path for path in found if "source=_schema" not in path} == known
+    found = {path.relative_to(lake).as_posix() for path in lake.rglob("[!.]*") if path.is_file()}
+    assert {path for path in found if "source=_schema" not in path} == known != set()
 
 
 def test_nothing_is_published_before_a_night_is_whole(disturbed: Disturbed) -> None:

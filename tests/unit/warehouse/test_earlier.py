@@ -230,7 +230,6 @@ def test_a_move_that_was_killed_goes_on_where_it_ended(states: list[State]) -> N
 
 def test_a_move_that_was_killed_leaves_nothing_behind(states: list[State]) -> None:
     expected = [
-        ".lock",
         "000001",
         "000002",
         "000003",
