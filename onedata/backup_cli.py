@@ -8,10 +8,9 @@ import typer
 from onedata.backup.restore import restore as restore_home
 from onedata.backup.store import BackupError
 from onedata.backup.take import back_up
-from onedata.cli import SettingsOption, fail, settings_from
+from onedata.cli import SettingsOption, clear_end, fail, settings_from
 from onedata.retailer import load_retailer
-from onedata.verify import VerifyError, told, verify_home
-from onedata.warehouse import WarehouseBusy
+from onedata.verify import told, verify_home
 
 backup_app = typer.Typer()
 
@@ -32,8 +31,9 @@ def backup(
     """
     settings = settings_from(settings_file, None)
     try:
-        taken = back_up(settings, to, key_to, lambda text: typer.echo(text, err=True))
-    except (BackupError, WarehouseBusy) as error:
+        with clear_end(settings):
+            taken = back_up(settings, to, key_to, lambda text: typer.echo(text, err=True))
+    except BackupError as error:
         fail(str(error))
     except OSError as error:
         fail(f"{error.filename or to}: {error.strerror}; no back-up was written. Give the same command again once that is mended.")
@@ -80,10 +80,8 @@ def verify(
     One line an area; every difference is named, and then the exit code is 1. A night that comes meanwhile waits.
     """
     settings = settings_from(settings_file, None)
-    try:
+    with clear_end(settings):
         areas = verify_home(load_retailer(settings), thorough)
-    except (VerifyError, WarehouseBusy) as error:
-        fail(str(error))
     typer.echo(told(areas))
     if any(area.differences for area in areas):
         raise typer.Exit(1)

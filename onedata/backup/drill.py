@@ -8,10 +8,10 @@ from pathlib import Path
 from onedata.backup.restore import restore
 from onedata.backup.store import Backup, BackupError
 from onedata.durable import make_folders, write_durably
+from onedata.landing.vault_files import key_file
 from onedata.retailer import Retailer
 from onedata.settings import Settings
 from onedata.verify import Area, verify_home
-from onedata.verify.vault import key_file
 
 MARKER = "onedata-drill"
 """In the scratch folder: it is ours, and may be removed."""
@@ -35,7 +35,7 @@ def drill(retailer: Retailer, store: Path, say: Callable[[str], object]) -> Dril
 
     Raises:
         BackupError: the back-up cannot be restored, or the scratch folder holds something else.
-        VerifyError: what was restored cannot be verified.
+        WarehouseError: what was restored cannot be read.
     """
     scratch = scratch_folder(retailer.settings)
     _clear(scratch)

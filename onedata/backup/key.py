@@ -6,9 +6,8 @@ import duckdb
 
 from onedata.backup.store import BackupError
 from onedata.durable import PRIVATE_FILE, write_durably
+from onedata.landing.vault_files import VaultError, attach_vault, database_file, key_file
 from onedata.settings import Settings
-from onedata.sql import quote_text
-from onedata.verify.vault import key_file
 
 
 def hold_vault(con: duckdb.DuckDBPyConnection, settings: Settings) -> str:
@@ -20,14 +19,14 @@ def hold_vault(con: duckdb.DuckDBPyConnection, settings: Settings) -> str:
     Raises:
         BackupError: it cannot be opened.
     """
-    file = settings.vault / "vault.duckdb"
-    if not file.exists():
+    if not database_file(settings.vault).exists():
         return ""
     try:
-        con.execute(f"attach {quote_text(str(file))} as held_vault; checkpoint held_vault")
+        attach_vault(con, settings.vault, "held_vault")
+        con.execute("checkpoint held_vault")
         row = con.execute("select fingerprint from held_vault.key_fingerprint").fetchone()
-    except duckdb.Error as error:
-        raise BackupError(f"{file} cannot be opened: {str(error).splitlines()[0]}. No back-up was written.") from error
+    except (VaultError, duckdb.Error) as error:
+        raise BackupError(f"no back-up was written: {str(error).splitlines()[0]}") from error
     return str(row[0]) if row else ""
 
 

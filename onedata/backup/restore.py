@@ -6,12 +6,13 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+from onedata.backup.contents import PERMISSIONS
 from onedata.backup.copier import CopyError, copy_whole
 from onedata.backup.store import Backup, BackupError, StoredFile, has_object, object_file, read_backup
 from onedata.durable import PRIVATE_FOLDER, make_folders, sync_folder, write_durably
+from onedata.landing.vault_files import block_key, fingerprint, key_file
 from onedata.ledger.manifest import digest
 from onedata.settings import Settings
-from onedata.verify.vault import fingerprint, key_file
 from onedata.warehouse.open import RESTORING
 
 Say = Callable[[str], object]
@@ -67,7 +68,7 @@ def _read_key(backup: Backup, key: Path | None) -> bytes | None:
     if not key.is_file():
         raise BackupError(f"there is no key {key}; give the file that `onedata backup --key-to` wrote, or a copy of vault/token.key")
     secret = key.read_bytes()
-    if fingerprint(secret) != backup.key:
+    if fingerprint(block_key(secret)) != backup.key:
         raise BackupError(
             f"{key} is not the key of the vault in back-up {backup.number}: with it every customer would be parted. Find the key that is; nothing was written."
         )
@@ -90,6 +91,7 @@ def _begun(home: Path, backup: Backup) -> bool:
 def _refuse_used(settings: Settings) -> None:
     home = settings.home
     own = {settings.source.relative_to(home).parts[0]} if settings.source != home and settings.source.is_relative_to(home) else set()
+    own |= {PERMISSIONS}
     begun = f".{RESTORING}."  # how the name of our own marker begins while it is written
     strange = sorted(path.name for path in home.iterdir() if path.name not in own and not path.name.startswith(begun)) if home.exists() else []
     if strange:

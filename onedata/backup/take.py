@@ -29,10 +29,10 @@ from onedata.backup.store import (
     write_backup,
 )
 from onedata.durable import make_folders, sync_folder
+from onedata.landing.vault_files import key_file
 from onedata.ledger.recover import SHOWN, compare
 from onedata.ledger.states import IN_LAKE, sql_list
 from onedata.settings import Settings
-from onedata.verify.vault import key_file
 from onedata.warehouse import open_warehouse
 from onedata.warehouse.open import refuse_half_restored
 

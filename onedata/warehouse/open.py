@@ -92,10 +92,11 @@ def read_warehouse(settings: Settings) -> Iterator[duckdb.DuckDBPyConnection]:
 
     Raises:
         WarehouseMissing: no night has run yet.
-        WarehouseBusy: a night holds it.
+        WarehouseBusy: a night holds it, or the home is half restored.
         WarehouseDamaged: its file or log is damaged, seen at once or when a query met the damage.
         WarehouseUnreadable: no right to it, or the file of a newer DuckDB.
     """
+    refuse_half_restored(settings.home)
     con = _connect(settings.warehouse, "read", 0.0, lambda _: None)
     with _damage_told(settings.warehouse, con):
         yield con

@@ -88,7 +88,7 @@ def publish(world: SmallRetailer) -> None:
     (folder / "quality").mkdir()
     (folder / "quality" / "index.html").write_text("<html>quality</html>", encoding="utf-8")
     apply(con)
-    con.execute("insert into ops.night values (?, 'run', now()::timestamp, now()::timestamp + interval 1 minute, 1, 1)", [NEXT])
+    con.execute("insert into ops.night values (?, 'run', now()::timestamp, now()::timestamp + interval 1 minute, 1, 1, 1)", [NEXT])
     con.execute(f"attach '{folder / 'onedata.duckdb'}' as candidate")
     tables = {"ads_payment_day": "from ads.ads_payment_day", "ops_file": OPS_VIEWS["ops_file"][1], "published_night": f"select date '{NEXT}' as night"}
     for name, source in tables.items():
