@@ -215,7 +215,7 @@ def test_a_bad_block_that_is_free_is_no_damage_until_a_statement_meets_it(settin
     settings.warehouse.write_bytes(flipped(content, HEADERS + free * BLOCK + 99))
     assert (examine(settings.warehouse, deep=True).kind, examine(settings.warehouse, deep=True).blocks) == ("doubtful", (HEADERS + free * BLOCK,))
     with pytest.raises(duckdb.IOException, match="No files found"), written(settings) as con:
-        con.execute("from read_parquet('gone.parquet')")
+        con.execute(f"from read_parquet('{settings.home}/gone.parquet')")
 
 
 @pytest.mark.parametrize("version", ["v0.10.0", "v1.2.0", "latest"])

@@ -114,7 +114,6 @@ def test_running_again_leaves_nothing_half_done(states: list[State]) -> None:
     for state in states:
         folder = state.settings.published / "publications"
         assert sorted(path.name for path in folder.iterdir()) == [
-            ".lock",
             publications(state.settings)[-1].folder.name,
         ], state.step
         assert sorted(path.name for path in state.settings.published.iterdir()) == [
