@@ -65,8 +65,8 @@ def prepare_warehouse(con: duckdb.DuckDBPyConnection, retailer: Retailer, again:
     said = migrate(con, retailer.settings)
     finish_publishing(con, retailer.settings)
     create_tables_of(con, retailer)
-    said += check_lake(con, retailer.settings, again)
     require_vault(con, retailer.settings, retailer.entities, retailer.feeds)
+    said += check_lake(con, retailer.settings, again)
     log_decisions(con, retailer.settings.lake)
     keep_first_state(con, retailer.settings.lake, STAGE)
     return said

@@ -99,7 +99,7 @@ def check_lake(con: duckdb.DuckDBPyConnection, settings: Settings, again: Collec
 
 def _rewrite(con: duckdb.DuckDBPyConnection, settings: Settings, batch: str) -> str:
     """The ledger knows all that a manifest says: one that is gone is written again."""
-    row = con.execute("select entity, feed, ds, accepted_at from ops.delivery where batch_id = ?", [batch]).fetchone()
+    row = con.execute("select entity, feed, ds, coalesce(accepted_at, landed_at) from ops.delivery where batch_id = ?", [batch]).fetchone()
     assert row is not None
     entity, feed, ds, accepted_at = row
     files = con.execute("select name, rows, bytes, sha256 from ops.lake_file where batch_id = ? order by name", [batch]).fetchall()

@@ -17,7 +17,7 @@ from onedata.sql import escape_glob, quote_text
 UNKNOWN_AT_SOURCE = "landed before control totals were kept"
 # What arrived since the last reconciliation, and what a run that was stopped or refused has left pending.
 ARRIVED = (
-    "select * from ops.file where batch_id in (select batch_id from ops.pending_batch) "
+    "select * from ops.file where batch_id in (select batch_id from ops.delivery where status = 'accepted') "
     "or arrived_at > coalesce((select max(checked_at) from ops.reconciliation where layer = 'landing'), timestamp '1970-01-01')"
 )
 

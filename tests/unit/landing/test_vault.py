@@ -204,31 +204,31 @@ def test_a_vault_without_tokens_takes_the_normalisers_there_are(people: SmallRet
 
 @pytest.mark.parametrize("key", [b"k" * 32, b"k" * 31 + b"\n", b"0123456789abcdef" * 4, b"0123456789abcdef" * 4 + b"\n", bytes(range(100))])
 def test_a_key_that_lies_there_before_the_vault_is_used_as_its_bytes_are(con: duckdb.DuckDBPyConnection, tmp_path: Path, key: bytes) -> None:
-    (tmp_path / "vault").mkdir()
-    (tmp_path / "vault" / "token.key").write_bytes(key)
-    create_vault(tmp_path / "vault")
-    with open_vault(con, tmp_path / "vault"):
+    (tmp_path / "home" / "vault").mkdir()
+    (tmp_path / "home" / "vault" / "token.key").write_bytes(key)
+    create_vault(tmp_path / "home" / "vault")
+    with open_vault(con, tmp_path / "home" / "vault"):
         assert sql_of(con, token_sql("'ann.li@mail.cn'")) == hmac.new(key, b"ann.li@mail.cn", hashlib.sha256).hexdigest()[:32]
-    assert (tmp_path / "vault" / "token.key").read_bytes() == key
+    assert (tmp_path / "home" / "vault" / "token.key").read_bytes() == key
 
 
 @pytest.mark.parametrize("before, after", [(b"k" * 32, b"k" * 32 + b"\n"), (b"k" * 32 + b"\n", b"k" * 32), (b"ab" * 32, bytes.fromhex("ab" * 32))])
 def test_a_key_that_was_written_in_another_way_is_another_key(con: duckdb.DuckDBPyConnection, tmp_path: Path, before: bytes, after: bytes) -> None:
-    (tmp_path / "vault").mkdir()
-    (tmp_path / "vault" / "token.key").write_bytes(before)
-    create_vault(tmp_path / "vault")
-    (tmp_path / "vault" / "token.key").write_bytes(after)
-    with pytest.raises(VaultError, match="is not the key the vault's tokens were made with"), open_vault(con, tmp_path / "vault"):
+    (tmp_path / "home" / "vault").mkdir()
+    (tmp_path / "home" / "vault" / "token.key").write_bytes(before)
+    create_vault(tmp_path / "home" / "vault")
+    (tmp_path / "home" / "vault" / "token.key").write_bytes(after)
+    with pytest.raises(VaultError, match="is not the key the vault's tokens were made with"), open_vault(con, tmp_path / "home" / "vault"):
         pass
 
 
 def test_tokens_that_an_earlier_onedata_made_with_a_key_longer_than_a_block_stay_what_they_are(con: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
-    create_vault(tmp_path / "vault")
+    create_vault(tmp_path / "home" / "vault")
     key = b"0123456789abcdef" * 4 + b"\n"
-    (tmp_path / "vault" / "token.key").write_bytes(key)
-    with duckdb.connect(str(tmp_path / "vault" / "vault.duckdb")) as vault:
+    (tmp_path / "home" / "vault" / "token.key").write_bytes(key)
+    with duckdb.connect(str(tmp_path / "home" / "vault" / "vault.duckdb")) as vault:
         vault.execute("update key_fingerprint set fingerprint = ?", [hashlib.sha256(b"onedata fingerprint" + key).hexdigest()])
-    with open_vault(con, tmp_path / "vault"):
+    with open_vault(con, tmp_path / "home" / "vault"):
         # Each half of HMAC by hand, the key neither hashed nor cut.
         inner = hashlib.sha256(bytes(byte ^ 0x36 for byte in key) + b"ann").digest()
         assert sql_of(con, token_sql("'ann'")) == hashlib.sha256(bytes(byte ^ 0x5C for byte in key) + inner).hexdigest()[:32]

@@ -195,7 +195,7 @@ def test_a_flipped_bit_is_told_as_damage_of_the_vault_wherever_it_is_met(people:
     file = people.settings.vault / "vault.duckdb"
     with duckdb.connect(str(file)) as vault:
         vault.execute("insert into token select md5(range::varchar), 'email', range || '@mail.cn' from range(100000)")
-    with duckdb.connect(str(tmp_path / "candidate")) as candidate:
+    with duckdb.connect(str(people.settings.home / "candidate")) as candidate:
         candidate.execute("create table t as select 'nobody' as name")
     whole, chosen = file.read_bytes(), random.Random(1)
     outcomes = []
@@ -206,7 +206,7 @@ def test_a_flipped_bit_is_told_as_damage_of_the_vault_wherever_it_is_met(people:
         try:
             next_run(people)
             outcomes.append("not met at the start")
-            scan(people.con, tmp_path / "candidate", people.settings.vault)
+            scan(people.con, people.settings.home / "candidate", people.settings.vault)
         except VaultError as error:
             assert "vault/vault.duckdb is damaged (IO Error: Corrupt database file" in str(error)
             outcomes.append("damaged")

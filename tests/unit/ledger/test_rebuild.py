@@ -102,7 +102,7 @@ def test_the_rebuilt_ledger_equals_the_lost_one(retail: Retail) -> None:
     assert [table for table in events if not before[table]] == [], "the test's home must have rows in every table"
     assert [is_in_lake for _, is_in_lake in before["statuses"]].count(False) == 1  # the replaced one
     lose(survey)
-    assert rebuild(survey.retailer, False, print) == NEXT.replace(day=8)
+    assert rebuild(survey.retailer, False, print) == NEXT  # repeats alone bring no data
     with open_warehouse(survey.settings) as con:
         after = SmallRetailer(survey.retailer, con, Gatekeeper(con))
         assert ledger(after) == before
