@@ -190,7 +190,7 @@ def test_a_damaged_vault_is_told_as_damage_and_left_as_it_is(people: SmallRetail
     assert contents(people.settings.vault) == left
 
 
-def test_a_flipped_bit_is_told_as_damage_of_the_vault_wherever_it_is_met(people: SmallRetailer, tmp_path: Path) -> None:
+def test_a_flipped_bit_is_told_as_damage_of_the_vault_wherever_it_is_met(people: SmallRetailer) -> None:
     night(people)
     file = people.settings.vault / "vault.duckdb"
     with duckdb.connect(str(file)) as vault:

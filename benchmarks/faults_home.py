@@ -1,0 +1,222 @@
+"""The home that trials disturb: a retailer of four small feeds, and its home after the first night and, undisturbed, after the second."""
+
+import json
+import os
+import random
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from onedata.settings import REPOSITORY, Settings
+
+FIRST, SECOND = date(2026, 1, 5), date(2026, 1, 6)
+CALLS = ("rename", "renameat", "renameat2", "link", "linkat", "unlink", "unlinkat", "fsync", "fdatasync")
+ONEDATA = (sys.executable, "-c", "from assets.cli import main; main()")
+PATIENCE_SECONDS = 900.0
+LOCK_SECONDS = 60.0
+CALL = re.compile(r"^(?P<thread>\d+) +(?P<call>\w+)\(")
+
+# Feed: entity, path, and canonical column to the file's column, or to an expression in quotes.
+FEEDS: dict[str, tuple[str, str, dict[str, str]]] = {
+    "people": ("customer", "people/{ds}.csv", {"customer_id": "customer_id", "email": "email", "phone": "phone"}),
+    "lines": (
+        "order_line",
+        "lines/{ds}.csv",
+        {name: name for name in ("order_id", "line_id", "product_id", "quantity", "unit_price", "currency", "customer_id", "sold_at", "business_date")}
+        | {"line_type": "'sale'", "channel": "'online'"},
+    ),
+    "payments": ("payment", "payments/{ds}.csv", {name: name for name in ("order_id", "payment_id", "amount", "currency")}),
+    "survey": ("survey_response", "survey/{ds}.csv", {name: name for name in ("response_id", "order_id", "satisfaction", "answered_at")}),
+}
+NUMBERS = ("quantity", "unit_price", "amount", "satisfaction")
+
+
+@dataclass(frozen=True)
+class Said:
+    """How a command ended and what it wrote, both streams."""
+
+    code: int
+    text: str
+
+
+@dataclass(frozen=True)
+class Call:
+    """The n-th call of a thread to one of CALLS: what `strace --inject ...:when=N` counts."""
+
+    name: str
+    number: int
+
+
+@dataclass(frozen=True)
+class World:
+    """What every trial begins with; all of it below one folder, and none of it is changed by a trial."""
+
+    folder: Path
+
+    @property
+    def one(self) -> Path:
+        """The home after the first night."""
+        return self.folder / "one" / "home"
+
+    @property
+    def two(self) -> Path:
+        """That home after the second night, undisturbed."""
+        return self.folder / "two" / "home"
+
+    @property
+    def backup(self) -> Path:
+        return self.folder / "backup"
+
+    @property
+    def key(self) -> Path:
+        return self.folder / "token.key"
+
+    def settings(self, home: Path, **changes: Any) -> Settings:
+        """Settings of a home of this retailer."""
+        values: dict[str, Any] = {"lock_wait_seconds": LOCK_SECONDS, "reporting_currency": "EUR"} | changes
+        return Settings(home=home, source=self.folder / "source", contracts=self.folder / "contracts", **values)
+
+    def start(
+        self, home: Path, *arguments: str, before: Sequence[str] = (), environment: Mapping[str, str] | None = None, **changes: Any
+    ) -> "subprocess.Popen[bytes]":
+        """A command of onedata in a session of its own; `said` reads what it wrote."""
+        own = {name: value for name, value in os.environ.items() if not name.startswith("ONEDATA_")}
+        own |= self.settings(home, **changes).environment() | {"PYTHONPATH": str(REPOSITORY)} | dict(environment or {})
+        with log_of(home).open("wb") as log:
+            return subprocess.Popen([*before, *ONEDATA, *arguments], env=own, stdout=log, stderr=subprocess.STDOUT, start_new_session=True, cwd=home.parent)
+
+    def command(self, home: Path, *arguments: str, **more: Any) -> Said:
+        """A command to its end; one that takes longer than `PATIENCE_SECONDS` is ended and has code 124."""
+        process = self.start(home, *arguments, **more)
+        try:
+            code = process.wait(PATIENCE_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+            code = 124
+        return Said(code, log_of(home).read_text(encoding="utf-8", errors="backslashreplace"))
+
+    def run(self, home: Path, **more: Any) -> Said:
+        """`onedata run`: every night that waits."""
+        return self.command(home, "run", **more)
+
+    def calls(self) -> list[Call]:
+        """Every rename, link, unlink and fsync of the undisturbed second night, as each thread made them; empty where strace was not there."""
+        log = self.folder / "calls.json"
+        return [Call(name, number) for name, number in json.loads(log.read_text(encoding="utf-8"))] if log.exists() else []
+
+
+def log_of(home: Path) -> Path:
+    """What the last command on this home wrote."""
+    return home.parent / "said.txt"
+
+
+def copy_home(home: Path, folder: Path) -> Path:
+    """The home with links, times and modes, below another folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    subprocess.run(["cp", "-a", str(home), str(folder)], check=True)
+    return folder / home.name
+
+
+def prepared(folder: Path) -> World:
+    """The world in this folder, made where it is not there; takes two nights and a back-up.
+
+    Raises:
+        RuntimeError: one of the nights did not end well.
+    """
+    world, whole = World(folder), folder / "whole"
+    if whole.exists():
+        return world
+    (folder / "token.key").unlink(missing_ok=True)
+    for name in ("one", "two", "backup", "source", "contracts"):
+        shutil.rmtree(folder / name, ignore_errors=True)
+    folder.mkdir(parents=True, exist_ok=True)
+    _write_contracts(folder / "contracts")
+    _write_files(folder / "source")
+    world.one.parent.mkdir()
+    _well(world.command(world.one, "run", "--ds", str(FIRST)))
+    _well(world.command(world.one, "identity", "merge", *(f"account:faults:C{n}" for n in (6, 7)), "--reason", "asked", "--by", "faults"))
+    _well(world.command(world.one, "backup", str(world.backup), "--key-to", str(world.key)))
+    copy_home(world.one, folder / "two")
+    _traced(world)
+    whole.touch()
+    return world
+
+
+def _well(said: Said) -> None:
+    if said.code:
+        raise RuntimeError(f"the home could not be prepared:\n{said.text}")
+
+
+def _traced(world: World) -> None:
+    """The second night, with its calls written down."""
+    trace = world.folder / "strace.log"
+    before = ["strace", "-f", "--seccomp-bpf", "-qq", "-e", f"trace={','.join(CALLS)}", "-e", "signal=none", "-o", str(trace)] if shutil.which("strace") else []
+    _well(world.run(world.two, before=before))
+    if not before:
+        return
+    counts: dict[tuple[str, str], int] = {}
+    for line in trace.read_text(encoding="utf-8", errors="backslashreplace").splitlines():
+        found = CALL.match(line)
+        if found:
+            key = found["thread"], found["call"]
+            counts[key] = counts.get(key, 0) + 1
+    made = [(call, number) for (_, call), count in sorted(counts.items()) for number in range(1, count + 1)]
+    (world.folder / "calls.json").write_text(json.dumps(made), encoding="utf-8")
+
+
+def _write_contracts(folder: Path) -> None:
+    folder.mkdir()
+    for feed, (entity, path, columns) in FEEDS.items():
+        content = {
+            "apiVersion": "v3.1.0",
+            "kind": "DataContract",
+            "id": feed,
+            "version": "1.0.0",
+            "status": "active",
+            "dataProduct": "faults",
+            "description": {"purpose": f"Rows of {feed} that the fault trials land."},
+            "servers": [{"server": "landing", "type": "local", "path": path, "format": "csv"}],
+            "schema": [
+                {
+                    "name": feed,
+                    "customProperties": [{"property": "entity", "value": entity}, {"property": "quarantineTolerance", "value": 1}],
+                    "properties": [_column(name, of) for name, of in columns.items()],
+                }
+            ],
+        }
+        # JSON is YAML.
+        (folder / f"{feed}.odcs.yaml").write_text(json.dumps(content, indent=1), encoding="utf-8")
+
+
+def _column(name: str, of: str) -> dict[str, Any]:
+    if of.startswith("'"):
+        return {"name": name, "transformLogic": of}
+    return {"name": name, "physicalName": of} | ({"logicalType": "number"} if name in NUMBERS else {})
+
+
+def _write_files(source: Path) -> None:
+    """Two nights of orders of a dozen people; each night has one amount that is no number, and the second corrects an order of the first."""
+    made = random.Random(1)
+    for night in (FIRST, SECOND):
+        day = night.day
+        people = [f"C{n},person{n}@mail.example.cn,1380000{n:04}" for n in range((day - 5) * 6, (day - 5) * 6 + 8)]
+        orders = [*range(day * 100, day * 100 + 20), *([500] if night == SECOND else [])]
+        lines = [
+            f"O{n},{line},P{made.randrange(9)},{made.randint(1, 5)},{made.randint(100, 9999) / 100},EUR,C{n % 8},{night}T10:00:00Z,{night}"
+            for n in orders
+            for line in (1, 2)
+        ]
+        payments = [f"O{n},1,{made.randint(100, 9999) / 100},EUR" for n in orders] + [f"O{day},1,oops,EUR"]
+        answers = [f"A{n},O{n},{made.randint(1, 5)},{night}T12:00:00Z" for n in orders[::4]]
+        for feed, rows in {"people": people, "lines": lines, "payments": payments, "survey": answers}.items():
+            header = ",".join(of for of in FEEDS[feed][2].values() if not of.startswith("'"))
+            file = source / feed / f"{night}.csv"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text("\n".join([header, *rows]) + "\n", encoding="utf-8")
