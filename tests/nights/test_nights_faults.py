@@ -106,7 +106,8 @@ def test_a_fault_ends_without_a_traceback_and_says_what_is_published(faults: Fau
     assert ("what was published stays as it was" in faults.outcomes[fault].said) == faults.untouched[fault]
 
 
-@pytest.mark.parametrize("fault", ["full", "dagster", "lake", "block"])
+# A disk may fill up after the swap as well: then a whole night is published, and the run says so.
+@pytest.mark.parametrize("fault", ["dagster", "lake", "block"])
 def test_a_fault_publishes_nothing(faults: Faults, fault: str) -> None:
     assert faults.untouched[fault], faults.outcomes[fault].said
 
