@@ -11,9 +11,11 @@ import duckdb
 from onedata.contracts.model import Entity, Feed
 from onedata.contracts.totals import AMOUNT, sums_by_currency
 from onedata.ledger.paths import partition_folder
+from onedata.ledger.states import IN_LAKE, Status, sql_list
 from onedata.settings import Settings
 from onedata.sql import escape_glob, quote_text
 
+PENDING = f"status = {quote_text(Status.ACCEPTED)}"
 UNKNOWN_AT_SOURCE = "landed before control totals were kept"
 # What arrived since the last reconciliation, and what a run that was stopped or refused has left pending.
 ARRIVED = (
@@ -75,8 +77,8 @@ def _deliveries(models: str) -> str:
 
 def _lake_rows(con: duckdb.DuckDBPyConnection, settings: Settings, models: str) -> str:
     """The rows of all deliveries of a partition are those its Parquet files hold, by their footers; a file that is gone
-    holds none."""
-    pending = con.execute("select distinct entity, feed, ds from ops.pending_batch order by all").fetchall()
+    holds none, nor does a delivery of repeats alone."""
+    pending = con.execute(f"select distinct entity, feed, ds from ops.delivery where {PENDING} order by all").fetchall()
     # What lies there, whatever the ledger says of it: that is what is compared.
     partitions = [partition_folder(settings, entity, feed, ds) for entity, feed, ds in pending]
     files = [file for partition in partitions for file in sorted(partition.glob("*.parquet"))]
@@ -89,8 +91,8 @@ def _lake_rows(con: duckdb.DuckDBPyConnection, settings: Settings, models: str) 
     )
     return (
         "select 'ods' as layer, m.model, b.feed as subject, b.ds, null as path, 'rows' as measure, 'rows' as unit, b.rows as total_in, "
-        f"coalesce(held.rows, 0) as total_out, {excluded()} as excluded from (select feed, ds, sum(rows) as rows from ops.batch "
-        "where (feed, ds) in (select (feed, ds) from ops.pending_batch) group by all) b "
+        f"coalesce(held.rows, 0) as total_out, {excluded()} as excluded from (select feed, ds, sum(rows) as rows "
+        f"from ops.delivery where status in {sql_list(IN_LAKE)} and (feed, ds) in (select (feed, ds) from ops.delivery where {PENDING}) group by all) b "
         f"join {models} on m.feed = b.feed left join ({held}) held on held.feed = b.feed and held.ds = b.ds"
     )
 

@@ -101,13 +101,15 @@ def test_a_landing_killed_before_it_is_booked_neither_loses_nor_doubles_rows(pos
     assert accepted(shop) == ["A1", "A2", "A3"]
 
 
-def test_an_extract_without_a_mark_is_swept(postgres: Postgres, shop: SmallRetailer) -> None:
+def test_an_extract_without_a_mark_is_moved_aside(postgres: Postgres, shop: SmallRetailer) -> None:
     add(postgres, ("A1", "2026-01-05 10:00+00"))
     shop.take(NIGHT)
     (kept,) = (shop.settings.home / "extracts" / "survey").iterdir()
-    (kept.parent / f"2026-01-06-{'0' * 64}.parquet").write_bytes(b"of a killed run")
+    stray = kept.parent / f"2026-01-06-{'0' * 64}.parquet"
+    stray.write_bytes(b"of a killed run")
     shop.take(NEXT)
-    assert list(kept.parent.iterdir()) == [kept]
+    assert list(kept.parent.glob("*.parquet")) == [kept]
+    assert [path.read_bytes() for path in (kept.parent / ".orphans").rglob(stray.name)] == [b"of a killed run"]
 
 
 def test_extracts_are_their_owners_alone(postgres: Postgres, shop: SmallRetailer) -> None:
