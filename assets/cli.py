@@ -9,14 +9,11 @@ from typing import Annotated
 import typer
 
 from onedata.backup_cli import backup_app
-from onedata.cli import SettingsOption, SourceOption, app, clear_end, fail, settings_from, show_progress
+from onedata.cli import SAID, SettingsOption, SourceOption, app, clear_end, fail, settings_from, show_progress
 from onedata.contracts import ContractError
 from onedata.faults.storage import damaged_storage
 from onedata.feed_cli import feed_app
 from onedata.identity_cli import identity_app
-from onedata.landing.vault_files import VaultError
-from onedata.ledger.migrations import HomeFormatError
-from onedata.ledger.recover import ForeignLedger, LakeDamaged
 from onedata.quarantine_cli import quarantine_app
 from onedata.rebuild import NothingToRebuild
 from onedata.rebuild import rebuild as rebuild_warehouse
@@ -67,7 +64,7 @@ def run(
             nights = select_nights(settings, _day(ds or first), _day(ds or last))
     except NoSuchNight as error:
         fail(str(error))
-    except (NightStopped, SourceError, ForeignLedger, LakeDamaged, HomeFormatError, VaultError) as error:
+    except (NightStopped, SourceError, *SAID) as error:
         draw_end(settings, _day(ds or last) or date.today(), "", "not started", [type(error).__name__])
         fail(str(error))
     if not nights and settings.published_database.exists():
@@ -140,10 +137,13 @@ def dev(
 ) -> None:
     """Open the Dagster UI of a retailer; stop it with Ctrl-C."""
     settings = settings_from(settings_file, source)
-    from assets.runner import prepare_instance
+    from assets.runner import NightStopped, prepare_instance
 
-    with clear_end(settings):
-        prepare_instance(settings)
+    try:
+        with clear_end(settings):
+            prepare_instance(settings)
+    except NightStopped as stopped:
+        fail(str(stopped))
     damaged = damaged_storage(settings)
     if damaged:
         fail("\n".join(map(str, damaged)))

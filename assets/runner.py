@@ -24,6 +24,7 @@ from assets.status import draw_end
 from assets.tags import REPLACE_TAG
 from onedata.durable import write_durably
 from onedata.faults import explain, explain_error, worth_looking
+from onedata.faults.storage import damaged_settings
 from onedata.home import private_umask, secure_home
 from onedata.identity.decisions import night_to_repeat
 from onedata.landing.files import MEMBER, discover
@@ -109,13 +110,20 @@ def _ledger(retailer: Retailer) -> tuple[set[tuple[str, str, int, int]], set[dat
 
 
 def prepare_instance(settings: Settings) -> None:
-    """Close the data home to others, and give it a Dagster instance of its own, by the repository's dagster.yaml."""
+    """Close the data home to others, and give it a Dagster instance of its own, by the repository's dagster.yaml.
+
+    Raises:
+        NightStopped: the instance's settings are damaged.
+    """
     private_umask()
     for line in secure_home(settings):
         typer.echo(line, err=True)
     settings.dagster_home.mkdir(parents=True, exist_ok=True)
     if not (settings.dagster_home / "dagster.yaml").exists():
         write_durably(settings.dagster_home / "dagster.yaml", (REPOSITORY / "dagster.yaml").read_bytes())
+    damaged = next(damaged_settings(settings.dagster_home), None)
+    if damaged:
+        raise NightStopped(str(damaged))
     location = {"module_name": "assets.definitions", "location_name": "onedata", "working_directory": str(REPOSITORY)}
     workspace = yaml.safe_dump({"load_from": [{"python_module": location}]})
     write_durably(settings.dagster_home / "workspace.yaml", workspace)
@@ -156,7 +164,7 @@ def _run_nights(settings: Settings, nights: list[date], each_night: bool, full_r
     warnings.filterwarnings("ignore", category=dg.BetaWarning)
     job = build_definitions(load_retailer(settings)).resolve_job_def(job_name)
     groups = [[night] for night in nights] if each_night else [nights]
-    with dg.DagsterInstance.get() as instance:
+    with _instance(settings) as instance:
         reap_orphans(instance)
         for number, group in enumerate(groups, 1):
             started = time.monotonic()
@@ -175,6 +183,23 @@ def _run_nights(settings: Settings, nights: list[date], each_night: bool, full_r
                 return False
             typer.echo(f"night {label} published in {time.monotonic() - started:.1f} s", err=True)
     return True
+
+
+@contextmanager
+def _instance(settings: Settings) -> Iterator[dg.DagsterInstance]:
+    """The home's Dagster instance.
+
+    Raises:
+        NightStopped: its settings are not what Dagster takes.
+    """
+    try:
+        instance = dg.DagsterInstance.get()
+    except dg.DagsterInvalidConfigError as error:
+        words = " ".join(str(error).split())
+        file = settings.dagster_home / "dagster.yaml"
+        raise NightStopped(f"Dagster's file {file} is damaged ({words}): mend it, or move it away, and the next run writes a new one") from error
+    with instance:
+        yield instance
 
 
 def _run_night(settings: Settings, job: dg.JobDefinition, instance: dg.DagsterInstance, partition_key: str | None, tags: dict[str, str], night: date) -> str:

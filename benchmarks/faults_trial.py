@@ -109,6 +109,8 @@ def way_out(trial: Trial, said: Said) -> tuple[str, Callable[[], Said] | None]:
         return "repair --from", lambda: world.command(home, "repair", "--from", str(world.backup))
     if "Dagster's file" in text and "`onedata repair`" in text:
         return "repair", lambda: world.command(home, "repair")
+    if "Dagster's file" in text and "move it away" in text and trial.damaged is not None:
+        return "moved away by hand", lambda: _moved_away(trial)
     if VAULT.search(text):
         return "vault restored by hand", lambda: _vault_restored(trial)
     if "`onedata rebuild`" in text:
@@ -127,6 +129,12 @@ def last_words(said: Said) -> str:
 def _undone(trial: Trial) -> Said:
     assert trial.undo is not None
     trial.undo()
+    return Said(0, "")
+
+
+def _moved_away(trial: Trial) -> Said:
+    assert trial.damaged is not None
+    trial.damaged.rename(trial.folder / f"away-{time.monotonic_ns()}")
     return Said(0, "")
 
 

@@ -84,6 +84,10 @@ def settings_from(file: Path | None, source: Path | None) -> Settings:
     return settings
 
 
+SAID = (ForeignLedger, LakeDamaged, HomeFormatError, ManifestError, LogDamaged, VaultError)
+"""Errors whose own text names the file, the cause and the way out."""
+
+
 @contextmanager
 def reading(settings: Settings) -> Iterator[duckdb.DuckDBPyConnection]:
     """The warehouse for reading only, or a clear end."""
@@ -103,7 +107,7 @@ def clear_end(settings: Settings) -> Iterator[None]:
     """What comes of a file ends with one sentence and exit code 2: the file, the cause and the way out. Any other error stays what it is."""
     try:
         yield
-    except (ForeignLedger, LakeDamaged, HomeFormatError, ManifestError, LogDamaged, VaultError) as error:
+    except SAID as error:
         fail(str(error))
     except (WarehouseError, duckdb.Error, OSError) as error:
         told = explain_error(settings, error)

@@ -18,6 +18,7 @@ from onedata.retailer import Retailer, create_tables_of
 from onedata.settings import Settings
 from onedata.sql import transaction
 from onedata.warehouse import WarehouseDamaged, WarehouseMissing, open_warehouse
+from onedata.warehouse.open import refuse_half_restored
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,7 @@ def rebuild(retailer: Retailer, leave_out: bool, say: Callable[[str], None]) -> 
         VaultError: the vault is lost, damaged, or an older copy than what OneID knows.
     """
     settings = retailer.settings
+    refuse_half_restored(settings.home)
     with suppress(WarehouseDamaged, WarehouseMissing), open_warehouse(settings, say, begin=False):
         pass  # a night that runs is waited for, then refused; a warehouse that cannot be opened is what this is for
     scratch = _Aside(**{item.name: getattr(settings, item.name) for item in fields(settings)})

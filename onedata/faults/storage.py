@@ -1,7 +1,7 @@
 """Dagster's own files in the home: SQLite databases of runs, events and schedules, and its settings. They hold no data of the retailer."""
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,7 +29,7 @@ class DamagedStorage:
 
 def damaged_storage(settings: Settings) -> list[DamagedStorage]:
     """Every file of the home's Dagster instance that cannot be read, by name."""
-    return sorted([*_databases(settings.dagster_home), *_settings(settings.dagster_home)], key=lambda damaged: damaged.file)
+    return sorted([*_databases(settings.dagster_home), *damaged_settings(settings.dagster_home)], key=lambda damaged: damaged.file)
 
 
 def _databases(folder: Path) -> Iterator[DamagedStorage]:
@@ -47,12 +47,24 @@ def _databases(folder: Path) -> Iterator[DamagedStorage]:
             yield DamagedStorage(file, str(found).splitlines()[-1])
 
 
-def _settings(folder: Path) -> Iterator[DamagedStorage]:
+def damaged_settings(folder: Path) -> Iterator[DamagedStorage]:
+    """Files of Dagster's settings in this folder that are no YAML, or hold a setting without a value, as one that is cut short does."""
     for file in (folder / "dagster.yaml", folder / "workspace.yaml"):
         try:
-            content = yaml.safe_load(file.read_text(encoding="utf-8")) if file.exists() else {}
+            content = yaml.safe_load(file.read_text(encoding="utf-8")) if file.exists() else {"": ""}
         except (UnicodeDecodeError, yaml.YAMLError) as error:
             yield DamagedStorage(file, f"no YAML: {str(error).splitlines()[0]}")
             continue
-        if not isinstance(content, dict | None):
+        if not isinstance(content, dict) or not content:
             yield DamagedStorage(file, "no mapping of settings")
+        elif empty := _without_value(content):
+            yield DamagedStorage(file, f"{empty} has no value")
+
+
+def _without_value(content: Mapping[str, object]) -> str | None:
+    """The first setting without a value, with the sections that it is in."""
+    for name, value in content.items():
+        below = _without_value(value) if isinstance(value, Mapping) else None
+        if value is None or below:
+            return f"{name}.{below}" if below else name
+    return None

@@ -68,11 +68,15 @@ def resolve(
     create_tables(con)
     with open_vault(con, vault) if vault else nullcontext(), transaction(con):
         run_id, since = _next_run(con, night)
-        take_in_restored(con, entities, policy)
+        restored = take_in_restored(con, entities, policy)
         if full:
             forget_evidence(con, rescore)
-        take_in(con, entities, policy, pending(con, full))
-        touch_decisions(con)
+        deliveries = pending(con, full)
+        take_in(con, entities, policy, deliveries)
+        # A rebuild comes to what was before: decisions that no run had carried out wait for the next one.
+        carries_out = bool(full or deliveries or not restored)
+        if carries_out:
+            touch_decisions(con)
         touched = _count(con, "select count(distinct id_int) from touched")
         decided = 0
         if touched or full:
@@ -80,7 +84,8 @@ def resolve(
             kind = "full" if full else "incremental"
             con.execute("insert into oneid.run values (?, ?, ?, ?, ?, ?)", [run_id, night, kind, tick(con), touched, decided])
             note_metrics(con, run_id)
-        mark_decisions(con)
+        if carries_out:
+            mark_decisions(con)
         if lake and (touched or full):
             keep_state(con, lake, STAGE)
         con.execute("drop table touched")

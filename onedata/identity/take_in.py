@@ -48,8 +48,12 @@ def take_in(con: duckdb.DuckDBPyConnection, entities: Mapping[str, Entity], poli
     note_applied(con, STAGE)
 
 
-def take_in_restored(con: duckdb.DuckDBPyConnection, entities: Mapping[str, Entity], policy: IdentifierPolicy) -> None:
-    """Take in anew the evidence of what a restored state had taken in; it touches nothing, as the state was decided on it."""
+def take_in_restored(con: duckdb.DuckDBPyConnection, entities: Mapping[str, Entity], policy: IdentifierPolicy) -> bool:
+    """Take in anew the evidence of what a restored state had taken in; it touches nothing, as the state was decided on it.
+
+    Returns:
+        Whether a state was restored since the last run.
+    """
     rows = con.execute(
         "select d.batch_id, d.ds, d.entity from ops.delivery d join ops.applied a using (batch_id) "
         "where a.stage = ? and d.status in ('accepted', 'applied') order by 1",
@@ -58,6 +62,7 @@ def take_in_restored(con: duckdb.DuckDBPyConnection, entities: Mapping[str, Enti
     if rows:
         _take_in(con, entities, policy, [Pending(*row) for row in rows])
     move_applied(con, RESTORED, STAGE)
+    return bool(rows)
 
 
 def _take_in(con: duckdb.DuckDBPyConnection, entities: Mapping[str, Entity], policy: IdentifierPolicy, deliveries: Sequence[Pending]) -> None:

@@ -1,5 +1,6 @@
 """What the command line refuses before it runs anything."""
 
+import os
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -34,6 +35,29 @@ def test_arguments_that_mean_no_night_end_with_one_line(home: Path, arguments: l
     assert outcome.exit_code == 2
     assert message in outcome.output
     assert not home.exists()
+
+
+@pytest.mark.parametrize(
+    ("content", "what"),
+    [
+        ("", "no mapping of settings"),
+        ("telemetry:\n  enabled: false\nnux", "no YAML"),
+        ("telemetry:\n", "telemetry has no value"),
+        ("concurrency:\n  runs:\n", "concurrency.runs has no value"),
+        ("telemetry:\n  enabled: fal\n", "move it away, and the next run writes a new one"),
+    ],
+)
+def test_settings_of_dagster_that_are_cut_short_stop_the_run_with_a_way_out(home: Path, content: str, what: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "environ", os.environ.copy())  # the command leaves its settings there for its children
+    file = home / "dagster" / "dagster.yaml"
+    file.parent.mkdir(parents=True)
+    file.write_text(content, encoding="utf-8")
+    (home.parent / "source").mkdir()
+    outcome = runner.invoke(main, ["run", "--source", str(home.parent / "source"), "--ds", "2026-01-05"])
+    assert (outcome.exit_code, type(outcome.exception)) == (1, SystemExit)
+    assert f"Dagster's file {file} is damaged" in outcome.output
+    assert what in outcome.output
+    assert file.read_text(encoding="utf-8") == content
 
 
 def test_a_run_that_cannot_start_is_told_on_the_status_page(home: Path) -> None:

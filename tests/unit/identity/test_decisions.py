@@ -12,6 +12,8 @@ from people import ENTITIES, People, policy_with
 from onedata.identity import operate
 from onedata.identity.decisions import DecisionError, decide_by_hand, revert
 from onedata.identity.locate import Directory, LocateError, core_kinds
+from onedata.identity.take_in import RESTORED, STAGE
+from onedata.ledger.applied import move_applied
 
 C1, C2, C3 = ("account:shop:C1", "account:shop:C2", "account:shop:C3")
 
@@ -55,6 +57,25 @@ def test_a_merge_makes_one_person_of_two(two: People) -> None:
     assert len(two.persons()) == 2, "a decision waits for the next run"
     assert two.resolve(1).merged == 1
     assert two.persons() == {frozenset({C1, C2, "loyalty:M1", "loyalty:M2"})}
+
+
+def test_a_rebuild_leaves_a_decision_to_the_next_run(two: People) -> None:
+    """The state that was restored had not seen it: carried out by the rebuild, it would hold from another night."""
+    merge(two, C1, C2)
+    before = two.con.execute("from oneid.oneid_map order by all").fetchall()
+    two.con.execute("delete from oneid.identity_edge; delete from oneid.identifier_profile")
+    move_applied(two.con, STAGE, RESTORED)
+    assert two.resolve(0).merged == 0
+    assert two.con.execute("from oneid.oneid_map order by all").fetchall() == before
+    assert two.resolve(1).merged == 1
+
+
+def test_a_rebuild_that_goes_on_with_new_deliveries_carries_decisions_out(two: People) -> None:
+    merge(two, C1, C2)
+    two.con.execute("delete from oneid.identity_edge; delete from oneid.identifier_profile")
+    move_applied(two.con, STAGE, RESTORED)
+    two.deliver(1, ("C3", "M3"))
+    assert two.resolve(1).merged == 1
 
 
 def test_a_merge_survives_a_full_rebuild(two: People) -> None:
