@@ -17,9 +17,9 @@ from typing import Annotated
 
 import typer
 from faults_clock import clock
-from faults_damage import FILES, WAYS, damaged_file, full_disk, log_of_killed, lost_one, permission
+from faults_damage import FILES, WAYS, damaged_file, every_file, full_disk, log_of_killed, lost_one, permission
 from faults_home import Said, World, prepared
-from faults_moments import frozen, kill_call, kill_cpu, readers, two_writers, undisturbed
+from faults_moments import beside_ui, frozen, kill_call, kill_cpu, readers, two_writers, undisturbed
 from faults_trial import Skipped, Trial, finish
 
 Kind = Callable[[Trial], None]
@@ -27,7 +27,7 @@ Kind = Callable[[Trial], None]
 
 def kinds() -> dict[str, Kind]:
     """Every kind of trial by name."""
-    moments = (undisturbed, kill_cpu, kill_call, frozen, readers, two_writers)
+    moments = (undisturbed, kill_cpu, kill_call, frozen, readers, two_writers, beside_ui)
     found: dict[str, Kind] = {moment.__name__: _and_finish(moment) for moment in moments} | {
         "full_disk": full_disk,
         "permission": permission,
@@ -52,10 +52,10 @@ def _damage(which: str, way: str) -> Kind:
     return lambda trial: damaged_file(trial, which, way)
 
 
-def one_trial(world: World, folder: Path, name: str, seed: int) -> Trial:
+def one_trial(world: World, folder: Path, name: str, seed: int, number: int | None = None) -> Trial:
     """Make one trial in this folder, which must not be there, and remove it.
 
-    The same world, kind and seed disturb in the same way; the moment of a kill is the machine's.
+    The same world, kind and seed disturb in the same way; the moment of a kill is the machine's. With a number, the file of that number is removed.
 
     Raises:
         Skipped: this machine cannot.
@@ -64,7 +64,7 @@ def one_trial(world: World, folder: Path, name: str, seed: int) -> Trial:
     folder.mkdir(parents=True)
     began = time.monotonic()
     try:
-        kinds()[name](trial)
+        lost_one(trial, number) if number is not None else kinds()[name](trial)
     finally:
         trial.seconds = time.monotonic() - began
         if not trial.failed():
@@ -76,6 +76,7 @@ def main(
     trials: Annotated[int, typer.Option(help="How many.")] = 20,
     seed: Annotated[int, typer.Option(help="Same seed, same kinds, files, bits and system calls.")] = 1,
     only: Annotated[str, typer.Option("--kinds", help="These only, between commas; a name's beginning stands for all that begin so.")] = "",
+    walk: Annotated[bool, typer.Option("--every-file", help="Instead: remove every file and link of the home in turn, one a trial.")] = False,
     home_of: Annotated[Path | None, typer.Option("--home-of", help="Folder to prepare the homes in, or that has them. Default: a temporary one.")] = None,
 ) -> None:
     """Make the trials, one after the other; a line of JSON each, and at last one over all."""
@@ -85,8 +86,10 @@ def main(
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="onedata-faults-") as scratch:
         world = prepared(home_of.absolute() if home_of else Path(scratch) / "world")
-        made = [found for number in range(trials) if (found := _told_trial(world, chosen[number % len(chosen)], seed + number // len(chosen)))]
-    by_kind = {name: dict(Counter(trial.outcome for trial in made if trial.kind == name)) for name in chosen}
+        planned = [(chosen[number % len(chosen)], seed + number // len(chosen), None) for number in range(trials)]
+        walked = [("lost_one", seed, number) for number in range(len(every_file(world.one)))]
+        made = [found for name, of, number in (walked if walk else planned) if (found := _told_trial(world, name, of, number))]
+    by_kind = {name: dict(Counter(trial.outcome for trial in made if trial.kind == name)) for name in sorted({trial.kind for trial in made})}
     peak = max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
     result = {
         "trials": len(made),
@@ -102,11 +105,11 @@ def main(
         raise typer.Exit(1)
 
 
-def _told_trial(world: World, name: str, seed: int) -> Trial | None:
+def _told_trial(world: World, name: str, seed: int, number: int | None = None) -> Trial | None:
     """The trial, told as a line; None where this machine cannot, said loudly."""
     folder = Path(tempfile.mkdtemp(prefix="onedata-fault-")) / name
     try:
-        trial = one_trial(world, folder, name, seed)
+        trial = one_trial(world, folder, name, seed, number)
     except Skipped as reason:
         typer.echo(f"SKIPPED {name}: {reason}", err=True)
         shutil.rmtree(folder.parent, ignore_errors=True)

@@ -1,9 +1,8 @@
 """A night by a clock that was put back or ahead: a library of the harness answers for the system's clock, loaded before libc's."""
 
-import shutil
-import subprocess
 from pathlib import Path
 
+from faults_calls import compiled
 from faults_home import SECOND, World
 from faults_trial import Skipped, Trial, finish
 
@@ -49,9 +48,7 @@ time_t time(time_t *at) {
 
 
 def _clock_library(world: World) -> Path:
-    compiler, library = shutil.which("cc"), world.folder / "clock.so"
-    if compiler is None:
+    library = compiled(world.folder, "clock", CLOCK)
+    if library is None:
         raise Skipped("a stepped clock needs a C compiler (cc), for a library that is loaded before libc's")
-    if not library.exists():
-        subprocess.run([compiler, "-shared", "-fPIC", "-O1", "-x", "c", "-", "-o", str(library), "-ldl"], input=CLOCK, text=True, check=True)
     return library

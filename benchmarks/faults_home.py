@@ -3,7 +3,6 @@
 import json
 import os
 import random
-import re
 import shutil
 import subprocess
 import sys
@@ -13,15 +12,15 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+from faults_calls import counting
+
 from onedata.settings import REPOSITORY, Settings
 
 FIRST, SECOND = date(2026, 1, 5), date(2026, 1, 6)
-CALLS = ("rename", "renameat", "renameat2", "link", "linkat", "unlink", "unlinkat", "fsync", "fdatasync")
+CALLS = "calls.txt"
 ONEDATA = (sys.executable, "-c", "from assets.cli import main; main()")
 PATIENCE_SECONDS = 900.0
 LOCK_SECONDS = 60.0
-DAGSTER = "/home/dagster/"
-CALL = re.compile(r"^(?P<thread>\d+) +(?P<call>\w+)\(")
 
 # Feed: entity, path, and canonical column to the file's column, or to an expression in quotes.
 FEEDS: dict[str, tuple[str, str, dict[str, str]]] = {
@@ -44,14 +43,6 @@ class Said:
 
     code: int
     text: str
-
-
-@dataclass(frozen=True)
-class Call:
-    """The n-th call of a thread to one of CALLS: what `strace --inject ...:when=N` counts."""
-
-    name: str
-    number: int
 
 
 @dataclass(frozen=True)
@@ -107,10 +98,10 @@ class World:
         """`onedata run`: every night that waits."""
         return self.command(home, "run", **more)
 
-    def calls(self) -> list[Call]:
-        """Every rename, link, unlink and fsync of the undisturbed second night but those of Dagster's history; empty where strace was not there."""
-        log = self.folder / "calls.json"
-        return [Call(name, number) for name, number in json.loads(log.read_text(encoding="utf-8"))] if log.exists() else []
+    def calls(self) -> int:
+        """How many renames, links, unlinks and fsyncs the undisturbed second night made below its home; 0 where they could not be counted."""
+        found = self.folder / CALLS
+        return int(found.read_text(encoding="utf-8")) if found.exists() else 0
 
 
 def log_of(home: Path) -> Path:
@@ -145,7 +136,7 @@ def prepared(folder: Path) -> World:
     _well(world.command(world.one, "identity", "merge", *(f"account:faults:C{n}" for n in (6, 7)), "--reason", "asked", "--by", "faults"))
     _well(world.command(world.one, "backup", str(world.backup), "--key-to", str(world.key)))
     copy_home(world.one, folder / "two")
-    _traced(world)
+    _counted(world)
     whole.touch()
     return world
 
@@ -155,28 +146,9 @@ def _well(said: Said) -> None:
         raise RuntimeError(f"the home could not be prepared:\n{said.text}")
 
 
-def _traced(world: World) -> None:
-    """The second night, with its calls written down."""
-    trace = world.folder / "strace.log"
-    before = (
-        ["strace", "-f", "-y", "--seccomp-bpf", "-qq", "-e", f"trace={','.join(CALLS)}", "-e", "signal=none", "-o", str(trace)]
-        if shutil.which("strace")
-        else []
-    )
-    _well(world.run(world.two, before=before))
-    if not before:
-        return
-    counts: dict[tuple[str, str], int] = {}
-    made: list[tuple[str, int]] = []
-    for line in trace.read_text(encoding="utf-8", errors="backslashreplace").splitlines():
-        found = CALL.match(line)
-        if found:
-            key = found["thread"], found["call"]
-            counts[key] = counts.get(key, 0) + 1
-            # Nine of ten are SQLite's, of the history of runs: they are counted, as strace counts them, but a kill there shows the least.
-            if DAGSTER not in line:
-                made.append((found["call"], counts[key]))
-    (world.folder / "calls.json").write_text(json.dumps(made), encoding="utf-8")
+def _counted(world: World) -> None:
+    """The second night, undisturbed, with its calls counted."""
+    _well(world.run(world.two, environment=counting(world.folder, world.two, world.folder / CALLS)))
 
 
 def _write_contracts(folder: Path) -> None:

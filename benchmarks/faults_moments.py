@@ -4,13 +4,18 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import time
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import duckdb
-from faults_home import Call, Said, copy_home, log_of
+from faults_calls import killing
+from faults_home import Said, copy_home, log_of
 from faults_trial import BUSY, Skipped, Trial, last_words, said_by
 
 from onedata.sql import quote_name, quote_text
@@ -19,6 +24,7 @@ TICKS = os.sysconf("SC_CLK_TCK")
 POLL_SECONDS = 0.005
 BETWEEN_READS_SECONDS = 0.02
 SETTLE_SECONDS = 0.2
+UI_SECONDS = 120.0
 NIGHT_CPU_SECONDS = 25.0
 """Of an undisturbed second night on the machine it was measured on; a moment after the end disturbs nothing, and is counted as such."""
 TABLES_READ = ("ads_kpi", "ads_channel_day", "dws_order", "ops_file")
@@ -58,19 +64,16 @@ def kill_cpu(trial: Trial, moment: float | None = None) -> None:
     trial.outcome = "killed" if killed else "ended before"
 
 
-def kill_call(trial: Trial, call: Call | None = None) -> None:
-    """SIGKILL just before a thread's n-th rename, link, unlink or fsync, one of those that the undisturbed night made."""
+def kill_call(trial: Trial, number: int | None = None) -> None:
+    """SIGKILL just before the n-th rename, link, unlink or fsync below the home, of those that the undisturbed night made."""
     calls = trial.world.calls()
     if not calls:
-        raise Skipped("killing before a system call needs strace")
-    if call is None:
-        name = trial.made.choice(sorted({call.name for call in calls}))
-        call = trial.made.choice([call for call in calls if call.name == name])
-    trial.what = f"killed before {call.name} number {call.number} of a thread"
-    before = ["strace", "-f", "--seccomp-bpf", "-qq", "-o", "/dev/null", "-e", f"trace={call.name}", "-e", "signal=none"]
-    said = trial.world.run(trial.begin(), before=[*before, "-e", f"inject={call.name}:signal=SIGKILL:when={call.number}"])
-    # strace ends by the signal that its tracee ended by.
-    trial.outcome = "killed" if said.code in (-signal.SIGKILL, 128 + signal.SIGKILL) else "ended before" if said.code == 0 else "a child was killed"
+        raise Skipped("killing before a system call needs a C compiler (cc), for a library that is loaded before libc's")
+    number = number or trial.made.randint(1, calls)
+    trial.what = f"killed before call {number} of {calls}"
+    home = trial.begin()
+    said = trial.world.run(home, environment=killing(trial.world.folder, home, number))
+    trial.outcome = {0: "ended before", -signal.SIGKILL: "killed"}.get(said.code, f"ended with {said.code}")
 
 
 def frozen(trial: Trial, moment: float | None = None) -> None:
@@ -109,6 +112,47 @@ def two_writers(trial: Trial, moment: float | None = None, patience: float | Non
         if said.code and BUSY not in said.text:
             trial.wrong.append(f"a run that was refused does not say who writes: {last_words(said)}")
     trial.outcome = {(True, True): "both ended well", (True, False): "the second refused"}.get((code == 0, second.code == 0), "the first refused")
+
+
+def beside_ui(trial: Trial) -> Said:
+    """The night beside an open Dagster UI of the same home, which shows it in the end."""
+    home = trial.begin()
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    ui = trial.world.start(home, "dev", "--port", str(port))
+    log = log_of(home).rename(home.parent / "ui.txt")
+    try:
+        until = time.monotonic() + UI_SECONDS
+        while (shown := _shown_by_ui(port)) is None:
+            if ui.poll() is not None or time.monotonic() > until:
+                trial.wrong.append(f"the UI does not open: {log.read_text(encoding='utf-8', errors='backslashreplace')[-300:]}")
+                break
+            time.sleep(0.5)
+        said = trial.world.run(home)
+        if shown is not None and (after := _shown_by_ui(port)) != "SUCCESS":
+            trial.half.append(f"the UI shows the night as {after}")
+    finally:
+        os.killpg(ui.pid, signal.SIGTERM)
+        with suppress(subprocess.TimeoutExpired):
+            ui.wait(UI_SECONDS / 6)
+        with suppress(ProcessLookupError):
+            os.killpg(ui.pid, signal.SIGKILL)
+        ui.wait()
+    trial.outcome = "run beside the UI"
+    return said
+
+
+def _shown_by_ui(port: int) -> str | None:
+    """Status of the newest run that the UI shows; None where it does not answer."""
+    query = {"query": "{ runsOrError(limit: 1) { ... on Runs { results { status } } } }"}
+    request = urllib.request.Request(f"http://127.0.0.1:{port}/graphql", json.dumps(query).encode(), {"Content-Type": "application/json"})
+    try:
+        with urllib.request.urlopen(request, timeout=UI_SECONDS / 6) as answer:
+            runs = json.load(answer)["data"]["runsOrError"]["results"]
+    except (OSError, urllib.error.URLError):
+        return None
+    return str(runs[0]["status"]) if runs else "no run"
 
 
 def readers(trial: Trial) -> Said:

@@ -304,6 +304,22 @@ def another_user() -> tuple[list[str], dict[str, str]]:
     pytest.skip(text)
 
 
+def skip_unless_root() -> None:
+    """Skip, and have the terminal summary say so, where files cannot be given to another user and looked at as that one."""
+    if os.geteuid() or not shutil.which("setpriv"):
+        MISSING.append("another user's view of files needs root and setpriv")
+        pytest.skip(MISSING[-1])
+
+
+def as_nobody(folder: Path, code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Python code by a user who is in no group; onedata is copied to a folder where that user may read it."""
+    skip_unless_root()
+    if not (folder / "onedata").exists():
+        shutil.copytree(REPOSITORY / "onedata", folder / "onedata")
+    command = ["setpriv", "--reuid", str(NOBODY), "--regid", str(NOBODY), "--clear-groups", sys.executable, "-c", code, *arguments]
+    return subprocess.run(command, env={"PYTHONPATH": str(folder)}, cwd=folder, capture_output=True, text=True, check=False)
+
+
 @contextlib.contextmanager
 def small_disk(folder: Path, megabytes: int) -> Iterator[Path]:
     """A disk of its own; skips, and has the terminal summary say so, where mounting is not permitted."""

@@ -41,8 +41,8 @@ class LakeFile:
 
 
 @dataclass(frozen=True)
-class Manifest:
-    """One accepted delivery; `record` is the Parquet file of what the ledger keeps of it. Times are UTC."""
+class InLake:
+    """What manifest and ledger both say of a delivery in the lake. Times are UTC."""
 
     batch: str
     feed: str
@@ -52,6 +52,12 @@ class Manifest:
     accepted_at: datetime
     replaces: tuple[str, ...]
     files: tuple[LakeFile, ...]
+
+
+@dataclass(frozen=True)
+class Manifest(InLake):
+    """One accepted delivery; `record` is the Parquet file of what the ledger keeps of it."""
+
     record: LakeFile
     folder: Path
 

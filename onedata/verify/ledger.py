@@ -1,14 +1,13 @@
 """The ledger against the lake: manifests, files, records, and the log beside them."""
 
 import json
-from dataclasses import dataclass, fields, replace
-from datetime import date, datetime
+from dataclasses import fields, replace
 from pathlib import Path
 
 import duckdb
 
 from onedata.ledger.log import LogDamaged, log_folder, read_entry
-from onedata.ledger.manifest import RECORDED, LakeFile, Manifest, ManifestError, digest, file_damage, read_manifest
+from onedata.ledger.manifest import RECORDED, InLake, LakeFile, Manifest, ManifestError, digest, file_damage, read_manifest
 from onedata.ledger.paths import batch_of, manifest_file, partition_folder, record_file
 from onedata.ledger.recover import compare
 from onedata.ledger.states import IN_LAKE, sql_list
@@ -22,20 +21,6 @@ CHANGING = {
     "quarantine": ("rule", "reason"),
 }
 """Columns that change after a delivery was accepted: a file is touched, a row released or judged again."""
-
-
-@dataclass(frozen=True)
-class _Known:
-    """What the ledger says of a delivery in the lake; the fields that a manifest has too are called as there."""
-
-    batch: str
-    feed: str
-    entity: str
-    ds: date
-    rows: int
-    accepted_at: datetime
-    replaces: tuple[str, ...]
-    files: tuple[LakeFile, ...]
 
 
 def against_lake(scope: Scope) -> Finding:
@@ -119,19 +104,19 @@ def _apart(con: duckdb.DuckDBPyConnection, table: str, ledger: str, record: str)
     return [f"ops.{table} of delivery {batch}: {mine:,} rows only in the ledger, {its:,} only in its record in the lake" for batch, mine, its in found]
 
 
-def _deliveries(con: duckdb.DuckDBPyConnection) -> list[_Known]:
+def _deliveries(con: duckdb.DuckDBPyConnection) -> list[InLake]:
     """Every delivery in the lake."""
     rows = con.execute(
         "select batch_id, feed, entity, ds, rows, accepted_at, replaces, (select list([name, rows::varchar, bytes::varchar, sha256] order by name) "
         f"from ops.lake_file l where l.batch_id = d.batch_id) from ops.delivery d where status in {sql_list(IN_LAKE)} order by batch_id"
     ).fetchall()
     return [
-        _Known(batch, feed, entity, ds, count, at, tuple(replaces), tuple(LakeFile(name, int(n), int(size), sha256) for name, n, size, sha256 in files or ()))
+        InLake(batch, feed, entity, ds, count, at, tuple(replaces), tuple(LakeFile(name, int(n), int(size), sha256) for name, n, size, sha256 in files or ()))
         for batch, feed, entity, ds, count, at, replaces, files in rows
     ]
 
 
-def _apart_from(manifest: Manifest, file: Path, known: _Known) -> list[str]:
+def _apart_from(manifest: Manifest, file: Path, known: InLake) -> list[str]:
     """Where a manifest and the ledger say other things."""
     ordered = replace(manifest, files=tuple(sorted(manifest.files, key=lambda item: item.name)))
     says = {item.name: (getattr(ordered, item.name), getattr(known, item.name)) for item in fields(known)}

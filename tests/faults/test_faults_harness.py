@@ -11,7 +11,7 @@ import pytest
 from faults import kinds
 from faults_compare import COUNT_RUNS, OF_RUNS, differences
 from faults_damage import harm, pick
-from faults_home import Call, Said, World, copy_home, prepared
+from faults_home import Said, World, copy_home, prepared
 from faults_moments import frozen, kill_call, kill_cpu, read_once, two_writers
 from faults_trial import Trial, diagnosis, finish, way_out
 from tables import ROLES, TELLS_OF_RUNS
@@ -46,10 +46,9 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
     found = Story(prepared(folder / "world"), copy_home(folder / "world" / "one" / "home", folder / "shared"))
     for which, way, _ in DAMAGE:
         _damaged(found, which, way)
-    early = Call("rename", 2)
     for name, disturb in (
         ("kill_cpu", lambda trial: kill_cpu(trial, 9.0)),
-        ("kill_call", lambda trial: kill_call(trial, early)),
+        ("kill_call", lambda trial: kill_call(trial, trial.world.calls() // 2)),
         ("frozen", lambda trial: frozen(trial, 12.0)),
         ("two_writers", lambda trial: two_writers(trial, 9.0, 0.5)),
     ):

@@ -15,6 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from support import as_nobody
 
 from onedata.home import private_umask, secure_home, share_with_readers
 from onedata.settings import Settings, SettingsError, load_settings
@@ -204,30 +205,10 @@ print(*secure_home(replace(Settings(), home=Path(sys.argv[1]))), sep="\\n")
 """
 
 
-def as_nobody(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """`CODE` by a user who is in no group; onedata is copied to where that user may read it."""
-    if os.geteuid() != 0 or not shutil.which("setpriv"):
-        pytest.skip("NOT TESTED: a home of another user; run the tests as root, with setpriv")
-    shutil.copytree(Path(__file__).parents[2] / "onedata", folder / "onedata")
-    command = [
-        "setpriv",
-        "--reuid",
-        "65534",
-        "--regid",
-        "65534",
-        "--clear-groups",
-        sys.executable,
-        "-c",
-        CODE,
-        *arguments,
-    ]
-    return subprocess.run(command, env={"PYTHONPATH": str(folder)}, cwd=folder, capture_output=True, text=True, check=False)
-
-
 def test_a_group_the_user_is_not_in_is_refused() -> None:
     with tempfile.TemporaryDirectory(dir="/var/tmp") as folder:
         Path(folder).chmod(0o755)
-        done = as_nobody(Path(folder), folder, grp.getgrgid(0).gr_name)
+        done = as_nobody(Path(folder), CODE, folder, grp.getgrgid(0).gr_name)
     assert "user 65534 is no member of it and may give it no file: add it with usermod" in done.stderr.splitlines()[-1]
 
 
@@ -240,7 +221,7 @@ def test_what_another_user_owns_is_told_and_the_rest_is_closed(settings: Setting
             os.chown(path, 65534, 65534)
         os.chown(home / "warehouse", 0, 0)
         os.chown(home / OLD_FILES[0], 0, 0)
-        done = as_nobody(Path(folder), str(home))
+        done = as_nobody(Path(folder), CODE, str(home))
         assert done.returncode == 0, done.stderr
         found = modes(home)
     assert (found["."], found["vault"], found["lake"], found["warehouse"], found[OLD_FILES[0]]) == (

@@ -16,6 +16,7 @@ from pathlib import Path
 import duckdb
 import pytest
 from small_retailer import NEXT, NIGHT, SmallRetailer, contract, identifier_policy
+from support import as_nobody, skip_unless_root
 
 from onedata.identity import resolve
 from onedata.landing import vault_files
@@ -258,8 +259,7 @@ def test_a_vault_that_is_let_go_is_waited_for(people: SmallRetailer, holder: sub
 
 @pytest.mark.parametrize("name", ["token.key", "vault.duckdb", "."])
 def test_a_file_that_may_not_be_read_is_told_as_that(name: str) -> None:
-    if os.geteuid() != 0 or not shutil.which("setpriv"):
-        pytest.skip("NOT TESTED: another user's view of the vault; run the tests as root, with setpriv")
+    skip_unless_root()
     code = (
         "import sys, duckdb\nfrom pathlib import Path\nfrom onedata.landing.vault import open_vault\n"
         "with open_vault(duckdb.connect(), Path(sys.argv[1])):\n    print('opened')"
@@ -270,27 +270,10 @@ def test_a_file_that_may_not_be_read_is_told_as_that(name: str) -> None:
         create_vault(vault)
         for path in (vault, *vault.iterdir()):
             os.chown(path, 65534, 65534)
-        shutil.copytree(Path(vault_files.__file__).parents[1], Path(folder) / "onedata")
-
-        def as_nobody() -> subprocess.CompletedProcess[str]:
-            command = [
-                "setpriv",
-                "--reuid",
-                "65534",
-                "--regid",
-                "65534",
-                "--clear-groups",
-                sys.executable,
-                "-c",
-                code,
-                str(vault),
-            ]
-            return subprocess.run(command, env={"PYTHONPATH": folder}, cwd=folder, capture_output=True, text=True, check=False)
-
-        opened = as_nobody()
+        opened = as_nobody(Path(folder), code, str(vault))
         assert opened.stdout == "opened\n", opened.stderr
         os.chown(vault / name, 0, 0)
-        refused = as_nobody()
+        refused = as_nobody(Path(folder), code, str(vault))
     told = refused.stderr.splitlines()[-1]
     file = vault / ("vault.duckdb" if name == "." else name)
     assert told.startswith("onedata.landing.vault_files.VaultError") and f"{file} cannot be read and written by user nobody: " in told

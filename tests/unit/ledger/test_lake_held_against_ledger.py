@@ -9,6 +9,7 @@ import pytest
 from small_retailer import NEXT, NIGHT, SmallRetailer, contract, settings_in, small_retailer
 
 from onedata.ledger import LedgerError, UnknownLakeFiles, check_lake, recover
+from onedata.ledger.paths import batch_of
 from onedata.ledger.promote import promote
 from onedata.ledger.recover import LakeDamaged, compare, prune_orphans
 from onedata.quality.gx import Gatekeeper
@@ -26,6 +27,18 @@ def two_nights(survey: SmallRetailer) -> list[Path]:
 
 def contents(survey: SmallRetailer) -> list[Path]:
     return sorted(path for path in (survey.settings.lake / "ods").rglob("*") if path.is_file() and "_schema" not in str(path))
+
+
+def unfinished(survey: SmallRetailer) -> Path:
+    """The file in the lake of a delivery that was killed."""
+    survey.csv("A1,O1,5,fine,")
+    survey.land()
+    (batch,) = survey.con.execute("select batch_id from ops.delivery").fetchall()[0]
+    (staged,) = (survey.settings.staged / "survey" / batch).glob("*.parquet")
+    target = survey.settings.lake / "ods" / "survey_response" / "source=survey" / "ds=2026-01-05" / staged.name
+    target.parent.mkdir(parents=True)
+    staged.rename(target)
+    return target
 
 
 def data_files(survey: SmallRetailer) -> list[Path]:
@@ -108,16 +121,10 @@ def test_a_manifest_that_is_gone_is_written_again_from_the_ledger(survey: SmallR
 
 
 def test_what_an_unfinished_delivery_left_is_moved_aside_and_listed(survey: SmallRetailer) -> None:
-    survey.csv("A1,O1,5,fine,")
-    survey.land()
-    (batch,) = survey.con.execute("select batch_id from ops.delivery").fetchall()[0]
-    (staged,) = (survey.settings.staged / "survey" / batch).glob("*.parquet")
-    target = survey.settings.lake / "ods" / "survey_response" / "source=survey" / "ds=2026-01-05" / staged.name
-    target.parent.mkdir(parents=True)
-    staged.rename(target)
+    target = unfinished(survey)
     content = target.read_bytes()
     (said,) = check_lake(survey.con, survey.settings)
-    assert batch in said
+    assert batch_of(target) in said
     assert not target.exists()
     (kept,) = (survey.settings.lake / ".orphans").rglob("*.parquet")
     assert kept.read_bytes() == content
@@ -126,13 +133,7 @@ def test_what_an_unfinished_delivery_left_is_moved_aside_and_listed(survey: Smal
 
 def test_files_leave_the_lake_before_the_ledger_forgets(survey: SmallRetailer, monkeypatch: pytest.MonkeyPatch) -> None:
     """Killed as files are moved aside, the ledger still knows them: the next run does not take them for somebody's."""
-    survey.csv("A1,O1,5,fine,")
-    survey.land()
-    (batch,) = survey.con.execute("select batch_id from ops.delivery").fetchall()[0]
-    (staged,) = (survey.settings.staged / "survey" / batch).glob("*.parquet")
-    target = survey.settings.lake / "ods" / "survey_response" / "source=survey" / "ds=2026-01-05" / staged.name
-    target.parent.mkdir(parents=True)
-    staged.rename(target)
+    target = unfinished(survey)
 
     def killed(*_: object) -> None:
         raise KeyboardInterrupt
