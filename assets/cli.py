@@ -51,7 +51,8 @@ def run(
     stands. A closed gate stops the night, leaves what is published untouched, and is printed with feed, file, row and rule.
     """
     settings = settings_from(settings_file, source)
-    from assets.runner import NightStopped, NoSuchNight, faults_told, run_nights, select_nights
+    from assets.runner import NightStopped, faults_told, run_nights
+    from assets.selection import NoSuchNight, select_nights
     from assets.status import draw_end
 
     if ds and (first or last):
@@ -68,7 +69,7 @@ def run(
         draw_end(settings, _day(ds or last) or date.today(), "", "not started", [type(error).__name__])
         fail(str(error))
     if not nights and settings.published_database.exists():
-        typer.echo(f"nothing new below {settings.source}; every file there is published\n\n{night_report(settings, options)}")
+        typer.echo(f"nothing new below {settings.source}; every file of a night up to {date.today()} is published\n\n{night_report(settings, options)}")
         return
     if not nights:
         fail(f"no night to run: no file below {settings.source} matches a contract of {settings.contracts}. Check `source`, or give --ds.")

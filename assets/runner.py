@@ -6,8 +6,7 @@ import sqlite3
 import time
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import replace
+from contextlib import contextmanager
 from datetime import date
 from typing import Any
 
@@ -26,87 +25,15 @@ from onedata.durable import write_durably
 from onedata.faults import explain, explain_error, worth_looking
 from onedata.faults.storage import damaged_settings
 from onedata.home import private_umask, secure_home
-from onedata.identity.decisions import night_to_repeat
-from onedata.landing.files import MEMBER, discover
-from onedata.ledger.recover import lake_contents
 from onedata.masking import mask_error
 from onedata.report import closed_gates
-from onedata.retailer import Retailer, load_retailer, prepare_warehouse
+from onedata.retailer import load_retailer
 from onedata.settings import REPOSITORY, Settings
-from onedata.warehouse import WarehouseBusy, WarehouseError, open_warehouse
-from onedata.warehouse.open import refuse_half_restored
+from onedata.warehouse import WarehouseError
 
 OWN_CLASS = re.compile(r"^(onedata|assets)(\.\w+)+: ")  # before the words of an error of onedata's, which are a sentence already
 # What a file that fails a library raises here, outside of a step of the run.
 LIBRARY_ERRORS = (OSError, duckdb.Error, sqlite3.Error, SQLAlchemyError, yaml.YAMLError, UnicodeDecodeError, dg.DagsterError, DbtFailed, WarehouseError)
-
-
-def select_nights(settings: Settings, first: date | None, last: date | None) -> list[date]:
-    """The nights to run: those with files, from `first` to `last`; a bound that is given is a night also without files.
-
-    Without bounds only nights with something to do: a file the ledger does not know, or a delivery that was not published; where there are none
-    but OneID was decided on by hand, or what was published is gone, the last night again. With a bound, accepted nights
-    that no run has published are told: they are published with this one.
-    """
-    retailer = load_retailer(settings)
-    far = last or date.today()
-    _within_calendar(settings, [day for day in (first, last) if day])
-    if first or last:
-        _tell_pending(settings)
-        known, pending, again = set[tuple[str, str, int, int]](), set[date](), None
-    else:
-        known, pending, again = _ledger(retailer)
-    found = {day for day in (first, last) if day} | pending
-    for feed in retailer.feeds:
-        for offer in discover(settings, feed, far):
-            if (feed.name, offer.name, offer.size, offer.mtime_ns) not in known:
-                found.add(offer.ds)
-    if not found and again:
-        found.add(again)
-    return sorted(day for day in found if (first is None or day >= first) and day <= far)
-
-
-def _tell_pending(settings: Settings) -> None:
-    """Say which nights a killed run left accepted and not published; for a busy warehouse the run itself waits."""
-    if not settings.warehouse.exists():
-        return
-    at_once = replace(settings, lock_wait_seconds=0.0)
-    with suppress(WarehouseBusy, duckdb.CatalogException), open_warehouse(at_once, typer.echo) as con:
-        rows = con.execute("select distinct ds from ops.pending_batch order by ds").fetchall()
-        nights = ", ".join(str(ds) for (ds,) in rows)
-        if nights:
-            typer.echo(f"accepted by an earlier run and not published: {nights}; published with this run", err=True)
-
-
-class NoSuchNight(ValueError):
-    """A day that is no night of this retailer: before its first, in the future, or a range that ends before it begins."""
-
-
-def _within_calendar(settings: Settings, bounds: list[date]) -> None:
-    for day in bounds:
-        if not settings.first_night <= day <= date.today():
-            raise NoSuchNight(f"{day} is no night to run: nights go from {settings.first_night} (setting first_night) to today, {date.today()}")
-    if bounds != sorted(bounds):
-        raise NoSuchNight(f"--from {bounds[0]} is after --to {bounds[1]}")
-
-
-def _ledger(retailer: Retailer) -> tuple[set[tuple[str, str, int, int]], set[date], date | None]:
-    """Files that have landed, nights with deliveries that were not published, and the night to build again; nothing where there is no warehouse yet."""
-    settings = retailer.settings
-    refuse_half_restored(settings.home)
-    if not settings.warehouse.exists() and not any(lake_contents(settings.lake)):
-        return set(), set(), None
-    with open_warehouse(settings, typer.echo) as con:
-        for text in prepare_warehouse(con, retailer):
-            typer.echo(text, err=True)
-        files = con.execute(
-            f"select f.feed, unnest([f.path, split_part(f.path, '{MEMBER}', 1)]), f.size_bytes, f.mtime_ns from ops.file f "
-            "join ops.delivery d using (batch_id) where d.status = 'applied'"
-        )
-        known = set(files.fetchall())
-        pending = {row[0] for row in con.execute("select distinct ds from ops.delivery where applied_at is null").fetchall()}
-        last = con.execute("select max(night) from ops.night").fetchall()[0][0]
-        return known, pending, night_to_repeat(con) or (None if settings.published_database.exists() else last)
 
 
 def prepare_instance(settings: Settings) -> None:

@@ -797,7 +797,8 @@ def platform(settings: Settings) -> None:
     Raises:
         NotComparable: a gate or an error stopped the run.
     """
-    from assets.runner import run_nights, select_nights
+    from assets.runner import run_nights
+    from assets.selection import select_nights
 
     if not run_nights(settings, select_nights(settings, None, None), each_night=False, full_refresh=False):
         raise NotComparable("the platform's night failed; its own message stands above")

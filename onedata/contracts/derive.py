@@ -3,11 +3,11 @@
 Run by `onedata derive`; a test says that the files in the tree are current.
 """
 
+import io
 from collections.abc import Mapping
 from pathlib import Path
 
 import duckdb
-import pyarrow as pa
 import pyarrow.parquet as pq
 import yaml
 
@@ -15,7 +15,7 @@ from onedata.contracts.checks import known
 from onedata.contracts.derived import MARK, write_files
 from onedata.contracts.identifiers import IdentifierPolicy, blocked_values, usable_sql
 from onedata.contracts.model import Column, Entity
-from onedata.durable import make_folders, replace_durably, sync_file
+from onedata.durable import make_folders, write_durably
 
 LINEAGE: Mapping[str, tuple[str, str]] = {
     "source_system": ("varchar", "Source system; ids are unique only within it."),
@@ -58,26 +58,18 @@ def write_derived(dbt_project: Path, entities: Mapping[str, Entity], policy: Ide
 
 
 def ensure_lake(con: duckdb.DuckDBPyConnection, lake: Path, entities: Mapping[str, Entity]) -> None:
-    """One empty Parquet file an entity, so that every ODS view has its columns before the first row arrives; written anew where they changed."""
+    """One empty Parquet file an entity, so that every ODS view has its columns before the first row arrives; written anew where it is another."""
     for entity in entities.values():
         file = schema_file(lake, entity)
         columns = ", ".join(f"null::{kind} as {name}" for name, kind in lake_columns(entity).items())
         shape = con.execute(f"select {columns} limit 0").to_arrow_table()
-        if not _has_schema(file, shape.schema):
+        # The bytes are compared: what Arrow still reads of a damaged file, DuckDB may not.
+        content = io.BytesIO()
+        pq.write_table(shape, content)
+        if not file.exists() or file.read_bytes() != content.getvalue():
             # The folders of the entity's first rows are made here: their names must last when the rows do.
             make_folders(file.parent)
-            fresh = file.with_name(f"{file.name}.tmp")
-            pq.write_table(shape, fresh)
-            sync_file(fresh)
-            replace_durably(fresh, file)
-
-
-def _has_schema(file: Path, schema: pa.Schema) -> bool:
-    """Whether the file is there with that schema; one that is damaged holds no rows to lose, and is written anew."""
-    try:
-        return file.exists() and bool(pq.read_schema(file).equals(schema))
-    except pa.ArrowInvalid:
-        return False
+            write_durably(file, content.getvalue())
 
 
 def schema_file(lake: Path, entity: Entity) -> Path:

@@ -8,6 +8,8 @@ import pytest
 from typer.testing import CliRunner
 
 from assets.cli import main
+from assets.selection import select_nights
+from onedata.settings import Settings
 
 runner = CliRunner()
 
@@ -58,6 +60,16 @@ def test_settings_of_dagster_that_are_cut_short_stop_the_run_with_a_way_out(home
     assert f"Dagster's file {file} is damaged" in outcome.output
     assert what in outcome.output
     assert file.read_text(encoding="utf-8") == content
+
+
+def test_files_of_later_nights_are_told(home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    later = date.today() + timedelta(days=40)
+    file = tmp_path / "source" / "customer" / "consents" / f"consents_{later}.csv"
+    file.parent.mkdir(parents=True)
+    file.write_text("a\n", encoding="utf-8")
+    assert select_nights(Settings(home=home, source=tmp_path / "source"), None, None) == []
+    said = capsys.readouterr().err
+    assert f"1 files of later nights wait, of {later} to {later}; today is {date.today()}." in said
 
 
 def test_a_run_that_cannot_start_is_told_on_the_status_page(home: Path) -> None:

@@ -126,7 +126,7 @@ def test_a_split_and_a_block_are_carried_out(home: Path) -> None:
 
 
 def test_a_decision_makes_the_next_run_build_the_last_night_again(home: Path) -> None:
-    from assets.runner import select_nights
+    from assets.selection import select_nights
 
     settings = settings_in(home)
     settings.source.mkdir()

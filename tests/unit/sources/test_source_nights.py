@@ -12,8 +12,8 @@ import pytest
 from servers import Postgres, Store
 from small_retailer import HEADER, contract, settings_in, small_retailer
 
-from assets.runner import select_nights
 from assets.schedules import listing
+from assets.selection import select_nights
 from onedata.landing import land
 from onedata.quality.gx import Gatekeeper
 from onedata.retailer import load_retailer
