@@ -10,7 +10,7 @@ import typer
 from onedata.contracts.model import Database
 from onedata.identity.decisions import night_to_repeat
 from onedata.landing.files import MEMBER, discover
-from onedata.ledger.recover import lake_contents
+from onedata.ledger.recover import refuse_without_warehouse
 from onedata.retailer import Retailer, load_retailer, prepare_warehouse
 from onedata.settings import Settings
 from onedata.warehouse import WarehouseBusy, open_warehouse
@@ -25,6 +25,8 @@ def select_nights(settings: Settings, first: date | None, last: date | None) -> 
     that no run has published are told: they are published with this one.
     """
     retailer = load_retailer(settings)
+    refuse_half_restored(settings.home)
+    refuse_without_warehouse(settings)
     far = last or date.today()
     _within_calendar(settings, [day for day in (first, last) if day])
     if first or last:
@@ -82,7 +84,7 @@ def _ledger(retailer: Retailer) -> tuple[set[tuple[str, str, int, int]], set[dat
     """Files that have landed, nights with deliveries that were not published, and the night to build again; nothing where there is no warehouse yet."""
     settings = retailer.settings
     refuse_half_restored(settings.home)
-    if not settings.warehouse.exists() and not any(lake_contents(settings.lake)):
+    if not settings.warehouse.exists():
         return set(), set(), None
     with open_warehouse(settings, typer.echo) as con:
         for text in prepare_warehouse(con, retailer):

@@ -68,7 +68,14 @@ PLAIN_VALUE = re.compile(rf"{_NUMBER}[0-9.]|{_DAY}(?:[T ]{_TIME})?", re.ASCII)
 """A number (with a digit) or a day."""
 
 # Of DuckDB's (and Arrow's) errors those that quote a value of a row. The others quote names of tables, columns and files.
-_QUOTES_VALUES = re.compile(r"Conversion Error|Invalid Input Error|Constraint Error|Out of Range Error|Could not convert")
+_QUOTES_VALUES = re.compile(r"Conversion Error|Invalid Input Error|Not implemented Error|Constraint Error|Out of Range Error|Could not convert")
+# A value with a quote of the same kind in it ends its own quotes early: where they do not pair, all between the first and the last is the value.
+_UNPAIRED = tuple(
+    (quote, re.compile(rf"(?:^|[\s(=:]){quote}[^{quote}\n]*{quote}[^\s,.;:)\]!]", re.MULTILINE), re.compile(rf"(?<![A-Za-z]){quote}(.*){quote}", re.DOTALL))
+    for quote in "\"'"
+)
+# What RE2 says of a pattern, which it repeats without quotes.
+_OF_PATTERN = re.compile(r"(Invalid Input Error: (?:missing|invalid|bad|no argument|unexpected|trailing)[^:\n']*: ).+", re.DOTALL)
 _QUOTED = re.compile(r"\"([^\"\n]*)\"|'([^'\n]*)'")
 _RAW_TEXT = re.compile(r"((?:Original Line|Input): ?)(.+)", re.DOTALL)
 _PATH = re.compile(r"[^\n]*/[^/\n]*\.[A-Za-z0-9]{1,8}")
@@ -142,6 +149,10 @@ def mask_error(text: str) -> str:
     """The words of an error, values that DuckDB or Arrow quote in it shown by their shape."""
     if _QUOTES_VALUES.search(text):
         text = _RAW_TEXT.sub(lambda found: found[1] + "not shown", text)
+        text = _OF_PATTERN.sub(lambda found: found[1] + "not shown", text)
+        for quote, early, whole in _UNPAIRED:
+            if text.count(quote) > 2 and (text.count(quote) % 2 or early.search(text)):
+                text = whole.sub(lambda found: '"' + _shape(found[1].replace('"', " ").replace("'", " ")[:MOST_CHARACTERS]) + '"', text)
         values = {found[1] or found[2] or "" for found in _QUOTED.finditer(text)}
         # A value may be repeated without quotes, with a mark under what was not expected.
         for value in sorted((value for value in values if not _PATH.fullmatch(value)), key=len, reverse=True):

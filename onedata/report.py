@@ -9,7 +9,7 @@ import duckdb
 from onedata.masking import mask_error
 from onedata.quality.reconcile_lake import UNKNOWN_AT_SOURCE
 from onedata.settings import REPOSITORY, Settings
-from onedata.warehouse import WarehouseBusy, WarehouseDamaged, WarehouseError, WarehouseMissing, read_warehouse
+from onedata.warehouse import WarehouseBusy, WarehouseDamaged, WarehouseError, WarehouseMissing, last_night, read_warehouse
 from onedata.warehouse.damage import ENGINE_ERRORS, examine
 
 HEADLINES = (
@@ -51,6 +51,9 @@ def status_report(settings: Settings, options: str = "") -> tuple[str, bool]:
 def _published(settings: Settings) -> tuple[list[str], bool]:
     """What is published, and whether it can be read."""
     if not settings.published_database.exists():
+        night = last_night(settings)
+        if night:
+            return [f"PUBLISHED DATABASE GONE\n  {settings.published_database}; `onedata run --ds {night}` publishes the last night again"], False
         return [f"nothing is published yet below {settings.published}; run `onedata run`"], True
     try:
         with duckdb.connect(str(settings.published_database), read_only=True) as con:

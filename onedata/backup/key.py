@@ -5,7 +5,7 @@ from pathlib import Path
 import duckdb
 
 from onedata.backup.store import BackupError
-from onedata.durable import PRIVATE_FILE, write_durably
+from onedata.durable import PRIVATE_FILE, make_folders, write_durably
 from onedata.landing.vault_files import VaultError, attach_vault, database_file, key_file
 from onedata.settings import Settings
 
@@ -43,6 +43,10 @@ def check_key_target(settings: Settings, to: Path, target: Path) -> None:
         raise BackupError(f"{key_file(settings.vault)} is missing, so it cannot be written to {target}; restore it from where you keep it")
     if target.exists() and (target.is_dir() or target.read_bytes() != key_file(settings.vault).read_bytes()):
         raise BackupError(f"{target} holds something else than the key; give another name")
+    try:
+        make_folders(target.parent)
+    except OSError as error:
+        raise BackupError(f"the folder {target.parent} for the key cannot be made ({error.strerror}); no back-up was written") from error
 
 
 def write_key(target: Path, key: bytes) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +15,9 @@ from onedata.landing.vault_files import block_key, fingerprint, key_file
 from onedata.ledger.manifest import digest
 from onedata.settings import Settings
 from onedata.warehouse.open import RESTORING
+
+HALF = re.compile(r"\..+\.\d+\.new")
+"""How a file is called while a process writes it; another's upload that ends alike is left."""
 
 Say = Callable[[str], object]
 SHOWN = 3
@@ -36,7 +40,7 @@ def restore(settings: Settings, store: Path, key: Path | None, number: int | Non
     """
     backup = read_backup(store, number)
     secret = _read_key(backup, key)
-    begun = _begun(settings.home, backup)
+    begun = _begun(settings.home, store, backup)
     if not begun:
         _refuse_used(settings)
     missing = [file for file in backup.files if not has_object(store, file.sha256, file.bytes)]
@@ -75,13 +79,13 @@ def _read_key(backup: Backup, key: Path | None) -> bytes | None:
     return secret
 
 
-def _begun(home: Path, backup: Backup) -> bool:
+def _begun(home: Path, store: Path, backup: Backup) -> bool:
     """Whether this restore has been begun in the home, and was stopped."""
     marker = home / RESTORING
     if not marker.exists():
         return False
     begun = json.loads(marker.read_text(encoding="utf-8"))
-    if begun["number"] != backup.number:
+    if (begun["number"], begun["from"]) != (backup.number, str(store.resolve())):
         raise BackupError(
             f"{home} is half restored from back-up {begun['number']} of {begun['from']}; go on with `--number {begun['number']}`, or empty {home} first"
         )
@@ -113,7 +117,8 @@ def _check_space(home: Path, needed: int) -> None:
 def _write(settings: Settings, store: Path, backup: Backup, held: set[str]) -> None:
     home = settings.home
     for half in home.rglob(".*.new"):  # what a killed restore was writing
-        half.unlink()
+        if HALF.fullmatch(half.name):
+            half.unlink()
     for folder in backup.folders:
         make_folders(home / folder.path, PRIVATE_FOLDER)
         (home / folder.path).chmod(PRIVATE_FOLDER)

@@ -82,7 +82,11 @@ def back_up(settings: Settings, to: Path, key_to: Path | None, say: Say) -> Take
     with open_warehouse(settings, say) as con:  # type: ignore[arg-type]
         taken = back_up_held(con, settings, to, say)
     if key_to:
-        write_key(key_to, key_file(settings.vault).read_bytes())
+        try:
+            write_key(key_to, key_file(settings.vault).read_bytes())
+        except OSError as error:
+            text = f"back-up {taken.backup.number} was written, its key was not: {key_to}: {error.strerror}. Give the same command again once that is mended"
+            raise BackupError(text) from error
     if taken.backup.key:
         say(key_told(settings, key_to))
     return taken

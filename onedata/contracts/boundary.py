@@ -99,7 +99,7 @@ class Boundary:
         scope = _Scope(frozenset((*marks, *columns)), frozenset(columns), extra_functions=frozenset(functions))
         try:
             node = self._parsed(f"select {filled}")
-            if len(node["select_list"]) != 1 or node["select_list"][0]["alias"] or not _is_bare(node):
+            if node["type"] != "SELECT_NODE" or len(node["select_list"]) != 1 or node["select_list"][0]["alias"] or not _is_bare(node):
                 raise _Outside("is more than one expression")
             used = set(self._walk(node["select_list"], scope))
             # Landing sets parentheses around it: a comment or parenthesis that reaches out of it parses in one way only.

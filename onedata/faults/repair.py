@@ -11,8 +11,10 @@ from onedata import disk
 from onedata.durable import move_aside
 from onedata.faults.lake import all_losses
 from onedata.faults.storage import BESIDE, damaged_storage
+from onedata.landing.vault_files import HOWTO, VaultBusy, VaultError, attach_vault, database_file, gone, is_there, key_fault
 from onedata.settings import Settings
-from onedata.warehouse import WarehouseError, WarehouseMissing, read_warehouse
+from onedata.sql import any_rows
+from onedata.warehouse import WarehouseError, WarehouseMissing, last_night, read_warehouse
 from onedata.warehouse.damage import examine, refusal
 
 
@@ -70,6 +72,7 @@ def _warehouse(settings: Settings) -> Iterator[Step]:
             if found.kind == "sound":
                 yield Step(f"warehouse: every table of {settings.warehouse} can be read")
             yield from _lake(con, settings)
+            yield from _vault(con, settings)
     except WarehouseMissing:
         yield from _no_warehouse(settings)
     except WarehouseError as error:
@@ -99,17 +102,38 @@ def _lake(con: duckdb.DuckDBPyConnection, settings: Settings) -> Iterator[Step]:
         yield Step(f"lake: every file of {settings.lake} can be read, and every accepted delivery has one")
 
 
+def _vault(con: duckdb.DuckDBPyConnection, settings: Settings) -> Iterator[Step]:
+    """The vault opens with its key; without one, no token may be known."""
+    if not is_there(database_file(settings.vault)):
+        known = any_rows(con, "oneid", "identifier")
+        yield Step(f"vault: {gone(database_file(settings.vault))}" if known else "vault: none, and no token is known", needs_person=known)
+        return
+    try:
+        attach_vault(con, settings.vault, "looked_vault", read_only=True)
+        kept = con.execute("select fingerprint from looked_vault.key_fingerprint").fetchone()
+        con.execute("detach looked_vault")
+        wrong = key_fault(settings.vault, kept[0] if kept else "")
+        yield Step(f"vault: {wrong or f'{database_file(settings.vault)} opens, and its key is the one'}", needs_person=bool(wrong))
+    except duckdb.Error as error:
+        yield Step(f"vault: {database_file(settings.vault)} is damaged ({str(error).splitlines()[0]}): restore the newest copy. See {HOWTO}", True)
+    except VaultBusy as busy:
+        yield Step(f"vault: {busy}")
+    except VaultError as error:
+        yield Step(f"vault: {error}", needs_person=True)
+
+
 def _published(settings: Settings) -> Iterator[Step]:
     """Published tables are made from the warehouse, so nothing is lost with them."""
     database = settings.published_database
     found = examine(database, deep=True)
     if found.kind == "sound":
         yield Step(f"published: every table of {database} can be read")
-    elif found.kind == "missing" and not any(settings.published.glob("*")):
+    elif found.kind == "missing" and not any(settings.published.glob("*")) and last_night(settings) is None:
         yield Step("published: nothing yet")
     elif found.kind != "held":
         what = {"missing": "is gone", "refused": disk.told(found.number, database) or "cannot be opened"}.get(found.kind, found.what)
         yield Step(
-            f"published: {database} {what}: `onedata run --ds NIGHT` of the last night publishes it again, `onedata serve NIGHT` points it to a kept night",
+            f"published: {database} {what}: `onedata run --ds {last_night(settings) or 'NIGHT'}` of the last night publishes it again, "
+            "`onedata serve NIGHT` points it to a kept night",
             needs_person=True,
         )

@@ -83,18 +83,35 @@ def check_lake(con: duckdb.DuckDBPyConnection, settings: Settings, again: Collec
     """
     state = compare(con, settings)
     if state.unknown:
-        names = ", ".join(str(path) for path in state.unknown[:SHOWN])
-        raise UnknownLakeFiles(
-            f"the lake holds {len(state.unknown):,} files of deliveries that the ledger in {settings.warehouse} has never known ({names}): "
-            "the warehouse is new, an older copy, or another one's. Nothing was changed. Put the right warehouse back, or make it anew from "
-            "the lake: `onedata rebuild`."
-        )
+        raise _unknown(settings, state.unknown)
     lost = [loss for loss in state.damaged if loss.night not in {str(night) for night in again}]
     if lost:
         more = f"\nand {len(lost) - SHOWN:,} more" if len(lost) > SHOWN else ""
         raise LakeDamaged("\n".join(map(str, lost[:SHOWN])) + more)
     prune_orphans(settings, datetime.now(UTC))
     return [*move_orphans(settings, state.orphans), *(_rewrite(con, settings, batch) for batch in state.unwritten)]
+
+
+def refuse_without_warehouse(settings: Settings) -> None:
+    """Refuse a lake whose warehouse is gone before another one is begun in its place.
+
+    Raises:
+        UnknownLakeFiles: there are files in the lake, and neither warehouse nor write-ahead log.
+    """
+    if not settings.warehouse.exists() and not settings.warehouse.with_name(f"{settings.warehouse.name}.wal").exists():
+        files = list(lake_contents(settings.lake))
+        if files:
+            raise _unknown(settings, files)
+
+
+def _unknown(settings: Settings, files: list[Path]) -> UnknownLakeFiles:
+    names = ", ".join(str(path) for path in files[:SHOWN])
+    what = "new, an older copy, or another one's" if settings.warehouse.exists() else "gone"
+    return UnknownLakeFiles(
+        f"the lake holds {len(files):,} files of deliveries that the ledger in {settings.warehouse} has never known ({names}): "
+        f"the warehouse is {what}. Nothing was changed. "
+        "Put the right warehouse back, or make it anew from the lake: `onedata rebuild`."
+    )
 
 
 def _rewrite(con: duckdb.DuckDBPyConnection, settings: Settings, batch: str) -> str:

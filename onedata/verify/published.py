@@ -58,7 +58,7 @@ def published_against_warehouse(scope: Scope) -> Finding:
 
 def publications(scope: Scope) -> Finding:
     """The served publication's database holds what its Parquet files hold; every publication's files are those of its manifest."""
-    served, differences, count = _served(scope.settings), [], 0
+    served, differences, count = _served(scope.settings), _past_current(scope.settings), 0
     if served.database.exists():
         differences += _against_parquet(scope.settings, served)
     for folder in sorted((scope.settings.published / "publications").glob("[0-9]*")):
@@ -78,6 +78,19 @@ def _served(settings: Settings) -> Publication:
         folder = current.resolve()
         return Publication(folder / DATABASE, folder / PARQUET, folder)
     return Publication(settings.published_database, (settings.published / "parquet").resolve())
+
+
+def _past_current(settings: Settings) -> list[str]:
+    """Names that readers open and that do not lead through `current`, as after a copy that follows links: they stay with an old night."""
+    current = settings.published / "current"
+    if not current.is_symlink():
+        return []
+    names = (settings.published / name for name in (DATABASE, PARQUET))
+    return [
+        f"{path} is no link through {current}, so its readers stay with an old night: `onedata serve NIGHT` moves it aside and links it again"
+        for path in names
+        if path.exists() and not (path.is_symlink() and path.readlink().parts[0] == current.name)
+    ]
 
 
 def _gone_on(con: duckdb.DuckDBPyConnection) -> str:

@@ -1,12 +1,12 @@
 """The vault: it can be read whole, and its key is the one that made its tokens."""
 
-from onedata.landing.vault_files import attach_vault, block_key, database_file, fingerprint, key_file
+from onedata.landing.vault_files import attach_vault, database_file, key_fault
 from onedata.verify.report import Finding, Scope
 
 
 def vault_and_key(scope: Scope) -> Finding:
     """Read every token, and compare the key with what the vault keeps of it."""
-    file, key = database_file(scope.settings.vault), key_file(scope.settings.vault)
+    file = database_file(scope.settings.vault)
     if not file.exists():
         known = scope.con.execute("select 1 from duckdb_tables() where schema_name = 'oneid' and table_name = 'identifier' and estimated_size > 0").fetchone()
         return Finding("no vault", [f"{file} is gone, and OneID knows identifiers: restore it from a back-up"] if known else [])
@@ -16,9 +16,5 @@ def vault_and_key(scope: Scope) -> Finding:
         kept = scope.con.execute("select fingerprint from verified_vault.key_fingerprint").fetchall()
     finally:
         scope.con.execute("detach verified_vault")
-    wrong = []
-    if not key.is_file():
-        wrong.append(f"{key} is gone: restore it from where you keep it")
-    elif [(fingerprint(block_key(key.read_bytes())),)] != kept:
-        wrong.append(f"{key} is not the key that the tokens of {file} were made with: restore the one that is")
-    return Finding(f"{tokens:,} tokens", wrong)
+    wrong = key_fault(scope.settings.vault, kept[0][0] if kept else "")
+    return Finding(f"{tokens:,} tokens", [wrong] if wrong else [])

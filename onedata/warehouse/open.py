@@ -9,6 +9,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import date
 from pathlib import Path
 from typing import Literal
 
@@ -23,6 +24,7 @@ from onedata.warehouse.confine import confine
 from onedata.warehouse.damage import (
     ENGINE_ERRORS,
     WarehouseBusy,
+    WarehouseError,
     WarehouseMissing,
     WarehouseUnreadable,
     examine,
@@ -100,6 +102,16 @@ def read_warehouse(settings: Settings) -> Iterator[duckdb.DuckDBPyConnection]:
     con = _connect(settings.warehouse, "read", 0.0, lambda _: None)
     with _damage_told(settings.warehouse, con):
         yield con
+
+
+def last_night(settings: Settings) -> date | None:
+    """The last night that was published, by the warehouse; None where none was, or the warehouse cannot be read."""
+    try:
+        with read_warehouse(settings) as con:
+            row = con.execute("select max(night) from ops.night").fetchone()
+    except (WarehouseError, duckdb.CatalogException):
+        return None
+    return row[0] if row else None
 
 
 @contextmanager

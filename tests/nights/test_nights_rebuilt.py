@@ -37,6 +37,7 @@ def rebuilt_from_lake(replaced: Story, tmp_path_factory: pytest.TempPathFactory)
     settings.warehouse.unlink()
     before = _lake(settings)
     refused = CommandLine(replace(settings, source=replaced.settings.source), "--ds", str(NIGHTS[-1])).finish()
+    assert not settings.warehouse.exists(), "nothing stands where the right warehouse is to be put back"
     outcome = CommandLine(settings, command="rebuild").finish()
     assert outcome.succeeded, outcome.said
     return Rebuilt(replaced.warehouse, replaced.published, refused, before, story(settings, "rebuilt", outcome))

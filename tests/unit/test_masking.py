@@ -183,6 +183,26 @@ def test_no_letter_of_a_name_gets_into_a_message(name: str, around: str) -> None
     assert name not in shown(around.format(name, name))
 
 
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "select 'Annabel O''Leeson'::int",
+        "select now() at time zone 'Annabel O''Leeson'",
+        "select regexp_matches('x', 'Annabel Leeson (0')",
+        "select regexp_replace('x', 'Annabel Leeson )', '')",
+        "select 'Annabel Leeson'::variant::int",
+        "select 'Annabel \"O''Leeson\"'::date",
+        "select strptime('Annabel O''Leeson', '%Y')",
+    ],
+)
+def test_no_quote_in_a_name_lets_it_into_a_message(sql: str) -> None:
+    with duckdb.connect() as own, pytest.raises(duckdb.Error) as raised:
+        own.execute(sql).fetchall()
+    assert "Leeson" in str(raised.value), "DuckDB quotes it no more: try another"
+    told = mask_error(str(raised.value))
+    assert not any(part in told for part in ("Annabel", "Leeson", "nnabel", "eeson"))
+
+
 def test_the_value_that_duckdb_could_not_convert_is_not_repeated() -> None:
     with duckdb.connect() as own:
         for sql, value in [

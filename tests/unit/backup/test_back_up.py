@@ -74,6 +74,15 @@ def test_the_key_is_nowhere_in_the_back_up(kept: Retailer, tmp_path: Path) -> No
     assert (tmp_path / "elsewhere.key").stat().st_mode & 0o777 == 0o600
 
 
+def test_the_folder_for_the_key_is_made_or_refused_before_anything_is_written(kept: Retailer, tmp_path: Path) -> None:
+    taken(kept, tmp_path / "to", tmp_path / "safe" / "in it" / "k.key")
+    assert (tmp_path / "safe" / "in it" / "k.key").read_bytes() == (kept.settings.vault / "token.key").read_bytes()
+    (tmp_path / "file").touch()
+    with pytest.raises(BackupError, match=r"the folder .*file/safe for the key cannot be made .*no back-up was written"):
+        taken(kept, tmp_path / "other", tmp_path / "file" / "safe" / "k.key")
+    assert not (tmp_path / "other").exists()
+
+
 def test_without_key_to_the_place_of_the_key_is_told(kept: Retailer, tmp_path: Path) -> None:
     said: list[str] = []
     back_up(kept.settings, tmp_path / "to", None, said.append)

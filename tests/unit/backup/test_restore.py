@@ -211,3 +211,22 @@ def test_a_file_that_a_killed_restore_cut_is_written_again(backed_up: Kept) -> N
     done.write_bytes(b"half")
     restore(settings, to, key, None, nothing)
     assert tree(settings.home) == before
+
+
+def test_a_half_restored_home_does_not_go_on_with_the_same_number_of_another_folder(backed_up: Kept, tmp_path: Path) -> None:
+    kept, to, key = backed_up
+    settings = lost(kept)
+    shutil.copytree(to, tmp_path / "other")
+    assert killed_before_rename(settings, 20, "restore", str(to), "--key", str(key), "--number", "1")
+    with pytest.raises(BackupError, match=r"half restored from back-up 1 of .*"):
+        restore(settings, tmp_path / "other", key, 1, nothing)
+
+
+def test_what_another_is_uploading_into_the_source_is_left(backed_up: Kept) -> None:
+    kept, to, key = backed_up
+    settings = lost(kept)
+    upload = settings.home / "lake" / ".orders_2026-01-08.csv.new"
+    assert killed_before_rename(settings, 20, "restore", str(to), "--key", str(key), "--number", "1")
+    upload.write_text("x", encoding="utf-8")
+    restore(settings, to, key, 1, nothing)
+    assert upload.read_text(encoding="utf-8") == "x"

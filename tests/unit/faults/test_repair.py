@@ -14,6 +14,7 @@ from small_retailer import NIGHT, contract, settings_in, small_retailer
 from typer.testing import CliRunner, Result
 
 from onedata.faults.storage import damaged_storage
+from onedata.landing.vault_files import create_vault
 from onedata.quality.gx import Gatekeeper
 from onedata.report import closed_gates, status_report
 from onedata.settings import Settings
@@ -157,6 +158,29 @@ def test_a_published_database_that_is_gone_or_damaged_is_told(home: Settings) ->
     home.published_database.unlink()
     (home.published / "nights").mkdir()
     assert f"published: {home.published_database} is gone" in typed("repair").output
+
+
+def test_a_published_folder_that_is_gone_is_told_with_the_night_to_run(home: Settings) -> None:
+    with duckdb.connect(str(home.warehouse)) as con:
+        con.execute(
+            "insert into ops.night by name select '1' as run_id, date '2026-01-05' as night, now()::timestamp as started_at, now()::timestamp as finished_at, 1 as cpu_seconds, 1 as peak_memory_mb"
+        )
+    shutil.rmtree(home.published)
+    told = typed("repair")
+    assert (told.exit_code, f"NEEDS YOU  published: {home.published_database} is gone: `onedata run --ds 2026-01-05`" in told.output) == (1, True)
+    text, well = status_report(home)
+    assert (well, text.startswith(f"PUBLISHED DATABASE GONE\n  {home.published_database}; `onedata run --ds 2026-01-05`")) == (False, True)
+
+
+@pytest.mark.parametrize(("name", "said"), [("vault.duckdb", "vault.duckdb is missing"), ("token.key", "token.key is gone")])
+def test_a_vault_or_key_that_is_gone_needs_a_person(home: Settings, name: str, said: str) -> None:
+    with duckdb.connect(str(home.warehouse)) as con:
+        con.execute("insert into oneid.identifier values (0, 'phone:x', 'phone', date '2026-01-05', date '2026-01-05', 'ok')")
+    if not (home.vault / name).exists():
+        create_vault(home.vault)
+    (home.vault / name).unlink()
+    told = typed("repair")
+    assert (told.exit_code, "NEEDS YOU  vault: " in told.output, said in told.output) == (1, True, True), told.output
 
 
 def test_the_status_says_damaged_and_still_what_is_published(home: Settings) -> None:

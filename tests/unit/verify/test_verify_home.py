@@ -43,6 +43,10 @@ ALTERED = {
     "a quarantined row less": ("delete from ops.quarantine", "ops.quarantine of delivery payments-20260106"),
     "received rows": ("update ops.file set received = received + 1 where feed = 'survey' and ds = '2026-01-05'", "ops.file of delivery survey-20260105"),
     "a profile": ("update ops.profile set value = value + 1 where feed = 'people' and ds = '2026-01-05'", "ops.profile of delivery people-20260105"),
+    "a decision that the log lacks": (
+        "insert into oneid.decision values (7, 'block', 'phone:x', null, 'r', 'ann', timestamp '2026-01-05 10:00:00', null)",
+        "lacks 1 decisions that the warehouse knows (the first is 7)",
+    ),
     "a table less": ("drop table ads.ads_payment_day", "ads_payment_day is published, and the warehouse has no such table"),
 }
 
@@ -177,3 +181,14 @@ def test_the_command_ends_with_0_or_1_or_says_why_not(kept: Retailer) -> None:
         held = command(settings, "verify")
     assert held.returncode == 2
     assert "being written by process" in held.stderr
+
+
+def test_a_name_that_readers_open_and_that_is_no_link_through_current_is_named(kept: Retailer) -> None:
+    """As a copy that follows links leaves it: its readers would see that night for ever."""
+    published = kept.settings.published
+    database = (published / "current").resolve() / "onedata.duckdb"
+    content = database.read_bytes()
+    (published / "onedata.duckdb").unlink()
+    (published / "onedata.duckdb").write_bytes(content)
+    ((found,),) = differences(kept, thorough=False).values()
+    assert f"{published / 'onedata.duckdb'} is no link through {published / 'current'}" in found
