@@ -163,7 +163,8 @@ def test_a_published_database_that_is_gone_or_damaged_is_told(home: Settings) ->
 def test_a_published_folder_that_is_gone_is_told_with_the_night_to_run(home: Settings) -> None:
     with duckdb.connect(str(home.warehouse)) as con:
         con.execute(
-            "insert into ops.night by name select '1' as run_id, date '2026-01-05' as night, now()::timestamp as started_at, now()::timestamp as finished_at, 1 as cpu_seconds, 1 as peak_memory_mb"
+            "insert into ops.night by name select '1' as run_id, date '2026-01-05' as night, now()::timestamp as started_at, "
+            "now()::timestamp as finished_at, 1 as cpu_seconds, 1 as peak_memory_mb"
         )
     shutil.rmtree(home.published)
     told = typed("repair")
