@@ -34,13 +34,16 @@ def select_nights(settings: Settings, first: date | None, last: date | None) -> 
         known, pending, again = set[tuple[str, str, int, int]](), set[date](), None
     else:
         known, pending, again = _ledger(retailer)
-    if last is None:
-        _tell_later(retailer)
-    found = {day for day in (first, last) if day} | pending
+    found, later = {day for day in (first, last) if day} | pending, []
     for feed in retailer.feeds:
-        for offer in discover(settings, feed, far):
-            if (feed.name, offer.name, offer.size, offer.mtime_ns) not in known:
+        # A table has no files of later nights: it is asked for tonight's rows alone.
+        for offer in discover(settings, feed, far if last or isinstance(feed.location.store, Database) else date.max):
+            if offer.ds > far:
+                later.append(offer.ds)
+            elif (feed.name, offer.name, offer.size, offer.mtime_ns) not in known:
                 found.add(offer.ds)
+    if later:
+        _tell_later(sorted(later))
     if not found and again:
         found.add(again)
     return sorted(day for day in found if (first is None or day >= first) and day <= far)
@@ -58,14 +61,10 @@ def _tell_pending(settings: Settings) -> None:
             typer.echo(f"accepted by an earlier run and not published: {nights}; published with this run", err=True)
 
 
-def _tell_later(retailer: Retailer) -> None:
+def _tell_later(nights: list[date]) -> None:
     """Say that files are dated after today: they wait for their night, unless the clock or their name is wrong."""
-    today = date.today()
-    files = [feed for feed in retailer.feeds if not isinstance(feed.location.store, Database)]
-    later = sorted(offer.ds for feed in files for offer in discover(retailer.settings, feed, date.max) if offer.ds > today)
-    if later:
-        text = f"{len(later)} files of later nights wait, of {later[0]} to {later[-1]}; today is {today}. If that is wrong, set the clock or mend their names"
-        typer.echo(text, err=True)
+    text = f"files of later nights wait: {len(nights)}, of {nights[0]} to {nights[-1]}; today is {date.today()}"
+    typer.echo(f"{text}. If that is wrong, set the clock or mend their names", err=True)
 
 
 class NoSuchNight(ValueError):

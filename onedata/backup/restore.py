@@ -4,12 +4,13 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from contextlib import suppress
 from pathlib import Path
 
 from onedata.backup.contents import PERMISSIONS
 from onedata.backup.copier import CopyError, copy_whole
-from onedata.backup.store import Backup, BackupError, StoredFile, has_object, object_file, read_backup
+from onedata.backup.store import Backup, BackupError, StoredFile, has_object, numbers, object_file, read_backup
 from onedata.durable import PRIVATE_FOLDER, make_folders, sync_folder, write_durably
 from onedata.landing.vault_files import block_key, fingerprint, key_file
 from onedata.ledger.manifest import digest
@@ -17,7 +18,7 @@ from onedata.settings import Settings
 from onedata.warehouse.open import RESTORING
 
 HALF = re.compile(r"\..+\.\d+\.new")
-"""How a file is called while a process writes it; another's upload that ends alike is left."""
+"""How a file is called while a process of onedata writes it."""
 
 Say = Callable[[str], object]
 SHOWN = 3
@@ -43,11 +44,8 @@ def restore(settings: Settings, store: Path, key: Path | None, number: int | Non
     begun = _begun(settings.home, store, backup)
     if not begun:
         _refuse_used(settings)
-    missing = [file for file in backup.files if not has_object(store, file.sha256, file.bytes)]
-    if missing:
-        names = ", ".join(file.path for file in missing[:SHOWN])
-        raise BackupError(f"{store} lacks the content of {len(missing):,} files of back-up {backup.number} ({names}); it is damaged. {_other(backup)}")
     held = {file.path for file in backup.files if begun and _is_there(settings.home, file)}
+    _refuse_damaged(store, backup, held)
     _check_space(settings.home, sum(file.bytes for file in backup.files if file.path not in held))
     doing = "going on with" if begun else "restoring"
     say(f"{doing} back-up {backup.number} of {backup.at:%Y-%m-%d %H:%M} UTC: {len(backup.files):,} files, {backup.bytes:,} bytes")
@@ -117,7 +115,7 @@ def _check_space(home: Path, needed: int) -> None:
 def _write(settings: Settings, store: Path, backup: Backup, held: set[str]) -> None:
     home = settings.home
     for half in home.rglob(".*.new"):  # what a killed restore was writing
-        if HALF.fullmatch(half.name):
+        if HALF.fullmatch(half.name) and not half.is_relative_to(settings.source):
             half.unlink()
     for folder in backup.folders:
         make_folders(home / folder.path, PRIVATE_FOLDER)
@@ -151,10 +149,28 @@ def place_object(store: Path, file: StoredFile, target: Path, backup: Backup) ->
         raise BackupError(str(error)) from error
     if copied.sha256 != file.sha256:
         fresh.unlink()
-        raise BackupError(f"{source}, the content of {file.path}, is not what was backed up (SHA-256): back-up {backup.number} is damaged. {_other(backup)}")
+        told = f"{source}, the content of {file.path}, is not what was backed up (SHA-256): back-up {backup.number} is damaged"
+        raise BackupError(f"{told}. {_other(store, backup, [file.sha256])}")
     fresh.replace(target)
 
 
-def _other(backup: Backup) -> str:
-    earlier = f"an earlier one (`--number {backup.number - 1}`), or " if backup.number > 1 else ""
-    return f"Restore {earlier}from another copy of the folder."
+def _refuse_damaged(store: Path, backup: Backup, held: set[str]) -> None:
+    """Every content that will be placed is read once more before the first file is written."""
+    needed = {file.sha256: file for file in backup.files if file.path not in held}
+    damaged = {sha256: file for sha256, file in needed.items() if not has_object(store, sha256, file.bytes) or digest(object_file(store, sha256)) != sha256}
+    if damaged:
+        names = ", ".join(f"{object_file(store, sha256)}, the content of {file.path}" for sha256, file in list(damaged.items())[:SHOWN])
+        raise BackupError(
+            f"{names}: gone, or not what was backed up (SHA-256); with {len(damaged):,} such contents back-up {backup.number} is damaged. "
+            f"{_other(store, backup, damaged.keys())} Nothing was written."
+        )
+
+
+def _other(store: Path, backup: Backup, damaged: Collection[str]) -> str:
+    """Where else to restore from: the newest earlier back-up that has none of the damaged contents; and how the folder is mended."""
+    mended = "Where the home still has that content, move the damaged file out of the folder, and the next `onedata backup` copies it anew."
+    for number in sorted((number for number in numbers(store) if number < backup.number), reverse=True):
+        with suppress(BackupError):
+            if not {file.sha256 for file in read_backup(store, number).files} & set(damaged):
+                return f"Restore an earlier one (`--number {number}`), or from another copy of the folder. {mended}"
+    return f"Restore from another copy of the folder: no earlier back-up is without it. {mended}"

@@ -1,6 +1,7 @@
 """The vault: it can be read whole, and its key is the one that made its tokens."""
 
 from onedata.landing.vault_files import attach_vault, database_file, key_fault
+from onedata.sql import any_rows
 from onedata.verify.report import Finding, Scope
 
 
@@ -8,7 +9,7 @@ def vault_and_key(scope: Scope) -> Finding:
     """Read every token, and compare the key with what the vault keeps of it."""
     file = database_file(scope.settings.vault)
     if not file.exists():
-        known = scope.con.execute("select 1 from duckdb_tables() where schema_name = 'oneid' and table_name = 'identifier' and estimated_size > 0").fetchone()
+        known = any_rows(scope.con, "oneid", "identifier")
         return Finding("no vault", [f"{file} is gone, and OneID knows identifiers: restore it from a back-up"] if known else [])
     attach_vault(scope.con, scope.settings.vault, "verified_vault", read_only=True)
     try:

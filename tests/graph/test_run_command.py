@@ -69,7 +69,7 @@ def test_files_of_later_nights_are_told(home: Path, tmp_path: Path, capsys: pyte
     file.write_text("a\n", encoding="utf-8")
     assert select_nights(Settings(home=home, source=tmp_path / "source"), None, None) == []
     said = capsys.readouterr().err
-    assert f"1 files of later nights wait, of {later} to {later}; today is {date.today()}." in said
+    assert f"files of later nights wait: 1, of {later} to {later}; today is {date.today()}." in said
 
 
 def test_a_run_that_cannot_start_is_told_on_the_status_page(home: Path) -> None:

@@ -14,10 +14,10 @@ from kept_home import KEY, change, command, differences, killed_before_rename, t
 from onedata.backup.restore import restore
 from onedata.backup.store import BackupError, object_file, read_backup
 from onedata.backup.take import back_up
+from onedata.ledger.manifest import digest
 from onedata.retailer import Retailer
 from onedata.settings import Settings
-from onedata.warehouse import open_warehouse
-from onedata.warehouse.open import RESTORING, HalfRestored
+from onedata.warehouse.open import RESTORING
 
 Kept = tuple[Retailer, Path, Path]
 
@@ -145,10 +145,7 @@ def test_a_damaged_content_is_never_restored(backed_up: Kept, harm: Callable[[Pa
     settings = lost(kept)
     with pytest.raises(BackupError, match=rf"{file.path}.*damaged"):
         restore(settings, to, key, None, nothing)
-    assert not (settings.home / file.path).exists()
-    if settings.home.exists():  # seen on the way only: no night runs on what is there
-        with pytest.raises(HalfRestored), open_warehouse(settings):
-            pass
+    assert not settings.home.exists()
 
 
 def test_a_damaged_index_names_the_one_before(backed_up: Kept) -> None:
@@ -230,3 +227,27 @@ def test_what_another_is_uploading_into_the_source_is_left(backed_up: Kept) -> N
     upload.write_text("x", encoding="utf-8")
     restore(settings, to, key, 1, nothing)
     assert upload.read_text(encoding="utf-8") == "x"
+
+
+def test_a_damaged_content_is_told_before_anything_is_written_and_only_a_back_up_without_it_is_named(backed_up: Kept) -> None:
+    kept, to, key = backed_up
+    shared = next(file for file in read_backup(to, None).files if file.path.startswith("lake/ods") and file.bytes > 10)
+    change(kept.settings, "update ads.ads_payment_day set amount = amount + 1")
+    back_up(kept.settings, to, None, nothing)
+    settings = lost(kept)
+    flipped(to, shared.sha256)
+    with pytest.raises(BackupError, match=r"no earlier back-up is without it.*the next `onedata backup` copies it anew.*Nothing was written") as refused:
+        restore(settings, to, key, None, nothing)
+    assert "--number" not in str(refused.value)
+    assert not settings.home.exists()
+
+
+def test_a_damaged_content_that_was_moved_away_is_copied_anew(backed_up: Kept, tmp_path: Path) -> None:
+    kept, to, key = backed_up
+    file = next(file for file in read_backup(to, None).files if file.path.startswith("lake/ods") and file.bytes > 10)
+    flipped(to, file.sha256)
+    object_file(to, file.sha256).rename(tmp_path / "damaged")
+    back_up(kept.settings, to, None, nothing)
+    settings = lost(kept)
+    restore(settings, to, key, None, nothing)
+    assert digest(settings.home / file.path) == file.sha256
