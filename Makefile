@@ -27,7 +27,7 @@ run: setup
 	@$(VENV)/bin/onedata demo
 
 test: setup
-	@echo "test: unit, graph, gates, layers, nights, examples (about ten minutes on two cores)"
+	@echo "test: unit, graph, gates, layers, nights, examples (about 50 minutes on two cores)"
 	@$(VENV)/bin/python -m pytest
 
 dev: setup
