@@ -193,8 +193,7 @@ def _clear_end() -> Iterator[None]:
 
 
 def _look_up(retailer: Retailer, con: duckdb.DuckDBPyConnection) -> Directory:
-    regions = dict.fromkeys([retailer.settings.default_region, *(feed.region for feed in retailer.feeds if feed.region)])
-    return Directory(con, retailer.policy, core_kinds(retailer.entities), retailer.settings.vault, tuple(regions))
+    return Directory(con, retailer.policy, core_kinds(retailer.entities), retailer.settings.vault, retailer.regions)
 
 
 def _carry_out(con: duckdb.DuckDBPyConnection, retailer: Retailer) -> None:

@@ -17,6 +17,7 @@ from onedata.ledger import check_lake
 from onedata.ledger.migrations import migrate
 from onedata.quality.reconcile import create_reconciliation
 from onedata.settings import REPOSITORY, Settings
+from onedata.warehouse.publications import mend_names
 from onedata.warehouse.publish import finish_publishing
 
 
@@ -32,6 +33,11 @@ class Retailer:
     def feeds_of(self, entity: str) -> list[Feed]:
         """Feeds that fill `entity`; may be none."""
         return [feed for feed in self.feeds if feed.entity.name == entity]
+
+    @property
+    def regions(self) -> tuple[str, ...]:
+        """ISO 3166 codes of the countries whose numbers phones without a country code may be, the default first."""
+        return tuple(dict.fromkeys([self.settings.default_region, *(feed.region for feed in self.feeds if feed.region)]))
 
 
 def load_retailer(settings: Settings) -> Retailer:
@@ -64,6 +70,7 @@ def prepare_warehouse(con: duckdb.DuckDBPyConnection, retailer: Retailer, again:
     """
     said = migrate(con, retailer.settings)
     finish_publishing(con, retailer.settings)
+    mend_names(retailer.settings, said.append)
     create_tables_of(con, retailer)
     require_vault(con, retailer.settings, retailer.entities, retailer.feeds)
     said += check_lake(con, retailer.settings, again)

@@ -50,7 +50,7 @@ def require_vault(
         create_vault(settings.vault)
         return
     with open_vault(con, settings.vault):
-        lacking, known, kind = _lacking(con, settings, entities)
+        lacking, known, kind = lacking_tokens(con, settings, entities)
     if lacking:
         raise VaultError(
             f"{file} lacks {lacking:,} of the {known:,} tokens that are known, for example of kind {kind}: it is a "
@@ -81,12 +81,12 @@ def _known_somewhere(
     return ""
 
 
-def _lacking(
+def lacking_tokens(
     con: duckdb.DuckDBPyConnection,
     settings: Settings,
     entities: Mapping[str, Entity],
 ) -> tuple[int, int, str]:
-    """How many known tokens the attached vault lacks, how many are known, the kind of one lacking; zeros if none."""
+    """How many known tokens the vault lacks, which is attached as `vault`, how many are known, the kind of one lacking; zeros if none."""
     con.register("delivered_token", _delivered_tokens(con, settings, entities))
     known = f"({_oneid_tokens(entities)} union all select kind, token from delivered_token)"
     try:

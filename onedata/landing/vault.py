@@ -3,7 +3,7 @@
 Method: token = first 128 bits of HMAC-SHA-256 (RFC 2104) of the normalised value, computed in SQL so that values stay columnar.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -112,8 +112,8 @@ def tokenise(con: duckdb.DuckDBPyConnection, rows: str, column: Column, policy: 
         The name of a temp table (value, token), one row a distinct raw value.
     """
     identifier = policy.types[column.identifier.type] if column.identifier else None
-    kind = identifier.name if identifier else column.profile or column.name
-    normalised = normalised_sql(identifier.normalise if identifier else PROFILES.get(column.profile or ""), "value", region)
+    kind, normaliser = _kind(column, policy)
+    normalised = normalised_sql(normaliser, "value", region)
     # `n/a` is blocked as it was written: of a name, its normal form has no stroke.
     general = blocked_values(policy)
     usable = f"{usable_sql('value', general)} and {usable_sql('normalised', general, identifier)}"
@@ -127,3 +127,30 @@ def tokenise(con: duckdb.DuckDBPyConnection, rows: str, column: Column, policy: 
         f"and token not in (select token from vault.token where kind = {quote_text(kind)}) group by token"
     )
     return table
+
+
+def altered_values(con: duckdb.DuckDBPyConnection, columns: Iterable[Column], policy: IdentifierPolicy, regions: Sequence[str]) -> dict[str, int]:
+    """Tokens by kind whose raw value does not make them; a kind without any is not named.
+
+    Args:
+        con: A connection inside `open_vault`.
+        columns: The core columns of all entities.
+        policy: How kinds are normalised.
+        regions: Countries whose numbers phones without a country code may be.
+    """
+    altered = {}
+    for kind, normaliser in sorted({_kind(column, policy) for column in columns}, key=str):
+        made = [token_sql(normalised_sql(normaliser, "value", region)) for region in (regions if normaliser == "phone" else regions[:1])]
+        apart = " and ".join(f"token is distinct from {token}" for token in made)
+        row = con.execute(f"select count(*) from vault.token where kind = {quote_text(kind)} and {apart}").fetchone()
+        if row and row[0]:
+            altered[kind] = int(row[0])
+    return altered
+
+
+def _kind(column: Column, policy: IdentifierPolicy) -> tuple[str, str | None]:
+    """The kind that a core column's tokens are of, and its normaliser."""
+    if column.identifier:
+        identifier = policy.types[column.identifier.type]
+        return identifier.name, identifier.normalise
+    return column.profile or column.name, PROFILES.get(column.profile or "")

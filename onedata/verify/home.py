@@ -32,7 +32,7 @@ def verify_home(retailer: Retailer, thorough: bool = True) -> list[Area]:
     """Verify a data home. A night that comes meanwhile waits, as for another night.
 
     Args:
-        retailer: Whose home, and the entities whose money and keys are compared.
+        retailer: Whose home; its entities say whose money and keys are compared, its policy how tokens are made.
         thorough: Read every file and compare its SHA-256; otherwise its size alone.
 
     Raises:
@@ -43,7 +43,7 @@ def verify_home(retailer: Retailer, thorough: bool = True) -> list[Area]:
     with read_warehouse(settings) as con:
         con.execute(f"set timezone = 'UTC'; set threads = {settings.threads}; set memory_limit = '{settings.memory_limit}'")
         con.execute(f"set temp_directory = {quote_text(str(settings.home / 'tmp'))}")
-        scope = Scope(con, settings, retailer.entities, thorough)
+        scope = Scope(con, retailer, thorough)
         return [_area(scope, name, look) for name, look in AREAS]
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import duckdb
 
 from onedata.contracts.model import Entity
+from onedata.retailer import Retailer
 from onedata.settings import Settings
 
 
@@ -27,10 +28,17 @@ class Scope:
     """
 
     con: duckdb.DuckDBPyConnection
-    settings: Settings
-    entities: Mapping[str, Entity]
+    retailer: Retailer
     thorough: bool
     broken: set[str] = field(default_factory=set)
+
+    @property
+    def settings(self) -> Settings:
+        return self.retailer.settings
+
+    @property
+    def entities(self) -> Mapping[str, Entity]:
+        return self.retailer.entities
 
 
 @dataclass(frozen=True)

@@ -192,3 +192,19 @@ def test_a_name_that_readers_open_and_that_is_no_link_through_current_is_named(k
     (published / "onedata.duckdb").write_bytes(content)
     ((found,),) = differences(kept, thorough=False).values()
     assert f"{published / 'onedata.duckdb'} is no link through {published / 'current'}" in found
+
+
+@pytest.mark.parametrize(
+    ("sql", "told"),
+    [
+        ("delete from token where kind = 'phone'", "lacks 1 of the 3 tokens that are known, for example of kind phone"),
+        ("update token set value = 'eve@mail.cn' where value = 'ann5@mail.cn'", "holds 1 values of kind email that do not make their token"),
+        ("update token set value = '13800000002' where kind = 'phone'", "holds 1 values of kind phone that do not make their token"),
+    ],
+)
+def test_a_vault_that_lacks_a_token_or_holds_another_value_is_told(kept: Retailer, sql: str, told: str) -> None:
+    with duckdb.connect(str(kept.settings.vault / "vault.duckdb")) as con:
+        assert con.execute(sql).fetchone() == (1,)
+    (difference,) = differences(kept)["vault and key"]
+    assert told in difference
+    assert "@" not in difference
