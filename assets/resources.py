@@ -10,6 +10,7 @@ import duckdb
 from assets.dbt import Dbt
 from assets.tags import replaced_nights
 from onedata.home import private_umask, secure_home
+from onedata.ledger.recover import refuse_without_warehouse
 from onedata.quality.gx import Gatekeeper
 from onedata.retailer import Retailer, prepare_warehouse
 from onedata.warehouse import open_warehouse
@@ -38,6 +39,7 @@ def warehouse_resource(retailer: Retailer, dbt: Dbt) -> dg.ResourceDefinition:
         private_umask()  # the process may be one that Dagster started
         for line in secure_home(retailer.settings):
             say(line)
+        refuse_without_warehouse(retailer.settings)
         with open_warehouse(retailer.settings, say) as con:
             again = replaced_nights(init_context.dagster_run.tags if init_context.dagster_run else {})
             for text in prepare_warehouse(con, retailer, again):

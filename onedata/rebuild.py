@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 
 from onedata.durable import make_folders, move_aside, replace_durably
-from onedata.identity.keep import KIND, restore_state, states
+from onedata.identity.keep import KIND, missing_decisions, restore_state, states
 from onedata.identity.known_tokens import require_vault
 from onedata.identity.take_in import RESTORED
 from onedata.ledger.log import LogDamaged, log_folder
@@ -64,6 +64,7 @@ def rebuild(retailer: Retailer, leave_out: bool, say: Callable[[str], None]) -> 
         with transaction(con):
             found = rebuild_ledger(con, settings, leave_out)
             oneid = restore_state(con, settings.lake, RESTORED)
+        _refuse_missing(missing_decisions(con, settings.lake), found.left_out, leave_out)
         require_vault(con, settings, retailer.entities, retailer.feeds)
         row = con.execute("select max(ds) from ops.batch").fetchone()
         con.execute("checkpoint")
@@ -85,6 +86,17 @@ def rebuild(retailer: Retailer, leave_out: bool, say: Callable[[str], None]) -> 
     shutil.rmtree(scratch.warehouse.parent)
     night: date = row[0]
     return night
+
+
+def _refuse_missing(missing: str, left_out: list[str], leave_out: bool) -> None:
+    """Decisions that cannot be found again are left out only where a person says so."""
+    if missing and not leave_out:
+        raise LogDamaged(
+            f"{missing}: what they merged, split or blocked would come undone. Restore them from a back-up (`onedata repair --from BACKUP`), or go on "
+            "without them: `onedata rebuild --leave-out`."
+        )
+    if missing:
+        left_out.append(missing)
 
 
 def _move_warehouse_aside(settings: Settings) -> list[Path]:

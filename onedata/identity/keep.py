@@ -135,6 +135,15 @@ def log_decisions(con: duckdb.DuckDBPyConnection, lake: Path) -> None:
             append(lake, DECISIONS, tick(con), decision)
 
 
+def missing_decisions(con: duckdb.DuckDBPyConnection, lake: Path) -> str:
+    """What the log lost of the decisions, which are numbered without gaps; '' where none is seen to miss. The last ones taken leave no gap."""
+    rows = con.execute(
+        "select number from range(1, (select coalesce(max(decision_id), 0) + 1 from oneid.decision)) t(number) "
+        "anti join oneid.decision d on d.decision_id = t.number order by number"
+    ).fetchall()
+    return f"{log_folder(lake, DECISIONS)} lacks decisions {', '.join(str(number) for (number,) in rows)} of operators" if rows else ""
+
+
 def _restore_decisions(con: duckdb.DuckDBPyConnection, lake: Path) -> None:
     newest = {entry.content["decision_id"]: entry.content for entry in entries(lake, DECISIONS)}
     for decision_id, decision in sorted(newest.items()):

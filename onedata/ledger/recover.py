@@ -108,9 +108,9 @@ def _unknown(settings: Settings, files: list[Path]) -> UnknownLakeFiles:
     names = ", ".join(str(path) for path in files[:SHOWN])
     what = "new, an older copy, or another one's" if settings.warehouse.exists() else "gone"
     return UnknownLakeFiles(
-        f"the lake holds {len(files):,} files of deliveries that the ledger in {settings.warehouse} has never known ({names}): "
-        f"the warehouse is {what}. Nothing was changed. "
-        "Put the right warehouse back, or make it anew from the lake: `onedata rebuild`."
+        f"the lake holds {len(files):,} files of deliveries that the ledger has never known: the warehouse {settings.warehouse} is {what}. "
+        f"Put the right warehouse back, or make it anew from the lake: `onedata rebuild`. Nothing was changed. The files are {names}"
+        f"{' and others' if len(files) > SHOWN else ''}."
     )
 
 

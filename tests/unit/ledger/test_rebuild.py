@@ -9,11 +9,14 @@ import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
+import dagster as dg
 import pytest
 from small_retailer import ANSWERS, HEADER, NEXT, SmallRetailer, contract, settings_in, small_retailer
 from tables import ROLES, TELLS_OF_RUNS, of_role
 
+from assets.resources import warehouse_resource
 from onedata.contracts import load_feeds
 from onedata.identity.keep import log_decisions
 from onedata.landing import land
@@ -22,7 +25,7 @@ from onedata.ledger import apply, check_lake
 from onedata.ledger.log import LogDamaged
 from onedata.ledger.manifest import ManifestError
 from onedata.ledger.promote import promote
-from onedata.ledger.recover import LakeDamaged
+from onedata.ledger.recover import LakeDamaged, UnknownLakeFiles
 from onedata.quality.gx import Gatekeeper
 from onedata.quality.stages import contract_gate
 from onedata.rebuild import NothingToRebuild, rebuild
@@ -301,3 +304,33 @@ def test_a_warehouse_that_another_process_writes_is_not_rebuilt(survey: SmallRet
         with pytest.raises(WarehouseBusy, match=f"process {holder.pid}"):
             rebuild(survey.retailer, False, print)
         holder.kill()
+
+
+def test_a_decision_that_the_log_lost_is_refused_and_left_out_only_where_a_person_says_so(survey: SmallRetailer) -> None:
+    survey.csv("A1,O1,5,fine,")
+    survey.take()
+    for number in (1, 2, 3):
+        values = f"({number}, 'block', 'phone:{number}', null, 'r', 'ann', timestamp '2026-01-05 10:00:00', null)"
+        survey.con.execute(f"insert into oneid.decision values {values}")
+        log_decisions(survey.con, survey.settings.lake)
+    sorted((survey.settings.lake / "_log" / "decision").iterdir())[1].unlink()
+    lose(survey)
+    with pytest.raises(LogDamaged, match=r"_log/decision lacks decisions 2 of operators.*repair --from BACKUP.*--leave-out"):
+        rebuild(survey.retailer, False, print)
+    assert not survey.settings.warehouse.exists()
+    said: list[str] = []
+    rebuild(survey.retailer, True, said.append)
+    assert any("lacks decisions 2" in text for text in said)
+    with open_warehouse(survey.settings) as con:
+        assert con.execute("select decision_id from oneid.decision order by 1").fetchall() == [(1,), (3,)]
+
+
+def test_a_run_begins_no_warehouse_beside_a_lake_that_has_files(survey: SmallRetailer) -> None:
+    """The Dagster UI starts runs without the command line, so the run itself refuses first."""
+    survey.csv("A1,O1,5,fine,")
+    survey.take()
+    lose(survey)
+    resource = warehouse_resource(survey.retailer, Mock())
+    with pytest.raises(UnknownLakeFiles, match=r"is gone\. Put the right warehouse back, or make it anew from the lake: `onedata rebuild`"):
+        next(resource.resource_fn(dg.build_init_resource_context()))
+    assert not survey.settings.warehouse.exists()
