@@ -11,6 +11,8 @@ from onedata.quality.reconcile_lake import UNKNOWN_AT_SOURCE
 from onedata.settings import REPOSITORY, Settings
 from onedata.warehouse import WarehouseBusy, WarehouseDamaged, WarehouseError, WarehouseMissing, last_night, read_warehouse
 from onedata.warehouse.damage import ENGINE_ERRORS, examine
+from onedata.warehouse.open import HalfRestored
+from onedata.warehouse.publications import current_link, current_publication, numbered_folders, publications
 
 HEADLINES = (
     "net_revenue",
@@ -52,12 +54,13 @@ def _published(settings: Settings) -> tuple[list[str], bool]:
     """What is published, and whether it can be read."""
     if not settings.published_database.exists():
         night = last_night(settings)
-        if night:
-            return [f"PUBLISHED DATABASE GONE\n  {settings.published_database}; `onedata run --ds {night}` publishes the last night again"], False
+        if night or current_link(settings).is_symlink() or numbered_folders(settings):
+            way = f"`onedata run --ds {night}` publishes the last night again" if night else "`onedata repair` says the ways out"
+            return [f"PUBLISHED DATABASE GONE\n  {settings.published_database}; {way}"], False
         return [f"nothing is published yet below {settings.published}; run `onedata run`"], True
     try:
         with duckdb.connect(str(settings.published_database), read_only=True) as con:
-            return [_built(con), _received(con), *_reconciled(con), _quarantined(con), _metrics(con)], True
+            return [_built(con) + newer_publication(settings), _received(con), *_reconciled(con), _quarantined(con), _metrics(con)], True
     except ENGINE_ERRORS as error:
         found = examine(settings.published_database, deep=True)
         what = found.what or f"cannot be read ({str(error).strip().splitlines()[0]})"
@@ -76,6 +79,8 @@ def _build_state(settings: Settings) -> tuple[list[str], bool]:
             gates = _closed(con, last[0]) if last and last[0] else ""
     except WarehouseMissing:
         return [], True
+    except HalfRestored as error:
+        return [f"HALF RESTORED\n  {error}"], False
     except WarehouseBusy as error:
         return [f"RUNNING\n  {error}\n  Follow it in the Dagster UI."], True
     except WarehouseDamaged as error:
@@ -99,6 +104,14 @@ def _built(con: duckdb.DuckDBPyConnection) -> str:
         "select table_name, estimated_size from duckdb_tables() where table_name not like 'ops_%' and table_name <> 'published_night' order by 1"
     ).fetchall()
     return f"PUBLISHED night {night[0] if night else '?'}\n" + table(["table", "rows"], tables)
+
+
+def newer_publication(settings: Settings) -> str:
+    """A line where a newer publication is kept than the one that is served, as after `onedata serve` of an older night."""
+    served, kept = current_publication(settings), publications(settings)
+    if served is None or kept[-1].number <= served.number:
+        return ""
+    return f"\n  a newer publication is kept, of night {kept[-1].night}: `onedata serve {kept[-1].night}` serves it"
 
 
 def _received(con: duckdb.DuckDBPyConnection) -> str:

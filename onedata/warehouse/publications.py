@@ -191,6 +191,13 @@ def link_names(settings: Settings, say: Say) -> None:
         point(link, target)
 
 
+def mend_names(settings: Settings, say: Say) -> None:
+    """Make the constant names again where something else stands there, as after a copy that follows links: readers would stay with an old night."""
+    if current_publication(settings):
+        with alone(settings):
+            link_names(settings, say)
+
+
 def point(link: Path, target: str) -> None:
     """Let the symlink lead to the target, by one rename. The caller is alone."""
     fresh = link.with_name(f".{link.name}.new")

@@ -10,6 +10,7 @@ from small_retailer import NIGHT, SmallRetailer, settings_in
 
 from onedata.quality.results import CheckResult, record
 from onedata.report import closed_gates, night_report, status_report, table
+from onedata.warehouse.open import RESTORING
 
 
 def test_texts_stand_left_and_numbers_right_with_thousands() -> None:
@@ -118,6 +119,24 @@ def test_the_status_is_well_where_nothing_waits(survey: SmallRetailer) -> None:
     text, well = status_report(survey.settings)
     assert well
     assert "GATES: all of the last run are open" in text
+
+
+def test_a_half_restored_home_is_not_well(survey: SmallRetailer) -> None:
+    survey.con.close()
+    (survey.settings.home / RESTORING).write_text("{}", encoding="utf-8")
+    text, well = status_report(survey.settings)
+    assert not well
+    assert "HALF RESTORED\n" in text
+    assert "onedata restore" in text
+
+
+def test_a_current_that_leads_nowhere_is_not_well(survey: SmallRetailer) -> None:
+    survey.con.close()
+    survey.settings.published.mkdir(parents=True)
+    (survey.settings.published / "current").symlink_to("publications/000009")
+    text, well = status_report(survey.settings)
+    assert not well
+    assert text.startswith(f"PUBLISHED DATABASE GONE\n  {survey.settings.published_database}")
 
 
 def test_the_next_steps_repeat_the_retailers_options(tmp_path: Path) -> None:

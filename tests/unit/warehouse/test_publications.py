@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -19,11 +20,13 @@ from small_retailer import NEXT, NIGHT
 from typer.testing import CliRunner
 
 from onedata.cli import app
+from onedata.report import newer_publication
 from onedata.settings import Settings
 from onedata.warehouse.publications import (
     Publication,
     PublishError,
     damage,
+    mend_names,
     point_current,
     publications,
     serve_night,
@@ -392,3 +395,29 @@ def test_the_command_on_a_home_where_nothing_is_published_makes_nothing(
     code, text = served_by_command(settings, "2026-01-09", monkeypatch)
     assert (code, "kept are: none" in text) == (2, True)
     assert not settings.home.exists()
+
+
+def test_a_copy_under_a_constant_name_is_moved_aside_before_the_next_run_does_anything(con: duckdb.DuckDBPyConnection, settings: Settings) -> None:
+    publish(con, settings)
+    settings.published_database.unlink()
+    shutil.copyfile(settings.published / "current" / "onedata.duckdb", settings.published_database)
+    said: list[str] = []
+    mend_names(settings, said.append)
+    assert str(settings.published_database.readlink()) == "current/onedata.duckdb"
+    (told,) = said
+    assert str(settings.published / "aside" / "onedata.duckdb") in told
+    mend_names(settings, said.append)
+    assert said == [told]
+
+
+def test_the_report_says_where_a_newer_publication_is_kept(con: duckdb.DuckDBPyConnection, settings: Settings) -> None:
+    publish(con, settings)
+    publish(con, settings, NEXT, 2)
+    assert newer_publication(settings) == ""
+    serve_night(settings, NIGHT, silent)
+    assert newer_publication(settings) == f"\n  a newer publication is kept, of night {NEXT}: `onedata serve {NEXT}` serves it"
+
+
+def test_where_nothing_is_published_no_name_is_made(settings: Settings) -> None:
+    mend_names(settings, silent)
+    assert not settings.published.exists()
