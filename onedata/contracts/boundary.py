@@ -158,6 +158,8 @@ class Boundary:
             return
         if "class" in node:
             yield from self._expression(node, scope)
+        elif node.get("sample"):
+            raise _Outside("takes a sample, which is another one each night")
         elif "cte_map" in node:
             yield from self._query(node, scope)
         else:

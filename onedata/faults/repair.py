@@ -47,7 +47,7 @@ def repair(settings: Settings, now: datetime) -> Iterator[Step]:
 
 def _storage(settings: Settings, now: datetime) -> Iterator[Step]:
     damaged = damaged_storage(settings)
-    aside = settings.home / "aside" / f"{now:%Y-%m-%dT%H-%M-%S}"
+    aside = settings.home / "aside" / f"{now:%Y%m%dT%H%M%S}"
     for item in damaged:
         files = [file for file in (item.file, *(Path(f"{item.file}{suffix}") for suffix in BESIDE)) if file.exists()]
         moved = move_aside(files, settings.home, aside)
