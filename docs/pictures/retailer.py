@@ -1,4 +1,5 @@
-"""Draw the README's first picture from what `make run` published and from the simulator's truth: python docs/pictures/retailer.py [HOME]."""
+"""Draw the README's first picture from what `make run` published and from the simulator's truth: python
+docs/pictures/retailer.py [HOME]."""
 
 import json
 import sys
@@ -16,7 +17,10 @@ SOLD = """
 select business_date, channel, net_revenue_base::double from ads_channel_day
 where business_date >= date '2026-01-05' and channel in ('online', 'social', 'store') order by all
 """
-DROVE = "select kind, sum(weight) as orders from read_parquet('{truth}/touches/*.parquet') where converts and not lost_to_stock_out group by 1 order by 2 desc"
+DROVE = (
+    "select kind, sum(weight) as orders from read_parquet('{truth}/touches/*.parquet') where converts "
+    "and not lost_to_stock_out group by 1 order by 2 desc"
+)
 
 
 def text(x: float, y: float, said: str, size: int = 13, anchor: str = "start", colour: str = "#333") -> str:
@@ -36,9 +40,13 @@ def days(sold: list[tuple[object, str, float]]) -> list[str]:
             y -= height
             parts.append(f'<rect x="{x}" y="{y:.1f}" width="{BAR}" height="{height:.1f}" fill="{colour}"/>')
         total = sum(row[2] for row in sold if row[0] == date)
-        parts += [text(x + BAR / 2, y - 6, f"{total / 1000:.0f}", anchor="middle"), text(x + BAR / 2, BASE + 18, str(date)[5:], 12, "middle", "#666")]
+        parts += [
+            text(x + BAR / 2, y - 6, f"{total / 1000:.0f}", anchor="middle"),
+            text(x + BAR / 2, BASE + 18, str(date)[5:], 12, "middle", "#666"),
+        ]
     legend = [
-        f'<rect x="{LEFT + number * 90}" y="{BASE + 34}" width="12" height="12" fill="{colour}"/>' + text(LEFT + 18 + number * 90, BASE + 45, channel)
+        f'<rect x="{LEFT + number * 90}" y="{BASE + 34}" width="12" height="12" fill="{colour}"/>'
+        + text(LEFT + 18 + number * 90, BASE + 45, channel)
         for number, (channel, colour) in enumerate(COLOURS.items())
     ]
     return parts + legend
@@ -63,10 +71,18 @@ def draw() -> str:
         sold, drove = con.execute(SOLD).fetchall(), con.execute(DROVE.format(truth=truth)).fetchall()
         published = con.execute("select sum(net_revenue_base) from ads_channel_day").fetchone()
     assert published
-    known = sum(map(Decimal, json.loads((truth / "totals.json").read_text(encoding="utf-8"))["net_revenue_delivered"].values()))
-    foot = f"Net revenue of all days: published {published[0]:,.3f} CNY; in truth, of all that was delivered, {known:,.3f} CNY."
+    known = sum(
+        map(Decimal, json.loads((truth / "totals.json").read_text(encoding="utf-8"))["net_revenue_delivered"].values())
+    )
+    foot = (
+        f"Net revenue of all days: published {published[0]:,.3f} CNY; in truth, of all that was delivered, "
+        f"{known:,.3f} CNY."
+    )
     body = "\n".join([*days(sold), *causes(drove), text(LEFT, 325, foot, 13, "start", "#666")])
-    frame = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 900 345" font-family="sans-serif"><rect width="900" height="345" fill="white"/>'
+    frame = (
+        '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 900 345" font-family="sans-serif"><rect width="900" '
+        'height="345" fill="white"/>'
+    )
     return f"{frame}\n{body}\n</svg>\n"
 
 
