@@ -36,19 +36,33 @@ app.add_typer(repair_app)
 def run(
     settings_file: SettingsOption = None,
     source: SourceOption = None,
-    first: Annotated[str, typer.Option("--from", help="First night, YYYY-MM-DD. Default: the first with files that have not been published.")] = "",
+    first: Annotated[
+        str,
+        typer.Option(
+            "--from", help="First night, YYYY-MM-DD. Default: the first with files that have not been published."
+        ),
+    ] = "",
     last: Annotated[str, typer.Option("--to", help="Last night, YYYY-MM-DD. Default: the last with files.")] = "",
     ds: Annotated[str, typer.Option("--ds", help="One night: the same as --from and --to.")] = "",
-    each_night: Annotated[bool, typer.Option("--each-night/--backfill", help="One run a night, or one run over all of them.")] = True,
+    each_night: Annotated[
+        bool, typer.Option("--each-night/--backfill", help="One run a night, or one run over all of them.")
+    ] = True,
     replace: Annotated[
-        bool, typer.Option("--replace", help="Take the nights' files anew, also those that are known; what they come to replaces what was there.")
+        bool,
+        typer.Option(
+            "--replace",
+            help="Take the nights' files anew, also those that are known; what they come to replaces what was there.",
+        ),
     ] = False,
-    full_refresh: Annotated[bool, typer.Option("--full-refresh", help="Rebuild DIM and DWD from the whole lake.")] = False,
+    full_refresh: Annotated[
+        bool, typer.Option("--full-refresh", help="Rebuild DIM and DWD from the whole lake.")
+    ] = False,
 ) -> None:
     """Run nights through the Dagster job: land new files, pass every gate, publish.
 
-    Running again is always safe: files that are known are not taken twice, and a night that was killed is picked up where the ledger
-    stands. A closed gate stops the night, leaves what is published untouched, and is printed with feed, file, row and rule.
+    Running again is always safe: files that are known are not taken twice, and a night that was killed is picked up
+    where the ledger stands. A closed gate stops the night, leaves what is published untouched, and is printed with
+    feed, file, row and rule.
     """
     settings = settings_from(settings_file, source)
     from assets.runner import NightStopped, faults_told, run_nights
@@ -69,12 +83,20 @@ def run(
         draw_end(settings, _day(ds or last) or date.today(), "", "not started", [type(error).__name__])
         fail(str(error))
     if not nights and settings.published_database.exists():
-        typer.echo(f"nothing new below {settings.source}; every file of a night up to {date.today()} is published\n\n{night_report(settings, options)}")
+        typer.echo(
+            f"nothing new below {settings.source}; every file of a night up to {date.today()} is "
+            f"published\n\n{night_report(settings, options)}"
+        )
         return
     if not nights:
-        fail(f"no night to run: no file below {settings.source} matches a contract of {settings.contracts}. Check `source`, or give --ds.")
+        fail(
+            f"no night to run: no file below {settings.source} matches a contract of {settings.contracts}. Check "
+            "`source`, or give --ds."
+        )
     span = (
-        f"night {nights[0]}" if len(nights) == 1 else f"{len(nights)} nights from {nights[0]} to {nights[-1]}, {'one run each' if each_night else 'in one run'}"
+        f"night {nights[0]}"
+        if len(nights) == 1
+        else f"{len(nights)} nights from {nights[0]} to {nights[-1]}, {'one run each' if each_night else 'in one run'}"
     )
     typer.echo(f"{span}; data home {settings.home}")
     try:
@@ -93,15 +115,16 @@ def rebuild(
         bool,
         typer.Option(
             "--leave-out",
-            help="Go on without deliveries whose files are not whole (moved aside to lake/.orphans), and without the state of OneID where it is lost.",
+            help="Go on without deliveries whose files are not whole (moved aside to lake/.orphans), and without the "
+            "state of OneID where it is lost.",
         ),
     ] = False,
 ) -> None:
     """Make the warehouse anew from the lake, its manifests, the log beside it and the vault, and publish it.
 
-    For a warehouse that is lost, damaged, or an older copy than the lake. The one that is there is moved aside, nothing is deleted. OneIDs stay
-    the same. The source is not read: a run after it takes what is new there. What only told of runs (gates, balances and times of nights
-    before) begins anew.
+    For a warehouse that is lost, damaged, or an older copy than the lake. The one that is there is moved aside, nothing
+    is deleted. OneIDs stay the same. The source is not read: a run after it takes what is new there. What only told of
+    runs (gates, balances and times of nights before) begins anew.
     """
     settings = settings_from(settings_file, None)
     from assets.definitions import REBUILD
@@ -125,7 +148,9 @@ def demo(
     """Generate the built-in omnichannel retailer (if it is not there yet) and run its nights."""
     settings = settings_from(None, None)
     if not settings.source.exists():
-        typer.echo(f"generating a retailer of {customers} customers and {days} nights below {settings.source.parent}", err=True)
+        typer.echo(
+            f"generating a retailer of {customers} customers and {days} nights below {settings.source.parent}", err=True
+        )
         simulate_retailer(SimulationSettings(customers=customers, days=days), settings.source.parent, show_progress)
     run()
 

@@ -1,7 +1,7 @@
 """dbt in this process: one parsed manifest, one invocation a layer, its results as Dagster events.
 
-Method (shared/reference/stack_findings.md): the in-process runner with a shared manifest costs a tenth of a subprocess a layer. It uses
-dagster-dbt's message class, so dagster-dbt is pinned.
+Method (docs/reference/stack_findings.md): the in-process runner with a shared manifest costs a tenth of a subprocess
+a layer. It uses dagster-dbt's message class, so dagster-dbt is pinned.
 """
 
 import json
@@ -21,7 +21,8 @@ from google.protobuf.json_format import MessageToDict
 
 from onedata.settings import Settings
 
-# dbt repeats an error's words, and the values in them, at the terminal, in its log and in run_results.json; here they are told by DbtFailed alone.
+# dbt repeats an error's words, and the values in them, at the terminal, in its log and in run_results.json; here they
+# are told by DbtFailed alone.
 SILENT = ("--quiet", "--log-level", "none", "--log-level-file", "none", "--no-write-json")
 
 
@@ -39,7 +40,8 @@ class Dbt:
 
 
 def parse_dbt(settings: Settings) -> Dbt:
-    """Parse the dbt project (partially, where dbt kept its last parse). The process's environment must carry the settings.
+    """Parse the dbt project (partially, where dbt kept its last parse). The process's environment must carry the
+    settings.
 
     Raises:
         DbtFailed: the project does not parse.
@@ -52,10 +54,19 @@ def parse_dbt(settings: Settings) -> Dbt:
 
 
 def _folders(settings: Settings) -> list[str]:
-    return ["--project-dir", str(settings.dbt_project), "--profiles-dir", str(settings.dbt_project), "--target-path", str(settings.dbt_target / "target")]
+    return [
+        "--project-dir",
+        str(settings.dbt_project),
+        "--profiles-dir",
+        str(settings.dbt_project),
+        "--target-path",
+        str(settings.dbt_target / "target"),
+    ]
 
 
-def build(context: dg.AssetExecutionContext, dbt: Dbt, translator: DagsterDbtTranslator, select: str, full_refresh: bool) -> Iterator[Any]:
+def build(
+    context: dg.AssetExecutionContext, dbt: Dbt, translator: DagsterDbtTranslator, select: str, full_refresh: bool
+) -> Iterator[Any]:
     """Build and test the selected models; yields an output a model and a check result a test.
 
     Raises:
@@ -66,7 +77,10 @@ def build(context: dg.AssetExecutionContext, dbt: Dbt, translator: DagsterDbtTra
     arguments = [*SILENT, "build", *_folders(dbt.settings), *selection, "--exclude-resource-type", "unit_test"]
     arguments += ["--indirect-selection", indirect] if indirect else []
     arguments += ["--full-refresh"] if full_refresh else []
-    runner = dbtRunner(manifest=dbt.parsed, callbacks=[lambda event: events.append(MessageToDict(event, preserving_proto_field_name=True))])
+    runner = dbtRunner(
+        manifest=dbt.parsed,
+        callbacks=[lambda event: events.append(MessageToDict(event, preserving_proto_field_name=True))],
+    )
     try:
         outcome = runner.invoke(arguments)
     finally:
@@ -74,7 +88,9 @@ def build(context: dg.AssetExecutionContext, dbt: Dbt, translator: DagsterDbtTra
         DuckDBConnectionManager.close_all_connections()
     for event in events:
         message = DbtCoreCliEventMessage(raw_event=event, event_history_metadata={})
-        yield from message.to_default_asset_events(dbt.manifest, translator, context, Path(dbt.settings.dbt_target / "target"))
+        yield from message.to_default_asset_events(
+            dbt.manifest, translator, context, Path(dbt.settings.dbt_target / "target")
+        )
     if not outcome.success:
         raise DbtFailed(_failures(outcome.result, outcome.exception))
 

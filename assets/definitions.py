@@ -1,4 +1,5 @@
-"""The graph at a glance: landing -> [gate] -> ODS -> [gate] -> DIM, DWD -> [gate] -> OneID -> [gate] -> DWS -> [gate] -> ADS -> [gate] -> published."""
+"""The graph at a glance: landing -> [gate] -> ODS -> [gate] -> DIM, DWD -> [gate] -> OneID -> [gate] -> DWS -> [gate]
+-> ADS -> [gate] -> published."""
 
 import os
 
@@ -54,7 +55,8 @@ def build_definitions(retailer: Retailer) -> dg.Definitions:
         REBUILD,
         selection=dg.AssetSelection.all() - dg.AssetSelection.groups(LANDING_GROUP),
         executor_def=dg.in_process_executor,
-        description="Every stage after landing, from what is in the lake; `onedata rebuild` runs it after it has made the ledger anew.",
+        description="Every stage after landing, from what is in the lake; `onedata rebuild` runs it after it has made "
+        "the ledger anew.",
     )
     weekly, weekly_schedule = weekly_identity_check(retailer)
     verification, verification_schedule = weekly_verify(retailer)

@@ -50,7 +50,14 @@ def _contract_gate(retailer: Retailer) -> dg.AssetChecksDefinition:
 
     @dg.multi_asset_check(
         name="gate_contract",
-        specs=[_spec(key, "The contract's rules on what landed: readable files, quarantine within tolerance, keys, volumes, trends.") for key in by_key],
+        specs=[
+            _spec(
+                key,
+                "The contract's rules on what landed: readable files, quarantine within tolerance, keys, volumes, "
+                "trends.",
+            )
+            for key in by_key
+        ],
         can_subset=True,
         required_resource_keys={"warehouse"},
         pool="warehouse",
@@ -69,12 +76,17 @@ def _contract_gate(retailer: Retailer) -> dg.AssetChecksDefinition:
 
 
 def _layer_gate(dbt: Dbt, translator: LayerTranslator, layer: str) -> dg.AssetChecksDefinition:
-    nodes = [node for node in dbt.manifest["nodes"].values() if node["resource_type"] == "model" and node["schema"] == layer]
+    nodes = [
+        node for node in dbt.manifest["nodes"].values() if node["resource_type"] == "model" and node["schema"] == layer
+    ]
     keys = {node["name"]: translator.get_asset_key(node) for node in nodes}
 
     @dg.multi_asset_check(
         name=f"gate_{layer}",
-        specs=[_spec(key, "The rules in the YAML beside the model (`meta.quality`), by Great Expectations.") for key in keys.values()],
+        specs=[
+            _spec(key, "The rules in the YAML beside the model (`meta.quality`), by Great Expectations.")
+            for key in keys.values()
+        ],
         can_subset=True,
         required_resource_keys={"warehouse"},
         pool="warehouse",
@@ -100,7 +112,10 @@ def _oneid_gate(retailer: Retailer) -> dg.AssetChecksDefinition:
 
     @dg.multi_asset_check(
         name="gate_oneid",
-        specs=[_spec(key, "One person an identifier, whole versions, no id issued twice, nobody too large, ids that stay.") for key in keys.values()],
+        specs=[
+            _spec(key, "One person an identifier, whole versions, no id issued twice, nobody too large, ids that stay.")
+            for key in keys.values()
+        ],
         required_resource_keys={"warehouse"},
         pool="warehouse",
     )
@@ -155,7 +170,8 @@ def _outcome(
         context.log.debug(f"{'/'.join(key.path)}: {len(results)} rules hold")
     blocked = any(result.blocks for result in results)
     rows: list[tuple[object, ...]] = [
-        (r.rule, r.severity, "yes" if r.passed else "NO", r.observed, r.expected, r.message) for r in [*failed, *[r for r in results if r.passed]]
+        (r.rule, r.severity, "yes" if r.passed else "NO", r.observed, r.expected, r.message)
+        for r in [*failed, *[r for r in results if r.passed]]
     ]
     return dg.AssetCheckResult(
         asset_key=key,
@@ -163,5 +179,8 @@ def _outcome(
         passed=not failed,
         severity=dg.AssetCheckSeverity.ERROR if blocked or not failed else dg.AssetCheckSeverity.WARN,
         description=text or f"{len(results)} rules hold",
-        metadata={"rules": dg.MetadataValue.md(markdown(["rule", "severity", "holds", "observed", "expected", "what"], rows)), **(metadata or {})},
+        metadata={
+            "rules": dg.MetadataValue.md(markdown(["rule", "severity", "holds", "observed", "expected", "what"], rows)),
+            **(metadata or {}),
+        },
     )

@@ -1,4 +1,5 @@
-"""OneID: who is who (identifiers, persons, households), and the pairs that wait for somebody to say whether they are one."""
+"""OneID: who is who (identifiers, persons, households), and the pairs that wait for somebody to say whether they are
+one."""
 
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -13,7 +14,14 @@ from assets.warehouse import GROUPS, LayerTranslator
 from onedata.contracts.derive import identity_keys
 from onedata.identity import resolve
 from onedata.identity.household import household_totals
-from onedata.identity.review import largest_persons, queue, save_queue, score_distribution, shared_by_kind, size_distribution
+from onedata.identity.review import (
+    largest_persons,
+    queue,
+    save_queue,
+    score_distribution,
+    shared_by_kind,
+    size_distribution,
+)
 from onedata.ledger import has_replaced
 from onedata.ledger.moves import pending_night
 from onedata.masking import hides_values
@@ -33,25 +41,49 @@ def identity_assets(retailer: Retailer, dbt: Dbt, translator: LayerTranslator) -
     """OneID's tables and the review queue. OneID reads the ODS identifiers and waits for the DIM and DWD gates."""
     readers = {f"ods_{entity.name}" for entity in retailer.entities.values() if identity_keys(entity, retailer.policy)}
     nodes = [node for node in dbt.manifest["nodes"].values() if node["resource_type"] == "model"]
-    deps = [translator.get_asset_key(node) for node in nodes if node["name"] in readers or node["schema"] in ("dim", "dwd")]
+    deps = [
+        translator.get_asset_key(node) for node in nodes if node["name"] in readers or node["schema"] in ("dim", "dwd")
+    ]
     return [_resolved(retailer, deps), _review_queue()]
 
 
 def _spec(key: dg.AssetKey, deps: list[dg.AssetKey], grain: str, own_key: str, description: str) -> dg.AssetSpec:
     metadata = {"grain": grain, "key": own_key}
-    return dg.AssetSpec(key, deps=deps, group_name=GROUPS["oneid"], owners=OWNERS, kinds={"duckdb", "numpy"}, description=description, metadata=metadata)
+    return dg.AssetSpec(
+        key,
+        deps=deps,
+        group_name=GROUPS["oneid"],
+        owners=OWNERS,
+        kinds={"duckdb", "numpy"},
+        description=description,
+        metadata=metadata,
+    )
 
 
 def _resolved(retailer: Retailer, deps: list[dg.AssetKey]) -> dg.AssetsDefinition:
     map_text = (
-        "The OneID of every usable identifier and since when: one row an identifier and version. Strong identifiers on one row are one person, weak ones "
-        "unite where given names agree, alike profiles by their score, within the limits of `data_contracts/identifiers.yaml`; ids stay from night to night. "
+        "The OneID of every usable identifier and since when: one row an identifier and version. Strong identifiers on "
+        "one row are one person, weak ones "
+        "unite where given names agree, alike profiles by their score, "
+        "within the limits of `data_contracts/identifiers.yaml`; ids stay from night to night. "
         "What was not linked, and why: `oneid.guard_audit`."
     )
     specs = [
         _spec(ONEID_KEY, deps, "one version of one identifier", "identity_key, valid_from", map_text),
-        _spec(PERSON_KEY, deps, "one person", "oneid", "Every OneID of today, with the number of its identifiers and since when it is known."),
-        _spec(HOUSEHOLD_KEY, deps, "one version of one person", "oneid, valid_from", "The household of every person and since when."),
+        _spec(
+            PERSON_KEY,
+            deps,
+            "one person",
+            "oneid",
+            "Every OneID of today, with the number of its identifiers and since when it is known.",
+        ),
+        _spec(
+            HOUSEHOLD_KEY,
+            deps,
+            "one version of one person",
+            "oneid, valid_from",
+            "The household of every person and since when.",
+        ),
     ]
 
     @dg.multi_asset(name="oneid", specs=specs, pool="warehouse", required_resource_keys={"warehouse"})
@@ -63,18 +95,30 @@ def _resolved(retailer: Retailer, deps: list[dg.AssetKey]) -> dg.AssetsDefinitio
         # An earlier night may be run again while a later one's rows wait, which a killed run had accepted: they are
         # that night's people.
         night, settings = pending_night(warehouse.con, night_of(context, warehouse)), retailer.settings
-        found = resolve(warehouse.con, retailer.entities, retailer.policy, night, settings.vault, full, lake=settings.lake)
-        context.log.info(
-            f"{found.persons} persons behind {found.identifiers} identifiers: {found.minted} new, {found.merged} merged, {found.split} split, "
-            f"{found.shared} identifiers shared; {found.decided} decided anew, as {found.touched} have new evidence"
+        found = resolve(
+            warehouse.con, retailer.entities, retailer.policy, night, settings.vault, full, lake=settings.lake
         )
-        yield dg.MaterializeResult(asset_key=ONEID_KEY, metadata={"dagster/row_count": found.identifiers - found.shared, "full": full, **asdict(found)})
-        sizes = dg.MetadataValue.md(as_markdown("persons by number of identifiers", stacked_columns(*size_distribution(warehouse.con))))
-        yield dg.MaterializeResult(asset_key=PERSON_KEY, metadata={"dagster/row_count": found.persons, "persons by number of identifiers": sizes})
+        context.log.info(
+            f"{found.persons} persons behind {found.identifiers} identifiers: {found.minted} new, {found.merged} "
+            f"merged, {found.split} split, {found.shared} identifiers shared; {found.decided} decided anew, as "
+            f"{found.touched} have new evidence"
+        )
+        yield dg.MaterializeResult(
+            asset_key=ONEID_KEY,
+            metadata={"dagster/row_count": found.identifiers - found.shared, "full": full, **asdict(found)},
+        )
+        sizes = dg.MetadataValue.md(
+            as_markdown("persons by number of identifiers", stacked_columns(*size_distribution(warehouse.con)))
+        )
+        yield dg.MaterializeResult(
+            asset_key=PERSON_KEY,
+            metadata={"dagster/row_count": found.persons, "persons by number of identifiers": sizes},
+        )
         persons, households, by_size = household_totals(warehouse.con)
         table = dg.MetadataValue.md(markdown(["persons", "households"], by_size))
         yield dg.MaterializeResult(
-            asset_key=HOUSEHOLD_KEY, metadata={"dagster/row_count": persons, "households": households, "households by number of persons": table}
+            asset_key=HOUSEHOLD_KEY,
+            metadata={"dagster/row_count": persons, "households": households, "households by number of persons": table},
         )
 
     return oneid
@@ -89,7 +133,8 @@ def _review_queue() -> dg.AssetsDefinition:
         kinds={"duckdb"},
         pool="warehouse",
         required_resource_keys={"warehouse"},
-        description="Pairs that score too little to be linked and too much to be left (`oneid.review`). `onedata identity review` shows them with what speaks "
+        description="Pairs that score too little to be linked and too much to be left (`oneid.review`). "
+        "`onedata identity review` shows them with what speaks "
         "for and against, `onedata identity merge` or `split` decides; what was decided does not come again.",
         metadata={"grain": "one pair of profiles of two persons", "key": "key_a, key_b"},
     )
@@ -98,17 +143,25 @@ def _review_queue() -> dg.AssetsDefinition:
         con = context.resources.warehouse.con
         waiting = save_queue(con)
         context.log.info(f"{waiting} pairs wait for a decision")
-        pairs = [(pair.key_a, pair.oneid_a, pair.key_b, pair.oneid_b, f"{pair.weight:.1f}") for pair in queue(con, SHOWN)[0]]
+        pairs = [
+            (pair.key_a, pair.oneid_a, pair.key_b, pair.oneid_b, f"{pair.weight:.1f}") for pair in queue(con, SHOWN)[0]
+        ]
         return dg.MaterializeResult(
             metadata={
                 "dagster/row_count": waiting,
                 "likeliest": dg.MetadataValue.md(markdown(["A", "person", "B", "person", "weight"], pairs)),
-                "scored pairs by weight": dg.MetadataValue.md(as_markdown("scored pairs by weight", stacked_columns(*score_distribution(con)))),
+                "scored pairs by weight": dg.MetadataValue.md(
+                    as_markdown("scored pairs by weight", stacked_columns(*score_distribution(con)))
+                ),
                 "persons by number of identifiers": dg.MetadataValue.md(
                     as_markdown("persons by number of identifiers", stacked_columns(*size_distribution(con)))
                 ),
-                "largest persons": dg.MetadataValue.md(markdown(["person", "identifiers", "of which"], largest_persons(con))),
-                "shared identifiers": dg.MetadataValue.md(markdown(["kind", "identifiers", "shared", "in %"], shared_by_kind(con))),
+                "largest persons": dg.MetadataValue.md(
+                    markdown(["person", "identifiers", "of which"], largest_persons(con))
+                ),
+                "shared identifiers": dg.MetadataValue.md(
+                    markdown(["kind", "identifiers", "shared", "in %"], shared_by_kind(con))
+                ),
             }
         )
 

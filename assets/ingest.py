@@ -59,12 +59,14 @@ def _landing_asset(retailer: Retailer, feed: Feed) -> dg.AssetsDefinition:
             context.log.warning(f"not whole yet, taken by the next run: {', '.join(landed.waiting)}")
         if landed.files:
             context.log.info(
-                f"{landed.received} rows in {landed.files} files = {landed.accepted} accepted + {landed.quarantined} quarantined + {landed.duplicate} duplicate"
+                f"{landed.received} rows in {landed.files} files = {landed.accepted} accepted + {landed.quarantined} "
+                f"quarantined + {landed.duplicate} duplicate"
             )
         first = first_night_of(context, warehouse)
         totals = warehouse.con.execute(
-            "select coalesce(sum(accepted), 0)::bigint, count(*), coalesce(sum(received), 0)::bigint, coalesce(sum(quarantined), 0)::bigint, "
-            "coalesce(sum(duplicate), 0)::bigint from ops.file where feed = ? and ds between ? and ?",
+            "select coalesce(sum(accepted), 0)::bigint, count(*), coalesce(sum(received), 0)::bigint, "
+            "coalesce(sum(quarantined), 0)::bigint, coalesce(sum(duplicate), 0)::bigint from ops.file where feed = ? "
+            "and ds between ? and ?",
             [feed.name, first, night],
         ).fetchone()
         accepted, files, received, quarantined, duplicate = totals or (0, 0, 0, 0, 0)
@@ -89,7 +91,9 @@ def _columns(feed: Feed) -> dg.TableSchema:
     columns = []
     for item in feed.fields:
         column = item.column
-        tags = {"classification": column.classification} | ({"identifier": column.identifier.type} if column.identifier else {})
+        tags = {"classification": column.classification} | (
+            {"identifier": column.identifier.type} if column.identifier else {}
+        )
         constraints = dg.TableColumnConstraints(nullable=not item.required)
         columns.append(dg.TableColumn(column.name, column.type, column.description, constraints=constraints, tags=tags))
     return dg.TableSchema(columns)
@@ -98,15 +102,15 @@ def _columns(feed: Feed) -> dg.TableSchema:
 def _description(feed: Feed) -> str:
     return (
         f"**{feed.title}** ({feed.system}). {feed.description}\n\nGrain: {feed.entity.grain}.\n\n"
-        f"Files `{feed.location.path}` ({feed.location.format}) land here typed, counted and with raw identifiers replaced by keyed hashes; bad rows go "
-        f"to `ops.quarantine`. Contract: `{feed.contract.name}` {feed.version}."
+        f"Files `{feed.location.path}` ({feed.location.format}) land here typed, counted and with raw identifiers "
+        f"replaced by keyed hashes; bad rows go to `ops.quarantine`. Contract: `{feed.contract.name}` {feed.version}."
     )
 
 
 def _files_table(warehouse: Warehouse, feed: Feed, first: date, last: date) -> str:
     rows = warehouse.con.execute(
-        "select path, ds, status, received, accepted, quarantined, duplicate from ops.file where feed = ? and ds between ? and ? "
-        "order by ds desc, path limit ?",
+        "select path, ds, status, received, accepted, quarantined, duplicate from ops.file where feed = ? "
+        "and ds between ? and ? order by ds desc, path limit ?",
         [feed.name, first, last, PREVIEW_FILES],
     ).fetchall()
     return markdown(["file", "night", "status", "received", "accepted", "quarantined", "duplicate"], rows)
@@ -114,8 +118,8 @@ def _files_table(warehouse: Warehouse, feed: Feed, first: date, last: date) -> s
 
 def _quarantine_table(warehouse: Warehouse, feed: Feed, first: date, last: date) -> str:
     rows = warehouse.con.execute(
-        "select path, rule, count(*), min(row), any_value(reason) from ops.quarantine where feed = ? and ds between ? and ? "
-        "group by path, rule order by 3 desc, 1, 2 limit ?",
+        "select path, rule, count(*), min(row), any_value(reason) from ops.quarantine where feed = ? "
+        "and ds between ? and ? group by path, rule order by 3 desc, 1, 2 limit ?",
         [feed.name, first, last, PREVIEW_FILES],
     ).fetchall()
     return markdown(["file", "rule", "rows", "first row", "reason"], rows)

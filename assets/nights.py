@@ -3,7 +3,11 @@
 from datetime import date, timedelta
 
 import dagster as dg
-from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PARTITION_RANGE_START_TAG, PARTITION_NAME_TAG
+from dagster._core.storage.tags import (
+    ASSET_PARTITION_RANGE_END_TAG,
+    ASSET_PARTITION_RANGE_START_TAG,
+    PARTITION_NAME_TAG,
+)
 
 from assets.resources import Warehouse
 from assets.tags import REPLACE_TAG
@@ -15,10 +19,14 @@ PROCESS_TAG = "onedata/process"
 
 def nights(settings: Settings) -> dg.DailyPartitionsDefinition:
     """One partition a night, up to and including today, in the retailer's time zone."""
-    return dg.DailyPartitionsDefinition(start_date=settings.first_night.isoformat(), timezone=settings.time_zone, end_offset=1)
+    return dg.DailyPartitionsDefinition(
+        start_date=settings.first_night.isoformat(), timezone=settings.time_zone, end_offset=1
+    )
 
 
-def night_of(context: dg.AssetExecutionContext | dg.AssetCheckExecutionContext | dg.OpExecutionContext, warehouse: Warehouse) -> date:
+def night_of(
+    context: dg.AssetExecutionContext | dg.AssetCheckExecutionContext | dg.OpExecutionContext, warehouse: Warehouse
+) -> date:
     """The night of the run (of a range, its last); without one, the last night the ledger knows."""
     return night_of_run(context.run, warehouse)
 

@@ -27,7 +27,11 @@ GROUP = "h_published"
 
 def publish_assets(retailer: Retailer, dbt: Dbt, translator: LayerTranslator) -> list[dg.AssetsDefinition]:
     """The candidate and the published database."""
-    served = [node for node in dbt.manifest["nodes"].values() if node["resource_type"] == "model" and node["config"]["meta"].get("published")]
+    served = [
+        node
+        for node in dbt.manifest["nodes"].values()
+        if node["resource_type"] == "model" and node["config"]["meta"].get("published")
+    ]
 
     @dg.asset(
         key=CANDIDATE_KEY,
@@ -37,7 +41,8 @@ def publish_assets(retailer: Retailer, dbt: Dbt, translator: LayerTranslator) ->
         kinds={"duckdb", "parquet"},
         pool="warehouse",
         required_resource_keys={"warehouse"},
-        description="The night's database for analysts, built aside: the tables marked `published` without sensitive columns, each commented.",
+        description="The night's database for analysts, built aside: the tables marked `published` without sensitive "
+        "columns, each commented.",
     )
     @hides_values
     def candidate(context: dg.AssetExecutionContext) -> dg.MaterializeResult[None]:
@@ -55,7 +60,10 @@ def publish_assets(retailer: Retailer, dbt: Dbt, translator: LayerTranslator) ->
         counts = build_candidate(warehouse.con, retailer.settings, tables, night, context.run_id)
         context.log.info(f"{len(counts)} tables, {sum(counts.values())} rows")
         return dg.MaterializeResult(
-            metadata={"dagster/row_count": sum(counts.values()), "tables": dg.MetadataValue.md(markdown(["table", "rows"], list(counts.items())))}
+            metadata={
+                "dagster/row_count": sum(counts.values()),
+                "tables": dg.MetadataValue.md(markdown(["table", "rows"], list(counts.items()))),
+            }
         )
 
     @dg.asset(

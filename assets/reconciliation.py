@@ -43,16 +43,30 @@ def _gate(scope: Scope, dbt: Dbt, translator: LayerTranslator, layer: str) -> dg
         warehouse: Warehouse = context.resources.warehouse
         night = night_of(context, warehouse)
         by_model = reconcile(warehouse.con, scope, layer, night, context.run.run_id)
-        record(warehouse.con, context.run.run_id, night, [result for results in by_model.values() for result in results])
+        record(
+            warehouse.con, context.run.run_id, night, [result for results in by_model.values() for result in results]
+        )
         for check in sorted(context.selected_asset_check_keys, key=lambda item: item.asset_key.path):
-            yield _outcome(context, warehouse, check.asset_key, keys[check.asset_key], night, by_model.get(keys[check.asset_key], []))
+            yield _outcome(
+                context,
+                warehouse,
+                check.asset_key,
+                keys[check.asset_key],
+                night,
+                by_model.get(keys[check.asset_key], []),
+            )
         draw(context, warehouse)
 
     return gate
 
 
 def _outcome(
-    context: dg.AssetCheckExecutionContext, warehouse: Warehouse, key: dg.AssetKey, model: str, night: date, results: Sequence[CheckResult]
+    context: dg.AssetCheckExecutionContext,
+    warehouse: Warehouse,
+    key: dg.AssetKey,
+    model: str,
+    night: date,
+    results: Sequence[CheckResult],
 ) -> dg.AssetCheckResult:
     """Tell Dagster, with the balances as a table, those that do not close first."""
     text = summarise(results)

@@ -31,7 +31,8 @@ class Warehouse:
 
 
 def warehouse_resource(retailer: Retailer, dbt: Dbt) -> dg.ResourceDefinition:
-    """The run's `warehouse`. A run that finds it locked waits, then fails saying who writes; one that finds files of the lake gone fails naming them."""
+    """The run's `warehouse`. A run that finds it locked waits, then fails saying who writes; one that finds files of
+    the lake gone fails naming them."""
 
     @dg.resource(description="The private DuckDB warehouse, one writer at a time.")
     def warehouse(init_context: dg.InitResourceContext) -> Iterator[Warehouse]:

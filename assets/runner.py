@@ -31,9 +31,21 @@ from onedata.retailer import load_retailer
 from onedata.settings import REPOSITORY, Settings
 from onedata.warehouse import WarehouseError
 
-OWN_CLASS = re.compile(r"^(onedata|assets)(\.\w+)+: ")  # before the words of an error of onedata's, which are a sentence already
+OWN_CLASS = re.compile(
+    r"^(onedata|assets)(\.\w+)+: "
+)  # before the words of an error of onedata's, which are a sentence already
 # What a file that fails a library raises here, outside of a step of the run.
-LIBRARY_ERRORS = (OSError, duckdb.Error, sqlite3.Error, SQLAlchemyError, yaml.YAMLError, UnicodeDecodeError, dg.DagsterError, DbtFailed, WarehouseError)
+LIBRARY_ERRORS = (
+    OSError,
+    duckdb.Error,
+    sqlite3.Error,
+    SQLAlchemyError,
+    yaml.YAMLError,
+    UnicodeDecodeError,
+    dg.DagsterError,
+    DbtFailed,
+    WarehouseError,
+)
 
 
 def prepare_instance(settings: Settings) -> None:
@@ -57,7 +69,8 @@ def prepare_instance(settings: Settings) -> None:
 
 
 class NightStopped(RuntimeError):
-    """No night could be begun or ended because of a file of the home; the text names it with the cause and the way out."""
+    """No night could be begun or ended because of a file of the home; the text names it with the cause and the way
+    out."""
 
 
 @contextmanager
@@ -76,7 +89,14 @@ def faults_told(settings: Settings) -> Iterator[None]:
         raise NightStopped(told) from error
 
 
-def run_nights(settings: Settings, nights: list[date], each_night: bool, full_refresh: bool, replace: bool = False, job_name: str = NIGHTLY) -> bool:
+def run_nights(
+    settings: Settings,
+    nights: list[date],
+    each_night: bool,
+    full_refresh: bool,
+    replace: bool = False,
+    job_name: str = NIGHTLY,
+) -> bool:
     """Run the nights in order and stop at the first that fails; True where all were published."""
     try:
         with faults_told(settings):
@@ -86,7 +106,9 @@ def run_nights(settings: Settings, nights: list[date], each_night: bool, full_re
         return False
 
 
-def _run_nights(settings: Settings, nights: list[date], each_night: bool, full_refresh: bool, replace: bool, job_name: str) -> bool:
+def _run_nights(
+    settings: Settings, nights: list[date], each_night: bool, full_refresh: bool, replace: bool, job_name: str
+) -> bool:
     prepare_instance(settings)
     warnings.filterwarnings("ignore", category=dg.BetaWarning)
     job = build_definitions(load_retailer(settings)).resolve_job_def(job_name)
@@ -96,7 +118,9 @@ def _run_nights(settings: Settings, nights: list[date], each_night: bool, full_r
         for number, group in enumerate(groups, 1):
             started = time.monotonic()
             tags = {PROCESS_TAG: str(os.getpid())}
-            tags |= {tag: "true" for tag, wanted in ((FULL_REFRESH_TAG, full_refresh), (REPLACE_TAG, replace)) if wanted}
+            tags |= {
+                tag: "true" for tag, wanted in ((FULL_REFRESH_TAG, full_refresh), (REPLACE_TAG, replace)) if wanted
+            }
             label = str(group[0]) if len(group) == 1 else f"{group[0]} to {group[-1]}"
             typer.echo(f"night {label} ({number} of {len(groups)})", err=True)
             partition_key = label if len(group) == 1 and job_name == NIGHTLY else None
@@ -105,8 +129,15 @@ def _run_nights(settings: Settings, nights: list[date], each_night: bool, full_r
             before = _published(settings)
             why = _run_night(settings, job, instance, partition_key, tags, group[-1])
             if why:
-                fate = "what was published stays as it was" if _published(settings) == before else "it had been published before; run it again to end it"
-                typer.echo(f"night {label} failed after {time.monotonic() - started:.1f} s; {fate}.\n{mask_error(why)}", err=True)
+                fate = (
+                    "what was published stays as it was"
+                    if _published(settings) == before
+                    else "it had been published before; run it again to end it"
+                )
+                typer.echo(
+                    f"night {label} failed after {time.monotonic() - started:.1f} s; {fate}.\n{mask_error(why)}",
+                    err=True,
+                )
                 return False
             typer.echo(f"night {label} published in {time.monotonic() - started:.1f} s", err=True)
     return True
@@ -124,17 +155,30 @@ def _instance(settings: Settings) -> Iterator[dg.DagsterInstance]:
     except dg.DagsterInvalidConfigError as error:
         words = " ".join(str(error).split())
         file = settings.dagster_home / "dagster.yaml"
-        raise NightStopped(f"Dagster's file {file} is damaged ({words}): mend it, or move it away, and the next run writes a new one") from error
+        raise NightStopped(
+            f"Dagster's file {file} is damaged ({words}): mend it, or move it away, and the next run writes a new one"
+        ) from error
     with instance:
         yield instance
 
 
-def _run_night(settings: Settings, job: dg.JobDefinition, instance: dg.DagsterInstance, partition_key: str | None, tags: dict[str, str], night: date) -> str:
+def _run_night(
+    settings: Settings,
+    job: dg.JobDefinition,
+    instance: dg.DagsterInstance,
+    partition_key: str | None,
+    tags: dict[str, str],
+    night: date,
+) -> str:
     """Run one night; '' where it was published, else why it was not."""
     try:
         with faults_told(settings):
             outcome = job.execute_in_process(
-                instance=instance, partition_key=partition_key, tags=tags, raise_on_error=False, run_config={"loggers": {"console": {}}}
+                instance=instance,
+                partition_key=partition_key,
+                tags=tags,
+                raise_on_error=False,
+                run_config={"loggers": {"console": {}}},
             )
     except NightStopped as stopped:
         return str(stopped)
@@ -154,8 +198,11 @@ def _published(settings: Settings) -> tuple[int, int] | None:
 
 
 def reap_orphans(instance: dg.DagsterInstance) -> None:
-    """Mark runs of this command line whose process is gone as failed, so that the UI does not show them running for ever."""
-    for run in instance.get_runs(filters=dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.STARTING])):
+    """Mark runs of this command line whose process is gone as failed, so that the UI does not show them running for
+    ever."""
+    for run in instance.get_runs(
+        filters=dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.STARTING])
+    ):
         process = run.tags.get(PROCESS_TAG)
         if process and not _alive(int(process)):
             instance.report_run_failed(run, message=f"process {process} is gone; the night was killed")

@@ -35,7 +35,9 @@ def nightly_schedule(settings: Settings, job: object) -> dg.ScheduleDefinition:
         name="nightly_schedule",
         cron_schedule=f"{int(minute)} {int(hour)} * * *",
         execution_timezone=settings.time_zone,
-        default_status=dg.DefaultScheduleStatus.RUNNING if settings.deployment == "production" else dg.DefaultScheduleStatus.STOPPED,
+        default_status=dg.DefaultScheduleStatus.RUNNING
+        if settings.deployment == "production"
+        else dg.DefaultScheduleStatus.STOPPED,
         description=f"Runs the night of the day before at {settings.nightly_at} ({settings.time_zone}).",
     )
     def nightly(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
@@ -52,7 +54,9 @@ def new_files_sensor(retailer: Retailer, job: object) -> dg.SensorDefinition:
         job=job,  # type: ignore[arg-type]
         name="new_files_sensor",
         minimum_interval_seconds=POLL_SECONDS,
-        default_status=dg.DefaultSensorStatus.RUNNING if retailer.settings.deployment == "production" else dg.DefaultSensorStatus.STOPPED,
+        default_status=dg.DefaultSensorStatus.RUNNING
+        if retailer.settings.deployment == "production"
+        else dg.DefaultSensorStatus.STOPPED,
         description="Looks for new or changed files in the source folder and runs the night they are for.",
     )
     def new_files(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
@@ -65,15 +69,22 @@ def new_files_sensor(retailer: Retailer, job: object) -> dg.SensorDefinition:
         if not seen or digest == context.cursor:
             return dg.SkipReason("no new files")
         night = max(night for _, night in seen).isoformat()
-        return dg.SensorResult(run_requests=[dg.RunRequest(run_key=f"files-{digest}", partition_key=night)], cursor=digest)
+        return dg.SensorResult(
+            run_requests=[dg.RunRequest(run_key=f"files-{digest}", partition_key=night)], cursor=digest
+        )
 
     return new_files
 
 
 def weekly_identity_check(retailer: Retailer) -> tuple[dg.JobDefinition, dg.ScheduleDefinition]:
-    """The job that holds the nights' OneID against one rebuilt from the whole lake, and its schedule: Sundays, when the night is long over."""
+    """The job that holds the nights' OneID against one rebuilt from the whole lake, and its schedule: Sundays, when the
+    night is long over."""
 
-    @dg.op(required_resource_keys={"warehouse"}, pool="warehouse", description="Rebuilds OneID beside the warehouse's and fails where the two differ.")
+    @dg.op(
+        required_resource_keys={"warehouse"},
+        pool="warehouse",
+        description="Rebuilds OneID beside the warehouse's and fails where the two differ.",
+    )
     @hides_values
     def identity_check(context: dg.OpExecutionContext) -> None:
         warehouse: Warehouse = context.resources.warehouse
@@ -81,13 +92,22 @@ def weekly_identity_check(retailer: Retailer) -> tuple[dg.JobDefinition, dg.Sche
         text = "OneID from the nights equals one rebuilt from the whole lake"
         told = "; ".join(map(str, found)) or text
         # A warning: the nights go on, and the failed run is what calls for somebody.
-        result = CheckResult("oneid", WEEKLY, "nights_equal_rebuild", "warning", not found, str(len(found)), told, "0", text)
+        result = CheckResult(
+            "oneid", WEEKLY, "nights_equal_rebuild", "warning", not found, str(len(found)), told, "0", text
+        )
         record(warehouse.con, context.run_id, night_of(context, warehouse), [result])
         if found:
-            raise dg.Failure(f"{told}. `onedata run --full-refresh` takes everything in anew and keeps the ids; what moves is logged in oneid.oneid_event.")
+            raise dg.Failure(
+                f"{told}. `onedata run --full-refresh` takes everything in anew and keeps the ids; what moves is "
+                "logged in oneid.oneid_event."
+            )
         context.log.info(text)
 
-    @dg.job(name=WEEKLY, executor_def=dg.in_process_executor, description="Once a week: does OneID from the nights equal one rebuilt from the whole lake?")
+    @dg.job(
+        name=WEEKLY,
+        executor_def=dg.in_process_executor,
+        description="Once a week: does OneID from the nights equal one rebuilt from the whole lake?",
+    )
     def job() -> None:
         identity_check()
 
@@ -95,10 +115,15 @@ def weekly_identity_check(retailer: Retailer) -> tuple[dg.JobDefinition, dg.Sche
 
 
 def weekly_verify(retailer: Retailer) -> tuple[dg.JobDefinition, dg.ScheduleDefinition]:
-    """The job that holds the home against itself and restores the newest back-up to look whether it can be, and its schedule: Sundays."""
+    """The job that holds the home against itself and restores the newest back-up to look whether it can be, and its
+    schedule: Sundays."""
 
     # The pool, not the resource: it opens the warehouse for reading itself, while no night of this instance runs.
-    @dg.op(pool="warehouse", description="Ledger, lake, warehouse and published against one another; then the newest back-up, restored aside and verified.")
+    @dg.op(
+        pool="warehouse",
+        description="Ledger, lake, warehouse and published against one another; then the newest back-up, restored "
+        "aside and verified.",
+    )
     def verification(context: dg.OpExecutionContext) -> None:
         wrong = _told(context, "the home", verify_home(retailer))
         folder = retailer.settings.backup_folder
@@ -109,11 +134,17 @@ def weekly_verify(retailer: Retailer) -> tuple[dg.JobDefinition, dg.ScheduleDefi
             except BackupError as error:
                 wrong.append(f"the newest back-up cannot be restored: {error}")
         else:
-            context.log.warning("no restore drill: setting backup_folder is empty; set it to the folder that `onedata backup` writes to")
+            context.log.warning(
+                "no restore drill: setting backup_folder is empty; set it to the folder that `onedata backup` writes to"
+            )
         if wrong:
             raise dg.Failure("; ".join(wrong))
 
-    @dg.job(name=VERIFY, executor_def=dg.in_process_executor, description="Once a week: is the home whole, and can the newest back-up be restored?")
+    @dg.job(
+        name=VERIFY,
+        executor_def=dg.in_process_executor,
+        description="Once a week: is the home whole, and can the newest back-up be restored?",
+    )
     def job() -> None:
         verification()
 
@@ -133,13 +164,16 @@ def _sundays(retailer: Retailer, job: dg.JobDefinition, hours: int) -> dg.Schedu
         name=f"{job.name}_schedule",
         cron_schedule=f"{int(minute)} {(int(hour) + hours) % 24} * * 0",
         execution_timezone=retailer.settings.time_zone,
-        default_status=dg.DefaultScheduleStatus.RUNNING if retailer.settings.deployment == "production" else dg.DefaultScheduleStatus.STOPPED,
+        default_status=dg.DefaultScheduleStatus.RUNNING
+        if retailer.settings.deployment == "production"
+        else dg.DefaultScheduleStatus.STOPPED,
         description="Sundays, some hours after the night.",
     )
 
 
 def listing(retailer: Retailer, today: date) -> list[tuple[str, date]]:
-    """Everything the feeds' sources offer up to `today` as a line of name, size and modification time, with its night."""
+    """Everything the feeds' sources offer up to `today` as a line of name, size and modification time, with its
+    night."""
     lines = set()
     for feed in retailer.feeds:
         for offer in discover(retailer.settings, feed, today):

@@ -1,4 +1,5 @@
-"""The nights that wait to be run: of files that the ledger does not know, of deliveries that no run has published, of decisions by hand."""
+"""The nights that wait to be run: of files that the ledger does not know, of deliveries that no run has published, of
+decisions by hand."""
 
 from contextlib import suppress
 from dataclasses import replace
@@ -20,8 +21,9 @@ from onedata.warehouse.open import refuse_half_restored
 def select_nights(settings: Settings, first: date | None, last: date | None) -> list[date]:
     """The nights to run: those with files, from `first` to `last`; a bound that is given is a night also without files.
 
-    Without bounds only nights with something to do: a file the ledger does not know, or a delivery that was not published; where there are none
-    but OneID was decided on by hand, or what was published is gone, the last night again. With a bound, accepted nights
+    Without bounds only nights with something to do: a file the ledger does not know, or a delivery that was not
+    published; where there are none but OneID was decided on by hand, or what was published is gone, the last night
+    again. With a bound, accepted nights
     that no run has published are told: they are published with this one.
     """
     retailer = load_retailer(settings)
@@ -68,19 +70,24 @@ def _tell_later(nights: list[date]) -> None:
 
 
 class NoSuchNight(ValueError):
-    """A day that is no night of this retailer: before its first, in the future, or a range that ends before it begins."""
+    """A day that is no night of this retailer: before its first, in the future, or a range that ends before it
+    begins."""
 
 
 def _within_calendar(settings: Settings, bounds: list[date]) -> None:
     for day in bounds:
         if not settings.first_night <= day <= date.today():
-            raise NoSuchNight(f"{day} is no night to run: nights go from {settings.first_night} (setting first_night) to today, {date.today()}")
+            raise NoSuchNight(
+                f"{day} is no night to run: nights go from {settings.first_night} (setting first_night) to today, "
+                f"{date.today()}"
+            )
     if bounds != sorted(bounds):
         raise NoSuchNight(f"--from {bounds[0]} is after --to {bounds[1]}")
 
 
 def _ledger(retailer: Retailer) -> tuple[set[tuple[str, str, int, int]], set[date], date | None]:
-    """Files that have landed, nights with deliveries that were not published, and the night to build again; nothing where there is no warehouse yet."""
+    """Files that have landed, nights with deliveries that were not published, and the night to build again; nothing
+    where there is no warehouse yet."""
     settings = retailer.settings
     refuse_half_restored(settings.home)
     if not settings.warehouse.exists():
@@ -89,10 +96,13 @@ def _ledger(retailer: Retailer) -> tuple[set[tuple[str, str, int, int]], set[dat
         for text in prepare_warehouse(con, retailer):
             typer.echo(text, err=True)
         files = con.execute(
-            f"select f.feed, unnest([f.path, split_part(f.path, '{MEMBER}', 1)]), f.size_bytes, f.mtime_ns from ops.file f "
+            f"select f.feed, unnest([f.path, split_part(f.path, '{MEMBER}', 1)]), f.size_bytes, f.mtime_ns "
+            "from ops.file f "
             "join ops.delivery d using (batch_id) where d.status = 'applied'"
         )
         known = set(files.fetchall())
-        pending = {row[0] for row in con.execute("select distinct ds from ops.delivery where applied_at is null").fetchall()}
+        pending = {
+            row[0] for row in con.execute("select distinct ds from ops.delivery where applied_at is null").fetchall()
+        }
         last = con.execute("select max(night) from ops.night").fetchall()[0][0]
         return known, pending, night_to_repeat(con) or (None if settings.published_database.exists() else last)

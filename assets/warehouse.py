@@ -41,7 +41,9 @@ class LayerTranslator(DagsterDbtTranslator):
         meta = (props.get("config") or {}).get("meta") or {}
         deps = [dep for dep in spec.deps if dep.asset_key.path[0] != "ops"]
         if props["schema"] == "ods" and props["resource_type"] == "model":
-            deps += [dg.AssetDep(landing_key(feed)) for feed in self._retailer.feeds_of(props["name"].removeprefix("ods_"))]
+            deps += [
+                dg.AssetDep(landing_key(feed)) for feed in self._retailer.feeds_of(props["name"].removeprefix("ods_"))
+            ]
         details = {name: str(meta[name]) for name in ("grain", "key") if name in meta}
         owners = [f"team:{meta['owner']}"] if "owner" in meta else ["team:data-platform"]
         return spec.replace_attributes(deps=deps, owners=owners, metadata={**spec.metadata, **details})
@@ -77,7 +79,10 @@ def _layer_asset(dbt: Dbt, translator: LayerTranslator, layer: str) -> dg.Assets
             built += isinstance(event, dg.Output)
             tested += isinstance(event, dg.AssetCheckResult) and event.passed
             yield _with_contents(event, warehouse, layer, context)
-        context.log.info(f"{built} {'views' if layer == 'ods' else 'tables'} built" + (f", {tested} dbt tests passed" if tested else ""))
+        context.log.info(
+            f"{built} {'views' if layer == 'ods' else 'tables'} built"
+            + (f", {tested} dbt tests passed" if tested else "")
+        )
 
     return models
 
@@ -89,9 +94,15 @@ def _with_contents(event: Any, warehouse: Warehouse, layer: str, context: dg.Ass
     key = next(key for key in context.selected_asset_keys if key.to_python_identifier() == event.output_name)
     relation = ".".join(key.path)
     row = warehouse.con.execute(f"select count(*) from {relation}").fetchone()
-    metadata: dict[str, Any] = {**event.metadata, "dagster/row_count": row[0] if row else 0, "dagster/column_schema": _columns(warehouse, key)}
+    metadata: dict[str, Any] = {
+        **event.metadata,
+        "dagster/row_count": row[0] if row else 0,
+        "dagster/column_schema": _columns(warehouse, key),
+    }
     if layer in ("dws", "ads"):
-        shown = ", ".join(column.name or "" for column in _columns(warehouse, key).columns if column.name in _public(warehouse, key))
+        shown = ", ".join(
+            column.name or "" for column in _columns(warehouse, key).columns if column.name in _public(warehouse, key)
+        )
         cursor = warehouse.con.execute(f"select {shown} from {relation} limit {PREVIEW_ROWS}")
         names = [column[0] for column in cursor.description or []]
         metadata["first rows"] = dg.MetadataValue.md(markdown(names, cursor.fetchall()))
@@ -112,4 +123,6 @@ def _columns(warehouse: Warehouse, key: dg.AssetKey) -> dg.TableSchema:
     """The table's columns with the types DuckDB gave them and the meanings the YAML gives."""
     described = _described(warehouse, key)
     rows = warehouse.con.execute(f"describe {'.'.join(key.path)}").fetchall()
-    return dg.TableSchema([dg.TableColumn(name, kind, described.get(name, {}).get("description") or None) for name, kind, *_ in rows])
+    return dg.TableSchema(
+        [dg.TableColumn(name, kind, described.get(name, {}).get("description") or None) for name, kind, *_ in rows]
+    )

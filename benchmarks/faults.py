@@ -1,4 +1,5 @@
-"""Disturbs a data home in every way there is, lets the platform go on, and asks of each trial: nothing lost, nothing half, the right cause told.
+"""Disturbs a data home in every way there is, lets the platform go on, and asks of each trial: nothing lost, nothing
+half, the right cause told.
 
 .venv/bin/python benchmarks/faults.py --trials 200 --seed 1 [--kinds kill_cpu,flip_warehouse] [--home-of FOLDER]
 """
@@ -55,7 +56,8 @@ def _damage(which: str, way: str) -> Kind:
 def one_trial(world: World, folder: Path, name: str, seed: int, number: int | None = None) -> Trial:
     """Make one trial in this folder, which must not be there, and remove it.
 
-    The same world, kind and seed disturb in the same way; the moment of a kill is the machine's. With a number, the file of that number is removed.
+    The same world, kind and seed disturb in the same way; the moment of a kill is the machine's. With a number, the
+    file of that number is removed.
 
     Raises:
         Skipped: this machine cannot.
@@ -75,9 +77,17 @@ def one_trial(world: World, folder: Path, name: str, seed: int, number: int | No
 def main(
     trials: Annotated[int, typer.Option(help="How many.")] = 20,
     seed: Annotated[int, typer.Option(help="Same seed, same kinds, files, bits and system calls.")] = 1,
-    only: Annotated[str, typer.Option("--kinds", help="These only, between commas; a name's beginning stands for all that begin so.")] = "",
-    walk: Annotated[bool, typer.Option("--every-file", help="Instead: remove every file and link of the home in turn, one a trial.")] = False,
-    home_of: Annotated[Path | None, typer.Option("--home-of", help="Folder to prepare the homes in, or that has them. Default: a temporary one.")] = None,
+    only: Annotated[
+        str,
+        typer.Option("--kinds", help="These only, between commas; a name's beginning stands for all that begin so."),
+    ] = "",
+    walk: Annotated[
+        bool, typer.Option("--every-file", help="Instead: remove every file and link of the home in turn, one a trial.")
+    ] = False,
+    home_of: Annotated[
+        Path | None,
+        typer.Option("--home-of", help="Folder to prepare the homes in, or that has them. Default: a temporary one."),
+    ] = None,
 ) -> None:
     """Make the trials, one after the other; a line of JSON each, and at last one over all."""
     chosen = [name for name in kinds() if not only or any(name.startswith(begin) for begin in only.split(","))]
@@ -88,8 +98,15 @@ def main(
         world = prepared(home_of.absolute() if home_of else Path(scratch) / "world")
         planned = [(chosen[number % len(chosen)], seed + number // len(chosen), None) for number in range(trials)]
         walked = [("lost_one", seed, number) for number in range(len(every_file(world.one)))]
-        made = [found for name, of, number in (walked if walk else planned) if (found := _told_trial(world, name, of, number))]
-    by_kind = {name: dict(Counter(trial.outcome for trial in made if trial.kind == name)) for name in sorted({trial.kind for trial in made})}
+        made = [
+            found
+            for name, of, number in (walked if walk else planned)
+            if (found := _told_trial(world, name, of, number))
+        ]
+    by_kind = {
+        name: dict(Counter(trial.outcome for trial in made if trial.kind == name))
+        for name in sorted({trial.kind for trial in made})
+    }
     peak = max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
     result = {
         "trials": len(made),
@@ -114,7 +131,11 @@ def _told_trial(world: World, name: str, seed: int, number: int | None = None) -
         typer.echo(f"SKIPPED {name}: {reason}", err=True)
         shutil.rmtree(folder.parent, ignore_errors=True)
         return None
-    again = {"again": f"benchmarks/faults.py --trials 1 --seed {seed} --kinds {name}", "kept": str(folder)} if trial.failed() else {}
+    again = (
+        {"again": f"benchmarks/faults.py --trials 1 --seed {seed} --kinds {name}", "kept": str(folder)}
+        if trial.failed()
+        else {}
+    )
     if not trial.failed():
         shutil.rmtree(folder.parent, ignore_errors=True)
     typer.echo(json.dumps(trial.told() | again))

@@ -1,4 +1,5 @@
-"""Every rename, link, unlink and fsync of a process below its data home, counted and one of them killed before, by a library loaded before libc's."""
+"""Every rename, link, unlink and fsync of a process below its data home, counted and one of them killed before, by a
+library loaded before libc's."""
 
 import shutil
 import subprocess
@@ -6,7 +7,8 @@ from pathlib import Path
 
 AT, TOTAL, HOME = "FAULTS_KILL_AT", "FAULTS_TOTAL_TO", "FAULTS_HOME"
 
-# Its children are let be. Dagster's history (thousands of SQLite's calls a night) and what dbt writes anew are not counted.
+# Its children are let be. Dagster's history (thousands of SQLite's calls a night) and what dbt writes anew are not
+# counted.
 COUNT = r"""
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -21,7 +23,8 @@ static char home[4096], total_to[4096];
 static long kill_at;
 static pid_t counted;
 static atomic_long made;
-static void take(const char *name, char *to) { const char *text = getenv(name); if (text) { strncpy(to, text, 4095); unsetenv(name); } }
+static void take(const char *name, char *to) { const char *text = getenv(name); if (text) { strncpy(to, text,
+4095); unsetenv(name); } }
 __attribute__((constructor)) static void begin(void) {
     char at[4096] = "";
     take("FAULTS_KILL_AT", at); take("FAULTS_TOTAL_TO", total_to); take("FAULTS_HOME", home);
@@ -48,15 +51,20 @@ static void called(int folder, const char *path) {
     if (atomic_fetch_add(&made, 1) + 1 == kill_at) raise(SIGKILL);
 }
 #define REAL(name, ...) static int (*real)(__VA_ARGS__); if (!real) real = dlsym(RTLD_NEXT, name)
-int rename(const char *a, const char *b) { REAL("rename", const char *, const char *); called(AT_FDCWD, b); return real(a, b); }
-int renameat(int i, const char *a, int j, const char *b) { REAL("renameat", int, const char *, int, const char *); called(j, b); return real(i, a, j, b); }
-int link(const char *a, const char *b) { REAL("link", const char *, const char *); called(AT_FDCWD, b); return real(a, b); }
+int rename(const char *a, const char *b) { REAL("rename", const char *, const char *); called(AT_FDCWD,
+b); return real(a, b); }
+int renameat(int i, const char *a, int j, const char *b) { REAL("renameat", int, const char *, int,
+const char *); called(j, b); return real(i, a, j, b); }
+int link(const char *a, const char *b) { REAL("link", const char *, const char *); called(AT_FDCWD, b); return real(a,
+b); }
 int linkat(int i, const char *a, int j, const char *b, int f) {
     REAL("linkat", int, const char *, int, const char *, int); called(j, b); return real(i, a, j, b, f);
 }
-int symlink(const char *a, const char *b) { REAL("symlink", const char *, const char *); called(AT_FDCWD, b); return real(a, b); }
+int symlink(const char *a, const char *b) { REAL("symlink", const char *, const char *); called(AT_FDCWD,
+b); return real(a, b); }
 int unlink(const char *a) { REAL("unlink", const char *); called(AT_FDCWD, a); return real(a); }
-int unlinkat(int i, const char *a, int f) { REAL("unlinkat", int, const char *, int); called(i, a); return real(i, a, f); }
+int unlinkat(int i, const char *a, int f) { REAL("unlinkat", int, const char *, int); called(i, a); return real(i, a,
+f); }
 int rmdir(const char *a) { REAL("rmdir", const char *); called(AT_FDCWD, a); return real(a); }
 int fsync(int i) { REAL("fsync", int); called(i, 0); return real(i); }
 int fdatasync(int i) { REAL("fdatasync", int); called(i, 0); return real(i); }

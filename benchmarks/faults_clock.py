@@ -1,4 +1,5 @@
-"""A night by a clock that was put back or ahead: a library of the harness answers for the system's clock, loaded before libc's."""
+"""A night by a clock that was put back or ahead: a library of the harness answers for the system's clock, loaded before
+libc's."""
 
 from datetime import date, timedelta
 from pathlib import Path
@@ -9,7 +10,8 @@ from faults_trial import Skipped, Trial, finish
 
 
 def clock(trial: Trial) -> None:
-    """The second night runs by a clock that stands a year and more back, or ahead, by a library of the harness that is loaded before libc's."""
+    """The second night runs by a clock that stands a year and more back, or ahead, by a library of the harness that is
+    loaded before libc's."""
     library = _clock_library(trial.world)
     trial.begin()
     step = trial.made.choice((-400, -1, 400)) * 86_400

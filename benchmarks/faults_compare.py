@@ -1,4 +1,5 @@
-"""Whether two homes hold the same: every table of the warehouse and of what is published, every column that does not tell of a run."""
+"""Whether two homes hold the same: every table of the warehouse and of what is published, every column that does not
+tell of a run."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +14,18 @@ COUNT_RUNS = frozenset({"oneid.run", "oneid.run_metric"})
 """A night that is run again after a kill has one more run of OneID in them."""
 PUBLISHED_OF_RUNS = frozenset({"published.ops_gate", "published.ops_reconciliation", "published.published_night"})
 LEDGERS = ("ops", "oneid")
-WHEN = frozenset({"landed_at", "accepted_at", "applied_at", "arrived_at", "quarantined_at", "first_used_at", "last_used_at", "extracted_at"})
+WHEN = frozenset(
+    {
+        "landed_at",
+        "accepted_at",
+        "applied_at",
+        "arrived_at",
+        "quarantined_at",
+        "first_used_at",
+        "last_used_at",
+        "extracted_at",
+    }
+)
 OF_RUN = WHEN | {"run_id", "trained_run", "started_at", "decided_at"}
 """Columns of ledger and OneID that say when, and in which run."""
 OF_BYTES = frozenset({"bytes", "sha256"})
@@ -57,28 +69,44 @@ def differences(home: Path, other: Path) -> dict[str, str]:
 
 
 def _attach(con: duckdb.DuckDBPyConnection, name: str, home: Path) -> None:
-    for suffix, database in (("", home / "warehouse" / "onedata.duckdb"), ("_published", home / "published" / "onedata.duckdb")):
+    for suffix, database in (
+        ("", home / "warehouse" / "onedata.duckdb"),
+        ("_published", home / "published" / "onedata.duckdb"),
+    ):
         con.execute(f"attach {quote_text(str(database))} as {name}{suffix} (read_only)")
 
 
 def _tables(con: duckdb.DuckDBPyConnection, name: str) -> Iterator[tuple[str, list[str]]]:
     """Tables to their columns that are compared."""
     rows = con.execute(
-        "select database_name, schema_name, c.table_name, list(column_name order by column_name) from duckdb_columns() c "
-        "join duckdb_tables() t using (database_name, schema_name, table_name) "
+        "select database_name, schema_name, c.table_name, list(column_name order by column_name) "
+        "from duckdb_columns() c join duckdb_tables() t using (database_name, schema_name, table_name) "
         f"where database_name in ('{name}', '{name}_published') group by all"
     ).fetchall()
     for database, schema, table, columns in rows:
         full = f"published.{table}" if database.endswith("_published") else f"{schema}.{table}"
         if full in OF_RUNS | COUNT_RUNS | PUBLISHED_OF_RUNS:
             continue
-        left_out = OF_RUN if schema in LEDGERS or full.startswith(("published.ops_", "published.oneid_")) else frozenset()
-        yield full, [column for column in columns if column not in left_out | (OF_BYTES if full == "ops.lake_file" else frozenset())]
+        left_out = (
+            OF_RUN if schema in LEDGERS or full.startswith(("published.ops_", "published.oneid_")) else frozenset()
+        )
+        yield (
+            full,
+            [
+                column
+                for column in columns
+                if column not in left_out | (OF_BYTES if full == "ops.lake_file" else frozenset())
+            ],
+        )
 
 
 def _path(name: str, table: str) -> str:
     schema, own = table.split(".")
-    return f"{name}_published.main.{quote_name(own)}" if schema == "published" else f"{name}.{quote_name(schema)}.{quote_name(own)}"
+    return (
+        f"{name}_published.main.{quote_name(own)}"
+        if schema == "published"
+        else f"{name}.{quote_name(schema)}.{quote_name(own)}"
+    )
 
 
 def _count(con: duckdb.DuckDBPyConnection, what: str) -> int:

@@ -130,7 +130,8 @@ def damaged_file(trial: Trial, which: str, way: str) -> None:
 
 
 def log_of_killed(trial: Trial) -> None:
-    """The night is killed, and then the log of committed rows that it left is damaged or lost; where it left none, the kill is all."""
+    """The night is killed, and then the log of committed rows that it left is damaged or lost; where it left none, the
+    kill is all."""
     kill_cpu(trial)
     left = trial.home / FILES["wal"]
     if not left.exists() or not left.stat().st_size:
@@ -152,7 +153,8 @@ def lost_one(trial: Trial, number: int) -> None:
 
 
 def _go_on(trial: Trial) -> None:
-    """Run the night on the damaged home: it refuses and names the file, or comes to the same tables, and then `verify` is asked."""
+    """Run the night on the damaged home: it refuses and names the file, or comes to the same tables, and then `verify`
+    is asked."""
     assert trial.damaged is not None
     before = _content(trial.damaged)
     said = trial.world.run(trial.home)
@@ -176,7 +178,8 @@ def _go_on(trial: Trial) -> None:
 
 
 def _ask_verify(trial: Trial) -> None:
-    """The night was right though the file is as the damage left it: it was not needed. `onedata verify` may name it, and then it is mended."""
+    """The night was right though the file is as the damage left it: it was not needed. `onedata verify` may name it,
+    and then it is mended."""
     assert trial.damaged is not None
     told = trial.world.command(trial.home, "verify")
     if told.code == 0:
@@ -200,7 +203,10 @@ def _content(file: Path) -> str | None:
 def permission(trial: Trial) -> None:
     """A file or folder belongs to another user, and the run may not override that."""
     if os.geteuid() or not shutil.which("setpriv"):
-        raise Skipped("permission needs root and setpriv, to give files to another user and to run without the right to override that")
+        raise Skipped(
+            "permission needs root and setpriv, to give files to another user and to run without the right to override "
+            "that"
+        )
     home = trial.begin()
     which = trial.made.choice([name for name in FILES if files_of(home, name) and not name.startswith("published_")])
     file = trial.made.choice(files_of(home, which))
@@ -215,13 +221,19 @@ def permission(trial: Trial) -> None:
         place.chmod(mode)
 
     trial.undo = undo
-    _expect(trial, trial.world.run(home, before=WITHOUT_OVERRIDE), ("has no right to", "cannot be read and written by user", "Permission denied"))
+    _expect(
+        trial,
+        trial.world.run(home, before=WITHOUT_OVERRIDE),
+        ("has no right to", "cannot be read and written by user", "Permission denied"),
+    )
 
 
 def full_disk(trial: Trial) -> None:
     """The home lies on a small disk of its own, with little left for the second night."""
     spare = trial.made.randint(*SPARE_MB)
-    size = sum(file.stat().st_blocks * 512 for file in trial.world.one.rglob("*") if file.is_file() and not file.is_symlink())
+    size = sum(
+        file.stat().st_blocks * 512 for file in trial.world.one.rglob("*") if file.is_file() and not file.is_symlink()
+    )
     megabytes = size // 1_048_576 + 1 + spare
     # The home itself is the disk, so that what the run says is written elsewhere.
     trial.home.mkdir()

@@ -1,4 +1,5 @@
-"""The home that trials disturb: a retailer of four small feeds, and its home after the first night and, undisturbed, after the second."""
+"""The home that trials disturb: a retailer of four small feeds, and its home after the first night and, undisturbed,
+after the second."""
 
 import json
 import os
@@ -28,11 +29,32 @@ FEEDS: dict[str, tuple[str, str, dict[str, str]]] = {
     "lines": (
         "order_line",
         "lines/{ds}.csv",
-        {name: name for name in ("order_id", "line_id", "product_id", "quantity", "unit_price", "currency", "customer_id", "sold_at", "business_date")}
+        {
+            name: name
+            for name in (
+                "order_id",
+                "line_id",
+                "product_id",
+                "quantity",
+                "unit_price",
+                "currency",
+                "customer_id",
+                "sold_at",
+                "business_date",
+            )
+        }
         | {"line_type": "'sale'", "channel": "'online'"},
     ),
-    "payments": ("payment", "payments/{ds}.csv", {name: name for name in ("order_id", "payment_id", "amount", "currency")}),
-    "survey": ("survey_response", "survey/{ds}.csv", {name: name for name in ("response_id", "order_id", "satisfaction", "answered_at")}),
+    "payments": (
+        "payment",
+        "payments/{ds}.csv",
+        {name: name for name in ("order_id", "payment_id", "amount", "currency")},
+    ),
+    "survey": (
+        "survey_response",
+        "survey/{ds}.csv",
+        {name: name for name in ("response_id", "order_id", "satisfaction", "answered_at")},
+    ),
 }
 NUMBERS = ("quantity", "unit_price", "amount", "satisfaction")
 
@@ -75,13 +97,25 @@ class World:
         return Settings(home=home, source=self.folder / "source", contracts=self.folder / "contracts", **values)
 
     def start(
-        self, home: Path, *arguments: str, before: Sequence[str] = (), environment: Mapping[str, str] | None = None, **changes: Any
+        self,
+        home: Path,
+        *arguments: str,
+        before: Sequence[str] = (),
+        environment: Mapping[str, str] | None = None,
+        **changes: Any,
     ) -> "subprocess.Popen[bytes]":
         """A command of onedata in a session of its own; `said` reads what it wrote."""
         own = {name: value for name, value in os.environ.items() if not name.startswith("ONEDATA_")}
         own |= self.settings(home, **changes).environment() | {"PYTHONPATH": str(REPOSITORY)} | dict(environment or {})
         with log_of(home).open("wb") as log:
-            return subprocess.Popen([*before, *ONEDATA, *arguments], env=own, stdout=log, stderr=subprocess.STDOUT, start_new_session=True, cwd=home.parent)
+            return subprocess.Popen(
+                [*before, *ONEDATA, *arguments],
+                env=own,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                cwd=home.parent,
+            )
 
     def command(self, home: Path, *arguments: str, **more: Any) -> Said:
         """A command to its end; one that takes longer than `PATIENCE_SECONDS` is ended and has code 124."""
@@ -99,7 +133,8 @@ class World:
         return self.command(home, "run", **more)
 
     def calls(self) -> int:
-        """How many renames, links, unlinks and fsyncs the undisturbed second night made below its home; 0 where they could not be counted."""
+        """How many renames, links, unlinks and fsyncs the undisturbed second night made below its home; 0 where they
+        could not be counted."""
         found = self.folder / CALLS
         return int(found.read_text(encoding="utf-8")) if found.exists() else 0
 
@@ -133,7 +168,18 @@ def prepared(folder: Path) -> World:
     _write_files(folder / "source")
     world.one.parent.mkdir()
     _well(world.command(world.one, "run", "--ds", str(FIRST)))
-    _well(world.command(world.one, "identity", "merge", *(f"account:faults:C{n}" for n in (6, 7)), "--reason", "asked", "--by", "faults"))
+    _well(
+        world.command(
+            world.one,
+            "identity",
+            "merge",
+            *(f"account:faults:C{n}" for n in (6, 7)),
+            "--reason",
+            "asked",
+            "--by",
+            "faults",
+        )
+    )
     _well(world.command(world.one, "backup", str(world.backup), "--key-to", str(world.key)))
     copy_home(world.one, folder / "two")
     _counted(world)
@@ -166,7 +212,10 @@ def _write_contracts(folder: Path) -> None:
             "schema": [
                 {
                     "name": feed,
-                    "customProperties": [{"property": "entity", "value": entity}, {"property": "quarantineTolerance", "value": 1}],
+                    "customProperties": [
+                        {"property": "entity", "value": entity},
+                        {"property": "quarantineTolerance", "value": 1},
+                    ],
                     "properties": [_column(name, of) for name, of in columns.items()],
                 }
             ],
@@ -182,14 +231,16 @@ def _column(name: str, of: str) -> dict[str, Any]:
 
 
 def _write_files(source: Path) -> None:
-    """Two nights of orders of a dozen people; each night has one amount that is no number, and the second corrects an order of the first."""
+    """Two nights of orders of a dozen people; each night has one amount that is no number, and the second corrects an
+    order of the first."""
     made = random.Random(1)
     for night in (FIRST, SECOND):
         day = night.day
         people = [f"C{n},person{n}@mail.example.cn,1380000{n:04}" for n in range((day - 5) * 6, (day - 5) * 6 + 8)]
         orders = [*range(day * 100, day * 100 + 20), *([500] if night == SECOND else [])]
         lines = [
-            f"O{n},{line},P{made.randrange(9)},{made.randint(1, 5)},{made.randint(100, 9999) / 100},EUR,C{n % 8},{night}T10:00:00Z,{night}"
+            f"O{n},{line},P{made.randrange(9)},{made.randint(1, 5)},{made.randint(100, 9999) / 100},EUR,C{n % 8},"
+            f"{night}T10:00:00Z,{night}"
             for n in orders
             for line in (1, 2)
         ]

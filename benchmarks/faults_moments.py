@@ -26,7 +26,8 @@ BETWEEN_READS_SECONDS = 0.02
 SETTLE_SECONDS = 0.2
 UI_SECONDS = 120.0
 NIGHT_CPU_SECONDS = 25.0
-"""Of an undisturbed second night on the machine it was measured on; a moment after the end disturbs nothing, and is counted as such."""
+"""Of an undisturbed second night on the machine it was measured on; a moment after the end disturbs nothing, and is
+counted as such."""
 TABLES_READ = ("ads_kpi", "ads_channel_day", "dws_order", "ops_file")
 
 
@@ -65,10 +66,13 @@ def kill_cpu(trial: Trial, moment: float | None = None) -> None:
 
 
 def kill_call(trial: Trial, number: int | None = None) -> None:
-    """SIGKILL just before the n-th rename, link, unlink or fsync below the home, of those that the undisturbed night made."""
+    """SIGKILL just before the n-th rename, link, unlink or fsync below the home, of those that the undisturbed night
+    made."""
     calls = trial.world.calls()
     if not calls:
-        raise Skipped("killing before a system call needs a C compiler (cc), for a library that is loaded before libc's")
+        raise Skipped(
+            "killing before a system call needs a C compiler (cc), for a library that is loaded before libc's"
+        )
     number = number or trial.made.randint(1, calls)
     trial.what = f"killed before call {number} of {calls}"
     home = trial.begin()
@@ -95,7 +99,8 @@ def frozen(trial: Trial, moment: float | None = None) -> None:
 
 
 def two_writers(trial: Trial, moment: float | None = None, patience: float | None = None) -> None:
-    """A second run at some moment of the first: it waits, or refuses and says who writes. What is published is read meanwhile."""
+    """A second run at some moment of the first: it waits, or refuses and says who writes. What is published is read
+    meanwhile."""
     home, moment = trial.begin(), moment or _moment(trial)
     patience = patience or trial.made.choice((0.5, 600.0))
     first = trial.world.start(home, "run")
@@ -111,7 +116,9 @@ def two_writers(trial: Trial, moment: float | None = None, patience: float | Non
     for said in (Said(code, text), second):
         if said.code and BUSY not in said.text:
             trial.wrong.append(f"a run that was refused does not say who writes: {last_words(said)}")
-    trial.outcome = {(True, True): "both ended well", (True, False): "the second refused"}.get((code == 0, second.code == 0), "the first refused")
+    trial.outcome = {(True, True): "both ended well", (True, False): "the second refused"}.get(
+        (code == 0, second.code == 0), "the first refused"
+    )
 
 
 def beside_ui(trial: Trial) -> Said:
@@ -126,7 +133,9 @@ def beside_ui(trial: Trial) -> Said:
         until = time.monotonic() + UI_SECONDS
         while (shown := _shown_by_ui(port)) is None:
             if ui.poll() is not None or time.monotonic() > until:
-                trial.wrong.append(f"the UI does not open: {log.read_text(encoding='utf-8', errors='backslashreplace')[-300:]}")
+                trial.wrong.append(
+                    f"the UI does not open: {log.read_text(encoding='utf-8', errors='backslashreplace')[-300:]}"
+                )
                 break
             time.sleep(0.5)
         said = trial.world.run(home)
@@ -146,7 +155,9 @@ def beside_ui(trial: Trial) -> Said:
 def _shown_by_ui(port: int) -> str | None:
     """Status of the newest run that the UI shows; None where it does not answer."""
     query = {"query": "{ runsOrError(limit: 1) { ... on Runs { results { status } } } }"}
-    request = urllib.request.Request(f"http://127.0.0.1:{port}/graphql", json.dumps(query).encode(), {"Content-Type": "application/json"})
+    request = urllib.request.Request(
+        f"http://127.0.0.1:{port}/graphql", json.dumps(query).encode(), {"Content-Type": "application/json"}
+    )
     try:
         with urllib.request.urlopen(request, timeout=UI_SECONDS / 6) as answer:
             runs = json.load(answer)["data"]["runsOrError"]["results"]
@@ -156,7 +167,8 @@ def _shown_by_ui(port: int) -> str | None:
 
 
 def readers(trial: Trial) -> Said:
-    """Reads of what is published in a loop beside the night, the three ways an analyst has: through `current`, by its name, as Parquet."""
+    """Reads of what is published in a loop beside the night, the three ways an analyst has: through `current`, by its
+    name, as Parquet."""
     home = trial.begin()
     process = trial.world.start(home, "run")
     trial.what = _read_beside(trial, process)
@@ -177,13 +189,17 @@ def _read_beside(trial: Trial, process: "subprocess.Popen[bytes]") -> str:
 
 
 def read_once(published: Path) -> tuple[str, list[str]]:
-    """The night that is served, and what is wrong with it: its database, its Parquet and its manifest must tell of one night and as many rows."""
+    """The night that is served, and what is wrong with it: its database, its Parquet and its manifest must tell of one
+    night and as many rows."""
     folder = (published / "current").resolve()
     told = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
     half: list[str] = []
     with duckdb.connect() as con:
         con.execute(f"attach {quote_text(str(folder / 'onedata.duckdb'))} as d (read_only)")
-        of_night = {str(told["night"]), *(str(night) for sql in _nights(folder) for (night,) in con.execute(sql).fetchall())}
+        of_night = {
+            str(told["night"]),
+            *(str(night) for sql in _nights(folder) for (night,) in con.execute(sql).fetchall()),
+        }
         if len(of_night) != 1:
             half.append(f"{folder.name} tells of nights {sorted(of_night)}")
         for table in TABLES_READ:

@@ -1,4 +1,5 @@
-"""One trial: what was done to a copy of the home, what onedata said, how it was mended by what it named, and what is the matter in the end."""
+"""One trial: what was done to a copy of the home, what onedata said, how it was mended by what it named, and what is
+the matter in the end."""
 
 import random
 import re
@@ -13,12 +14,23 @@ from faults_home import Said, World, copy_home, log_of
 
 ROUNDS = 5
 BUSY = "is being written by process"
-OTHER_CAUSES = ("no space is left", BUSY, "is being read by", "has no right to", "mounted read-only", "Traceback (most recent call last)")
+OTHER_CAUSES = (
+    "no space is left",
+    BUSY,
+    "is being read by",
+    "has no right to",
+    "mounted read-only",
+    "Traceback (most recent call last)",
+)
 BLAMED = re.compile(
     r"(?P<file>/[^\s:,;]+)(?: \([^)]*\))? "
-    r"(?:is damaged|is gone|is missing|is cut short|is no DuckDB|has other content|has [\d,]+ bytes|holds \d+ bytes|lacks )"
+    r"(?:is damaged|is gone|is missing|is cut short|is no DuckDB|has other content|has [\d,]+ bytes|holds \d+ "
+    r"bytes|lacks )"
 )
-VAULT = re.compile(r"(?:token\.key|vault\.duckdb)\S* (?:is missing|is damaged|holds \d+ bytes|is not the key|lacks )|/vault\S* .*Restore")
+VAULT = re.compile(
+    r"(?:token\.key|vault\.duckdb)\S* (?:is missing|is damaged|holds \d+ bytes|is not the key|lacks )|/vault\S* "
+    r".*Restore"
+)
 
 
 class Skipped(RuntimeError):
@@ -29,7 +41,8 @@ class Skipped(RuntimeError):
 class Trial:
     """A trial as it goes on.
 
-    `outcome` is one word for the table of results; `steps` are the ways out that were taken; `lost`, `half` and `wrong` are the faults found.
+    `outcome` is one word for the table of results; `steps` are the ways out that were taken; `lost`, `half` and `wrong`
+    are the faults found.
     """
 
     world: World
@@ -51,7 +64,8 @@ class Trial:
         return self.folder / "home"
 
     def begin(self) -> Path:
-        """The copy to disturb: the home after its first night, with files of a second one waiting; where trials share a home, the one there is."""
+        """The copy to disturb: the home after its first night, with files of a second one waiting; where trials share a
+        home, the one there is."""
         return self.home if self.home.exists() else copy_home(self.world.one, self.folder)
 
     def failed(self) -> bool:
@@ -64,10 +78,15 @@ class Trial:
 
 
 def diagnosis(trial: Trial, said: Said) -> list[str]:
-    """What is wrong with what onedata said of a damaged file, after a run that did not end well; nothing where it names that file and no other."""
+    """What is wrong with what onedata said of a damaged file, after a run that did not end well; nothing where it names
+    that file and no other."""
     assert trial.damaged is not None
     # A database is told with its log.
-    own = {trial.damaged, trial.damaged.with_name(trial.damaged.name.removesuffix(".wal")), trial.damaged.with_name(f"{trial.damaged.name}.wal")}
+    own = {
+        trial.damaged,
+        trial.damaged.with_name(trial.damaged.name.removesuffix(".wal")),
+        trial.damaged.with_name(f"{trial.damaged.name}.wal"),
+    }
     names = {f"{file.parent.name}/{file.name}" for file in own}
     if sum(1 for _ in trial.world.one.rglob(trial.damaged.name)) <= 1:
         names |= {file.name for file in own}
@@ -76,11 +95,16 @@ def diagnosis(trial: Trial, said: Said) -> list[str]:
     if not any(name in text for name in names):
         found.append(f"does not name {trial.damaged.name}")
     blamed = {match["file"] for match in BLAMED.finditer(text)}
-    return found + [f"blames {file}" for file in sorted(blamed) if not any(str(item).startswith(file) for item in own | {trial.damaged.resolve()})]
+    return found + [
+        f"blames {file}"
+        for file in sorted(blamed)
+        if not any(str(item).startswith(file) for item in own | {trial.damaged.resolve()})
+    ]
 
 
 def finish(trial: Trial, said: Said) -> None:
-    """From the first run after the disturbance to a home that runs, by what each refusal names; then compare every table."""
+    """From the first run after the disturbance to a home that runs, by what each refusal names; then compare every
+    table."""
     for _ in range(ROUNDS):
         if said.code == 0:
             break
@@ -103,7 +127,9 @@ def finish(trial: Trial, said: Said) -> None:
 def way_out(trial: Trial, said: Said) -> tuple[str, Callable[[], Said] | None]:
     """The first way out that the text names, as a word and as what does it."""
     world, home, text = trial.world, trial.home, said.text
-    if trial.undo is not None and ("no space" in text or "has no right to" in text or "cannot be read and written by user" in text):
+    if trial.undo is not None and (
+        "no space" in text or "has no right to" in text or "cannot be read and written by user" in text
+    ):
         return "mended by hand", lambda: _undone(trial)
     if "repair --from" in text:
         return "repair --from", lambda: world.command(home, "repair", "--from", str(world.backup))
@@ -139,7 +165,8 @@ def _moved_away(trial: Trial) -> Said:
 
 
 def _vault_restored(trial: Trial) -> Said:
-    """The newest copy of the vault's files, as docs/howto/lost-vault-or-key.md says; what is left of them goes aside."""
+    """The newest copy of the vault's files, as docs/howto/lost-vault-or-key.md says; what is left of them goes
+    aside."""
     vault = trial.home / "vault"
     vault.rename(trial.folder / f"vault-{time.monotonic_ns()}")
     copy_home(trial.world.one / "vault", trial.home)

@@ -1,4 +1,5 @@
-"""Lands mutated files of every format through the real landing and contract gate, and asks of each: no crash, no hang, no row unaccounted for.
+"""Lands mutated files of every format through the real landing and contract gate, and asks of each: no crash, no hang,
+no row unaccounted for.
 
 .venv/bin/python benchmarks/fuzz.py --inputs 100000 [--seed 1] [--seconds 3600] [--only csv/123] [--failures FOLDER]
 """
@@ -36,7 +37,8 @@ def _targets(seed: int) -> list[Target]:
 
 
 def _work(asked: Connection, folder: Path, seed: int) -> None:
-    """Judge the landings that are asked for; whatever is raised, also by a C library, ends the process and stands in said.txt."""
+    """Judge the landings that are asked for; whatever is raised, also by a C library, ends the process and stands in
+    said.txt."""
     said = (folder / "said.txt").open("w")
     os.dup2(said.fileno(), 2)
     faulthandler.enable(said)
@@ -78,7 +80,11 @@ class Worker:
         code = self._process.exitcode
         self.stop()
         said = (self._folder / "said.txt").read_text(encoding="utf-8", errors="backslashreplace")[-6000:]
-        return f"hang: no answer in {HANG_SECONDS} s\n{said}" if code is None else f"crash: the process ended with {code}\n{said}"
+        return (
+            f"hang: no answer in {HANG_SECONDS} s\n{said}"
+            if code is None
+            else f"crash: the process ended with {code}\n{said}"
+        )
 
     def _start(self) -> None:
         shutil.rmtree(self._folder, ignore_errors=True)
@@ -160,7 +166,9 @@ def main(
     inputs: Annotated[int, typer.Option(help="How many mutated files.", min=1)] = 100_000,
     seed: Annotated[int, typer.Option(help="The same seed makes the same files.")] = 1,
     seconds: Annotated[float, typer.Option(help="Stop after so long.")] = 7200,
-    only: Annotated[str | None, typer.Option(help="One target, or one input of it as target/number, to see it again.")] = None,
+    only: Annotated[
+        str | None, typer.Option(help="One target, or one input of it as target/number, to see it again.")
+    ] = None,
     failures: Annotated[Path, typer.Option(help="Where inputs that fail are kept.")] = KEPT,
 ) -> None:
     """Mutate, land, check. The last line is JSON; exit code 1 where anything failed."""
@@ -169,7 +177,9 @@ def main(
     name, _, number = (only or "").partition("/")
     chosen = [target for target in targets if name in ("", target.name)]
     if not chosen:
-        raise typer.BadParameter(f"{name!r} is none of {', '.join(target.name for target in targets)}", param_hint="--only")
+        raise typer.BadParameter(
+            f"{name!r} is none of {', '.join(target.name for target in targets)}", param_hint="--only"
+        )
     landings = iter([(chosen[0], int(number), 1)]) if number else _landings(chosen, inputs)
     with tempfile.TemporaryDirectory(prefix="onedata-fuzz-") as folder:
         worker, told = Worker(Path(folder) / "worker", seed), began
@@ -182,7 +192,9 @@ def main(
             report.by_format[target.suffix] += count
             if time.monotonic() - told > 30:
                 told = time.monotonic()
-                typer.echo(f"{report.inputs:,} inputs, {report.inputs / (told - began):.0f} a second, {report.failed} failures")
+                typer.echo(
+                    f"{report.inputs:,} inputs, {report.inputs / (told - began):.0f} a second, {report.failed} failures"
+                )
         worker.stop()
     taken = time.monotonic() - began
     result = {

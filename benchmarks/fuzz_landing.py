@@ -1,4 +1,5 @@
-"""Mutated files through the real landing and contract gate, and the question whether every row of them is accounted for."""
+"""Mutated files through the real landing and contract gate, and the question whether every row of them is accounted
+for."""
 
 import json
 import re
@@ -49,7 +50,8 @@ class Input:
 
 @dataclass
 class Verdict:
-    """What became of one landing's inputs: how many of each outcome, and what must not be, by the input's name ('' where it is of none)."""
+    """What became of one landing's inputs: how many of each outcome, and what must not be, by the input's name (''
+    where it is of none)."""
 
     outcomes: Counter[str] = field(default_factory=Counter)
     faults: list[tuple[str, str]] = field(default_factory=list)
@@ -71,11 +73,15 @@ def make_inputs(target: Target, seed: int, first: int, count: int) -> list[Input
 class Arena:
     """A retailer whose feeds are the targets."""
 
-    def __init__(self, folder: Path, targets: Sequence[Target], con: duckdb.DuckDBPyConnection, settings: Settings) -> None:
+    def __init__(
+        self, folder: Path, targets: Sequence[Target], con: duckdb.DuckDBPyConnection, settings: Settings
+    ) -> None:
         self._con, self._settings, self._gatekeeper, self._folder = con, settings, Gatekeeper(con), folder
         settings.contracts.mkdir(parents=True, exist_ok=True)
         for target in targets:
-            (settings.contracts / f"{target.contract['id']}.odcs.yaml").write_text(yaml.safe_dump(target.contract, sort_keys=False), encoding="utf-8")
+            (settings.contracts / f"{target.contract['id']}.odcs.yaml").write_text(
+                yaml.safe_dump(target.contract, sort_keys=False), encoding="utf-8"
+            )
         feeds = load_feeds(settings.contracts, load_entities(settings.canonical))
         policy = load_identifier_policy(REPOSITORY / "data_contracts" / "identifiers.yaml")
         self._retailer = Retailer(settings, {feed.entity.name: feed.entity for feed in feeds}, policy, feeds)
@@ -85,7 +91,8 @@ class Arena:
         self._begun: set[str] = set()
 
     def judge(self, target: Target, inputs: Sequence[Input]) -> Verdict:
-        """Land the inputs as one night of the feed, let the gate judge it, and check the books. Only a SourceError or ContractError is let pass.
+        """Land the inputs as one night of the feed, let the gate judge it, and check the books. Only a SourceError or
+        ContractError is let pass.
 
         Raises:
             Exception: whatever landing or gate raise, which is a failure.
@@ -137,7 +144,10 @@ class Arena:
     def _audit(self, target: Target, feed: Feed, inputs: Sequence[Input]) -> Verdict:
         verdict = Verdict()
         files: dict[str, list[tuple[Any, ...]]] = defaultdict(list)
-        for path, *rest in self._rows("select path, status, received, accepted, quarantined, duplicate, batch_id, columns::varchar from ops.file", feed):
+        for path, *rest in self._rows(
+            "select path, status, received, accepted, quarantined, duplicate, batch_id, columns::varchar from ops.file",
+            feed,
+        ):
             # A member of an archive is booked as archive!member.
             files[path.partition("!")[0]].append((path, *rest))
         bad: dict[str, list[tuple[Any, ...]]] = defaultdict(list)
@@ -160,7 +170,9 @@ class Arena:
         """Each file's staged rows as JSON."""
         rows: dict[str, list[str]] = defaultdict(list)
         for file in [file for batch in batches for file in staged_files(self._settings, feed.name, batch)]:
-            for name, text in self._con.execute("select _file, to_json(r)::varchar from read_parquet(?) r", [str(file)]).fetchall():
+            for name, text in self._con.execute(
+                "select _file, to_json(r)::varchar from read_parquet(?) r", [str(file)]
+            ).fetchall():
                 rows[name].append(text)
         return rows
 
@@ -183,13 +195,21 @@ def _outcome(books: Sequence[tuple[Any, ...]]) -> str:
 
 
 def _faults(
-    target: Target, feed: Feed, item: Input, books: Sequence[tuple[Any, ...]], bad: dict[str, list[tuple[Any, ...]]], staged: dict[str, list[str]]
+    target: Target,
+    feed: Feed,
+    item: Input,
+    books: Sequence[tuple[Any, ...]],
+    bad: dict[str, list[tuple[Any, ...]]],
+    staged: dict[str, list[str]],
 ) -> Iterator[str]:
     if not books:
         yield "is not in ops.file"
     for path, status, received, accepted, quarantined, duplicate, _, _ in books:
         if received != accepted + quarantined + duplicate:
-            yield f"{path} does not balance: {received} received, {accepted} accepted, {quarantined} quarantined, {duplicate} duplicate"
+            yield (
+                f"{path} does not balance: {received} received, {accepted} accepted, {quarantined} quarantined, "
+                f"{duplicate} duplicate"
+            )
         if len(bad[path]) != quarantined:
             yield f"{path} has {len(bad[path])} rows in quarantine and {quarantined} in the ledger"
         if len(staged[path]) != accepted:
@@ -211,7 +231,8 @@ def _lost_marks(
     staged: dict[str, list[str]],
     accepted: set[bytes],
 ) -> Iterator[str]:
-    """Ids of the file that stand in no row of it; those of its duplicates stand in a row that was `accepted` before, of this landing or the night before."""
+    """Ids of the file that stand in no row of it; those of its duplicates stand in a row that was `accepted` before, of
+    this landing or the night before."""
     if not target.marks or {book[1] for book in books} != {"landed"}:
         return
     lost = set(_MARKS.findall(item.content)) - _marks([books[0][7], *staged[item.name], *bad[item.name]])
@@ -225,7 +246,8 @@ def _marks(rows: Sequence[Any]) -> set[bytes]:
 
 
 def _records(target: Target, feed: Feed, content: bytes) -> int | None:
-    """How many rows the file has by another reader than the platform's; None where there is none that says so of any bytes."""
+    """How many rows the file has by another reader than the platform's; None where there is none that says so of any
+    bytes."""
     if feed.location.format == "jsonl" and target.suffix == "jsonl":
         lines = [line for line in _MARKS_OF_ORDER.sub(b"", content).split(b"\n") if line.strip(b" \t\r\n\x0b\x0c")]
         return len(lines) if not feed.records else _members(feed.records, lines)
@@ -244,13 +266,18 @@ def _records(target: Target, feed: Feed, content: bytes) -> int | None:
             return None
     if feed.location.format == "xml" and not feed.records and not feed.where:
         tags = record_tags(feed)
-        found = [element for element in etree.fromstring(content).iter("{*}*") if etree.QName(element).localname in tags]
-        return sum(not any(etree.QName(above).localname in tags for above in element.iterancestors()) for element in found)
+        found = [
+            element for element in etree.fromstring(content).iter("{*}*") if etree.QName(element).localname in tags
+        ]
+        return sum(
+            not any(etree.QName(above).localname in tags for above in element.iterancestors()) for element in found
+        )
     return None
 
 
 def _members(name: str, lines: Sequence[bytes]) -> int | None:
-    """Rows of documents: the members of their arrays, one of a document that cannot be taken apart; None where readers differ on what JSON is."""
+    """Rows of documents: the members of their arrays, one of a document that cannot be taken apart; None where readers
+    differ on what JSON is."""
     total = 0
     for line in lines:
         try:

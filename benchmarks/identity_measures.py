@@ -1,6 +1,8 @@
-"""Pairwise and B-cubed precision and recall of a clustering against the truth, from contingency counts: no pair is made.
+"""Pairwise and B-cubed precision and recall of a clustering against the truth, from contingency counts: no pair is
+made.
 
-Sources: pairwise measures as usual in record linkage; B-cubed by Bagga and Baldwin (1998), each record weighing the same.
+Sources: pairwise measures as usual in record linkage; B-cubed by Bagga and Baldwin (1998), each record weighing the
+same.
 """
 
 from dataclasses import dataclass
@@ -38,7 +40,8 @@ def measures(con: duckdb.DuckDBPyConnection, records: str) -> Measures:
 
     Args:
         con: Where `records` can be read.
-        records: A relation with `cluster` and `truth`, one row a record; a record whose `cluster` is NULL is a cluster of its own, `truth` is never NULL.
+        records: A relation with `cluster` and `truth`, one row a record; a record whose `cluster` is NULL is a cluster
+            of its own, `truth` is never NULL.
     """
     row = con.execute(
         f"""

@@ -1,4 +1,5 @@
-"""OneID night after night on a simulated retailer: its files land as a night lands them, through their gates, and are resolved."""
+"""OneID night after night on a simulated retailer: its files land as a night lands them, through their gates, and are
+resolved."""
 
 import shutil
 from collections.abc import Iterator
@@ -28,7 +29,9 @@ class GateClosed(RuntimeError):
     """A feed of the simulated retailer did not pass its contract's gate: what was measured would not be the whole."""
 
 
-def quality(folder: Path, customers: int, days: int, shared_phone: float, seed: int, profile: str, one_by_one: bool) -> Quality:
+def quality(
+    folder: Path, customers: int, days: int, shared_phone: float, seed: int, profile: str, one_by_one: bool
+) -> Quality:
     """Simulate a retailer below `folder` and measure OneID on it.
 
     Args:
@@ -43,7 +46,9 @@ def quality(folder: Path, customers: int, days: int, shared_phone: float, seed: 
     Raises:
         GateClosed: a feed was refused.
     """
-    told = SimulationSettings(customers=customers, days=days, seed=seed, profile=profile, identity=IdentityRates(shared_phone=shared_phone))
+    told = SimulationSettings(
+        customers=customers, days=days, seed=seed, profile=profile, identity=IdentityRates(shared_phone=shared_phone)
+    )
     # In the home, as the warehouse's connection opens no file outside of it.
     summary = simulate(told, folder / "home" / "retailer")
     settings = Settings(home=folder / "home", source=summary.source)
@@ -71,10 +76,19 @@ def create_ods_views(con: duckdb.DuckDBPyConnection, retailer: Retailer) -> None
     """The dbt project's ODS views, as dbt would make them."""
     files = derived_files(retailer.entities, retailer.policy)
     for entity in retailer.entities.values():
-        lake = f"read_parquet({quote_text(str(retailer.settings.lake / 'ods' / entity.name))} || '/*/*/*.parquet', union_by_name = true, "
+        lake = (
+            f"read_parquet({quote_text(str(retailer.settings.lake / 'ods' / entity.name))} || '/*/*/*.parquet', "
+            "union_by_name = true, "
+        )
         body = files[f"models/ods/ods_{entity.name}.sql"]
-        body = body.replace("{{ lake('" + entity.name + "') }}", lake + "hive_partitioning = true, hive_types = {'source': varchar, 'ds': date})")
-        con.execute(f"create or replace view ods.ods_{entity.name} as {body.replace('{{ blocked_values() }}', blocked_values(retailer.policy))}")
+        body = body.replace(
+            "{{ lake('" + entity.name + "') }}",
+            lake + "hive_partitioning = true, hive_types = {'source': varchar, 'ds': date})",
+        )
+        con.execute(
+            f"create or replace view ods.ods_{entity.name} as "
+            f"{body.replace('{{ blocked_values() }}', blocked_values(retailer.policy))}"
+        )
 
 
 def land_night(con: duckdb.DuckDBPyConnection, retailer: Retailer, gatekeeper: Gatekeeper, night: date) -> None:
@@ -82,7 +96,11 @@ def land_night(con: duckdb.DuckDBPyConnection, retailer: Retailer, gatekeeper: G
     for feed in retailer.feeds:
         if feed.entity.identifiers:
             land(con, retailer.settings, feed, retailer.policy, night)
-            closed = [result.message for result in contract_gate(con, gatekeeper, retailer.settings, feed, night) if result.blocks]
+            closed = [
+                result.message
+                for result in contract_gate(con, gatekeeper, retailer.settings, feed, night)
+                if result.blocks
+            ]
             if closed:
                 raise GateClosed(f"{feed.name}, {night}: {'; '.join(closed)}")
     promote(con, retailer.settings)
@@ -96,7 +114,10 @@ def remember(con: duckdb.DuckDBPyConnection) -> bool:
 
 def changed(con: duckdb.DuckDBPyConnection) -> float:
     """Share of the identifiers kept by `remember` that have another OneID now, or none."""
-    query = f"select avg(case when k.oneid is distinct from m.oneid then 1.0 else 0 end) from known_map k left join {current_map()} m using (identity_key)"
+    query = (
+        "select avg(case when k.oneid is distinct from m.oneid then 1.0 else 0 end) from known_map k "
+        f"left join {current_map()} m using (identity_key)"
+    )
     row = con.execute(query).fetchone()
     assert row is not None
     return float(row[0])

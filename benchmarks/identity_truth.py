@@ -1,10 +1,11 @@
 """What OneID made of a simulated retailer, against who is who in truth.
 
-A record is a row of ODS that shows an identifier of any kind and truly belongs to somebody: test orders and rows of nobody (strangers, the retailer's own
-posts) are left out, as is what was quarantined or a duplicate. Its cluster is the OneID of its `identity_key`; without one it is alone. The oracle is
-told each identifier's one true owner: it joins two identifiers where one row shows both of one owner, and puts a record to the first identifier on it
-that is its person's. What is beyond the oracle cannot be linked by identifiers: it is the ceiling.
-A person's household is that of the OneID that most of the person's records have.
+A record is a row of ODS that shows an identifier of any kind and truly belongs to somebody: test orders and rows of
+nobody (strangers, the retailer's own posts) are left out, as is what was quarantined or a duplicate. Its cluster is the
+OneID of its `identity_key`; without one it is alone. The oracle is told each identifier's one true owner: it joins two
+identifiers where one row shows both of one owner, and puts a record to the first identifier on it that is its person's.
+What is beyond the oracle cannot be linked by identifiers: it is the ceiling. A person's household is that of the OneID
+that most of the person's records have.
 """
 
 from collections.abc import Sequence
@@ -21,7 +22,9 @@ from onedata.retailer import Retailer
 from onedata.sql import quote_text
 
 # A value of the vault as the truth writes it: e-mails in lower case, phones as + and digits.
-_TRUE_FORM = "case when t.kind = 'phone' then '+' || regexp_replace(t.value, '[^0-9]', '', 'g') else lower(trim(t.value)) end"
+_TRUE_FORM = (
+    "case when t.kind = 'phone' then '+' || regexp_replace(t.value, '[^0-9]', '', 'g') else lower(trim(t.value)) end"
+)
 
 
 class TruthMismatch(RuntimeError):
@@ -32,8 +35,9 @@ class TruthMismatch(RuntimeError):
 class Quality:
     """What came of one retailer.
 
-    `largest_in_identifiers` is the largest person's number of identifiers, `anonymous` how many rows of somebody show no identifier. `churn` is, of each
-    night after the first, the share of the identifiers known before whose OneID changed.
+    `largest_in_identifiers` is the largest person's number of identifiers, `anonymous` how many rows of somebody show
+    no identifier. `churn` is, of each night after the first, the share of the identifiers known before whose OneID
+    changed.
     """
 
     found: Measures
@@ -52,7 +56,9 @@ def current_map() -> str:
     return "(select identity_key, oneid from oneid.oneid_map where valid_to is null)"
 
 
-def compare(con: duckdb.DuckDBPyConnection, retailer: Retailer, truth: Path, cost: Cost, churn: Sequence[float]) -> Quality:
+def compare(
+    con: duckdb.DuckDBPyConnection, retailer: Retailer, truth: Path, cost: Cost, churn: Sequence[float]
+) -> Quality:
     """Measure the map as it is, and the oracle on the same records.
 
     Args:
@@ -75,11 +81,13 @@ def compare(con: duckdb.DuckDBPyConnection, retailer: Retailer, truth: Path, cos
         from shown_row s join true_row t on t.feed = s._feed and t.file = s._file and t.row = s._row
         where t.person_no is not null and t.defect is distinct from 'test';
         create or replace temp table oracle_edge as
-        select distinct min_by(value, place) as a, unnest(list(value)) as b from shown_value join owner using (value) group by row_no, person_no
+        select distinct min_by(value, place) as a, unnest(list(value)) as b from shown_value join owner using (value)
+            group by row_no, person_no
         """
     )
     lost = con.execute(
-        "select s._feed, count(*) from shown_row s anti join true_row t on t.feed = s._feed and t.file = s._file and t.row = s._row group by 1"
+        "select s._feed, count(*) from shown_row s anti join true_row t on t.feed = s._feed and t.file = s._file "
+        "and t.row = s._row group by 1"
     ).fetchall()
     if lost:
         raise TruthMismatch(f"rows of ODS that the truth does not know: {lost}")
@@ -92,7 +100,8 @@ def compare(con: duckdb.DuckDBPyConnection, retailer: Retailer, truth: Path, cos
         from true_record r left join {current_map()} m using (identity_key)
         left join (
             select v.row_no, min_by(c.component, v.place) as component
-            from shown_value v join owner w using (value) join true_record r on r.row_no = v.row_no and r.truth = w.person_no
+            from shown_value v join owner w using (value) join true_record r on r.row_no = v.row_no
+                and r.truth = w.person_no
             join oracle_component c on c.id = v.value group by v.row_no
         ) o using (row_no) where not r.is_anonymous
         """
@@ -107,7 +116,9 @@ def compare(con: duckdb.DuckDBPyConnection, retailer: Retailer, truth: Path, cos
     assert row is not None
     identifiers, persons, largest, anonymous = row
     ceiling = measures(con, "(select oracle as cluster, truth from record)")
-    return Quality(measures(con, "record"), ceiling, _households(con, truth), identifiers, persons, largest, anonymous, cost, churn)
+    return Quality(
+        measures(con, "record"), ceiling, _households(con, truth), identifiers, persons, largest, anonymous, cost, churn
+    )
 
 
 def _households(con: duckdb.DuckDBPyConnection, truth: Path) -> Measures:
@@ -117,7 +128,8 @@ def _households(con: duckdb.DuckDBPyConnection, truth: Path) -> Measures:
         con,
         f"""(
             select h.household_id as cluster, t.household_no as truth
-            from (select truth as person_no, mode(cluster order by cluster) as oneid from record where cluster is not null group by truth)
+            from (select truth as person_no, mode(cluster order by cluster) as oneid from record
+                where cluster is not null group by truth)
             join oneid.household_map h using (oneid) join {lived} t using (person_no) where h.valid_to is null
         )""",
     )
@@ -126,35 +138,46 @@ def _households(con: duckdb.DuckDBPyConnection, truth: Path) -> Measures:
 def _true_rows(con: duckdb.DuckDBPyConnection, feeds: Sequence[Feed], truth: Path) -> None:
     """`true_row`: feed, file and row as landing counts them, person_no and defect.
 
-    The truth counts documents; `rows` and `inner_rows` say how many rows of a document each of the two feeds that read it sees.
+    The truth counts documents; `rows` and `inner_rows` say how many rows of a document each of the two feeds that read
+    it sees.
     """
     parts = []
     for feed in feeds:
         if feed.entity.identifiers:
-            outer = next(other for other in feeds if other.location.path == feed.location.path and (truth / "records" / other.name).exists())
+            outer = next(
+                other
+                for other in feeds
+                if other.location.path == feed.location.path and (truth / "records" / other.name).exists()
+            )
             rows = "rows" if outer == feed else "inner_rows"
             if feed.location.format == "csv":
-                rows = f"if(defect is not distinct from 'bad_encoding', 0, {rows})"  # a line that is no text has no number
+                rows = (
+                    f"if(defect is not distinct from 'bad_encoding', 0, {rows})"  # a line that is no text has no number
+                )
             files = quote_text(str(truth / "records" / outer.name / "*.parquet"))
             parts.append(
-                f"select {quote_text(feed.name)} as feed, file, unnest(range(upto - {rows} + 1, upto + 1)) as row, person_no, defect from ("
-                f"select *, (sum({rows}) over (partition by file order by row))::bigint as upto from read_parquet({files}))"
+                f"select {quote_text(feed.name)} as feed, file, unnest(range(upto - {rows} + 1, upto + 1)) as row, "
+                f"person_no, defect from (select *, (sum({rows}) over (partition by file "
+                f"order by row))::bigint as upto from read_parquet({files}))"
             )
     con.execute(f"create or replace temp table true_row as {' union all '.join(parts)}")
 
 
 def _shown_rows(con: duckdb.DuckDBPyConnection, entities: Sequence[Entity]) -> None:
-    """`shown_row`: each row of ODS with its identity_key and the identifiers it shows; `shown_value`: those one a row, as `place` counts them."""
+    """`shown_row`: each row of ODS with its identity_key and the identifiers it shows; `shown_value`: those one a row,
+    as `place` counts them."""
     parts = []
     for entity in entities:
         if entity.identifiers:
             columns = ", ".join(column.name for column in entity.identifiers)
             parts.append(
-                f"select _feed, _file, _row, identity_key, list_filter([{columns}], lambda value: value is not null) as shown from ods.ods_{entity.name}"
+                f"select _feed, _file, _row, identity_key, list_filter([{columns}], "
+                f"lambda value: value is not null) as shown from ods.ods_{entity.name}"
             )
     con.execute(
         f"""
-        create or replace temp table shown_row as select row_number() over () as row_no, * from ({" union all ".join(parts)});
+        create or replace temp table shown_row as select row_number() over () as row_no, *
+            from ({" union all ".join(parts)});
         create or replace temp table shown_value as
         select row_no, unnest(shown) as value, generate_subscripts(shown, 1) as place from shown_row
         """
@@ -162,11 +185,13 @@ def _shown_rows(con: duckdb.DuckDBPyConnection, entities: Sequence[Entity]) -> N
 
 
 def _owners(con: duckdb.DuckDBPyConnection, truth: Path) -> None:
-    """`owner`: each identifier that truly has one owner, as it stands in ODS (raw, or its token), and person_no. No value is of two kinds."""
+    """`owner`: each identifier that truly has one owner, as it stands in ODS (raw, or its token), and person_no. No
+    value is of two kinds."""
     con.execute(
         f"""
         create or replace temp table owner as
-        with owned as (select value, person_no from read_parquet({quote_text(str(truth / "identifiers.parquet"))}) where person_no >= 0)
+        with owned as (select value, person_no from read_parquet({quote_text(str(truth / "identifiers.parquet"))})
+            where person_no >= 0)
         from owned
         union
         select t.token, o.person_no from vault.token t join owned o on o.value = {_TRUE_FORM}

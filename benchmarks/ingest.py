@@ -1,10 +1,11 @@
 """Landing and its gate against a bare COPY of DuckDB's, by format, in one process, as a ratio.
 
-``python benchmarks/ingest.py --rows 10000000`` makes one feed of order lines (12 fields, a thousandth of the rows broken) as CSV, JSON lines and Parquet, and
-lands each as a night does: contract, quarantine, ledger, duplicates, control totals, then the contract gate. The reference is ``COPY (SELECT <the same
-typed columns> FROM read_csv | read_json | read_parquet) TO '...' (FORMAT parquet)`` with the same threads and memory. Each format runs in a process of
-its own, both sides in it. XML has no engine in DuckDB: it is given as MB a second of one core (`read_xml.py`). The last line of the output is JSON;
-README.md says what each figure means.
+``python benchmarks/ingest.py --rows 10000000`` makes one feed of order lines (12 fields, a thousandth of the rows
+broken) as CSV, JSON lines and Parquet, and lands each as a night does: contract, quarantine, ledger, duplicates,
+control totals, then the contract gate. The reference is ``COPY (SELECT <the same typed columns> FROM read_csv |
+read_json | read_parquet) TO '...' (FORMAT parquet)`` with the same threads and memory. Each format runs in a process of
+its own, both sides in it. XML has no engine in DuckDB: it is given as MB a second of one core (`read_xml.py`). The last
+line of the output is JSON; README.md says what each figure means.
 """
 
 import json
@@ -36,16 +37,22 @@ from onedata.warehouse import open_warehouse
 NIGHT = date(2026, 1, 5)
 FORMATS = ("csv", "jsonl", "parquet")
 COLUMNS = {
-    "order_id": "varchar", "line_id": "varchar", "product_id": "varchar", "product_name": "varchar", "quantity": "decimal(18, 4)",
-    "unit_price": "decimal(18, 4)", "discount": "decimal(18, 4)", "currency": "varchar", "customer_id": "varchar", "node_id": "varchar",
+    "order_id": "varchar", "line_id": "varchar", "product_id": "varchar", "product_name": "varchar",
+    "quantity": "decimal(18, 4)",
+    "unit_price": "decimal(18, 4)", "discount": "decimal(18, 4)", "currency": "varchar", "customer_id": "varchar",
+    "node_id": "varchar",
     "business_date": "date", "sold_at": "timestamptz",
 }  # fmt: skip
 # Every thousandth quantity is none that a line can have.
 ROWS = """
-select 'o' || (i // 3) as order_id, 'l' || i as line_id, 'SKU-' || lpad(((i * 7919) % 20000)::varchar, 5, '0') as product_id,
-    'Product name ' || ((i * 7919) % 20000) as product_name, case when i % 1000 = 17 then 0 else 1 + i % 5 end::decimal(18, 4) as quantity,
-    (((i * 104729) % 100000) / 100)::decimal(18, 4) as unit_price, case when i % 10 = 0 then 1.50 else 0 end::decimal(18, 4) as discount,
-    'CNY' as currency, 'C' || (i % 700000) as customer_id, 'store-' || (i % 40) as node_id, date '2026-01-05' as business_date,
+select 'o' || (i // 3) as order_id, 'l' || i as line_id, 'SKU-' || lpad(((i * 7919) % 20000)::varchar, 5, '0') as
+    product_id,
+    'Product name ' || ((i * 7919) % 20000) as product_name, case when i % 1000 = 17 then 0 else 1 + i % 5
+        end::decimal(18, 4) as quantity,
+    (((i * 104729) % 100000) / 100)::decimal(18, 4) as unit_price, case when i % 10 = 0 then 1.50 else 0
+        end::decimal(18, 4) as discount,
+    'CNY' as currency, 'C' || (i % 700000) as customer_id, 'store-' || (i % 40) as node_id, date '2026-01-05' as
+        business_date,
     timestamptz '2026-01-05 00:00:00+08' + to_seconds(i % 86400) as sold_at
 from (select case when j % 10000 = 9999 and {duplicates} then j - 1 else j end as i from range({rows}) r(j))
 """
@@ -58,10 +65,17 @@ READERS = {
 
 def main(
     rows: Annotated[int, typer.Option(help="Rows of each feed.")] = 1_000_000,
-    formats: Annotated[str, typer.Option(help="Which, comma between: csv, jsonl, parquet, xml.")] = "csv,jsonl,parquet,xml",
+    formats: Annotated[
+        str, typer.Option(help="Which, comma between: csv, jsonl, parquet, xml.")
+    ] = "csv,jsonl,parquet,xml",
     megabytes: Annotated[int, typer.Option(help="Size of the till log that XML is read from.")] = 100,
     memory_limit: Annotated[str, typer.Option(help="What DuckDB may use, on both sides.")] = "1000MB",
-    duplicates: Annotated[bool, typer.Option("--duplicates", help="Let every ten thousandth row come twice: the good rows are then written anew.")] = False,
+    duplicates: Annotated[
+        bool,
+        typer.Option(
+            "--duplicates", help="Let every ten thousandth row come twice: the good rows are then written anew."
+        ),
+    ] = False,
     one: Annotated[str, typer.Option(hidden=True)] = "",
 ) -> None:
     """Run every format in a process of its own and print a table and a line of JSON."""
@@ -69,12 +83,28 @@ def main(
         with tempfile.TemporaryDirectory() as folder:
             typer.echo(json.dumps(_compare(Path(folder), one, rows, memory_limit, duplicates)))
         return
-    result: dict[str, Any] = {"benchmark": "ingest", "rows": rows, "memory_limit": memory_limit, "duplicates": duplicates}
+    result: dict[str, Any] = {
+        "benchmark": "ingest",
+        "rows": rows,
+        "memory_limit": memory_limit,
+        "duplicates": duplicates,
+    }
     for kind in [kind for kind in formats.split(",") if kind in FORMATS]:
-        command = [sys.executable, __file__, "--rows", str(rows), "--memory-limit", memory_limit, "--one", kind, *(["--duplicates"] if duplicates else [])]
+        command = [
+            sys.executable,
+            __file__,
+            "--rows",
+            str(rows),
+            "--memory-limit",
+            memory_limit,
+            "--one",
+            kind,
+            *(["--duplicates"] if duplicates else []),
+        ]
         found = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()[-1])
         typer.echo(
-            f"{kind:8} {found['land_cpu_s'] + found['gate_cpu_s']:7.1f} CPU s ({found['gate_share']:.1%} of it the gate) against "
+            f"{kind:8} {found['land_cpu_s'] + found['gate_cpu_s']:7.1f} CPU s ({found['gate_share']:.1%} of it the "
+            "gate) against "
             f"{found['reference_cpu_s']:6.1f}: {found['ratio_cpu']:.2f} x CPU, {found['ratio_wall']:.2f} x wall, "
             f"peak {found['peak_memory_mb']:,.0f} MB ({found['reference_peak_memory_mb']:,.0f})"
         )
@@ -85,7 +115,9 @@ def main(
 
 
 def _compare(folder: Path, kind: str, rows: int, memory_limit: str, duplicates: bool) -> dict[str, Any]:
-    settings = Settings(home=folder / "home", source=folder / "source", contracts=folder / "contracts", memory_limit=memory_limit)
+    settings = Settings(
+        home=folder / "home", source=folder / "source", contracts=folder / "contracts", memory_limit=memory_limit
+    )
     file = settings.source / "lines" / f"{NIGHT}.{kind}"
     file.parent.mkdir(parents=True)
     _write_contract(settings.contracts, kind)
@@ -134,13 +166,17 @@ def _write_contract(folder: Path, kind: str) -> None:
     by_name = {item["name"]: item for item in properties}
     by_name["quantity"] |= {"logicalType": "number", "logicalTypeOptions": {"minimum": 1, "maximum": 1000}}
     by_name["unit_price"] |= {"logicalType": "number", "logicalTypeOptions": {"minimum": 0}}
-    by_name["currency"]["quality"] = [{"metric": "invalidValues", "arguments": {"validValues": ["CNY", "EUR"]}, "mustBe": 0}]
+    by_name["currency"]["quality"] = [
+        {"metric": "invalidValues", "arguments": {"validValues": ["CNY", "EUR"]}, "mustBe": 0}
+    ]
     keys = {"metric": "duplicateValues", "arguments": {"properties": ["order_id", "line_id"]}, "mustBe": 0}
     content = {
-        "apiVersion": "v3.1.0", "kind": "DataContract", "id": "lines", "version": "1.0.0", "status": "active", "dataProduct": "shop",
+        "apiVersion": "v3.1.0", "kind": "DataContract", "id": "lines", "version": "1.0.0", "status": "active",
+        "dataProduct": "shop",
         "description": {"purpose": "Order lines, to measure what landing costs."},
         "servers": [{"server": "landing", "type": "local", "path": f"lines/{{ds}}.{kind}", "format": kind}],
-        "schema": [{"name": "lines", "customProperties": [{"property": "entity", "value": "order_line"}], "properties": properties, "quality": [keys]}],
+        "schema": [{"name": "lines", "customProperties": [{"property": "entity", "value": "order_line"}],
+        "properties": properties, "quality": [keys]}],
     }  # fmt: skip
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "lines.odcs.yaml").write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
@@ -167,11 +203,16 @@ def _reference(file: Path, kind: str, folder: Path, memory_limit: str) -> Cost:
     """What it costs to read the file with its types and write Parquet, and nothing else."""
     columns = "{" + ", ".join(f"'{name}': '{sql_type}'" for name, sql_type in COLUMNS.items()) + "}"
     source = READERS[kind].format(file=quote_text(str(file)), columns=columns)
-    with duckdb.connect(config={"threads": Settings().threads, "memory_limit": memory_limit, "temp_directory": str(folder / "tmp")}) as con:
+    with duckdb.connect(
+        config={"threads": Settings().threads, "memory_limit": memory_limit, "temp_directory": str(folder / "tmp")}
+    ) as con:
         con.execute("set timezone = 'UTC'")
         with measured() as cost:
             target = quote_text(str(folder / "reference.parquet"))
-            con.execute(f"copy (select * replace (sold_at at time zone 'UTC' as sold_at) from {source}) to {target} (format parquet)")
+            con.execute(
+                "copy (select * replace (sold_at at time zone 'UTC' as sold_at) "
+                f"from {source}) to {target} (format parquet)"
+            )
     return cost
 
 

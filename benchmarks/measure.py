@@ -51,7 +51,10 @@ def _sample(cost: Cost, stop: threading.Event) -> None:
 
 def cpu_seconds() -> float:
     """User and system time so far of this process and of its children that have ended."""
-    return sum(usage.ru_utime + usage.ru_stime for usage in (resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN)))
+    return sum(
+        usage.ru_utime + usage.ru_stime
+        for usage in (resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN))
+    )
 
 
 def child_cpu_seconds() -> float:

@@ -1,14 +1,14 @@
 """The whole night against a script without the platform, in one process, as a ratio.
 
-``python benchmarks/night.py --order-lines 1000000`` generates a retailer, warms the file cache, runs the reference script,
-then the nights through the real Dagster job (one run over all of them), compares what both made, and at last runs an empty
-night in a process of its own. The last line of its output is JSON; README.md says what each figure means.
+``python benchmarks/night.py --order-lines 1000000`` generates a retailer, warms the file cache, runs the reference
+script, then the nights through the real Dagster job (one run over all of them), compares what both made, and at last
+runs an empty night in a process of its own. The last line of its output is JSON; README.md says what each figure means.
 
-The reference, all of it below, is what one experienced engineer would write for these twenty-five feeds and no others: the same
-reads, typed Parquet by night (where refunds, prices, posts, traces, movements, balances and consents end, as on the platform), keyed
-hashes for identifiers, latest versions, joins, connected components, summaries and the same published tables; no contracts, gates,
-ledger, quarantine, vault, lineage, incremental nights or orchestration. It stands in this file, though long, so that both sides are
-read in one place.
+The reference, all of it below, is what one experienced engineer would write for these twenty-five feeds and no others:
+the same reads, typed Parquet by night (where refunds, prices, posts, traces, movements, balances and consents end, as
+on the platform), keyed hashes for identifiers, latest versions, joins, connected components, summaries and the same
+published tables; no contracts, gates, ledger, quarantine, vault, lineage, incremental nights or orchestration. It
+stands in this file, though long, so that both sides are read in one place.
 """
 
 import hashlib
@@ -86,7 +86,8 @@ create temp table raw_order as select *, ds_of(filename) as ds from read_json('{
     note_attributes: 'struct(name varchar, value varchar)[]',
     shipping_address: 'struct(address1 varchar, country varchar)',
     shipping_lines: 'struct(code varchar, price varchar)[]',
-    line_items: 'struct(id varchar, sku varchar, title varchar, quantity varchar, price varchar, total_discount varchar)[]'
+    line_items: 'struct(id varchar, sku varchar, title varchar, quantity varchar, price varchar,
+    total_discount varchar)[]'
 }})
 """
 
@@ -95,7 +96,8 @@ JSON_LINES = "format='newline_delimited', ignore_errors=true, filename=true"
 
 POST = """
 select platform, post_id, 'KIND' as post_type, AUTHOR as social_union_id, text as body, lang as language,
-    product_tags[1] as product_id, array_to_string(product_tags, ' ') as product_tags, campaign_id, reply_to as reply_to_post_id,
+    product_tags[1] as product_id, array_to_string(product_tags, ' ') as product_tags, campaign_id, reply_to as
+        reply_to_post_id,
     url, left(created_at, 10)::date as business_date, utc(created_at) as posted_at, 'social' as source_system,
     filename as _file, ds_of(filename) as ds
 from read_json('{source}/social/KINDs/*.jsonl', {json}, columns={{post_id: 'varchar', platform: 'varchar',
@@ -109,7 +111,8 @@ ODS: dict[str, str] = {
 select id as order_id, channel_of(source_name) as channel, location_id as node_id,
     case when cancelled_at is not null then 'cancelled' else coalesce(fulfillment_status, 'unfulfilled') end as status,
     cancelled_at is not null as is_cancelled, test as is_test,
-    case shipping_lines[1].code when 'PICKUP' then 'pickup' when 'SHIP_FROM_STORE' then 'ship_from_store' else 'ship' end
+    case shipping_lines[1].code when 'PICKUP' then 'pickup' when 'SHIP_FROM_STORE' then 'ship_from_store' else 'ship'
+        end
     as fulfilment_method, currency,
     shipping_lines[1].price::decimal(18, 4) as shipping_amount, total_price::decimal(18, 4) as total_amount,
     customer.id as customer_id, null::varchar as loyalty_id,
@@ -139,8 +142,10 @@ select store || '-' || till || '-' || number || '-' || day as order_id, 'store' 
     'carry_out' as fulfilment_method, currency, null::decimal(18, 4) as shipping_amount,
     money(total) as total_amount, null::varchar as customer_id, loyalty as loyalty_id,
     null::varchar as social_union_id, null::varchar as email, null::varchar as phone, null::varchar as shipping_address,
-    null::varchar as utm_source, null::varchar as utm_campaign, null::varchar as referrer_code, day::date as business_date,
-    utc_local(begun) as ordered_at, utc_local(ended) as updated_at, 'pos' as source_system, path as _file, ds_of(path) as ds
+    null::varchar as utm_source, null::varchar as utm_campaign, null::varchar as referrer_code, day::date as
+        business_date,
+    utc_local(begun) as ordered_at, utc_local(ended) as updated_at, 'pos' as source_system, path as _file, ds_of(path)
+        as ds
 from raw_ticket
 """,
     "order_line/source=pos": """
@@ -149,7 +154,8 @@ select store || '-' || till || '-' || number || '-' || day as order_id, line_num
     store as node_id, sku as product_id, title as product_name,
     money(quantity) * case when is_return then -1 else 1 end as quantity, money(price) as unit_price,
     money(discount) * case when is_return then -1 else 1 end as discount_amount, currency,
-    coalesce(training, 'false') = 'true' or coalesce(suspend, 'false') = 'true' or coalesce(void, 'false') = 'true' as is_test,
+    coalesce(training, 'false') = 'true' or coalesce(suspend, 'false') = 'true' or coalesce(void, 'false') = 'true' as
+        is_test,
     null::varchar as return_reason, 'China' as country, null::varchar as customer_id, loyalty as loyalty_id,
     day::date as business_date, utc_local(begun) as sold_at, utc_local(ended) as updated_at, 'pos' as source_system,
     path as _file, ds_of(path) as ds
@@ -157,8 +163,10 @@ from raw_ticket_line where money(quantity) is not null and money(price) >= 0
 """,
     "sales_order/source=pos_eu": """
 select StoreID || '-' || Till || '-' || ReceiptNo || '-' || day_german(BusinessDate) as order_id, 'store' as channel,
-    StoreID as node_id, case Status when 'CANCELLED' then 'cancelled' when 'SUSPENDED' then 'suspended' else 'completed' end as status,
-    Status = 'CANCELLED' as is_cancelled, Status in ('TRAINING', 'SUSPENDED') as is_test, 'carry_out' as fulfilment_method,
+    StoreID as node_id, case Status when 'CANCELLED' then 'cancelled' when 'SUSPENDED' then 'suspended' else
+        'completed' end as status,
+    Status = 'CANCELLED' as is_cancelled, Status in ('TRAINING', 'SUSPENDED') as is_test, 'carry_out' as
+        fulfilment_method,
     Currency as currency, null::decimal(18, 4) as shipping_amount,
     money_german(Total) * case when Status = 'RETURN' then -1 else 1 end as total_amount, null::varchar as customer_id,
     LoyaltyNo as loyalty_id, null::varchar as social_union_id, null::varchar as email, null::varchar as phone,
@@ -169,12 +177,14 @@ from read_csv('{source}/pos/flat/tickets_*.csv', delim=';', {csv})
 """,
     "order_line/source=pos_eu": """
 select StoreID || '-' || Till || '-' || ReceiptNo || '-' || day_german(BusinessDate) as order_id, Line as line_id,
-    case Kind when 'S' then 'sale' when 'R' then 'return' end as line_type, OrigReceipt as original_order_id, 'store' as channel,
+    case Kind when 'S' then 'sale' when 'R' then 'return' end as line_type, OrigReceipt as original_order_id, 'store'
+        as channel,
     StoreID as node_id, ArticleNo as product_id, Text as product_name,
     money_german(Quantity) * case when Kind = 'R' then -1 else 1 end as quantity, money_german(UnitPrice) as unit_price,
     money_german(Discount) * case when Kind = 'R' then -1 else 1 end as discount_amount, Currency as currency,
     Status in ('TRAINING', 'SUSPENDED') or coalesce(Voided, '0') = '1' as is_test, null::varchar as return_reason,
-    'Germany' as country, null::varchar as customer_id, LoyaltyNo as loyalty_id, day_german(BusinessDate) as business_date,
+    'Germany' as country, null::varchar as customer_id, LoyaltyNo as loyalty_id, day_german(BusinessDate) as
+        business_date,
     utc_german("Start") as sold_at, utc_german("End") as updated_at, 'pos' as source_system, filename as _file,
     ds_of(filename) as ds
 from read_csv('{source}/pos/flat/ticket_lines_*.csv', delim=';', {csv}) as row
@@ -187,14 +197,16 @@ select rma_id as order_id, rma_line as line_id, 'return' as line_type, order_id 
     reason as return_reason, null::varchar as country, null::varchar as customer_id, null::varchar as loyalty_id,
     left(received_at, 10)::date as business_date, utc(received_at) as sold_at, utc(received_at) as updated_at,
     'logistics' as source_system, filename as _file, ds_of(filename) as ds
-from read_csv('{source}/logistics/returns/*.csv', {csv}) as row where money(row.quantity) >= 1 and money(row.unit_price) >= 0
+from read_csv('{source}/logistics/returns/*.csv', {csv}) as row where money(row.quantity) >= 1
+    and money(row.unit_price) >= 0
 """,
     "customer/source=shop": """
 select id as customer_id, null::varchar as loyalty_id, union_id as social_union_id, token(text_of(email)) as email,
     token(phone_of(phone)) as phone, token(text_of(case when unicode(last_name) > 10000 then last_name || first_name
         else concat_ws(' ', first_name, last_name) end)) as full_name, token(text_of(address)) as address, city,
     province as region, country, zip as postcode, null::varchar as gender, null::bigint as birth_year,
-    null::varchar as member_tier, try_cast(accepts_marketing as boolean) as marketing_consent, utc(created_at) as registered_at,
+    null::varchar as member_tier, try_cast(accepts_marketing as boolean) as marketing_consent, utc(created_at) as
+        registered_at,
     utc(updated_at) as updated_at, 'shop' as source_system, filename as _file, ds_of(filename) as ds
 from read_csv('{source}/shop/customers/*.csv', {csv}) as row where coalesce(row.email like '%_@_%', true)
 """,
@@ -202,11 +214,13 @@ from read_csv('{source}/shop/customers/*.csv', {csv}) as row where coalesce(row.
 select member_id as customer_id, member_id as loyalty_id, union_id as social_union_id, token(text_of(email)) as email,
     token(phone_of(phone)) as phone, token(text_of(name)) as full_name, null::varchar as address, city,
     null::varchar as region, null::varchar as country, null::varchar as postcode, gender,
-    try_cast(row.birth_year as bigint) as birth_year, tier as member_tier, try_cast(opt_in as boolean) as marketing_consent,
+    try_cast(row.birth_year as bigint) as birth_year, tier as member_tier, try_cast(opt_in as boolean) as
+        marketing_consent,
     utc_local(joined_at) as registered_at, utc_local(updated_at) as updated_at, 'pos' as source_system,
     filename as _file, ds_of(filename) as ds
 from read_csv('{source}/pos/members/*.csv', delim=';', {csv}) as row
-where coalesce(row.email like '%_@_%', true) and (row.birth_year is null or try_cast(row.birth_year as bigint) between 1900 and 2025)
+where coalesce(row.email like '%_@_%', true) and (row.birth_year is null or try_cast(row.birth_year as bigint) between
+    1900 and 2025)
 """,
     "web_event/source=shop": """
 select user_pseudo_id || '-' || event_timestamp || '-' || event_name as event_id, event_name,
@@ -218,36 +232,44 @@ select user_pseudo_id || '-' || event_timestamp || '-' || event_name as event_id
     strptime(event_date, '%Y%m%d')::date as business_date, make_timestamp(event_timestamp) as occurred_at,
     'shop' as source_system, filename as _file, ds_of(filename) as ds
 from read_json('{source}/shop/events/*.jsonl', {json}, columns={{
-    event_date: 'varchar', event_timestamp: 'bigint', event_name: 'varchar', user_pseudo_id: 'varchar', user_id: 'varchar',
+    event_date: 'varchar', event_timestamp: 'bigint', event_name: 'varchar', user_pseudo_id: 'varchar', user_id:
+        'varchar',
     event_params: 'struct(key varchar, value struct(string_value varchar, int_value bigint))[]',
     ecommerce: 'struct(transaction_id varchar)', items: 'struct(item_id varchar)[]',
     traffic_source: 'struct(source varchar, medium varchar, name varchar)', device: 'struct(category varchar)',
-    geo: 'struct(country varchar)'}}) where event_name is not null and user_pseudo_id is not null and event_timestamp is not null
+    geo: 'struct(country varchar)'}}) where event_name is not null and user_pseudo_id is not null and event_timestamp
+        is not null
 """,
     "social_engagement/source=social": """
 select event_id, platform, post_id, union_id as social_union_id, type as engagement_type, product_tag as product_id,
-    campaign_id, try_cast(left(created_at, 10) as date) as business_date, utc(created_at) as occurred_at, 'social' as source_system,
+    campaign_id, try_cast(left(created_at, 10) as date) as business_date, utc(created_at) as occurred_at, 'social' as
+        source_system,
     filename as _file, ds_of(filename) as ds
 from read_json('{source}/social/engagements/*.jsonl', {json},
     columns={{event_id: 'varchar', platform: 'varchar', post_id: 'varchar', union_id: 'varchar', type: 'varchar',
-    product_tag: 'varchar', campaign_id: 'varchar', created_at: 'varchar'}}) where event_id is not null and utc(created_at) is not null
+    product_tag: 'varchar', campaign_id: 'varchar', created_at: 'varchar'}}) where event_id is not null and
+        utc(created_at) is not null
 """,
     "marketing_spend/source=social": """
-select date as spend_date, platform, campaign_id, adset_id, impressions, clicks, spend, currency, 'social' as source_system,
+select date as spend_date, platform, campaign_id, adset_id, impressions, clicks, spend, currency, 'social' as
+    source_system,
     filename as _file, ds_of(filename) as ds
-from read_json('{source}/social/spend/*.jsonl', {json}, columns={{date: 'date', platform: 'varchar', campaign_id: 'varchar',
+from read_json('{source}/social/spend/*.jsonl', {json}, columns={{date: 'date', platform: 'varchar',
+    campaign_id: 'varchar',
     adset_id: 'varchar', impressions: 'bigint', clicks: 'bigint', spend: 'decimal(18, 4)', currency: 'varchar'}})
 where campaign_id is not null and spend >= 0
 """,
     "shipment/source=logistics": """
 select shipment_id, order_id, 'shop' as order_system, carrier, service, status, origin_node as origin_node_id,
-    destination_postcode, try_cast(row.distance_km as double) as distance_km, money(row.cost) as cost, currency, packaging,
+    destination_postcode, try_cast(row.distance_km as double) as distance_km, money(row.cost) as cost, currency,
+        packaging,
     try_cast(row.co2e_kg as double) as co2e_kg, utc(created_at) as created_at,
     try_cast(left(row.promised_at, 10) as date) as promised_date, utc(promised_at) as promised_at,
     utc(picked_up_at) as picked_up_at, utc(delivered_at) as delivered_at, utc(updated_at) as updated_at,
     'logistics' as source_system, filename as _file, ds_of(filename) as ds
 from read_csv('{source}/logistics/shipments/*.csv', {csv}) as row
-where (row.delivered_at is null or utc(row.delivered_at) is not null) and try_cast(row.distance_km as double) between 0 and 6000
+where (row.delivered_at is null or utc(row.delivered_at) is not null) and try_cast(row.distance_km as double) between 0
+    and 6000
 """,
     "inventory_snapshot/source=logistics": """
 select snapshot_date::date as snapshot_date, sku as product_id, node_id, on_hand::decimal(18, 4) as on_hand,
@@ -258,7 +280,8 @@ from read_parquet('{source}/logistics/inventory/*.parquet', filename=true, union
 where row.on_hand >= 0 and row.sku is not null
 """,
     "survey_response/source=service": """
-select response_id, order_id, channel, try_cast(csat as bigint) as satisfaction, try_cast(nps as bigint) as recommend_score,
+select response_id, order_id, channel, try_cast(csat as bigint) as satisfaction, try_cast(nps as bigint) as
+    recommend_score,
     try_cast(ces as bigint) as effort_score, comment, utc(asked_at) as asked_at, utc(answered_at) as answered_at,
     'service' as source_system, filename as _file, ds_of(filename) as ds
 from read_csv('{source}/service/surveys/*.csv', {csv})
@@ -272,7 +295,8 @@ from read_csv('{source}/shop/products/*.csv', {csv})
 """,
     "node/source=pos": """
 select node_id, name as node_name, node_type, city, province as region, country, zip as postcode, time_zone,
-    lat::double as latitude, lon::double as longitude, area_m2::double as selling_area_m2, headcount::bigint as headcount,
+    lat::double as latitude, lon::double as longitude, area_m2::double as selling_area_m2, headcount::bigint as
+        headcount,
     utc(updated_at) as updated_at, 'pos' as source_system, filename as _file, ds_of(filename) as ds
 from read_csv('{source}/pos/stores/*.csv', {csv})
 """,
@@ -282,11 +306,13 @@ select id as refund_id, line.id as line_id, order_id, line.line_item_id as order
     line.line_item.sku as product_id, line.line_item.title as product_name, money(line.quantity) as quantity,
     money(line.subtotal) as amount, transactions[1].currency as currency, line.restock_type as restock_type,
     restock as is_restocked, transactions[1].gateway as method, transactions[1].status as status, note,
-    left(created_at, 10)::date as business_date, utc(created_at) as refunded_at, utc(transactions[1].created_at) as paid_at,
+    left(created_at, 10)::date as business_date, utc(created_at) as refunded_at, utc(transactions[1].created_at) as
+        paid_at,
     'shop' as source_system, filename as _file, ds_of(filename) as ds
 from (select *, unnest(refund_line_items) as line from read_json('{source}/shop/refunds/*.jsonl', {json}, columns={{
     id: 'varchar', order_id: 'varchar', created_at: 'varchar', note: 'varchar', restock: 'boolean',
-    refund_line_items: 'struct(id varchar, line_item_id varchar, quantity varchar, subtotal varchar, restock_type varchar,
+    refund_line_items:
+        'struct(id varchar, line_item_id varchar, quantity varchar, subtotal varchar, restock_type varchar,
         location_id varchar, line_item struct(sku varchar, title varchar))[]',
     transactions: 'struct(currency varchar, gateway varchar, status varchar, created_at varchar)[]'}}))
 where money(line.quantity) >= 1 and money(line.subtotal) >= 0
@@ -300,14 +326,17 @@ from read_csv('{source}/shop/prices/*.csv', {csv}) as row where money(row.price)
     "social_post/source=mentions": POST.replace("KIND", "mention").replace("AUTHOR", "author_id"),
     "trace_event/source=logistics": """
 select e.eventID as event_id, e.type as event_type, e.action as action, word_of(e.bizStep) as biz_step,
-    word_of(e.disposition) as disposition, id_of(coalesce(e.readPoint.id, e.bizLocation.id)) as node_id, e.parentID as parent_id,
+    word_of(e.disposition) as disposition, id_of(coalesce(e.readPoint.id, e.bizLocation.id)) as node_id, e.parentID as
+        parent_id,
     id_of(e.quantityList[1].epcClass) as product_id, money(e.quantityList[1].quantity) as quantity,
     word_of(e.bizTransactionList[1].type) as transaction_type, e.bizTransactionList[1].bizTransaction as transaction_id,
     left(e.eventTime, 10)::date as business_date, utc(e.eventTime) as occurred_at, 'logistics' as source_system,
     filename as _file, ds_of(filename) as ds
 from (select unnest(epcisBody.eventList) as e, filename from read_json('{source}/logistics/epcis/*.jsonl', {json},
-    maximum_object_size=16000000, columns={{epcisBody: 'struct(eventList struct(eventID varchar, type varchar, action varchar,
-    bizStep varchar, disposition varchar, readPoint struct(id varchar), bizLocation struct(id varchar), parentID varchar,
+    maximum_object_size=16000000, columns={{epcisBody:
+        'struct(eventList struct(eventID varchar, type varchar, action varchar,
+    bizStep varchar, disposition varchar, readPoint struct(id varchar), bizLocation struct(id varchar),
+    parentID varchar,
     quantityList struct(epcClass varchar, quantity varchar)[],
     bizTransactionList struct(type varchar, bizTransaction varchar)[], eventTime varchar)[])'}}))
 where e.eventID is not null
@@ -316,10 +345,12 @@ where e.eventID is not null
 select movement_id, movement_type, sku as product_id, node_id, row.quantity::decimal(18, 4) as quantity, reference,
     row.unit_cost::decimal(18, 4) as unit_cost, currency, left(row.moved_at, 10)::date as business_date,
     utc(row.moved_at) as moved_at, 'logistics' as source_system, filename as _file, ds_of(filename) as ds
-from read_parquet('{source}/logistics/movements/*.parquet', filename=true, union_by_name=true) as row where row.sku is not null
+from read_parquet('{source}/logistics/movements/*.parquet', filename=true, union_by_name=true) as row
+    where row.sku is not null
 """,
     "account_balance/source=finance": """
-select period, account_code, account_name, account_type, money(row.balance) as balance, currency, utc(row.posted_at) as posted_at,
+select period, account_code, account_name, account_type, money(row.balance) as balance, currency, utc(row.posted_at) as
+    posted_at,
     'finance' as source_system, filename as _file, ds_of(filename) as ds
 from read_csv('{source}/finance/ledger/*.csv', {csv}) as row where money(row.balance) is not null
 """,
@@ -365,13 +396,15 @@ DETAIL: dict[str, tuple[str, str, bool, str]] = {
         "product",
         "product_id",
         True,
-        "product_id, product_name, category, supplier_id, supply_region, list_price, unit_cost, currency, weight_g, updated_at",
+        "product_id, product_name, category, supplier_id, supply_region, list_price, unit_cost, currency, weight_g, "
+        "updated_at",
     ),
     "dim_node": (
         "node",
         "node_id",
         True,
-        "node_id, node_name, node_type, city, region, country, postcode, time_zone, latitude, longitude, selling_area_m2, headcount, updated_at",
+        "node_id, node_name, node_type, city, region, country, postcode, time_zone, latitude, longitude, "
+        "selling_area_m2, headcount, updated_at",
     ),
     "dwd_order": (
         "sales_order",
@@ -385,17 +418,18 @@ DETAIL: dict[str, tuple[str, str, bool, str]] = {
         "order_line",
         "order_id, line_id",
         True,
-        "order_id, line_id, line_type, original_order_id, channel, node_id, product_id, product_name, quantity, unit_price, "
-        "(quantity * unit_price)::decimal(18, 4) as gross_amount, coalesce(discount_amount, 0) as discount_amount, "
-        "((quantity * unit_price)::decimal(18, 4) - coalesce(discount_amount, 0))::decimal(18, 4) as net_amount, currency, "
-        "coalesce(is_test, false) as is_test, return_reason, country, business_date, sold_at, updated_at",
+        "order_id, line_id, line_type, original_order_id, channel, node_id, product_id, product_name, quantity, "
+        "unit_price, (quantity * unit_price)::decimal(18, 4) as gross_amount, coalesce(discount_amount, 0) as "
+        "discount_amount, ((quantity * unit_price)::decimal(18, 4) - coalesce(discount_amount, 0))::decimal(18, 4) as "
+        "net_amount, currency, coalesce(is_test, false) as is_test, return_reason, country, business_date, sold_at, "
+        "updated_at",
     ),
     "dwd_web_event": (
         "web_event",
         "event_id",
         False,
-        "event_id, event_name, visitor_id, session_id, product_id, order_id, lower(utm_source) as utm_source, utm_medium, "
-        "utm_campaign, device, country, business_date, occurred_at",
+        "event_id, event_name, visitor_id, session_id, product_id, order_id, lower(utm_source) as utm_source, "
+        "utm_medium, utm_campaign, device, country, business_date, occurred_at",
     ),
     "dwd_social_engagement": (
         "social_engagement",
@@ -413,8 +447,9 @@ DETAIL: dict[str, tuple[str, str, bool, str]] = {
         "shipment",
         "shipment_id",
         True,
-        "shipment_id, order_id, order_system, carrier, service, status, origin_node_id, destination_postcode, distance_km, "
-        "cost, currency, packaging, co2e_kg, created_at, promised_date, promised_at, picked_up_at, delivered_at, updated_at",
+        "shipment_id, order_id, order_system, carrier, service, status, origin_node_id, destination_postcode, "
+        "distance_km, cost, currency, packaging, co2e_kg, created_at, promised_date, promised_at, picked_up_at, "
+        "delivered_at, updated_at",
     ),
     "dwd_inventory_snapshot": (
         "inventory_snapshot",
@@ -426,7 +461,8 @@ DETAIL: dict[str, tuple[str, str, bool, str]] = {
         "survey_response",
         "response_id, order_id",
         False,
-        "response_id, order_id, channel, satisfaction, recommend_score, effort_score, comment is not null as has_comment, asked_at, answered_at",
+        "response_id, order_id, channel, satisfaction, recommend_score, effort_score, comment is not null as "
+        "has_comment, asked_at, answered_at",
     ),
 }
 
@@ -448,85 +484,106 @@ create table dim_date as select d::date as date_day, year(d) as year_number, qua
     week(d) as iso_week, isodow(d) as iso_weekday, isodow(d) >= 6 as is_weekend
 from generate_series(date '2009-01-01', date '2030-12-31', interval 1 day) as days(d);
 create table dim_channel as from (values ('online', 'Online shop', false, 1), ('store', 'Store', true, 2),
-    ('social', 'Social commerce', false, 3), ('marketplace', 'Marketplace', false, 4)) as t(channel, channel_name, is_physical, sort_order);
+    ('social', 'Social commerce', false, 3), ('marketplace', 'Marketplace', false, 4)) as t(channel, channel_name,
+        is_physical, sort_order);
 create table as_of as select max(ds) as as_of_date from dwd_order_line;
 
 -- Per document, what was sold and what came back, each on the order it belongs to; *_base is in the reporting currency.
 create table dws_order_movement as
 with original as (
-    select order_id, any_value(source_system) as source_system, bool_or(is_cancelled or is_test) as is_void from dwd_order
+    select order_id, any_value(source_system) as source_system, bool_or(is_cancelled or is_test) as is_void
+        from dwd_order
     where order_id in (select original_order_id from dwd_order_line where line_type = 'return') group by order_id
 ), placed as (
     select coalesce(o.source_system, l.source_system) as source_system, coalesce(o.order_id, l.order_id) as order_id,
         l.source_system as document_system, l.order_id as document_id, l.line_type = 'return' as is_return,
-        not l.is_test and not coalesce(h.is_cancelled or h.is_test, false) and not coalesce(o.is_void, false) as is_counted,
+        not l.is_test and not coalesce(h.is_cancelled or h.is_test, false) and not coalesce(o.is_void, false) as
+            is_counted,
         case when is_return then l.channel else coalesce(h.channel, l.channel) end as channel,
         case when is_return then l.business_date else coalesce(h.business_date, l.business_date) end as business_date,
         coalesce(h.ordered_at, l.sold_at) as moved_at, coalesce(h.identity_key, l.identity_key) as identity_key,
-        coalesce(l.node_id, h.node_id) as node_id, l.currency, l.quantity, l.gross_amount, l.discount_amount, l.net_amount
+        coalesce(l.node_id, h.node_id) as node_id, l.currency, l.quantity, l.gross_amount, l.discount_amount,
+            l.net_amount
     from dwd_order_line l left join dwd_order h on h.source_system = l.source_system and h.order_id = l.order_id
     left join original o on o.order_id = case when l.line_type = 'return' then l.original_order_id end
 ), movement as (
-    select source_system, order_id, document_system, document_id, is_return, is_counted, channel, business_date, currency,
+    select source_system, order_id, document_system, document_id, is_return, is_counted, channel, business_date,
+        currency,
         min(moved_at) as moved_at, max(identity_key) as identity_key, min(node_id) as node_id, count(*) as line_count,
         sum(quantity)::decimal(18, 4) as units, sum(gross_amount)::decimal(18, 4) as gross_amount,
         sum(discount_amount)::decimal(18, 4) as discount_amount, sum(net_amount)::decimal(18, 4) as net_amount
     from placed group by 1, 2, 3, 4, 5, 6, 7, 8, 9
 )
-select *, (gross_amount * rate)::decimal(18, 4) as gross_amount_base, (discount_amount * rate)::decimal(18, 4) as discount_amount_base,
-    ((gross_amount * rate)::decimal(18, 4) - (discount_amount * rate)::decimal(18, 4))::decimal(18, 4) as net_amount_base
+select *, (gross_amount * rate)::decimal(18, 4) as gross_amount_base, (discount_amount * rate)::decimal(18, 4) as
+    discount_amount_base,
+    ((gross_amount * rate)::decimal(18, 4) - (discount_amount * rate)::decimal(18, 4))::decimal(18, 4) as
+        net_amount_base
 from movement left join exchange_rate using (currency);
 
 create table dws_order as
 with moved as (
     select source_system, order_id, min(channel) filter (where not is_return) as channel,
         min(business_date) filter (where not is_return) as business_date,
-        max(identity_key) filter (where not is_return) as identity_key, min(node_id) filter (where not is_return) as node_id,
+        max(identity_key) filter (where not is_return) as identity_key, min(node_id) filter (where not is_return) as
+            node_id,
         min(channel) filter (where is_counted and is_return) as return_channel,
         coalesce(sum(line_count) filter (where is_counted), 0)::int as line_count,
         coalesce(sum(line_count) filter (where is_counted and not is_return), 0)::int as sale_line_count,
         coalesce(sum(line_count) filter (where is_counted and is_return), 0)::int as return_line_count,
         coalesce(sum(units) filter (where is_counted and not is_return), 0)::decimal(18, 4) as units,
         -coalesce(sum(units) filter (where is_counted and is_return), 0)::decimal(18, 4) as returned_units,
-        coalesce(sum(gross_amount_base) filter (where is_counted and not is_return), 0)::decimal(18, 4) as gross_amount_base,
-        coalesce(sum(discount_amount_base) filter (where is_counted and not is_return), 0)::decimal(18, 4) as discount_amount_base,
-        -coalesce(sum(net_amount_base) filter (where is_counted and is_return), 0)::decimal(18, 4) as returned_amount_base,
+        coalesce(sum(gross_amount_base) filter (where is_counted and not is_return), 0)::decimal(18, 4) as
+            gross_amount_base,
+        coalesce(sum(discount_amount_base) filter (where is_counted and not is_return), 0)::decimal(18, 4) as
+            discount_amount_base,
+        -coalesce(sum(net_amount_base) filter (where is_counted and is_return), 0)::decimal(18, 4) as
+            returned_amount_base,
         coalesce(sum(net_amount_base) filter (where is_counted), 0)::decimal(18, 4) as net_amount_base
     from dws_order_movement group by 1, 2
 ), parcel as (
     select s.order_system as source_system, s.order_id, count(*) as parcel_count, max(s.promised_at) as promised_at,
         case when count(s.delivered_at) = count(*) then max(s.delivered_at) end as delivered_at,
         bool_or(n.node_type = 'store') as is_from_store,
-        case when bool_or(s.delivered_at > s.promised_at or (s.delivered_at is null and s.promised_date <= a.as_of_date)) then false
+        case when bool_or(s.delivered_at > s.promised_at or (s.delivered_at is null and s.promised_date <=
+            a.as_of_date)) then false
             when bool_and(s.delivered_at <= s.promised_at) then true end as is_on_time
     from dwd_shipment s cross join as_of a left join dim_node n on n.node_id = s.origin_node_id group by 1, 2
 ), leg as (
-    select coalesce(h.source_system, m.source_system) as source_system, coalesce(h.order_id, m.order_id) as order_id, p.oneid,
-        coalesce(m.sale_line_count > 0, false) or (h.order_id is not null and w.order_id is null and coalesce(h.total_amount, 0) >= 0) as is_order,
+    select coalesce(h.source_system, m.source_system) as source_system, coalesce(h.order_id, m.order_id) as order_id,
+        p.oneid,
+        coalesce(m.sale_line_count > 0, false) or (h.order_id is not null and w.order_id is null and
+            coalesce(h.total_amount, 0) >= 0) as is_order,
         coalesce(h.channel, m.channel) as channel,
-        coalesce(h.business_date, m.business_date) as business_date, h.ordered_at, coalesce(h.node_id, m.node_id) as node_id,
+        coalesce(h.business_date, m.business_date) as business_date, h.ordered_at, coalesce(h.node_id, m.node_id) as
+            node_id,
         h.fulfilment_method, coalesce(h.has_referrer, false) as is_referred,
         m.* exclude (source_system, order_id, channel, business_date, identity_key, node_id),
-        case when h.has_social_id or h.utm_source in (select distinct platform from dwd_social_engagement) then 'social' end as browse_channel,
-        case when coalesce(h.channel, m.channel) <> 'store' and (s.is_from_store or h.fulfilment_method in ('pickup', 'ship_from_store')
+        case when h.has_social_id or h.utm_source in (select distinct platform
+            from dwd_social_engagement) then 'social' end as browse_channel,
+        case when coalesce(h.channel, m.channel) <> 'store' and (s.is_from_store or h.fulfilment_method in ('pickup',
+            'ship_from_store')
             or n.node_type = 'store') then 'store' end as fulfil_channel,
         coalesce(s.parcel_count, 0)::int as parcel_count, s.promised_at, s.delivered_at, s.is_on_time
     from (select * from dwd_order where not is_cancelled and not is_test) h
     full join moved m on m.source_system = h.source_system and m.order_id = h.order_id
-    left join parcel s on s.source_system = coalesce(h.source_system, m.source_system) and s.order_id = coalesce(h.order_id, m.order_id)
+    left join parcel s on s.source_system = coalesce(h.source_system, m.source_system)
+        and s.order_id = coalesce(h.order_id, m.order_id)
     left join dim_node n on n.node_id = coalesce(h.node_id, m.node_id)
     left join oneid_map p on p.identity_key = coalesce(h.identity_key, m.identity_key)
     -- A header all of whose lines were left out is an order still; one whose lines stand on another order is a return.
-    left join (select distinct source_system, order_id from dwd_order_line) w on w.source_system = h.source_system and w.order_id = h.order_id
+    left join (select distinct source_system, order_id from dwd_order_line) w on w.source_system = h.source_system
+        and w.order_id = h.order_id
     where m.line_count > 0 or (h.order_id is not null and w.order_id is null)
 )
 select * replace (coalesce(line_count, 0) as line_count, coalesce(sale_line_count, 0) as sale_line_count,
-        coalesce(return_line_count, 0) as return_line_count, coalesce(units, 0) as units, coalesce(returned_units, 0) as returned_units,
+        coalesce(return_line_count, 0) as return_line_count, coalesce(units, 0) as units, coalesce(returned_units, 0)
+            as returned_units,
         coalesce(gross_amount_base, 0) as gross_amount_base, coalesce(discount_amount_base, 0) as discount_amount_base,
         coalesce(returned_amount_base, 0) as returned_amount_base, coalesce(net_amount_base, 0) as net_amount_base),
     is_order and coalesce(browse_channel <> channel or fulfil_channel <> channel or return_channel <> channel, false)
     as is_cross_channel,
-    concat_ws(' ', 'browse:' || browse_channel, case when is_order then 'buy:' || channel end, 'fulfil:' || fulfil_channel,
+    concat_ws(' ', 'browse:' || browse_channel, case when is_order then 'buy:' || channel end, 'fulfil:' ||
+        fulfil_channel,
         'return:' || return_channel) as legs
 from leg;
 
@@ -551,7 +608,8 @@ create table dws_fulfilment_day as
 select coalesce(s.promised_date, s.ds) as due_date, coalesce(s.carrier, 'unknown') as carrier, count(*) as parcel_count,
     count(s.promised_at) as promised_count, count(*) filter (where s.promised_date <= a.as_of_date) as due_count,
     count(*) filter (where s.promised_date <= a.as_of_date and s.delivered_at <= s.promised_at) as on_time_count,
-    count(s.delivered_at) as delivered_count, sum((s.cost * x.rate)::decimal(18, 4))::decimal(18, 4) as cost_base, sum(s.co2e_kg) as co2e_kg
+    count(s.delivered_at) as delivered_count, sum((s.cost * x.rate)::decimal(18, 4))::decimal(18, 4) as cost_base,
+        sum(s.co2e_kg) as co2e_kg
 from dwd_shipment s cross join as_of a left join exchange_rate x using (currency)
 left join dwd_order h on h.source_system = s.order_system and h.order_id = s.order_id
 where not coalesce(h.is_cancelled or h.is_test, false) group by 1, 2;
@@ -565,24 +623,30 @@ from dwd_inventory_snapshot group by 1, 2, 3;
 
 create table dws_customer as
 with bought as (
-    select oneid, count(*) filter (where is_order) as order_count, sum(net_amount_base)::decimal(18, 4) as net_revenue_base,
+    select oneid, count(*) filter (where is_order) as order_count, sum(net_amount_base)::decimal(18,
+        4) as net_revenue_base,
         {BY_CHANNEL}, count(*) filter (where return_line_count > 0) as return_count,
         sum(returned_amount_base)::decimal(18, 4) as returned_amount_base,
         count(*) filter (where is_cross_channel) as cross_channel_order_count,
         min(business_date) filter (where is_order) as first_order_date,
         min(business_date) filter (where is_order and place = 2) as second_order_date,
-        max(business_date) filter (where is_order) as last_order_date, min(ordered_at) as first_seen_at, max(ordered_at) as last_seen_at
-    from (select *, row_number() over (partition by oneid, is_order order by business_date, ordered_at, source_system, order_id) as place
+        max(business_date) filter (where is_order) as last_order_date, min(ordered_at) as first_seen_at,
+            max(ordered_at) as last_seen_at
+    from (select *, row_number() over (partition by oneid, is_order order by business_date, ordered_at, source_system,
+        order_id) as place
         from dws_order where oneid is not null) group by oneid
 ), browsed as (
-    select oneid, sum(n)::bigint as web_event_count, count(*) as web_session_count, min(first_at) as first_seen_at, max(last_at) as last_seen_at
-    from (select p.oneid, visitor_id, session_id, count(*) as n, min(occurred_at) as first_at, max(occurred_at) as last_at
+    select oneid, sum(n)::bigint as web_event_count, count(*) as web_session_count, min(first_at) as first_seen_at,
+        max(last_at) as last_seen_at
+    from (select p.oneid, visitor_id, session_id, count(*) as n, min(occurred_at) as first_at,
+        max(occurred_at) as last_at
         from dwd_web_event join oneid_map p using (identity_key) group by all) group by oneid
 ), engaged as (
     select p.oneid, count(*) as engagement_count, min(occurred_at) as first_seen_at, max(occurred_at) as last_seen_at
     from dwd_social_engagement join oneid_map p using (identity_key) group by 1
 ), registered as (
-    select p.oneid, min(registered_at) as registered_at from dim_customer join oneid_map p using (identity_key) group by 1
+    select p.oneid, min(registered_at) as registered_at from dim_customer join oneid_map p using (identity_key)
+        group by 1
 ), answered as (
     select o.oneid, count(r.satisfaction) as satisfaction_count, avg(r.satisfaction) as satisfaction_average
     from dwd_survey_response r join dws_order o using (order_id) where o.oneid is not null group by 1
@@ -596,11 +660,13 @@ from (select distinct oneid from oneid_map) left join bought b using (oneid) lef
 left join engaged e using (oneid) left join registered using (oneid) left join answered using (oneid);
 
 create table ads_channel_day as
-select *, (net_revenue_base::double / nullif(order_count, 0))::decimal(18, 4) as average_order_value_base from dws_channel_day;
+select *, (net_revenue_base::double / nullif(order_count, 0))::decimal(18, 4) as average_order_value_base
+    from dws_channel_day;
 
 create table ads_customer_360 as
 with golden as (
-    select p.oneid, count(*) as profile_count, arg_max(city, c.updated_at) as city, arg_max(region, c.updated_at) as region,
+    select p.oneid, count(*) as profile_count, arg_max(city, c.updated_at) as city, arg_max(region,
+        c.updated_at) as region,
         arg_max(country, c.updated_at) as country, arg_max(member_tier, c.updated_at) as member_tier,
         arg_max(marketing_consent, c.updated_at) as marketing_consent
     from dim_customer c join oneid_map p using (identity_key) group by 1
@@ -616,22 +682,31 @@ from dws_customer c cross join as_of a left join golden g on g.oneid = c.oneid;
 
 create table ads_kpi as
 with measured as (
-    select 'net_revenue' as kpi_id, strftime(business_date, '%Y-%m') as period, sum(net_revenue_base)::double as numerator, null as denominator
+    select 'net_revenue' as kpi_id, strftime(business_date, '%Y-%m') as period, sum(net_revenue_base)::double as
+        numerator, null as denominator
     from dws_channel_day group by 2 union all
     select 'orders', strftime(business_date, '%Y-%m'), sum(order_count), null from dws_channel_day group by 2 union all
-    select 'average_order_value', strftime(business_date, '%Y-%m'), sum(net_revenue_base), sum(order_count) from dws_channel_day group by 2 union all
-    select 'return_rate', strftime(business_date, '%Y-%m'), sum(returns_base), sum(net_revenue_base + returns_base) from dws_channel_day group by 2 union all
-    select 'cross_channel_order_share', strftime(business_date, '%Y-%m'), sum(net_amount_base) filter (where is_cross_channel), sum(net_amount_base)
+    select 'average_order_value', strftime(business_date, '%Y-%m'), sum(net_revenue_base), sum(order_count)
+        from dws_channel_day group by 2 union all
+    select 'return_rate', strftime(business_date, '%Y-%m'), sum(returns_base), sum(net_revenue_base + returns_base)
+        from dws_channel_day group by 2 union all
+    select 'cross_channel_order_share', strftime(business_date, '%Y-%m'), sum(net_amount_base) filter (where
+        is_cross_channel), sum(net_amount_base)
     from dws_order group by 2 union all
-    select 'repurchase_rate_90d', strftime(first_order_date, '%Y-%m'), count(*) filter (where second_order_date - first_order_date <= 90), count(*)
+    select 'repurchase_rate_90d', strftime(first_order_date, '%Y-%m'),
+        count(*) filter (where second_order_date - first_order_date <= 90), count(*)
     from dws_customer cross join as_of where last_day(first_order_date) + 90 <= as_of_date group by 2 union all
-    select 'on_time_delivery_rate', strftime(due_date, '%Y-%m'), sum(on_time_count), sum(due_count) from dws_fulfilment_day group by 2 union all
-    select 'stockout_rate', strftime(snapshot_date, '%Y-%m'), sum(out_of_stock_count), sum(listed_count) from dws_inventory_day group by 2 union all
-    select 'customer_satisfaction', strftime(answered_at, '%Y-%m'), sum(satisfaction), count(satisfaction) from dwd_survey_response group by 2
+    select 'on_time_delivery_rate', strftime(due_date, '%Y-%m'), sum(on_time_count), sum(due_count)
+        from dws_fulfilment_day group by 2 union all
+    select 'stockout_rate', strftime(snapshot_date, '%Y-%m'), sum(out_of_stock_count), sum(listed_count)
+        from dws_inventory_day group by 2 union all
+    select 'customer_satisfaction', strftime(answered_at, '%Y-%m'), sum(satisfaction), count(satisfaction)
+        from dwd_survey_response group by 2
 ), summed as (
     from measured union all select kpi_id, 'all', sum(numerator), sum(denominator) from measured group by 1
 )
-select kpi_id, period, case when denominator is null then numerator else numerator / nullif(denominator, 0) end as value,
+select kpi_id, period, case when denominator is null then numerator else numerator / nullif(denominator, 0) end as
+    value,
     numerator, denominator from summed;
 """
 
@@ -650,9 +725,31 @@ PUBLISHED: dict[str, str] = {
 }
 
 NAMESPACE = "{http://www.nrf-arts.org/IXRetail/namespace/}"
-TICKET = ("store", "till", "number", "day", "begun", "ended", "currency", "cancel", "training", "suspend", "loyalty", "total", "path")
+TICKET = (
+    "store",
+    "till",
+    "number",
+    "day",
+    "begun",
+    "ended",
+    "currency",
+    "cancel",
+    "training",
+    "suspend",
+    "loyalty",
+    "total",
+    "path",
+)
 LINE = ("line_number", "void", "sku", "title", "price", "discount", "quantity", "original", "is_return")
-HEADER_TAGS = ("RetailStoreID", "WorkstationID", "SequenceNumber", "BusinessDayDate", "BeginDateTime", "EndDateTime", "CurrencyCode")
+HEADER_TAGS = (
+    "RetailStoreID",
+    "WorkstationID",
+    "SequenceNumber",
+    "BusinessDayDate",
+    "BeginDateTime",
+    "EndDateTime",
+    "CurrencyCode",
+)
 ITEM_TAGS = ("ItemID", "Description", "RegularSalesUnitPrice", "DiscountAmount", "Quantity")
 Value = str | bool | None
 
@@ -661,19 +758,27 @@ def reference(source: Path, home: Path, settings: Settings) -> Made:
     """Build everything below ``home`` from the feeds in ``source``, with the platform's threads and memory limit."""
     home.mkdir(parents=True)
     with duckdb.connect(str(home / "warehouse.duckdb")) as con:
-        con.execute(f"set timezone = 'UTC'; set threads = {settings.threads}; set memory_limit = '{settings.memory_limit}'")
+        con.execute(
+            f"set timezone = 'UTC'; set threads = {settings.threads}; set memory_limit = '{settings.memory_limit}'"
+        )
         con.execute(f"set temp_directory = '{home / 'tmp'}'")
         key = hashlib.sha256(b"a benchmark's key").digest().ljust(64, b"\0")
         for name, pad in (("inner_key", 0x36), ("outer_key", 0x5C)):
             con.execute(f"set variable {name} = ?::blob", [bytes(byte ^ pad for byte in key)])
         con.execute(MACROS)
-        con.execute(RATES.format(seed=REPOSITORY / "dbt_project" / "seeds" / "exchange_rates.csv", currency=settings.reporting_currency))
+        con.execute(
+            RATES.format(
+                seed=REPOSITORY / "dbt_project" / "seeds" / "exchange_rates.csv", currency=settings.reporting_currency
+            )
+        )
         _write_ods(con, source, home / "lake")
         _write_detail(con, home / "lake")
         _recognise(con, home / "lake")
         con.execute(SUMMARIES)
         _publish(con, home / "published")
-        row = con.execute("select (select count(*) from dwd_order_line), (select sum(net_revenue_base) from ads_channel_day)").fetchone()
+        row = con.execute(
+            "select (select count(*) from dwd_order_line), (select sum(net_revenue_base) from ads_channel_day)"
+        ).fetchone()
     assert row is not None
     return Made(int(row[0]), Decimal(row[1]))
 
@@ -684,7 +789,8 @@ def _write_ods(con: duckdb.DuckDBPyConnection, source: Path, lake: Path) -> None
     for place, query in ODS.items():
         (lake / place).mkdir(parents=True)
         con.execute(
-            f"copy ({query.format(source=source, csv=CSV, json=JSON_LINES)}) to '{lake / place}' (format parquet, partition_by (ds), overwrite_or_ignore)"
+            f"copy ({query.format(source=source, csv=CSV, json=JSON_LINES)}) to '{lake / place}' (format parquet, "
+            "partition_by (ds), overwrite_or_ignore)"
         )
     con.execute("drop table raw_order; drop table raw_ticket; drop table raw_ticket_line")
 
@@ -704,7 +810,9 @@ def _read_tills(con: duckdb.DuckDBPyConnection, source: Path) -> None:
         _append(con, "raw_ticket_line", (*TICKET, *LINE), lines)
 
 
-def _append(con: duckdb.DuckDBPyConnection, table: str, names: Sequence[str], rows: Sequence[tuple[Value, ...]]) -> None:
+def _append(
+    con: duckdb.DuckDBPyConnection, table: str, names: Sequence[str], rows: Sequence[tuple[Value, ...]]
+) -> None:
     if rows:
         batch = pa.table(dict(zip(names, map(pa.array, zip(*rows, strict=True)), strict=True)))
         con.register("batch", batch)
@@ -760,21 +868,27 @@ def _recognise(con: duckdb.DuckDBPyConnection, lake: Path) -> None:
     from scipy.sparse.csgraph import connected_components
 
     rows = " union all ".join(
-        f"select list_filter([{', '.join(keys)}], lambda k: k is not null) as keys from {_lake(lake, entity)}" for entity, keys in IDENTITY.items()
+        f"select list_filter([{', '.join(keys)}], lambda k: k is not null) as keys from {_lake(lake, entity)}"
+        for entity, keys in IDENTITY.items()
     )
     con.execute(f"create temp table seen as select distinct keys from ({rows}) where len(keys) > 0")
-    con.execute("create temp table identifier as select row_number() over () - 1 as id, key from (select distinct unnest(keys) as key from seen)")
+    con.execute(
+        "create temp table identifier as select row_number() over () - 1 as id, key "
+        "from (select distinct unnest(keys) as key from seen)"
+    )
     edges = con.execute(
-        "select distinct a.id as a, b.id as b from (select keys[1] as first_key, unnest(keys[2:]) as other_key from seen where len(keys) > 1) "
-        "join identifier a on a.key = first_key join identifier b on b.key = other_key"
+        "select distinct a.id as a, b.id as b from (select keys[1] as first_key, unnest(keys[2:]) as other_key "
+        "from seen where len(keys) > 1) join identifier a on a.key = first_key join identifier b on b.key = other_key"
     ).fetchnumpy()
     count = con.execute("select count(*) from identifier").fetchone()
     size = int(count[0]) if count else 0
     links = coo_array((np.ones(len(edges["a"]), dtype=np.int8), (edges["a"], edges["b"])), shape=(size, size))
-    con.register("component", pa.table({"id": np.arange(size), "label": connected_components(links, directed=False)[1]}))
+    con.register(
+        "component", pa.table({"id": np.arange(size), "label": connected_components(links, directed=False)[1]})
+    )
     con.execute(
-        "create table oneid_map as select key as identity_key, 'P' || upper(left(md5(min(key) over (partition by label)), 20)) as oneid "
-        "from identifier join component using (id)"
+        "create table oneid_map as select key as identity_key, 'P' || upper(left(md5(min(key) "
+        "over (partition by label)), 20)) as oneid from identifier join component using (id)"
     )
     con.unregister("component")
 
@@ -808,14 +922,16 @@ def made_by_platform(settings: Settings) -> tuple[Made, int]:
     """What the platform made, and the rows it received."""
     with duckdb.connect(str(settings.warehouse), read_only=True) as con:
         row = con.execute(
-            "select (select count(*) from dwd.dwd_order_line), (select sum(net_revenue_base) from ads.ads_channel_day), (select sum(received) from ops.file)"
+            "select (select count(*) from dwd.dwd_order_line), (select sum(net_revenue_base) "
+            "from ads.ads_channel_day), (select sum(received) from ops.file)"
         ).fetchone()
     assert row is not None
     return Made(int(row[0]), Decimal(row[1])), int(row[2])
 
 
 def seconds_by_stage(settings: Settings, wall_s: float) -> dict[str, float]:
-    """Wall seconds of every step of the home's runs, from Dagster's event log; ``(start)`` is what was outside of steps."""
+    """Wall seconds of every step of the home's runs, from Dagster's event log; ``(start)`` is what was outside of
+    steps."""
     import dagster as dg
 
     os.environ["DAGSTER_HOME"] = str(settings.dagster_home)
@@ -837,7 +953,9 @@ def empty_night_cpu_s(settings: Settings, night: date) -> float:
     """
     before = child_cpu_seconds()
     command = [sys.executable, "-c", "from assets.cli import main; main()", "run", "--ds", str(night)]
-    subprocess.run(command, cwd=REPOSITORY, env=os.environ | settings.environment(), check=True, stdout=subprocess.DEVNULL)
+    subprocess.run(
+        command, cwd=REPOSITORY, env=os.environ | settings.environment(), check=True, stdout=subprocess.DEVNULL
+    )
     return child_cpu_seconds() - before
 
 
@@ -878,7 +996,9 @@ def compare(source: Path, home: Path) -> dict[str, object]:
     return _line_of(made, rows, cost, reference_cost, empty_night_cpu_s(settings, last + timedelta(days=1)), stages)
 
 
-def _line_of(made: Made, rows: int, cost: Cost, reference_cost: Cost, empty_cpu_s: float, stages: dict[str, float]) -> dict[str, object]:
+def _line_of(
+    made: Made, rows: int, cost: Cost, reference_cost: Cost, empty_cpu_s: float, stages: dict[str, float]
+) -> dict[str, object]:
     return {
         "benchmark": "night",
         "order_lines": made.order_lines,
@@ -899,8 +1019,12 @@ def _line_of(made: Made, rows: int, cost: Cost, reference_cost: Cost, empty_cpu_
 def main(
     order_lines: Annotated[int, typer.Option(help="About how many order lines to generate.")] = 1_000_000,
     nights: Annotated[int, typer.Option(help="How many nights of files to generate; they run as one backfill.")] = 5,
-    source: Annotated[Path | None, typer.Option(help="Use this generated source folder instead of generating one.")] = None,
-    home: Annotated[Path | None, typer.Option(help="Folder to work in; must be empty or missing. Default: a temporary one.")] = None,
+    source: Annotated[
+        Path | None, typer.Option(help="Use this generated source folder instead of generating one.")
+    ] = None,
+    home: Annotated[
+        Path | None, typer.Option(help="Folder to work in; must be empty or missing. Default: a temporary one.")
+    ] = None,
     keep: Annotated[bool, typer.Option("--keep", help="Leave the working folder, and say where it is.")] = False,
 ) -> None:
     """Compare a night of the platform with a script; the last line printed is JSON."""
@@ -912,8 +1036,12 @@ def main(
         if not keep:
             stack.callback(_remove, work)
         if source is None:
-            asked = SimulationSettings.for_order_lines(order_lines, max(1, order_lines // ORDER_LINES_PER_CUSTOMER), nights)
-            typer.echo(f"generating {order_lines} order lines of {asked.customers} customers in {nights} nights", err=True)
+            asked = SimulationSettings.for_order_lines(
+                order_lines, max(1, order_lines // ORDER_LINES_PER_CUSTOMER), nights
+            )
+            typer.echo(
+                f"generating {order_lines} order lines of {asked.customers} customers in {nights} nights", err=True
+            )
             source = simulate(asked, work / "retailer").source
         result = compare(source.resolve(), work.resolve())
         if keep:

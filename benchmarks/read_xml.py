@@ -1,4 +1,5 @@
-"""What the XML reader costs on till logs: the simulator's POSLog files made into one large file, and both feeds of the contract read from it.
+"""What the XML reader costs on till logs: the simulator's POSLog files made into one large file, and both feeds of the
+contract read from it.
 
     .venv/bin/python benchmarks/read_xml.py --megabytes 100
 
@@ -26,7 +27,8 @@ START, END = b"<Transaction", b"</Transaction>"
 
 
 def till_log(source: Path, target: Path, size: int) -> None:
-    """One log of at least `size` bytes: the transactions of all logs below `source`, again and again, in stores of other numbers."""
+    """One log of at least `size` bytes: the transactions of all logs below `source`, again and again, in stores of
+    other numbers."""
     logs = [path.read_bytes() for path in sorted(source.rglob("poslog_*.xml"))]
     head, tail = logs[0][: logs[0].index(START)], logs[0][logs[0].rindex(END) + len(END) :]
     records = b"\n".join(log[log.index(START) : log.rindex(END) + len(END)] for log in logs)
@@ -42,7 +44,11 @@ def till_log(source: Path, target: Path, size: int) -> None:
 def speeds(megabytes: int) -> dict[str, float]:
     """MB a second of one core, by feed, of reading a till log of that size; each is printed."""
     settings = Settings()
-    feeds = [feed for feed in load_feeds(settings.contracts, load_entities(settings.canonical)) if feed.location.format == "xml"]
+    feeds = [
+        feed
+        for feed in load_feeds(settings.contracts, load_entities(settings.canonical))
+        if feed.location.format == "xml"
+    ]
     result: dict[str, float] = {}
     with tempfile.TemporaryDirectory() as folder:
         simulate(SimulationSettings(customers=2000, days=2), Path(folder) / "retailer")
@@ -57,7 +63,10 @@ def speeds(megabytes: int) -> dict[str, float]:
             if reading.problems or row is None:
                 raise SystemExit(f"{feed.name}: {reading.problems}")
             speed = size / 1e6 / cost.cpu_s
-            typer.echo(f"{feed.name}: {size / 1e6:.0f} MB, {row[0]:,} rows, {cost.cpu_s:.2f} CPU s, {speed:.1f} MB/s per core, peak {cost.peak_mb:.0f} MB")
+            typer.echo(
+                f"{feed.name}: {size / 1e6:.0f} MB, {row[0]:,} rows, {cost.cpu_s:.2f} CPU s, {speed:.1f} MB/s per "
+                f"core, peak {cost.peak_mb:.0f} MB"
+            )
             result[f"{feed.name}_mb_per_cpu_s"] = round(speed, 1)
     return result
 

@@ -1,12 +1,14 @@
-"""How fast the simulator writes a retailer, feed by feed, beside what it costs DuckDB merely to read and write the same rows.
+"""How fast the simulator writes a retailer, feed by feed, beside what it costs DuckDB merely to read and write the same
+rows.
 
-``python benchmarks/simulate.py --customers 20000 --days 7`` generates a retailer as ``onedata simulate`` does, with a clock around the
-steps of ``onedata.simulate.run``, then has DuckDB read the files just written and write them again in the same formats, in the same
-process and with as many threads. The last line of its output is JSON, a table for people stands before it; README.md says what each
-figure means.
+``python benchmarks/simulate.py --customers 20000 --days 7`` generates a retailer as ``onedata simulate`` does, with a
+clock around the steps of ``onedata.simulate.run``, then has DuckDB read the files just written and write them again in
+the same formats, in the same process and with as many threads. The last line of its output is JSON, a table for people
+stands before it; README.md says what each figure means.
 
-A feed's seconds are those of making its frame and of delivering it (defects, formatting, writing, its truth). What belongs to no feed is
-shown on lines of its own and is part of every total: the world's set-up, the life of the retailer, and the truth about it.
+A feed's seconds are those of making its frame and of delivering it (defects, formatting, writing, its truth). What
+belongs to no feed is shown on lines of its own and is part of every total: the world's set-up, the life of the
+retailer, and the truth about it.
 """
 
 from __future__ import annotations
@@ -45,10 +47,15 @@ MEANINGS = {
 
 READ = {
     CSV: "read_csv($files, delim='{delimiter}', header=true, all_varchar=true, union_by_name=true, ignore_errors=true)",
-    JSONL: "read_json($files, format='newline_delimited', union_by_name=true, ignore_errors=true, maximum_object_size=67108864)",
+    JSONL: "read_json($files, format='newline_delimited', union_by_name=true, ignore_errors=true, "
+    "maximum_object_size=67108864)",
     PARQUET: "read_parquet($files, union_by_name=true)",
 }
-WRITE = {CSV: "format csv, header, delimiter '{delimiter}'", JSONL: "format json", PARQUET: "format parquet, compression zstd"}
+WRITE = {
+    CSV: "format csv, header, delimiter '{delimiter}'",
+    JSONL: "format json",
+    PARQUET: "format parquet, compression zstd",
+}
 LOST = 0.01
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -70,7 +77,8 @@ class Clock:
             self.seconds[name] = self.seconds.get(name, 0.0) + seconds / len(names)
 
     def around(self, function: Callable[P, R], names: tuple[str, ...], within: str = "") -> Callable[P, R]:
-        """The function with this clock around it. What it takes is no longer part of the step ``within``, of which it is a part."""
+        """The function with this clock around it. What it takes is no longer part of the step ``within``, of which it
+        is a part."""
 
         def timed(*args: P.args, **kwargs: P.kwargs) -> R:
             begun = time.perf_counter()
@@ -127,7 +135,8 @@ def read_and_write(summary: SimulationSummary, folder: Path, threads: int) -> di
     """Have DuckDB read each feed but the till's XML and write it again, one file a feed, removed at once.
 
     Raises:
-        NotComparable: it read fewer documents of a feed than were written, by more than the few that are broken on purpose.
+        NotComparable: it read fewer documents of a feed than were written, by more than the few that are broken on
+            purpose.
     """
     folder.mkdir(parents=True)
     copied: dict[str, Copied] = {}
@@ -153,7 +162,8 @@ def _copy(con: duckdb.DuckDBPyConnection, feed: FeedFiles, files: list[str], tar
 
 
 def check_documents(summary: SimulationSummary, copied: Mapping[str, Copied]) -> None:
-    """Raise NotComparable where DuckDB lost more than a hundredth of a feed's documents (a few cannot be read, on purpose)."""
+    """Raise NotComparable where DuckDB lost more than a hundredth of a feed's documents (a few cannot be read, on
+    purpose)."""
     for name, found in copied.items():
         folder = summary.truth / "records" / name
         if folder.exists():
@@ -187,7 +197,8 @@ class Result:
 
     @property
     def without_poslog(self) -> tuple[int, float, float]:
-        """All feeds but the till's XML: rows; seconds of the whole run but those of the XML; seconds of these feeds alone."""
+        """All feeds but the till's XML: rows; seconds of the whole run but those of the XML; seconds of these feeds
+        alone."""
         feeds = [feed for feed in FEEDS if feed.format != POSLOG]
         own = sum(self.seconds(feed.name) for feed in feeds)
         poslog = sum(self.seconds(feed.name) for feed in FEEDS if feed.format == POSLOG)
@@ -202,7 +213,9 @@ def measure(settings: SimulationSettings, folder: Path, with_reference: bool) ->
         OSError: no room.
     """
     # The first use of Polars and DuckDB in a process is not the simulator's cost.
-    read_and_write(simulate(SimulationSettings(customers=50, days=1), folder / "warm"), folder / "warm-copy", pl.thread_pool_size())
+    read_and_write(
+        simulate(SimulationSettings(customers=50, days=1), folder / "warm"), folder / "warm-copy", pl.thread_pool_size()
+    )
     with measured() as cost, clocked() as clock:
         summary = simulate(settings, folder / "retailer")
     typer.echo(f"simulator: {cost}", err=True)
@@ -243,7 +256,9 @@ def line_of(result: Result, settings: SimulationSettings) -> dict[str, object]:
     """The line of JSON as a dictionary."""
     rows, seconds, own = result.without_poslog
     total, copy = sum(result.summary.rows.values()), result.copy_cost if result.copied else None
-    steps = {step.strip("()"): round(result.seconds(step), 3) for step in (SET_UP, LIFE, TRUTH)} | {"rest": round(result.rest, 3)}
+    steps = {step.strip("()"): round(result.seconds(step), 3) for step in (SET_UP, LIFE, TRUTH)} | {
+        "rest": round(result.rest, 3)
+    }
     return {
         "benchmark": "simulate",
         "customers": settings.customers,
@@ -254,7 +269,10 @@ def line_of(result: Result, settings: SimulationSettings) -> dict[str, object]:
         "rows_per_s": _rate(total, result.cost.wall_s),
         "rows_per_s_columnar_json": _rate(rows, seconds),
         "rows_per_s_columnar_json_own": _rate(rows, own),
-        "by_feed": {feed.name: {"rows": result.rows(feed), "rows_per_s": _rate(result.rows(feed), result.seconds(feed.name))} for feed in FEEDS},
+        "by_feed": {
+            feed.name: {"rows": result.rows(feed), "rows_per_s": _rate(result.rows(feed), result.seconds(feed.name))}
+            for feed in FEEDS
+        },
         "by_step_s": steps,
         "wall_s": round(result.cost.wall_s, 2),
         "cpu_s": round(result.cost.cpu_s, 2),
@@ -271,8 +289,12 @@ def main(
     days: Annotated[int, typer.Option(help="Number of nights.")] = 7,
     scale_profile: Annotated[str, typer.Option(help=f"How busy the customers are: {', '.join(PROFILES)}.")] = "dense",
     seed: Annotated[int, typer.Option(help="Same seed, same files.")] = 7,
-    with_reference: Annotated[bool, typer.Option("--reference/--no-reference", help="Have DuckDB read and write the files, too.")] = True,
-    out: Annotated[Path | None, typer.Option(help="Folder to work in; must be empty or missing. Default: a temporary one.")] = None,
+    with_reference: Annotated[
+        bool, typer.Option("--reference/--no-reference", help="Have DuckDB read and write the files, too.")
+    ] = True,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder to work in; must be empty or missing. Default: a temporary one.")
+    ] = None,
     keep: Annotated[bool, typer.Option("--keep", help="Leave the generated retailer, and say where it is.")] = False,
 ) -> None:
     """Measure the simulator feed by feed; the last line printed is JSON."""

@@ -1,4 +1,5 @@
-"""`onedata backup`, `onedata restore`, `onedata verify`: a data home kept elsewhere, given back, and held against itself."""
+"""`onedata backup`, `onedata restore`, `onedata verify`: a data home kept elsewhere, given back, and held against
+itself."""
 
 from pathlib import Path
 from typing import Annotated
@@ -17,14 +18,23 @@ backup_app = typer.Typer()
 
 @backup_app.command()
 def backup(
-    to: Annotated[Path, typer.Argument(help="Folder of the back-ups: empty or missing the first time. On another disk, readable by you alone.")],
+    to: Annotated[
+        Path,
+        typer.Argument(
+            help="Folder of the back-ups: empty or missing the first time. On another disk, readable by you alone."
+        ),
+    ],
     settings_file: SettingsOption = None,
-    key_to: Annotated[Path | None, typer.Option("--key-to", help="Write the vault's key to this file: on another disk than the back-up.")] = None,
+    key_to: Annotated[
+        Path | None,
+        typer.Option("--key-to", help="Write the vault's key to this file: on another disk than the back-up."),
+    ] = None,
 ) -> None:
     """Back the data home up into a folder: what has changed since the last time, each file verified by its SHA-256.
 
-    It runs while no night does: it takes the warehouse's lock, waits for it as a night does, and a night waits for it. Kept are lake,
-    warehouse, vault, published, extracts and quarantine; not Dagster's history and what the next run makes again. The vault's KEY IS NEVER IN
+    It runs while no night does: it takes the warehouse's lock, waits for it as a night does, and a night waits for it.
+    Kept are lake, warehouse, vault, published, extracts and quarantine; not Dagster's history and what the next run
+    makes again. The vault's KEY IS NEVER IN
     THE BACK-UP, and without it nothing can be restored: keep it elsewhere (--key-to).
 
     A back-up that was stopped does not count; the same command again goes on from there.
@@ -36,11 +46,15 @@ def backup(
     except BackupError as error:
         fail(str(error))
     except OSError as error:
-        fail(f"{error.filename or to}: {error.strerror}; no back-up was written. Give the same command again once that is mended.")
+        fail(
+            f"{error.filename or to}: {error.strerror}; no back-up was written. Give the same command again once that "
+            "is mended."
+        )
     whole = taken.backup
     typer.echo(
         f"back-up {whole.number} in {to}: {len(whole.files):,} files, {whole.bytes:,} bytes"
-        f"{f', night {whole.night}' if whole.night else ''}; copied {taken.copied:,} contents, {taken.copied_bytes:,} bytes"
+        f"{f', night {whole.night}' if whole.night else ''}; copied {taken.copied:,} contents, {taken.copied_bytes:,} "
+        "bytes"
     )
 
 
@@ -48,13 +62,18 @@ def backup(
 def restore(
     source: Annotated[Path, typer.Argument(metavar="FROM", help="Folder that `onedata backup` has written to.")],
     settings_file: SettingsOption = None,
-    key: Annotated[Path | None, typer.Option("--key", help="The vault's key: what `onedata backup --key-to` wrote, or a copy of vault/token.key.")] = None,
+    key: Annotated[
+        Path | None,
+        typer.Option(
+            "--key", help="The vault's key: what `onedata backup --key-to` wrote, or a copy of vault/token.key."
+        ),
+    ] = None,
     number: Annotated[int | None, typer.Option("--number", help="Which back-up. Default: the newest.")] = None,
 ) -> None:
     """Give a missing or empty data home what a back-up holds, every file compared by its SHA-256 on the way.
 
-    Nothing is written before the back-up is known to be whole and the key to be the vault's. A restore that was stopped leaves a home that no
-    night runs on; the same command again goes on from there.
+    Nothing is written before the back-up is known to be whole and the key to be the vault's. A restore that was stopped
+    leaves a home that no night runs on; the same command again goes on from there.
     """
     settings = settings_from(settings_file, None)
     try:
@@ -62,20 +81,29 @@ def restore(
     except BackupError as error:
         fail(str(error))
     except OSError as error:
-        fail(f"{error.filename or settings.home}: {error.strerror}; the home is half restored. Give the same command again once that is mended, it goes on.")
+        fail(
+            f"{error.filename or settings.home}: {error.strerror}; the home is half restored. Give the same command "
+            "again once that is mended, it goes on."
+        )
     options = f" --settings {settings_file}" if settings_file else ""
     typer.echo(
-        f"{settings.home} is as it was at {whole.at:%Y-%m-%d %H:%M} UTC{f', night {whole.night}' if whole.night else ''}.\n"
-        f"Next: `onedata verify{options}` holds it against itself, `onedata run{options}` takes what the source has since."
+        f"{settings.home} is as it was at {whole.at:%Y-%m-%d %H:%M} "
+        f"UTC{f', night {whole.night}' if whole.night else ''}.\n"
+        f"Next: `onedata verify{options}` holds it against itself, `onedata run{options}` takes what the source has "
+        "since."
     )
 
 
 @backup_app.command()
 def verify(
     settings_file: SettingsOption = None,
-    thorough: Annotated[bool, typer.Option("--thorough/--quick", help="Read every file and compare its SHA-256, or compare sizes alone.")] = True,
+    thorough: Annotated[
+        bool,
+        typer.Option("--thorough/--quick", help="Read every file and compare its SHA-256, or compare sizes alone."),
+    ] = True,
 ) -> None:
-    """Hold ledger, lake, warehouse and what is published against one another, by hash, count and sum. Nothing is changed.
+    """Hold ledger, lake, warehouse and what is published against one another, by hash, count and sum. Nothing is
+    changed.
 
     One line an area; every difference is named, and then the exit code is 1. A night that comes meanwhile waits.
     """

@@ -51,7 +51,11 @@ app.add_typer(quality, name="quality")
 
 
 @app.callback()
-def about(show: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and end.")] = False) -> None:
+def about(
+    show: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and end.")
+    ] = False,
+) -> None:
     """An open data middle platform for omnichannel retail.
 
     Feeds by contract -> gated layers -> OneID -> metrics -> one published DuckDB database.
@@ -59,9 +63,14 @@ def about(show: Annotated[bool, typer.Option("--version", callback=_version, is_
 
 
 SettingsOption = Annotated[
-    Path | None, typer.Option("--settings", help="onedata.toml of the retailer. Default: $ONEDATA_SETTINGS, else the built-in retailer.")
+    Path | None,
+    typer.Option(
+        "--settings", help="onedata.toml of the retailer. Default: $ONEDATA_SETTINGS, else the built-in retailer."
+    ),
 ]
-SourceOption = Annotated[Path | None, typer.Option("--source", help="Folder the feeds' files lie in; overrides the settings.")]
+SourceOption = Annotated[
+    Path | None, typer.Option("--source", help="Folder the feeds' files lie in; overrides the settings.")
+]
 
 
 def fail(message: str) -> NoReturn:
@@ -104,7 +113,8 @@ def writing(settings: Settings) -> Iterator[duckdb.DuckDBPyConnection]:
 
 @contextmanager
 def clear_end(settings: Settings) -> Iterator[None]:
-    """What comes of a file ends with one sentence and exit code 2: the file, the cause and the way out. Any other error stays what it is."""
+    """What comes of a file ends with one sentence and exit code 2: the file, the cause and the way out. Any other error
+    stays what it is."""
     try:
         yield
     except SAID as error:
@@ -123,17 +133,27 @@ def simulate(
     days: Annotated[int, typer.Option(help="How many nights of files. More nights begin with the same ones.")] = 5,
     seed: Annotated[int, typer.Option(help="Same seed, same bytes.")] = 7,
     start: Annotated[str, typer.Option(help="First day, YYYY-MM-DD.")] = "2026-01-05",
-    scale_profile: Annotated[str, typer.Option(help="; ".join(f"{name}: {profile.meaning}" for name, profile in PROFILES.items()) + ".")] = "dense",
+    scale_profile: Annotated[
+        str, typer.Option(help="; ".join(f"{name}: {profile.meaning}" for name, profile in PROFILES.items()) + ".")
+    ] = "dense",
     defects: Annotated[
-        str, typer.Option(help="none; light: what a night goes on with; heavy: five times as much, and a few files that a gate refuses.")
+        str,
+        typer.Option(
+            help="none; light: what a night goes on with; heavy: five times as much, and a few files that a gate "
+            "refuses."
+        ),
     ] = "light",
-    defect: Annotated[list[str] | None, typer.Option(help="The rate of one kind, as KIND=RATE (late=0.02); again for others.")] = None,
-    shared_phones: Annotated[float, typer.Option(help="Share of the customers whose phone is a company's, a reseller's or a hotline.")] = 0.005,
+    defect: Annotated[
+        list[str] | None, typer.Option(help="The rate of one kind, as KIND=RATE (late=0.02); again for others.")
+    ] = None,
+    shared_phones: Annotated[
+        float, typer.Option(help="Share of the customers whose phone is a company's, a reseller's or a hotline.")
+    ] = 0.005,
 ) -> None:
     """Write an omnichannel retailer's files, night by night: source/ for the pipeline, truth/ beside it.
 
-    The truth is who is behind every record and identifier, what was wanted, sold and lost and why, and each defect with its file, row and
-    what should come of it. docs/simulator.md tells what is in it.
+    The truth is who is behind every record and identifier, what was wanted, sold and lost and why, and each defect with
+    its file, row and what should come of it. docs/simulator.md tells what is in it.
     """
     try:
         rates = DefectRates.named(defects, dict(_rate(text) for text in defect or []))
@@ -149,10 +169,16 @@ def simulate(
         summary = simulate_retailer(settings, out, show_progress)
     except (ValueError, OSError) as error:
         fail(str(error))
-    typer.echo(f"{sum(summary.rows.values()):,} rows in {len(summary.rows)} feeds, {summary.size_bytes / 1e6:,.0f} MB, below {summary.source}")
-    typer.echo(f"broken on purpose: {', '.join(f'{kind} {count:,}' for kind, count in summary.defects.items()) or 'nothing'}")
     typer.echo(
-        f"the truth is in {summary.truth}\nrun its nights in a data home of their own: ONEDATA_HOME={out / 'home'} onedata run --source {summary.source}"
+        f"{sum(summary.rows.values()):,} rows in {len(summary.rows)} feeds, {summary.size_bytes / 1e6:,.0f} MB, below "
+        f"{summary.source}"
+    )
+    typer.echo(
+        f"broken on purpose: {', '.join(f'{kind} {count:,}' for kind, count in summary.defects.items()) or 'nothing'}"
+    )
+    typer.echo(
+        f"the truth is in {summary.truth}\nrun its nights in a data home of their own: ONEDATA_HOME={out / 'home'} "
+        f"onedata run --source {summary.source}"
     )
 
 
@@ -181,7 +207,8 @@ def show_progress(done: int, nights: int, rows: int) -> None:
 
 @app.command()
 def status(settings_file: SettingsOption = None) -> None:
-    """What is published, what was received and quarantined, what waits, and which gates are closed (then the exit code is 1)."""
+    """What is published, what was received and quarantined, what waits, and which gates are closed (then the exit code
+    is 1)."""
     typed = f" --settings {settings_file}" if settings_file else ""
     text, well = status_report(settings_from(settings_file, None), typed)
     typer.echo(text)
@@ -205,18 +232,24 @@ def serve(
 
 @app.command()
 def contracts(settings_file: SettingsOption = None) -> None:
-    """Check every contract and list its feeds, with what has changed since rows last landed by it; exit code 1 where a night would refuse it."""
+    """Check every contract and list its feeds, with what has changed since rows last landed by it; exit code 1 where a
+    night would refuse it."""
     settings = settings_from(settings_file, None)
     retailer = load_retailer(settings)
     for feed in retailer.feeds:
-        typer.echo(f"{feed.name:28} {feed.entity.name:20} {feed.location.format:8} {feed.location.path:44} {feed.contract.name}")
+        typer.echo(
+            f"{feed.name:28} {feed.entity.name:20} {feed.location.format:8} {feed.location.path:44} "
+            f"{feed.contract.name}"
+        )
     try:
         with read_warehouse(settings) as con:
             waiting = changes(con, retailer.feeds)
     except WarehouseMissing:
         return
     except WarehouseBusy:
-        typer.echo("a night holds the warehouse, so the contracts were not compared with those that rows landed by", err=True)
+        typer.echo(
+            "a night holds the warehouse, so the contracts were not compared with those that rows landed by", err=True
+        )
         return
     except WarehouseError as error:
         fail(str(error))
@@ -240,7 +273,8 @@ def quality_docs(settings_file: SettingsOption = None) -> None:
 
 @app.command()
 def derive() -> None:
-    """Write what is derived from data_contracts: the ODS models of the dbt project, and the pages of the feeds in docs/feeds."""
+    """Write what is derived from data_contracts: the ODS models of the dbt project, and the pages of the feeds in
+    docs/feeds."""
     settings = Settings()
     policy = load_identifier_policy(REPOSITORY / "data_contracts" / "identifiers.yaml")
     entities = load_entities(settings.canonical)

@@ -1,7 +1,8 @@
-"""What keeps a file from being written: no space, no right, a read-only or failing disk; each told in one sentence with the way out.
+"""What keeps a file from being written: no space, no right, a read-only or failing disk; each told in one sentence with
+the way out.
 
-Found by asking the file system (statvfs, access) and by the operating system's error numbers, also where a library passes on only their
-words. Nothing here opens a file.
+Found by asking the file system (statvfs, access) and by the operating system's error numbers, also where a library
+passes on only their words. Nothing here opens a file.
 """
 
 import errno
@@ -23,24 +24,32 @@ SQLITE_FULL, SQLITE_READONLY = "database or disk is full", "attempt to write a r
 
 
 def told(number: int, path: Path) -> str | None:
-    """The sentence for an operating system's error number at `path`; None for a number that says nothing of the disk."""
+    """The sentence for an operating system's error number at `path`; None for a number that says nothing of the
+    disk."""
     if number in NO_SPACE:
         return (
-            f"no space is left on the disk of {path} ({free_bytes(path) / 1e6:,.0f} MB free): free some, then run again; what was published stays, "
-            "and nothing is lost"
+            f"no space is left on the disk of {path} ({free_bytes(path) / 1e6:,.0f} MB free): free some, then run "
+            "again; what was published stays, and nothing is lost"
         )
     if number == errno.EROFS:
         return f"{path} is on a disk that is mounted read-only: mount it for writing, then run again; nothing is lost"
     if number in NO_RIGHT:
         place = _nearest(path)
-        return f"user {_user()} has no right to {path} ({_owned(place)}): give it, or run as the owner, then run again; nothing is lost"
+        return (
+            f"user {_user()} has no right to {path} ({_owned(place)}): give it, or run as the owner, then run "
+            "again; nothing is lost"
+        )
     if number == errno.EIO:
-        return f"the disk fails to read or write {path} (input/output error): bring the home to a sound disk from a back-up, then run again"
+        return (
+            f"the disk fails to read or write {path} (input/output error): bring the home to a sound disk "
+            "from a back-up, then run again"
+        )
     return None
 
 
 def obstacle(folder: Path) -> str | None:
-    """What keeps this process from writing files into `folder`, or into the folder above it that is there; None where nothing does."""
+    """What keeps this process from writing files into `folder`, or into the folder above it that is there; None where
+    nothing does."""
     place = _nearest(folder)
     if os.statvfs(place).f_flag & os.ST_RDONLY:
         return told(errno.EROFS, folder)
@@ -72,7 +81,9 @@ def told_of(error: BaseException, home: Path) -> str | None:
     """The sentence for an error, or for what it came from."""
     for cause in chain(error):
         if isinstance(cause, OSError) and cause.errno in TOLD:
-            return told(cause.errno, Path(os.fsdecode(cause.filename)) if isinstance(cause.filename, str | bytes) else home)
+            return told(
+                cause.errno, Path(os.fsdecode(cause.filename)) if isinstance(cause.filename, str | bytes) else home
+            )
     return next((text for cause in chain(error) if (text := told_in(str(cause), home))), None)
 
 

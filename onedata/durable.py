@@ -1,4 +1,5 @@
-"""Files that are there after a crash: written beside, synced, renamed, and the folder synced; and files moved aside, never deleted.
+"""Files that are there after a crash: written beside, synced, renamed, and the folder synced; and files moved aside,
+never deleted.
 
 Source: rename(2) and fsync(2): a rename is atomic, but lasts only once the folder that holds the name has been synced.
 """
@@ -11,7 +12,8 @@ PRIVATE_FILE, PRIVATE_FOLDER = 0o600, 0o700
 
 
 def sync_file(path: Path) -> None:
-    """Make the file's content last. Not for an open DuckDB database: closing a second descriptor drops the lock on it."""
+    """Make the file's content last. Not for an open DuckDB database: closing a second descriptor drops the lock on
+    it."""
     _sync(path, os.O_RDONLY)
 
 
@@ -68,7 +70,8 @@ def make_folders(path: Path, mode: int = PRIVATE_FOLDER) -> None:
 
 
 def move_aside(files: Iterable[Path], base: Path, aside: Path) -> list[Path]:
-    """Move files below `base` to the same places below `aside`, for a person to look at; what lies there already is kept.
+    """Move files below `base` to the same places below `aside`, for a person to look at; what lies there already is
+    kept.
 
     Returns:
         Where each lies now.

@@ -1,7 +1,9 @@
-"""Dry-run one file against its contract: land it in a data home of its own below a temp folder, ask the contract gate, tell, remove.
+"""Dry-run one file against its contract: land it in a data home of its own below a temp folder, ask the contract gate,
+tell, remove.
 
-Built on the landing and the gate that a night runs, so it says what a night would do. Nothing outside the temp folder is written; what the
-retailer has landed before is not looked at, so rows that repeat an earlier file do not count as duplicates here.
+Built on the landing and the gate that a night runs, so it says what a night would do. Nothing outside the temp folder
+is written; what the retailer has landed before is not looked at, so rows that repeat an earlier file do not count as
+duplicates here.
 """
 
 import os
@@ -42,7 +44,8 @@ class BadRows:
 class Checked:
     """What a night would make of the file under one feed.
 
-    `read_as` is its place below the source folder, `repaired` are the accepted rows in which a value was mended, by column and repair.
+    `read_as` is its place below the source folder, `repaired` are the accepted rows in which a value was mended, by
+    column and repair.
     """
 
     feed: Feed
@@ -103,12 +106,17 @@ def check_file(retailer: Retailer, file: Path, feed: Feed) -> Checked:
             prepare_warehouse(con, replace(retailer, settings=settings))
             landed = land(con, settings, feed, retailer.policy, night)
             rows = con.execute(
-                "select rule, count(*), list({'row': row, 'reason': reason, 'raw': coalesce(raw, '')} order by row)[1:?] from ops.quarantine "
-                "group by rule order by 2 desc, 1",
+                "select rule, count(*), list({'row': row, 'reason': reason, 'raw': coalesce(raw, '')} "
+                "order by row)[1:?] from ops.quarantine group by rule order by 2 desc, 1",
                 [SAMPLE],
             ).fetchall()
-            bad = [BadRows(rule, count, [(item["row"], item["reason"], item["raw"]) for item in sample]) for rule, count, sample in rows]
-            repaired = con.execute("select column_name, repair, sum(rows)::bigint from ops.repair group by all order by 1, 2").fetchall()
+            bad = [
+                BadRows(rule, count, [(item["row"], item["reason"], item["raw"]) for item in sample])
+                for rule, count, sample in rows
+            ]
+            repaired = con.execute(
+                "select column_name, repair, sum(rows)::bigint from ops.repair group by all order by 1, 2"
+            ).fetchall()
             gate = contract_gate(con, Gatekeeper(con), settings, feed, night)
     return Checked(feed, read_as, landed, repaired, bad, gate)
 
@@ -134,7 +142,9 @@ def _fit(pattern: str, path: str) -> int:
 
 
 def _regex(pattern: str) -> str:
-    return "".join({"{ds}": DAY.pattern, "*": "[^/]*"}.get(part, re.escape(part)) for part in re.split(r"(\{ds\}|\*)", pattern))
+    return "".join(
+        {"{ds}": DAY.pattern, "*": "[^/]*"}.get(part, re.escape(part)) for part in re.split(r"(\{ds\}|\*)", pattern)
+    )
 
 
 def _placed(feed: Feed, file: Path) -> tuple[str, date]:

@@ -22,18 +22,29 @@ from onedata.warehouse import WarehouseError
 MOST_RANKED = 5
 MOST_RAW = 160
 
-feed_app = typer.Typer(name="feed", no_args_is_help=True, help="Scaffold a feed's contract, dry-run a file against it, list the feeds.")
+feed_app = typer.Typer(
+    name="feed", no_args_is_help=True, help="Scaffold a feed's contract, dry-run a file against it, list the feeds."
+)
 
 
 @feed_app.command()
 def new(
-    sample: Annotated[Path, typer.Argument(help="A delivered file, packed or not: CSV, JSON, JSON lines, Parquet, XML or Excel.")],
+    sample: Annotated[
+        Path, typer.Argument(help="A delivered file, packed or not: CSV, JSON, JSON lines, Parquet, XML or Excel.")
+    ],
     name: Annotated[str, typer.Option(help="The feed's name: lower-case letters, digits and _.")],
-    entity: Annotated[str | None, typer.Option(help="The canonical entity it fills. Default: the one that fits best.")] = None,
-    path: Annotated[
-        str | None, typer.Option(help="Where its files lie below the source folder; {ds} for the day. Default: told from the sample's path.")
+    entity: Annotated[
+        str | None, typer.Option(help="The canonical entity it fills. Default: the one that fits best.")
     ] = None,
-    system: Annotated[str | None, typer.Option(help="The source system, within which ids are unique. Default: the name's first word.")] = None,
+    path: Annotated[
+        str | None,
+        typer.Option(
+            help="Where its files lie below the source folder; {ds} for the day. Default: told from the sample's path."
+        ),
+    ] = None,
+    system: Annotated[
+        str | None, typer.Option(help="The source system, within which ids are unique. Default: the name's first word.")
+    ] = None,
     settings_file: SettingsOption = None,
     source: SourceOption = None,
 ) -> None:
@@ -52,10 +63,12 @@ def check(
     feed: Annotated[str | None, typer.Option(help="The feed it is for. Default: told from its path.")] = None,
     settings_file: SettingsOption = None,
 ) -> None:
-    """Dry-run a file against its contract: what a night would accept, repair and quarantine, and whether the gate would stay open.
+    """Dry-run a file against its contract: what a night would accept, repair and quarantine, and whether the gate would
+    stay open.
 
-    Nothing is kept: it lands in a temp folder that is removed. What has landed before is not looked at. The exit code is 0 where all is
-    clean, 1 where rows would be quarantined or the gate would close. Bad rows are shown raw, personal data included.
+    Nothing is kept: it lands in a temp folder that is removed. What has landed before is not looked at. The exit code
+    is 0 where all is clean, 1 where rows would be quarantined or the gate would close. Bad rows are shown raw, personal
+    data included.
     """
     retailer = load_retailer(settings_from(settings_file, None))
     try:
@@ -72,14 +85,18 @@ def list_feeds(settings_file: SettingsOption = None) -> None:
     """The feeds with entity, format, place, contract and its version."""
     feeds = load_retailer(settings_from(settings_file, None)).feeds
     rows: list[tuple[object, ...]] = [
-        (feed.name, feed.entity.name, feed.location.format, feed.location.path, feed.contract.name, feed.version) for feed in feeds
+        (feed.name, feed.entity.name, feed.location.format, feed.location.path, feed.contract.name, feed.version)
+        for feed in feeds
     ]
     typer.echo(table(["feed", "entity", "format", "path", "contract", "version"], rows))
 
 
 def _made(made: Scaffold, sample: Path, options: str, ranked: bool) -> str:
     fit = made.fit
-    lines = [f"{made.file}: {len(fit.mapped)} of {len(fit.rows.fields)} fields of {sample.name} mapped to {fit.entity.name}, files at {made.path}"]
+    lines = [
+        f"{made.file}: {len(fit.mapped)} of {len(fit.rows.fields)} fields of {sample.name} mapped to "
+        f"{fit.entity.name}, files at {made.path}"
+    ]
     if ranked:
         lines += ["entities by how well they fit (--entity takes another):", _ranking(made.ranking)]
     guesses = [f"{item.field.name} -> {item.column.name}" for item in fit.mapped if item.score < 0.9]
@@ -90,7 +107,8 @@ def _made(made: Scaffold, sample: Path, options: str, ranked: bool) -> str:
         lines.append(f"holds e-mail addresses and fills no column: {', '.join(personal)}")
     if fit.needed:
         lines.append(
-            f"NEEDED, and no field was found: {', '.join(column.name for column in fit.needed)}. Until they are mapped no contract of the folder loads"
+            f"NEEDED, and no field was found: {', '.join(column.name for column in fit.needed)}. Until they are mapped "
+            "no contract of the folder loads"
         )
     steps = [f"look it through: purpose, owner, time zone, what is unmapped ({len(fit.unmapped)})"]
     steps += [f"map what is marked NEEDED, until `onedata contracts{options}` is content"] if fit.needed else []
@@ -100,7 +118,13 @@ def _made(made: Scaffold, sample: Path, options: str, ranked: bool) -> str:
 
 def _ranking(fits: Sequence[Fit]) -> str:
     rows: list[tuple[object, ...]] = [
-        (f"{fit.score:.2f}", fit.entity.name, len(fit.mapped), ", ".join(column.name for column in fit.needed) or "nothing") for fit in fits[:MOST_RANKED]
+        (
+            f"{fit.score:.2f}",
+            fit.entity.name,
+            len(fit.mapped),
+            ", ".join(column.name for column in fit.needed) or "nothing",
+        )
+        for fit in fits[:MOST_RANKED]
     ]
     return table(["fit", "entity", "fields", "needed, not found"], rows)
 
@@ -109,7 +133,8 @@ def _told(outcome: Checked, file: Path) -> str:
     landed, feed = outcome.landed, outcome.feed
     lines = [
         f"{file.name} as {feed.name} ({feed.contract.name} {feed.version}), read as {outcome.read_as}",
-        f"  received {landed.received} = accepted {landed.accepted} + quarantined {landed.quarantined} + duplicate {landed.duplicate}",
+        f"  received {landed.received} = accepted {landed.accepted} + quarantined {landed.quarantined} + duplicate "
+        f"{landed.duplicate}",
     ]
     lines += [f"  repaired {column} by {repair}: {rows}" for column, repair, rows in outcome.repaired]
     for bad in outcome.bad:
@@ -117,6 +142,17 @@ def _told(outcome: Checked, file: Path) -> str:
         for row, reason, raw in bad.sample:
             lines += [f"    row {row}: {reason}", f"      {raw[:MOST_RAW]}"]
     failed = [result for result in outcome.gate if not result.passed]
-    lines += [f"  {'GATE CLOSED' if result.blocks else 'warning'}, rule {result.rule}: {result.message}" for result in failed]
+    lines += [
+        f"  {'GATE CLOSED' if result.blocks else 'warning'}, rule {result.rule}: {result.message}" for result in failed
+    ]
     closed = any(result.blocks for result in failed)
-    return "\n".join([*lines, *([] if closed else [f"  the gate stays open: {len(outcome.gate) - len(failed)} of {len(outcome.gate)} rules hold"])])
+    return "\n".join(
+        [
+            *lines,
+            *(
+                []
+                if closed
+                else [f"  the gate stays open: {len(outcome.gate) - len(failed)} of {len(outcome.gate)} rules hold"]
+            ),
+        ]
+    )

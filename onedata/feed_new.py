@@ -24,7 +24,8 @@ class ScaffoldError(ValueError):
 
 @dataclass(frozen=True)
 class Scaffold:
-    """The contract that was written, and the entities in the order of their fit; the first was taken unless one was asked for."""
+    """The contract that was written, and the entities in the order of their fit; the first was taken unless one was
+    asked for."""
 
     file: Path
     fit: Fit
@@ -32,11 +33,14 @@ class Scaffold:
     path: str
 
 
-def scaffold(settings: Settings, sample: Path, name: str, entity: str | None, path: str | None, system: str | None) -> Scaffold:
+def scaffold(
+    settings: Settings, sample: Path, name: str, entity: str | None, path: str | None, system: str | None
+) -> Scaffold:
     """Write `<contracts>/<name>.odcs.yaml` for files like `sample`.
 
     Args:
-        settings: Where contracts and source files lie. The contracts there, and the shipped ones, tell which fields fill which columns elsewhere.
+        settings: Where contracts and source files lie. The contracts there, and the shipped ones, tell which fields
+            fill which columns elsewhere.
         sample: A delivered file.
         name: The feed's name.
         entity: The canonical entity it fills; None for the one that fits best.
@@ -44,7 +48,8 @@ def scaffold(settings: Settings, sample: Path, name: str, entity: str | None, pa
         system: The source system; None for the first word of the name.
 
     Raises:
-        ScaffoldError: the name is no name, the contract or feed is there already, there is no such entity, or the sample fits none.
+        ScaffoldError: the name is no name, the contract or feed is there already, there is no such entity, or the
+            sample fits none.
         SniffError: the sample is nothing that a reader takes.
         ContractError: a contract that is there is not valid.
     """
@@ -52,7 +57,9 @@ def scaffold(settings: Settings, sample: Path, name: str, entity: str | None, pa
     if not NAME.fullmatch(name):
         raise ScaffoldError(f"{name!r} is no name of a feed: lower-case letters, digits and _, starting with a letter")
     if file.exists():
-        raise ScaffoldError(f"{file} is there already and is never overwritten; choose another --name, or remove it yourself")
+        raise ScaffoldError(
+            f"{file} is there already and is never overwritten; choose another --name, or remove it yourself"
+        )
     entities = load_entities(settings.canonical)
     own = load_feeds(settings.contracts, entities) if any(settings.contracts.glob("*.odcs.yaml")) else ()
     if any(feed.name == name for feed in own):
@@ -67,7 +74,8 @@ def scaffold(settings: Settings, sample: Path, name: str, entity: str | None, pa
     if not chosen.mapped:
         names = ", ".join(item.name for item in sniffed.rows[0].fields)
         raise ScaffoldError(
-            f"no field of {sample.name} ({names}) looks like a column of {entity or 'any entity'}; write the contract by hand (docs/contracts.md)"
+            f"no field of {sample.name} ({names}) looks like a column of {entity or 'any entity'}; write the contract "
+            "by hand (docs/contracts.md)"
         )
     where = path or path_pattern(_relative(settings, sample, name))[0]
     text = contract_text(Draft(name, system or name.split("_")[0], where, sniffed, chosen))
@@ -90,7 +98,11 @@ def _look(sample: Path) -> Sniffed:
                 own = Path(folder) / "sample"
                 own.mkdir()
                 file = members[0].path.rename(own / Path(first).name)
-                notes = [f"The sample is {first}, one of {len(members)} files in {sample.name}."] if len(members) > 1 else []
+                notes = (
+                    [f"The sample is {first}, one of {len(members)} files in {sample.name}."]
+                    if len(members) > 1
+                    else []
+                )
             if file.suffix.lower() == ".xlsx":
                 table = Path(folder) / "sheet.parquet"
                 to_parquet(file, table, None, None)

@@ -27,9 +27,10 @@ from onedata.retailer import Retailer, load_retailer, prepare_warehouse
 
 ABOUT = """Who is one person: see it, ask why, decide otherwise.
 
-A and B are OneIDs (P and 20 characters; an old one goes on to what it is called today) or identifiers: loyalty:M100234, account:shop:8815,
-email:ann@shop.cn or just ann@shop.cn, phone:'138 0013 8000'. An account is written with the source system in which its id is unique.
-What is typed raw is looked up by its token; e-mails and phones are printed as tokens only."""
+A and B are OneIDs (P and 20 characters; an old one goes on to what it is called today) or identifiers: loyalty:M100234,
+account:shop:8815, email:ann@shop.cn or just ann@shop.cn, phone:'138 0013 8000'. An account is written with the source
+system in which its id is unique. What is typed raw is looked up by its token; e-mails and phones are printed as tokens
+only."""
 NEXT = "the next `onedata run` carries it out"
 
 identity_app = typer.Typer(name="identity", no_args_is_help=True, help=ABOUT)
@@ -41,21 +42,32 @@ DecisionArgument = Annotated[int, typer.Argument(metavar="ID", help="Number of a
 ReasonOption = Annotated[str, typer.Option("--reason", help="Why; it is kept and shown with the decision.")]
 ByOption = Annotated[str, typer.Option("--by", help="Who decides. Default: the user of this machine.")]
 NowOption = Annotated[
-    bool, typer.Option("--now", help="Carry it out at once in oneid.*; the tables after it and the published night follow with the next run.")
+    bool,
+    typer.Option(
+        "--now",
+        help="Carry it out at once in oneid.*; the tables after it and the published night follow with the next run.",
+    ),
 ]
 
 
 @identity_app.command(epilog="For example: onedata identity show loyalty:M100234; onedata identity show ann@shop.cn")
 def show(of: KeyArgument, settings_file: SettingsOption = None) -> None:
-    """One person: identifiers, since when and by which rule, OneIDs of before, and what happened to them; of an identifier, also whose it was."""
+    """One person: identifiers, since when and by which rule, OneIDs of before, and what happened to them; of an
+    identifier, also whose it was."""
     with _directory(settings_file) as (directory, _):
         found = directory.find(of)
         person = show_person(directory.con, found)
     if found.asked and found.asked != person.oneid:
         typer.echo(f"{found.asked} is {person.oneid} today")
     if person.oneid:
-        typer.echo(f"{person.oneid}, {_count(len(person.identifiers), 'identifier')}" + (f", once also {', '.join(person.once)}" if person.once else ""))
-        rows = [(item.key, str(item.since), item.rule, str(item.first_seen), str(item.last_seen)) for item in person.identifiers]
+        typer.echo(
+            f"{person.oneid}, {_count(len(person.identifiers), 'identifier')}"
+            + (f", once also {', '.join(person.once)}" if person.once else "")
+        )
+        rows = [
+            (item.key, str(item.since), item.rule, str(item.first_seen), str(item.last_seen))
+            for item in person.identifiers
+        ]
         typer.echo(table(["identifier", "its since", "by", "first seen", "last seen"], rows))
     else:
         typer.echo(f"{found.key} is nobody's: {found.status}")
@@ -64,9 +76,13 @@ def show(of: KeyArgument, settings_file: SettingsOption = None) -> None:
             typer.echo("\n".join([title, *(f"  {line}" for line in lines)]))
 
 
-@identity_app.command(epilog="For example: onedata identity explain account:shop:8815 account:pos:C-204; onedata identity explain ann@shop.cn loyalty:M100234")
+@identity_app.command(
+    epilog="For example: onedata identity explain account:shop:8815 account:pos:C-204; onedata identity explain "
+    "ann@shop.cn loyalty:M100234"
+)
 def explain(a: AArgument, b: BArgument, settings_file: SettingsOption = None) -> None:
-    """Why A and B are one person: the shortest chain of rows, scores and decisions from one to the other. Exit code 1 where they are two."""
+    """Why A and B are one person: the shortest chain of rows, scores and decisions from one to the other. Exit code 1
+    where they are two."""
     with _directory(settings_file) as (directory, _):
         one, other = directory.find(a), directory.find(b)
         found = explain_pair(directory.con, directory.policy, one, other)
@@ -82,7 +98,8 @@ def explain(a: AArgument, b: BArgument, settings_file: SettingsOption = None) ->
 
 @identity_app.command("why-not", epilog="For example: onedata identity why-not account:shop:8815 account:shop:9120")
 def why_not(a: AArgument, b: BArgument, settings_file: SettingsOption = None) -> None:
-    """Why A and B are not one person: where the evidence between them stops, decisions, and scores. Exit code 1 where they are one."""
+    """Why A and B are not one person: where the evidence between them stops, decisions, and scores. Exit code 1 where
+    they are one."""
     with _directory(settings_file) as (directory, _):
         one, other = directory.find(a), directory.find(b)
         found = why_not_pair(directory.con, directory.policy, one, other)
@@ -100,25 +117,53 @@ def why_not(a: AArgument, b: BArgument, settings_file: SettingsOption = None) ->
     _notes(found.notes)
 
 
-@identity_app.command(epilog="For example: onedata identity merge account:shop:8815 loyalty:M100234 --reason 'customer wrote in, ticket 4711'")
-def merge(a: AArgument, b: BArgument, reason: ReasonOption, by: ByOption = "", now: NowOption = False, settings_file: SettingsOption = None) -> None:
-    """A and B are one person, whatever the limits say; a OneID is stored as one of its strong identifiers. Undo: revert."""
+@identity_app.command(
+    epilog="For example: onedata identity merge account:shop:8815 loyalty:M100234 --reason 'customer wrote in, ticket "
+    "4711'"
+)
+def merge(
+    a: AArgument,
+    b: BArgument,
+    reason: ReasonOption,
+    by: ByOption = "",
+    now: NowOption = False,
+    settings_file: SettingsOption = None,
+) -> None:
+    """A and B are one person, whatever the limits say; a OneID is stored as one of its strong identifiers. Undo:
+    revert."""
     with _deciding(settings_file, now) as directory:
         decision = operate.merge(directory, a, b, _reason(reason), by or getpass.getuser())
         _decided(decision, f"{decision.key_a} and {decision.key_b} are to be one person", now)
 
 
-@identity_app.command(epilog="For example: onedata identity split account:shop:8815 account:pos:C-204 --reason 'father and son'")
-def split(a: AArgument, b: BArgument, reason: ReasonOption, by: ByOption = "", now: NowOption = False, settings_file: SettingsOption = None) -> None:
-    """A and B are two persons: what holds them together is cut where it is weakest, now and on every night to come. Undo: revert."""
+@identity_app.command(
+    epilog="For example: onedata identity split account:shop:8815 account:pos:C-204 --reason 'father and son'"
+)
+def split(
+    a: AArgument,
+    b: BArgument,
+    reason: ReasonOption,
+    by: ByOption = "",
+    now: NowOption = False,
+    settings_file: SettingsOption = None,
+) -> None:
+    """A and B are two persons: what holds them together is cut where it is weakest, now and on every night to come.
+    Undo: revert."""
     with _deciding(settings_file, now) as directory:
         decision = operate.split(directory, a, b, _reason(reason), by or getpass.getuser())
         _decided(decision, f"{decision.key_a} and {decision.key_b} are to be two persons", now)
 
 
 @identity_app.command(epilog="For example: onedata identity block phone:'400 820 8820' --reason 'our own hotline'")
-def block(key: KeyOnlyArgument, reason: ReasonOption, by: ByOption = "", now: NowOption = False, settings_file: SettingsOption = None) -> None:
-    """KEY is nobody's (a hotline, a test value): it unites nobody, and what it held together alone comes apart. Undo: revert."""
+def block(
+    key: KeyOnlyArgument,
+    reason: ReasonOption,
+    by: ByOption = "",
+    now: NowOption = False,
+    settings_file: SettingsOption = None,
+) -> None:
+    """KEY is nobody's (a hotline, a test value): it unites nobody, and what it held together alone comes apart. Undo:
+    revert."""
     with _deciding(settings_file, now) as directory:
         decision = operate.block(directory, key, _reason(reason), by or getpass.getuser())
         _decided(decision, f"{decision.key_a} is to be nobody's", now)
@@ -126,7 +171,8 @@ def block(key: KeyOnlyArgument, reason: ReasonOption, by: ByOption = "", now: No
 
 @identity_app.command()
 def revert(decision: DecisionArgument, now: NowOption = False, settings_file: SettingsOption = None) -> None:
-    """Take a decision back, as if it had never been taken; persons that it parted get the OneID they had where they come together again."""
+    """Take a decision back, as if it had never been taken; persons that it parted get the OneID they had where they
+    come together again."""
     with _deciding(settings_file, now) as directory:
         take_back(directory.con, decision)
         typer.echo(f"decision {decision} is taken back" + ("" if now else f"; {NEXT}"))
@@ -140,26 +186,37 @@ def decisions(settings_file: SettingsOption = None) -> None:
             f"""
             select decision_id::varchar, kind, key_a, coalesce(key_b, ''), decided_by, decided_at::date::varchar,
                    case when reverted_at is null then 'stands' else 'taken back ' || reverted_at::date end
-                   || case when decision_id in (select decision_id from ({WAITING})) then ', not carried out yet' else '' end, reason
+                   || case when decision_id in (select decision_id from ({WAITING})) then ', not carried out yet'
+                       else '' end, reason
             from oneid.decision order by decision_id
             """
         ).fetchall()
-    typer.echo(table(["id", "kind", "A", "B", "by", "on", "state", "reason"], rows) if rows else "nothing was decided by hand")
+    typer.echo(
+        table(["id", "kind", "A", "B", "by", "on", "state", "reason"], rows) if rows else "nothing was decided by hand"
+    )
 
 
 @identity_app.command()
-def review(limit: Annotated[int, typer.Option(help="How many pairs.")] = 10, settings_file: SettingsOption = None) -> None:
-    """Pairs that may be one person and wait for somebody to say so: the likeliest first, with what speaks for and against.
+def review(
+    limit: Annotated[int, typer.Option(help="How many pairs.")] = 10, settings_file: SettingsOption = None
+) -> None:
+    """Pairs that may be one person and wait for somebody to say so: the likeliest first, with what speaks for and
+    against.
 
     Say so with merge or split (A and B as printed): a pair that was decided does not come again.
     """
     with _directory(settings_file) as (directory, _):
         pairs, total = queue(directory.con, limit)
     for pair in pairs:
-        typer.echo(f"{pair.key_a} ({pair.oneid_a}) and {pair.key_b} ({pair.oneid_b})\n  {odds(pair.weight)}, weight {pair.weight:.1f}")
+        typer.echo(
+            f"{pair.key_a} ({pair.oneid_a}) and {pair.key_b} ({pair.oneid_b})\n  {odds(pair.weight)}, weight "
+            f"{pair.weight:.1f}"
+        )
         if pair.explanation:
             typer.echo(f"  {score_parts(pair.explanation)}")
-    typer.echo(f"{len(pairs)} of {_count(total, 'pair')} that wait for a decision" if pairs else "no pair waits for a decision")
+    typer.echo(
+        f"{len(pairs)} of {_count(total, 'pair')} that wait for a decision" if pairs else "no pair waits for a decision"
+    )
 
 
 @contextmanager
@@ -167,7 +224,9 @@ def _directory(settings_file: SettingsOption) -> Iterator[tuple[Directory, Retai
     """The identifiers of a retailer for reading only; what is not known ends with exit code 2."""
     retailer = load_retailer(settings_from(settings_file, None))
     with reading(retailer.settings) as con, _clear_end():
-        if not con.execute("select 1 from duckdb_tables() where schema_name = 'oneid' and table_name = 'decision'").fetchone():
+        if not con.execute(
+            "select 1 from duckdb_tables() where schema_name = 'oneid' and table_name = 'decision'"
+        ).fetchone():
             fail("no night has run since OneID keeps decisions; `onedata run` first")
         yield _look_up(retailer, con), retailer
 
@@ -200,8 +259,13 @@ def _carry_out(con: duckdb.DuckDBPyConnection, retailer: Retailer) -> None:
     """OneID alone, as of its last night."""
     last = con.execute("select max(night) from oneid.run").fetchone()
     night = last[0] if last and last[0] else date.today()
-    found = resolve(con, retailer.entities, retailer.policy, night, retailer.settings.vault, lake=retailer.settings.lake)
-    typer.echo(f"carried out: {found.merged} OneIDs merged, {found.split} split off, {found.minted} new; what is published follows with the next `onedata run`")
+    found = resolve(
+        con, retailer.entities, retailer.policy, night, retailer.settings.vault, lake=retailer.settings.lake
+    )
+    typer.echo(
+        f"carried out: {found.merged} OneIDs merged, {found.split} split off, {found.minted} new; what is published "
+        "follows with the next `onedata run`"
+    )
 
 
 def _reason(text: str) -> str:
@@ -211,7 +275,11 @@ def _reason(text: str) -> str:
 
 
 def _decided(decision: Decision, what: str, now: bool) -> None:
-    typer.echo(f"decision {decision.decision_id}: {what}" + ("" if now else f"; {NEXT}") + f". Undo: onedata identity revert {decision.decision_id}")
+    typer.echo(
+        f"decision {decision.decision_id}: {what}"
+        + ("" if now else f"; {NEXT}")
+        + f". Undo: onedata identity revert {decision.decision_id}"
+    )
 
 
 def _steps(steps: tuple[Step, ...]) -> None:

@@ -1,8 +1,10 @@
-"""Messages without the values of people: what looks like an e-mail address, a phone or a card is masked, and a value is quoted by its shape.
+"""Messages without the values of people: what looks like an e-mail address, a phone or a card is masked, and a value is
+quoted by its shape.
 
-Pure. Each form is there in Python and in SQL, made of the same patterns (RE2, which DuckDB runs and Python understands; ASCII classes, no lookaround),
-so that both say the same of the same text. What is not a pattern, such as a name, cannot be found in a text: so a value is never quoted as it is
-unless it is a plain number, day or id (`shown`). Names of files are left as they are, but for an e-mail address in them.
+Pure. Each form is there in Python and in SQL, made of the same patterns (RE2, which DuckDB runs and Python understands;
+ASCII classes, no lookaround), so that both say the same of the same text. What is not a pattern, such as a name, cannot
+be found in a text: so a value is never quoted as it is unless it is a plain number, day or id (`shown`). Names of files
+are left as they are, but for an e-mail address in them.
 """
 
 import functools
@@ -21,7 +23,8 @@ NOTHING = "nothing"
 SHORTEST_REPEATED = 4
 LAST_DIGITS = 4  # of a long number: enough to find its row, too few to call
 
-# Full-width digits and signs of Chinese text, and the dashes and blanks that phones are typed with: each one letter for one.
+# Full-width digits and signs of Chinese text, and the dashes and blanks that phones are typed with: each one letter for
+# one.
 _WIDE = "０１２３４５６７８９＋－（）＠．　\u00a0\u2009\u202f‐‑‒–—−"
 _NARROW = "0123456789+-()@.    ------"
 _TO_NARROW = str.maketrans(_WIDE, _NARROW)
@@ -37,7 +40,8 @@ _SURE_PHONES = (
 )
 _PHONES = (
     r"00[1-9][0-9]{0,2}[ -](?:[0-9]{7,10}|[0-9]{2,5}(?:[ -][0-9]{2,8}){1,3})",
-    r"(?:\(0[1-9][0-9]{1,4}\)|0[1-9][0-9]{1,4})[ /.-]{1,2}(?:[0-9]{5,9}|[0-9]{2,4}(?:[ -][0-9]{2,5}){1,3})",  # 021-62345678, (030) 123 456
+    # 021-62345678, (030) 123 456
+    r"(?:\(0[1-9][0-9]{1,4}\)|0[1-9][0-9]{1,4})[ /.-]{1,2}(?:[0-9]{5,9}|[0-9]{2,4}(?:[ -][0-9]{2,5}){1,3})",
     r"\(0[1-9]\)[ -]?[0-9]{4}[ -]?[0-9]{4}",
     r"0[1-9](?:[ .-][0-9]{2}){4}",  # 06 12 34 56 78
     r"0[1-9][0-9]{8,9}",
@@ -46,14 +50,24 @@ _PHONES = (
     r"[3-9][0-9]{3}[ -][0-9]{4}",
 )
 # The long one for itself: of nineteen digits in groups the first sixteen may be a card as well.
-_CARDS = (r"[2-6][0-9]{12,18}|[2-6][0-9]{3}(?:[ -][0-9]{4}){3}|3[0-9]{3}[ -][0-9]{6}[ -][0-9]{4,5}", r"[2-6][0-9]{3}(?:[ -][0-9]{4}){3}[ -][0-9]{3}")
-# What one takes away behind a number is missed before the next: each is looked for twice. Those that are sure come first.
+_CARDS = (
+    r"[2-6][0-9]{12,18}|[2-6][0-9]{3}(?:[ -][0-9]{4}){3}|3[0-9]{3}[ -][0-9]{6}[ -][0-9]{4,5}",
+    r"[2-6][0-9]{3}(?:[ -][0-9]{4}){3}[ -][0-9]{3}",
+)
+# What one takes away behind a number is missed before the next: each is looked for twice. Those that are sure come
+# first.
 _ROUNDS = [("|".join(cores),) for cores in (_SURE_PHONES, _SURE_PHONES, _PHONES, _PHONES)]
 
 _CURRENCY = "EUR|USD|CNY|RMB|GBP|JPY|CHF|HKD|TWD|KRW|SGD|AUD|CAD|BRL|INR|SEK|DKK|NOK|PLN|[€$£¥%]"
-_NUMBER = r"[+-]?(?:[0-9]{1,6}|[0-9]{1,3}(?:[,'][0-9]{3}){1,3}|[0-9]{1,3}[.][0-9]{3})?(?:[.,][0-9]{1,6})?(?:[eE][+-]?[0-9]{1,3})?"
+_NUMBER = (
+    r"[+-]?(?:[0-9]{1,6}|[0-9]{1,3}(?:[,'][0-9]{3}){1,3}|[0-9]{1,3}[.][0-9]{3})?"
+    r"(?:[.,][0-9]{1,6})?(?:[eE][+-]?[0-9]{1,3})?"
+)
 _UNIT = rf"{_CURRENCY}|g|kg|mg|l|ml|m|cm|mm|km|pcs|min|h|s|d"
-_DAY = r"(?:[0-9]{4}[-/.][0-9]{1,2}[-/.][0-9]{1,2}|[0-9]{1,2}[-/.][0-9]{1,2}[-/.][0-9]{4}|(?:19|20)[0-9]{2}[01][0-9][0-3][0-9])"
+_DAY = (
+    r"(?:[0-9]{4}[-/.][0-9]{1,2}[-/.][0-9]{1,2}|[0-9]{1,2}[-/.][0-9]{1,2}[-/.][0-9]{4}|"
+    r"(?:19|20)[0-9]{2}[01][0-9][0-3][0-9])"
+)
 _TIME = r"[0-9]{1,2}:[0-9]{2}(?::[0-9]{2}(?:[.,][0-9]{1,9})?)? ?(?:Z|UTC|[+-][0-9]{2}:?[0-9]{2})?"
 _WORDS = "[a-z]|true|false|yes|no|null|none|nil|nan|n/a|na|inf|infinity|unknown|undefined"
 _WORDS += "|zero|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve"
@@ -62,20 +76,31 @@ _LONG_NUMBER = "[0-9]{7,19}"
 _TOKEN = r"[a-z]{1,12}[:_][0-9a-f]{16,64}"
 _AMOUNT = rf"(?:(?:{_CURRENCY}) ?)?{_NUMBER}(?: ?(?:{_UNIT}))?(?: \(the comma is decimal here\))?"
 PLAIN = rf"[!-/:-@\[-`{{-~ ]*|{_AMOUNT}|{_DAY}(?:[T ]{_TIME})?|{_TIME}|(?i:{_WORDS})|{_ID}|{_TOKEN}"
-"""The whole of a value that names nobody: a number of up to six digits before the point, a day, a short id, a keyed hash."""
+"""The whole of a value that names nobody: a number of up to six digits before the point, a day, a short id, a keyed
+hash."""
 
 PLAIN_VALUE = re.compile(rf"{_NUMBER}[0-9.]|{_DAY}(?:[T ]{_TIME})?", re.ASCII)
 """A number (with a digit) or a day."""
 
-# Of DuckDB's (and Arrow's) errors those that quote a value of a row. The others quote names of tables, columns and files.
-_QUOTES_VALUES = re.compile(r"Conversion Error|Invalid Input Error|Not implemented Error|Constraint Error|Out of Range Error|Could not convert")
-# A value with a quote of the same kind in it ends its own quotes early: where they do not pair, all between the first and the last is the value.
+# Of DuckDB's (and Arrow's) errors those that quote a value of a row. The others quote names of tables, columns and
+# files.
+_QUOTES_VALUES = re.compile(
+    r"Conversion Error|Invalid Input Error|Not implemented Error|Constraint Error|Out of Range Error|Could not convert"
+)
+# A value with a quote of the same kind in it ends its own quotes early: where they do not pair, all between the first
+# and the last is the value.
 _UNPAIRED = tuple(
-    (quote, re.compile(rf"(?:^|[\s(=:]){quote}[^{quote}\n]*{quote}[^\s,.;:)\]!]", re.MULTILINE), re.compile(rf"(?<![A-Za-z]){quote}(.*){quote}", re.DOTALL))
+    (
+        quote,
+        re.compile(rf"(?:^|[\s(=:]){quote}[^{quote}\n]*{quote}[^\s,.;:)\]!]", re.MULTILINE),
+        re.compile(rf"(?<![A-Za-z]){quote}(.*){quote}", re.DOTALL),
+    )
     for quote in "\"'"
 )
 # What RE2 says of a pattern, which it repeats without quotes.
-_OF_PATTERN = re.compile(r"(Invalid Input Error: (?:missing|invalid|bad|no argument|unexpected|trailing)[^:\n']*: ).+", re.DOTALL)
+_OF_PATTERN = re.compile(
+    r"(Invalid Input Error: (?:missing|invalid|bad|no argument|unexpected|trailing)[^:\n']*: ).+", re.DOTALL
+)
 _QUOTED = re.compile(r"\"([^\"\n]*)\"|'([^'\n]*)'")
 _RAW_TEXT = re.compile(r"((?:Original Line|Input): ?)(.+)", re.DOTALL)
 _PATH = re.compile(r"[^\n]*/[^/\n]*\.[A-Za-z0-9]{1,8}")
@@ -101,7 +126,9 @@ def mask_sql(text: str) -> str:
     narrow = f"translate({text}, {quote_text(_WIDE)}, {quote_text(_NARROW)})"
     found = _replaced_sql(narrow, f"regexp_extract_all(t, {quote_text(_MAIL)})", E_MAIL)
     digits = "regexp_replace(c, '[^0-9]', '', 'g')"
-    doubled = f"list_transform(range(length({digits})), lambda i: {digits}[length({digits}) - i]::integer * (1 + i % 2))"
+    doubled = (
+        f"list_transform(range(length({digits})), lambda i: {digits}[length({digits}) - i]::integer * (1 + i % 2))"
+    )
     is_card = f"list_sum(list_transform({doubled}, lambda x: x // 10 + x % 10)) % 10 = 0"
     found = _replaced_sql(found, f"list_filter({_all_sql(_CARDS)}, lambda c: {is_card})", CARD)
     for phones in _ROUNDS:
@@ -112,8 +139,9 @@ def mask_sql(text: str) -> str:
 def shown(value: str | None, known: Collection[str] = ()) -> str:
     """How a message quotes a value of a row.
 
-    `nothing`; what it looks like (`[phone]`); in quotes as it is where it is plain or one of the `known` words; else in quotes by its shape, letters as
-    A, a or x and digits as 9: `Ann Lee 12` is `"Aaa Aaa 99"`, and of a long number the last digits: `5400000001` is `"******0001"`.
+    `nothing`; what it looks like (`[phone]`); in quotes as it is where it is plain or one of the `known` words; else in
+    quotes by its shape, letters as A, a or x and digits as 9: `Ann Lee 12` is `"Aaa Aaa 99"`, and of a long number the
+    last digits: `5400000001` is `"******0001"`.
     """
     if value is None:
         return NOTHING
@@ -131,17 +159,27 @@ def shown(value: str | None, known: Collection[str] = ()) -> str:
 def shown_sql(value: str, known: Collection[str] = ()) -> str:
     """SQL of `shown`."""
     labels = " ".join(
-        f"when contains(m, {quote_text(label)}) and not contains(v, {quote_text(label)}) then {quote_text(label)}" for label in (E_MAIL, CARD, PHONE)
+        f"when contains(m, {quote_text(label)}) and not contains(v, {quote_text(label)}) then {quote_text(label)}"
+        for label in (E_MAIL, CARD, PHONE)
     )
     words = ", ".join(quote_text(word.lower()) for word in known)
     last = f"when regexp_full_match(v, '{_LONG_NUMBER}') and not regexp_full_match(v, {quote_text(_DAY)}) "
     last += f"then '\"' || repeat('*', length(v) - {LAST_DIGITS}) || right(v, {LAST_DIGITS}) || '\"'"
     plain = f"regexp_full_match(v, {quote_text(PLAIN)})" + (f" or lower(v) in ({words})" if words else "")
     shape = f"left(v, {MOST_CHARACTERS})"
-    for classes, letter in ((r"\p{N}", "9"), (r"\p{Ll}", "a"), (r"\p{Lu}", "A"), (r"[\p{Lo}\p{Lt}\p{Lm}]", "x"), (r"\p{M}", "")):
+    for classes, letter in (
+        (r"\p{N}", "9"),
+        (r"\p{Ll}", "a"),
+        (r"\p{Lu}", "A"),
+        (r"[\p{Lo}\p{Lt}\p{Lm}]", "x"),
+        (r"\p{M}", ""),
+    ):
         shape = f"regexp_replace({shape}, '{classes}', '{letter}', 'g')"
     narrow = f"translate(({value})::varchar, {quote_text(_WIDE)}, {quote_text(_NARROW)})"
-    quoted = f"case when v is null then '{NOTHING}' {labels} {last} when {plain} then '\"' || v || '\"' else '\"' || {shape} || '\"' end"
+    quoted = (
+        f"case when v is null then '{NOTHING}' {labels} {last} when {plain} then '\"' || v || '\"' else '\"' || "
+        f"{shape} || '\"' end"
+    )
     return f"list_transform([{narrow}], lambda v: list_transform([{mask_sql('v')}], lambda m: {quoted})[1])[1]"
 
 
@@ -152,7 +190,10 @@ def mask_error(text: str) -> str:
         text = _OF_PATTERN.sub(lambda found: found[1] + "not shown", text)
         for quote, early, whole in _UNPAIRED:
             if text.count(quote) > 2 and (text.count(quote) % 2 or early.search(text)):
-                text = whole.sub(lambda found: '"' + _shape(found[1].replace('"', " ").replace("'", " ")[:MOST_CHARACTERS]) + '"', text)
+                text = whole.sub(
+                    lambda found: '"' + _shape(found[1].replace('"', " ").replace("'", " ")[:MOST_CHARACTERS]) + '"',
+                    text,
+                )
         values = {found[1] or found[2] or "" for found in _QUOTED.finditer(text)}
         # A value may be repeated without quotes, with a mark under what was not expected.
         for value in sorted((value for value in values if not _PATH.fullmatch(value)), key=len, reverse=True):
@@ -221,7 +262,19 @@ def _is_card(text: str) -> bool:
 
 def _shape(text: str) -> str:
     """Each letter and digit by its kind."""
-    kinds = {"Ll": "a", "Lu": "A", "Lo": "x", "Lt": "x", "Lm": "x", "Mn": "", "Mc": "", "Me": "", "Nd": "9", "Nl": "9", "No": "9"}
+    kinds = {
+        "Ll": "a",
+        "Lu": "A",
+        "Lo": "x",
+        "Lt": "x",
+        "Lm": "x",
+        "Mn": "",
+        "Mc": "",
+        "Me": "",
+        "Nd": "9",
+        "Nl": "9",
+        "No": "9",
+    }
     return "".join(kinds.get(unicodedata.category(letter), letter) for letter in text)
 
 
@@ -232,6 +285,8 @@ def _all_sql(cores: Collection[str]) -> str:
 
 def _replaced_sql(text: str, found: str, label: str) -> str:
     """SQL: everything of a list that was `found` in `t`, the longest first, replaced in the text."""
-    ordered = f"list_transform(list_sort(list_transform(list_distinct({found}), lambda f: (-length(f), f))), lambda f: f[2])"
+    ordered = (
+        f"list_transform(list_sort(list_transform(list_distinct({found}), lambda f: (-length(f), f))), lambda f: f[2])"
+    )
     replaced = f"list_reduce({ordered}, lambda a, f: replace(a, f, {quote_text(label)}), t)"
     return f"list_transform([{text}], lambda t: {replaced})[1]"

@@ -30,17 +30,26 @@ def stacked_columns(labels: Sequence[str], series: Mapping[str, Sequence[float]]
             y -= height
             if height:
                 title = f"<title>{escape(f'{label}, {name}: {values[place]:,g}')}</title>"
-                parts.append(f'<rect x="{left + 1:.1f}" y="{y:.1f}" width="{max(1.0, step - 2):.1f}" height="{height:.1f}" fill="{colour}">{title}</rect>')
+                parts.append(
+                    f'<rect x="{left + 1:.1f}" y="{y:.1f}" width="{max(1.0, step - 2):.1f}" height="{height:.1f}" '
+                    f'fill="{colour}">{title}</rect>'
+                )
         if place % -(-len(labels) // MOST_LABELS) == 0:
-            parts.append(f'<text x="{left + step / 2:.1f}" y="{floor + 16}" text-anchor="middle">{escape(label)}</text>')
+            parts.append(
+                f'<text x="{left + step / 2:.1f}" y="{floor + 16}" text-anchor="middle">{escape(label)}</text>'
+            )
     for value in (0.0, top):
         parts.append(f'<text x="{LEFT - 6}" y="{floor - value * unit + 4:.1f}" text-anchor="end">{value:,g}</text>')
     for place, (colour, name) in enumerate(zip(COLOURS, series, strict=False)):
         parts.append(
-            f'<rect x="{LEFT + place * 150}" y="2" width="10" height="10" fill="{colour}"/><text x="{LEFT + place * 150 + 16}" y="12">{escape(name)}</text>'
+            f'<rect x="{LEFT + place * 150}" y="2" width="10" height="10" fill="{colour}"/><text '
+            f'x="{LEFT + place * 150 + 16}" y="12">{escape(name)}</text>'
         )
     style = 'font-family="sans-serif" font-size="11" fill="#555"'
-    return f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{HEIGHT}" viewBox="0 0 {WIDTH} {HEIGHT}" {style}>{"".join(parts)}</svg>'
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{HEIGHT}" viewBox="0 0 {WIDTH} {HEIGHT}" '
+        f"{style}>{''.join(parts)}</svg>"
+    )
 
 
 def as_markdown(name: str, svg: str) -> str:

@@ -1,4 +1,5 @@
-"""The warehouse made anew from lake, log and vault: the ledger and OneID here, every layer after them by the run that follows."""
+"""The warehouse made anew from lake, log and vault: the ledger and OneID here, every layer after them by the run that
+follows."""
 
 import shutil
 from collections.abc import Callable
@@ -35,7 +36,8 @@ class NothingToRebuild(RuntimeError):
 
 
 def rebuild(retailer: Retailer, leave_out: bool, say: Callable[[str], None]) -> date:
-    """Build a warehouse with ledger and OneID beside the one there is, move that one aside, and put the new one in its place.
+    """Build a warehouse with ledger and OneID beside the one there is, move that one aside, and put the new one in its
+    place.
 
     Args:
         retailer: Whose data home.
@@ -71,11 +73,14 @@ def rebuild(retailer: Retailer, leave_out: bool, say: Callable[[str], None]) -> 
     nights_published = any((settings.published / "publications").glob("[0-9]*"))
     if nights_published and not states(settings.lake) and not leave_out:
         raise LogDamaged(
-            f"{log_folder(settings.lake, KIND)} holds no state of OneID, though nights were published: every id would be new. Restore it from a back-up "
+            f"{log_folder(settings.lake, KIND)} holds no state of OneID, "
+            "though nights were published: every id would be new. Restore it from a back-up "
             "(`onedata repair --from BACKUP`), or go on with new ids: `onedata rebuild --leave-out`."
         )
     if row is None or row[0] is None:
-        raise NothingToRebuild(f"no delivery has ever entered {settings.lake}; `onedata run` takes everything from the source")
+        raise NothingToRebuild(
+            f"no delivery has ever entered {settings.lake}; `onedata run` takes everything from the source"
+        )
     say(f"the ledger has {found.deliveries:,} deliveries from the manifests of {settings.lake}; {oneid}")
     for text in found.left_out:
         say(f"left out: {text}")
@@ -92,7 +97,8 @@ def _refuse_missing(missing: str, left_out: list[str], leave_out: bool) -> None:
     """Decisions that cannot be found again are left out only where a person says so."""
     if missing and not leave_out:
         raise LogDamaged(
-            f"{missing}: what they merged, split or blocked would come undone. Restore them from a back-up (`onedata repair --from BACKUP`), or go on "
+            f"{missing}: what they merged, split or blocked would come undone. Restore them "
+            "from a back-up (`onedata repair --from BACKUP`), or go on "
             "without them: `onedata rebuild --leave-out`."
         )
     if missing:
@@ -100,5 +106,9 @@ def _refuse_missing(missing: str, left_out: list[str], leave_out: bool) -> None:
 
 
 def _move_warehouse_aside(settings: Settings) -> list[Path]:
-    files = [path for path in (settings.warehouse, settings.warehouse.with_name(settings.warehouse.name + ".wal")) if path.exists()]
+    files = [
+        path
+        for path in (settings.warehouse, settings.warehouse.with_name(settings.warehouse.name + ".wal"))
+        if path.exists()
+    ]
     return move_aside(files, settings.home, settings.home / "aside" / f"{datetime.now(UTC):%Y%m%dT%H%M%S}")

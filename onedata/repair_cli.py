@@ -20,14 +20,18 @@ repair_app = typer.Typer()
 @repair_app.command("repair")
 def repair_command(
     settings_file: SettingsOption = None,
-    backup: Annotated[Path | None, typer.Option("--from", help="Folder of back-ups: first put back what the lake has lost.")] = None,
+    backup: Annotated[
+        Path | None, typer.Option("--from", help="Folder of back-ups: first put back what the lake has lost.")
+    ] = None,
 ) -> None:
-    """Look at disk, Dagster's files, warehouse, lake and published database, all read whole, and do what has a safe way out.
+    """Look at disk, Dagster's files, warehouse, lake and published database, all read whole, and do what has a safe way
+    out.
 
-    Dagster's damaged files are moved aside, below <home>/aside/<time>, and the next run begins new ones: they hold the history of runs and no
-    data. Stop the Dagster UI first. What only you can decide is told with its ways out and left as it is: a damaged warehouse (`onedata
-    rebuild`), lake files that are gone or damaged (a back-up, or `onedata run --ds NIGHT --replace`), a full disk, a missing right. Nothing is
-    ever removed. Exit code 0 where the home is sound afterwards, 1 where something needs you.
+    Dagster's damaged files are moved aside, below <home>/aside/<time>, and the next run begins new ones: they hold the
+    history of runs and no data. Stop the Dagster UI first. What only you can decide is told with its ways out and left
+    as it is: a damaged warehouse (`onedata rebuild`), lake files that are gone or damaged (a back-up, or `onedata run
+    --ds NIGHT --replace`), a full disk, a missing right. Nothing is ever removed. Exit code 0 where the home is sound
+    afterwards, 1 where something needs you.
     """
     settings, left = settings_from(settings_file, None), False
     if backup:
@@ -42,7 +46,8 @@ def repair_command(
 
 
 def _put_back(settings: Settings, backup: Path) -> list[str]:
-    """What the lake has lost, from a back-up, while no night runs; by the lake's own manifests where the warehouse is lost too."""
+    """What the lake has lost, from a back-up, while no night runs; by the lake's own manifests where the warehouse is
+    lost too."""
     try:
         try:
             with open_warehouse(settings, typer.echo, begin=False) as con:

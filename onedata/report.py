@@ -1,4 +1,5 @@
-"""What a person reads after a night: what was built, what was quarantined and why, the headline metrics, what to do next."""
+"""What a person reads after a night: what was built, what was quarantined and why, the headline metrics, what to do
+next."""
 
 from collections.abc import Sequence
 from decimal import Decimal
@@ -9,7 +10,14 @@ import duckdb
 from onedata.masking import mask_error
 from onedata.quality.reconcile_lake import UNKNOWN_AT_SOURCE
 from onedata.settings import REPOSITORY, Settings
-from onedata.warehouse import WarehouseBusy, WarehouseDamaged, WarehouseError, WarehouseMissing, last_night, read_warehouse
+from onedata.warehouse import (
+    WarehouseBusy,
+    WarehouseDamaged,
+    WarehouseError,
+    WarehouseMissing,
+    last_night,
+    read_warehouse,
+)
 from onedata.warehouse.damage import ENGINE_ERRORS, examine
 from onedata.warehouse.open import HalfRestored
 from onedata.warehouse.publications import current_link, current_publication, numbered_folders, publications
@@ -40,7 +48,8 @@ def night_report(settings: Settings, options: str = "") -> str:
 
 
 def status_report(settings: Settings, options: str = "") -> tuple[str, bool]:
-    """The same with the state of the build: deliveries that wait to be published, warnings and closed gates of the last run, damage.
+    """The same with the state of the build: deliveries that wait to be published, warnings and closed gates of the last
+    run, damage.
 
     Returns:
         The text, and whether all is well: no gate closed, nothing unpublished, and every file can be read.
@@ -55,25 +64,40 @@ def _published(settings: Settings) -> tuple[list[str], bool]:
     if not settings.published_database.exists():
         night = last_night(settings)
         if night or current_link(settings).is_symlink() or numbered_folders(settings):
-            way = f"`onedata run --ds {night}` publishes the last night again" if night else "`onedata repair` says the ways out"
+            way = (
+                f"`onedata run --ds {night}` publishes the last night again"
+                if night
+                else "`onedata repair` says the ways out"
+            )
             return [f"PUBLISHED DATABASE GONE\n  {settings.published_database}; {way}"], False
         return [f"nothing is published yet below {settings.published}; run `onedata run`"], True
     try:
         with duckdb.connect(str(settings.published_database), read_only=True) as con:
-            return [_built(con) + newer_publication(settings), _received(con), *_reconciled(con), _quarantined(con), _metrics(con)], True
+            return [
+                _built(con) + newer_publication(settings),
+                _received(con),
+                *_reconciled(con),
+                _quarantined(con),
+                _metrics(con),
+            ], True
     except ENGINE_ERRORS as error:
         found = examine(settings.published_database, deep=True)
         what = found.what or f"cannot be read ({str(error).strip().splitlines()[0]})"
-        return [f"PUBLISHED DATABASE DAMAGED\n  {settings.published_database} {what}; `onedata repair` says the ways out"], False
+        return [
+            f"PUBLISHED DATABASE DAMAGED\n  {settings.published_database} {what}; `onedata repair` says the ways out"
+        ], False
 
 
 def _build_state(settings: Settings) -> tuple[list[str], bool]:
     try:
         with read_warehouse(settings) as con:
             last = con.execute("select arg_max(run_id, checked_at) from ops.gate").fetchone()
-            waiting = con.execute("select ds, count(*) from ops.delivery where applied_at is null group by ds order by ds").fetchall()
+            waiting = con.execute(
+                "select ds, count(*) from ops.delivery where applied_at is null group by ds order by ds"
+            ).fetchall()
             warnings = con.execute(
-                "select subject, rule, message from ops.gate where run_id = ? and severity = 'warning' and not passed order by subject, rule",
+                "select subject, rule, message from ops.gate where run_id = ? and severity = 'warning' and not passed "
+                "order by subject, rule",
                 [last and last[0]],
             ).fetchall()
             gates = _closed(con, last[0]) if last and last[0] else ""
@@ -92,7 +116,9 @@ def _build_state(settings: Settings) -> tuple[list[str], bool]:
         text = "not published yet, because a run was stopped or a gate is closed; `onedata run` goes on from there"
         parts.append(f"WAITING: {text}\n" + table(["night", "deliveries"], waiting))
     if warnings:
-        lines = [f"  {subject}, rule {rule}: {mask_error(message)[:MOST_CHARACTERS]}" for subject, rule, message in warnings]
+        lines = [
+            f"  {subject}, rule {rule}: {mask_error(message)[:MOST_CHARACTERS]}" for subject, rule, message in warnings
+        ]
         parts.append("\n".join(["WARNINGS of the last run", *lines]))
     parts.append(gates or "GATES: all of the last run are open")
     return parts, not (waiting or gates)
@@ -101,13 +127,15 @@ def _build_state(settings: Settings) -> tuple[list[str], bool]:
 def _built(con: duckdb.DuckDBPyConnection) -> str:
     night = con.execute("select night from published_night").fetchone()
     tables = con.execute(
-        "select table_name, estimated_size from duckdb_tables() where table_name not like 'ops_%' and table_name <> 'published_night' order by 1"
+        "select table_name, estimated_size from duckdb_tables() where table_name not like 'ops_%' "
+        "and table_name <> 'published_night' order by 1"
     ).fetchall()
     return f"PUBLISHED night {night[0] if night else '?'}\n" + table(["table", "rows"], tables)
 
 
 def newer_publication(settings: Settings) -> str:
-    """A line where a newer publication is kept than the one that is served, as after `onedata serve` of an older night."""
+    """A line where a newer publication is kept than the one that is served, as after `onedata serve` of an older
+    night."""
     served, kept = current_publication(settings), publications(settings)
     if served is None or kept[-1].number <= served.number:
         return ""
@@ -116,10 +144,12 @@ def newer_publication(settings: Settings) -> str:
 
 def _received(con: duckdb.DuckDBPyConnection) -> str:
     rows = con.execute(
-        "select feed, count(*), sum(received)::bigint, sum(accepted)::bigint, sum(quarantined)::bigint, sum(duplicate)::bigint "
-        "from ops_file group by feed order by feed"
+        "select feed, count(*), sum(received)::bigint, sum(accepted)::bigint, sum(quarantined)::bigint, "
+        "sum(duplicate)::bigint from ops_file group by feed order by feed"
     ).fetchall()
-    return "RECEIVED = accepted + quarantined + duplicate\n" + table(["feed", "files", "received", "accepted", "quarantined", "duplicate"], rows)
+    return "RECEIVED = accepted + quarantined + duplicate\n" + table(
+        ["feed", "files", "received", "accepted", "quarantined", "duplicate"], rows
+    )
 
 
 def _reconciled(con: duckdb.DuckDBPyConnection) -> list[str]:
@@ -127,18 +157,25 @@ def _reconciled(con: duckdb.DuckDBPyConnection) -> list[str]:
     if not con.execute("select 1 from duckdb_tables() where table_name = 'ops_reconciliation'").fetchone():
         return []
     rows = con.execute(
-        "select layer, count(*), count(*) filter (difference <> 0) from ops_reconciliation where night = (select max(night) from ops_reconciliation) "
+        "select layer, count(*), count(*) filter (difference <> 0) from ops_reconciliation "
+        "where night = (select max(night) from ops_reconciliation) "
         "group by layer order by list_position(['landing', 'ods', 'dim', 'dwd', 'dws', 'ads'], layer)"
     ).fetchall()
-    unknown = con.execute(f"select count(distinct (subject, path)) from ops_reconciliation where excluded['{UNKNOWN_AT_SOURCE}'] > 0").fetchone()
-    text = "RECONCILED from file to ADS, rows and money (ops_reconciliation)\n" + table(["layer", "balances", "do not close"], rows)
+    unknown = con.execute(
+        f"select count(distinct (subject, path)) from ops_reconciliation where excluded['{UNKNOWN_AT_SOURCE}'] > 0"
+    ).fetchone()
+    text = "RECONCILED from file to ADS, rows and money (ops_reconciliation)\n" + table(
+        ["layer", "balances", "do not close"], rows
+    )
     if unknown and unknown[0]:
         text += f"\n  {unknown[0]:,} files {UNKNOWN_AT_SOURCE}: their money is checked from ODS on only"
     return [text]
 
 
 def _quarantined(con: duckdb.DuckDBPyConnection) -> str:
-    rows = con.execute("select feed, path, rule, rows from ops_quarantine order by rows desc, feed, path limit ?", [MOST_RULES]).fetchall()
+    rows = con.execute(
+        "select feed, path, rule, rows from ops_quarantine order by rows desc, feed, path limit ?", [MOST_RULES]
+    ).fetchall()
     return "QUARANTINED\n" + (table(["feed", "file", "rule", "rows"], rows) if rows else "  nothing")
 
 
@@ -148,7 +185,10 @@ def _metrics(con: duckdb.DuckDBPyConnection) -> str:
         "where period = 'all' and kpi_id in (select unnest(?::varchar[])) order by list_position(?::varchar[], kpi_id)",
         [list(HEADLINES), list(HEADLINES)],
     ).fetchall()
-    shown = [(kpi, _value(value, unit) if available else "not available", unit, reason or "") for kpi, value, unit, available, reason in rows]
+    shown = [
+        (kpi, _value(value, unit) if available else "not available", unit, reason or "")
+        for kpi, value, unit, available, reason in rows
+    ]
     return "METRICS (ads_kpi), all nights\n" + table(["metric", "value", "unit", ""], shown)
 
 
@@ -164,16 +204,20 @@ def _next_steps(settings: Settings, options: str) -> str:
         "NEXT\n"
         f"  the Dagster UI on http://127.0.0.1:3000, the graph, the gates, backfills:\n    {ui}\n"
         "  query what is published:\n"
-        f"    .venv/bin/python -c \"import duckdb; print(duckdb.connect('{database}', read_only=True).sql('from ads_customer_360 limit 5'))\""
+        f"    .venv/bin/python -c \"import duckdb; print(duckdb.connect('{database}', "
+        "read_only=True).sql('from ads_customer_360 limit 5'))\""
     )
 
 
 def _short(path: Path) -> str:
-    return str(path.relative_to(REPOSITORY)) if path.is_relative_to(REPOSITORY) and Path.cwd() == REPOSITORY else str(path)
+    return (
+        str(path.relative_to(REPOSITORY)) if path.is_relative_to(REPOSITORY) and Path.cwd() == REPOSITORY else str(path)
+    )
 
 
 def closed_gates(settings: Settings, run_id: str) -> str:
-    """The gates that closed in a run, in words; '' where none did, where no night has run yet, or where another run holds the warehouse.
+    """The gates that closed in a run, in words; '' where none did, where no night has run yet, or where another run
+    holds the warehouse.
 
     Raises:
         WarehouseDamaged, WarehouseUnreadable: there is no telling.
@@ -187,10 +231,14 @@ def closed_gates(settings: Settings, run_id: str) -> str:
 
 def _closed(con: duckdb.DuckDBPyConnection, run_id: str) -> str:
     rows = con.execute(
-        "select stage, subject, rule, message from ops.gate where run_id = ? and severity = 'error' and not passed order by checked_at, subject, rule",
+        "select stage, subject, rule, message from ops.gate where run_id = ? and severity = 'error' and not passed "
+        "order by checked_at, subject, rule",
         [run_id],
     ).fetchall()
-    return "\n".join(f"GATE CLOSED after {stage}: {subject}, rule {rule}\n  {mask_error(message)}" for stage, subject, rule, message in rows)
+    return "\n".join(
+        f"GATE CLOSED after {stage}: {subject}, rule {rule}\n  {mask_error(message)}"
+        for stage, subject, rule, message in rows
+    )
 
 
 def table(header: Sequence[str], rows: Sequence[tuple[object, ...]]) -> str:
@@ -199,7 +247,11 @@ def table(header: Sequence[str], rows: Sequence[tuple[object, ...]]) -> str:
     widths = [max(len(line[index]) for line in cells) for index in range(len(header))]
     right = [bool(rows) and isinstance(rows[0][index], int) for index in range(len(header))]
     lines = [
-        "  " + "  ".join(text.rjust(width) if numeric else text.ljust(width) for text, width, numeric in zip(line, widths, right, strict=True))
+        "  "
+        + "  ".join(
+            text.rjust(width) if numeric else text.ljust(width)
+            for text, width, numeric in zip(line, widths, right, strict=True)
+        )
         for line in cells
     ]
     return "\n".join(line.rstrip() for line in lines)

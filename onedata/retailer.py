@@ -37,7 +37,9 @@ class Retailer:
     @property
     def regions(self) -> tuple[str, ...]:
         """ISO 3166 codes of the countries whose numbers phones without a country code may be, the default first."""
-        return tuple(dict.fromkeys([self.settings.default_region, *(feed.region for feed in self.feeds if feed.region)]))
+        return tuple(
+            dict.fromkeys([self.settings.default_region, *(feed.region for feed in self.feeds if feed.region)])
+        )
 
 
 def load_retailer(settings: Settings) -> Retailer:
@@ -52,7 +54,8 @@ def load_retailer(settings: Settings) -> Retailer:
 
 
 def prepare_warehouse(con: duckdb.DuckDBPyConnection, retailer: Retailer, again: Collection[date] = ()) -> list[str]:
-    """Create what every stage expects to find (ledger, balances, OneID tables, the lake's shape), and hold the lake against the ledger.
+    """Create what every stage expects to find (ledger, balances, OneID tables, the lake's shape), and hold the lake
+    against the ledger.
 
     Args:
         con: The warehouse.

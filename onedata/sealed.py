@@ -1,4 +1,5 @@
-"""JSON that proves itself: its last member is the SHA-256 of the rest, so that a file of which one bit has changed is not taken for what was written."""
+"""JSON that proves itself: its last member is the SHA-256 of the rest, so that a file of which one bit has changed is
+not taken for what was written."""
 
 import hashlib
 import json

@@ -1,7 +1,7 @@
 """Settings: where the data lies and how the nightly build behaves.
 
-One TOML file (`onedata.toml`) and environment variables of the same names, upper-cased and prefixed `ONEDATA_`; the environment
-wins. Paths in the file are relative to the file.
+One TOML file (`onedata.toml`) and environment variables of the same names, upper-cased and prefixed `ONEDATA_`; the
+environment wins. Paths in the file are relative to the file.
 """
 
 import difflib
@@ -135,19 +135,33 @@ def _known_environment(env: Mapping[str, str]) -> None:
     for name in sorted(env):
         if name.startswith("ONEDATA_") and name not in known:
             close = difflib.get_close_matches(name, sorted(known), n=1)
-            raise SettingsError(f"environment variable {name} is no setting" + (f"; did you mean {close[0]}?" if close else ""))
+            raise SettingsError(
+                f"environment variable {name} is no setting" + (f"; did you mean {close[0]}?" if close else "")
+            )
 
 
 def _check(settings: Settings) -> None:
     """What each setting may be; the first that is not is told with what it may be."""
     wrong = {
-        "time_zone": (settings.time_zone not in zoneinfo.available_timezones(), "an IANA time zone, for example Asia/Shanghai"),
-        "default_region": (settings.default_region not in SUPPORTED_REGIONS, "the ISO 3166 code of a country, for example CN"),
-        "memory_limit": (not re.fullmatch(r"\d+(\.\d+)?\s*([KMGT]i?B)", settings.memory_limit), "a size, for example 1500MB or 2GB"),
+        "time_zone": (
+            settings.time_zone not in zoneinfo.available_timezones(),
+            "an IANA time zone, for example Asia/Shanghai",
+        ),
+        "default_region": (
+            settings.default_region not in SUPPORTED_REGIONS,
+            "the ISO 3166 code of a country, for example CN",
+        ),
+        "memory_limit": (
+            not re.fullmatch(r"\d+(\.\d+)?\s*([KMGT]i?B)", settings.memory_limit),
+            "a size, for example 1500MB or 2GB",
+        ),
         "threads": (settings.threads < 1, "a number from 1"),
         "nightly_at": (not re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d", settings.nightly_at), "a time of day HH:MM"),
         "deployment": (settings.deployment not in ("dev", "production"), "dev or production"),
-        "reporting_currency": (not re.fullmatch("[A-Z]{3}", settings.reporting_currency), "an ISO 4217 code, for example CNY"),
+        "reporting_currency": (
+            not re.fullmatch("[A-Z]{3}", settings.reporting_currency),
+            "an ISO 4217 code, for example CNY",
+        ),
     }
     for name, (is_wrong, expected) in wrong.items():
         if is_wrong:
@@ -193,5 +207,7 @@ def _convert(name: str, value: Any, base: Path) -> Any:
             return value if isinstance(value, date) else date.fromisoformat(str(value))
         return type(default)(value)
     except (TypeError, ValueError) as error:
-        expected = {"int": "a whole number", "float": "a number", "date": "a day, YYYY-MM-DD"}.get(type(default).__name__, "a text")
+        expected = {"int": "a whole number", "float": "a number", "date": "a day, YYYY-MM-DD"}.get(
+            type(default).__name__, "a text"
+        )
         raise SettingsError(f"setting {name} is {value!r}; it takes {expected} ({error})") from None

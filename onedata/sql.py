@@ -40,7 +40,9 @@ def transaction(con: duckdb.DuckDBPyConnection) -> Iterator[None]:
 
 def any_rows(con: duckdb.DuckDBPyConnection, schema: str, table: str) -> bool:
     """Whether a table is there and holds a row."""
-    known = "select 1 from duckdb_tables() where database_name = current_database() and schema_name = ? and table_name = ?"
+    known = (
+        "select 1 from duckdb_tables() where database_name = current_database() and schema_name = ? and table_name = ?"
+    )
     if not con.execute(known, [schema, table]).fetchone():
         return False
     return con.execute(f"select 1 from {quote_name(schema)}.{quote_name(table)} limit 1").fetchone() is not None

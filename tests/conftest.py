@@ -37,7 +37,11 @@ def simulated(tmp_path_factory: pytest.TempPathFactory) -> Simulated:
     """200 customers, three nights: small, and with broken, late and repeated rows."""
     out = tmp_path_factory.mktemp("retailer") / "out"
     simulate(SimulationSettings(customers=200, days=len(NIGHTS), start=NIGHTS[0]), out)
-    return Simulated(out / "source", json.loads((out / "truth" / "totals.json").read_text(encoding="utf-8")), out / "truth" / "records")
+    return Simulated(
+        out / "source",
+        json.loads((out / "truth" / "totals.json").read_text(encoding="utf-8")),
+        out / "truth" / "records",
+    )
 
 
 @pytest.fixture(scope="session")
@@ -71,6 +75,8 @@ def manifest(request: pytest.FixtureRequest, retailer: Retailer) -> dict[str, An
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     if MISSING:
-        terminalreporter.write_sep("!", "REAL DATA, OR A RIGHT ON THIS MACHINE, IS MISSING: these tests did not run", red=True, bold=True)
+        terminalreporter.write_sep(
+            "!", "REAL DATA, OR A RIGHT ON THIS MACHINE, IS MISSING: these tests did not run", red=True, bold=True
+        )
         for text in sorted(set(MISSING)):
             terminalreporter.write_line(text, red=True)

@@ -1,4 +1,5 @@
-"""What the tests of whole nights share: data homes below a temporary folder, runs through the real job, and exact comparison of tables."""
+"""What the tests of whole nights share: data homes below a temporary folder, runs through the real job, and exact
+comparison of tables."""
 
 import contextlib
 import hashlib
@@ -39,7 +40,8 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Simulated:
-    """The feeds' files, the totals the simulator knows to be true of them, and the folder with the truth of each record."""
+    """The feeds' files, the totals the simulator knows to be true of them, and the folder with the truth of each
+    record."""
 
     source: Path
     truth: dict[str, Any]
@@ -68,7 +70,8 @@ def environment_kept() -> Iterator[None]:
 
 
 def home_at(folder: Path, source: Path, **changes: Any) -> Settings:
-    """Settings of an empty data home with the session's vault key, so that equal identifiers have equal tokens in every home."""
+    """Settings of an empty data home with the session's vault key, so that equal identifiers have equal tokens in every
+    home."""
     settings = replace(Settings(), home=folder / "home", source=source, **changes)
     share_key(settings)
     return settings
@@ -79,7 +82,13 @@ def share_key(settings: Settings) -> None:
     (settings.vault / "token.key").write_bytes(KEY)
 
 
-def run(settings: Settings, nights: Sequence[date], each_night: bool = True, full_refresh: bool = False, replace_nights: bool = False) -> Outcome:
+def run(
+    settings: Settings,
+    nights: Sequence[date],
+    each_night: bool = True,
+    full_refresh: bool = False,
+    replace_nights: bool = False,
+) -> Outcome:
     """Run the nights in this process through the Dagster job that the command line, the schedule and the UI run."""
     from assets.runner import run_nights
 
@@ -89,7 +98,13 @@ def run(settings: Settings, nights: Sequence[date], each_night: bool = True, ful
     return Outcome(succeeded, said.getvalue())
 
 
-def run_well(settings: Settings, nights: Sequence[date], each_night: bool = True, full_refresh: bool = False, replace_nights: bool = False) -> Outcome:
+def run_well(
+    settings: Settings,
+    nights: Sequence[date],
+    each_night: bool = True,
+    full_refresh: bool = False,
+    replace_nights: bool = False,
+) -> Outcome:
     """The same where a failure would make what follows meaningless."""
     outcome = run(settings, nights, each_night, full_refresh, replace_nights)
     assert outcome.succeeded, outcome.said
@@ -116,7 +131,8 @@ class CommandLine:
         return self._log.read_text(encoding="utf-8")
 
     def wait_for(self, pattern: str) -> None:
-        """Until a file below the home that matches has been written since the start; fails where the run ends before."""
+        """Until a file below the home that matches has been written since the start; fails where the run ends
+        before."""
         until = time.monotonic() + PATIENCE_SECONDS
         while time.monotonic() < until:
             if any(_changed_after(path, self._began) for path in self._home.glob(pattern)):
@@ -158,7 +174,9 @@ def copy_source(source: Path, to: Path, pattern: str = "*") -> Path:
 
 def story(settings: Settings, name: str, outcome: Outcome) -> Story:
     """The home as it is now, between two runs."""
-    return Story(settings, _copied(settings.warehouse, name), _copied(settings.published_database, f"{name}-published"), outcome)
+    return Story(
+        settings, _copied(settings.warehouse, name), _copied(settings.published_database, f"{name}-published"), outcome
+    )
 
 
 def _copied(database: Path, name: str) -> Path:
@@ -172,7 +190,8 @@ def _copied(database: Path, name: str) -> Path:
 def differences(first: Path, second: Path, schemas: Sequence[str] = LAYERS) -> dict[str, str]:
     """Table to what differs, by EXCEPT ALL both ways over every column; empty where both warehouses hold the same.
 
-    A person is compared by its identifiers, a household by its persons: which of several OneIDs survives a merge depends on the nights before it.
+    A person is compared by its identifiers, a household by its persons: which of several OneIDs survives a merge
+    depends on the nights before it.
     """
     found = {}
     with duckdb.connect() as con:
@@ -187,7 +206,10 @@ def differences(first: Path, second: Path, schemas: Sequence[str] = LAYERS) -> d
                 found[table] = f"columns {columns[0]} against {columns[1]}"
                 continue
             named = {name: _by_person(f"{name}.{table}", name, columns[0] or []) for name in ("a", "b")}
-            only = [rows(con, f"select count(*) from ({named[x]} except all {named[y]})")[0][0] for x, y in (("a", "b"), ("b", "a"))]
+            only = [
+                rows(con, f"select count(*) from ({named[x]} except all {named[y]})")[0][0]
+                for x, y in (("a", "b"), ("b", "a"))
+            ]
             if any(only):
                 found[table] = f"{only[0]} rows only in {first.name}, {only[1]} only in {second.name}"
     return found
@@ -195,15 +217,23 @@ def differences(first: Path, second: Path, schemas: Sequence[str] = LAYERS) -> d
 
 def _name_persons(con: duckdb.DuckDBPyConnection, database: str) -> None:
     """`who_<database>` and `home_<database>`: OneIDs and household ids by the smallest identifier behind them."""
-    schemas = {name for (name,) in rows(con, f"select schema_name from duckdb_schemas() where database_name = '{database}'")}
+    schemas = {
+        name for (name,) in rows(con, f"select schema_name from duckdb_schemas() where database_name = '{database}'")
+    }
     known = "oneid" in schemas
-    who = f"select oneid as id, min(identity_key) as name from {database}.oneid.oneid_map where valid_to is null group by 1"
+    who = (
+        f"select oneid as id, min(identity_key) as name from {database}.oneid.oneid_map where valid_to is null "
+        "group by 1"
+    )
     home = (
-        f"select household_id as id, min(w.name) as name from {database}.oneid.household_map h join who_{database} w on w.id = h.oneid "
-        "where valid_to is null group by 1"
+        f"select household_id as id, min(w.name) as name from {database}.oneid.household_map h join who_{database} w "
+        "on w.id = h.oneid where valid_to is null group by 1"
     )
     nothing = "select null::varchar as id, null::varchar as name where false"
-    con.execute(f"create temp table who_{database} as {who if known else nothing}; create temp table home_{database} as {home if known else nothing}")
+    con.execute(
+        f"create temp table who_{database} as {who if known else nothing}; create temp table home_{database} as "
+        f"{home if known else nothing}"
+    )
 
 
 def _by_person(table: str, database: str, columns: Sequence[str]) -> str:
@@ -220,8 +250,10 @@ def _tables(con: duckdb.DuckDBPyConnection, database: str, schemas: Sequence[str
     return dict(
         rows(
             con,
-            "select schema_name || '.' || table_name, list(column_name || ' ' || data_type order by column_index) from duckdb_columns() "
-            f"where database_name = '{database}' and schema_name in ({', '.join(repr(name) for name in schemas)}) group by 1",
+            "select schema_name || '.' || table_name, list(column_name || ' ' || data_type order by column_index) "
+            "from duckdb_columns() "
+            f"where database_name = '{database}' and schema_name in ({', '.join(repr(name) for name in schemas)}) "
+            "group by 1",
         )
     )
 
@@ -259,19 +291,23 @@ def unbalanced_files(database: Path) -> list[tuple[Any, ...]]:
     """Files whose received rows are not accepted + quarantined + duplicate, or that stand twice."""
     return ask(
         database,
-        "select feed, path from ops.file group by all having count(*) > 1 or bool_or(received <> accepted + quarantined + duplicate)",
+        "select feed, path from ops.file group by all having count(*) > 1 "
+        "or bool_or(received <> accepted + quarantined + duplicate)",
     )
 
 
 def example_settings(name: str, source: Path, folder: Path) -> Settings:
     """Settings of an example retailer's own onedata.toml, in a home of the test's."""
-    settings = replace(load_settings(REPOSITORY / "examples" / name / "onedata.toml", {}), home=folder / "home", source=source)
+    settings = replace(
+        load_settings(REPOSITORY / "examples" / name / "onedata.toml", {}), home=folder / "home", source=source
+    )
     share_key(settings)
     return settings
 
 
 def shared_data(name: str) -> Path:
-    """Folder of a real data set; skips, and has the terminal summary say so, where it is missing. ONEDATA_SHARED_DATA overrides ../shared/data."""
+    """Folder of a real data set; skips, and has the terminal summary say so, where it is missing. ONEDATA_SHARED_DATA
+    overrides ../shared/data."""
     folder = Path(os.environ.get("ONEDATA_SHARED_DATA") or REPOSITORY.parent / "shared" / "data") / name
     if folder.is_dir() and any(folder.iterdir()):
         return folder
@@ -285,27 +321,39 @@ RUNS = "import subprocess, sys, duckdb; subprocess.run([sys.executable, '-c', 'i
 
 
 def another_user() -> tuple[list[str], dict[str, str]]:
-    """A Python that runs as a user who owns nothing, as the start of a command, and its environment. Where the tests run as root, whom permission
-    does not bind, that is nobody by `setpriv`; skips, and has the terminal summary say so, where nobody can run none.
+    """A Python that runs as a user who owns nothing, as the start of a command, and its environment. Where the tests
+    run as root, whom permission does not bind, that is nobody by `setpriv`; skips, and has the terminal summary say so,
+    where nobody can run none.
     """
     environment = {name: value for name, value in os.environ.items() if not name.startswith("ONEDATA_")}
-    environment |= {"PYTHONPATH": os.pathsep.join([str(REPOSITORY), *(path for path in sys.path if path.endswith("site-packages"))]), "HOME": "/"}
+    environment |= {
+        "PYTHONPATH": os.pathsep.join(
+            [str(REPOSITORY), *(path for path in sys.path if path.endswith("site-packages"))]
+        ),
+        "HOME": "/",
+    }
     if os.geteuid():
         return [sys.executable], environment
     become = ["setpriv", "--reuid", str(NOBODY), "--regid", str(NOBODY), "--clear-groups"]
     version = f"python{sys.version_info.major}.{sys.version_info.minor}"
     for python in (sys.executable, f"/usr/local/bin/{version}", f"/usr/bin/{version}"):
         if shutil.which("setpriv") and Path(python).exists():
-            done = subprocess.run([*become, python, "-c", RUNS], env=environment, cwd="/", capture_output=True, check=False)
+            done = subprocess.run(
+                [*become, python, "-c", RUNS], env=environment, cwd="/", capture_output=True, check=False
+            )
             if done.returncode == 0:
                 return [*become, python], environment
-    text = "permission does not bind root, and no other user can run this Python (setpriv is missing, or the interpreter lies in root's home)"
+    text = (
+        "permission does not bind root, and no other user can run this Python (setpriv is missing, or the "
+        "interpreter lies in root's home)"
+    )
     MISSING.append(text)
     pytest.skip(text)
 
 
 def skip_unless_root() -> None:
-    """Skip, and have the terminal summary say so, where files cannot be given to another user and looked at as that one."""
+    """Skip, and have the terminal summary say so, where files cannot be given to another user and looked at as that
+    one."""
     if os.geteuid() or not shutil.which("setpriv"):
         MISSING.append("another user's view of files needs root and setpriv")
         pytest.skip(MISSING[-1])
@@ -316,15 +364,33 @@ def as_nobody(folder: Path, code: str, *arguments: str) -> subprocess.CompletedP
     skip_unless_root()
     if not (folder / "onedata").exists():
         shutil.copytree(REPOSITORY / "onedata", folder / "onedata")
-    command = ["setpriv", "--reuid", str(NOBODY), "--regid", str(NOBODY), "--clear-groups", sys.executable, "-c", code, *arguments]
-    return subprocess.run(command, env={"PYTHONPATH": str(folder)}, cwd=folder, capture_output=True, text=True, check=False)
+    command = [
+        "setpriv",
+        "--reuid",
+        str(NOBODY),
+        "--regid",
+        str(NOBODY),
+        "--clear-groups",
+        sys.executable,
+        "-c",
+        code,
+        *arguments,
+    ]
+    return subprocess.run(
+        command, env={"PYTHONPATH": str(folder)}, cwd=folder, capture_output=True, text=True, check=False
+    )
 
 
 @contextlib.contextmanager
 def small_disk(folder: Path, megabytes: int) -> Iterator[Path]:
     """A disk of its own; skips, and has the terminal summary say so, where mounting is not permitted."""
     folder.mkdir()
-    done = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "tmpfs", str(folder)], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "tmpfs", str(folder)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     if done.returncode:
         MISSING.append(f"no small disk can be mounted: {done.stderr.strip()}")
         pytest.skip(MISSING[-1])

@@ -1,13 +1,38 @@
-"""Every table of the warehouse: made anew from others, kept beside the lake, or a record of the runs themselves, which begins anew."""
+"""Every table of the warehouse: made anew from others, kept beside the lake, or a record of the runs themselves, which
+begins anew."""
 
 TELLS_OF_RUNS = "tells of runs"
 LOGGED = {
     "ops": (
-        *("delivery", "file", "quarantine", "repair", "drift", "control_total", "profile", "trend", "released", "lake_file", "contract"),
+        *(
+            "delivery",
+            "file",
+            "quarantine",
+            "repair",
+            "drift",
+            "control_total",
+            "profile",
+            "trend",
+            "released",
+            "lake_file",
+            "contract",
+        ),
         *("watermark", "archive"),
     ),
     "oneid": (
-        *("run", "run_metric", "identifier", "component", "profile_member", "profile", "prob_edge", "model", "issued", "oneid_map", "person"),
+        *(
+            "run",
+            "run_metric",
+            "identifier",
+            "component",
+            "profile_member",
+            "profile",
+            "prob_edge",
+            "model",
+            "issued",
+            "oneid_map",
+            "person",
+        ),
         *("household_trait", "household_map", "oneid_event", "guard_audit", "decision", "decision_applied"),
     ),
 }

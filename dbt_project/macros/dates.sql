@@ -3,7 +3,10 @@
 {#- Table expression with one column, date_day: every day from first to last, both included. -#}
 {% macro date_series(first, last) -%}{{ adapter.dispatch('date_series')(first, last) }}{%- endmacro %}
 {% macro duckdb__date_series(first, last) -%}
-(select cast(day_at as date) as date_day from generate_series(date '{{ first }}', date '{{ last }}', interval 1 day) as days (day_at))
+(
+    select cast(day_at as date) as date_day
+    from generate_series(date '{{ first }}', date '{{ last }}', interval 1 day) as days (day_at)
+)
 {%- endmacro %}
 
 {#- Whole days from one date to a later one. -#}

@@ -1,13 +1,15 @@
 {#-
 How DIM and DWD stay the same whatever the sequence of nights.
 
-A key's row is the greatest of all its delivered versions in one total order: the source's own version, where it has one (unknown
-is least), then the night, then the place in the lake. "Greatest of" is associative, so taking the pending batches into what is
-already there gives what one rebuild from all of ODS gives, and taking a batch twice changes nothing.
+A key's row is the greatest of all its delivered versions in one total order: the source's own version, where it has one
+(unknown is least), then the night, then the place in the lake. "Greatest of" is associative, so taking the pending
+batches into what is already there gives what one rebuild from all of ODS gives, and taking a batch twice changes
+nothing.
 -#}
 
-{#- Import filter: on an incremental run only rows of batches not yet carried to the end. The nights are named too, although a
-batch says its night, because the lake is partitioned by them: of other nights' files then only the footers are read. -#}
+{#- Import filter: on an incremental run only rows of batches not yet carried to the end. The nights are named too,
+although a batch says its night, because the lake is partitioned by them: of other nights' files then only the footers
+are read. -#}
 {% macro pending_only() -%}
 {%- if is_incremental() -%}
 where
@@ -20,7 +22,8 @@ where
 {%- endif -%}
 {%- endmacro %}
 
-{#- The rest of a select from `delivered`: its latest row per key, where that is newer than the row already in the table. -#}
+{#- The rest of a select from `delivered`: its latest row per key, where that is newer than the row already in the
+table. -#}
 {% macro latest_version(delivered, key, version=none) -%}
 {%- set place = ['ds', '_feed', '_file', '_row'] -%}
 {%- if is_incremental() -%}

@@ -47,7 +47,8 @@ def contents(home: Path) -> Contents:
     """Look through the home. No file is opened.
 
     Raises:
-        BackupError: a symlink leads out of the home, so that the back-up would not hold what it stands for; or a name is no file.
+        BackupError: a symlink leads out of the home, so that the back-up would not hold what it stands for; or a name
+            is no file.
     """
     found = Contents()
     for name in KEPT:
@@ -59,7 +60,9 @@ def contents(home: Path) -> Contents:
         if (home / name).is_file():
             found.files.append(_file(home, name))
     known = {*KEPT, *NOT_KEPT, "vault", PERMISSIONS}
-    found.left_out = sorted(path.name for path in home.iterdir() if path.name not in known and not UNFINISHED.fullmatch(path.name))
+    found.left_out = sorted(
+        path.name for path in home.iterdir() if path.name not in known and not UNFINISHED.fullmatch(path.name)
+    )
     return found
 
 
@@ -82,13 +85,18 @@ def _look(home: Path, name: str, found: Contents) -> None:
 
 def _entries(folder: Path) -> Iterator[os.DirEntry[str]]:
     with os.scandir(folder) as entries:
-        yield from sorted((entry for entry in entries if not UNFINISHED.fullmatch(entry.name)), key=lambda entry: entry.name)
+        yield from sorted(
+            (entry for entry in entries if not UNFINISHED.fullmatch(entry.name)), key=lambda entry: entry.name
+        )
 
 
 def _link(home: Path, path: str) -> StoredLink:
     target = (home / path).readlink()
     if target.is_absolute() or not (home / path).resolve().is_relative_to((home / path.split("/")[0]).resolve()):
-        raise BackupError(f"{home / path} is a symlink to {target}, which a restored home would not have; put the files themselves there")
+        raise BackupError(
+            f"{home / path} is a symlink to {target}, which a restored home would not have; put the files themselves "
+            "there"
+        )
     return StoredLink(path, str(target))
 
 

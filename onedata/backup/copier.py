@@ -1,8 +1,8 @@
 """Copy files so that they last and are known to be what was read, in a process of its own.
 
-The process that holds the warehouse must not open its file: closing any descriptor of it drops the POSIX lock, and a second writer gets in.
-So the back-up asks this module, run as a child, for every copy: a line of JSON for each on its standard input, an answer for each.
-Source: fcntl(2), "Advisory record locking".
+The process that holds the warehouse must not open its file: closing any descriptor of it drops the POSIX lock, and a
+second writer gets in. So the back-up asks this module, run as a child, for every copy: a line of JSON for each on its
+standard input, an answer for each. Source: fcntl(2), "Advisory record locking".
 """
 
 import hashlib
@@ -64,7 +64,11 @@ class Copier:
     def __enter__(self) -> "Copier":
         # A session of its own: Ctrl-C reaches the parent alone, which ends the child by closing its input.
         self._child = subprocess.Popen(
-            [sys.executable, "-m", "onedata.backup.copier"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True
+            [sys.executable, "-m", "onedata.backup.copier"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
         )
         return self
 
@@ -107,7 +111,10 @@ def main() -> None:
         except CopyError as error:
             answer = {"error": str(error)}
         except OSError as error:
-            answer = {"error": f"{error.filename or target} cannot be {'copied' if error.filename else 'written'}: {error.strerror}"}
+            answer = {
+                "error": f"{error.filename or target} cannot be {'copied' if error.filename else 'written'}: "
+                f"{error.strerror}"
+            }
         sys.stdout.write(json.dumps(answer) + "\n")
         sys.stdout.flush()
 

@@ -1,4 +1,5 @@
-"""The restore drill: the newest back-up, restored into a scratch folder and verified there, so that it is known to give the home back."""
+"""The restore drill: the newest back-up, restored into a scratch folder and verified there, so that it is known to give
+the home back."""
 
 import shutil
 from collections.abc import Callable, Sequence

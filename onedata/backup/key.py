@@ -36,17 +36,25 @@ def check_key_target(settings: Settings, to: Path, target: Path) -> None:
     Raises:
         BackupError: it lies in the back-up or the home, or holds something else; or the home has no key.
     """
-    for folder, why in ((to, "a back-up together with its key protects nothing"), (settings.home, "it would be lost with the home")):
+    for folder, why in (
+        (to, "a back-up together with its key protects nothing"),
+        (settings.home, "it would be lost with the home"),
+    ):
         if target.resolve().is_relative_to(folder.resolve()):
             raise BackupError(f"{target} lies in {folder}, and {why}; give a place on another disk")
     if not key_file(settings.vault).exists():
-        raise BackupError(f"{key_file(settings.vault)} is missing, so it cannot be written to {target}; restore it from where you keep it")
+        raise BackupError(
+            f"{key_file(settings.vault)} is missing, so it cannot be written to {target}; restore it from "
+            "where you keep it"
+        )
     if target.exists() and (target.is_dir() or target.read_bytes() != key_file(settings.vault).read_bytes()):
         raise BackupError(f"{target} holds something else than the key; give another name")
     try:
         make_folders(target.parent)
     except OSError as error:
-        raise BackupError(f"the folder {target.parent} for the key cannot be made ({error.strerror}); no back-up was written") from error
+        raise BackupError(
+            f"the folder {target.parent} for the key cannot be made ({error.strerror}); no back-up was written"
+        ) from error
 
 
 def write_key(target: Path, key: bytes) -> None:
@@ -63,4 +71,7 @@ def key_told(settings: Settings, key_to: Path | None) -> str:
         return f"the vault's key was written to {key_to}; keep it apart from the back-up"
     if not key_file(settings.vault).exists():
         return f"{key_file(settings.vault)} IS MISSING, and without it this back-up cannot be restored: find the key"
-    return f"the vault's key is not in the back-up: keep {key_file(settings.vault)} elsewhere (`--key-to FILE` writes it), without it nothing can be restored"
+    return (
+        f"the vault's key is not in the back-up: keep {key_file(settings.vault)} elsewhere (`--key-to FILE` writes "
+        "it), without it nothing can be restored"
+    )

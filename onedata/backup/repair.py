@@ -1,4 +1,5 @@
-"""Give the lake back from a back-up what it lost: Parquet files, records, manifests, and entries of the log beside it."""
+"""Give the lake back from a back-up what it lost: Parquet files, records, manifests, and entries of the log beside
+it."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -21,14 +22,17 @@ DAMAGED = ".damaged"
 
 
 def restore_lake_files(settings: Settings, store: Path, con: duckdb.DuckDBPyConnection | None = None) -> list[str]:
-    """Put back every file of the lake and every entry of its log that is gone or not what was written, and that a back-up holds.
+    """Put back every file of the lake and every entry of its log that is gone or not what was written, and that a
+    back-up holds.
 
-    A delivery that has been replaced since stays so. A damaged file is moved aside to `lake/.damaged`. Running it again is safe.
+    A delivery that has been replaced since stays so. A damaged file is moved aside to `lake/.damaged`. Running it again
+    is safe.
 
     Args:
         settings: Whose lake; the caller sees to it that no night runs.
         store: The folder of back-ups.
-        con: The warehouse, whose ledger says which deliveries count; None where it is lost or damaged: then the manifests of the lake say it.
+        con: The warehouse, whose ledger says which deliveries count; None where it is lost or damaged: then the
+            manifests of the lake say it.
 
     Returns:
         What was put back, and what is damaged and in no back-up, a sentence each.
@@ -60,13 +64,19 @@ class _Repair:
         for path, (file, backup) in known.items():
             if path.startswith(f"{log}/") and self._belongs(path) and not self._same(path, file.bytes, file.sha256):
                 self._place(file, backup)
-        manifests = [(file, backup) for path, (file, backup) in known.items() if Path(path).parent.name == MANIFESTS and path.endswith(".json")]
+        manifests = [
+            (file, backup)
+            for path, (file, backup) in known.items()
+            if Path(path).parent.name == MANIFESTS and path.endswith(".json")
+        ]
         replaced = self._replaced()
         for file, backup in manifests:
             manifest_file = self._settings.home / file.path
             if _readable_manifest(manifest_file) is None and self._counts(batch_of(manifest_file), replaced):
                 self._place(file, backup)
-        contents = {(file.sha256, file.bytes): (file, backup) for backup in reversed(self._backups) for file in backup.files}
+        contents = {
+            (file.sha256, file.bytes): (file, backup) for backup in reversed(self._backups) for file in backup.files
+        }
         for manifest in self._manifests():
             if self._counts(manifest.batch, replaced):
                 self._mend(manifest, contents)
@@ -74,7 +84,10 @@ class _Repair:
 
     def _mend(self, manifest: Manifest, contents: Mapping[tuple[str, int], tuple[StoredFile, Backup]]) -> None:
         """Put back the delivery's files that are not what its manifest says."""
-        for folder, item in [*((manifest.partition, item) for item in manifest.files), (manifest.folder, manifest.record)]:
+        for folder, item in [
+            *((manifest.partition, item) for item in manifest.files),
+            (manifest.folder, manifest.record),
+        ]:
             name = (folder / item.name).relative_to(self._settings.home).as_posix()
             if self._same(name, item.bytes, item.sha256):
                 continue
@@ -85,13 +98,17 @@ class _Repair:
                 self._said.append(f"{folder / item.name} is gone or damaged, and no back-up of {self._store} holds it")
 
     def _belongs(self, path: str) -> bool:
-        """Whether an entry of the log is one of today: of a kind that keeps whole states, a folder each, older ones have been removed."""
+        """Whether an entry of the log is one of today: of a kind that keeps whole states, a folder each, older ones
+        have been removed."""
         folder = (self._settings.home / path).parent
         return folder.parent not in self._states or folder.exists()
 
     def _place(self, file: StoredFile, backup: Backup) -> None:
         if not has_object(self._store, file.sha256, file.bytes):
-            raise BackupError(f"{self._store} lacks the content of {file.path}; it is damaged. Repair from another copy of the folder.")
+            raise BackupError(
+                f"{self._store} lacks the content of {file.path}; it is damaged. Repair "
+                "from another copy of the folder."
+            )
         path = self._settings.home / file.path
         make_folders(path.parent)
         moved = ""
@@ -121,13 +138,18 @@ class _Repair:
     def _replaced(self) -> set[str]:
         """Deliveries that gave way to later ones: a manifest says so, or their files were moved aside."""
         lake = self._settings.lake
-        manifests = (_readable_manifest(file) for file in (lake / "ods").glob(f"*/source=*/ds=*/{MANIFESTS}/[!.]*.json"))
+        manifests = (
+            _readable_manifest(file) for file in (lake / "ods").glob(f"*/source=*/ds=*/{MANIFESTS}/[!.]*.json")
+        )
         named = {batch for manifest in manifests if manifest for batch in manifest.replaces}
         return named | {batch_of(file) for file in (lake / ".orphans").glob("*/ods/**/*") if file.is_file()}
 
 
 def _live(con: duckdb.DuckDBPyConnection) -> set[str]:
-    return {batch for (batch,) in con.execute(f"select batch_id from ops.delivery where status in {sql_list(IN_LAKE)}").fetchall()}
+    return {
+        batch
+        for (batch,) in con.execute(f"select batch_id from ops.delivery where status in {sql_list(IN_LAKE)}").fetchall()
+    }
 
 
 def _readable(store: Path) -> Iterator[Backup]:

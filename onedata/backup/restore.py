@@ -1,4 +1,5 @@
-"""Restore a data home from a back-up: every content is compared on its way, and the home counts only once all of it is there."""
+"""Restore a data home from a back-up: every content is compared on its way, and the home counts only once all of it is
+there."""
 
 import json
 import os
@@ -25,7 +26,8 @@ SHOWN = 3
 
 
 def restore(settings: Settings, store: Path, key: Path | None, number: int | None, say: Say) -> Backup:
-    """Give a missing or empty home what a back-up holds, and the vault its key. Nothing is written before back-up and key are known to fit.
+    """Give a missing or empty home what a back-up holds, and the vault its key. Nothing is written before back-up and
+    key are known to fit.
 
     A restore that was stopped leaves a marker, by which no night runs; the same restore again goes on from there.
 
@@ -37,7 +39,8 @@ def restore(settings: Settings, store: Path, key: Path | None, number: int | Non
         say: Told what was done.
 
     Raises:
-        BackupError: the back-up is damaged, the key is another one, there is too little room, or the home holds something else.
+        BackupError: the back-up is damaged, the key is another one, there is too little room, or the home holds
+            something else.
     """
     backup = read_backup(store, number)
     secret = _read_key(backup, key)
@@ -48,10 +51,15 @@ def restore(settings: Settings, store: Path, key: Path | None, number: int | Non
     _refuse_damaged(store, backup, held)
     _check_space(settings.home, sum(file.bytes for file in backup.files if file.path not in held))
     doing = "going on with" if begun else "restoring"
-    say(f"{doing} back-up {backup.number} of {backup.at:%Y-%m-%d %H:%M} UTC: {len(backup.files):,} files, {backup.bytes:,} bytes")
+    say(
+        f"{doing} back-up {backup.number} of {backup.at:%Y-%m-%d %H:%M} UTC: {len(backup.files):,} files, "
+        f"{backup.bytes:,} bytes"
+    )
     make_folders(settings.home)
     if not begun:
-        write_durably(settings.home / RESTORING, json.dumps({"from": str(store.resolve()), "number": backup.number}) + "\n")
+        write_durably(
+            settings.home / RESTORING, json.dumps({"from": str(store.resolve()), "number": backup.number}) + "\n"
+        )
     _write(settings, store, backup, held)
     if secret is not None:
         make_folders(settings.vault)
@@ -68,11 +76,14 @@ def _read_key(backup: Backup, key: Path | None) -> bytes | None:
     if key is None:
         raise BackupError("the back-up has a vault, and no back-up holds its key: give it with --key FILE")
     if not key.is_file():
-        raise BackupError(f"there is no key {key}; give the file that `onedata backup --key-to` wrote, or a copy of vault/token.key")
+        raise BackupError(
+            f"there is no key {key}; give the file that `onedata backup --key-to` wrote, or a copy of vault/token.key"
+        )
     secret = key.read_bytes()
     if fingerprint(block_key(secret)) != backup.key:
         raise BackupError(
-            f"{key} is not the key of the vault in back-up {backup.number}: with it every customer would be parted. Find the key that is; nothing was written."
+            f"{key} is not the key of the vault in back-up {backup.number}: with it every customer would be parted. "
+            "Find the key that is; nothing was written."
         )
     return secret
 
@@ -85,31 +96,47 @@ def _begun(home: Path, store: Path, backup: Backup) -> bool:
     begun = json.loads(marker.read_text(encoding="utf-8"))
     if (begun["number"], begun["from"]) != (backup.number, str(store.resolve())):
         raise BackupError(
-            f"{home} is half restored from back-up {begun['number']} of {begun['from']}; go on with `--number {begun['number']}`, or empty {home} first"
+            f"{home} is half restored from back-up {begun['number']} of {begun['from']}; go "
+            f"on with `--number {begun['number']}`, or empty {home} first"
         )
     return True
 
 
 def _refuse_used(settings: Settings) -> None:
     home = settings.home
-    own = {settings.source.relative_to(home).parts[0]} if settings.source != home and settings.source.is_relative_to(home) else set()
+    own = (
+        {settings.source.relative_to(home).parts[0]}
+        if settings.source != home and settings.source.is_relative_to(home)
+        else set()
+    )
     own |= {PERMISSIONS}
     begun = f".{RESTORING}."  # how the name of our own marker begins while it is written
-    strange = sorted(path.name for path in home.iterdir() if path.name not in own and not path.name.startswith(begun)) if home.exists() else []
+    strange = (
+        sorted(path.name for path in home.iterdir() if path.name not in own and not path.name.startswith(begun))
+        if home.exists()
+        else []
+    )
     if strange:
-        raise BackupError(f"{home} holds {', '.join(strange[:SHOWN])}; a back-up is restored into an empty home: move what is there away first")
+        raise BackupError(
+            f"{home} holds {', '.join(strange[:SHOWN])}; a back-up is restored into an empty home: move what is there "
+            "away first"
+        )
 
 
 def _is_there(home: Path, file: StoredFile) -> bool:
     path = home / file.path
-    return path.is_file() and not path.is_symlink() and path.stat().st_size == file.bytes and digest(path) == file.sha256
+    return (
+        path.is_file() and not path.is_symlink() and path.stat().st_size == file.bytes and digest(path) == file.sha256
+    )
 
 
 def _check_space(home: Path, needed: int) -> None:
     standing = next(folder for folder in (home, *home.absolute().parents) if folder.exists())
     free = shutil.disk_usage(standing).free
     if needed > free:
-        raise BackupError(f"the home needs {needed:,} bytes and {standing} has {free:,} free; make room. Nothing was written.")
+        raise BackupError(
+            f"the home needs {needed:,} bytes and {standing} has {free:,} free; make room. Nothing was written."
+        )
 
 
 def _write(settings: Settings, store: Path, backup: Backup, held: set[str]) -> None:
@@ -149,7 +176,10 @@ def place_object(store: Path, file: StoredFile, target: Path, backup: Backup) ->
         raise BackupError(str(error)) from error
     if copied.sha256 != file.sha256:
         fresh.unlink()
-        told = f"{source}, the content of {file.path}, is not what was backed up (SHA-256): back-up {backup.number} is damaged"
+        told = (
+            f"{source}, the content of {file.path}, is not what was backed up (SHA-256): back-up {backup.number} "
+            "is damaged"
+        )
         raise BackupError(f"{told}. {_other(store, backup, [file.sha256])}")
     fresh.replace(target)
 
@@ -157,18 +187,29 @@ def place_object(store: Path, file: StoredFile, target: Path, backup: Backup) ->
 def _refuse_damaged(store: Path, backup: Backup, held: set[str]) -> None:
     """Every content that will be placed is read once more before the first file is written."""
     needed = {file.sha256: file for file in backup.files if file.path not in held}
-    damaged = {sha256: file for sha256, file in needed.items() if not has_object(store, sha256, file.bytes) or digest(object_file(store, sha256)) != sha256}
+    damaged = {
+        sha256: file
+        for sha256, file in needed.items()
+        if not has_object(store, sha256, file.bytes) or digest(object_file(store, sha256)) != sha256
+    }
     if damaged:
-        names = ", ".join(f"{object_file(store, sha256)}, the content of {file.path}" for sha256, file in list(damaged.items())[:SHOWN])
+        names = ", ".join(
+            f"{object_file(store, sha256)}, the content of {file.path}"
+            for sha256, file in list(damaged.items())[:SHOWN]
+        )
         raise BackupError(
-            f"{names}: gone, or not what was backed up (SHA-256); with {len(damaged):,} such contents back-up {backup.number} is damaged. "
-            f"{_other(store, backup, damaged.keys())} Nothing was written."
+            f"{names}: gone, or not what was backed up (SHA-256); with {len(damaged):,} such contents back-up "
+            f"{backup.number} is damaged. {_other(store, backup, damaged.keys())} Nothing was written."
         )
 
 
 def _other(store: Path, backup: Backup, damaged: Collection[str]) -> str:
-    """Where else to restore from: the newest earlier back-up that has none of the damaged contents; and how the folder is mended."""
-    mended = "Where the home still has that content, move the damaged file out of the folder, and the next `onedata backup` copies it anew."
+    """Where else to restore from: the newest earlier back-up that has none of the damaged contents; and how the folder
+    is mended."""
+    mended = (
+        "Where the home still has that content, move the damaged file out of the folder, and the next "
+        "`onedata backup` copies it anew."
+    )
     for number in sorted((number for number in numbers(store) if number < backup.number), reverse=True):
         with suppress(BackupError):
             if not {file.sha256 for file in read_backup(store, number).files} & set(damaged):

@@ -1,4 +1,5 @@
-"""The folder that holds back-ups: contents named by their SHA-256, and the indexes that say which file of a home had which."""
+"""The folder that holds back-ups: contents named by their SHA-256, and the indexes that say which file of a home had
+which."""
 
 import fcntl
 import re
@@ -53,7 +54,8 @@ class StoredLink:
 
 @dataclass(frozen=True)
 class Backup:
-    """One back-up. `at` is UTC; `night` the last published one (YYYY-MM-DD); `key` the fingerprint of the vault's key, empty where there is no vault."""
+    """One back-up. `at` is UTC; `night` the last published one (YYYY-MM-DD); `key` the fingerprint of the vault's key,
+    empty where there is no vault."""
 
     number: int
     at: datetime
@@ -80,9 +82,13 @@ def make_store(folder: Path) -> None:
         return
     if folder.exists() and not folder.is_dir():
         raise BackupError(f"{folder} is no folder; give a folder for the back-ups")
-    strange = sorted(path.name for path in folder.iterdir() if not HARMLESS.fullmatch(path.name)) if folder.exists() else []
+    strange = (
+        sorted(path.name for path in folder.iterdir() if not HARMLESS.fullmatch(path.name)) if folder.exists() else []
+    )
     if strange:
-        raise BackupError(f"{folder} holds {strange[0]} and no back-up; give an empty folder, or one that `onedata backup` has made")
+        raise BackupError(
+            f"{folder} holds {strange[0]} and no back-up; give an empty folder, or one that `onedata backup` has made"
+        )
     make_folders(folder)
     write_durably(folder / MARKER, seal({"format": FORMAT, "onedata": version("onedata")}))
 
@@ -94,7 +100,9 @@ def open_store(folder: Path) -> None:
         BackupError: it is not.
     """
     if not (folder / MARKER).exists():
-        raise BackupError(f"{folder} is no back-up: it has no {MARKER}; give the folder that `onedata backup` has written to")
+        raise BackupError(
+            f"{folder} is no back-up: it has no {MARKER}; give the folder that `onedata backup` has written to"
+        )
     content = _read(folder / MARKER)
     if content["format"] > FORMAT:
         raise BackupError(f"{folder} was written by a later onedata ({content['onedata']}); update onedata")
@@ -146,7 +154,10 @@ def read_backup(folder: Path, number: int | None = None) -> Backup:
     open_store(folder)
     known = numbers(folder)
     if not known:
-        raise BackupError(f"{folder} holds no whole back-up: the first one was stopped. Give `onedata backup {folder}` again, it goes on from there.")
+        raise BackupError(
+            f"{folder} holds no whole back-up: the first one was stopped. Give `onedata backup {folder}` again, "
+            "it goes on from there."
+        )
     if number is not None and number not in known:
         raise BackupError(f"{folder} holds no back-up {number}; it holds {', '.join(map(str, known))}")
     file = _index_file(folder, known[-1] if number is None else number)
@@ -169,7 +180,10 @@ def read_backup(folder: Path, number: int | None = None) -> Backup:
 def write_backup(folder: Path, backup: Backup) -> None:
     """Write the index, so that it lasts; the back-up counts from then on."""
     make_folders(folder / "backups")
-    write_durably(_index_file(folder, backup.number), seal({"onedata": version("onedata"), **asdict(backup), "at": backup.at.isoformat()}))
+    write_durably(
+        _index_file(folder, backup.number),
+        seal({"onedata": version("onedata"), **asdict(backup), "at": backup.at.isoformat()}),
+    )
 
 
 def _index_file(folder: Path, number: int) -> Path:

@@ -52,7 +52,8 @@ class Taken:
 
 @dataclass
 class _Plan:
-    """Files whose content the folder holds, and those that must be copied, with the SHA-256 they must have where one is known."""
+    """Files whose content the folder holds, and those that must be copied, with the SHA-256 they must have where one is
+    known."""
 
     held: list[StoredFile] = field(default_factory=list)
     to_copy: list[tuple[Found, str | None]] = field(default_factory=list)
@@ -68,7 +69,8 @@ def back_up(settings: Settings, to: Path, key_to: Path | None, say: Say) -> Take
         say: Told what was done, and what a person must know.
 
     Raises:
-        BackupError: the folder or the place for the key is refused, there is too little room, or a file of the lake is not as it was written.
+        BackupError: the folder or the place for the key is refused, there is too little room, or a file of the lake is
+            not as it was written.
         WarehouseBusy: a night, or another back-up, holds the warehouse, or the home is half restored.
     """
     refuse_half_restored(settings.home)
@@ -77,7 +79,8 @@ def back_up(settings: Settings, to: Path, key_to: Path | None, say: Say) -> Take
         check_key_target(settings, to, key_to)
     if not settings.warehouse.exists():
         raise BackupError(
-            f"there is no warehouse {settings.warehouse}, so there is nothing to back up: no night has run, or it is lost and `onedata rebuild` makes it anew"
+            f"there is no warehouse {settings.warehouse}, so there is nothing to back up: no night has run, or it is "
+            "lost and `onedata rebuild` makes it anew"
         )
     with open_warehouse(settings, say) as con:  # type: ignore[arg-type]
         taken = back_up_held(con, settings, to, say)
@@ -85,7 +88,10 @@ def back_up(settings: Settings, to: Path, key_to: Path | None, say: Say) -> Take
         try:
             write_key(key_to, key_file(settings.vault).read_bytes())
         except OSError as error:
-            text = f"back-up {taken.backup.number} was written, its key was not: {key_to}: {error.strerror}. Give the same command again once that is mended"
+            text = (
+                f"back-up {taken.backup.number} was written, its key was not: {key_to}: {error.strerror}. Give the "
+                "same command again once that is mended"
+            )
             raise BackupError(text) from error
     if taken.backup.key:
         say(key_told(settings, key_to))
@@ -102,7 +108,10 @@ def back_up_held(con: duckdb.DuckDBPyConnection, settings: Settings, to: Path, s
         try:
             return _write(con, settings, to, key, say)
         except CopyError as error:
-            raise BackupError(f"{error}. No back-up was written; give the same command again once that is mended, it goes on from there.") from error
+            raise BackupError(
+                f"{error}. No back-up was written; give the same command again once that is mended, it goes on "
+                "from there."
+            ) from error
         finally:
             if key:
                 con.execute("detach held_vault")
@@ -118,11 +127,14 @@ def _refuse_damage(con: duckdb.DuckDBPyConnection, settings: Settings) -> None:
     try:
         state = compare(con, settings)
     except duckdb.CatalogException as error:
-        raise BackupError(f"{settings.warehouse} is of another onedata: {str(error).splitlines()[0]} Run a night with this one first.") from error
+        raise BackupError(
+            f"{settings.warehouse} is of another onedata: {str(error).splitlines()[0]} Run a night with this one first."
+        ) from error
     wrong = [*map(str, state.damaged), *(f"{path} is of no delivery that the ledger knows" for path in state.unknown)]
     if wrong:
         raise BackupError(
-            f"the lake is not as the ledger knows it: {'; '.join(wrong[:SHOWN])}. No back-up was written. `onedata verify` tells all; restore lost files "
+            f"the lake is not as the ledger knows it: {'; '.join(wrong[:SHOWN])}. No back-up was written. "
+            "`onedata verify` tells all; restore lost files "
             "from an earlier back-up with `onedata repair --from BACKUP`."
         )
 
@@ -138,7 +150,15 @@ def _write(con: duckdb.DuckDBPyConnection, settings: Settings, to: Path, key: st
     copied, fresh = _copy(settings, to, plan)
     shutil.rmtree(incoming_folder(to))
     files = tuple(sorted([*plan.held, *copied], key=lambda file: file.path))
-    backup = Backup(max(numbers(to), default=0) + 1, datetime.now(UTC), _night(con), key, files, tuple(home.folders), tuple(home.links))
+    backup = Backup(
+        max(numbers(to), default=0) + 1,
+        datetime.now(UTC),
+        _night(con),
+        key,
+        files,
+        tuple(home.folders),
+        tuple(home.links),
+    )
     write_backup(to, backup)
     if home.left_out:
         say(f"not in the back-up, as onedata does not know it: {', '.join(home.left_out)} in {settings.home}")
@@ -159,7 +179,11 @@ def _earlier(to: Path, key: str, say: Say) -> Mapping[str, StoredFile]:
             say(f"{error}; it is left as it is")
             continue
         if backup.key and backup.key != key:
-            why = "its vault has another key; give a folder of its own" if key else "it has a vault, and this home has none. Where it is lost, restore it first"
+            why = (
+                "its vault has another key; give a folder of its own"
+                if key
+                else "it has a vault, and this home has none. Where it is lost, restore it first"
+            )
             raise BackupError(f"{to} holds back-ups of another home: {why}")
         return {file.path: file for file in backup.files}
     return {}
@@ -168,7 +192,8 @@ def _earlier(to: Path, key: str, say: Say) -> Mapping[str, StoredFile]:
 def _hashes(con: duckdb.DuckDBPyConnection) -> dict[str, str]:
     """Path below the home to the SHA-256 that the ledger knows, of every Parquet file of the lake."""
     rows = con.execute(
-        f"select l.entity, l.feed, l.ds, l.name, l.sha256 from ops.lake_file l join ops.delivery d using (batch_id) where d.status in {sql_list(IN_LAKE)}"
+        "select l.entity, l.feed, l.ds, l.name, l.sha256 from ops.lake_file l join ops.delivery d using (batch_id) "
+        f"where d.status in {sql_list(IN_LAKE)}"
     ).fetchall()
     return {f"lake/ods/{entity}/source={feed}/ds={ds}/{name}": sha256 for entity, feed, ds, name, sha256 in rows}
 
@@ -177,7 +202,11 @@ def _plan(to: Path, home: Contents, hashes: Mapping[str, str], earlier: Mapping[
     plan = _Plan()
     for found in home.files:
         sha256, before = hashes.get(found.path), earlier.get(found.path)
-        same = before and (before.bytes, before.mtime_ns) == (found.bytes, found.mtime_ns) and not found.path.startswith(DATABASES)
+        same = (
+            before
+            and (before.bytes, before.mtime_ns) == (found.bytes, found.mtime_ns)
+            and not found.path.startswith(DATABASES)
+        )
         known = sha256 or (before.sha256 if before and same else None)
         if known and has_object(to, known, found.bytes):
             plan.held.append(StoredFile(found.path, known, found.bytes, found.mode, found.mtime_ns))
@@ -189,7 +218,10 @@ def _plan(to: Path, home: Contents, hashes: Mapping[str, str], earlier: Mapping[
 def _check_space(to: Path, needed: int) -> None:
     free = shutil.disk_usage(to).free
     if needed > free:
-        raise BackupError(f"the back-up needs {needed:,} bytes and {to} has {free:,} free; make room or give a larger disk. Nothing was copied.")
+        raise BackupError(
+            f"the back-up needs {needed:,} bytes and {to} has {free:,} free; make room or give a larger disk. Nothing "
+            "was copied."
+        )
 
 
 def _copy(settings: Settings, to: Path, plan: _Plan) -> tuple[list[StoredFile], dict[str, int]]:
@@ -201,8 +233,8 @@ def _copy(settings: Settings, to: Path, plan: _Plan) -> tuple[list[StoredFile], 
             copied = copier.copy(settings.home / found.path, part)
             if expected and copied.sha256 != expected:
                 raise CopyError(
-                    f"{settings.home / found.path} has other content than was written (SHA-256): restore it from an earlier back-up with "
-                    "`onedata repair --from BACKUP`"
+                    f"{settings.home / found.path} has other content than was written (SHA-256): restore it "
+                    "from an earlier back-up with `onedata repair --from BACKUP`"
                 )
             if not has_object(to, copied.sha256, copied.bytes):
                 folders.add(_keep(to, part, copied))

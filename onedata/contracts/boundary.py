@@ -1,7 +1,8 @@
-"""What SQL of a contract may do: read the row, or the rows, it is about. Judged on DuckDB's own parse tree, before anything is run (ADR 14).
+"""What SQL of a contract may do: read the row, or the rows, it is about. Judged on DuckDB's own parse tree, before
+anything is run (ADR 14).
 
-Allowed is what stands here: kinds of expression, of query and of source, and functions that compute from their arguments alone. Whatever else DuckDB
-can do, now or in a later version, is refused by not standing here.
+Allowed is what stands here: kinds of expression, of query and of source, and functions that compute from their
+arguments alone. Whatever else DuckDB can do, now or in a later version, is refused by not standing here.
 """
 
 import json
@@ -18,12 +19,27 @@ OBJECT = "onedata_object"
 PLACEHOLDER = re.compile(r"\{([^{}]+)\}")
 Tables = Collection[tuple[str, str]]
 
-_SCALAR = frozenset(("BETWEEN", "CASE", "CAST", "COLLATE", "COLUMN_REF", "COMPARISON", "CONJUNCTION", "CONSTANT", "FUNCTION", "LAMBDA", "OPERATOR"))
+_SCALAR = frozenset(
+    (
+        "BETWEEN",
+        "CASE",
+        "CAST",
+        "COLLATE",
+        "COLUMN_REF",
+        "COMPARISON",
+        "CONJUNCTION",
+        "CONSTANT",
+        "FUNCTION",
+        "LAMBDA",
+        "OPERATOR",
+    )
+)
 _OF_QUERIES = _SCALAR | {"POSITIONAL_REFERENCE", "STAR", "SUBQUERY", "WINDOW"}
 _NODES = """
     SELECT_NODE SET_OPERATION_NODE EMPTY BASE_TABLE JOIN SUBQUERY EXPRESSION_LIST TABLE_FUNCTION
     ORDER_MODIFIER LIMIT_MODIFIER LIMIT_PERCENT_MODIFIER DISTINCT_MODIFIER ORDER_DEFAULT ASCENDING DESCENDING
-    UNBOUND_TYPE_INFO DECIMAL_TYPE_INFO LIST_TYPE_INFO STRUCT_TYPE_INFO ARRAY_TYPE_INFO STRING_TYPE_INFO GENERIC_TYPE_INFO
+    UNBOUND_TYPE_INFO DECIMAL_TYPE_INFO LIST_TYPE_INFO STRUCT_TYPE_INFO ARRAY_TYPE_INFO STRING_TYPE_INFO
+    GENERIC_TYPE_INFO
 """
 _ROW_SOURCES = frozenset(("unnest", "range", "generate_series"))
 # Of the functions that give one value, what reads settings, variables, sequences, other SQL or the session, what waits,
@@ -36,7 +52,9 @@ _FORBIDDEN = """
     error write_log sleep_ms nextval currval setseed stats query query_table
 """
 _FORBIDDEN_BEGINNINGS = ("__internal", "pg_", "has_", "inet_", "duckdb_", "pragma_", "read_", "parquet_")
-_TAKE_LAMBDA = frozenset(f"{beginning}{name}" for beginning in ("", "list_", "array_") for name in ("transform", "apply", "filter", "reduce"))
+_TAKE_LAMBDA = frozenset(
+    f"{beginning}{name}" for beginning in ("", "list_", "array_") for name in ("transform", "apply", "filter", "reduce")
+)
 _ALONE = "functions that compute from their arguments alone"
 _EXPRESSION = f"one expression over the feed's own {{fields}}, with {_ALONE}"
 _AMOUNT = f"one expression over the entity's public columns, with {_ALONE}"
@@ -83,7 +101,9 @@ class Boundary:
         self._scalar = frozenset(name for name, scalar in allowed if scalar)
         self._aggregate = frozenset(name for name, scalar in allowed if not scalar)
 
-    def check_expression(self, sql: str, where: str, columns: Collection[str] = (), functions: Collection[str] = ()) -> None:
+    def check_expression(
+        self, sql: str, where: str, columns: Collection[str] = (), functions: Collection[str] = ()
+    ) -> None:
         """Refuse what is not one expression over `{placeholders}` and the named columns.
 
         Args:
@@ -99,16 +119,24 @@ class Boundary:
         scope = _Scope(frozenset((*marks, *columns)), frozenset(columns), extra_functions=frozenset(functions))
         try:
             node = self._parsed(f"select {filled}")
-            if node["type"] != "SELECT_NODE" or len(node["select_list"]) != 1 or node["select_list"][0]["alias"] or not _is_bare(node):
+            if (
+                node["type"] != "SELECT_NODE"
+                or len(node["select_list"]) != 1
+                or node["select_list"][0]["alias"]
+                or not _is_bare(node)
+            ):
                 raise _Outside("is more than one expression")
             used = set(self._walk(node["select_list"], scope))
-            # Landing sets parentheses around it: a comment or parenthesis that reaches out of it parses in one way only.
+            # Landing sets parentheses around it: a comment or parenthesis that reaches out of it parses in one way
+            # only.
             inside = self._parsed(f"select try({filled})")["select_list"][0]
             if _plain(inside.get("children")) != _plain(node["select_list"]):
                 raise _Outside("is more than one expression")
             for mark, name in marks.items():
                 if mark not in used:
-                    raise _Outside(f"has {{{name}}} in quotes or in a comment; write it as a value, {{{name}}} || 'text'")
+                    raise _Outside(
+                        f"has {{{name}}} in quotes or in a comment; write it as a value, {{{name}}} || 'text'"
+                    )
         except _Outside as error:
             allowed = _AMOUNT if columns else _EXPRESSION
             raise ContractError(f"{where} {error}. Allowed is {allowed} (docs/contracts.md).") from None
@@ -171,7 +199,12 @@ class Boundary:
     def _expression(self, node: Mapping[str, Any], scope: _Scope) -> Iterator[str]:
         kind = node["class"]
         if kind not in (_OF_QUERIES if scope.is_query else _SCALAR):
-            words = {"SUBQUERY": "a query in it", "WINDOW": "a window function", "STAR": "a *", "PARAMETER": "a parameter"}
+            words = {
+                "SUBQUERY": "a query in it",
+                "WINDOW": "a window function",
+                "STAR": "a *",
+                "PARAMETER": "a parameter",
+            }
             raise _Outside(f"has {words.get(kind, kind.lower().replace('_', ' '))}")
         if kind == "CONSTANT":
             return
@@ -180,24 +213,35 @@ class Boundary:
             return
         if kind in ("FUNCTION", "WINDOW"):
             self._function(node, scope)
-        takes_lambda = kind == "FUNCTION" and str(node["function_name"]).lower() in _TAKE_LAMBDA and scope.columns is not None
+        takes_lambda = (
+            kind == "FUNCTION" and str(node["function_name"]).lower() in _TAKE_LAMBDA and scope.columns is not None
+        )
         for key, item in node.items():
             if takes_lambda and key == "children":
                 for child in item:
-                    yield from self._walk(child["expr"], _with_parameters(child, scope)) if child["class"] == "LAMBDA" else self._walk(child, scope)
+                    yield from (
+                        self._walk(child["expr"], _with_parameters(child, scope))
+                        if child["class"] == "LAMBDA"
+                        else self._walk(child, scope)
+                    )
             else:
                 yield from self._walk(item, scope)
 
     def _function(self, node: Mapping[str, Any], scope: _Scope) -> None:
         name = str(node["function_name"]).lower()
-        if name in scope.extra_functions or name in self._scalar or (scope.is_query and name in (*self._aggregate, "unnest")):
+        if (
+            name in scope.extra_functions
+            or name in self._scalar
+            or (scope.is_query and name in (*self._aggregate, "unnest"))
+        ):
             return
         if name in self._aggregate or name == "unnest":
             raise _Outside(f"calls {name}, which is over many rows, not of one")
         raise _Outside(f"calls {name}(), which does more than compute from its arguments, or is not known")
 
     def _query(self, node: Mapping[str, Any], scope: _Scope) -> Iterator[str]:
-        """A query with the names it gives itself (`with`): each may be read behind where it is given, and nowhere else."""
+        """A query with the names it gives itself (`with`): each may be read behind where it is given, and nowhere
+        else."""
         if not scope.is_query:
             raise _Outside("has a query in it")
         if node["type"] not in ("SELECT_NODE", "SET_OPERATION_NODE"):
@@ -217,7 +261,10 @@ class Boundary:
         if kind == "BASE_TABLE":
             schema, name = str(node["schema_name"]).lower(), str(node["table_name"]).lower()
             if node["catalog_name"] or (schema, name) not in scope.tables:
-                raise _Outside(f"reads {'.'.join(part for part in (node['catalog_name'], schema, name) if part)!r}, {_readable(scope)}")
+                raise _Outside(
+                    f"reads {'.'.join(part for part in (node['catalog_name'], schema, name) if part)!r}, "
+                    f"{_readable(scope)}"
+                )
             yield name
         if kind == "TABLE_FUNCTION":
             name = str(node["function"].get("function_name")).lower()
@@ -259,7 +306,8 @@ def _column(names: list[str], scope: _Scope) -> Iterator[str]:
 
 
 def _with_parameters(node: Mapping[str, Any], scope: _Scope) -> _Scope:
-    """The scope of a lambda's body. (DuckDB parses `json -> 'member'` as a lambda too; there both sides are plain expressions.)"""
+    """The scope of a lambda's body. (DuckDB parses `json -> 'member'` as a lambda too; there both sides are plain
+    expressions.)"""
     assert scope.columns is not None
     return replace(scope, columns=scope.columns | set(_names(node["lhs"])))
 
@@ -277,7 +325,10 @@ def _names(node: Any) -> list[str]:
 
 def _is_bare(node: Mapping[str, Any]) -> bool:
     """Nothing but a list of expressions."""
-    nothing = all(not node.get(name) for name in ("modifiers", "where_clause", "group_expressions", "group_sets", "having", "sample", "qualify"))
+    nothing = all(
+        not node.get(name)
+        for name in ("modifiers", "where_clause", "group_expressions", "group_sets", "having", "sample", "qualify")
+    )
     return nothing and node["from_table"]["type"] == "EMPTY" and not node["cte_map"]["map"]
 
 
@@ -292,4 +343,7 @@ def _plain(node: Any) -> Any:
 
 def _readable(scope: _Scope) -> str:
     known = sorted(f"{schema}.{name}" for schema, name in scope.tables if schema)
-    return f"which is no table a rule may read; there are {{object}}{', ' if known else ''}{', '.join(known[:6])}{' ...' if len(known) > 6 else ''}"
+    return (
+        "which is no table a rule may read; there are "
+        f"{{object}}{', ' if known else ''}{', '.join(known[:6])}{' ...' if len(known) > 6 else ''}"
+    )

@@ -1,4 +1,5 @@
-"""What is derived from the canonical entities: the ODS views of the dbt project, and the empty files that give the lake its shape.
+"""What is derived from the canonical entities: the ODS views of the dbt project, and the empty files that give the lake
+its shape.
 
 Run by `onedata derive`; a test says that the files in the tree are current.
 """
@@ -24,11 +25,16 @@ LINEAGE: Mapping[str, tuple[str, str]] = {
     "_row": ("bigint", "Number of the record in its file."),
     "_arrived_at": ("timestamp", "When the row landed (UTC, the machine's clock)."),
     "_batch": ("varchar", "Delivery of the ledger (ops.delivery) the row belongs to."),
-    "_repaired": ("varchar", "What landing mended in the row, as column:repair, comma between; empty for the usual row."),
+    "_repaired": (
+        "varchar",
+        "What landing mended in the row, as column:repair, comma between; empty for the usual row.",
+    ),
     "_extra": ("varchar", "Source fields the contract does not know, as a JSON object; empty for the usual row."),
 }
 DS = ("date", "The night the row's file is for; partition of the lake.")
-IDENTITY_KEY = "The identifier that stands for the person of this row, strongest kind first; empty where the row names nobody."
+IDENTITY_KEY = (
+    "The identifier that stands for the person of this row, strongest kind first; empty where the row names nobody."
+)
 SCHEMA_PARTITION = "source=_schema/ds=1970-01-01"
 HEADER = f"Derived from data_contracts/canonical/{{name}}.yaml {MARK}"
 
@@ -58,7 +64,8 @@ def write_derived(dbt_project: Path, entities: Mapping[str, Entity], policy: Ide
 
 
 def ensure_lake(con: duckdb.DuckDBPyConnection, lake: Path, entities: Mapping[str, Entity]) -> None:
-    """One empty Parquet file an entity, so that every ODS view has its columns before the first row arrives; written anew where it is another."""
+    """One empty Parquet file an entity, so that every ODS view has its columns before the first row arrives; written
+    anew where it is another."""
     for entity in entities.values():
         file = schema_file(lake, entity)
         columns = ", ".join(f"null::{kind} as {name}" for name, kind in lake_columns(entity).items())
@@ -79,14 +86,18 @@ def schema_file(lake: Path, entity: Entity) -> Path:
 
 def lake_columns(entity: Entity) -> dict[str, str]:
     """Name to SQL type of an ODS file's columns (`ds` and `source` are its folders)."""
-    return {column.name: column.sql_type for column in entity.columns} | {name: kind for name, (kind, _) in LINEAGE.items()}
+    return {column.name: column.sql_type for column in entity.columns} | {
+        name: kind for name, (kind, _) in LINEAGE.items()
+    }
 
 
 def identity_keys(entity: Entity, policy: IdentifierPolicy, blocked: str | None = None) -> list[tuple[Column, str]]:
-    """The entity's identifiers, strong and weak, strongest first, each with the SQL of its key (NULL where the row has none that is usable).
+    """The entity's identifiers, strong and weak, strongest first, each with the SQL of its key (NULL where the row has
+    none that is usable).
 
     Args:
-        blocked: What stands for the list of blocked values; the values themselves by default, in dbt models the macro that lists them.
+        blocked: What stands for the list of blocked values; the values themselves by default, in dbt models the macro
+            that lists them.
 
     Raises:
         ContractError: a column is an identifier of a type that the policy does not know.
@@ -95,7 +106,9 @@ def identity_keys(entity: Entity, policy: IdentifierPolicy, blocked: str | None 
     for column in entity.identifiers:
         where = f"data_contracts/canonical/{entity.name}.yaml: column {column.name}: identifier: type"
         known([column.identifier.type] if column.identifier else [], order, where)
-    ordered = sorted(entity.identifiers, key=lambda column: order.index(column.identifier.type) if column.identifier else 0)
+    ordered = sorted(
+        entity.identifiers, key=lambda column: order.index(column.identifier.type) if column.identifier else 0
+    )
     return [(column, _identity_key(column, policy, blocked or blocked_values(policy))) for column in ordered]
 
 
@@ -111,31 +124,55 @@ def _identity_key(column: Column, policy: IdentifierPolicy, blocked: str) -> str
 def _model_sql(entity: Entity, policy: IdentifierPolicy) -> str:
     keys = [sql for _, sql in identity_keys(entity, policy, "{{ blocked_values() }}")]
     # A file from before a change of type still has the old one. Text holds every other type, so it needs no cast.
-    lines = [column.name if column.type == "text" else f"cast({column.name} as {column.sql_type}) as {column.name}" for column in entity.columns]
+    lines = [
+        column.name if column.type == "text" else f"cast({column.name} as {column.sql_type}) as {column.name}"
+        for column in entity.columns
+    ]
     if keys:
         inner = ",\n        ".join(keys)
-        lines.append(f"coalesce(\n        {inner}\n    ) as identity_key" if len(keys) > 1 else f"{keys[0]} as identity_key")
+        lines.append(
+            f"coalesce(\n        {inner}\n    ) as identity_key" if len(keys) > 1 else f"{keys[0]} as identity_key"
+        )
     lines += [*LINEAGE, "ds"]
     body = ",\n    ".join(lines)
     return (
         f"-- {HEADER.format(name=entity.name)}\n"
-        f"with delivered as (\n    select * from {{{{ lake('{entity.name}') }}}}\n)\n\nselect\n    {body}\nfrom delivered\n"
+        f"with delivered as (\n    select * from {{{{ lake('{entity.name}') }}}}\n)\n\nselect\n    {body}\nfrom "
+        "delivered\n"
     )
 
 
 def _model_yaml(entity: Entity, policy: IdentifierPolicy) -> str:
     columns = [
-        {"name": column.name, "description": column.description, "config": {"meta": {"classification": column.classification}}} for column in entity.columns
+        {
+            "name": column.name,
+            "description": column.description,
+            "config": {"meta": {"classification": column.classification}},
+        }
+        for column in entity.columns
     ]
     if identity_keys(entity, policy):
-        columns.append({"name": "identity_key", "description": IDENTITY_KEY, "config": {"meta": {"classification": "sensitive"}}})
+        columns.append(
+            {"name": "identity_key", "description": IDENTITY_KEY, "config": {"meta": {"classification": "sensitive"}}}
+        )
     columns += [{"name": name, "description": text} for name, (_, text) in LINEAGE.items()]
     columns.append({"name": "ds", "description": DS[1]})
-    required = [{"name": f"{column.name}_required", "metric": "nullValues", "column": column.name, "mustBe": 0} for column in entity.columns if column.required]
-    meta = {"owner": entity.owner, "grain": entity.grain, "key": ["source_system", *entity.key], "published": False, "quality": required}
+    required = [
+        {"name": f"{column.name}_required", "metric": "nullValues", "column": column.name, "mustBe": 0}
+        for column in entity.columns
+        if column.required
+    ]
+    meta = {
+        "owner": entity.owner,
+        "grain": entity.grain,
+        "key": ["source_system", *entity.key],
+        "published": False,
+        "quality": required,
+    }
     model = {
         "name": f"ods_{entity.name}",
-        "description": f"{entity.title}, as delivered, typed and accepted. Grain: {entity.grain}. Raw identifiers are keyed hashes.",
+        "description": f"{entity.title}, as delivered, typed and accepted. Grain: {entity.grain}. Raw identifiers are "
+        "keyed hashes.",
         "config": {"meta": meta},
         "columns": columns,
     }

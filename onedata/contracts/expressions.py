@@ -1,4 +1,5 @@
-"""What a contract says in SQL and regular expressions, checked when it is loaded: parsed, held to its boundary, its columns looked up; never run on data."""
+"""What a contract says in SQL and regular expressions, checked when it is loaded: parsed, held to its boundary, its
+columns looked up; never run on data."""
 
 from collections.abc import Iterable, Mapping
 
@@ -15,7 +16,8 @@ def check_expressions(feeds: Iterable[Feed], entities: Mapping[str, Entity]) -> 
     A rule query reads the feed's rows as they landed (`{object}`) and the ODS views of the canonical entities.
 
     Raises:
-        ContractError: one does not parse, does what it may not, or names a column that is not there; the text names file, feed and property or rule.
+        ContractError: one does not parse, does what it may not, or names a column that is not there; the text names
+            file, feed and property or rule.
     """
     with duckdb.connect() as con:
         boundary = Boundary(con)
@@ -24,7 +26,9 @@ def check_expressions(feeds: Iterable[Feed], entities: Mapping[str, Entity]) -> 
             where = f"{feed.contract}: schema {feed.name}"
             for item in feed.fields:
                 if item.logic is not None:
-                    boundary.check_expression(item.logic, f"{where}: property {item.column.name}: transformLogic {item.logic!r}")
+                    boundary.check_expression(
+                        item.logic, f"{where}: property {item.column.name}: transformLogic {item.logic!r}"
+                    )
                 for rule in item.rules:
                     _matches(con, rule.arguments.get("pattern"), f"{where}: property {item.column.name}")
             for rule in feed.rules:
@@ -34,16 +38,26 @@ def check_expressions(feeds: Iterable[Feed], entities: Mapping[str, Entity]) -> 
                     _binds(con, query, feed.entity, entities, place)
 
 
-def _binds(con: duckdb.DuckDBPyConnection, query: str, entity: Entity, entities: Mapping[str, Entity], where: str) -> None:
+def _binds(
+    con: duckdb.DuckDBPyConnection, query: str, entity: Entity, entities: Mapping[str, Entity], where: str
+) -> None:
     """Bind the query against empty tables of the shapes that it will meet."""
     con.execute("create schema if not exists ods")
-    for name, kind in [(OBJECT, entity), *((f"ods.ods_{other.name}", other) for other in entities.values() if f"ods_{other.name}" in query.lower())]:
+    for name, kind in [
+        (OBJECT, entity),
+        *((f"ods.ods_{other.name}", other) for other in entities.values() if f"ods_{other.name}" in query.lower()),
+    ]:
         columns = lake_columns(kind) | ({} if name == OBJECT else {"identity_key": "varchar", "ds": DS[0]})
-        con.execute(f"create or replace table {name} ({', '.join(f'{column} {sql_type}' for column, sql_type in columns.items())})")
+        con.execute(
+            f"create or replace table {name} "
+            f"({', '.join(f'{column} {sql_type}' for column, sql_type in columns.items())})"
+        )
     try:
         con.execute(f"describe {fill(query, {'object': OBJECT})}")
     except duckdb.Error as error:
-        raise ContractError(f"{where} cannot be read: {str(error).splitlines()[0].replace(OBJECT, '{object}')}") from None
+        raise ContractError(
+            f"{where} cannot be read: {str(error).splitlines()[0].replace(OBJECT, '{object}')}"
+        ) from None
 
 
 def _matches(con: duckdb.DuckDBPyConnection, pattern: object, where: str) -> None:

@@ -1,14 +1,20 @@
 """What every normaliser begins with: one code for one letter. SQL builders, pure.
 
-DuckDB has NFC and no NFKC: full-width forms, which people type, are mapped here; ligatures and the like, which they do not, stay.
+DuckDB has NFC and no NFKC: full-width forms, which people type, are mapped here; ligatures and the like, which they do
+not, stay.
 """
 
 from onedata.sql import quote_text
 
-_WRONG = "".join(map(chr, range(0xFF01, 0xFF5F))) + "\u00a0\u2002\u2003\u2007\u2009\u202f\u3000" + "\u2010\u2011\u2012\u2013\u2014\u2015\u2212"
+_WRONG = (
+    "".join(map(chr, range(0xFF01, 0xFF5F)))
+    + "\u00a0\u2002\u2003\u2007\u2009\u202f\u3000"
+    + "\u2010\u2011\u2012\u2013\u2014\u2015\u2212"
+)
 _RIGHT = "".join(map(chr, range(0x21, 0x7F))) + " " * 7 + "-" * 7
 _WRONG_CLASS = r"[\x{FF01}-\x{FF5E}\x{A0}\x{2002}\x{2003}\x{2007}\x{2009}\x{202F}\x{3000}\x{2010}-\x{2015}\x{2212}]"
-# What nobody sees: soft hyphens, zero-width letters, and the marks of direction that come along when a number is copied.
+# What nobody sees: soft hyphens, zero-width letters, and the marks of direction that come along when a number is
+# copied.
 _UNSEEN = r"[\x{00AD}\x{200B}-\x{200F}\x{202A}-\x{202E}\x{2060}-\x{2064}\x{2066}-\x{2069}\x{FE0E}\x{FE0F}\x{FEFF}]"
 
 
@@ -19,8 +25,12 @@ def let(expression: str, name: str, body: str) -> str:
 
 def fold_sql(value: str) -> str:
     """SQL: NFC in lower case, full-width forms as ASCII, every blank and dash as one, nothing unseen."""
-    # Most values are ASCII (bytes and letters are as many), and of the others few have what is mapped: translate costs what all the rest does together.
-    mapped = f"case when regexp_matches(v, {quote_text(_WRONG_CLASS)}) then translate(v, {quote_text(_WRONG)}, {quote_text(_RIGHT)}) else v end"
+    # Most values are ASCII (bytes and letters are as many), and of the others few have what is mapped: translate costs
+    # what all the rest does together.
+    mapped = (
+        f"case when regexp_matches(v, {quote_text(_WRONG_CLASS)}) then translate(v, {quote_text(_WRONG)}, "
+        f"{quote_text(_RIGHT)}) else v end"
+    )
     folded = f"nfc_normalize(lower(regexp_replace({mapped}, {quote_text(_UNSEEN)}, '', 'g')))"
     return let(value, "v", f"case when strlen(v) = length(v) then lower(v) else {folded} end")
 

@@ -12,7 +12,9 @@ from onedata.contracts.versions import Change, Used, judge
 
 def contract_change(con: duckdb.DuckDBPyConnection, feed: Feed) -> Change:
     """The feed's contract against those its rows landed by (see `judge`)."""
-    rows = con.execute("select version, shape from ops.contract where feed = ? order by last_used_at desc", [feed.name]).fetchall()
+    rows = con.execute(
+        "select version, shape from ops.contract where feed = ? order by last_used_at desc", [feed.name]
+    ).fetchall()
     return judge([Used(version, json.loads(shape)) for version, shape in rows], feed)
 
 

@@ -21,10 +21,11 @@ LINKS = ("always", "unless_names_differ", "if_names_agree", "never")
 
 @dataclass(frozen=True)
 class IdentifierType:
-    """One kind; `limit` values a person may have, `degree` neighbours of one kind before a value counts as shared, `weight` of a value in a claim to an id,
-    `links` what it does with the persons it was seen with (LINKS).
+    """One kind; `limit` values a person may have, `degree` neighbours of one kind before a value counts as shared,
+    `weight` of a value in a claim to an id, `links` what it does with the persons it was seen with (LINKS).
 
-    `blocked` values and `blocked_patterns` (RE2, of the whole value) name nobody; both are compared with the value that `normalise` makes.
+    `blocked` values and `blocked_patterns` (RE2, of the whole value) name nobody; both are compared with the value that
+    `normalise` makes.
     """
 
     name: str
@@ -81,11 +82,17 @@ def load_identifier_policy(file: Path) -> IdentifierPolicy:
     known(content, ("types", "blocked_values"), str(file))
     types = need(content, "types", str(file))
     if not isinstance(types, dict):
-        raise ContractError(f"{file}: types is a mapping of a kind to what holds for it (email: {{strength: strong, ...}}), not {types!r}")
+        raise ContractError(
+            f"{file}: types is a mapping of a kind to what holds for it (email: {{strength: strong, ...}}), not "
+            f"{types!r}"
+        )
     kinds = [_kind(name, item, f"{file}: types: {name}") for name, item in types.items()]
     for before, kind in pairwise(kinds):
         if kind.strong and not before.strong:
-            raise ContractError(f"{file}: types: {kind.name} is strong and stands after {before.name}, which is weak; put the strongest first")
+            raise ContractError(
+                f"{file}: types: {kind.name} is strong and stands after {before.name}, which is weak; put the "
+                "strongest first"
+            )
     values, patterns = _blocked(content.get("blocked_values", []), f"{file}: blocked_values")
     if patterns:
         raise ContractError(f"{file}: blocked_values takes values; give a pattern to the kind it is for, under blocked")
@@ -108,7 +115,17 @@ def _kind(name: str, item: Any, where: str) -> IdentifierType:
         if isinstance(item[key], bool) or not isinstance(item[key], int) or item[key] < 1:
             raise ContractError(f"{where}: {key} is a whole number from 1, not {item[key]!r}")
     values, patterns = _blocked(item.get("blocked", []), f"{where}: blocked")
-    return IdentifierType(name, item["strength"] == "strong", item["limit"], item["degree"], weight, item["links"], item["normalise"], values, patterns)
+    return IdentifierType(
+        name,
+        item["strength"] == "strong",
+        item["limit"],
+        item["degree"],
+        weight,
+        item["links"],
+        item["normalise"],
+        values,
+        patterns,
+    )
 
 
 def _blocked(listed: Any, where: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -131,5 +148,7 @@ def _pattern(item: Mapping[str, Any], where: str) -> str:
         with duckdb.connect() as con:
             con.execute("select regexp_full_match('', ?)", [pattern]).fetchall()
     except duckdb.Error as error:
-        raise ContractError(f"{where}: pattern {pattern!r} is no regular expression of RE2: {str(error).splitlines()[0]}") from None
+        raise ContractError(
+            f"{where}: pattern {pattern!r} is no regular expression of RE2: {str(error).splitlines()[0]}"
+        ) from None
     return pattern

@@ -18,7 +18,20 @@ from onedata.contracts.checks import number as _number
 from onedata.contracts.checks import pairs as _pairs
 from onedata.contracts.expressions import check_expressions
 from onedata.contracts.location import NESTED, location_of, read_location
-from onedata.contracts.model import SQL_TYPES, Classification, Column, ContractError, Entity, Feed, Field, Identifier, Location, Profile, Rule, references
+from onedata.contracts.model import (
+    SQL_TYPES,
+    Classification,
+    Column,
+    ContractError,
+    Entity,
+    Feed,
+    Field,
+    Identifier,
+    Location,
+    Profile,
+    Rule,
+    references,
+)
 from onedata.contracts.phone import REGIONS
 from onedata.contracts.repairs import parse_drift, parse_repairs
 from onedata.contracts.rules import parse_rules, parse_trends
@@ -26,10 +39,32 @@ from onedata.contracts.strict_yaml import read_mapping
 from onedata.contracts.totals import parse_totals
 from onedata.contracts.versions import SEMANTIC
 
-_OBJECT_PROPERTIES = ("entity", "records", "where", "timezone", "rowKey", "quarantineTolerance", "onDrift", "watermark", "lookback", "trends", "region")
+_OBJECT_PROPERTIES = (
+    "entity",
+    "records",
+    "where",
+    "timezone",
+    "rowKey",
+    "quarantineTolerance",
+    "onDrift",
+    "watermark",
+    "lookback",
+    "trends",
+    "region",
+)
 _COLUMN_KEYS = ("name", "type", "description", "classification", "required", "identifier", "profile")
 _CONTRACT_PROPERTIES = ("unmapped",)
-_FIELD_KEYS = ("name", "physicalName", "transformLogic", "required", "logicalType", "logicalTypeOptions", "quality", "description", "customProperties")
+_FIELD_KEYS = (
+    "name",
+    "physicalName",
+    "transformLogic",
+    "required",
+    "logicalType",
+    "logicalTypeOptions",
+    "quality",
+    "description",
+    "customProperties",
+)
 
 
 def load_entities(folder: Path) -> dict[str, Entity]:
@@ -54,7 +89,9 @@ def load_feeds(folder: Path, entities: Mapping[str, Entity]) -> tuple[Feed, ...]
     by_name: dict[str, Feed] = {}
     for feed in feeds:
         if feed.name in by_name:
-            raise ContractError(f"{feed.contract}: feed {feed.name} is already declared in {by_name[feed.name].contract}")
+            raise ContractError(
+                f"{feed.contract}: feed {feed.name} is already declared in {by_name[feed.name].contract}"
+            )
         by_name[feed.name] = feed
     check_expressions(feeds, entities)
     return tuple(by_name[name] for name in sorted(by_name))
@@ -81,7 +118,9 @@ def read_contract(file: Path, entities: Mapping[str, Entity]) -> list[Feed]:
     contract = _custom(content, str(file))
     _known(contract, _CONTRACT_PROPERTIES, f"{file}: customProperties")
     feeds = [_feed(content, item, location, entities, file) for item in _items(content, "schema", str(file))]
-    known = frozenset(name for feed in feeds for name in feed.source_fields) | frozenset(map(str, contract.get("unmapped", [])))
+    known = frozenset(name for feed in feeds for name in feed.source_fields) | frozenset(
+        map(str, contract.get("unmapped", []))
+    )
     return [replace(feed, known_fields=known) for feed in feeds]
 
 
@@ -89,7 +128,11 @@ def _entity(content: Mapping[str, Any], file: Path) -> Entity:
     for name in ("entity", "title", "grain", "owner", "key", "columns"):
         _need(content, name, str(file))
     columns = tuple(_column(item, file) for item in content["columns"])
-    _known([*content["key"], *([content["version"]] if content.get("version") else [])], [column.name for column in columns], f"{file}: key, version")
+    _known(
+        [*content["key"], *([content["version"]] if content.get("version") else [])],
+        [column.name for column in columns],
+        f"{file}: key, version",
+    )
     return Entity(
         name=content["entity"],
         title=content["title"],
@@ -113,7 +156,9 @@ def _column(item: Mapping[str, Any], file: Path) -> Column:
         _known([item["profile"]], get_args(Profile), f"{where}: profile")
     identifier = item.get("identifier")
     if identifier:
-        _known([_need(identifier, "scope", f"{where}: identifier")], ("system", "retailer"), f"{where}: identifier: scope")
+        _known(
+            [_need(identifier, "scope", f"{where}: identifier")], ("system", "retailer"), f"{where}: identifier: scope"
+        )
         _need(identifier, "type", f"{where}: identifier")
     return Column(
         name=item["name"],
@@ -126,7 +171,9 @@ def _column(item: Mapping[str, Any], file: Path) -> Column:
     )
 
 
-def _feed(content: Mapping[str, Any], item: Mapping[str, Any], location: Location, entities: Mapping[str, Entity], file: Path) -> Feed:
+def _feed(
+    content: Mapping[str, Any], item: Mapping[str, Any], location: Location, entities: Mapping[str, Entity], file: Path
+) -> Feed:
     where = f"{file}: schema {_need(item, 'name', f'{file}: schema')}"
     custom = _custom(item, where)
     _known(custom, _OBJECT_PROPERTIES, where)
@@ -143,7 +190,9 @@ def _feed(content: Mapping[str, Any], item: Mapping[str, Any], location: Locatio
         raise ContractError(f"{where}: rowKey {custom['rowKey']!r} is not known; use content, or leave it out")
     for name in ("records", "where"):
         if name in custom and location.format not in NESTED[name]:
-            raise ContractError(f"{where}: {name} needs a format {' or '.join(NESTED[name])}, this is {location.format}")
+            raise ContractError(
+                f"{where}: {name} needs a format {' or '.join(NESTED[name])}, this is {location.format}"
+            )
     entity = entities[custom["entity"]]
     sla = _pairs(content, "slaProperties", str(file))
     _known(sla, ("frequency", "retention"), f"{file}: slaProperties")
@@ -209,14 +258,18 @@ def _row_rules(item: Mapping[str, Any], name: str, where: str) -> tuple[Rule, ..
     options = dict(item.get("logicalTypeOptions") or {})
     _known(options, ("minimum", "maximum", "pattern"), f"{where}: logicalTypeOptions")
     if options and "logicalType" not in item:
-        raise ContractError(f"{where}: ODCS wants logicalType beside logicalTypeOptions; write logicalType: number or string")
+        raise ContractError(
+            f"{where}: ODCS wants logicalType beside logicalTypeOptions; write logicalType: number or string"
+        )
     for limit in ("minimum", "maximum"):
         if limit in options:
             _number(options[limit], f"{where}: {limit}")
     rules = parse_rules(_items(item, "quality", where), where, name)
     for rule in rules:
         if rule.metric not in ("nullValues", "invalidValues") or rule.at_most != 0:
-            raise ContractError(f"{where}: {rule.metric} is not a row rule; a property takes nullValues or invalidValues with mustBe: 0")
+            raise ContractError(
+                f"{where}: {rule.metric} is not a row rule; a property takes nullValues or invalidValues with mustBe: 0"
+            )
     own = (Rule(f"{name}_in_range", "invalidValues", (name,), options, 0, 0),) if options else ()
     return own + rules
 

@@ -13,7 +13,19 @@ from onedata.contracts.model import ContractError, Database, Location, ObjectSto
 
 PACKED = ("members", "unpackLimit")
 FORMATS: Mapping[str, tuple[str, ...]] = {
-    "csv": ("delimiter", "quote", "escape", "encoding", "header", "columns", "skip", "comment", "decimal", "nullValues", *PACKED),
+    "csv": (
+        "delimiter",
+        "quote",
+        "escape",
+        "encoding",
+        "header",
+        "columns",
+        "skip",
+        "comment",
+        "decimal",
+        "nullValues",
+        *PACKED,
+    ),
     "json": ("documents", *PACKED),
     "jsonl": PACKED,
     "parquet": PACKED,
@@ -46,11 +58,16 @@ def location_of(location: Location, item: Mapping[str, Any], properties: Mapping
     if not isinstance(location.store, Database):
         for name in ("watermark", "lookback"):
             if name in properties:
-                raise ContractError(f"{where}: {name} belongs to a server of type postgres; files are known by their content")
+                raise ContractError(
+                    f"{where}: {name} belongs to a server of type postgres; files are known by their content"
+                )
         return location
     table, lookback = str(item.get("physicalName") or item["name"]), properties.get("lookback")
     if lookback is not None and ("watermark" not in properties or not _LOOKBACK.fullmatch(str(lookback))):
-        raise ContractError(f"{where}: lookback {lookback!r} goes with a watermark and is a span like 2 hours, or a number for a watermark of numbers")
+        raise ContractError(
+            f"{where}: lookback {lookback!r} goes with a watermark and is a span like 2 hours, or a number for a "
+            "watermark of numbers"
+        )
     store = replace(
         location.store,
         table=table,
@@ -74,9 +91,16 @@ def _s3(server: Mapping[str, Any], where: str) -> Location:
     path, endpoint = str(need(server, "location", where)), server.get("endpointUrl")
     if not re.fullmatch(r"s3://[^/{*]+/[^/].*", path, re.DOTALL):
         raise ContractError(f"{where}: location {path!r} is not s3://bucket/key, with {{ds}} and * in the key")
-    if endpoint is not None and (urlsplit(str(endpoint)).scheme not in ("http", "https") or not urlsplit(str(endpoint)).hostname):
+    if endpoint is not None and (
+        urlsplit(str(endpoint)).scheme not in ("http", "https") or not urlsplit(str(endpoint)).hostname
+    ):
         raise ContractError(f"{where}: endpointUrl {endpoint!r} is not a URL like https://minio.example.com:9000")
-    return _files(server, path, ObjectStore(str(need(server, "server", where)), None if endpoint is None else str(endpoint)), where)
+    return _files(
+        server,
+        path,
+        ObjectStore(str(need(server, "server", where)), None if endpoint is None else str(endpoint)),
+        where,
+    )
 
 
 def _postgres(server: Mapping[str, Any], where: str) -> Location:
@@ -91,7 +115,12 @@ def _postgres(server: Mapping[str, Any], where: str) -> Location:
     return Location(f"postgres://{host}:{port}/{database}/{schema}", "parquet", {}, store)
 
 
-_KINDS: Mapping[str, Callable[[Mapping[str, Any], str], Location]] = {"local": _local, "s3": _s3, "postgres": _postgres, "postgresql": _postgres}
+_KINDS: Mapping[str, Callable[[Mapping[str, Any], str], Location]] = {
+    "local": _local,
+    "s3": _s3,
+    "postgres": _postgres,
+    "postgresql": _postgres,
+}
 
 
 def _files(server: Mapping[str, Any], path: str, store: ObjectStore | None, where: str) -> Location:
@@ -139,10 +168,14 @@ def _check_options(options: Mapping[str, str], where: str) -> None:
         if name in options and not re.fullmatch(r"\d{1,9}", options[name]):
             raise ContractError(f"{where}: {name} is a whole number, not {options[name]!r}")
     if "range" in options and not _RANGE.fullmatch(options["range"]):
-        raise ContractError(f"{where}: range {options['range']!r} is not A3, A3:J or A3:J500; its first row holds the names")
+        raise ContractError(
+            f"{where}: range {options['range']!r} is not A3, A3:J or A3:J500; its first row holds the names"
+        )
     encoding = options.get("encoding", "utf-8")
     if not _is_text_encoding(encoding):
-        raise ContractError(f"{where}: encoding {encoding!r} is not known; use a name like utf-8, utf-16, cp1252, shift_jis or gb18030")
+        raise ContractError(
+            f"{where}: encoding {encoding!r} is not known; use a name like utf-8, utf-16, cp1252, shift_jis or gb18030"
+        )
 
 
 def _is_text_encoding(name: str) -> bool:

@@ -1,4 +1,5 @@
-"""Which source field fills which canonical column, by name, by values and by what other contracts map; and which entity fits a file best."""
+"""Which source field fills which canonical column, by name, by values and by what other contracts map; and which entity
+fits a file best."""
 
 import difflib
 import re
@@ -27,7 +28,8 @@ Known = Mapping[tuple[str, str], frozenset[str]]
 
 @dataclass(frozen=True)
 class Mapped:
-    """A column with the field that fills it; `logic` where its values need turning (transformLogic), `score` from 0 to 1."""
+    """A column with the field that fills it; `logic` where its values need turning (transformLogic), `score` from 0 to
+    1."""
 
     column: Column
     field: SourceField
@@ -48,7 +50,11 @@ class Fit:
     def needed(self) -> list[Column]:
         """Required columns, and columns of the key, that no field fills."""
         found = {item.column.name for item in self.mapped}
-        return [column for column in self.entity.columns if (column.required or column.name in self.entity.key) and column.name not in found]
+        return [
+            column
+            for column in self.entity.columns
+            if (column.required or column.name in self.entity.key) and column.name not in found
+        ]
 
     @property
     def unmapped(self) -> list[SourceField]:
@@ -73,9 +79,15 @@ def rank(rows: Sequence[Rows], entities: Iterable[Entity], known: Known, name: s
 
 
 def fit(entity: Entity, rows: Rows, known: Known, name: str) -> Fit:
-    """Give each column the field that fits it best, best pairs first; each field fills one column, a time may also tell the day."""
+    """Give each column the field that fits it best, best pairs first; each field fills one column, a time may also tell
+    the day."""
     pairs = sorted(
-        ((score, column.name, item.name) for column in entity.columns for item in rows.fields if (score := _score(entity, column, item, known)) >= LEAST),
+        (
+            (score, column.name, item.name)
+            for column in entity.columns
+            for item in rows.fields
+            if (score := _score(entity, column, item, known)) >= LEAST
+        ),
         key=lambda pair: (-pair[0], pair[1:]),
     )
     fields = {item.name: item for item in rows.fields}
@@ -92,7 +104,8 @@ def fit(entity: Entity, rows: Rows, known: Known, name: str) -> Fit:
 
 
 def _fitness(entity: Entity, rows: Rows, mapped: Sequence[Mapped], name: str) -> float:
-    """Twice what fits, over all that there is on both sides (Dice 1945): the fields, and the columns that are mapped or needed."""
+    """Twice what fits, over all that there is on both sides (Dice 1945): the fields, and the columns that are mapped or
+    needed."""
     needed = {column.name for column in entity.columns if column.required or column.name in entity.key}
     found = sum(item.score * (2 if item.column.name in needed else 1) for item in mapped)
     wanted = 2 * len(needed) + len({item.column.name for item in mapped} - needed)
@@ -106,7 +119,9 @@ def _fitness(entity: Entity, rows: Rows, mapped: Sequence[Mapped], name: str) ->
 
 def _tell_the_day(entity: Entity, chosen: dict[str, Mapped]) -> None:
     """A required day that has no field of its own is the day of the row's required time."""
-    times = [item for item in chosen.values() if item.column.type == "timestamp" and item.field.values and not item.logic]
+    times = [
+        item for item in chosen.values() if item.column.type == "timestamp" and item.field.values and not item.logic
+    ]
     first = next(iter(sorted(times, key=lambda item: not item.column.required)), None)
     for column in entity.columns:
         if first and column.type == "date" and column.required and column.name not in chosen:
@@ -123,7 +138,11 @@ def _score(entity: Entity, column: Column, field: SourceField, known: Known) -> 
         scores.append(0.9)
     elif any(last in names for (_, name), names in known.items() if name == column.name):
         scores.append(0.75)
-    if last in ("id", "number", "no") and column.name in entity.key and set(column.name.split("_")) & set(entity.name.split("_")):
+    if (
+        last in ("id", "number", "no")
+        and column.name in entity.key
+        and set(column.name.split("_")) & set(entity.name.split("_"))
+    ):
         scores.append(0.8)
     kind = column.identifier.type if column.identifier else ""
     if field.values and kind == "email":
@@ -142,16 +161,20 @@ def _alike(name: str, column: str) -> float:
 
 
 def _names(path: str) -> tuple[str, str]:
-    """A field's own name, and that with the name of what it stands in, in the style of canonical columns: (email, customer_email)."""
+    """A field's own name, and that with the name of what it stands in, in the style of canonical columns: (email,
+    customer_email)."""
     keyed = re.sub(r"\[\w+=([^\]]+)\][^/]*$", r".\1", path)
     steps = [step for step in re.split(r"[./]", re.sub(r"\[[^\]]*\]", "", keyed)) if step]
-    names = [re.sub(r"[^a-z0-9]+", "_", re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", step).lower()).strip("_") for step in steps] or [""]
+    names = [
+        re.sub(r"[^a-z0-9]+", "_", re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", step).lower()).strip("_") for step in steps
+    ] or [""]
     parent = re.sub(r"s$", "", names[-2]) if len(names) > 1 else ""
     return names[-1], f"{parent}_{names[-1]}" if parent else names[-1]
 
 
 def adapted(column: Column, values: Sequence[str]) -> tuple[bool, str | None]:
-    """Whether values are of the column's type, and the transformLogic that makes them so where they are not written as it wants."""
+    """Whether values are of the column's type, and the transformLogic that makes them so where they are not written as
+    it wants."""
     if column.type == "text" or not values:
         return True, None
     if column.type == "boolean":
@@ -171,7 +194,9 @@ def _number(values: Sequence[str]) -> tuple[bool, str | None]:
     if all(NUMBER.fullmatch(value) for value in values):
         return True, None
     if all(COMMA.fullmatch(value) for value in values):
-        return True, "replace(replace({value}, '.', ''), ',', '.')" if any("." in value for value in values) else "replace({value}, ',', '.')"
+        return True, "replace(replace({value}, '.', ''), ',', '.')" if any(
+            "." in value for value in values
+        ) else "replace({value}, ',', '.')"
     return all(THOUSANDS.fullmatch(value) for value in values), "replace({value}, ',', '')"
 
 

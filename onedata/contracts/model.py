@@ -13,7 +13,9 @@ ColumnType = Literal["text", "integer", "decimal", "double", "boolean", "date", 
 Classification = Literal["public", "sensitive", "core"]
 Severity = Literal["error", "warning"]
 RepairKind = Literal["upper", "lower", "values", "unit", "mojibake"]
-Profile = Literal["given_name", "family_name", "full_name", "address", "postcode", "city", "birth_year", "birth_date", "gender"]
+Profile = Literal[
+    "given_name", "family_name", "full_name", "address", "postcode", "city", "birth_year", "birth_date", "gender"
+]
 Metric = Literal["nullValues", "invalidValues", "duplicateValues", "rowCount", "sql"]
 
 SQL_TYPES: Mapping[str, str] = {
@@ -41,7 +43,8 @@ class Identifier:
 
 @dataclass(frozen=True)
 class Column:
-    """One canonical column of an entity; `profile` is what it says about the person, for telling persons of one identifier apart."""
+    """One canonical column of an entity; `profile` is what it says about the person, for telling persons of one
+    identifier apart."""
 
     name: str
     type: ColumnType
@@ -58,7 +61,8 @@ class Column:
 
 @dataclass(frozen=True)
 class Total:
-    """An amount of money that is carried from file to ADS to the cent: `amount` is SQL over the entity's columns, in the row's currency."""
+    """An amount of money that is carried from file to ADS to the cent: `amount` is SQL over the entity's columns, in
+    the row's currency."""
 
     name: str
     amount: str
@@ -89,8 +93,9 @@ class Entity:
 class Rule:
     """One neutral quality rule, of a contract or of a model's YAML (ODCS v3.1 vocabulary).
 
-    `metric` is nullValues, invalidValues, duplicateValues, rowCount or sql; `columns` what it looks at; `arguments` validValues,
-    pattern, minimum, maximum or query; the observed count of bad rows (for rowCount: of rows) must lie in [`at_least`, `at_most`].
+    `metric` is nullValues, invalidValues, duplicateValues, rowCount or sql; `columns` what it looks at; `arguments`
+    validValues, pattern, minimum, maximum or query; the observed count of bad rows (for rowCount: of rows) must lie in
+    [`at_least`, `at_most`].
     """
 
     name: str
@@ -107,7 +112,8 @@ class Rule:
 class Repair:
     """One declared mending of a column's text, counted for each row it changes.
 
-    `kind` is upper, lower, values (`arguments`: wrong to right), unit (`arguments`: unit to factor) or mojibake (UTF-8 that was read as Latin-1).
+    `kind` is upper, lower, values (`arguments`: wrong to right), unit (`arguments`: unit to factor) or mojibake (UTF-8
+    that was read as Latin-1).
     """
 
     kind: RepairKind
@@ -136,7 +142,8 @@ class ObjectStore:
 
 @dataclass(frozen=True)
 class Database:
-    """A PostgreSQL table, read from `watermark` on (None: whole every night), again from `lookback` before what was read."""
+    """A PostgreSQL table, read from `watermark` on (None: whole every night), again from `lookback` before what was
+    read."""
 
     server: str
     host: str
@@ -154,8 +161,9 @@ class Database:
 class Location:
     """Where a feed lies and how to read it.
 
-    `path` is relative to the source folder (`store` None), s3://bucket/key (ObjectStore), or postgres://host:port/database/schema.table, for people.
-    `columns` name the fields of a CSV without a header; `null_values` are texts that mean nothing.
+    `path` is relative to the source folder (`store` None), s3://bucket/key (ObjectStore), or
+    postgres://host:port/database/schema.table, for people. `columns` name the fields of a CSV without a header;
+    `null_values` are texts that mean nothing.
     """
 
     path: str
@@ -168,7 +176,8 @@ class Location:
 
 @dataclass(frozen=True)
 class Trends:
-    """How a feed's nights are compared with the nights before: what a deviation does, and by what factor every band is widened."""
+    """How a feed's nights are compared with the nights before: what a deviation does, and by what factor every band is
+    widened."""
 
     severity: Severity = "warning"
     tolerance: float = 1.0
@@ -200,9 +209,11 @@ class Feed:
     every_days: int | None
     retention: str
     drift: Mapping[str, str]
-    """What to do where a file's fields are not the contract's: `missing` empty or refuse, `added` keep, drop or refuse, `retyped` report or refuse."""
+    """What to do where a file's fields are not the contract's: `missing` empty or refuse, `added` keep, drop or refuse,
+    `retyped` report or refuse."""
     known_fields: frozenset[str]
-    """Every source field the contract speaks of: those any of its feeds reads, and those it leaves unmapped on purpose."""
+    """Every source field the contract speaks of: those any of its feeds reads, and those it leaves unmapped on
+    purpose."""
     trends: Trends | None = Trends()
     """None where the contract switches them off."""
 

@@ -1,4 +1,5 @@
-"""Normalisers: SQL that brings equal identifiers and profiles to equal text, before they are hashed. Pure; phone numbers in `phone`.
+"""Normalisers: SQL that brings equal identifiers and profiles to equal text, before they are hashed. Pure; phone
+numbers in `phone`.
 
 Each gives NULL where the value cannot be what it should, and its own result again where it is given that.
 """
@@ -11,7 +12,8 @@ from onedata.sql import quote_text
 
 NORMALISERS = ("id", "email", "phone", "name", "address")
 VERSION = 2
-"""To be raised with every change of a normaliser that gives a value another normal form: tokens of another version are not mixed (landing.vault)."""
+"""To be raised with every change of a normaliser that gives a value another normal form: tokens of another version are
+not mixed (landing.vault)."""
 
 _PLAIN_FROM, _PLAIN_TO = "øđłħŧıŋØĐŁĦŦŊ", "odlhtinodlhtn"
 _LONG = {"ß": "ss", "æ": "ae", "œ": "oe", "þ": "th"}
@@ -29,12 +31,18 @@ _COMPOUND_FAMILIES = (
     "独孤|獨孤|拓跋|申屠|太史|澹台|澹臺|公羊|公冶|赫连|赫連|濮阳|濮陽|钟离|鍾離|淳于|单于|單于|闻人|聞人|第五|宗政|万俟|鲜于|鮮于|闾丘|亓官|仲孙|仲孫|乐正|漆雕|"
     "남궁|황보|제갈|선우|독고|사공"
 )
-_PARTICLES = "van|von|vom|der|den|de|del|della|dello|di|da|dos|das|do|du|des|la|le|ter|ten|te|zu|zum|zur|bin|ibn|bint|af|av|mac|mc"
+_PARTICLES = (
+    "van|von|vom|der|den|de|del|della|dello|di|da|dos|das|do|du|des|la|le|ter|ten|te|zu|zum|zur|bin|ibn|bint|af|av|"
+    "mac|mc"
+)
 
 _STREET_WORDS: Mapping[str, str] = {
-    "street": "st", "road": "rd", "avenue": "ave", "av": "ave", "avenida": "ave", "avda": "ave", "boulevard": "blvd", "bd": "blvd", "bvd": "blvd",
-    "drive": "dr", "lane": "ln", "court": "ct", "square": "sq", "place": "pl", "platz": "pl", "terrace": "ter", "crescent": "cres", "highway": "hwy",
-    "parkway": "pkwy", "close": "cl", "gardens": "gdns", "apartment": "apt", "suite": "ste", "floor": "fl", "building": "bldg", "room": "rm",
+    "street": "st", "road": "rd", "avenue": "ave", "av": "ave", "avenida": "ave", "avda": "ave", "boulevard": "blvd",
+    "bd": "blvd", "bvd": "blvd",
+    "drive": "dr", "lane": "ln", "court": "ct", "square": "sq", "place": "pl", "platz": "pl", "terrace": "ter",
+    "crescent": "cres", "highway": "hwy",
+    "parkway": "pkwy", "close": "cl", "gardens": "gdns", "apartment": "apt", "suite": "ste", "floor": "fl",
+    "building": "bldg", "room": "rm",
     "north": "n", "south": "s", "east": "e", "west": "w", "saint": "st", "sankt": "st",
 }  # fmt: skip
 _NUMBER_WORDS = ("no", "nr", "number", "nummer", "numero")
@@ -51,7 +59,12 @@ def normalised_sql(normaliser: str | None, value: str, region: str) -> str:
     """
     if normaliser == "phone":
         return phone_sql(value, region)
-    builders: Mapping[str | None, Callable[[str], str]] = {"id": id_sql, "email": email_sql, "name": name_sql, "address": address_sql}
+    builders: Mapping[str | None, Callable[[str], str]] = {
+        "id": id_sql,
+        "email": email_sql,
+        "name": name_sql,
+        "address": address_sql,
+    }
     return builders.get(normaliser, _text_sql)(value)
 
 
@@ -69,14 +82,20 @@ def email_sql(value: str) -> str:
 
     Dots and +tags stay: only some providers ignore them, and who uses them on purpose means two addresses.
     """
-    return let(f"trim(replace({fold_sql(value)}, '。', '.'))", "m", r"case when regexp_full_match(m, '[^@\s]+@[^@\s.]+(\.[^@\s.]+)+') then m end")
+    return let(
+        f"trim(replace({fold_sql(value)}, '。', '.'))",
+        "m",
+        r"case when regexp_full_match(m, '[^@\s]+@[^@\s.]+(\.[^@\s.]+)+') then m end",
+    )
 
 
 def name_sql(value: str) -> str:
-    """SQL: a person's name for comparing, given name first in Latin script, family first in Chinese (and Korean), as each is written.
+    """SQL: a person's name for comparing, given name first in Latin script, family first in Chinese (and Korean), as
+    each is written.
 
-    Case, accents, titles, suffixes and what stands in brackets go; `Li, Ann` becomes `ann li`; Chinese loses its blanks and 先生. Not told apart or
-    brought together: traditional and simplified letters, Müller and Mueller, the order of names from the East in Latin letters.
+    Case, accents, titles, suffixes and what stands in brackets go; `Li, Ann` becomes `ann li`; Chinese loses its blanks
+    and 先生. Not told apart or brought together: traditional and simplified letters, Müller and Mueller, the order of
+    names from the East in Latin letters.
     """
     text = _plain(value, "•‧・｡’ʼ´", "···.'''")
     text = f"regexp_replace(replace(replace({text}, '''', ''), '.', ' '), '\\([^)]*\\)', ' ', 'g')"
@@ -85,7 +104,9 @@ def name_sql(value: str) -> str:
     bare = f"regexp_replace(regexp_replace({text}, {_LEADING}, ''), {_TRAILING}, '')"
     turned = "replace(regexp_replace(b, '^([^,]+),([^,]+)$', '\\2 \\1'), ',', ' ')"
     western = f"regexp_replace(regexp_replace({turned}, {_LEADING}, ''), {_TRAILING}, '')"
-    name = let(bare, "b", f"case when regexp_full_match(b, '[{_EAST}·, ]+') then replace(b, ',', '') else {western} end")
+    name = let(
+        bare, "b", f"case when regexp_full_match(b, '[{_EAST}·, ]+') then replace(b, ',', '') else {western} end"
+    )
     eastern = f"regexp_replace(replace(n, ' ', ''), '^(.+?)(·?({_HAN_TITLES}))+$', '\\1')"
     return filled(let(name, "n", f"case when regexp_full_match(n, '[{_EAST}· ]+') then {eastern} else n end"))
 
@@ -99,7 +120,8 @@ def family_sql(name: str) -> str:
 
 
 def given_sql(name: str) -> str:
-    """SQL: the given names of a name that `name_sql` made, without middle initials, each hyphen a blank; NULL where there is none."""
+    """SQL: the given names of a name that `name_sql` made, without middle initials, each hyphen a blank; NULL where
+    there is none."""
     rest = f"case when contains(n, '·') then split_part(n, '·', 1) when {_is_eastern('n')} then n[length(family) + 1:] "
     rest += "else replace(trim(n[:length(n) - length(family)]), '-', ' ') end"
     rest = let(family_sql("n"), "family", rest)
@@ -111,13 +133,18 @@ def _is_eastern(name: str) -> str:
 
 
 def address_sql(value: str) -> str:
-    """SQL: a street address for comparing: case, accents, punctuation, abbreviations of English, German and Romance streets; 号, 弄 and 室 stay.
+    """SQL: a street address for comparing: case, accents, punctuation, abbreviations of English, German and Romance
+    streets; 号, 弄 and 室 stay.
 
     `Hauptstr. 5`, `HAUPTSTRASSE 5` and `Hauptstraße Nr. 5` are one. In Chinese, blanks mean nothing.
     """
-    text = squeezed(rf"regexp_replace({_plain(value, _TRADITIONAL, _SIMPLIFIED)}, '[^\p{{L}}\p{{M}}\p{{N}}/ -]', ' ', 'g')")
+    text = squeezed(
+        rf"regexp_replace({_plain(value, _TRADITIONAL, _SIMPLIFIED)}, '[^\p{{L}}\p{{M}}\p{{N}}/ -]', ' ', 'g')"
+    )
     text = rf"trim(regexp_replace({text}, '[ /-]*([/-])[ /-]*', '\1', 'g'), ' /-')"
-    short = " ".join(f"when {quote_text(word)} then {quote_text(abbreviation)}" for word, abbreviation in _STREET_WORDS.items())
+    short = " ".join(
+        f"when {quote_text(word)} then {quote_text(abbreviation)}" for word, abbreviation in _STREET_WORDS.items()
+    )
     words = f"list_filter(string_split({text}, ' '), lambda w: w not in ({', '.join(map(quote_text, _NUMBER_WORDS))}))"
     words = f"list_transform({words}, lambda w: case w {short} else regexp_replace(w, '(strasse|straat)$', 'str') end)"
     return filled(rf"regexp_replace(array_to_string({words}, ' '), ' ?([{_EAST}]) ?', '\1', 'g')")

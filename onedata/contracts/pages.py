@@ -1,4 +1,5 @@
-"""The feeds' pages in docs/feeds, derived from contracts and canonical entities by `onedata derive`. Pure, but for `write_pages`."""
+"""The feeds' pages in docs/feeds, derived from contracts and canonical entities by `onedata derive`. Pure, but for
+`write_pages`."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
@@ -30,10 +31,22 @@ def write_pages(folder: Path, feeds: Iterable[Feed]) -> list[Path]:
 
 
 def _index(feeds: Sequence[Feed]) -> str:
-    parts = ["# Feeds", HEADER, f"{len(feeds)} feeds of {len({feed.system for feed in feeds})} source systems, each by one contract."]
+    parts = [
+        "# Feeds",
+        HEADER,
+        f"{len(feeds)} feeds of {len({feed.system for feed in feeds})} source systems, each by one contract.",
+    ]
     for system, members in groupby(feeds, key=lambda feed: feed.system):
         rows = [
-            [f"[{feed.name}]({feed.name}.md)", feed.title, feed.entity.name, feed.location.format, _frequency(feed), feed.owner, feed.version]
+            [
+                f"[{feed.name}]({feed.name}.md)",
+                feed.title,
+                feed.entity.name,
+                feed.location.format,
+                _frequency(feed),
+                feed.owner,
+                feed.version,
+            ]
             for feed in members
         ]
         parts += [f"## {system}", table(["feed", "what", "entity", "format", "comes", "owner", "version"], rows)]
@@ -53,7 +66,10 @@ def _page(feed: Feed, feeds: Sequence[Feed]) -> str:
         parts += ["## Rules on a delivery", table(["rule", "severity", "holds where"], rows)]
     free = unmapped(feed, feeds)
     if free:
-        parts += ["## Left in the file", "Fields that no column is filled from, on purpose: " + ", ".join(f"`{name}`" for name in free) + "."]
+        parts += [
+            "## Left in the file",
+            "Fields that no column is filled from, on purpose: " + ", ".join(f"`{name}`" for name in free) + ".",
+        ]
     return "\n\n".join(parts) + "\n"
 
 
@@ -65,7 +81,8 @@ def _facts(feed: Feed) -> dict[str, str]:
         "source system": feed.system,
         "owner": feed.owner,
         "entity": f"[{entity.name}](../../data_contracts/canonical/{entity.name}.yaml): {entity.grain}",
-        "key": ", ".join(f"`{name}`" for name in entity.key) + (", told apart by the row's content" if feed.content_key else ""),
+        "key": ", ".join(f"`{name}`" for name in entity.key)
+        + (", told apart by the row's content" if feed.content_key else ""),
         "newest version": f"by `{entity.version}`, then by night" if entity.version else "by night",
         "files": f"`{location.path}` below the source folder, {_frequency(feed)}",
         "format": location.format + (f" ({options})" if options else ""),
@@ -88,12 +105,28 @@ def _columns(feed: Feed) -> str:
         rules = "; ".join(_rule(rule) for rule in item.rules)
         required = "yes" if item.required else ""
         repairs = "; ".join(_repair(repair) for repair in item.repairs)
-        rows.append([f"`{column.name}`", column.type, _source(item), repairs, column.classification, identifier, required, rules, cell(column.description)])
-    return table(["column", "type", "from", "repairs", "classification", "identifier", "required", "rules", "meaning"], rows)
+        rows.append(
+            [
+                f"`{column.name}`",
+                column.type,
+                _source(item),
+                repairs,
+                column.classification,
+                identifier,
+                required,
+                rules,
+                cell(column.description),
+            ]
+        )
+    return table(
+        ["column", "type", "from", "repairs", "classification", "identifier", "required", "rules", "meaning"], rows
+    )
 
 
 def _repair(repair: Repair) -> str:
-    return cell(f"{repair.kind} {', '.join(f'{wrong} to {right}' for wrong, right in repair.arguments.items())}".strip())
+    return cell(
+        f"{repair.kind} {', '.join(f'{wrong} to {right}' for wrong, right in repair.arguments.items())}".strip()
+    )
 
 
 def _source(item: Field) -> str:
@@ -111,10 +144,22 @@ def said(rule: Rule) -> str:
         return rule.description
     columns = ", ".join(rule.columns)
     if rule.metric == "rowCount":
-        return " and ".join(part for part in (_limit("at least", rule.at_least), _limit("at most", rule.at_most)) if part)
-    words = {"nullValues": "not empty", "duplicateValues": f"{columns} unique", "sql": f"no row of `{rule.arguments.get('query')}`"}
-    bad = words.get(rule.metric) or ", ".join(f"{ARGUMENTS[name]} {_value(value)}" for name, value in rule.arguments.items())
-    return bad if rule.at_most == 0 else f"{bad}, but for {rule.at_least or 0} to {'any number of' if rule.at_most is None else rule.at_most} rows"
+        return " and ".join(
+            part for part in (_limit("at least", rule.at_least), _limit("at most", rule.at_most)) if part
+        )
+    words = {
+        "nullValues": "not empty",
+        "duplicateValues": f"{columns} unique",
+        "sql": f"no row of `{rule.arguments.get('query')}`",
+    }
+    bad = words.get(rule.metric) or ", ".join(
+        f"{ARGUMENTS[name]} {_value(value)}" for name, value in rule.arguments.items()
+    )
+    return (
+        bad
+        if rule.at_most == 0
+        else f"{bad}, but for {rule.at_least or 0} to {'any number of' if rule.at_most is None else rule.at_most} rows"
+    )
 
 
 def _limit(words: str, count: int | None) -> str:

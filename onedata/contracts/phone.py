@@ -1,4 +1,5 @@
-"""Telephone numbers to E.164, as SQL. What a country's numbers look like is looked up once for each contract, never for each row."""
+"""Telephone numbers to E.164, as SQL. What a country's numbers look like is looked up once for each contract, never for
+each row."""
 
 import re
 from functools import cache
@@ -13,7 +14,8 @@ REGIONS = frozenset(SUPPORTED_REGIONS)
 _WORLDWIDE = "001"  # +800 and the like: nobody's own
 _OTHER_DIGITS = "".join(map(chr, [*range(0x0660, 0x066A), *range(0x06F0, 0x06FA), 0xFE62]))
 _EXTENSION = (
-    r"[ \t,;./-]*(?:e?xt(?:ensi[oó]n?|n)?|x|#|~|int|dw|durchwahl|app(?:arat)?|anexo|ramal|poste|доб|分机号?|分機|内线|內線|转|轉|,,+|;(?:ext=)?)"
+    r"[ \t,;./-]*(?:e?xt(?:ensi[oó]n?|n)?|x|#|~|int|dw|durchwahl|app(?:arat)?|anexo|ramal"
+    r"|poste|доб|分机号?|分機|内线|內線|转|轉|,,+|;(?:ext=)?)"
     r"[ .:#-]*\d{1,9}#?\)?\s*$"
 )
 
@@ -21,9 +23,11 @@ _EXTENSION = (
 def phone_sql(value: str, region: str) -> str:
     """SQL: the number as +, country code and national number; NULL where it cannot be a real one.
 
-    A number without + or international prefix is one of `region`. Extensions are left out: who shares a switchboard shares its number.
+    A number without + or international prefix is one of `region`. Extensions are left out: who shares a switchboard
+    shares its number.
 
-    Method: libphonenumber's (its rules and metadata, by the package phonenumbers), with the patterns of all kinds of number of a country.
+    Method: libphonenumber's (its rules and metadata, by the package phonenumbers), with the patterns of all kinds of
+        number of a country.
 
     Args:
         value: SQL of a text.
@@ -33,13 +37,18 @@ def phone_sql(value: str, region: str) -> str:
         ValueError: the region is another.
     """
     text = f"regexp_replace({_digits(fold_sql(value))}, {quote_text(_EXTENSION)}, '')"
-    signed = let(text, "t", r"case when regexp_matches(t, '^[^0-9]*\+') then '+' else '' end || regexp_replace(t, '[^0-9]', '', 'g')")
+    signed = let(
+        text,
+        "t",
+        r"case when regexp_matches(t, '^[^0-9]*\+') then '+' else '' end || regexp_replace(t, '[^0-9]', '', 'g')",
+    )
     metadata = _metadata(region)
     abroad = quote_text(f"^(?:{metadata.international_prefix})0*([1-9])")
     whole = let(
         signed,
         "s",
-        rf"case when s[1] = '+' then regexp_replace(s, '^\+0*', '+') when regexp_matches(s, {abroad}) then regexp_replace(s, {abroad}, '+\1') "
+        rf"case when s[1] = '+' then regexp_replace(s, '^\+0*', '+') when regexp_matches(s, {abroad}) then "
+        rf"regexp_replace(s, {abroad}, '+\1') "
         f"else '+{metadata.country_code}' || {_national(metadata, _pattern(region))} end",
     )
     # The trunk prefix that is written behind a country code: +49 (0)30.
@@ -49,11 +58,17 @@ def phone_sql(value: str, region: str) -> str:
 
 def _digits(text: str) -> str:
     """SQL: Arabic and Persian digits, and a small plus, as ASCII."""
-    return let(text, "f", f"case when strlen(f) = length(f) then f else translate(f, {quote_text(_OTHER_DIGITS)}, '{'0123456789' * 2}+') end")
+    return let(
+        text,
+        "f",
+        f"case when strlen(f) = length(f) then f else translate(f, {quote_text(_OTHER_DIGITS)}, '{'0123456789' * 2}+') "
+        "end",
+    )
 
 
 def _national(metadata: PhoneMetadata, numbers: str) -> str:
-    """SQL: digits `s` that were written in the country as its national number, or NULL. The trunk prefix goes, unless only with it they are a number."""
+    """SQL: digits `s` that were written in the country as its national number, or NULL. The trunk prefix goes, unless
+    only with it they are a number."""
     pattern = quote_text(numbers)
     prefix = f"^(?:{metadata.national_prefix_for_parsing})" if metadata.national_prefix_for_parsing else None
     stripped = "s"
@@ -62,7 +77,9 @@ def _national(metadata: PhoneMetadata, numbers: str) -> str:
         rule, groups = metadata.national_prefix_transform_rule, re.compile(prefix).groups
         if rule and groups:
             moved = f"regexp_replace(s, {quote_text(prefix)}, {quote_text(rule)})"
-            stripped = f"case when regexp_extract(s, {quote_text(prefix)}, {groups}) != '' then {moved} else {stripped} end"
+            stripped = (
+                f"case when regexp_extract(s, {quote_text(prefix)}, {groups}) != '' then {moved} else {stripped} end"
+            )
     # The country code without its +: 86 138 0013 8000.
     trunk = f"(?:{metadata.national_prefix})?" if metadata.national_prefix else ""
     coded = f"regexp_replace(s, '^{metadata.country_code}{trunk}', '')"
@@ -103,4 +120,8 @@ def _possible() -> str:
 def _zero_trunk() -> tuple[str, ...]:
     """Country codes whose trunk prefix is 0 and no part of the number."""
     codes = COUNTRY_CODE_TO_REGION_CODE.items()
-    return tuple(str(code) for code, regions in codes if regions[0] != _WORLDWIDE and _metadata(regions[0]).national_prefix == "0")
+    return tuple(
+        str(code)
+        for code, regions in codes
+        if regions[0] != _WORLDWIDE and _metadata(regions[0]).national_prefix == "0"
+    )

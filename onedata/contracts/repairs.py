@@ -1,11 +1,16 @@
-"""What a contract lets landing mend, and what it makes of fields that are not the contract's: `repairs` and `onDrift` as typed values."""
+"""What a contract lets landing mend, and what it makes of fields that are not the contract's: `repairs` and `onDrift`
+as typed values."""
 
 from collections.abc import Mapping
 from typing import Any, cast, get_args
 
 from onedata.contracts.model import Column, ContractError, Repair, RepairKind
 
-DRIFT: Mapping[str, tuple[str, ...]] = {"missing": ("empty", "refuse"), "added": ("keep", "drop", "refuse"), "retyped": ("report", "refuse")}
+DRIFT: Mapping[str, tuple[str, ...]] = {
+    "missing": ("empty", "refuse"),
+    "added": ("keep", "drop", "refuse"),
+    "retyped": ("report", "refuse"),
+}
 
 
 def parse_drift(value: Any, where: str) -> dict[str, str]:
@@ -48,7 +53,9 @@ def _repair(item: Any, column: Column, where: str) -> Repair:
     if (kind in ("values", "unit")) != bool(texts) or (arguments is not None and not texts):
         example = {"values": "{values: {RMB: CNY}}", "unit": "{unit: {g: 0.001, kg: 1}}"}.get(kind, kind)
         raise ContractError(f"{where}: write {example}, not {item!r}")
-    if kind == "unit" and not all(isinstance(factor, int | float) and not isinstance(factor, bool) for factor in texts.values()):
+    if kind == "unit" and not all(
+        isinstance(factor, int | float) and not isinstance(factor, bool) for factor in texts.values()
+    ):
         raise ContractError(f"{where}: unit takes a number for each unit, not {arguments!r}")
     if kind == "unit" and column.type not in ("integer", "decimal", "double"):
         raise ContractError(f"{where}: unit mends numbers, {column.name} is {column.type}")

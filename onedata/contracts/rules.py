@@ -1,4 +1,5 @@
-"""ODCS quality rules to neutral `Rule`s: the same vocabulary in contracts and in model YAML. And what a contract says of trends."""
+"""ODCS quality rules to neutral `Rule`s: the same vocabulary in contracts and in model YAML. And what a contract says
+of trends."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -8,7 +9,14 @@ from onedata.contracts.checks import number
 from onedata.contracts.model import ContractError, Metric, Rule, Severity, Trends
 
 _ARGUMENTS = ("properties", "validValues", "pattern", "minimum", "maximum")
-_BOUNDS = ("mustBe", "mustBeGreaterThan", "mustBeGreaterOrEqualTo", "mustBeLessThan", "mustBeLessOrEqualTo", "mustBeBetween")
+_BOUNDS = (
+    "mustBe",
+    "mustBeGreaterThan",
+    "mustBeGreaterOrEqualTo",
+    "mustBeLessThan",
+    "mustBeLessOrEqualTo",
+    "mustBeBetween",
+)
 
 
 def parse_rules(items: Sequence[Mapping[str, Any]], where: str, column: str | None = None) -> tuple[Rule, ...]:
@@ -41,10 +49,14 @@ def _rule(item: Mapping[str, Any], where: str, column: str | None) -> Rule:
             raise ContractError(f"{where}: a sql rule needs a query")
         arguments["query"] = item["query"]
     own = [column] if column else []
-    columns = tuple(arguments.pop("properties", None) or item.get("columns") or ([item["column"]] if "column" in item else own))
+    columns = tuple(
+        arguments.pop("properties", None) or item.get("columns") or ([item["column"]] if "column" in item else own)
+    )
     for name in columns:
         if not re.fullmatch(r"[A-Za-z_]\w*", str(name), re.ASCII):
-            raise ContractError(f"{where}: {name!r} is no name of a column; an expression belongs in a rule of type sql")
+            raise ContractError(
+                f"{where}: {name!r} is no name of a column; an expression belongs in a rule of type sql"
+            )
     for limit in ("minimum", "maximum"):
         if limit in arguments:
             number(arguments[limit], f"{where}: {limit}")
@@ -92,7 +104,9 @@ def parse_trends(value: Any, where: str) -> Trends | None:
     if value in ("off", False):  # YAML 1.1 reads off as false
         return None
     if not isinstance(value, dict) or not set(value) <= {"severity", "tolerance"}:
-        raise ContractError(f"{where}: write off, or {{severity: warning or error, tolerance: a factor}}, not {value!r}")
+        raise ContractError(
+            f"{where}: write off, or {{severity: warning or error, tolerance: a factor}}, not {value!r}"
+        )
     severity, tolerance = value.get("severity", "warning"), value.get("tolerance", 1.0)
     if severity not in get_args(Severity):
         raise ContractError(f"{where}: severity {severity!r} is not known; use error or warning")

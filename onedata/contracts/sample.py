@@ -1,4 +1,5 @@
-"""What looking at a sample file comes to: formats, fields and values; shared by what looks (sniff) and what uses it (match, scaffold)."""
+"""What looking at a sample file comes to: formats, fields and values; shared by what looks (sniff) and what uses it
+(match, scaffold)."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -22,7 +23,8 @@ class SourceField:
 
 @dataclass(frozen=True)
 class Rows:
-    """One way to take rows out of the file: each document (or line), or each member of the array or repeated element `records`.
+    """One way to take rows out of the file: each document (or line), or each member of the array or repeated element
+    `records`.
 
     `documents` says where in a JSON file its documents are, where not at the top.
     """
@@ -34,7 +36,8 @@ class Rows:
 
 @dataclass(frozen=True)
 class Sniffed:
-    """A sample's format, reader options that differ from the defaults, ways to take rows out of it, and what a person should know."""
+    """A sample's format, reader options that differ from the defaults, ways to take rows out of it, and what a person
+    should know."""
 
     format: str
     options: Mapping[str, str]

@@ -1,4 +1,5 @@
-"""A contract's YAML out of a sniffed sample and the entity that fits it: what is mapped, what is not yet, and what is needed, told in comments."""
+"""A contract's YAML out of a sniffed sample and the entity that fits it: what is mapped, what is not yet, and what is
+needed, told in comments."""
 
 import math
 import re
@@ -32,7 +33,8 @@ class Draft:
 
 
 def path_pattern(relative: str) -> tuple[str, str]:
-    """The contract's path for a file's path below the source folder, and what to know of it ('' where the day was found)."""
+    """The contract's path for a file's path below the source folder, and what to know of it ('' where the day was
+    found)."""
     found = list(DAY.finditer(relative))
     if found:
         last = found[-1]
@@ -41,14 +43,20 @@ def path_pattern(relative: str) -> tuple[str, str]:
     if packed:
         cut = len(relative) - len(relative.rsplit("/", 1)[-1])
         last = packed[-1]
-        return relative[: cut + last.start()] + "*" + relative[
-            cut + last.end() :
-        ], "The day in the name is not written YYYY-MM-DD: * takes it, and a file belongs to the night that first sees it."
-    return relative, "No day in the name: a file belongs to the night that first sees it. {ds} would stand for a day YYYY-MM-DD."
+        return (
+            relative[: cut + last.start()] + "*" + relative[cut + last.end() :],
+            "The day in the name is not written YYYY-MM-DD: * takes it, and a file belongs to the night that first "
+            "sees it.",
+        )
+    return (
+        relative,
+        "No day in the name: a file belongs to the night that first sees it. {ds} would stand for a day YYYY-MM-DD.",
+    )
 
 
 def contract_text(draft: Draft) -> str:
-    """The YAML. It loads as it stands, unless a needed column has no field: that is marked NEEDED, and the loader names it."""
+    """The YAML. It loads as it stands, unless a needed column has no field: that is marked NEEDED, and the loader names
+    it."""
     fit, entity = draft.fit, draft.fit.entity
     lines = [
         "apiVersion: v3.1.0",
@@ -68,16 +76,26 @@ def contract_text(draft: Draft) -> str:
         "    logicalType: object",
         "    customProperties:",
         f"      - {{property: entity, value: {entity.name}}}",
-        *([f"      - {{property: records, value: {_scalar(fit.rows.records)}}}   # one row for each of these"] if fit.rows.records else []),
-        "      # Times without an offset are taken as UTC, which a sample cannot tell. Of a shop in Berlin it would be:",
+        *(
+            [f"      - {{property: records, value: {_scalar(fit.rows.records)}}}   # one row for each of these"]
+            if fit.rows.records
+            else []
+        ),
+        "      # Times without an offset are taken as UTC, which a sample cannot tell. Of a shop in Berlin it would "
+        "be:",
         "      # - {property: timezone, value: Europe/Berlin}",
         "    properties:",
         *[_property(item) for item in fit.mapped],
         *[line for column in fit.needed for line in _needed(column, column.name in entity.key)],
         *_free(fit),
         "slaProperties:",
-        *(["  - {property: frequency, value: 1, unit: d}   # a night without a file warns"] if "{ds}" in draft.path else []),
-        f"  {'# ' if '{ds}' in draft.path else ''}- {{property: retention, value: 10, unit: y}}   # how long rows may be kept; without it for ever",
+        *(
+            ["  - {property: frequency, value: 1, unit: d}   # a night without a file warns"]
+            if "{ds}" in draft.path
+            else []
+        ),
+        f"  {'# ' if '{ds}' in draft.path else ''}- {{property: retention, value: 10, unit: y}}   # how long rows may "
+        "be kept; without it for ever",
     ]
     return "\n".join(lines) + "\n"
 
@@ -88,13 +106,18 @@ def _unmapped(fit: Fit) -> list[str]:
     return [
         "customProperties:",
         "  - property: unmapped",
-        "    value:   # fields that fill no column. To map one, move it down to properties: - {name: <column>, physicalName: <field>}",
+        "    value:   # fields that fill no column. To map one, move it down to properties: - {name: <column>, "
+        "physicalName: <field>}",
         *[f"      - {_scalar(item.name)}{shown(item)}" for item in fit.unmapped],
     ]
 
 
 def _server(draft: Draft) -> list[str]:
-    note = [f"    # {text}" for text in (path_pattern(draft.path)[1] if "{ds}" not in draft.path else "", *draft.sniffed.notes) if text]
+    note = [
+        f"    # {text}"
+        for text in (path_pattern(draft.path)[1] if "{ds}" not in draft.path else "", *draft.sniffed.notes)
+        if text
+    ]
     documents = draft.fit.rows.documents
     options = {**draft.sniffed.options, **({"documents": documents} if documents else {})}
     return [
@@ -118,11 +141,13 @@ def _property(item: Mapped) -> str:
 def _needed(column: Column, is_key: bool) -> list[str]:
     lines = [
         f"      # NEEDED: {column.name} ({column.type}): {column.description}",
-        f"      # - {{name: {column.name}, physicalName: ...}}   # or transformLogic: an SQL expression over {{Field}}s, or a constant as \"'...'\"",
+        f"      # - {{name: {column.name}, physicalName: ...}}   # or transformLogic: an SQL expression over "
+        "{Field}s, or a constant as \"'...'\"",
     ]
     if is_key and column.type == "text":
         lines.append(
-            f'      # - {{name: {column.name}, transformLogic: "{{row_identity}}"}}   # where the feed names none; with {{property: rowKey, value: content}}'
+            f'      # - {{name: {column.name}, transformLogic: "{{row_identity}}"}}   # where the feed names none; '
+            "with {property: rowKey, value: content}"
         )
     return lines
 
@@ -134,7 +159,8 @@ def _free(fit: Fit) -> list[str]:
 
 
 def shown(item: SourceField) -> str:
-    """A comment with a few values. What may name a person is shown as its shape only (Xxx for letters, 9 for digits): contracts are shared."""
+    """A comment with a few values. What may name a person is shown as its shape only (Xxx for letters, 9 for digits):
+    contracts are shared."""
     values = list(dict.fromkeys(item.values))
     if not values:
         return "   # always empty in the sample"
@@ -154,7 +180,10 @@ def _printable(text: str) -> str:
 
 
 def _shape(value: str) -> str:
-    return "".join("9" if letter.isdigit() else ("X" if letter.isupper() else "x") if letter.isalpha() else letter for letter in value)
+    return "".join(
+        "9" if letter.isdigit() else ("X" if letter.isupper() else "x") if letter.isalpha() else letter
+        for letter in value
+    )
 
 
 def _scalar(text: str) -> str:

@@ -1,4 +1,5 @@
-"""The shape of a feed, what of its contract makes a difference to its rows or to who reads them, and the differences between two shapes. Pure."""
+"""The shape of a feed, what of its contract makes a difference to its rows or to who reads them, and the differences
+between two shapes. Pure."""
 
 import hashlib
 import json
@@ -24,12 +25,23 @@ WIDER: Mapping[str, tuple[str, ...]] = {
 """Types that hold every value of the old one."""
 SECRECY = ("public", "sensitive", "core")
 REBUILD = "run once with --full-refresh, so that DIM and DWD are built anew from the lake"
-READ_WHOLE = "the mark that was reached is the old one's: delete the feed's rows of ops.watermark, so that the table is read whole once"
+READ_WHOLE = (
+    "the mark that was reached is the old one's: delete the feed's rows of ops.watermark, so that the table "
+    "is read whole once"
+)
 LAND_AGAIN = "rows that landed before keep what they have; those files must be landed again to have the same"
 
 SCALARS: Mapping[str, tuple[Kind, str, str]] = {
-    "system": ("breaking", "source system (dataProduct)", "rows that landed before keep their source system, within which ids are unique"),
-    "entity": ("breaking", "entity", "rows that landed before stay with the old entity; land their files again to have them in the new one"),
+    "system": (
+        "breaking",
+        "source system (dataProduct)",
+        "rows that landed before keep their source system, within which ids are unique",
+    ),
+    "entity": (
+        "breaking",
+        "entity",
+        "rows that landed before stay with the old entity; land their files again to have them in the new one",
+    ),
     "key": ("breaking", "key of the entity", REBUILD),
     "watermark": ("breaking", "version column of the entity", REBUILD),
     "row_key": ("breaking", "rowKey", LAND_AGAIN),
@@ -45,13 +57,28 @@ SCALARS: Mapping[str, tuple[Kind, str, str]] = {
     "owner": ("compatible", "owner", ""),
 }
 
-TOLD_OF_FEED = frozenset((*SCALARS, "name", "contract", "version", "location", "fields", "rules", "content_key", "tolerance", "every_days", "known_fields"))
+TOLD_OF_FEED = frozenset(
+    (
+        *SCALARS,
+        "name",
+        "contract",
+        "version",
+        "location",
+        "fields",
+        "rules",
+        "content_key",
+        "tolerance",
+        "every_days",
+        "known_fields",
+    )
+)
 TOLD_OF_FIELD = frozenset(("column", "physical_name", "logic", "required", "rules"))
 
 
 @dataclass(frozen=True)
 class Difference:
-    """One thing that is not as it was. `after` says what becomes of the rows that have landed, where that is not plain."""
+    """One thing that is not as it was. `after` says what becomes of the rows that have landed, where that is not
+    plain."""
 
     kind: Kind
     what: str
@@ -124,7 +151,12 @@ def _rules(rules: Sequence[Rule]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for rule in rules:
         name = rule.name if rule.name not in found else f"{rule.name} ({len(found) + 1})"
-        found[name] = {"metric": rule.metric, "columns": list(rule.columns), "at_least": rule.at_least, "at_most": rule.at_most} | {
+        found[name] = {
+            "metric": rule.metric,
+            "columns": list(rule.columns),
+            "at_least": rule.at_least,
+            "at_most": rule.at_most,
+        } | {
             "arguments": dict(rule.arguments),
             "severity": rule.severity,
         }
@@ -138,7 +170,8 @@ def fingerprint(shape: Shape) -> str:
 
 
 def compare(old: Shape, new: Shape) -> tuple[Difference, ...]:
-    """Every difference, the breaking ones first. What a shape does not speak of (an older onedata wrote it) is no difference."""
+    """Every difference, the breaking ones first. What a shape does not speak of (an older onedata wrote it) is no
+    difference."""
     found = [
         Difference(kind, words, _said(old[name]), _said(new[name]), after)
         for name, (kind, words, after) in SCALARS.items()
@@ -159,7 +192,13 @@ def compare(old: Shape, new: Shape) -> tuple[Difference, ...]:
 
 
 def _dropped(name: str, column: Shape) -> Difference:
-    return Difference("breaking", f"column {name}", f"from {column['source']}", "dropped", "it is NULL in rows that land from now on; older rows keep theirs")
+    return Difference(
+        "breaking",
+        f"column {name}",
+        f"from {column['source']}",
+        "dropped",
+        "it is NULL in rows that land from now on; older rows keep theirs",
+    )
 
 
 def _added(name: str, column: Shape) -> Difference:
@@ -173,21 +212,37 @@ def _column_differences(name: str, old: Shape, new: Shape) -> list[Difference]:
     where = f"column {name}"
     if old["type"] != new["type"]:
         wider = new["type"] in WIDER.get(old["type"], ())
-        after = f"older rows are cast as they are read; {REBUILD}. Where a value does not cast the night stops and names it: land that file again"
-        found.append(Difference("notable" if wider else "breaking", f"{where}: type", old["type"], new["type"], "" if wider else after))
+        after = (
+            f"older rows are cast as they are read; {REBUILD}. Where a value does not cast the night stops and "
+            "names it: land that file again"
+        )
+        found.append(
+            Difference(
+                "notable" if wider else "breaking", f"{where}: type", old["type"], new["type"], "" if wider else after
+            )
+        )
     if old["classification"] != new["classification"]:
         kind: Kind = (
-            "compatible" if SECRECY.index(new["classification"]) > SECRECY.index(old["classification"]) and new["classification"] != "core" else "breaking"
+            "compatible"
+            if SECRECY.index(new["classification"]) > SECRECY.index(old["classification"])
+            and new["classification"] != "core"
+            else "breaking"
         )
         after = LAND_AGAIN if kind == "breaking" else ""
         found.append(Difference(kind, f"{where}: classification", old["classification"], new["classification"], after))
     if old["identifier"] != new["identifier"]:
         kind = "notable" if old["identifier"] is None else "breaking"
         after = f"links that were made stay; {REBUILD}" if kind == "breaking" else ""
-        found.append(Difference(kind, f"{where}: identifier", _said(old["identifier"]), _said(new["identifier"]), after))
+        found.append(
+            Difference(kind, f"{where}: identifier", _said(old["identifier"]), _said(new["identifier"]), after)
+        )
     if old["required"] != new["required"]:
         words = ("optional", "required")
-        found.append(Difference("notable" if new["required"] else "compatible", where, words[old["required"]], words[new["required"]]))
+        found.append(
+            Difference(
+                "notable" if new["required"] else "compatible", where, words[old["required"]], words[new["required"]]
+            )
+        )
     if old["source"] != new["source"]:
         found.append(Difference("notable", f"{where}: source", old["source"], new["source"]))
     found += _settings(f"{where}: ", old["more"], new["more"], "notable")
@@ -195,16 +250,23 @@ def _column_differences(name: str, old: Shape, new: Shape) -> list[Difference]:
 
 
 def _location(old: Shape, new: Shape) -> list[Difference]:
-    """Where a feed lies may change freely, but for a database's watermark: what was read up to is told by the old one."""
+    """Where a feed lies may change freely, but for a database's watermark: what was read up to is told by the old
+    one."""
     before, now = old.get("store") or {}, new.get("store") or {}
-    marks = [Difference("breaking", "watermark", _said(before.get("watermark")), _said(now.get("watermark")), READ_WHOLE)]
+    marks = [
+        Difference("breaking", "watermark", _said(before.get("watermark")), _said(now.get("watermark")), READ_WHOLE)
+    ]
     if not before or not now or before.get("watermark") == now.get("watermark"):
         marks = []
     return marks + _settings("", old, new, "compatible")
 
 
 def _settings(where: str, old: Shape, new: Shape, kind: Kind) -> list[Difference]:
-    return [Difference(kind, f"{where}{name}", _said(old[name]), _said(new[name])) for name in old if name in new and old[name] != new[name]]
+    return [
+        Difference(kind, f"{where}{name}", _said(old[name]), _said(new[name]))
+        for name in old
+        if name in new and old[name] != new[name]
+    ]
 
 
 def _rule_differences(where: str, old: Shape, new: Shape) -> list[Difference]:
@@ -212,8 +274,14 @@ def _rule_differences(where: str, old: Shape, new: Shape) -> list[Difference]:
     for name in [*old, *(name for name in new if name not in old)]:
         before, now = old.get(name), new.get(name)
         if before != now:
-            stricter = now is not None and now["severity"] == "error" and not (before is not None and before["severity"] == "error" and _looser(before, now))
-            found.append(Difference("notable" if stricter else "compatible", f"{where}rule {name}", _rule(before), _rule(now)))
+            stricter = (
+                now is not None
+                and now["severity"] == "error"
+                and not (before is not None and before["severity"] == "error" and _looser(before, now))
+            )
+            found.append(
+                Difference("notable" if stricter else "compatible", f"{where}rule {name}", _rule(before), _rule(now))
+            )
     return found
 
 
@@ -222,11 +290,21 @@ def _looser(old: Shape, new: Shape) -> bool:
     if any(old[name] != new[name] for name in ("metric", "columns")):
         return False
     mine, theirs = new["arguments"], old["arguments"]
-    if any(mine.get(name) != theirs.get(name) and mine.get(name) is not None for name in ("pattern", "query")) or ("query" in theirs) != ("query" in mine):
+    if any(mine.get(name) != theirs.get(name) and mine.get(name) is not None for name in ("pattern", "query")) or (
+        "query" in theirs
+    ) != ("query" in mine):
         return False
-    lower = [(_bound(new["at_least"], -1), _bound(old["at_least"], -1)), (_bound(mine.get("minimum"), -1), _bound(theirs.get("minimum"), -1))]
-    upper = [(_bound(new["at_most"], 1), _bound(old["at_most"], 1)), (_bound(mine.get("maximum"), 1), _bound(theirs.get("maximum"), 1))]
-    values = "validValues" not in mine or ("validValues" in theirs and set(map(str, mine["validValues"])) >= set(map(str, theirs["validValues"])))
+    lower = [
+        (_bound(new["at_least"], -1), _bound(old["at_least"], -1)),
+        (_bound(mine.get("minimum"), -1), _bound(theirs.get("minimum"), -1)),
+    ]
+    upper = [
+        (_bound(new["at_most"], 1), _bound(old["at_most"], 1)),
+        (_bound(mine.get("maximum"), 1), _bound(theirs.get("maximum"), 1)),
+    ]
+    values = "validValues" not in mine or (
+        "validValues" in theirs and set(map(str, mine["validValues"])) >= set(map(str, theirs["validValues"]))
+    )
     return values and all(now <= before for now, before in lower) and all(now >= before for now, before in upper)
 
 

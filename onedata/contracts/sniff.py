@@ -1,4 +1,5 @@
-"""What a sample file is: its format, reader options, and the fields a contract may name, each with values. Looks at the sample's start only."""
+"""What a sample file is: its format, reader options, and the fields a contract may name, each with values. Looks at the
+sample's start only."""
 
 import codecs
 import csv
@@ -44,7 +45,11 @@ def sniff(file: Path) -> Sniffed:
         return _xml(file)
     if start in "{[":
         one = file.suffix == ".json" and len(lines) == 1
-        return sniff_json(file, encoding) if start == "[" or one or not is_json(lines[0]) else sniff_json_lines(file, lines)
+        return (
+            sniff_json(file, encoding)
+            if start == "[" or one or not is_json(lines[0])
+            else sniff_json_lines(file, lines)
+        )
     return _csv(file, encoding, text)
 
 
@@ -65,7 +70,8 @@ def _decoded(head: bytes) -> tuple[str, str]:
 
 
 def _csv(file: Path, encoding: str, text: str) -> Sniffed:
-    """DuckDB's sniffer tells the dialect; it works on the decoded start, so that encoding and file name cannot disturb it."""
+    """DuckDB's sniffer tells the dialect; it works on the decoded start, so that encoding and file name cannot disturb
+    it."""
     whole = text if len(text) < HEAD_BYTES // 4 else text[: text.rindex("\n") + 1] if "\n" in text else text
     with tempfile.TemporaryDirectory(prefix="onedata-sniff-") as folder, duckdb.connect() as con:
         copy = Path(folder) / "sample.csv"
@@ -76,21 +82,38 @@ def _csv(file: Path, encoding: str, text: str) -> Sniffed:
             raise SniffError(f"{file.name} does not read as CSV: {str(error).splitlines()[0]}") from None
     given = {"delimiter": delimiter, "quote": quote, "encoding": encoding}
     defaults = {"delimiter": ",", "quote": '"', "encoding": "utf-8"}
-    notes = [f"It is not UTF-8; {encoding} is a guess. Look at the letters that are not English."] if encoding not in ("utf-8", "utf-16") else []
-    return Sniffed("csv", {name: value for name, value in given.items() if value != defaults[name]}, [Rows(None, _columns(header, rows))], notes)
+    notes = (
+        [f"It is not UTF-8; {encoding} is a guess. Look at the letters that are not English."]
+        if encoding not in ("utf-8", "utf-16")
+        else []
+    )
+    return Sniffed(
+        "csv",
+        {name: value for name, value in given.items() if value != defaults[name]},
+        [Rows(None, _columns(header, rows))],
+        notes,
+    )
 
 
-def _dialect(con: duckdb.DuckDBPyConnection, file: Path, copy: Path, text: str) -> tuple[list[str], str, str, list[tuple[Any, ...]]]:
+def _dialect(
+    con: duckdb.DuckDBPyConnection, file: Path, copy: Path, text: str
+) -> tuple[list[str], str, str, list[tuple[Any, ...]]]:
     """Header, delimiter, quote and the first rows of `file`, whose start lies in `copy` as UTF-8."""
-    dialect = con.execute(f"select Delimiter, Quote from sniff_csv({quote_text(str(copy))}, ignore_errors = true)").fetchone()
+    dialect = con.execute(
+        f"select Delimiter, Quote from sniff_csv({quote_text(str(copy))}, ignore_errors = true)"
+    ).fetchone()
     delimiter, quote = dialect or ("", "")
     delimiter, quote = delimiter or ",", quote if quote not in ("", "\x00", "(empty)") else '"'
-    header = [name.strip() for name in next(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, quotechar=quote))]
+    header = [
+        name.strip() for name in next(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, quotechar=quote))
+    ]
     _plain_header(file, header)
     columns = ", ".join(f"{quote_text(name)}: 'VARCHAR'" for name in header)
     rows = con.execute(
-        f"from read_csv({quote_text(str(copy))}, auto_detect = false, header = true, columns = {{{columns}}}, delim = {quote_text(delimiter)}, "
-        f"quote = {quote_text(quote)}, escape = {quote_text(quote)}, nullstr = '', ignore_errors = true) limit {SAMPLE_ROWS}"
+        f"from read_csv({quote_text(str(copy))}, auto_detect = false, header = true, columns = {{{columns}}}, "
+        f"delim = {quote_text(delimiter)}, "
+        f"quote = {quote_text(quote)}, escape = {quote_text(quote)}, nullstr = '', ignore_errors = true) limit "
+        f"{SAMPLE_ROWS}"
     ).fetchall()
     return header, delimiter, quote, rows
 
@@ -99,10 +122,13 @@ def _plain_header(file: Path, header: Sequence[str]) -> None:
     """A CSV's first line must name its columns: readers find them by name."""
     twice = [name for name in header if header.count(name) > 1]
     if twice:
-        raise SniffError(f"{file.name}: {twice[0]!r} stands twice in the first line; every column needs a name of its own")
+        raise SniffError(
+            f"{file.name}: {twice[0]!r} stands twice in the first line; every column needs a name of its own"
+        )
     if not header or any(not name or name.replace(".", "").replace("-", "").isdigit() for name in header):
         raise SniffError(
-            f"{file.name}: the first line ({', '.join(header)}) is no header. Ask for one, or write the contract by hand, with header: false and columns"
+            f"{file.name}: the first line ({', '.join(header)}) is no header. Ask for one, or write the contract by "
+            "hand, with header: false and columns"
         )
 
 
@@ -110,7 +136,10 @@ def _parquet(file: Path) -> Sniffed:
     with duckdb.connect() as con:
         literal = "".join(f"[{letter}]" if letter in "*?[" else letter for letter in str(file))
         try:
-            cursor = con.execute(f"select columns(*)::varchar from read_parquet({quote_text(literal)}, hive_partitioning = false) limit {SAMPLE_ROWS}")
+            cursor = con.execute(
+                f"select columns(*)::varchar from read_parquet({quote_text(literal)}, hive_partitioning = false) "
+                f"limit {SAMPLE_ROWS}"
+            )
         except duckdb.Error as error:
             raise SniffError(f"{file.name} does not read as Parquet: {str(error).splitlines()[0]}") from None
         names = [item[0] for item in cursor.description or []]
@@ -118,13 +147,18 @@ def _parquet(file: Path) -> Sniffed:
 
 
 def _columns(names: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> list[SourceField]:
-    return [SourceField(name, [row[index].strip() for row in rows if row[index] and row[index].strip()]) for index, name in enumerate(names)]
+    return [
+        SourceField(name, [row[index].strip() for row in rows if row[index] and row[index].strip()])
+        for index, name in enumerate(names)
+    ]
 
 
 def _xml(file: Path) -> Sniffed:
     if file.stat().st_size > MOST_BYTES:
         raise SniffError(f"{file.name} has more than {MOST_BYTES >> 20} MB; give a smaller sample")
-    parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False, remove_comments=True, remove_pis=True)
+    parser = etree.XMLParser(
+        resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False, remove_comments=True, remove_pis=True
+    )
     try:
         element = etree.parse(str(file), parser).getroot()
     except etree.XMLSyntaxError as error:

@@ -70,7 +70,9 @@ def _ways(file: Path, documents: Sequence[Any]) -> tuple[list[Rows], list[str]]:
         _walk(document, "", own, arrays, skipped)
     outer = _scalars("", own)
     inner = {path: _scalars(f"{path}[].", members) for path, members in arrays.items()}
-    notes = [f"No contract can name these fields, for . [ ] or = in them: {', '.join(sorted(skipped))}"] if skipped else []
+    notes = (
+        [f"No contract can name these fields, for . [ ] or = in them: {', '.join(sorted(skipped))}"] if skipped else []
+    )
     return [Rows(None, outer), *(Rows(path, [*outer, *fields]) for path, fields in inner.items())], notes
 
 
@@ -80,8 +82,11 @@ def _scalars(prefix: str, found: Mapping[str, Sequence[str]]) -> list[SourceFiel
     return [SourceField(prefix + name, values) for name, values in found.items() if values or name not in parents]
 
 
-def _walk(value: Any, path: str, own: dict[str, list[str]], arrays: dict[str, dict[str, list[str]]], skipped: set[str]) -> None:
-    """Collect the values of a JSON value by the path a contract gives them; members of arrays of objects apart, by the array's path."""
+def _walk(
+    value: Any, path: str, own: dict[str, list[str]], arrays: dict[str, dict[str, list[str]]], skipped: set[str]
+) -> None:
+    """Collect the values of a JSON value by the path a contract gives them; members of arrays of objects apart, by the
+    array's path."""
     if isinstance(value, dict):
         for name, member in value.items():
             if NOT_IN_A_NAME & set(name):
@@ -92,7 +97,13 @@ def _walk(value: Any, path: str, own: dict[str, list[str]], arrays: dict[str, di
         key = next((name for name in ("key", "name") if all(name in item and "value" in item for item in value)), None)
         if key:
             for item in value:
-                _walk({name: member for name, member in item.items() if name != key}, f"{path}[{key}={item[key]}]", own, arrays, skipped)
+                _walk(
+                    {name: member for name, member in item.items() if name != key},
+                    f"{path}[{key}={item[key]}]",
+                    own,
+                    arrays,
+                    skipped,
+                )
         else:
             members = arrays.setdefault(path, {})
             for item in value:

@@ -16,7 +16,9 @@ class _Once(yaml.CSafeLoader):
         for key_node, _ in node.value:
             if isinstance(key_node, yaml.ScalarNode) and key_node.value != "<<":
                 if key_node.value in seen:
-                    raise yaml.constructor.ConstructorError(None, None, f"{key_node.value} stands twice in one mapping", key_node.start_mark)
+                    raise yaml.constructor.ConstructorError(
+                        None, None, f"{key_node.value} stands twice in one mapping", key_node.start_mark
+                    )
                 seen.add(key_node.value)
         return super().construct_mapping(node, deep)
 

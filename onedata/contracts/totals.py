@@ -1,4 +1,5 @@
-"""The money of an entity that is carried to the cent from file to ADS: declared once, with the entity. Pure: contract in, SQL out."""
+"""The money of an entity that is carried to the cent from file to ADS: declared once, with the entity. Pure: contract
+in, SQL out."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,7 +13,8 @@ from onedata.sql import quote_text
 
 AMOUNT = "decimal(38, 4)"
 CURRENCY = "currency"
-# Money of a line to four digits; NULL where it is too large for money. The wide product, forty times dearer, is for amounts that may need it.
+# Money of a line to four digits; NULL where it is too large for money. The wide product, forty times dearer, is for
+# amounts that may need it.
 MACROS = """
 create or replace macro exact_product(a, b) as case when a between -99999 and 99999 and b between -99999 and 99999
     then cast(a * b as decimal(18, 4)) else try_cast(cast(a as decimal(38, 4)) * b as decimal(18, 4)) end
@@ -20,43 +22,62 @@ create or replace macro exact_product(a, b) as case when a between -99999 and 99
 LARGEST = "99999999999999.9999"
 
 
-def parse_totals(content: Sequence[Mapping[str, Any]] | None, columns: Sequence[Column], file: Path) -> tuple[Total, ...]:
+def parse_totals(
+    content: Sequence[Mapping[str, Any]] | None, columns: Sequence[Column], file: Path
+) -> tuple[Total, ...]:
     """The totals of one entity's YAML; none where it has no money.
 
     Raises:
-        ContractError: one has no name or amount, or its amount is no exact number made of the entity's public columns (totals are published),
-            does more than compute from them, or fails on large values.
+        ContractError: one has no name or amount, or its amount is no exact number made of the entity's public columns
+            (totals are published), does more than compute from them, or fails on large values.
     """
     totals = []
     for item in content or ():
         if not isinstance(item, dict) or set(item) != {"name", "amount"}:
-            raise ContractError(f"{file}: totals takes entries {{name: ..., amount: an SQL expression over the entity's columns}}, not {item}")
+            raise ContractError(
+                f"{file}: totals takes entries {{name: ..., amount: an SQL expression over the entity's columns}}, not "
+                f"{item}"
+            )
         totals.append(Total(str(item["name"]), str(item["amount"])))
     if totals and CURRENCY not in [column.name for column in columns]:
-        raise ContractError(f"{file}: totals needs a column {CURRENCY}: money of different currencies is never added up")
+        raise ContractError(
+            f"{file}: totals needs a column {CURRENCY}: money of different currencies is never added up"
+        )
     public = [column for column in columns if column.classification == "public"]
-    largest = ", ".join(f"{LARGEST if column.type == 'decimal' else 'null'}::{column.sql_type} as {column.name}" for column in public)
+    largest = ", ".join(
+        f"{LARGEST if column.type == 'decimal' else 'null'}::{column.sql_type} as {column.name}" for column in public
+    )
     for total in totals:
         with duckdb.connect() as con:
             names = [column.name for column in public]
-            Boundary(con).check_expression(total.amount, f"{file}: total {total.name}: {total.amount!r}", names, ["exact_product"])
+            Boundary(con).check_expression(
+                total.amount, f"{file}: total {total.name}: {total.amount!r}", names, ["exact_product"]
+            )
             con.execute(f"{MACROS}; create table largest as select {largest}")
             try:
                 kind = str(con.execute(f"select {total.amount} from largest").description[0][1])
             except duckdb.OutOfRangeException as error:
-                raise ContractError(f"{file}: total {total.name}: {total.amount!r} overflows on large values; widen it and use try_cast: {error}") from None
+                raise ContractError(
+                    f"{file}: total {total.name}: {total.amount!r} overflows on large values; widen it and use "
+                    f"try_cast: {error}"
+                ) from None
             except duckdb.Error as error:
-                raise ContractError(f"{file}: total {total.name}: {total.amount!r} is not SQL over the entity's public columns: {error}") from None
+                raise ContractError(
+                    f"{file}: total {total.name}: {total.amount!r} is not SQL over the entity's public columns: {error}"
+                ) from None
         if not kind.startswith("DECIMAL"):
-            raise ContractError(f"{file}: total {total.name}: {total.amount!r} is {kind.lower()}; money is decimal, so that sums are exact")
+            raise ContractError(
+                f"{file}: total {total.name}: {total.amount!r} is {kind.lower()}; money is decimal, so that sums are "
+                "exact"
+            )
     return tuple(totals)
 
 
 def sums_by_currency(entity: Entity, rows: str, by: Sequence[str]) -> str:
     """SQL: `by`, measure, unit (the currency), amount; one row a total and currency that occurs.
 
-    An amount that is missing or too large counts as nothing (`parse_totals` sees to it that none fails), and a currency that is none as XXX,
-    ISO 4217's code for no currency: broken rows have both.
+    An amount that is missing or too large counts as nothing (`parse_totals` sees to it that none fails), and a currency
+    that is none as XXX, ISO 4217's code for no currency: broken rows have both.
 
     Args:
         entity: Whose totals; has at least one.
@@ -68,8 +89,14 @@ def sums_by_currency(entity: Entity, rows: str, by: Sequence[str]) -> str:
     # Added up by what is written for a currency first: its code is worked out for the few there are, not for every row.
     written = f"select {keys}{CURRENCY} as written, {sums} from {rows} group by all"
     whole = ", ".join(f"{exact(f'sum({total.name})')} as {total.name}" for total in entity.totals)
-    one_by_one = " union all ".join(f"select {keys}{quote_text(total.name)} as measure, unit, {total.name} as amount from summed" for total in entity.totals)
-    return f"with summed as (select {keys}{currency_code('written')} as unit, {whole} from ({written}) group by all) {one_by_one}"
+    one_by_one = " union all ".join(
+        f"select {keys}{quote_text(total.name)} as measure, unit, {total.name} as amount from summed"
+        for total in entity.totals
+    )
+    return (
+        f"with summed as (select {keys}{currency_code('written')} as unit, {whole} from ({written}) "
+        f"group by all) {one_by_one}"
+    )
 
 
 def exact(total: str) -> str:

@@ -1,7 +1,8 @@
-"""Contract versions: what a change of contract may do to a feed that has rows. Pure; what was used before is kept by `onedata.contracts.history`.
+"""Contract versions: what a change of contract may do to a feed that has rows. Pure; what was used before is kept by
+`onedata.contracts.history`.
 
-Versions are semantic (semver.org): a change that a reader of the rows cannot live with needs a new major version, one they should know of a new
-minor version, any other a new patch version.
+Versions are semantic (semver.org): a change that a reader of the rows cannot live with needs a new major version, one
+they should know of a new minor version, any other a new patch version.
 """
 
 import re
@@ -38,9 +39,9 @@ class Change:
 def judge(used: Sequence[Used], feed: Feed) -> Change:
     """What a feed's contract may do, given those its rows landed by.
 
-    A breaking difference needs a greater major version, and is refused without one. A contract that was used before may come back, also
-    alternately, as long as it is of the same major version as the last one; whoever would go back over a major version writes the old contract
-    under a new one, because the rows of the newer are there.
+    A breaking difference needs a greater major version, and is refused without one. A contract that was used before may
+    come back, also alternately, as long as it is of the same major version as the last one; whoever would go back over
+    a major version writes the old contract under a new one, because the rows of the newer are there.
 
     Args:
         used: Contracts of the feed, the last used first; none for a new feed.
@@ -61,9 +62,15 @@ def judge(used: Sequence[Used], feed: Feed) -> Change:
     if breaking and grown != "major" and not (known and _major(feed.version) == _major(last.version)):
         back = _major(feed.version) < _major(last.version)
         fix = f"Give it version {_next(last.version, 'major')}" + (
-            ": rows of the newer version have landed, so going back is a new version too." if back else " to have this change, or take it back."
+            ": rows of the newer version have landed, so going back is a new version too."
+            if back
+            else " to have this change, or take it back."
         )
-        return Change(differences, True, f"{title}, is a breaking change and is refused; nothing lands until it is mended:\n{listed}\n{fix}")
+        return Change(
+            differences,
+            True,
+            f"{title}, is a breaking change and is refused; nothing lands until it is mended:\n{listed}\n{fix}",
+        )
     if known:
         return Change(differences, False, f"{title}, goes back to a contract that was used before:\n{listed}")
     if PARTS.index(grown) < PARTS.index(needed):

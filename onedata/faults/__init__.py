@@ -1,4 +1,5 @@
-"""What is wrong with a data home, found by looking and told in one sentence with the file and the way out; and what can be mended by itself."""
+"""What is wrong with a data home, found by looking and told in one sentence with the file and the way out; and what can
+be mended by itself."""
 
 from onedata.faults.explain import explain, explain_error, worth_looking
 

@@ -1,4 +1,5 @@
-"""An error in one sentence: the file, the cause, the way out. The cause is found by looking at disk, lake, warehouse and Dagster's files."""
+"""An error in one sentence: the file, the cause, the way out. The cause is found by looking at disk, lake, warehouse
+and Dagster's files."""
 
 import duckdb
 
@@ -9,22 +10,48 @@ from onedata.settings import Settings
 from onedata.warehouse import WarehouseError, read_warehouse
 from onedata.warehouse.damage import met
 
-# Errors of libraries, by class name, since Dagster keeps no more of an error. What onedata raises itself is a sentence already.
-ENGINES = frozenset(kind.__name__ for kind in vars(duckdb).values() if isinstance(kind, type) and issubclass(kind, duckdb.Error))
-FILES = frozenset({"OSError", "PermissionError", "FileNotFoundError", "BlockingIOError", "NotADirectoryError", "IsADirectoryError", "UnicodeDecodeError"})
-OTHERS = frozenset({"ArrowInvalid", "ArrowException", "ArrowIOError", "DbtFailed", "DatabaseError", "OperationalError", "ParserError", "ReaderError"})
+# Errors of libraries, by class name, since Dagster keeps no more of an error. What onedata raises itself is a sentence
+# already.
+ENGINES = frozenset(
+    kind.__name__ for kind in vars(duckdb).values() if isinstance(kind, type) and issubclass(kind, duckdb.Error)
+)
+FILES = frozenset(
+    {
+        "OSError",
+        "PermissionError",
+        "FileNotFoundError",
+        "BlockingIOError",
+        "NotADirectoryError",
+        "IsADirectoryError",
+        "UnicodeDecodeError",
+    }
+)
+OTHERS = frozenset(
+    {
+        "ArrowInvalid",
+        "ArrowException",
+        "ArrowIOError",
+        "DbtFailed",
+        "DatabaseError",
+        "OperationalError",
+        "ParserError",
+        "ReaderError",
+    }
+)
 
 
 def worth_looking(class_name: str) -> bool:
-    """Whether an error of this class may come of a file: the libraries' errors, which say little; not onedata's own, which say it already."""
+    """Whether an error of this class may come of a file: the libraries' errors, which say little; not onedata's own,
+    which say it already."""
     return class_name in ENGINES | FILES | OTHERS
 
 
 def explain(settings: Settings, words: str) -> str | None:
     """What is the matter, for an error of which only the words are left; None where nothing is found.
 
-    The disk comes first, since a full one makes every other file look wrong; then the lake files that the words name; then all of the warehouse
-    and the lake is read, which takes seconds a gigabyte. To be called where this process has closed the warehouse.
+    The disk comes first, since a full one makes every other file look wrong; then the lake files that the words name;
+    then all of the warehouse and the lake is read, which takes seconds a gigabyte. To be called where this process has
+    closed the warehouse.
     """
     told = disk.told_in(words, settings.home) or disk.obstacle(settings.home)
     if told:
@@ -38,8 +65,12 @@ def explain(settings: Settings, words: str) -> str | None:
 def explain_error(settings: Settings, error: BaseException) -> str | None:
     """The same for an error at hand; what onedata raised itself says it already."""
     causes = list(disk.chain(error))
-    said = next((str(cause) for cause in causes if isinstance(cause, WarehouseError)), None) or disk.told_of(error, settings.home)
-    if said or not any(isinstance(cause, duckdb.Error | OSError) or worth_looking(type(cause).__name__) for cause in causes):
+    said = next((str(cause) for cause in causes if isinstance(cause, WarehouseError)), None) or disk.told_of(
+        error, settings.home
+    )
+    if said or not any(
+        isinstance(cause, duckdb.Error | OSError) or worth_looking(type(cause).__name__) for cause in causes
+    ):
         return said
     return explain(settings, "\n".join(map(str, causes)))
 

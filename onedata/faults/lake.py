@@ -1,7 +1,7 @@
 """Files of the lake that are gone, cut or damaged: which feed's and night's, and how they come back.
 
-Parquet as DuckDB writes it has no checksums of its values: a flipped bit that breaks no page is found by the hash that was taken when the file was
-written.
+Parquet as DuckDB writes it has no checksums of its values: a flipped bit that breaks no page is found by the hash that
+was taken when the file was written.
 """
 
 import os
@@ -24,10 +24,14 @@ PLACE = re.compile(r"/source=(?P<feed>[^/]+)/ds=(?P<night>\d{4}-\d{2}-\d{2})/")
 
 
 def all_losses(con: duckdb.DuckDBPyConnection, settings: Settings) -> list[Loss]:
-    """Every lake file of an accepted delivery that is gone, cut, or has other content than was written; reads the whole lake."""
+    """Every lake file of an accepted delivery that is gone, cut, or has other content than was written; reads the whole
+    lake."""
     lost = compare(con, settings).damaged
     known = {loss.file for loss in lost}
-    rows = con.execute("select l.entity, l.feed, l.ds, l.name, l.sha256 from ops.lake_file l join ops.batch b using (batch_id) order by all").fetchall()
+    rows = con.execute(
+        "select l.entity, l.feed, l.ds, l.name, l.sha256 from ops.lake_file l join ops.batch b using (batch_id) "
+        "order by all"
+    ).fetchall()
     for entity, feed, ds, name, sha256 in rows:
         file = partition_folder(settings, entity, feed, ds) / name
         if file not in known and digest(file) != sha256:
@@ -40,7 +44,11 @@ def losses_named(settings: Settings, words: str) -> list[Loss]:
     folder = str(settings.lake)
     starts = [match.start() for match in re.finditer(re.escape(folder), words)]
     files = {match[0] for start in starts if (match := IN_LAKE.match(words, start))}
-    return [_loss(Path(file), what) for file in sorted(files) if PLACE.search(file) and "*" not in file and (what := unreadable(Path(file)))]
+    return [
+        _loss(Path(file), what)
+        for file in sorted(files)
+        if PLACE.search(file) and "*" not in file and (what := unreadable(Path(file)))
+    ]
 
 
 def unreadable(file: Path) -> str | None:
@@ -53,7 +61,9 @@ def unreadable(file: Path) -> str | None:
         return framed
     try:
         with duckdb.connect(config={"threads": 1, "memory_limit": "500MB"}) as con:
-            con.execute(f"select max(hash(t)) from read_parquet({quote_text(_literal(file))}, hive_partitioning = false) t").fetchall()
+            con.execute(
+                f"select max(hash(t)) from read_parquet({quote_text(_literal(file))}, hive_partitioning = false) t"
+            ).fetchall()
     except duckdb.Error as error:
         return f"is damaged ({str(error).strip().splitlines()[0][:200]})"
     return None

@@ -1,4 +1,5 @@
-"""Look at a data home from end to end, and do what is safe to do by itself: whatever is moved is moved aside, nothing is removed."""
+"""Look at a data home from end to end, and do what is safe to do by itself: whatever is moved is moved aside, nothing
+is removed."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,7 +12,16 @@ from onedata import disk
 from onedata.durable import move_aside
 from onedata.faults.lake import all_losses
 from onedata.faults.storage import BESIDE, damaged_storage
-from onedata.landing.vault_files import HOWTO, VaultBusy, VaultError, attach_vault, database_file, gone, is_there, key_fault
+from onedata.landing.vault_files import (
+    HOWTO,
+    VaultBusy,
+    VaultError,
+    attach_vault,
+    database_file,
+    gone,
+    is_there,
+    key_fault,
+)
 from onedata.settings import Settings
 from onedata.sql import any_rows
 from onedata.warehouse import WarehouseError, WarehouseMissing, last_night, read_warehouse
@@ -51,7 +61,9 @@ def _storage(settings: Settings, now: datetime) -> Iterator[Step]:
     for item in damaged:
         files = [file for file in (item.file, *(Path(f"{item.file}{suffix}") for suffix in BESIDE)) if file.exists()]
         moved = move_aside(files, settings.home, aside)
-        yield Step(f"Dagster: {item.file} was damaged ({item.what}); moved aside to {moved[0]}, the next run begins a new one")
+        yield Step(
+            f"Dagster: {item.file} was damaged ({item.what}); moved aside to {moved[0]}, the next run begins a new one"
+        )
     if not damaged:
         yield Step(f"Dagster: every file below {settings.dagster_home} can be read")
 
@@ -62,7 +74,8 @@ def _warehouse(settings: Settings) -> Iterator[Step]:
     refused = refusal(found, settings.warehouse)
     if found.kind == "doubtful":
         yield Step(
-            f"warehouse: {found.file} {found.what}, but every table can be read: the block is free, or of an index; `onedata rebuild` if a night fails on it"
+            f"warehouse: {found.file} {found.what}, but every table can be read: the block is free, or of an index; "
+            "`onedata rebuild` if a night fails on it"
         )
     elif refused:
         yield Step(f"warehouse: {refused}", needs_person=True)
@@ -82,7 +95,8 @@ def _warehouse(settings: Settings) -> Iterator[Step]:
 def _no_warehouse(settings: Settings) -> Iterator[Step]:
     if any(settings.lake.glob("ods/*/source=*/ds=*/*.parquet")):
         yield Step(
-            f"warehouse: {settings.warehouse} is gone, and the lake has files: `onedata rebuild` makes it anew from the lake, or bring the home back from a "
+            f"warehouse: {settings.warehouse} is gone, and the lake has files: `onedata rebuild` makes it anew "
+            "from the lake, or bring the home back from a "
             "back-up with `onedata restore`",
             needs_person=True,
         )
@@ -106,16 +120,26 @@ def _vault(con: duckdb.DuckDBPyConnection, settings: Settings) -> Iterator[Step]
     """The vault opens with its key; without one, no token may be known."""
     if not is_there(database_file(settings.vault)):
         known = any_rows(con, "oneid", "identifier")
-        yield Step(f"vault: {gone(database_file(settings.vault))}" if known else "vault: none, and no token is known", needs_person=known)
+        yield Step(
+            f"vault: {gone(database_file(settings.vault))}" if known else "vault: none, and no token is known",
+            needs_person=known,
+        )
         return
     try:
         attach_vault(con, settings.vault, "looked_vault", read_only=True)
         kept = con.execute("select fingerprint from looked_vault.key_fingerprint").fetchone()
         con.execute("detach looked_vault")
         wrong = key_fault(settings.vault, kept[0] if kept else "")
-        yield Step(f"vault: {wrong or f'{database_file(settings.vault)} opens, and its key is the one'}", needs_person=bool(wrong))
+        yield Step(
+            f"vault: {wrong or f'{database_file(settings.vault)} opens, and its key is the one'}",
+            needs_person=bool(wrong),
+        )
     except duckdb.Error as error:
-        yield Step(f"vault: {database_file(settings.vault)} is damaged ({str(error).splitlines()[0]}): restore the newest copy. See {HOWTO}", True)
+        yield Step(
+            f"vault: {database_file(settings.vault)} is damaged ({str(error).splitlines()[0]}): restore the newest "
+            f"copy. See {HOWTO}",
+            True,
+        )
     except VaultBusy as busy:
         yield Step(f"vault: {busy}")
     except VaultError as error:
@@ -131,9 +155,11 @@ def _published(settings: Settings) -> Iterator[Step]:
     elif found.kind == "missing" and not any(settings.published.glob("*")) and last_night(settings) is None:
         yield Step("published: nothing yet")
     elif found.kind != "held":
-        what = {"missing": "is gone", "refused": disk.told(found.number, database) or "cannot be opened"}.get(found.kind, found.what)
+        what = {"missing": "is gone", "refused": disk.told(found.number, database) or "cannot be opened"}.get(
+            found.kind, found.what
+        )
         yield Step(
-            f"published: {database} {what}: `onedata run --ds {last_night(settings) or 'NIGHT'}` of the last night publishes it again, "
-            "`onedata serve NIGHT` points it to a kept night",
+            f"published: {database} {what}: `onedata run --ds {last_night(settings) or 'NIGHT'}` of the last night "
+            "publishes it again, `onedata serve NIGHT` points it to a kept night",
             needs_person=True,
         )

@@ -1,4 +1,5 @@
-"""Dagster's own files in the home: SQLite databases of runs, events and schedules, and its settings. They hold no data of the retailer."""
+"""Dagster's own files in the home: SQLite databases of runs, events and schedules, and its settings. They hold no data
+of the retailer."""
 
 import sqlite3
 from collections.abc import Iterator, Mapping
@@ -22,14 +23,18 @@ class DamagedStorage:
 
     def __str__(self) -> str:
         return (
-            f"Dagster's file {self.file} is damaged ({self.what}): stop the Dagster UI, then `onedata repair` moves it aside, and the next run begins a new "
-            f"one; it holds {'settings of Dagster' if self.file.suffix == '.yaml' else 'the history of runs'} and no data"
+            f"Dagster's file {self.file} is damaged ({self.what}): stop the Dagster UI, then `onedata repair` moves it "
+            "aside, and the next run begins a new "
+            f"one; it holds {'settings of Dagster' if self.file.suffix == '.yaml' else 'the history of runs'} and no "
+            "data"
         )
 
 
 def damaged_storage(settings: Settings) -> list[DamagedStorage]:
     """Every file of the home's Dagster instance that cannot be read, by name."""
-    return sorted([*_databases(settings.dagster_home), *damaged_settings(settings.dagster_home)], key=lambda damaged: damaged.file)
+    return sorted(
+        [*_databases(settings.dagster_home), *damaged_settings(settings.dagster_home)], key=lambda damaged: damaged.file
+    )
 
 
 def _databases(folder: Path) -> Iterator[DamagedStorage]:
@@ -48,7 +53,8 @@ def _databases(folder: Path) -> Iterator[DamagedStorage]:
 
 
 def damaged_settings(folder: Path) -> Iterator[DamagedStorage]:
-    """Files of Dagster's settings in this folder that are no YAML, or hold a setting without a value, as one that is cut short does."""
+    """Files of Dagster's settings in this folder that are no YAML, or hold a setting without a value, as one that is
+    cut short does."""
     for file in (folder / "dagster.yaml", folder / "workspace.yaml"):
         try:
             content = yaml.safe_load(file.read_text(encoding="utf-8")) if file.exists() else {"": ""}

@@ -1,7 +1,7 @@
 """Connected components under limits. Pure: arrays in, arrays out.
 
-Source: the limits follow shared/reference/identity.md, applied to whole components so that the result does not depend on the order in
-which edges arrived.
+Source: the limits follow docs/reference/identity.md, applied to whole components so that the result does not depend
+on the order in which edges arrived.
 """
 
 from collections.abc import Sequence
@@ -20,13 +20,19 @@ Counts = npt.NDArray[np.integer[Any]]
 
 def neighbours_of_kind(size: int, kinds: Ints, a: Ints, b: Ints, kind: int) -> Ints:
     """For each node, how many neighbours of `kind` it has; a pair of nodes must not come twice."""
-    return np.asarray(np.bincount(a[kinds[b] == kind], minlength=size) + np.bincount(b[kinds[a] == kind], minlength=size), dtype=np.int64)
+    return np.asarray(
+        np.bincount(a[kinds[b] == kind], minlength=size) + np.bincount(b[kinds[a] == kind], minlength=size),
+        dtype=np.int64,
+    )
 
 
-def limited_components(size: int, a: Ints, b: Ints, priority: Ints, sizes: Counts, limits: Sequence[int], bound: Bools | None = None) -> tuple[Ints, Ints]:
+def limited_components(
+    size: int, a: Ints, b: Ints, priority: Ints, sizes: Counts, limits: Sequence[int], bound: Bools | None = None
+) -> tuple[Ints, Ints]:
     """Components in which no kind has more members than its limit.
 
-    A component that breaks a limit loses its edges of the highest priority number (the weakest), then of the next, until it holds.
+    A component that breaks a limit loses its edges of the highest priority number (the weakest), then of the next,
+    until it holds.
 
     Args:
         size: How many nodes there are.

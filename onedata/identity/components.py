@@ -1,7 +1,8 @@
 """Connected components of a graph given as edges between texts, or between whole numbers, without a join of texts.
 
-`edge_components` numbers the ids by their hash, finds components over the numbers, and brings each component back to a row in which its id stands, by
-position. That no two ids were taken for one is known from a second hash of every id, and that the rows came in the same order again from the first one.
+`edge_components` numbers the ids by their hash, finds components over the numbers, and brings each component back to a
+row in which its id stands, by position. That no two ids were taken for one is known from a second hash of every id, and
+that the rows came in the same order again from the first one.
 """
 
 from collections.abc import Iterator
@@ -17,7 +18,8 @@ Ints = npt.NDArray[np.int64]
 Numbers = npt.NDArray[np.int32]
 Hashes = npt.NDArray[np.uint64]
 
-# Temporary arrays of this many values stay in the processor's cache and are used again: fresh memory costs more than the work done in it.
+# Temporary arrays of this many values stay in the processor's cache and are used again: fresh memory costs more than
+# the work done in it.
 CHUNK = 1 << 17
 MOST_EDGES = 2**30 - 1
 _ODD = 0x9E3779B97F4A7C15
@@ -29,17 +31,21 @@ def edge_components(con: duckdb.DuckDBPyConnection, edges: str) -> duckdb.DuckDB
 
     Args:
         con: Where the edges can be read.
-        edges: A table, a view or a scan of files with text columns a and b, one row an edge. It must give the rows in the same order each time it is
-            read. A row with one NULL names an id without an edge, one with two names nothing. Self-loops and repeated edges are no matter.
+        edges: A table, a view or a scan of files with text columns a and b, one row an edge. It must give the rows in
+            the same order each time it is read. A row with one NULL names an id without an edge, one with two names
+            nothing. Self-loops and repeated edges are no matter.
 
     Returns:
-        A relation (id varchar, component integer), one row an id; components are numbered from 0. The ids are read from the edges when it is: read it
-        before they change. Reading raises duckdb.InvalidInputException where the rows come in another order than before.
+        A relation (id varchar, component integer), one row an id; components are numbered from 0. The ids are read from
+        the edges when it is: read it before they change. Reading raises duckdb.InvalidInputException where the rows
+        come in another order than before.
 
     Raises:
         ValueError: there are more than 2^30 - 1 edges, or each of the two hashes is the same for some ids.
     """
-    row = con.execute(f"select count(*), {', '.join(template.format('null::varchar') for template in _HASHES)} from {edges}").fetchone()
+    row = con.execute(
+        f"select count(*), {', '.join(template.format('null::varchar') for template in _HASHES)} from {edges}"
+    ).fetchone()
     assert row is not None
     rows, nulls = row[0], [np.uint64(value) for value in row[1:]]
     if rows > MOST_EDGES:
@@ -51,14 +57,18 @@ def edge_components(con: duckdb.DuckDBPyConnection, edges: str) -> duckdb.DuckDB
         if _is_one_to_one(number, first, read[check]):
             label = _labels(number[:rows], number[rows:], read[code][first] == nulls[code])
             return _ids(con, edges, _HASHES[code], read[code], first, label)
-    raise ValueError(f"{edges}: some ids have the same hash, and others the same second hash; number them yourself and use `components`")
+    raise ValueError(
+        f"{edges}: some ids have the same hash, and others the same second hash; number them yourself and use "
+        "`components`"
+    )
 
 
 def extend_components(con: duckdb.DuckDBPyConnection, known: str, edges: str) -> None:
     """What more edges do to known components, at the cost of the new edges and one scan of the known ids.
 
-    Makes two temp tables: `component_added` (id, component), each id that was not known, and `component_redirect` (old, new), each component that has
-    become part of another, whose number is the smallest of those that met. New components are numbered after the known ones.
+    Makes two temp tables: `component_added` (id, component), each id that was not known, and `component_redirect` (old,
+    new), each component that has become part of another, whose number is the smallest of those that met. New components
+    are numbered after the known ones.
 
     Args:
         con: Where both can be read.
@@ -69,7 +79,8 @@ def extend_components(con: duckdb.DuckDBPyConnection, known: str, edges: str) ->
         f"""
         create or replace temp table component_delta as select a::varchar as a, b::varchar as b from {edges};
         create or replace temp table component_met as
-        select id, component from {known} where id in (select a from component_delta union all select b from component_delta);
+        select id, component from {known} where id in (select a from component_delta union all select b
+            from component_delta);
         create or replace temp table component_link as
         select case when a is null then null else coalesce('=' || x.component, '+' || a) end as a,
                case when b is null then null else coalesce('=' || y.component, '+' || b) end as b
@@ -80,12 +91,15 @@ def extend_components(con: duckdb.DuckDBPyConnection, known: str, edges: str) ->
     con.execute(
         f"""
         create or replace temp table component_joined as
-        select id, coalesce(min(case when id like '=%' then id[2:]::integer end) over (partition by component), -1 - component) as component from ({joined});
+        select id, coalesce(min(case when id like '=%' then id[2:]::integer end) over (partition by component),
+            -1 - component) as component from ({joined});
         create or replace temp table component_redirect as
-        select id[2:]::integer as old, component as new from component_joined where id like '=%' and id[2:]::integer <> component;
+        select id[2:]::integer as old, component as new from component_joined where id like '=%'
+            and id[2:]::integer <> component;
         create or replace temp table component_added as
         with last as (select coalesce(max(component), -1) as last from {known})
-        select id[2:] as id, (case when component < 0 then last + dense_rank() over (partition by component < 0 order by component desc) else component end)
+        select id[2:] as id, (case when component < 0 then last + dense_rank() over (partition by component < 0
+            order by component desc) else component end)
             ::integer as component
         from component_joined, last where id like '+%';
         drop table component_delta; drop table component_met; drop table component_link; drop table component_joined
@@ -96,9 +110,9 @@ def extend_components(con: duckdb.DuckDBPyConnection, known: str, edges: str) ->
 def components(size: int, a: npt.NDArray[np.integer], b: npt.NDArray[np.integer]) -> Ints:
     """The component of each of `size` nodes under the edges a[i] - b[i], numbered from 0 without gaps.
 
-    Method: each node is hooked to a neighbour with a smaller number, paths are shortened, and what is left of the graph is contracted and numbered
-    anew at random, so that half of its nodes can be expected to go in each round (random mate; Reif 1985). Half the time of SciPy's
-    `connected_components`, which copies the graph several times.
+    Method: each node is hooked to a neighbour with a smaller number, paths are shortened, and what is left of the graph
+    is contracted and numbered anew at random, so that half of its nodes can be expected to go in each round (random
+    mate; Reif 1985). Half the time of SciPy's `connected_components`, which copies the graph several times.
     """
     return _components(size, a.astype(np.int32), b.astype(np.int32)).astype(np.int64)
 
@@ -151,8 +165,8 @@ def _shorten(parent: Numbers) -> None:
 def numbered(hashes: Hashes) -> tuple[Numbers, Numbers]:
     """Number equal values alike, from 0 without gaps.
 
-    Method: every value writes its position into a slot of a table; who reads there a position of an equal value is done, the others go on to another
-    table with other bits of theirs.
+    Method: every value writes its position into a slot of a table; who reads there a position of an equal value is
+    done, the others go on to another table with other bits of theirs.
 
     Returns:
         The number of each value, and for each number the one position that stands for it, ascending.
@@ -216,7 +230,9 @@ def _read(con: duckdb.DuckDBPyConnection, edges: str, rows: int) -> list[Hashes]
     """Each of `_HASHES` of every a, then of every b."""
     read = [np.empty(2 * rows, dtype=np.uint64) for _ in _HASHES]
     done = 0
-    for batch in con.execute(f"select {', '.join(template.format(side) for template in _HASHES for side in ('a', 'b'))} from {edges}").to_arrow_reader(CHUNK):
+    for batch in con.execute(
+        f"select {', '.join(template.format(side) for template in _HASHES for side in ('a', 'b'))} from {edges}"
+    ).to_arrow_reader(CHUNK):
         end = done + batch.num_rows
         for place, column in enumerate(batch.columns):
             start = place % 2 * rows
@@ -228,7 +244,10 @@ def _read(con: duckdb.DuckDBPyConnection, edges: str, rows: int) -> list[Hashes]
 def _is_one_to_one(number: Numbers, first: Numbers, check: Hashes) -> bool:
     """Whether all that have one number have one `check` hash, too."""
     expected = check[first]
-    return all(np.array_equal(expected.take(part, mode="clip"), own) for part, own in zip(_chunks(number), _chunks(check), strict=True))
+    return all(
+        np.array_equal(expected.take(part, mode="clip"), own)
+        for part, own in zip(_chunks(number), _chunks(check), strict=True)
+    )
 
 
 def _labels(a: Numbers, b: Numbers, is_null: npt.NDArray[np.bool_]) -> Numbers:
@@ -242,18 +261,26 @@ def _labels(a: Numbers, b: Numbers, is_null: npt.NDArray[np.bool_]) -> Numbers:
     return label
 
 
-def _ids(con: duckdb.DuckDBPyConnection, edges: str, code: str, hashes: Hashes, first: Numbers, label: Numbers) -> duckdb.DuckDBPyRelation:
-    """The one row in which each id stands, first where it is an edge's a, then where it is its b, found by position and known by its hash."""
+def _ids(
+    con: duckdb.DuckDBPyConnection, edges: str, code: str, hashes: Hashes, first: Numbers, label: Numbers
+) -> duckdb.DuckDBPyRelation:
+    """The one row in which each id stands, first where it is an edge's a, then where it is its b, found by position and
+    known by its hash."""
     rows = len(hashes) // 2
     columns = np.full(2 * rows, -1, dtype=np.int32)
     columns[first] = label
-    beside = {"component_a": columns[:rows], "component_b": columns[rows:], "hash_a": hashes[:rows], "hash_b": hashes[rows:]}
+    beside = {
+        "component_a": columns[:rows],
+        "component_b": columns[rows:],
+        "hash_a": hashes[:rows],
+        "hash_b": hashes[rows:],
+    }
     con.register("component_beside", pa.table(beside))
     moved = "error('the edges came in another order when they were read again: put them into a table first')::integer"
     return con.sql(
         " union all ".join(
-            f"select {side}::varchar as id, case when {code.format(side)} = hash_{side} then component_{side} else {moved} end as component "
-            f"from {edges} positional join component_beside where component_{side} >= 0"
+            f"select {side}::varchar as id, case when {code.format(side)} = hash_{side} then component_{side} else "
+            f"{moved} end as component from {edges} positional join component_beside where component_{side} >= 0"
             for side in ("a", "b")
         )
     )

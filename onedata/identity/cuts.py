@@ -8,7 +8,9 @@ import numpy as np
 from onedata.identity.cluster import Ints
 
 
-def cut_apart(person: Ints, a: Ints, b: Ints, n: Ints, bonds: tuple[Ints, Ints, Ints], parted: tuple[Ints, Ints]) -> Ints:
+def cut_apart(
+    person: Ints, a: Ints, b: Ints, n: Ints, bonds: tuple[Ints, Ints, Ints], parted: tuple[Ints, Ints]
+) -> Ints:
     """The persons after every parted pair that is one person was cut apart; what falls off gets labels of its own.
 
     Args:
@@ -31,7 +33,13 @@ def cut_apart(person: Ints, a: Ints, b: Ints, n: Ints, bonds: tuple[Ints, Ints, 
         ends = np.concatenate([a, bonds[0]]), np.concatenate([b, bonds[1]])
         inside = (person[ends[0]] == person[one]) & (person[ends[1]] == person[one])
         weights = np.concatenate([n, bonds[2]])[inside]
-        edges = list(zip(np.searchsorted(nodes, ends[0][inside]).tolist(), np.searchsorted(nodes, ends[1][inside]).tolist(), strict=True))
+        edges = list(
+            zip(
+                np.searchsorted(nodes, ends[0][inside]).tolist(),
+                np.searchsorted(nodes, ends[1][inside]).tolist(),
+                strict=True,
+            )
+        )
         graph = igraph.Graph(n=len(nodes), edges=edges)
         cut = graph.mincut(place[one], place[other], capacity=weights.tolist())
         side = np.asarray(cut.partition[1] if place[one] in cut.partition[0] else cut.partition[0])

@@ -1,7 +1,9 @@
-"""Who is one person: cores of strong identifiers, name-checked bridges, scored links, weak identifiers attached. Pure: arrays in, arrays out.
+"""Who is one person: cores of strong identifiers, name-checked bridges, scored links, weak identifiers attached. Pure:
+arrays in, arrays out.
 
-Source: shared/reference/identity.md ("core + attach + name-checked bridge"). Every decision depends only on evidence that hangs
-together with it, so a part of the graph that no other evidence touches can be decided alone: a night decides what it touched.
+Source: docs/reference/identity.md ("core + attach + name-checked bridge"). Every decision depends only on evidence
+that hangs together with it, so a part of the graph that no other evidence touches can be decided alone: a night decides
+what it touched.
 """
 
 from dataclasses import dataclass, field
@@ -39,7 +41,8 @@ class Guarded:
 
 @dataclass(frozen=True)
 class Decided:
-    """For each node its person (-1: nobody), why (position in RULES) and whether it is SHARED; `hub` nodes link nothing at all.
+    """For each node its person (-1: nobody), why (position in RULES) and whether it is SHARED; `hub` nodes link nothing
+    at all.
 
     `cores` are the labels before the scored links, -1 for weak nodes: what profiles are made of.
     """
@@ -71,7 +74,9 @@ def decide(evidence: Evidence, policy: IdentifierPolicy) -> Decided:
     _attach(evidence, touches, persons, person, rule, shared, guarded)
     _orphans(evidence, policy, usable, touches, person, rule, guarded)
     costs = _cost_of_cutting(evidence, policy)
-    person = cut_apart(person, evidence.a, evidence.b, costs, _bonds(evidence, person, int(costs.sum()) + 1), evidence.parted)
+    person = cut_apart(
+        person, evidence.a, evidence.b, costs, _bonds(evidence, person, int(costs.sum()) + 1), evidence.parted
+    )
     return Decided(person, rule, shared, hub, cores, guarded)
 
 
@@ -85,15 +90,22 @@ def evidence_components(evidence: Evidence, hub: Bools) -> Ints:
 
 
 def _cost_of_cutting(evidence: Evidence, policy: IdentifierPolicy) -> Ints:
-    """Of each pair on one row: the square of its weaker identifier's weight, for each row up to five, as a phone on many rows is still one phone."""
+    """Of each pair on one row: the square of its weaker identifier's weight, for each row up to five, as a phone on
+    many rows is still one phone."""
     weights = np.array([kind.weight for kind in policy.types.values()])[evidence.kinds]
-    costs: Ints = np.ceil(np.minimum(weights[evidence.a], weights[evidence.b]) ** 2 * np.minimum(evidence.n, 5)).astype(np.int64)
+    costs: Ints = np.ceil(np.minimum(weights[evidence.a], weights[evidence.b]) ** 2 * np.minimum(evidence.n, 5)).astype(
+        np.int64
+    )
     return costs
 
 
 def _bonds(evidence: Evidence, person: Ints, most: int) -> tuple[Ints, Ints, Ints]:
-    """Scored and decided links that hold, and what cutting one costs: an operator's `most`, more than all rows together."""
-    a, b = np.concatenate([evidence.scored[0], evidence.merged[0]]), np.concatenate([evidence.scored[1], evidence.merged[1]])
+    """Scored and decided links that hold, and what cutting one costs: an operator's `most`, more than all rows
+    together."""
+    a, b = (
+        np.concatenate([evidence.scored[0], evidence.merged[0]]),
+        np.concatenate([evidence.scored[1], evidence.merged[1]]),
+    )
     cost = np.repeat([1, most], [len(evidence.scored[0]), len(evidence.merged[0])])
     holds = person[a] == person[b]
     return a[holds], b[holds], cost[holds]
@@ -114,7 +126,8 @@ def _hubs(evidence: Evidence, policy: IdentifierPolicy, guarded: Guarded) -> Boo
 
 
 def _cores(evidence: Evidence, policy: IdentifierPolicy, strong: Bools, guarded: Guarded) -> tuple[Ints, Bools]:
-    """Core labels of strong nodes (-1 for the others), and the strong nodes whose neighbours' names contradict each other: they link nothing."""
+    """Core labels of strong nodes (-1 for the others), and the strong nodes whose neighbours' names contradict each
+    other: they link nothing."""
     kinds = list(policy.types.values())
     checked = strong & np.array([kind.links == "unless_names_differ" for kind in kinds])[evidence.kinds]
     inner = strong[evidence.a] & strong[evidence.b]
@@ -128,7 +141,9 @@ def _cores(evidence: Evidence, policy: IdentifierPolicy, strong: Bools, guarded:
     conflicting = np.zeros(evidence.size, dtype=np.bool_)
     conflicting[node[differ]] = True
     nodes = np.flatnonzero(conflicting)
-    guarded.add("names", nodes, np.bincount(node[differ], minlength=evidence.size)[nodes], np.zeros(len(nodes), dtype=np.int64))
+    guarded.add(
+        "names", nodes, np.bincount(node[differ], minlength=evidence.size)[nodes], np.zeros(len(nodes), dtype=np.int64)
+    )
     linking = strong & ~conflicting
     labels, dropped = _limited(evidence, policy, inner & linking[evidence.a] & linking[evidence.b], linking)
     _audit_limits(evidence, policy, dropped, guarded)
@@ -152,7 +167,11 @@ def _limits(policy: IdentifierPolicy) -> list[int]:
 
 
 def _audit_limits(evidence: Evidence, policy: IdentifierPolicy, dropped: Ints, guarded: Guarded) -> None:
-    weakest = np.where(evidence.kinds[evidence.a[dropped]] > evidence.kinds[evidence.b[dropped]], evidence.a[dropped], evidence.b[dropped])
+    weakest = np.where(
+        evidence.kinds[evidence.a[dropped]] > evidence.kinds[evidence.b[dropped]],
+        evidence.a[dropped],
+        evidence.b[dropped],
+    )
     nodes = np.unique(weakest)
     limits = np.array(_limits(policy), dtype=np.int64)[evidence.kinds[nodes]]
     guarded.add("limit", nodes, limits + 1, limits)
@@ -166,15 +185,20 @@ def _dense(labels: Ints) -> Ints:
     return dense
 
 
-def _bridges(evidence: Evidence, policy: IdentifierPolicy, touches: Touches, cores: Ints, guarded: Guarded) -> tuple[Ints, Ints, Ints]:
-    """Pairs of cores that a weak node makes one, and the node: their names agree, or one has none and the node was seen with no third."""
+def _bridges(
+    evidence: Evidence, policy: IdentifierPolicy, touches: Touches, cores: Ints, guarded: Guarded
+) -> tuple[Ints, Ints, Ints]:
+    """Pairs of cores that a weak node makes one, and the node: their names agree, or one has none and the node was seen
+    with no third."""
     may = np.array([kind.links == "if_names_agree" for kind in policy.types.values()])[evidence.kinds]
     how_many = np.bincount(touches.node, minlength=evidence.size)
     chosen = may[touches.node] & (how_many[touches.node] <= MOST_CORES)
     left, right, node = core_pairs(Touches(touches.node[chosen], touches.core[chosen], touches.n[chosen]))
     names = modal_names(evidence, cores)
     verdict = evidence.compare(names[left], names[right])
-    unites = (verdict == AGREE) | ((verdict == UNKNOWN) & (how_many[node] == 2) & ((names[left] >= 0) | (names[right] >= 0)))
+    unites = (verdict == AGREE) | (
+        (verdict == UNKNOWN) & (how_many[node] == 2) & ((names[left] >= 0) | (names[right] >= 0))
+    )
     differ = np.unique(node[verdict == DIFFER])
     guarded.add("bridge_names", differ, how_many[differ], np.ones(len(differ), dtype=np.int64))
     many = np.flatnonzero(may & (how_many > MOST_CORES))
@@ -182,7 +206,9 @@ def _bridges(evidence: Evidence, policy: IdentifierPolicy, touches: Touches, cor
     return left[unites], right[unites], node[unites]
 
 
-def _persons(evidence: Evidence, policy: IdentifierPolicy, cores: Ints, bridged: tuple[Ints, Ints, Ints], guarded: Guarded) -> tuple[Ints, Ints]:
+def _persons(
+    evidence: Evidence, policy: IdentifierPolicy, cores: Ints, bridged: tuple[Ints, Ints, Ints], guarded: Guarded
+) -> tuple[Ints, Ints]:
     """The person of each core, and why each person is one (position in RULES)."""
     count = int(cores.max(initial=-1)) + 1
     scored = [cores[ends] for ends in evidence.scored[:2]]
@@ -191,14 +217,20 @@ def _persons(evidence: Evidence, policy: IdentifierPolicy, cores: Ints, bridged:
     strong = len(policy.strong)
     a = np.concatenate([bridged[0], scored[0][of_cores[0]], merged[0][of_cores[1]]])
     b = np.concatenate([bridged[1], scored[1][of_cores[0]], merged[1][of_cores[1]]])
-    # The surest link goes last: an operator's stays, then bridges by the kind of their node, then scores, whole weights apart.
+    # The surest link goes last: an operator's stays, then bridges by the kind of their node, then scores, whole weights
+    # apart.
     sure = np.clip(100 - np.floor(evidence.scored[2][of_cores[0]]), len(policy.types) + 1, 200).astype(np.int64)
     priority = np.concatenate([evidence.kinds[bridged[2]], sure, np.zeros(of_cores[1].sum(), dtype=np.int64)])
-    why = np.repeat([RULES.index(BRIDGE), RULES.index(SCORE), RULES.index(OPERATOR)], [len(bridged[0]), of_cores[0].sum(), of_cores[1].sum()])
+    why = np.repeat(
+        [RULES.index(BRIDGE), RULES.index(SCORE), RULES.index(OPERATOR)],
+        [len(bridged[0]), of_cores[0].sum(), of_cores[1].sum()],
+    )
     sizes = np.zeros((count, strong), dtype=np.int64)
     inside = np.flatnonzero(cores >= 0)
     np.add.at(sizes, (cores[inside], evidence.kinds[inside]), 1)
-    persons, dropped = limited_components(count, a, b, priority, sizes, _limits(policy)[:strong], why == RULES.index(OPERATOR))
+    persons, dropped = limited_components(
+        count, a, b, priority, sizes, _limits(policy)[:strong], why == RULES.index(OPERATOR)
+    )
     nodes = np.unique(bridged[2][dropped[dropped < len(bridged[2])]])
     guarded.add("bridge_limit", nodes, np.full(len(nodes), 2), np.ones(len(nodes), dtype=np.int64))
     held = np.ones(len(a), dtype=np.bool_)
@@ -209,8 +241,11 @@ def _persons(evidence: Evidence, policy: IdentifierPolicy, cores: Ints, bridged:
     return persons, rule
 
 
-def _attach(evidence: Evidence, touches: Touches, persons: Ints, person: Ints, rule: Ints, shared: Bools, guarded: Guarded) -> None:
-    """Give each node seen with cores to the person with at least ATTACH_SHARE of its observations; where nobody has, it is shared."""
+def _attach(
+    evidence: Evidence, touches: Touches, persons: Ints, person: Ints, rule: Ints, shared: Bools, guarded: Guarded
+) -> None:
+    """Give each node seen with cores to the person with at least ATTACH_SHARE of its observations; where nobody has, it
+    is shared."""
     if not len(touches.node):
         return
     node, whose, n = summed(touches.node, persons[touches.core], touches.n)
@@ -225,11 +260,22 @@ def _attach(evidence: Evidence, touches: Touches, persons: Ints, person: Ints, r
     shared[lost] = True
     several = np.bincount(touches.node, minlength=evidence.size) > 1
     rule[seen] = np.where(several[seen] & (best[seen] > 1 - 1e-9), RULES.index(BRIDGE), RULES.index(ATTACH))
-    guarded.add("attach", lost, np.round(best[lost] * 100).astype(np.int64), np.full(len(lost), round(ATTACH_SHARE * 100)))
+    guarded.add(
+        "attach", lost, np.round(best[lost] * 100).astype(np.int64), np.full(len(lost), round(ATTACH_SHARE * 100))
+    )
 
 
-def _orphans(evidence: Evidence, policy: IdentifierPolicy, usable: Bools, touches: Touches, person: Ints, rule: Ints, guarded: Guarded) -> None:
-    """Weak nodes never seen with a core: they follow the one person their rows reach, else they are persons of their own."""
+def _orphans(
+    evidence: Evidence,
+    policy: IdentifierPolicy,
+    usable: Bools,
+    touches: Touches,
+    person: Ints,
+    rule: Ints,
+    guarded: Guarded,
+) -> None:
+    """Weak nodes never seen with a core: they follow the one person their rows reach, else they are persons of their
+    own."""
     seen = np.zeros(evidence.size, dtype=np.bool_)
     seen[touches.node] = True
     orphan = usable & (person < 0) & ~seen
@@ -252,7 +298,9 @@ def _orphans(evidence: Evidence, policy: IdentifierPolicy, usable: Bools, touche
     nodes = np.flatnonzero(own)
     sizes[nodes, evidence.kinds[nodes]] = 1
     a, b = evidence.a[inner], evidence.b[inner]
-    labels, dropped = limited_components(evidence.size, a, b, np.maximum(evidence.kinds[a], evidence.kinds[b]), sizes, _limits(policy))
+    labels, dropped = limited_components(
+        evidence.size, a, b, np.maximum(evidence.kinds[a], evidence.kinds[b]), sizes, _limits(policy)
+    )
     person[own] = labels[own] + int(person.max(initial=-1)) + 1
     rule[orphan] = RULES.index(ORPHAN)
     _audit_limits(evidence, policy, inner[dropped], guarded)

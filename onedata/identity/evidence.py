@@ -18,10 +18,12 @@ def no_names(left: Ints, _right: Ints) -> Ints:
 
 @dataclass(frozen=True)
 class Evidence:
-    """What is known of nodes 0..n-1: a kind each (position in the policy's types) and the pairs that stood on one row, each once.
+    """What is known of nodes 0..n-1: a kind each (position in the policy's types) and the pairs that stood on one row,
+    each once.
 
-    `names` are observations (node, name number, how often) and `compare` says of pairs of name numbers whether they AGREE, DIFFER or are
-    UNKNOWN (-1 is no name). `scored` are pairs to link with their weight, `merged` and `parted` pairs an operator decided on.
+    `names` are observations (node, name number, how often) and `compare` says of pairs of name numbers whether they
+    AGREE, DIFFER or are UNKNOWN (-1 is no name). `scored` are pairs to link with their weight, `merged` and `parted`
+    pairs an operator decided on.
     """
 
     kinds: Ints

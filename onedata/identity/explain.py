@@ -26,7 +26,8 @@ class Step:
 
 @dataclass(frozen=True)
 class Explanation:
-    """The person two identifiers belong to, since when both do, and the chain; `oneid` is None where they are not one person."""
+    """The person two identifiers belong to, since when both do, and the chain; `oneid` is None where they are not one
+    person."""
 
     oneid: str | None
     since: date | None
@@ -35,23 +36,30 @@ class Explanation:
 
 
 def explain(con: duckdb.DuckDBPyConnection, policy: IdentifierPolicy, a: Located, b: Located) -> Explanation:
-    """The shortest chain from `a` to `b` over rows, scores and merges that stand; through weak identifiers only where none does without.
+    """The shortest chain from `a` to `b` over rows, scores and merges that stand; through weak identifiers only where
+    none does without.
 
     A pass over the person's evidence; the warehouse may be open for reading only.
     """
     notes = tuple(words.waiting(con, [a.key, b.key]))
     if a.oneid is None or a.oneid != b.oneid:
         return Explanation(None, None, (), notes)
-    row = con.execute("select max(valid_from) from oneid.oneid_map where valid_to is null and list_contains(?, id_int)", [[a.id_int, b.id_int]]).fetchone()
+    row = con.execute(
+        "select max(valid_from) from oneid.oneid_map where valid_to is null and list_contains(?, id_int)",
+        [[a.id_int, b.id_int]],
+    ).fetchone()
     assert row is not None
     graph = _evidence(con, a.oneid)
-    chain = shortest(graph, a.key, b.key, lambda key: key.partition(":")[0] in policy.strong) or shortest(graph, a.key, b.key, lambda _: True)
+    chain = shortest(graph, a.key, b.key, lambda key: key.partition(":")[0] in policy.strong) or shortest(
+        graph, a.key, b.key, lambda _: True
+    )
     steps = tuple(Step(one, other, tuple(graph[one][other])) for one, other in pairwise(chain))
     return Explanation(a.oneid, row[0], steps, notes)
 
 
 def shortest(graph: Graph, start: str, end: str, through: Callable[[str], bool]) -> list[str]:
-    """The nodes of a shortest path (breadth first) on which every node between the ends is one to go `through`; [] where there is none."""
+    """The nodes of a shortest path (breadth first) on which every node between the ends is one to go `through`; []
+    where there is none."""
     before = {start: start}
     queue = deque([start])
     while queue and end not in before:
@@ -75,20 +83,23 @@ def _evidence(con: duckdb.DuckDBPyConnection, oneid: str) -> Graph:
     member = "(select m.id_int, m.identity_key from oneid.oneid_map m where m.valid_to is null and m.oneid = $oneid)"
     pairs: list[tuple[str, str, str]] = []
     rows = con.execute(
-        f"select a.identity_key, b.identity_key, source, n_obs, e.first_seen, e.last_seen from oneid.identity_edge e join {member} a on a.id_int = e.a "
-        f"join {member} b on b.id_int = e.b order by n_obs desc, source",
+        "select a.identity_key, b.identity_key, source, n_obs, e.first_seen, e.last_seen from oneid.identity_edge e "
+        f"join {member} a on a.id_int = e.a join {member} b on b.id_int = e.b order by n_obs desc, source",
         {"oneid": oneid},
     ).fetchall()
     pairs += [(one, other, words.seen(*row)) for one, other, *row in rows]
     rows = con.execute(
-        f"select a.identity_key, b.identity_key, weight, veto, band, explanation from oneid.prob_edge e join {member} a on a.id_int = e.profile_a "
+        "select a.identity_key, b.identity_key, weight, veto, band, explanation from oneid.prob_edge e "
+        f"join {member} a on a.id_int = e.profile_a "
         f"join {member} b on b.id_int = e.profile_b where band = 'link' order by weight desc",
         {"oneid": oneid},
     ).fetchall()
     pairs += [(one, other, words.score(*row)) for one, other, *row in rows]
     rows = con.execute(
-        f"select key_a, key_b, decision_id, kind, decided_by, decided_at::date, reason from oneid.decision d semi join {member} a on a.identity_key = d.key_a "
-        f"semi join {member} b on b.identity_key = d.key_b where kind = 'merge' and reverted_at is null order by decision_id",
+        "select key_a, key_b, decision_id, kind, decided_by, decided_at::date, reason from oneid.decision d "
+        f"semi join {member} a on a.identity_key = d.key_a "
+        f"semi join {member} b on b.identity_key = d.key_b where kind = 'merge' and reverted_at is null "
+        "order by decision_id",
         {"oneid": oneid},
     ).fetchall()
     pairs += [(one, other, words.decision(*row)) for one, other, *row in rows]

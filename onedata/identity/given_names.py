@@ -1,4 +1,5 @@
-"""The given names that the rows of an identifier carry, read from the vault for a moment and compared; nothing of them is kept."""
+"""The given names that the rows of an identifier carry, read from the vault for a moment and compared; nothing of them
+is kept."""
 
 from collections.abc import Callable
 
@@ -29,16 +30,25 @@ def read_names(con: duckdb.DuckDBPyConnection, ids: Ints, has_vault: bool) -> tu
     con.execute(
         f"""
         create or replace temp table region_said as
-        select p.id_int, {given} as given, sum(p.n_obs)::bigint as n from oneid.identifier_profile p semi join region using (id_int)
-        join (select distinct on (token) token, value from vault.token where kind in ('full_name', 'given_name')) v on v.token = p.value
+        select p.id_int, {given} as given, sum(p.n_obs)::bigint as n from oneid.identifier_profile p
+            semi join region using (id_int)
+        join (select distinct on (token) token, value from vault.token where kind in ('full_name', 'given_name')) v
+            on v.token = p.value
         where p.attribute in ('full_name', 'given_name') group by all;
         create or replace temp table region_name as
-        select (row_number() over (order by given) - 1)::bigint as name, given from (select distinct given from region_said where given <> '');
+        select (row_number() over (order by given) - 1)::bigint as name, given from (select distinct given
+            from region_said where given <> '');
         """
     )
-    rows = con.execute("select s.id_int::bigint as id_int, m.name, s.n from region_said s join region_name m using (given)").fetchnumpy()
+    rows = con.execute(
+        "select s.id_int::bigint as id_int, m.name, s.n from region_said s join region_name m using (given)"
+    ).fetchnumpy()
     con.execute("drop table region_said")
-    names = np.asarray(np.searchsorted(ids, rows["id_int"]), dtype=np.int64), np.asarray(rows["name"]), np.asarray(rows["n"], dtype=np.int64)
+    names = (
+        np.asarray(np.searchsorted(ids, rows["id_int"]), dtype=np.int64),
+        np.asarray(rows["name"]),
+        np.asarray(rows["n"], dtype=np.int64),
+    )
 
     def compare(left: Ints, right: Ints) -> Ints:
         return _compare(con, left, right)
@@ -57,7 +67,10 @@ def _compare(con: duckdb.DuckDBPyConnection, left: Ints, right: Ints) -> Ints:
         f"l.given = r.given or jaro_winkler_similarity(l.given, r.given) >= {ALIKE} or "
         "(least(length(l.given), length(r.given)) = 1 and left(l.given, 1) = left(r.given, 1) and ascii(l.given) < 128)"
     )
-    found = con.execute(f"select p.place, {agree} as agree from name_pair p join region_name l on l.name = p.l join region_name r on r.name = p.r").fetchnumpy()
+    found = con.execute(
+        f"select p.place, {agree} as agree from name_pair p join region_name l on l.name = p.l join region_name r "
+        "on r.name = p.r"
+    ).fetchnumpy()
     con.unregister("name_pair")
     verdict[found["place"]] = np.where(np.asarray(found["agree"], dtype=np.bool_), AGREE, DIFFER)
     return verdict

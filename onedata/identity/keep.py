@@ -1,7 +1,9 @@
-"""OneID's state, kept beside the lake after every run that changed it: ids, events, decisions and scores cannot be computed from the lake.
+"""OneID's state, kept beside the lake after every run that changed it: ids, events, decisions and scores cannot be
+computed from the lake.
 
-`lake/_log/oneid/<run>-<time>/` holds one Parquet file a table and a list of them with their SHA-256, written last. The state is whole, so the two
-newest are kept. What rows say of identifiers (`DERIVED`) is not kept: it is taken in anew from the lake.
+`lake/_log/oneid/<run>-<time>/` holds one Parquet file a table and a list of them with their SHA-256, written last. The
+state is whole, so the two newest are kept. What rows say of identifiers (`DERIVED`) is not kept: it is taken in anew
+from the lake.
 """
 
 import json
@@ -21,7 +23,8 @@ from onedata.sql import escape_glob, quote_text
 KIND = "oneid"
 DECISIONS = "decision"
 KEPT = (
-    "run", "run_metric", "identifier", "component", "profile_member", "profile", "prob_edge", "model", "issued", "oneid_map", "person",
+    "run", "run_metric", "identifier", "component", "profile_member", "profile", "prob_edge", "model", "issued",
+    "oneid_map", "person",
     "household_trait", "household_map", "oneid_event", "guard_audit", "decision", "decision_applied",
 )  # fmt: skip
 DERIVED = ("identity_edge", "identifier_profile")
@@ -78,7 +81,8 @@ def _forget(folder: Path) -> None:
 
 
 def restore_state(con: duckdb.DuckDBPyConnection, lake: Path, stage: str) -> str:
-    """Fill OneID's empty tables from the newest state, and the decisions that were taken since. The caller owns the transaction.
+    """Fill OneID's empty tables from the newest state, and the decisions that were taken since. The caller owns the
+    transaction.
 
     Args:
         con: A warehouse whose schema `oneid` is empty.
@@ -101,12 +105,16 @@ def restore_state(con: duckdb.DuckDBPyConnection, lake: Path, stage: str) -> str
         file = folder / name
         if not file.exists() or digest(file) != sha256:
             raise LogDamaged(
-                f"{file} is gone or not what was written; restore it from a back-up (`onedata repair --from BACKUP`), or move {folder} away "
-                "to go on from the state before"
+                f"{file} is gone or not what was written; restore it from a back-up (`onedata repair --from BACKUP`), "
+                f"or move {folder} away to go on from the state before"
             )
     for table in KEPT:
-        con.execute(f"insert into oneid.{table} by name from read_parquet(?)", [escape_glob(str(folder / f"{table}.parquet"))])
-    applied = con.execute("select batch_id from read_parquet(?)", [escape_glob(str(folder / "applied.parquet"))]).fetchall()
+        con.execute(
+            f"insert into oneid.{table} by name from read_parquet(?)", [escape_glob(str(folder / f"{table}.parquet"))]
+        )
+    applied = con.execute(
+        "select batch_id from read_parquet(?)", [escape_glob(str(folder / "applied.parquet"))]
+    ).fetchall()
     set_applied(con, stage, [batch for (batch,) in applied])
     _restore_decisions(con, lake)
     return f"OneID as of its run {folder.name.split('-')[0].lstrip('0') or '0'}"
@@ -123,25 +131,34 @@ def log_decisions(con: duckdb.DuckDBPyConnection, lake: Path) -> None:
     lost = sorted({decision_id for decision_id, _ in logged} - known)
     if lost:
         raise ForeignLedger(
-            f"{log_folder(lake, DECISIONS)} holds {len(lost)} decisions of operators that the warehouse has never known (the first is decision "
-            f"{lost[0]}): the warehouse is new, an older copy, or another one's. Nothing was changed. Put the right warehouse back, or make it "
-            "anew from the lake: `onedata rebuild`."
+            f"{log_folder(lake, DECISIONS)} holds {len(lost)} decisions of operators that the warehouse has never "
+            "known (the first is decision "
+            f"{lost[0]}): the warehouse is new, an older copy, or another one's. Nothing was changed. Put the right "
+            "warehouse back, or make it anew from the lake: `onedata rebuild`."
         )
     cursor = con.execute("select * from oneid.decision order by decision_id")
     names = [column[0] for column in cursor.description or []]
     for row in cursor.fetchall():
-        decision = {name: value.isoformat() if isinstance(value, datetime) else value for name, value in zip(names, row, strict=True)}
+        decision = {
+            name: value.isoformat() if isinstance(value, datetime) else value
+            for name, value in zip(names, row, strict=True)
+        }
         if (decision["decision_id"], decision["reverted_at"]) not in logged:
             append(lake, DECISIONS, tick(con), decision)
 
 
 def missing_decisions(con: duckdb.DuckDBPyConnection, lake: Path) -> str:
-    """What the log lost of the decisions, which are numbered without gaps; '' where none is seen to miss. The last ones taken leave no gap."""
+    """What the log lost of the decisions, which are numbered without gaps; '' where none is seen to miss. The last ones
+    taken leave no gap."""
     rows = con.execute(
         "select number from range(1, (select coalesce(max(decision_id), 0) + 1 from oneid.decision)) t(number) "
         "anti join oneid.decision d on d.decision_id = t.number order by number"
     ).fetchall()
-    return f"{log_folder(lake, DECISIONS)} lacks decisions {', '.join(str(number) for (number,) in rows)} of operators" if rows else ""
+    return (
+        f"{log_folder(lake, DECISIONS)} lacks decisions {', '.join(str(number) for (number,) in rows)} of operators"
+        if rows
+        else ""
+    )
 
 
 def _restore_decisions(con: duckdb.DuckDBPyConnection, lake: Path) -> None:

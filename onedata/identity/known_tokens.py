@@ -86,7 +86,8 @@ def lacking_tokens(
     settings: Settings,
     entities: Mapping[str, Entity],
 ) -> tuple[int, int, str]:
-    """How many known tokens the vault lacks, which is attached as `vault`, how many are known, the kind of one lacking; zeros if none."""
+    """How many known tokens the vault lacks, which is attached as `vault`, how many are known, the kind of one lacking;
+    zeros if none."""
     con.register("delivered_token", _delivered_tokens(con, settings, entities))
     known = f"({_oneid_tokens(entities)} union all select kind, token from delivered_token)"
     try:

@@ -22,7 +22,8 @@ class LocateError(ValueError):
 
 @dataclass(frozen=True)
 class Located:
-    """One identifier: its number, key and status (ok, shared or blocked), and the OneID it has today (None: it belongs to nobody).
+    """One identifier: its number, key and status (ok, shared or blocked), and the OneID it has today (None: it belongs
+    to nobody).
 
     `asked` is the OneID that was typed, where one was: the identifier then stands for it.
     """
@@ -36,9 +37,11 @@ class Located:
 
 @dataclass(frozen=True)
 class Directory:
-    """What is needed to look up what a person types: the warehouse, the kinds, which of them are kept as tokens, and what makes the tokens.
+    """What is needed to look up what a person types: the warehouse, the kinds, which of them are kept as tokens, and
+    what makes the tokens.
 
-    `regions` are countries whose numbers phones without a country code may be; without a `vault` tokens are found only as tokens.
+    `regions` are countries whose numbers phones without a country code may be; without a `vault` tokens are found only
+    as tokens.
     """
 
     con: duckdb.DuckDBPyConnection
@@ -48,21 +51,24 @@ class Directory:
     regions: Sequence[str] = ("CN",)
 
     def identifier(self, typed: str) -> Located:
-        """The identifier of a key (`loyalty:M1`, `account:shop:C1`, `email:<token>`) or of a raw value (`ann@shop.cn`, `phone:138 0013 8000`).
+        """The identifier of a key (`loyalty:M1`, `account:shop:C1`, `email:<token>`) or of a raw value (`ann@shop.cn`,
+        `phone:138 0013 8000`).
 
         Raises:
             LocateError: no row ever carried it.
         """
         keys = [typed, *self._tokens(typed)]
         row = self.con.execute(
-            f"{_IDENTIFIER} where list_contains(?, i.identity_key) order by list_position(?, i.identity_key) limit 1", [keys, keys]
+            f"{_IDENTIFIER} where list_contains(?, i.identity_key) order by list_position(?, i.identity_key) limit 1",
+            [keys, keys],
         ).fetchone()
         if row is None:
             raise LocateError(f"no identifier {typed}{self._near(typed)}; {self._how()}")
         return Located(*row)
 
     def find(self, typed: str, strong: bool = False) -> Located:
-        """The same, or the identifier that stands for a OneID: the one it was made from where it still is the person's, else the strongest.
+        """The same, or the identifier that stands for a OneID: the one it was made from where it still is the person's,
+        else the strongest.
 
         Args:
             strong: Let a strong identifier stand for the OneID where the person has one.
@@ -79,24 +85,40 @@ class Directory:
         oneid = current_oneid(self.con, asked)
         kinds = list(self.policy.types)
         row = self.con.execute(
-            f"{_IDENTIFIER} where m.oneid = $oneid order by $strong and list_contains($strongs, i.type) desc, i.identity_key = $anchor desc, "
-            "list_position($kinds, i.type), i.first_seen, i.identity_key limit 1",
-            {"oneid": oneid, "strong": strong, "strongs": list(self.policy.strong), "anchor": issued[0], "kinds": kinds},
+            f"{_IDENTIFIER} where m.oneid = $oneid order by $strong and list_contains($strongs, i.type) desc, "
+            "i.identity_key = $anchor desc, list_position($kinds, i.type), i.first_seen, i.identity_key limit 1",
+            {
+                "oneid": oneid,
+                "strong": strong,
+                "strongs": list(self.policy.strong),
+                "anchor": issued[0],
+                "kinds": kinds,
+            },
         ).fetchone()
         if row is None:
-            raise LocateError(f"OneID {asked} is nobody's today: what it was made from belongs to nobody in particular. See onedata identity show {issued[0]}")
+            raise LocateError(
+                f"OneID {asked} is nobody's today: what it was made "
+                f"from belongs to nobody in particular. See onedata identity show {issued[0]}"
+            )
         return replace(Located(*row), asked=asked)
 
     def _tokens(self, typed: str) -> list[str]:
         """Keys that the text would have as a value of each kind that is kept as a token."""
         kind, _, value = typed.partition(":")
-        values = {kind: value} if kind in self.core else {} if kind in self.policy.types else dict.fromkeys(self.core, typed)
+        values = (
+            {kind: value} if kind in self.core else {} if kind in self.policy.types else dict.fromkeys(self.core, typed)
+        )
         if self.vault is None or not values:
             return []
-        # A connection of its own: the warehouse may be open for reading only, and the vault's key must not stay with it.
+        # A connection of its own: the warehouse may be open for reading only, and the vault's key must not stay with
+        # it.
         try:
             with duckdb.connect() as own, open_vault(own, self.vault):
-                found = [_token(own, kind, self.policy.types[kind].normalise, text, region) for kind, text in values.items() for region in self.regions]
+                found = [
+                    _token(own, kind, self.policy.types[kind].normalise, text, region)
+                    for kind, text in values.items()
+                    for region in self.regions
+                ]
         except VaultBusy as error:
             raise LocateError(str(error)) from None
         return [key for key in found if key]
@@ -105,19 +127,26 @@ class Directory:
         """An id that is unique within its system only, typed without the system."""
         kind, _, value = typed.partition(":")
         rows = self.con.execute(
-            "select identity_key from oneid.identifier where type = ? and ends_with(identity_key, ':' || ?) order by first_seen, identity_key limit 3",
+            "select identity_key from oneid.identifier where type = ? and ends_with(identity_key, ':' || ?) "
+            "order by first_seen, identity_key limit 3",
             [kind, value or typed],
         ).fetchall()
         return f"; did you mean {' or '.join(key for (key,) in rows)}?" if rows else ""
 
     def _how(self) -> str:
         kinds, core = ", ".join(self.policy.types), " and ".join(self.core)
-        return f"an identifier is written type:value or account:system:value, its type one of {kinds}; {core} as anybody would type them"
+        return (
+            f"an identifier is written type:value or account:system:value, its type one of {kinds}; {core} as "
+            "anybody would type them"
+        )
 
 
 def _token(con: duckdb.DuckDBPyConnection, kind: str, normaliser: str, text: str, region: str) -> str | None:
     """The key of a raw value; None where it cannot be one of the kind."""
-    row = con.execute(f"select $kind || ':' || {token_sql(normalised_sql(normaliser, '$text::varchar', region))}", {"kind": kind, "text": text}).fetchone()
+    row = con.execute(
+        f"select $kind || ':' || {token_sql(normalised_sql(normaliser, '$text::varchar', region))}",
+        {"kind": kind, "text": text},
+    ).fetchone()
     assert row is not None
     key: str | None = row[0]
     return key
@@ -125,7 +154,9 @@ def _token(con: duckdb.DuckDBPyConnection, kind: str, normaliser: str, text: str
 
 def core_kinds(entities: Mapping[str, Entity]) -> tuple[str, ...]:
     """Kinds of identifier that are kept as tokens."""
-    columns = [column for entity in entities.values() for column in entity.identifiers if column.classification == "core"]
+    columns = [
+        column for entity in entities.values() for column in entity.identifiers if column.classification == "core"
+    ]
     return tuple(sorted({column.identifier.type for column in columns if column.identifier}))
 
 

@@ -11,7 +11,8 @@ def merge(directory: Directory, a: str, b: str, reason: str, by: str) -> Decisio
 
     Raises:
         LocateError: one is not known.
-        DecisionError: one belongs to nobody or to a person without a strong identifier, or a standing decision is in the way.
+        DecisionError: one belongs to nobody or to a person without a strong identifier, or a standing decision is in
+            the way.
     """
     return decide_by_hand(directory.con, "merge", _strong(directory, a), _strong(directory, b), reason, by)
 
@@ -25,7 +26,10 @@ def split(directory: Directory, a: str, b: str, reason: str, by: str) -> Decisio
     """
     one, other = directory.find(a, strong=True), directory.find(b, strong=True)
     if one.asked and other.asked and one.key == other.key:
-        raise DecisionError(f"{a} and {b} are one OneID today: name the two of its identifiers that are to part; onedata identity show {one.oneid} lists them")
+        raise DecisionError(
+            f"{a} and {b} are one OneID today: name the two of its identifiers that are to part; onedata identity show "
+            f"{one.oneid} lists them"
+        )
     return decide_by_hand(directory.con, "split", one.key, other.key, reason, by)
 
 
@@ -37,7 +41,9 @@ def block(directory: Directory, key: str, reason: str, by: str) -> Decision:
         DecisionError: it is a OneID, or it is blocked already.
     """
     if ONEID.fullmatch(key.strip()):
-        raise DecisionError(f"{key} is a OneID, and what is blocked is one identifier; onedata identity show {key} lists them")
+        raise DecisionError(
+            f"{key} is a OneID, and what is blocked is one identifier; onedata identity show {key} lists them"
+        )
     return decide_by_hand(directory.con, "block", directory.identifier(key).key, None, reason, by)
 
 
@@ -45,12 +51,17 @@ def _strong(directory: Directory, typed: str) -> str:
     """The strong identifier that stands for what was typed; itself where it makes persons."""
     found = directory.find(typed, strong=True)
     if found.oneid is None:
-        raise DecisionError(f"{found.key} is {found.status} and belongs to nobody: a merge of it would unite strangers. See onedata identity show {found.key}")
+        raise DecisionError(
+            f"{found.key} is {found.status} and belongs to nobody: a merge of it would unite strangers. See onedata "
+            f"identity show {found.key}"
+        )
     if not _makes_persons(directory, found):
         found = directory.find(found.oneid, strong=True)
     if not _makes_persons(directory, found):
         strong = ", ".join(directory.policy.strong)
-        raise DecisionError(f"{typed} belongs to a person without a strong identifier ({strong}), so a merge has nothing to hold on to")
+        raise DecisionError(
+            f"{typed} belongs to a person without a strong identifier ({strong}), so a merge has nothing to hold on to"
+        )
     return found.key
 
 
@@ -58,5 +69,7 @@ def _makes_persons(directory: Directory, found: Located) -> bool:
     """It is strong, and not merely attached because the names it was seen with contradict each other."""
     if found.key.partition(":")[0] not in directory.policy.strong:
         return False
-    row = directory.con.execute("select rule from oneid.oneid_map where id_int = ? and valid_to is null", [found.id_int]).fetchone()
+    row = directory.con.execute(
+        "select rule from oneid.oneid_map where id_int = ? and valid_to is null", [found.id_int]
+    ).fetchone()
     return row is not None and row[0] != "attach"

@@ -1,4 +1,5 @@
-"""What a run must decide: the identifiers whose evidence hangs together with what it touched, and that evidence as arrays."""
+"""What a run must decide: the identifiers whose evidence hangs together with what it touched, and that evidence as
+arrays."""
 
 from dataclasses import dataclass
 
@@ -15,7 +16,8 @@ from onedata.identity.given_names import read_names
 
 @dataclass(frozen=True)
 class Region:
-    """The evidence of the nodes, their identifiers in rising order, and which of them are to be decided (the others are hubs at the rim)."""
+    """The evidence of the nodes, their identifiers in rising order, and which of them are to be decided (the others are
+    hubs at the rim)."""
 
     evidence: Evidence
     ids: Ints
@@ -23,10 +25,12 @@ class Region:
 
 
 def mark_region(con: duckdb.DuckDBPyConnection, everything: bool, wider: bool = False) -> int:
-    """The temp table `region(id_int)`: what `touched` names, but for known hubs, and all that its evidence hangs together with.
+    """The temp table `region(id_int)`: what `touched` names, but for known hubs, and all that its evidence hangs
+    together with.
 
     Args:
-        wider: Keep what the region has: what was found shared or blocked in it hangs together with nothing any more, and is still to be taken off.
+        wider: Keep what the region has: what was found shared or blocked in it hangs together with nothing any more,
+            and is still to be taken off.
 
     Returns:
         How many identifiers are to be decided.
@@ -56,14 +60,19 @@ def mark_region(con: duckdb.DuckDBPyConnection, everything: bool, wider: bool = 
 
 
 def load_region(con: duckdb.DuckDBPyConnection, policy: IdentifierPolicy, everything: bool, has_vault: bool) -> Region:
-    """The evidence of `region`: its nodes, every pair with one of them, names (from the attached vault), scores and operators' decisions."""
+    """The evidence of `region`: its nodes, every pair with one of them, names (from the attached vault), scores and
+    operators' decisions."""
     near = "" if everything else "where a in (from region) or b in (from region)"
-    con.execute(f"create or replace temp table region_edge as select a, b, sum(n_obs)::bigint as n from oneid.identity_edge {near} group by a, b")
+    con.execute(
+        "create or replace temp table region_edge as select a, b, sum(n_obs)::bigint as n "
+        f"from oneid.identity_edge {near} group by a, b"
+    )
     cases = " ".join(f"when '{name}' then {index}" for index, name in enumerate(policy.types))
     nodes = con.execute(
         f"""
         select i.id_int::bigint as id_int, (case i.type {cases} end)::bigint as kind, r.id_int is not null as inside,
-               exists (select 1 from oneid.decision d where d.kind = 'block' and d.reverted_at is null and d.key_a = i.identity_key) as blocked
+               exists (select 1 from oneid.decision d where d.kind = 'block' and d.reverted_at is null
+                   and d.key_a = i.identity_key) as blocked
         from oneid.identifier i left join region r using (id_int)
         where r.id_int is not null or i.id_int in (select a from region_edge union all select b from region_edge)
         order by i.id_int
@@ -89,7 +98,8 @@ def load_region(con: duckdb.DuckDBPyConnection, policy: IdentifierPolicy, everyt
 
 
 def save_components(con: duckdb.DuckDBPyConnection, region: Region, decided: Decided) -> None:
-    """Write which identifiers of the region hang together; a component is numbered by its smallest identifier. Hubs have none."""
+    """Write which identifiers of the region hang together; a component is numbered by its smallest identifier. Hubs
+    have none."""
     labels = evidence_components(region.evidence, decided.hub)
     smallest = np.full(int(labels.max(initial=-1)) + 1, np.iinfo(np.int64).max)
     np.minimum.at(smallest, labels, region.ids)
@@ -117,9 +127,9 @@ def _scored(con: duckdb.DuckDBPyConnection, ids: Ints) -> tuple[Ints, Ints, Floa
 
 def _decided(con: duckdb.DuckDBPyConnection, ids: Ints, kind: str) -> tuple[Ints, Ints]:
     rows = con.execute(
-        "select a.id_int::bigint as a, b.id_int::bigint as b from oneid.decision d join oneid.identifier a on a.identity_key = d.key_a "
-        "join oneid.identifier b on b.identity_key = d.key_b where d.kind = ? and d.reverted_at is null "
-        "and a.id_int in (from region) and b.id_int in (from region) order by d.decision_id",
+        "select a.id_int::bigint as a, b.id_int::bigint as b from oneid.decision d join oneid.identifier a "
+        "on a.identity_key = d.key_a join oneid.identifier b on b.identity_key = d.key_b where d.kind = ? "
+        "and d.reverted_at is null and a.id_int in (from region) and b.id_int in (from region) order by d.decision_id",
         [kind],
     ).fetchnumpy()
     return _places(ids, rows["a"]), _places(ids, rows["b"])

@@ -52,8 +52,9 @@ def resolve(
 ) -> Resolution:
     """Bring `oneid.oneid_map` up to the pending deliveries and to the operators' decisions.
 
-    Deliveries taken in are marked in ops.applied in the same transaction, so a night that is run again counts nothing twice. The
-    same deliveries give the same persons in whatever order and grouping they arrive; cost follows what is new and what hangs together with it.
+    Deliveries taken in are marked in ops.applied in the same transaction, so a night that is run again counts nothing
+    twice. The same deliveries give the same persons in whatever order and grouping they arrive; cost follows what is
+    new and what hangs together with it.
 
     Args:
         con: The warehouse, with ODS views and ledger.
@@ -63,7 +64,8 @@ def resolve(
         vault: Folder of the vault, for the names that bridges are checked by; without it no name is known.
         full: Take every delivery in anew and decide everything; ids stay.
         lake: The lake's folder, beside which the state is kept; without it none is.
-        rescore: Where `full`, also train the scoring model and score every profile anew; otherwise only profiles that say something else.
+        rescore: Where `full`, also train the scoring model and score every profile anew; otherwise only profiles that
+            say something else.
     """
     create_tables(con)
     with open_vault(con, vault) if vault else nullcontext(), transaction(con):
@@ -82,7 +84,9 @@ def resolve(
         if touched or full:
             decided = _decide(con, policy, since, run_id, full, full and rescore, vault is not None)
             kind = "full" if full else "incremental"
-            con.execute("insert into oneid.run values (?, ?, ?, ?, ?, ?)", [run_id, night, kind, tick(con), touched, decided])
+            con.execute(
+                "insert into oneid.run values (?, ?, ?, ?, ?, ?)", [run_id, night, kind, tick(con), touched, decided]
+            )
             note_metrics(con, run_id)
         if carries_out:
             mark_decisions(con)
@@ -99,7 +103,15 @@ def _next_run(con: duckdb.DuckDBPyConnection, night: date) -> tuple[int, date]:
     return row[0], row[1]
 
 
-def _decide(con: duckdb.DuckDBPyConnection, policy: IdentifierPolicy, night: date, run_id: int, full: bool, retrain: bool, has_vault: bool) -> int:
+def _decide(
+    con: duckdb.DuckDBPyConnection,
+    policy: IdentifierPolicy,
+    night: date,
+    run_id: int,
+    full: bool,
+    retrain: bool,
+    has_vault: bool,
+) -> int:
     """Decide the region, score the profiles in it that changed, and decide again where a score may link it further."""
     mark_region(con, full)
     region = load_region(con, policy, full, has_vault)
@@ -110,8 +122,14 @@ def _decide(con: duckdb.DuckDBPyConnection, policy: IdentifierPolicy, night: dat
         score_changed(con, run_id, retrain)
     if changed.profiles or changed.pairs:
         save_components(con, region, decided)
-        con.execute("insert into touched select unnest([profile_a, profile_b]) from oneid.prob_edge where band = 'link' and profile_a in (from region)")
-        con.execute("insert into touched select unnest([profile_a, profile_b]) from oneid.prob_edge where band = 'link' and profile_b in (from region)")
+        con.execute(
+            "insert into touched select unnest([profile_a, profile_b]) from oneid.prob_edge where band = 'link' "
+            "and profile_a in (from region)"
+        )
+        con.execute(
+            "insert into touched select unnest([profile_a, profile_b]) from oneid.prob_edge where band = 'link' "
+            "and profile_b in (from region)"
+        )
         mark_region(con, full, wider=True)
         region = load_region(con, policy, full, has_vault)
         decided = decide(region.evidence, policy)
@@ -133,8 +151,10 @@ def _totals(con: duckdb.DuckDBPyConnection, run_id: int, touched: int, decided: 
     row = con.execute(
         """
         select (select count(*) from oneid.identifier), (select count(*) from oneid.person),
-               (select count(*) from oneid.identifier where status = 'shared'), (select coalesce(max(identifier_count), 0) from oneid.person),
-               count(*) filter (where type = 'mint'), count(*) filter (where type = 'merge'), count(*) filter (where type = 'split'), ?, ?
+               (select count(*) from oneid.identifier where status = 'shared'), (select coalesce(max(identifier_count),
+                   0) from oneid.person),
+               count(*) filter (where type = 'mint'), count(*) filter (where type = 'merge'),
+                   count(*) filter (where type = 'split'), ?, ?
         from oneid.oneid_event where run_id = ?
         """,
         [touched, decided, run_id],

@@ -1,4 +1,5 @@
-"""The review queue: pairs of profiles that score too little to be linked and too much to be left, until somebody decides."""
+"""The review queue: pairs of profiles that score too little to be linked and too much to be left, until somebody
+decides."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,7 +9,8 @@ import duckdb
 QUEUE = """
 with today as (select id_int, identity_key, oneid from oneid.oneid_map where valid_to is null),
 decided as (
-    select a.oneid as one, b.oneid as other from oneid.decision d join today a on a.identity_key = d.key_a join today b on b.identity_key = d.key_b
+    select a.oneid as one, b.oneid as other from oneid.decision d join today a on a.identity_key = d.key_a join today b
+        on b.identity_key = d.key_b
     where d.reverted_at is null
 )
 select a.identity_key as key_a, a.oneid as oneid_a, b.identity_key as key_b, b.oneid as oneid_b, e.weight, e.explanation
@@ -21,7 +23,8 @@ and (b.oneid, a.oneid) not in (select (one, other) from decided)
 
 @dataclass(frozen=True)
 class Waiting:
-    """One pair: a strong identifier of each profile, the OneIDs they have, the match weight (log2 of the odds) and what it is made of (JSON)."""
+    """One pair: a strong identifier of each profile, the OneIDs they have, the match weight (log2 of the odds) and what
+    it is made of (JSON)."""
 
     key_a: str
     oneid_a: str
@@ -33,7 +36,9 @@ class Waiting:
 
 def queue(con: duckdb.DuckDBPyConnection, limit: int) -> tuple[list[Waiting], int]:
     """The pairs that are likeliest one person, and how many there are in all."""
-    rows = con.execute(f"select *, count(*) over () from ({QUEUE}) order by weight desc, key_a, key_b limit ?", [limit]).fetchall()
+    rows = con.execute(
+        f"select *, count(*) over () from ({QUEUE}) order by weight desc, key_a, key_b limit ?", [limit]
+    ).fetchall()
     return [Waiting(*row[:-1]) for row in rows], rows[0][-1] if rows else 0
 
 
@@ -50,7 +55,8 @@ def save_queue(con: duckdb.DuckDBPyConnection) -> int:
                'onedata identity merge ''' || key_a || ''' ''' || key_b || ''' --reason ''...''' as to_merge,
                'onedata identity split ''' || key_a || ''' ''' || key_b || ''' --reason ''...''' as to_keep_apart
         from ({QUEUE}) order by place;
-        comment on table oneid.review is 'Pairs of profiles that may be one person and wait for somebody to say so; written anew each night.';
+        comment on table oneid.review is
+            'Pairs of profiles that may be one person and wait for somebody to say so; written anew each night.';
         comment on column oneid.review.weight is 'Match weight: log2 of the odds that they are one person.';
         comment on column oneid.review.explanation is 'What the weight is made of.';
         """
@@ -66,14 +72,22 @@ def score_distribution(con: duckdb.DuckDBPyConnection) -> tuple[list[str], dict[
     weights = list(range(min(row[0] for row in rows), max(row[0] for row in rows) + 1)) if rows else []
     counts = {(weight, band): count for weight, band, count in rows}
     bands = ["link", "review", *sorted({row[1] for row in rows} - {"link", "review"})]
-    return [str(weight) for weight in weights], {band: [counts.get((weight, band), 0) for weight in weights] for band in bands}
+    return [str(weight) for weight in weights], {
+        band: [counts.get((weight, band), 0) for weight in weights] for band in bands
+    }
 
 
 def size_distribution(con: duckdb.DuckDBPyConnection, most: int = 25) -> tuple[list[str], dict[str, list[int]]]:
     """Numbers of identifiers in order (the last stands for all from it on), and how many persons have so many."""
-    counts = dict(con.execute("select least(identifier_count, ?) as size, count(*) from oneid.person group by size", [most]).fetchall())
+    counts = dict(
+        con.execute(
+            "select least(identifier_count, ?) as size, count(*) from oneid.person group by size", [most]
+        ).fetchall()
+    )
     sizes = range(1, max(counts, default=0) + 1)
-    return [f"{size}+" if size == most else str(size) for size in sizes], {"persons": [counts.get(size, 0) for size in sizes]}
+    return [f"{size}+" if size == most else str(size) for size in sizes], {
+        "persons": [counts.get(size, 0) for size in sizes]
+    }
 
 
 def largest_persons(con: duckdb.DuckDBPyConnection, limit: int = 10) -> Sequence[tuple[str, int, str]]:
@@ -84,7 +98,8 @@ def largest_persons(con: duckdb.DuckDBPyConnection, limit: int = 10) -> Sequence
             select m.oneid, split_part(m.identity_key, ':', 1) as type, count(*) as n from oneid.oneid_map m
             semi join largest l on l.oneid = m.oneid where m.valid_to is null group by all
         )
-        select oneid, identifier_count, string_agg(n || ' ' || type, ', ' order by n desc, type) from largest join kind using (oneid)
+        select oneid, identifier_count, string_agg(n || ' ' || type, ', ' order by n desc, type) from largest
+            join kind using (oneid)
         group by all order by identifier_count desc, oneid
         """,
         [limit],
@@ -94,6 +109,6 @@ def largest_persons(con: duckdb.DuckDBPyConnection, limit: int = 10) -> Sequence
 def shared_by_kind(con: duckdb.DuckDBPyConnection) -> Sequence[tuple[str, int, int, float]]:
     """Kind, identifiers, how many are shared, and their share in percent."""
     return con.execute(
-        "select type, count(*), count(*) filter (status = 'shared') as shared, round(100 * shared / count(*), 2) from oneid.identifier "
-        "group by type order by shared desc, type"
+        "select type, count(*), count(*) filter (status = 'shared') as shared, round(100 * shared / count(*), 2) "
+        "from oneid.identifier group by type order by shared desc, type"
     ).fetchall()

@@ -5,42 +5,55 @@ import duckdb
 DDL = """
 create schema if not exists oneid;
 create table if not exists oneid.run (
-    run_id integer not null, night date not null, kind varchar not null, started_at timestamp not null, touched bigint not null, decided bigint not null
+    run_id integer not null, night date not null, kind varchar not null, started_at timestamp not null,
+    touched bigint not null, decided bigint not null
 );
 comment on table oneid.run is 'Every run that changed OneID: incremental, or full (all evidence taken in anew).';
 comment on column oneid.run.touched is 'Identifiers with new evidence.';
-comment on column oneid.run.decided is 'Identifiers decided anew: those whose evidence hangs together with the touched ones.';
+comment on column oneid.run.decided is
+    'Identifiers decided anew: those whose evidence hangs together with the touched ones.';
 create table if not exists oneid.run_metric (
-    run_id integer not null, night date not null, metric varchar not null, type varchar not null, identifiers bigint not null, value double not null
+    run_id integer not null, night date not null, metric varchar not null, type varchar not null,
+    identifiers bigint not null, value double not null
 );
-comment on table oneid.run_metric is 'What a run came to, to compare the next nights with; type is the kind of identifier, empty for all.';
+comment on table oneid.run_metric is
+    'What a run came to, to compare the next nights with; type is the kind of identifier, empty for all.';
 create table if not exists oneid.identifier (
     id_int integer not null, identity_key varchar not null, type varchar not null, first_seen date not null,
     last_seen date not null, status varchar not null
 );
 comment on table oneid.identifier is 'The dictionary: every identifier seen, with a dense number that never changes.';
-comment on column oneid.identifier.status is 'ok, shared (belongs to nobody in particular) or blocked (by an operator).';
+comment on column oneid.identifier.status is
+    'ok, shared (belongs to nobody in particular) or blocked (by an operator).';
 create table if not exists oneid.identity_edge (
-    a integer not null, b integer not null, source varchar not null, n_obs bigint not null, first_seen date not null, last_seen date not null
+    a integer not null, b integer not null, source varchar not null, n_obs bigint not null, first_seen date not null,
+        last_seen date not null
 );
-comment on table oneid.identity_edge is 'Two identifiers that stood on rows of one feed; a < b, one row a pair and feed.';
+comment on table oneid.identity_edge is
+    'Two identifiers that stood on rows of one feed; a < b, one row a pair and feed.';
 create table if not exists oneid.identifier_profile (
-    id_int integer not null, attribute varchar not null, value varchar not null, n_obs bigint not null, last_seen date not null
+    id_int integer not null, attribute varchar not null, value varchar not null, n_obs bigint not null,
+    last_seen date not null
 );
-comment on table oneid.identifier_profile is 'What the rows of an identifier say of the person (name, address, birth year, ...); core values are tokens.';
+comment on table oneid.identifier_profile is
+    'What the rows of an identifier say of the person (name, address, birth year, ...); core values are tokens.';
 create table if not exists oneid.component (id_int integer not null, component integer not null);
-comment on table oneid.component is 'Which identifiers any evidence at all connects, shared ones left out: what must be decided together.';
+comment on table oneid.component is
+    'Which identifiers any evidence at all connects, shared ones left out: what must be decided together.';
 create table if not exists oneid.profile_member (id_int integer not null, profile_id integer not null);
-comment on table oneid.profile_member is 'The core of each strong identifier; a core is a profile, numbered by its smallest identifier.';
+comment on table oneid.profile_member is
+    'The core of each strong identifier; a core is a profile, numbered by its smallest identifier.';
 create table if not exists oneid.profile (profile_id integer not null, fingerprint varchar not null);
-comment on table oneid.profile is 'What each profile said when it was scored last, as a fingerprint: one that has not changed is not scored again.';
+comment on table oneid.profile is
+    'What each profile said when it was scored last, as a fingerprint: one that has not changed is not scored again.';
 create table if not exists oneid.prob_edge (
     profile_a integer not null, profile_b integer not null, weight double not null, veto varchar, band varchar not null,
     model_version varchar not null, explanation varchar
 );
 comment on table oneid.prob_edge is 'Two profiles that were scored as alike; band is link, review or vetoed.';
 comment on column oneid.prob_edge.weight is 'Match weight: log2 of the odds that they are one person.';
-create table if not exists oneid.model (version varchar not null, settings varchar not null, trained_run integer not null);
+create table if not exists oneid.model (version varchar not null, settings varchar not null,
+    trained_run integer not null);
 comment on table oneid.model is 'Scoring models that were trained here; the newest is used.';
 create table if not exists oneid.issued (
     oneid varchar not null, anchor_key varchar not null, anchor_first_seen date not null, issued_night date not null
@@ -50,33 +63,44 @@ create table if not exists oneid.oneid_map (
     identity_key varchar not null, id_int integer not null, oneid varchar not null, rule varchar not null,
     valid_from date not null, valid_to date, run_id integer not null
 );
-comment on table oneid.oneid_map is 'The OneID of every usable identifier and since when; valid_to is null where it holds today. Shared identifiers have none.';
-comment on column oneid.oneid_map.rule is 'Why the identifier belongs to the person: core, bridge, score, operator, attach or orphan.';
+comment on table oneid.oneid_map is
+    'The OneID of every usable identifier and since when; valid_to is null where it holds. Shared ones have none.';
+comment on column oneid.oneid_map.rule is
+    'Why the identifier belongs to the person: core, bridge, score, operator, attach or orphan.';
 create table if not exists oneid.person (
     oneid varchar not null, identifier_count integer not null, first_seen date not null, last_seen date not null
 );
 comment on table oneid.person is 'Every OneID of today.';
-create table if not exists oneid.household_trait (oneid varchar not null, trait varchar not null, value varchar not null);
-comment on table oneid.household_trait is 'What tells who lives together: addresses and family name (tokens) of a person, identifiers in several hands.';
+create table if not exists oneid.household_trait (oneid varchar not null, trait varchar not null,
+    value varchar not null);
+comment on table oneid.household_trait is
+    'What tells who lives together: addresses and family name (tokens) of a person, identifiers in several hands.';
 create table if not exists oneid.household_map (
-    oneid varchar not null, household_id varchar not null, rule varchar not null, valid_from date not null, valid_to date, run_id integer not null
+    oneid varchar not null, household_id varchar not null, rule varchar not null, valid_from date not null,
+    valid_to date, run_id integer not null
 );
-comment on table oneid.household_map is 'The household of every person and since when; valid_to is null where it holds today.';
+comment on table oneid.household_map is
+    'The household of every person and since when; valid_to is null where it holds today.';
 comment on column oneid.household_map.household_id is 'Called after the oldest OneID of the household.';
-comment on column oneid.household_map.rule is 'Common with another: address and name, address and identifier, identifier and name; or alone.';
+comment on column oneid.household_map.rule is
+    'Common with another: address and name, address and identifier, identifier and name; or alone.';
 create table if not exists oneid.oneid_event (
-    run_id integer not null, night date not null, type varchar not null, from_oneid varchar, to_oneid varchar, identifiers bigint not null, evidence varchar
+    run_id integer not null, night date not null, type varchar not null, from_oneid varchar, to_oneid varchar,
+        identifiers bigint not null, evidence varchar
 );
-comment on table oneid.oneid_event is 'What happened to OneIDs: mint, merge (from is now to), split (part of from is now to), retire.';
+comment on table oneid.oneid_event is
+    'What happened to OneIDs: mint, merge (from is now to), split (part of from is now to), retire.';
 create table if not exists oneid.guard_audit (
-    night date not null, identity_key varchar not null, rule varchar not null, observed bigint not null, allowed bigint not null
+    night date not null, identity_key varchar not null, rule varchar not null, observed bigint not null,
+    allowed bigint not null
 );
 comment on table oneid.guard_audit is 'Links that were not made, and the limit that forbade them.';
 create table if not exists oneid.decision (
     decision_id integer not null, kind varchar not null, key_a varchar not null, key_b varchar, reason varchar not null,
     decided_by varchar not null, decided_at timestamp not null, reverted_at timestamp
 );
-comment on table oneid.decision is 'What operators decided: merge, split or block. A decision holds until it is reverted, whatever is rebuilt.';
+comment on table oneid.decision is
+    'What operators decided: merge, split or block. A decision holds until it is reverted, whatever is rebuilt.';
 create table if not exists oneid.decision_applied (decision_id integer not null, is_reverted boolean not null);
 comment on table oneid.decision_applied is 'Decisions that a run has taken in, as they stood.';
 create or replace view oneid.oneid_current as
@@ -86,7 +110,8 @@ with recursive step as (
 ), walk as (
     select old_oneid, oneid, 1 as hops from step
     union all
-    select walk.old_oneid, step.oneid, walk.hops + 1 from walk join step on step.old_oneid = walk.oneid where walk.hops < 1000
+    select walk.old_oneid, step.oneid, walk.hops + 1 from walk join step on step.old_oneid = walk.oneid
+        where walk.hops < 1000
 )
 select old_oneid, arg_max(oneid, hops) as oneid from walk group by old_oneid;
 comment on view oneid.oneid_current is 'What a OneID that was merged away is called today.';
@@ -103,10 +128,15 @@ def create_tables(con: duckdb.DuckDBPyConnection) -> None:
     Raises:
         OldTablesError: its tables have the columns of an earlier onedata; the text says what to do.
     """
-    columns = [name for (name,) in con.execute("select column_name from duckdb_columns() where schema_name = 'oneid' and table_name = 'oneid_map'").fetchall()]
+    columns = [
+        name
+        for (name,) in con.execute(
+            "select column_name from duckdb_columns() where schema_name = 'oneid' and table_name = 'oneid_map'"
+        ).fetchall()
+    ]
     if columns and "valid_from" not in columns:
         raise OldTablesError(
-            "this data home was made by an earlier onedata, whose OneID kept no versions and whose vault has tokens of other normalisers; "
-            "build it anew from its source: move the data home away, then `onedata run --backfill`"
+            "this data home was made by an earlier onedata, whose OneID kept no versions and whose vault has tokens of "
+            "other normalisers; build it anew from its source: move the data home away, then `onedata run --backfill`"
         )
     con.execute(DDL)

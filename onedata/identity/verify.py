@@ -36,14 +36,20 @@ class Difference:
     sample: tuple[str, ...]
 
     def __str__(self) -> str:
-        return f"oneid.{self.table}: {self.only_nights} rows only from the nights, {self.only_rebuilt} only from a rebuild, such as {'; '.join(self.sample)}"
+        return (
+            f"oneid.{self.table}: {self.only_nights} rows only from the nights, {self.only_rebuilt} only "
+            f"from a rebuild, such as {'; '.join(self.sample)}"
+        )
 
 
-def verify(con: duckdb.DuckDBPyConnection, entities: Mapping[str, Entity], policy: IdentifierPolicy, vault: Path | None) -> list[Difference]:
+def verify(
+    con: duckdb.DuckDBPyConnection, entities: Mapping[str, Entity], policy: IdentifierPolicy, vault: Path | None
+) -> list[Difference]:
     """Rebuild OneID from the whole lake in a scratch database and compare; the warehouse stays as it is.
 
-    Ids and decisions go along, so an identifier that a rebuild would give to another person, or another id, is a difference. So do the scores:
-    they depend on all that was known when they were made. That they are of what the profiles say today is compared.
+    Ids and decisions go along, so an identifier that a rebuild would give to another person, or another id, is a
+    difference. So do the scores: they depend on all that was known when they were made. That they are of what the
+    profiles say today is compared.
 
     Args:
         con: The warehouse, no transaction open.
@@ -58,7 +64,9 @@ def verify(con: duckdb.DuckDBPyConnection, entities: Mapping[str, Entity], polic
     assert home is not None
     with _scratch(con, str(home[0])) as own:
         resolve(own, entities, policy, row[0], vault, full=True, rescore=False)
-        return [found for table, columns, where in COMPARED if (found := _compare(own, str(home[0]), table, columns, where))]
+        return [
+            found for table, columns, where in COMPARED if (found := _compare(own, str(home[0]), table, columns, where))
+        ]
 
 
 @contextmanager
@@ -70,13 +78,17 @@ def _scratch(con: duckdb.DuckDBPyConnection, home: str) -> Iterator[duckdb.DuckD
         try:
             con.execute("create schema rebuilt.oneid; create schema rebuilt.ops; create schema rebuilt.ods")
             tables = con.execute(
-                "select schema_name, table_name from duckdb_tables() where database_name = ? and (schema_name = 'oneid' "
+                "select schema_name, table_name from duckdb_tables() where database_name = ? "
+                "and (schema_name = 'oneid' "
                 "or schema_name = 'ops' and table_name in ('delivery', 'applied', 'clock'))",
                 [home],
             ).fetchall()
             for schema, table in tables:
                 con.execute(f"create table rebuilt.{schema}.{table} as from {warehouse}.{schema}.{table}")
-            for (view,) in con.execute("select table_name from information_schema.tables where table_catalog = ? and table_schema = 'ods'", [home]).fetchall():
+            for (view,) in con.execute(
+                "select table_name from information_schema.tables where table_catalog = ? and table_schema = 'ods'",
+                [home],
+            ).fetchall():
                 con.execute(f"create view rebuilt.ods.{view} as from {warehouse}.ods.{view}")
             own = con.cursor()
             try:
@@ -99,10 +111,18 @@ def _temporary(con: duckdb.DuckDBPyConnection) -> Path | None:
 
 
 def _compare(own: duckdb.DuckDBPyConnection, home: str, table: str, columns: str, where: str) -> Difference | None:
-    nights, rebuilt = (f"select {columns} from {database}.oneid.{table} {where}" for database in (quote_name(home), "rebuilt"))
+    nights, rebuilt = (
+        f"select {columns} from {database}.oneid.{table} {where}" for database in (quote_name(home), "rebuilt")
+    )
     lost, made = (
-        own.execute(f"select count(*), list(r::varchar order by r)[1:{SAMPLE}] from ({one} except all {other}) r").fetchone()
+        own.execute(
+            f"select count(*), list(r::varchar order by r)[1:{SAMPLE}] from ({one} except all {other}) r"
+        ).fetchone()
         for one, other in ((nights, rebuilt), (rebuilt, nights))
     )
     assert lost is not None and made is not None
-    return Difference(table, lost[0], made[0], tuple([*(lost[1] or []), *(made[1] or [])][:SAMPLE])) if lost[0] or made[0] else None
+    return (
+        Difference(table, lost[0], made[0], tuple([*(lost[1] or []), *(made[1] or [])][:SAMPLE]))
+        if lost[0] or made[0]
+        else None
+    )

@@ -9,13 +9,18 @@ import duckdb
 from onedata.identity.decisions import WAITING
 
 GUARDS = {
-    "degree": "on {night} it stood with {observed} identifiers of one strong kind, more than the {allowed} allowed: it is a kiosk's, a shop's or a test value",
+    "degree": "on {night} it stood with {observed} identifiers of one strong kind, more than the {allowed} allowed: it "
+    "is a kiosk's, a shop's or a test value",
     "names": "on {night} it stood with persons whose given names differ, so it unites none of them",
-    "limit": "on {night} uniting by it would have given one person more identifiers of a kind than one may have, and it was the weakest link",
-    "bridge_names": "on {night} it was seen with {observed} persons, some of whose given names differ, so it does not unite those",
-    "bridge_cores": "on {night} it was seen with {observed} persons, and what is seen with more than {allowed} unites none",
+    "limit": "on {night} uniting by it would have given one person more identifiers of a kind than one may have, and "
+    "it was the weakest link",
+    "bridge_names": "on {night} it was seen with {observed} persons, some of whose given names differ, so it does not "
+    "unite those",
+    "bridge_cores": "on {night} it was seen with {observed} persons, and what is seen with more than {allowed} unites "
+    "none",
     "bridge_limit": "on {night} uniting by it would have given one person more identifiers of a kind than one may have",
-    "attach": "on {night} nobody had {allowed}% of what was seen of it (the most was {observed}%), so it belongs to nobody",
+    "attach": "on {night} nobody had {allowed}% of what was seen of it (the most was {observed}%), so it belongs to "
+    "nobody",
 }
 LINKS = {
     "always": "unites whom it was seen with",
@@ -70,13 +75,18 @@ def guards(con: duckdb.DuckDBPyConnection, key: str, rules: Sequence[str] = tupl
         "where identity_key = ? and list_contains(?, rule) group by rule order by 2 desc, 1",
         [key, list(rules)],
     ).fetchall()
-    return [GUARDS[rule].format(night=night, observed=f"{observed:,}", allowed=allowed) for rule, night, observed, allowed in rows]
+    return [
+        GUARDS[rule].format(night=night, observed=f"{observed:,}", allowed=allowed)
+        for rule, night, observed, allowed in rows
+    ]
 
 
 def blocked(con: duckdb.DuckDBPyConnection, key: str) -> list[str]:
     """The standing decision that blocks the identifier."""
     rows = con.execute(
-        "select decision_id, kind, decided_by, decided_at::date, reason from oneid.decision where kind = 'block' and reverted_at is null and key_a = ?", [key]
+        "select decision_id, kind, decided_by, decided_at::date, reason from oneid.decision where kind = 'block' "
+        "and reverted_at is null and key_a = ?",
+        [key],
     ).fetchall()
     return [decision(*row) for row in rows]
 
@@ -84,10 +94,14 @@ def blocked(con: duckdb.DuckDBPyConnection, key: str) -> list[str]:
 def waiting(con: duckdb.DuckDBPyConnection, keys: Sequence[str]) -> list[str]:
     """Decisions on the identifiers that no run has carried out."""
     rows = con.execute(
-        f"select decision_id, reverted_at is not null from ({WAITING}) where list_contains($keys, key_a) or list_contains($keys, key_b) order by decision_id",
+        f"select decision_id, reverted_at is not null from ({WAITING}) where list_contains($keys, key_a) "
+        "or list_contains($keys, key_b) order by decision_id",
         {"keys": list(keys)},
     ).fetchall()
-    return [f"decision {number} is {'taken back' if back else 'taken'} but not carried out yet: the next `onedata run` does" for number, back in rows]
+    return [
+        f"decision {number} is {'taken back' if back else 'taken'} but not carried out yet: the next `onedata run` does"
+        for number, back in rows
+    ]
 
 
 def event(night: date, kind: str, old: str | None, new: str | None, identifiers: int, evidence: str | None) -> str:

@@ -1,4 +1,5 @@
-"""Book one delivery into the ledger: every file with its four counts, every bad row, every repair. The caller owns the transaction."""
+"""Book one delivery into the ledger: every file with its four counts, every bad row, every repair. The caller owns the
+transaction."""
 
 import shutil
 from collections.abc import Mapping, Sequence
@@ -29,7 +30,8 @@ RAW_RECORDS_AT_ONCE = 10_000
 
 @dataclass
 class Landed:
-    """What one landing found, in rows; `nights` are the days its files are for, `waiting` files that still change: the next run takes them."""
+    """What one landing found, in rows; `nights` are the days its files are for, `waiting` files that still change: the
+    next run takes them."""
 
     feed: str
     files: int = 0
@@ -51,13 +53,19 @@ class Landed:
 
 
 def prepare_bad_rows(con: duckdb.DuckDBPyConnection, delivery: Delivery, reading: Reading) -> None:
-    """`landing_quarantine`: every bad row and unreadable record of the delivery, with its raw text. Reads files; call it before the transaction."""
+    """`landing_quarantine`: every bad row and unreadable record of the delivery, with its raw text. Reads files; call
+    it before the transaction."""
     totals, currency = amounts_sql(delivery.feed)
     con.execute(
-        f"create or replace temp table landing_quarantine as select _file, _row, _extra ->> 'rule' as rule, _extra ->> 'reason' as reason, "
-        f"_extra ->> 'raw' as raw, (_extra ->> 'place')::bigint as place, {totals} as totals, {currency} as currency from {BAD}"
+        "create or replace temp table landing_quarantine as select _file, _row, _extra ->> 'rule' as rule, "
+        "_extra ->> 'reason' as reason, "
+        f"_extra ->> 'raw' as raw, (_extra ->> 'place')::bigint as place, {totals} as totals, {currency} as currency "
+        f"from {BAD}"
     )
-    places = con.execute("select _file, list(distinct place order by place) from landing_quarantine where raw is null group by 1 order by 1").fetchall()
+    places = con.execute(
+        "select _file, list(distinct place order by place) from landing_quarantine where raw is null group by 1 "
+        "order by 1"
+    ).fetchall()
     by_name = {file.relative: file for file in delivery.files}
     for name, wanted in places:
         texts: list[tuple[int, str]] = []
@@ -72,50 +80,75 @@ def prepare_bad_rows(con: duckdb.DuckDBPyConnection, delivery: Delivery, reading
 
 
 def _fill_in(con: duckdb.DuckDBPyConnection, name: str, texts: Sequence[tuple[int, str]]) -> None:
-    con.register("landing_texts", pa.table({"place": [place for place, _ in texts], "raw": pa.array([raw for _, raw in texts], pa.string())}))
-    con.execute("update landing_quarantine q set raw = t.raw from landing_texts t where q._file = ? and q.place = t.place and q.raw is null", [name])
+    con.register(
+        "landing_texts",
+        pa.table({"place": [place for place, _ in texts], "raw": pa.array([raw for _, raw in texts], pa.string())}),
+    )
+    con.execute(
+        "update landing_quarantine q set raw = t.raw from landing_texts t where q._file = ? and q.place = t.place "
+        "and q.raw is null",
+        [name],
+    )
     con.unregister("landing_texts")
 
 
 def _add_rejects(con: duckdb.DuckDBPyConnection, delivery: Delivery, rejects: str) -> None:
-    """Records that DuckDB could not take apart, one row each, as they stand in the file; a byte that is not UTF-8 is shown as \\x...
+    """Records that DuckDB could not take apart, one row each, as they stand in the file; a byte that is not UTF-8 is
+    shown as \\x...
 
-    DuckDB gives a record's text with the blank lines before it, a '?' for each byte it cannot decode, and only so much of it (`MOST_SHOWN`).
-    Where a quote stays open it gives nothing, another part of the record, or the record before: then what lies between its places is read.
+    DuckDB gives a record's text with the blank lines before it, a '?' for each byte it cannot decode, and only so much
+    of it (`MOST_SHOWN`). Where a quote stays open it gives nothing, another part of the record, or the record before:
+    then what lies between its places is read.
     """
     options, files = delivery.feed.location.options, {str(file.path): file for file in delivery.files}
     encoding = options.get("encoding", "utf-8")
-    names = pa.table({"file_path": pa.array(files, pa.string()), "relative": pa.array([file.relative for file in files.values()], pa.string())})
+    names = pa.table(
+        {
+            "file_path": pa.array(files, pa.string()),
+            "relative": pa.array([file.relative for file in files.values()], pa.string()),
+        }
+    )
     con.register("landing_read", names)
     broken = (
         f"select s.file_path, e.line, min(e.line_byte_position) as place, max(e.csv_line) as csv_line, "
         f"max(e.line_byte_position + strlen(e.csv_line)) as shown, "
         f"greatest(shown, max(e.byte_position)) - place as length, "
-        f"min(strlen(e.csv_line)) = 0 or max(strlen(e.csv_line)) >= {MOST_SHOWN} or max(e.byte_position) > shown as is_partial, "
-        f"is_partial or count(distinct e.line_byte_position) > 1 or bool_or(e.error_type = 'INVALID ENCODING') as in_file, "
-        f"case when bool_or(e.error_type = 'INVALID ENCODING') then {quote_text(f'invalid encoding: the record holds bytes that are not {encoding}')} "
+        f"min(strlen(e.csv_line)) = 0 or max(strlen(e.csv_line)) >= {MOST_SHOWN} or max(e.byte_position) > shown as "
+        "is_partial, "
+        "is_partial or count(distinct e.line_byte_position) > 1 or bool_or(e.error_type = 'INVALID ENCODING') as "
+        "in_file, "
+        "case when bool_or(e.error_type = 'INVALID ENCODING') then "
+        f"{quote_text(f'invalid encoding: the record holds bytes that are not {encoding}')} "
         f"else string_agg(distinct lower(e.error_type::varchar) || ': ' || e.error_message, '; ') end as reason "
         f"from {rejects} e join {rejects}_scans s using (scan_id, file_id) group by all"
     )
-    con.execute(f"create or replace temp table landing_broken as select r.relative, b.* from ({broken}) b join landing_read r using (file_path)")
+    con.execute(
+        f"create or replace temp table landing_broken as select r.relative, b.* from ({broken}) b "
+        "join landing_read r using (file_path)"
+    )
     con.unregister("landing_read")
     con.execute(
         "insert into landing_quarantine select relative, line, 'unreadable_record', reason, "
         "case when not in_file then ltrim(csv_line, chr(10) || chr(13)) end, place, null, null from landing_broken"
     )
     wanted = con.execute(
-        "select file_path, list((place, length, is_partial) order by place) from landing_broken where in_file group by 1 order by 1"
+        "select file_path, list((place, length, is_partial) order by place) from landing_broken where in_file "
+        "group by 1 order by 1"
     ).fetchall()
     for path, places in wanted:
         for first in range(0, len(places), RAW_RECORDS_AT_ONCE):
             found = raw_records(files[path].path, places[first : first + RAW_RECORDS_AT_ONCE], options)
-            # A file of another encoding was turned into UTF-8 with 0xFF before what it could not turn, see `readers.encoding`.
+            # A file of another encoding was turned into UTF-8 with 0xFF before what it could not turn, see
+            # `readers.encoding`.
             texts = found if is_utf8(encoding) else ((place, text.replace("\\xff\\x", "\\x")) for place, text in found)
             _fill_in(con, files[path].relative, list(texts))
 
 
-def book(con: duckdb.DuckDBPyConnection, settings: Settings, delivery: Delivery, reading: Reading, landed: Landed) -> None:
-    """Book the delivery, staged: files, repeats, drifts, quarantine, repairs and money; what `stage` and `prepare_bad_rows` made must be there."""
+def book(
+    con: duckdb.DuckDBPyConnection, settings: Settings, delivery: Delivery, reading: Reading, landed: Landed
+) -> None:
+    """Book the delivery, staged: files, repeats, drifts, quarantine, repairs and money; what `stage` and
+    `prepare_bad_rows` made must be there."""
     unreadable = {problem.file.number for problem in reading.problems}
     readable = [file for file in delivery.files if file.number not in unreadable]
     counts = _counts(con)
@@ -138,7 +171,8 @@ def book(con: duckdb.DuckDBPyConnection, settings: Settings, delivery: Delivery,
         add(
             con,
             "drift",
-            "select ? as feed, ? as ds, ? as path, ? as kind, ? as column_name, ? as message, ? as content_hash, ? as batch_id",
+            "select ? as feed, ? as ds, ? as path, ? as kind, ? as column_name, ? as message, ? as content_hash, ? as "
+            "batch_id",
             [
                 *(delivery.feed.name, drift.file.ds, drift.file.relative, drift.kind, drift.column, drift.message),
                 *(drift.file.content_hash, delivery.batch),
@@ -149,24 +183,36 @@ def book(con: duckdb.DuckDBPyConnection, settings: Settings, delivery: Delivery,
 def _counts(con: duckdb.DuckDBPyConnection) -> dict[str, Counts]:
     """Received, accepted, quarantined, duplicate by file."""
     fates = (("good", GOOD), ("bad", "landing_quarantine"), ("again", DUPLICATE))
-    each = " union all ".join(f"select '{fate}' as fate, _file, count(*) as n from {relation} group by all" for fate, relation in fates)
+    each = " union all ".join(
+        f"select '{fate}' as fate, _file, count(*) as n from {relation} group by all" for fate, relation in fates
+    )
     sums = ", ".join(f"coalesce(sum(n) filter (where fate = '{fate}'), 0)::bigint" for fate, _ in fates)
     rows = con.execute(f"select _file, sum(n)::bigint, {sums} from ({each}) group by 1").fetchall()
-    return {path: (received, accepted, quarantined, duplicate) for path, received, accepted, quarantined, duplicate in rows}
+    return {
+        path: (received, accepted, quarantined, duplicate) for path, received, accepted, quarantined, duplicate in rows
+    }
 
 
-def _book_rows(con: duckdb.DuckDBPyConnection, delivery: Delivery, readable: Sequence[SourceFile], has_duplicates: bool) -> None:
+def _book_rows(
+    con: duckdb.DuckDBPyConnection, delivery: Delivery, readable: Sequence[SourceFile], has_duplicates: bool
+) -> None:
     feed = delivery.feed
     names, hashes = [file.relative for file in readable], [file.content_hash for file in readable]
     nights = pa.array([delivery.ds] * len(names), pa.date32())
     batches = pa.array([delivery.batch] * len(names), pa.string())
-    known = {"path": pa.array(names, pa.string()), "content_hash": pa.array(hashes, pa.string()), "batch_id": batches, "ds": nights}
+    known = {
+        "path": pa.array(names, pa.string()),
+        "content_hash": pa.array(hashes, pa.string()),
+        "batch_id": batches,
+        "ds": nights,
+    }
     con.register("landing_files", pa.table(known))
     add(
         con,
         "quarantine",
-        "select ? as feed, ? as ds, q._file as path, q._row as row, q.rule, q.reason, q.raw, ? as batch_id, f.content_hash, "
-        "? as quarantined_at, q.totals, q.currency from landing_quarantine q join landing_files f on f.path = q._file",
+        "select ? as feed, ? as ds, q._file as path, q._row as row, q.rule, q.reason, q.raw, ? as batch_id, "
+        "f.content_hash, ? as quarantined_at, q.totals, q.currency from landing_quarantine q join landing_files f "
+        "on f.path = q._file",
         [feed.name, delivery.ds, delivery.batch, delivery.arrived_at],
     )
     book_accepted(con, delivery)
@@ -182,9 +228,10 @@ def book_accepted(con: duckdb.DuckDBPyConnection, delivery: Delivery) -> None:
     add(
         con,
         "repair",
-        "select ? as feed, ? as ds, _file as path, split_part(change, ':', 1) as column_name, split_part(change, ':', 2) as repair, "
-        f"count(*) as rows, ? as batch_id from (select _file, unnest(string_split(_repaired, ',')) as change from {GOOD} "
-        "where _repaired is not null) group by all",
+        "select ? as feed, ? as ds, _file as path, split_part(change, ':', 1) as column_name, split_part(change, ':', "
+        "2) as repair, "
+        "count(*) as rows, ? as batch_id from (select _file, unnest(string_split(_repaired, ',')) as change "
+        f"from {GOOD} where _repaired is not null) group by all",
         [delivery.feed.name, delivery.ds, delivery.batch],
     )
     row = con.execute(f"select count(*) from {GOOD}").fetchone()
@@ -195,7 +242,10 @@ def book_accepted(con: duckdb.DuckDBPyConnection, delivery: Delivery) -> None:
 def book_delivery(con: duckdb.DuckDBPyConnection, delivery: Delivery, rows: int) -> None:
     """Book the delivery itself, with the rows that wait for the gate."""
     feed = delivery.feed
-    ledger.book(con, Booking(delivery.batch, feed.name, feed.entity.name, delivery.ds, rows, delivery.arrived_at, delivery.replaced))
+    ledger.book(
+        con,
+        Booking(delivery.batch, feed.name, feed.entity.name, delivery.ds, rows, delivery.arrived_at, delivery.replaced),
+    )
 
 
 def drop_staged(settings: Settings, delivery: Delivery) -> None:
@@ -203,7 +253,9 @@ def drop_staged(settings: Settings, delivery: Delivery) -> None:
     shutil.rmtree(staged_folder(settings, delivery.feed.name, delivery.batch), ignore_errors=True)
 
 
-def _book_unreadable(con: duckdb.DuckDBPyConnection, settings: Settings, delivery: Delivery, problem: FileProblem) -> None:
+def _book_unreadable(
+    con: duckdb.DuckDBPyConnection, settings: Settings, delivery: Delivery, problem: FileProblem
+) -> None:
     """An unreadable file counts as one quarantined row and is kept whole, in case the landing area is cleaned."""
     file, feed = problem.file, delivery.feed
     copy = settings.home / "quarantine" / feed.name / file.content_hash[:16] / file.path.name
@@ -213,8 +265,8 @@ def _book_unreadable(con: duckdb.DuckDBPyConnection, settings: Settings, deliver
     add(
         con,
         "quarantine",
-        "select ? as feed, ? as ds, ? as path, 0 as row, 'unreadable_file' as rule, ? as reason, ? as raw, ? as batch_id, "
-        "? as content_hash, ? as quarantined_at",
+        "select ? as feed, ? as ds, ? as path, 0 as row, 'unreadable_file' as rule, ? as reason, ? as raw, ? as "
+        "batch_id, ? as content_hash, ? as quarantined_at",
         [
             *(feed.name, file.ds, file.relative, problem.message, f"the file is kept at {copy}", delivery.batch),
             *(file.content_hash, delivery.arrived_at),
@@ -226,13 +278,18 @@ def _book_repeat(con: duckdb.DuckDBPyConnection, delivery: Delivery, repeat: Rep
     """A file with known content: each of its rows is a duplicate."""
     feed, file = delivery.feed, repeat.file
     known = con.execute(
-        "select max(received) from ops.file where feed = ? and content_hash = ? and status <> 'repeated'", [feed.name, file.content_hash]
+        "select max(received) from ops.file where feed = ? and content_hash = ? and status <> 'repeated'",
+        [feed.name, file.content_hash],
     ).fetchone()
     received = (known[0] if known else None) or 0
     counts = (received, 0, 0, received)
     message = f"the same content as {repeat.known_as}: every row counts as a duplicate"
     _book_file(con, delivery, file, "repeated", counts, message)
-    add(con, "control_total", repeated_totals_sql(feed, file.relative, delivery.ds, file.content_hash, repeat.known_as, delivery.batch))
+    add(
+        con,
+        "control_total",
+        repeated_totals_sql(feed, file.relative, delivery.ds, file.content_hash, repeat.known_as, delivery.batch),
+    )
     landed.add(file.ds, counts, delivery.batch)
 
 
@@ -246,5 +303,7 @@ def _book_file(
     columns: Sequence[str] | None = None,
     types: Mapping[str, str] | None = None,
 ) -> None:
-    entry = FileEntry(file.relative, file.content_hash, file.ds, status, counts, file.size, file.mtime_ns, message, columns, types)
+    entry = FileEntry(
+        file.relative, file.content_hash, file.ds, status, counts, file.size, file.mtime_ns, message, columns, types
+    )
     ledger.book_file(con, delivery.feed.name, delivery.batch, entry, delivery.arrived_at)

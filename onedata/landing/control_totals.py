@@ -14,20 +14,28 @@ FATES = ("received", "accepted", "quarantined", "duplicate")
 def control_totals_sql(feed: Feed, relations: Mapping[str, Sequence[str]], files: str = "landing_files") -> str | None:
     """SQL of one landing's control totals; None where the feed's entity has no money.
 
-    Rows that could not be taken apart have no amounts and belong to none. Batches of one file's rows may be written one after the other: rows add up.
+    Rows that could not be taken apart have no amounts and belong to none. Batches of one file's rows may be written one
+    after the other: rows add up.
 
     Args:
         feed: Whose rows.
-        relations: Relations of typed rows with the columns of an ODS file, each with the fates it counts for. Each is read once. What was received is
-            given apart from what was accepted wherever rows went between, so that a row lost there shows as money that is missing.
+        relations: Relations of typed rows with the columns of an ODS file, each with the fates it counts for. Each is
+            read once. What was received is given apart from what was accepted wherever rows went between, so that a row
+            lost there shows as money that is missing.
         files: A relation path, content_hash, batch_id, ds.
     """
     if not feed.entity.totals:
         return None
-    parts = [f"select {list(fates)!r} as fates, * from ({sums_by_currency(feed.entity, rows, ['_file'])})" for rows, fates in relations.items()]
-    sums = ", ".join(f"coalesce(sum(t.amount) filter (where list_contains(t.fates, '{fate}')), 0) as {fate}" for fate in FATES)
+    parts = [
+        f"select {list(fates)!r} as fates, * from ({sums_by_currency(feed.entity, rows, ['_file'])})"
+        for rows, fates in relations.items()
+    ]
+    sums = ", ".join(
+        f"coalesce(sum(t.amount) filter (where list_contains(t.fates, '{fate}')), 0) as {fate}" for fate in FATES
+    )
     return (
-        f"select {quote_text(feed.name)} as feed, f.path, f.content_hash, f.batch_id, f.ds, t.measure as total_name, t.unit as currency, {sums} "
+        f"select {quote_text(feed.name)} as feed, f.path, f.content_hash, f.batch_id, f.ds, t.measure as total_name, "
+        f"t.unit as currency, {sums} "
         f"from ({' union all '.join(parts)}) t join {files} f on f.path = t._file group by all"
     )
 
@@ -46,16 +54,16 @@ def repeated_totals_sql(feed: Feed, path: str, ds: date, content_hash: str, know
     """
     taken_anew = f"select unnest(replaces) from ops.delivery where status = '{Status.STAGED}'"
     return (
-        f"select feed, {quote_text(path)} as path, content_hash, {quote_text(batch)} as batch_id, date '{ds}' as ds, total_name, currency, "
-        "received, 0 as accepted, 0 as quarantined, received as duplicate "
+        f"select feed, {quote_text(path)} as path, content_hash, {quote_text(batch)} as batch_id, date '{ds}' as ds, "
+        "total_name, currency, received, 0 as accepted, 0 as quarantined, received as duplicate "
         f"from ops.control_total where feed = {quote_text(feed.name)} and content_hash = {quote_text(content_hash)} "
         f"and path = {quote_text(known_as)} and batch_id not in ({taken_anew})"
     )
 
 
 def released_totals_sql(feed: Feed, batch: str, ds: date, accepted: str, duplicate: str) -> str | None:
-    """SQL of what a release moves: its rows' amounts, as they are now, are accepted or duplicate; what quarantine counted for them is taken
-    back. Rows of one file add up. None where the feed's entity has no money.
+    """SQL of what a release moves: its rows' amounts, as they are now, are accepted or duplicate; what quarantine
+    counted for them is taken back. Rows of one file add up. None where the feed's entity has no money.
 
     Args:
         feed: Whose rows.
@@ -72,14 +80,18 @@ def released_totals_sql(feed: Feed, batch: str, ds: date, accepted: str, duplica
     ]
     own = f"r.batch_id = {quote_text(batch)} and r.fate <> 'again'"
     parts.append(
-        f"select 'taken back' as fate, q.path as _file, t.key as measure, q.currency as unit, t.value as amount from ops.quarantine q "
-        f"join ops.released r using (feed, path, content_hash, row, rule), unnest(map_entries(q.totals)) as u(t) where {own}"
+        "select 'taken back' as fate, q.path as _file, t.key as measure, q.currency as unit, t.value as amount "
+        "from ops.quarantine q join ops.released r using (feed, path, content_hash, row, rule), "
+        f"unnest(map_entries(q.totals)) as u(t) where {own}"
     )
-    accepted_now, duplicate_now, before = (f"coalesce(sum(t.amount) filter (where t.fate = '{fate}'), 0)" for fate in ("accepted", "duplicate", "taken back"))
+    accepted_now, duplicate_now, before = (
+        f"coalesce(sum(t.amount) filter (where t.fate = '{fate}'), 0)"
+        for fate in ("accepted", "duplicate", "taken back")
+    )
     files = f"(select distinct path, content_hash from ops.released r where {own})"
     return (
-        f"select {quote_text(feed.name)} as feed, f.path, f.content_hash, {quote_text(batch)} as batch_id, date '{ds}' as ds, "
-        f"t.measure as total_name, t.unit as currency, {accepted_now} + {duplicate_now} - {before} as received, "
+        f"select {quote_text(feed.name)} as feed, f.path, f.content_hash, {quote_text(batch)} as batch_id, date '{ds}' "
+        f"as ds, t.measure as total_name, t.unit as currency, {accepted_now} + {duplicate_now} - {before} as received, "
         f"{accepted_now} as accepted, -{before} as quarantined, {duplicate_now} as duplicate "
         f"from ({' union all by name '.join(parts)}) t join {files} f on f.path = t._file group by all"
     )

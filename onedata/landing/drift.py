@@ -1,4 +1,5 @@
-"""How a file's fields differ from those of the feed's file before it: order, type, and members of documents that are no longer there."""
+"""How a file's fields differ from those of the feed's file before it: order, type, and members of documents that are no
+longer there."""
 
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -25,11 +26,18 @@ def compare_with_before(con: duckdb.DuckDBPyConnection, feed: Feed, reading: Rea
             continue
         shape = Shape(columns, reading.column_types.get(part.file.number, {}))
         if before is not None:
-            found = [*_order(part.file, before, shape), *_retyped(part.file, before, shape), *_gone(feed, part.file, before, shape)]
+            found = [
+                *_order(part.file, before, shape),
+                *_retyped(part.file, before, shape),
+                *_gone(feed, part.file, before, shape),
+            ]
             refused = [drift for drift in found if feed.drift.get(drift.kind) == "refuse"]
             if refused:
                 reading.parts.remove(part)
-                why = f"{refused[0].message}, and onDrift says {refused[0].kind}: refuse. Ask for the file as agreed, or change {feed.contract.name}."
+                why = (
+                    f"{refused[0].message}, and onDrift says {refused[0].kind}: refuse. Ask for the file as agreed, "
+                    f"or change {feed.contract.name}."
+                )
                 reading.problems.append(FileProblem(part.file, why))
                 continue
             reading.drifts += found
@@ -38,7 +46,9 @@ def compare_with_before(con: duckdb.DuckDBPyConnection, feed: Feed, reading: Rea
 
 def _shape_before(con: duckdb.DuckDBPyConnection, feed: Feed) -> Shape | None:
     row = con.execute(
-        "select columns, column_types from ops.file where feed = ? and columns is not null order by ds desc, arrived_at desc, path desc limit 1", [feed.name]
+        "select columns, column_types from ops.file where feed = ? and columns is not null order by ds desc, "
+        "arrived_at desc, path desc limit 1",
+        [feed.name],
     ).fetchone()
     return Shape(tuple(row[0]), row[1] or {}) if row else None
 
@@ -46,23 +56,45 @@ def _shape_before(con: duckdb.DuckDBPyConnection, feed: Feed) -> Shape | None:
 def _order(file: SourceFile, before: Shape, now: Shape) -> list[Drift]:
     if now.columns == before.columns or sorted(now.columns) != sorted(before.columns):
         return []
-    return [Drift(file, "order", "", f"the columns stand in another order than before ({', '.join(now.columns)}); they are read by name")]
+    return [
+        Drift(
+            file,
+            "order",
+            "",
+            f"the columns stand in another order than before ({', '.join(now.columns)}); they are read by name",
+        )
+    ]
 
 
 def _retyped(file: SourceFile, before: Shape, now: Shape) -> list[Drift]:
-    changed = [(name, before.types[name], kind) for name, kind in now.types.items() if before.types.get(name, kind) != kind]
+    changed = [
+        (name, before.types[name], kind) for name, kind in now.types.items() if before.types.get(name, kind) != kind
+    ]
     return [
-        Drift(file, "retyped", name, f"column {name!r} is {kind} and was {old} before; its values are cast, those that cannot be quarantined")
+        Drift(
+            file,
+            "retyped",
+            name,
+            f"column {name!r} is {kind} and was {old} before; its values are cast, those that cannot be quarantined",
+        )
         for name, old, kind in changed
     ]
 
 
 def _gone(feed: Feed, file: SourceFile, before: Shape, now: Shape) -> list[Drift]:
-    """Documents have no header: a member is missed where the file before had it. (Formats with a header are held to the contract itself.)"""
+    """Documents have no header: a member is missed where the file before had it. (Formats with a header are held to the
+    contract itself.)"""
     if feed.location.format not in ("jsonl", "json"):
         return []
-    gone = [name for name in before.columns if name not in now.columns and any(_begins(field, name) for field in feed.source_fields)]
-    return [Drift(file, "missing", name, f"member {name!r} is in no document any more; what is read from it stays empty") for name in gone]
+    gone = [
+        name
+        for name in before.columns
+        if name not in now.columns and any(_begins(field, name) for field in feed.source_fields)
+    ]
+    return [
+        Drift(file, "missing", name, f"member {name!r} is in no document any more; what is read from it stays empty")
+        for name in gone
+    ]
 
 
 def _begins(field: str, member: str) -> bool:

@@ -1,7 +1,9 @@
-"""Extracts of database tables: delivered files of our own making, kept in `<home>/extracts/<feed>`, with the watermark each reached.
+"""Extracts of database tables: delivered files of our own making, kept in `<home>/extracts/<feed>`, with the watermark
+each reached.
 
-A mark counts once the ledger knows its extract, so that it commits with the landing: a landing that was killed or refused is extracted anew
-from where the last one that landed ends. Nothing is lost between, and what is read twice counts as a duplicate.
+A mark counts once the ledger knows its extract, so that it commits with the landing: a landing that was killed or
+refused is extracted anew from where the last one that landed ends. Nothing is lost between, and what is read twice
+counts as a duplicate.
 """
 
 from collections.abc import Collection, Sequence
@@ -29,14 +31,16 @@ def take_extracts(
 ) -> tuple[list[Content], Sequence[Note]]:
     """What the table has that is new, as files with their SHA-256, and what was odd about it (kind, column, message).
 
-    An older extract that the ledger has forgotten since (its night is replaced) is delivered again: nothing else would bring its rows.
+    An older extract that the ledger has forgotten since (its night is replaced) is delivered again: nothing else would
+    bring its rows.
 
     Raises:
         SourceError: the server cannot be reached or refuses, or table or watermark are not there.
     """
     folder = settings.home / "extracts" / feed.name
     landed = con.execute(
-        "select w.extracted_at, w.mark from ops.watermark w semi join ops.file f on f.feed = w.feed and f.content_hash = w.content_hash "
+        "select w.extracted_at, w.mark from ops.watermark w semi join ops.file f on f.feed = w.feed "
+        "and f.content_hash = w.content_hash "
         "and f.status <> 'unreadable' where w.feed = ? order by 1 desc limit 1",
         [feed.name],
     ).fetchone()
@@ -45,7 +49,9 @@ def take_extracts(
     keys = [name for item in feed.fields if item.column.name in feed.entity.key for name in references(item)]
     found = extract(store, landed[1] if landed else None, keys, night, made)
     content_hash = hash_file(made)
-    known = con.execute("select 1 from ops.file where feed = ? and content_hash = ?", [feed.name, content_hash]).fetchone()
+    known = con.execute(
+        "select 1 from ops.file where feed = ? and content_hash = ?", [feed.name, content_hash]
+    ).fetchone()
     if found.rows == 0 or known:
         return again, found.notes
     kept = folder / f"{night}-{content_hash}.parquet"
@@ -56,30 +62,39 @@ def take_extracts(
     return [*again, (Offer(night, found.name, 0, 0, kept), kept, content_hash)], found.notes
 
 
-def kept_extracts(con: duckdb.DuckDBPyConnection, settings: Settings, feed: Feed, nights: Collection[date]) -> list[Content]:
+def kept_extracts(
+    con: duckdb.DuckDBPyConnection, settings: Settings, feed: Feed, nights: Collection[date]
+) -> list[Content]:
     """The extracts of these nights, to be taken again.
 
     Raises:
         SourceError: one is gone: nothing else would bring its rows.
     """
     rows = con.execute(
-        "select content_hash, ds, path from ops.watermark where feed = ? and ds in (select unnest(?::date[])) order by extracted_at", [feed.name, list(nights)]
+        "select content_hash, ds, path from ops.watermark where feed = ? and ds in (select unnest(?::date[])) "
+        "order by extracted_at",
+        [feed.name, list(nights)],
     ).fetchall()
-    files = [(ds, name, content_hash, settings.home / "extracts" / feed.name / f"{ds}-{content_hash}.parquet") for content_hash, ds, name in rows]
+    files = [
+        (ds, name, content_hash, settings.home / "extracts" / feed.name / f"{ds}-{content_hash}.parquet")
+        for content_hash, ds, name in rows
+    ]
     gone = [(ds, file) for ds, _, _, file in files if not file.exists()]
     if gone:
         raise SourceError(
-            f"{feed.name}: night {gone[0][0]} cannot be taken again: its extract {gone[0][1]} is gone, and its rows would be lost. Bring it back from a "
+            f"{feed.name}: night {gone[0][0]} cannot be taken again: its extract {gone[0][1]} is gone, "
+            "and its rows would be lost. Bring it back from a "
             "back-up (`onedata restore` into another home, and copy it), then run again."
         )
     return [(Offer(ds, name, 0, 0, file), file, content_hash) for ds, name, content_hash, file in files]
 
 
 def _forgotten(con: duckdb.DuckDBPyConnection, feed: Feed, folder: Path, last: datetime | None) -> list[Content]:
-    """Kept extracts that the ledger does not know and that a new one would not cover; those that it would are moved aside."""
+    """Kept extracts that the ledger does not know and that a new one would not cover; those that it would are moved
+    aside."""
     unknown = con.execute(
-        "select w.content_hash, w.ds, w.path, w.extracted_at from ops.watermark w anti join ops.file f on f.feed = w.feed "
-        "and f.content_hash = w.content_hash where w.feed = ? order by w.extracted_at",
+        "select w.content_hash, w.ds, w.path, w.extracted_at from ops.watermark w anti join ops.file f "
+        "on f.feed = w.feed and f.content_hash = w.content_hash where w.feed = ? order by w.extracted_at",
         [feed.name],
     ).fetchall()
     again: list[Content] = []
@@ -91,7 +106,8 @@ def _forgotten(con: duckdb.DuckDBPyConnection, feed: Feed, folder: Path, last: d
             forget_watermark(con, feed.name, content_hash)
     remembered = con.execute("select ds, content_hash from ops.watermark where feed = ?", [feed.name]).fetchall()
     kept = {f"{ds}-{content_hash}.parquet" for ds, content_hash in remembered}
-    # Covered by the next extract, or of a run that was killed between the file and its mark; or of a ledger that was lost.
+    # Covered by the next extract, or of a run that was killed between the file and its mark; or of a ledger that was
+    # lost.
     strays = [file for file in folder.glob("*.parquet") if file.name not in kept]
     move_aside(strays, folder, folder / ".orphans")
     return again

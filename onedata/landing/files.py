@@ -1,7 +1,8 @@
-"""Which files a night takes: those its source offers, for this night or an earlier one, whose content the ledger does not know.
+"""Which files a night takes: those its source offers, for this night or an earlier one, whose content the ledger does
+not know.
 
-What is not a file on this machine that the reader can read as it lies is brought into the feed's spool: downloaded, unpacked, turned into
-a form that DuckDB reads. The ledger keeps the name the source has for it.
+What is not a file on this machine that the reader can read as it lies is brought into the feed's spool: downloaded,
+unpacked, turned into a form that DuckDB reads. The ledger keeps the name the source has for it.
 """
 
 import time
@@ -34,8 +35,8 @@ MEMBER = "!"
 
 @dataclass
 class Taken:
-    """What a night takes of one feed. A file with a problem is in neither of the first two lists; `drifts` are what a source found odd,
-    `waiting` files that were written too short a time ago (setting settle_seconds)."""
+    """What a night takes of one feed. A file with a problem is in neither of the first two lists; `drifts` are what a
+    source found odd, `waiting` files that were written too short a time ago (setting settle_seconds)."""
 
     fresh: list[SourceFile] = field(default_factory=list)
     repeats: list[Repeat] = field(default_factory=list)
@@ -58,13 +59,18 @@ def spool_of(settings: Settings, feed: Feed) -> Spool:
     return Spool(settings.home / "spool" / feed.name)
 
 
-def take(con: duckdb.DuckDBPyConnection, settings: Settings, feed: Feed, night: date, again: Collection[date] = ()) -> Taken:
-    """The files to land, those that repeat known content, and those that cannot be read; a file unchanged since it landed is none of these.
+def take(
+    con: duckdb.DuckDBPyConnection, settings: Settings, feed: Feed, night: date, again: Collection[date] = ()
+) -> Taken:
+    """The files to land, those that repeat known content, and those that cannot be read; a file unchanged since it
+    landed is none of these.
 
-    Whatever a killed landing left in the spool is removed first. Of the nights `again` everything is taken, as if the ledger did not know it.
+    Whatever a killed landing left in the spool is removed first. Of the nights `again` everything is taken, as if the
+    ledger did not know it.
 
     Raises:
-        SourceError: the source is not there or cannot be reached, or it no longer has a file of a night to be taken again.
+        SourceError: the source is not there or cannot be reached, or it no longer has a file of a night to be taken
+            again.
     """
     spool = spool_of(settings, feed)
     spool.clear()
@@ -105,8 +111,18 @@ def _all_there(
     young: Collection[str],
 ) -> None:
     """Refuse to replace a night of which a file is gone, or has to wait: its rows would be lost."""
-    landed = con.execute("select path, ds from ops.file where feed = ? and status = 'landed' and ds in (select unnest(?::date[]))", [feed.name, list(again)])
-    there = {file.relative for file in [*taken.fresh, *[repeat.file for repeat in taken.repeats], *[problem.file for problem in taken.problems]]}
+    landed = con.execute(
+        "select path, ds from ops.file where feed = ? and status = 'landed' and ds in (select unnest(?::date[]))",
+        [feed.name, list(again)],
+    )
+    there = {
+        file.relative
+        for file in [
+            *taken.fresh,
+            *[repeat.file for repeat in taken.repeats],
+            *[problem.file for problem in taken.problems],
+        ]
+    }
     gone = sorted((ds, path) for path, ds in landed.fetchall() if path not in there)
     for ds, path in gone:
         if path.split(MEMBER)[0] in young:
@@ -117,16 +133,17 @@ def _all_there(
     if gone:
         names = ", ".join(path for _, path in gone[:SHOWN])
         raise SourceError(
-            f"{feed.name}: night {gone[0][0]} cannot be taken again: {len(gone)} of its files are no longer there ({names}), and their rows would be lost. "
-            "Put them back; an empty file (a header alone) in the place of one takes its rows away."
+            f"{feed.name}: night {gone[0][0]} cannot be taken again: {len(gone)} of its files are no longer there "
+            f"({names}), and their rows would be lost. Put them back; an empty file (a header alone) in the place of "
+            "one takes its rows away."
         )
 
 
 def replaced_deliveries(con: duckdb.DuckDBPyConnection, feed: Feed, again: Collection[date]) -> dict[date, list[str]]:
     """The accepted deliveries of the nights `again`, by night."""
     rows = con.execute(
-        f"select ds, list(batch_id order by batch_id) from ops.delivery where feed = ? and status in {sql_list(IN_LAKE)} "
-        "and ds in (select unnest(?::date[])) group by ds",
+        "select ds, list(batch_id order by batch_id) from ops.delivery where feed = ? "
+        f"and status in {sql_list(IN_LAKE)} and ds in (select unnest(?::date[])) group by ds",
         [feed.name, list(again)],
     )
     return dict(rows.fetchall())
@@ -144,7 +161,9 @@ class _Content(NamedTuple):
 class _Taking:
     """One feed's landing in the making: what the ledger knows, and what was taken."""
 
-    def __init__(self, con: duckdb.DuckDBPyConnection, settings: Settings, feed: Feed, spool: Spool, again: Collection[date]) -> None:
+    def __init__(
+        self, con: duckdb.DuckDBPyConnection, settings: Settings, feed: Feed, spool: Spool, again: Collection[date]
+    ) -> None:
         self._con, self._settings, self._feed, self._spool = con, settings, feed, spool
         self.taken = Taken()
         self.touched: list[Touched] = []
@@ -192,8 +211,15 @@ class _Taking:
             self._refuse(_Content(offer, path, offer.name, hash_file(path)), str(error))
             return
         if unpacked[0].member:
-            note_archive(self._con, self._settings, Archive(self._feed.name, offer.name, offer.size, offer.mtime_ns, len(unpacked)))
-        self.add(_Content(offer, file.path, MEMBER.join(filter(None, (offer.name, file.member))), file.content_hash) for file in unpacked)
+            note_archive(
+                self._con,
+                self._settings,
+                Archive(self._feed.name, offer.name, offer.size, offer.mtime_ns, len(unpacked)),
+            )
+        self.add(
+            _Content(offer, file.path, MEMBER.join(filter(None, (offer.name, file.member))), file.content_hash)
+            for file in unpacked
+        )
 
     def add(self, contents: Iterable[_Content]) -> None:
         """Take files by their content: new, a repeat, or known under this very name."""
@@ -239,7 +265,16 @@ class _Taking:
     def _file(self, content: _Content) -> SourceFile:
         self._number += 1
         offer = content.offer
-        return SourceFile(self._number, content.path, content.name, offer.ds, offer.size, offer.mtime_ns, content.content_hash, self._origin(offer))
+        return SourceFile(
+            self._number,
+            content.path,
+            content.name,
+            offer.ds,
+            offer.size,
+            offer.mtime_ns,
+            content.content_hash,
+            self._origin(offer),
+        )
 
     def _origin(self, offer: Offer) -> Path | None:
         return None if isinstance(self._feed.location.store, Database | ObjectStore) else offer.path
@@ -248,7 +283,8 @@ class _Taking:
 def _whole_archives(con: duckdb.DuckDBPyConnection, feed: Feed) -> set[tuple[str, int, int]]:
     """Archives all of whose members the ledger knows as they are: nothing of them has to be unpacked."""
     whole = con.execute(
-        "select a.path, a.size_bytes, a.mtime_ns from ops.archive a join ops.file f on f.feed = a.feed and f.size_bytes = a.size_bytes "
+        "select a.path, a.size_bytes, a.mtime_ns from ops.archive a join ops.file f on f.feed = a.feed "
+        "and f.size_bytes = a.size_bytes "
         f"and f.mtime_ns = a.mtime_ns and starts_with(f.path, a.path || '{MEMBER}') where a.feed = ? "
         "group by all having count(distinct f.path) >= any_value(a.members)",
         [feed.name],

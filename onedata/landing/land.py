@@ -21,10 +21,17 @@ from onedata.sources import SourceError
 from onedata.sql import transaction
 
 
-def land(con: duckdb.DuckDBPyConnection, settings: Settings, feed: Feed, policy: IdentifierPolicy, night: date, again: Collection[date] = ()) -> Landed:
-    """Stage every file of `feed` for `night` or earlier that the ledger does not know: one delivery a night, so that any grouping of nights
-    into runs makes the same ones. Nothing where the change of its contract is refused. A file that changes while it is read waits for the
-    next run.
+def land(
+    con: duckdb.DuckDBPyConnection,
+    settings: Settings,
+    feed: Feed,
+    policy: IdentifierPolicy,
+    night: date,
+    again: Collection[date] = (),
+) -> Landed:
+    """Stage every file of `feed` for `night` or earlier that the ledger does not know: one delivery a night, so that
+    any grouping of nights into runs makes the same ones. Nothing where the change of its contract is refused. A file
+    that changes while it is read waits for the next run.
 
     Args:
         con: The warehouse, with its ledger.
@@ -32,7 +39,8 @@ def land(con: duckdb.DuckDBPyConnection, settings: Settings, feed: Feed, policy:
         feed: What to land.
         policy: Identifier values never to use.
         night: The night that runs; files for later nights wait.
-        again: Nights whose files are taken anew although the ledger knows them; what they come to replaces what there is, once its gate has passed.
+        again: Nights whose files are taken anew although the ledger knows them; what they come to replaces what there
+            is, once its gate has passed.
 
     Raises:
         SourceError: the source is not there or cannot be reached, or a file of a night to be taken again is gone.
@@ -45,7 +53,11 @@ def land(con: duckdb.DuckDBPyConnection, settings: Settings, feed: Feed, policy:
     replaced = arrivals.replaced_deliveries(con, feed, again)
     landed = Landed(feed.name, waiting=list(taken.waiting))
     arrived_at = tick(con)
-    delivered = [*taken.fresh, *(problem.file for problem in taken.problems), *(repeat.file for repeat in taken.repeats)]
+    delivered = [
+        *taken.fresh,
+        *(problem.file for problem in taken.problems),
+        *(repeat.file for repeat in taken.repeats),
+    ]
     nights = sorted({file.ds for file in delivered} | set(replaced))
     forget_run(con)
     unlanded: set[str] = set()
@@ -90,7 +102,10 @@ def _land_one(
     drop_staged(settings, delivery)
     names = sorted(file.relative for file in changed)
     if delivery.replaced:
-        raise SourceError(f"{names[0]} changed while it was read, so night {delivery.ds} was not taken again. Run again when it is whole.")
+        raise SourceError(
+            f"{names[0]} changed while it was read, so night {delivery.ds} was not taken again. Run again when it is "
+            "whole."
+        )
     landed.waiting += names
     unlanded |= {file.content_hash for file in changed if file in delivery.files}
     rest = replace(

@@ -1,7 +1,9 @@
-"""Release quarantined rows: read them again from what quarantine kept of them, by the contract as it is now, and stage those that are good.
+"""Release quarantined rows: read them again from what quarantine kept of them, by the contract as it is now, and stage
+those that are good.
 
-A row leaves quarantine, and its file's counts change, in the transaction that accepts the release (`promote`): nothing is lost between, nothing counted
-twice. Records that could not be taken apart have no fields to read; their night is taken anew instead (`onedata run --ds NIGHT --replace`).
+A row leaves quarantine, and its file's counts change, in the transaction that accepts the release (`promote`): nothing
+is lost between, nothing counted twice. Records that could not be taken apart have no fields to read; their night is
+taken anew instead (`onedata run --ds NIGHT --replace`).
 """
 
 import shutil
@@ -40,7 +42,8 @@ class Selection:
 
 @dataclass
 class Release:
-    """What became of the rows that were tried, how many have to be read from their file again, and the deliveries that wait for the gate."""
+    """What became of the rows that were tried, how many have to be read from their file again, and the deliveries that
+    wait for the gate."""
 
     accepted: int = 0
     duplicate: int = 0
@@ -53,7 +56,9 @@ class Release:
         return self.accepted + self.duplicate + self.still_bad
 
 
-def stage_release(con: duckdb.DuckDBPyConnection, settings: Settings, feed: Feed, policy: IdentifierPolicy, selection: Selection) -> Release:
+def stage_release(
+    con: duckdb.DuckDBPyConnection, settings: Settings, feed: Feed, policy: IdentifierPolicy, selection: Selection
+) -> Release:
     """Stage the selected rows that are good by now, for the contract gate to judge; the rest stay as they are.
 
     Raises:
@@ -63,7 +68,9 @@ def stage_release(con: duckdb.DuckDBPyConnection, settings: Settings, feed: Feed
     release = Release(unreadable=_select(con, feed, selection))
     forget_run(con)
     arrived_at = tick(con)
-    nights = con.execute("select ds, generation, list(distinct path order by path) from release_row group by all order by all").fetchall()
+    nights = con.execute(
+        "select ds, generation, list(distinct path order by path) from release_row group by all order by all"
+    ).fetchall()
     for ds, generation, paths in nights:
         files = [_file(number, path, ds, settings) for number, path in enumerate(paths, 1)]
         delivery = Delivery(feed, ds, _batch(con, feed, ds, generation), files, arrived_at)
@@ -71,23 +78,28 @@ def stage_release(con: duckdb.DuckDBPyConnection, settings: Settings, feed: Feed
         with transaction(con):
             _book(con, settings, delivery, generation, release)
         clear(con, settings, delivery)
-    for (name,) in con.execute("select table_name from duckdb_tables() where temporary and table_name like 'release_%'").fetchall():
+    for (name,) in con.execute(
+        "select table_name from duckdb_tables() where temporary and table_name like 'release_%'"
+    ).fetchall():
         con.execute(f"drop table temp.{name}")
     shutil.rmtree(settings.home / "spool" / "release", ignore_errors=True)
     return release
 
 
 def _select(con: duckdb.DuckDBPyConnection, feed: Feed, selection: Selection) -> int:
-    """`release_row`: the rows to try; files that came under one name with other content are generations. Returns how many cannot be read again."""
+    """`release_row`: the rows to try; files that came under one name with other content are generations. Returns how
+    many cannot be read again."""
     chosen = "feed = ? and (?::varchar is null or rule = ?) and (?::varchar is null or path = ?)"
     values = [feed.name, selection.rule, selection.rule, selection.path, selection.path]
     unreadable = ", ".join(map(quote_text, UNREADABLE))
     con.execute(
-        f"create or replace temp table release_row as select *, dense_rank() over (partition by path order by content_hash) as generation "
-        f"from ops.quarantine where {chosen} and rule not in ({unreadable})",
+        "create or replace temp table release_row as select *, dense_rank() over (partition by path "
+        f"order by content_hash) as generation from ops.quarantine where {chosen} and rule not in ({unreadable})",
         values,
     )
-    row = con.execute(f"select count(*) from ops.quarantine where {chosen} and rule in ({unreadable})", values).fetchone()
+    row = con.execute(
+        f"select count(*) from ops.quarantine where {chosen} and rule in ({unreadable})", values
+    ).fetchone()
     return int(row[0]) if row else 0
 
 
@@ -96,15 +108,20 @@ def _file(number: int, path: str, ds: date, settings: Settings) -> SourceFile:
 
 
 def _batch(con: duckdb.DuckDBPyConnection, feed: Feed, ds: date, generation: int) -> str:
-    """The same rows are released under the same id, so that a release that is run again replaces what a killed one left."""
-    rows = con.execute("select path, row, rule, reason from release_row where ds = ? and generation = ? order by all", [ds, generation]).fetchall()
+    """The same rows are released under the same id, so that a release that is run again replaces what a killed one
+    left."""
+    rows = con.execute(
+        "select path, row, rule, reason from release_row where ds = ? and generation = ? order by all", [ds, generation]
+    ).fetchall()
     return new_id(con, feed.name, ds, [str(generation), *map(str, rows)], "released")
 
 
 def _reading(con: duckdb.DuckDBPyConnection, feed: Feed, files: Sequence[SourceFile], generation: int) -> Reading:
     reading = Reading()
     for file in files:
-        rows = f"(select row, raw from release_row where path = {quote_text(file.relative)} and generation = {generation})"
+        rows = (
+            f"(select row, raw from release_row where path = {quote_text(file.relative)} and generation = {generation})"
+        )
         if feed.location.format in ("json", "jsonl"):
             reading.parts.append(documents_part(feed, file, f"select try_cast(raw as json) as json, row from {rows}"))
         elif feed.location.format == "xml":
@@ -131,19 +148,31 @@ def _member(name: str) -> str:
 
 
 def _of_xml(con: duckdb.DuckDBPyConnection, feed: Feed, file: SourceFile, rows: str) -> Part:
-    """Records are kept as XML, each of one row: written one after the other they are read as they were first, and get their numbers back."""
+    """Records are kept as XML, each of one row: written one after the other they are read as they were first, and get
+    their numbers back."""
     numbers = f"release_number_{file.number}"
-    con.execute(f"create or replace temp table {numbers} as select row, raw, row_number() over (order by row) as n from {rows}")
-    part = records_part(con, feed, file, (raw for (raw,) in con.execute(f"select raw from {numbers} order by n").fetchall()))
-    return Part(file, f"select p.* replace (m.row as _row) from ({part.query}) p join {numbers} m on m.n = p._row", raw="null::varchar")
+    con.execute(
+        f"create or replace temp table {numbers} as select row, raw, row_number() over (order by row) as n from {rows}"
+    )
+    part = records_part(
+        con, feed, file, (raw for (raw,) in con.execute(f"select raw from {numbers} order by n").fetchall())
+    )
+    return Part(
+        file,
+        f"select p.* replace (m.row as _row) from ({part.query}) p join {numbers} m on m.n = p._row",
+        raw="null::varchar",
+    )
 
 
-def _book(con: duckdb.DuckDBPyConnection, settings: Settings, delivery: Delivery, generation: int, release: Release) -> None:
-    """What became of each row, the delivery of the good ones, and the money that moves with them; where none is good, a delivery without rows
-    that says why not today, or nothing where that is what quarantine says already."""
+def _book(
+    con: duckdb.DuckDBPyConnection, settings: Settings, delivery: Delivery, generation: int, release: Release
+) -> None:
+    """What became of each row, the delivery of the good ones, and the money that moves with them; where none is good, a
+    delivery without rows that says why not today, or nothing where that is what quarantine says already."""
     feed = delivery.feed
     con.execute(
-        f"create or replace temp table landing_fate as select _file, _row, 'accepted' as fate, null as rule_now, null as reason_now from {GOOD} union all "
+        "create or replace temp table landing_fate as select _file, _row, 'accepted' as fate, null as rule_now, "
+        f"null as reason_now from {GOOD} union all "
         f"select _file, _row, 'duplicate', null, null from {DUPLICATE} union all "
         f"select _file, _row, 'again', _extra ->> 'rule', _extra ->> 'reason' from {BAD}"
     )
@@ -151,9 +180,15 @@ def _book(con: duckdb.DuckDBPyConnection, settings: Settings, delivery: Delivery
     release.accepted += counts.get("accepted", 0)
     release.duplicate += counts.get("duplicate", 0)
     release.still_bad += counts.get("again", 0)
-    joined = "from release_row r join landing_fate f on f._file = r.path and f._row = r.row where r.ds = ? and r.generation = ?"
+    joined = (
+        "from release_row r join landing_fate f on f._file = r.path and f._row = r.row where r.ds = ? "
+        "and r.generation = ?"
+    )
     is_good = counts.get("accepted", 0) + counts.get("duplicate", 0) > 0
-    row = con.execute(f"select count(*) filter (where f.rule_now <> r.rule or f.reason_now <> r.reason) {joined}", [delivery.ds, generation]).fetchone()
+    row = con.execute(
+        f"select count(*) filter (where f.rule_now <> r.rule or f.reason_now <> r.reason) {joined}",
+        [delivery.ds, generation],
+    ).fetchone()
     if not is_good:
         drop_staged(settings, delivery)
         if not row or not row[0]:
@@ -162,8 +197,8 @@ def _book(con: duckdb.DuckDBPyConnection, settings: Settings, delivery: Delivery
     add(
         con,
         "released",
-        "select ? as batch_id, r.feed, r.ds, r.path, r.content_hash, r.row, f.fate, r.rule, r.reason, r.raw, f.rule_now, f.reason_now, "
-        f"? as released_at {joined}",
+        "select ? as batch_id, r.feed, r.ds, r.path, r.content_hash, r.row, f.fate, r.rule, r.reason, r.raw, "
+        f"f.rule_now, f.reason_now, ? as released_at {joined}",
         [delivery.batch, delivery.arrived_at, delivery.ds, generation],
     )
     if not is_good:

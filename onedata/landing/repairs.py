@@ -1,6 +1,7 @@
 """The SQL of repairs: what landing mends in a text before it is typed, and the record of it (`_repaired`).
 
-Blanks around a text are always taken off; every other repair is declared in the contract. Each is counted for each row it changes.
+Blanks around a text are always taken off; every other repair is declared in the contract. Each is counted for each row
+it changes.
 """
 
 from collections.abc import Sequence
@@ -25,7 +26,8 @@ class Mended:
 
 
 def may_be_padded(texts: Sequence[str]) -> str:
-    """SQL of `PADDED`: one of the text expressions may be empty or have blanks around it. Nothing printed sorts before '!' but the blank."""
+    """SQL of `PADDED`: one of the text expressions may be empty or have blanks around it. Nothing printed sorts before
+    '!' but the blank."""
     return " or ".join(f"{text} < '!' or ends_with({text}, ' ')" for text in texts) or "false"
 
 
@@ -45,14 +47,17 @@ def mended(text: str, repairs: Sequence[Repair], suspect: str | None = None) -> 
 
 
 def repaired(changes: Sequence[tuple[str, str, str]]) -> str:
-    """SQL of `_repaired`: 'column:repair' for each of (column, repair, predicate) that holds, comma between; NULL for the usual row.
+    """SQL of `_repaired`: 'column:repair' for each of (column, repair, predicate) that holds, comma between; NULL for
+    the usual row.
 
     Only where `PADDED` holds is it looked for what was trimmed.
     """
     if not changes:
         return "null::varchar"
     some = " or ".join(dict.fromkeys(PADDED if kind == "trim" else f"({predicate})" for _, kind, predicate in changes))
-    parts = ", ".join(f"case when {predicate} then {quote_text(f'{column}:{kind}')} end" for column, kind, predicate in changes)
+    parts = ", ".join(
+        f"case when {predicate} then {quote_text(f'{column}:{kind}')} end" for column, kind, predicate in changes
+    )
     return f"case when {some} then nullif(concat_ws(',', {parts}), '') end"
 
 
@@ -60,7 +65,9 @@ def _applied(repair: Repair, value: str) -> str:
     if repair.kind in ("upper", "lower"):
         return f"{repair.kind}({value})"
     if repair.kind == "values":
-        whens = " ".join(f"when {quote_text(wrong)} then {quote_text(right)}" for wrong, right in repair.arguments.items())
+        whens = " ".join(
+            f"when {quote_text(wrong)} then {quote_text(right)}" for wrong, right in repair.arguments.items()
+        )
         return f"case {value} {whens} else {value} end"
     if repair.kind == "unit":
         return _in_unit(repair, value)
@@ -72,7 +79,10 @@ def _in_unit(repair: Repair, value: str) -> str:
     whens = []
     for unit, factor in repair.arguments.items():
         number = f"try_cast(trim(left({value}, length({value}) - {len(unit)})) as decimal(24, 8))"
-        whens.append(f"when ends_with({value}, {quote_text(unit)}) and {number} is not null then ({number} * {factor})::decimal(24, 8)::varchar")
+        whens.append(
+            f"when ends_with({value}, {quote_text(unit)}) and {number} is not null then ({number} * "
+            f"{factor})::decimal(24, 8)::varchar"
+        )
     return f"case when try_cast({value} as double) is not null then {value} {' '.join(whens)} else {value} end"
 
 

@@ -30,15 +30,19 @@ _AS_THEY_ARE: Mapping[ColumnType, tuple[str, ...]] = {
 
 
 def typed_rows(feed: Feed, part: Part) -> str:
-    """SQL: one row a source record with `_row`, every mapped canonical column, `_rule` (NULL where the row is good), `_repaired` and `_extra`.
+    """SQL: one row a source record with `_row`, every mapped canonical column, `_rule` (NULL where the row is good),
+    `_repaired` and `_extra`.
 
-    `_extra` of a bad row is a JSON object of its rule, reason, raw record and place in the file; of a good one, of the fields the contract does not know.
+    `_extra` of a bad row is a JSON object of its rule, reason, raw record and place in the file; of a good one, of the
+    fields the contract does not know.
     """
     fields = [item for item in feed.fields if not is_row_identity(item)]
     checks = [_Check("unreadable_record", "_broken is not null", "")] if part.broken else []
     for item in fields:
         checks += _checks(item, part)
-    names = ", ".join(["_row", *[f"{TYPED}{item.column.name} as {item.column.name}" for item in feed.fields], "_repaired"])
+    names = ", ".join(
+        ["_row", *[f"{TYPED}{item.column.name} as {item.column.name}" for item in feed.fields], "_repaired"]
+    )
     rule = " ".join(f"when {check.predicate} then {quote_text(check.rule)}" for check in checks)
     reason = _reason([check for check in checks if check.rule != "unreadable_record"])
     reason = f"coalesce({mask_sql('_broken')}, {reason})" if part.broken else reason
@@ -46,7 +50,8 @@ def typed_rows(feed: Feed, part: Part) -> str:
     extra = part.extra if part.extra and feed.drift["added"] == "keep" else "null::varchar"
     return (
         f"select {names}, _rule, case when _rule is null then {extra} else {kept} end as _extra "
-        f"from (select *, case {rule} end as _rule from (select *, {_all_typed(feed, fields, part)} from ({_all_given(feed, fields, part)})))"
+        f"from (select *, case {rule} end as _rule from (select *, {_all_typed(feed, fields, part)} "
+        f"from ({_all_given(feed, fields, part)})))"
     )
 
 
@@ -68,7 +73,10 @@ def _all_given(feed: Feed, fields: Sequence[Field], part: Part) -> str:
         content = ", ".join(f"coalesce({_as_text(name, part)}, chr(30))" for name in feed.source_fields)
         columns.append(f"md5(concat_ws(chr(31), {content})) as _content")
     padded = may_be_padded([quote_name(name) for name in feed.source_fields if name not in part.types])
-    return f"select *, {', '.join(columns)} from (select *, case when {padded} then true else false end as {PADDED} from ({part.query}))"
+    return (
+        f"select *, {', '.join(columns)} from (select *, case when {padded} then true else false end as {PADDED} "
+        f"from ({part.query}))"
+    )
 
 
 def _all_typed(feed: Feed, fields: Sequence[Field], part: Part) -> str:
@@ -84,7 +92,8 @@ def _as_text(name: str, part: Part) -> str:
 
 
 def _given(item: Field, feed: Feed, part: Part) -> tuple[str, tuple[tuple[str, str], ...]]:
-    """The source's value for a column, and what was mended in it: as it is, as text, or as what transformLogic makes of it."""
+    """The source's value for a column, and what was mended in it: as it is, as text, or as what transformLogic makes of
+    it."""
     if _keeps_type(item, part):
         assert item.physical_name is not None
         return quote_name(item.physical_name), ()
@@ -104,10 +113,14 @@ def _given(item: Field, feed: Feed, part: Part) -> tuple[str, tuple[tuple[str, s
 
 
 def _with_point(text: str) -> str:
-    """A number as it is written where the comma is decimal, 1.234,50, with a point. A point in it parts thousands, else it is no number there."""
+    """A number as it is written where the comma is decimal, 1.234,50, with a point. A point in it parts thousands, else
+    it is no number there."""
     thousands = f"regexp_full_match({text}, '\\s*[+-]?\\d{{1,3}}(\\.\\d{{3}})+(,\\d*)?\\s*')"
     with_point = f"replace(replace({text}, '.', ''), ',', '.')"
-    return f"(case when contains({text}, '.') and not {thousands} then {text} || ' (the comma is decimal here)' else {with_point} end)"
+    return (
+        f"(case when contains({text}, '.') and not {thousands} then {text} || ' (the comma is decimal here)' else "
+        f"{with_point} end)"
+    )
 
 
 def _trimmed(name: str, part: Part) -> str:
@@ -122,7 +135,11 @@ def _keeps_type(item: Field, part: Part) -> bool:
 def _typed(item: Field, feed: Feed, part: Part) -> str:
     value = GIVEN + item.column.name
     if _keeps_type(item, part):
-        return _timestamp_kept(value, part.types[item.physical_name or ""], feed.timezone) if item.column.type == "timestamp" else _cast(item, value)
+        return (
+            _timestamp_kept(value, part.types[item.physical_name or ""], feed.timezone)
+            if item.column.type == "timestamp"
+            else _cast(item, value)
+        )
     if item.column.type == "text":
         return value if item.logic is None else f"nullif(trim({value}::varchar), '')"
     if item.column.type == "timestamp":
@@ -150,18 +167,23 @@ def _timestamp(value: str, timezone: str) -> str:
     if timezone == "UTC":
         return with_offset
     local = f"(try_cast({text} as timestamp) at time zone {quote_text(timezone)}) at time zone 'UTC'"
-    has_offset = f"(ends_with({text}, 'Z') or contains({text}, '+') or contains(substr({text}, 12), '-')) and contains({text}, ':')"
+    has_offset = (
+        f"(ends_with({text}, 'Z') or contains({text}, '+') or contains(substr({text}, 12), '-')) and "
+        f"contains({text}, ':')"
+    )
     return f"case when {has_offset} then {with_offset} else {local} end"
 
 
 def _in_utc(instant: str) -> str:
-    """UTC of a timestamptz: a calendar, which costs far more, is asked only for what is none of its microseconds (infinity)."""
+    """UTC of a timestamptz: a calendar, which costs far more, is asked only for what is none of its microseconds
+    (infinity)."""
     return f"coalesce(make_timestamp(epoch_us({instant})), {instant} at time zone 'UTC')"
 
 
 @dataclass(frozen=True)
 class _Check:
-    """A rule of a row: SQL that is true of a bad one, and its reason: words, and between them SQL of the value that is shown (None where none is)."""
+    """A rule of a row: SQL that is true of a bad one, and its reason: words, and between them SQL of the value that is
+    shown (None where none is)."""
 
     rule: str
     predicate: str
@@ -173,11 +195,16 @@ class _Check:
 
 def _checks(item: Field, part: Part) -> list[_Check]:
     name, given, typed = item.column.name, GIVEN + item.column.name, TYPED + item.column.name
-    field_name = f"{name} (source field {item.physical_name})" if item.physical_name and item.physical_name != name else name
-    # A reason travels further than the raw row does: what a column of a person holds is not shown at all, anything else not as it is (`masking`).
+    field_name = (
+        f"{name} (source field {item.physical_name})" if item.physical_name and item.physical_name != name else name
+    )
+    # A reason travels further than the raw row does: what a column of a person holds is not shown at all, anything else
+    # not as it is (`masking`).
     hidden = item.column.classification != "public"
     before, value = (f"{field_name}: its value", None) if hidden else (f"{field_name}: ", f"{given}::varchar")
-    known = [str(word) for rule in item.rules for word in cast(Sequence[object], rule.arguments.get("validValues") or ())]
+    known = [
+        str(word) for rule in item.rules for word in cast(Sequence[object], rule.arguments.get("validValues") or ())
+    ]
     # A record that could not be taken apart has no values to judge.
     whole = " and _broken is null" if part.broken else ""
     checks = []
@@ -206,7 +233,10 @@ def _reason(checks: Sequence[_Check]) -> str:
         broken.append(f"case when {check.predicate} then {{{texts}, {shown}}} end")
     shown = f"case when lower(c.value) in c.known then '\"' || c.value || '\"' else {shown_sql('c.value')} end"
     words = f"c.before || case when c.shown then {shown} else '' end || c.after"
-    return f"array_to_string(list_transform(list_filter([{', '.join(broken)}], lambda c: c is not null), lambda c: {words}), '; ')"
+    return (
+        f"array_to_string(list_transform(list_filter([{', '.join(broken)}], lambda c: c is not null), lambda c: "
+        f"{words}), '; ')"
+    )
 
 
 def violates(rule: Rule, column: str) -> str:

@@ -1,7 +1,8 @@
 """Stage one delivery: its rows typed, judged and told apart into good, bad and duplicate, in one pass over the source.
 
-Method: good and bad rows are written into two folders (`write`). Duplicates are looked for by a hash of the key in what was written, which costs a fraction
-of the pass; only where a key comes again are rows compared value by value, and the good ones written anew.
+Method: good and bad rows are written into two folders (`write`). Duplicates are looked for by a hash of the key in what
+was written, which costs a fraction of the pass; only where a key comes again are rows compared value by value, and the
+good ones written anew.
 """
 
 import shutil
@@ -25,11 +26,14 @@ WORK = ".work"
 
 
 def forget_run(con: duckdb.DuckDBPyConnection) -> None:
-    """Begin, or end, a run of deliveries of one feed: `run_key` has the keys of those that were staged and are followed."""
+    """Begin, or end, a run of deliveries of one feed: `run_key` has the keys of those that were staged and are
+    followed."""
     con.execute("create or replace temp table run_key (h ubigint, batch varchar)")
 
 
-def stage(con: duckdb.DuckDBPyConnection, settings: Settings, policy: IdentifierPolicy, delivery: Delivery, reading: Reading) -> None:
+def stage(
+    con: duckdb.DuckDBPyConnection, settings: Settings, policy: IdentifierPolicy, delivery: Delivery, reading: Reading
+) -> None:
     """Write the delivery's good rows to its staged folder, and leave four temp views with the columns of an ODS file:
     `landing_written` (good rows, duplicates among them), `landing_good`, `landing_duplicate` and `landing_bad`.
 
@@ -46,9 +50,14 @@ def stage(con: duckdb.DuckDBPyConnection, settings: Settings, policy: Identifier
     if has_duplicates or unfinished or not written:
         ready.mkdir()
         same = "d._file = w._file and d._row = w._row"
-        con.execute(f"create or replace temp view {DUPLICATE} as select w.* from {WRITTEN} w semi join landing_duplicate_row d on {same}")
+        con.execute(
+            f"create or replace temp view {DUPLICATE} as select w.* from {WRITTEN} w semi join landing_duplicate_row d "
+            f"on {same}"
+        )
         rest = f"select w.* from {WRITTEN} w anti join landing_duplicate_row d on {same}"
-        con.execute(f"copy ({rest}) to {quote_text(str(ready / file_name(delivery.batch, '0')) + '.parquet')} (format parquet)")
+        con.execute(
+            f"copy ({rest}) to {quote_text(str(ready / file_name(delivery.batch, '0')) + '.parquet')} (format parquet)"
+        )
     else:
         _view(con, DUPLICATE, [], delivery)
         (work / GOOD_ROWS).rename(ready)
@@ -60,13 +69,17 @@ def stage(con: duckdb.DuckDBPyConnection, settings: Settings, policy: Identifier
     if not (work / GOOD_ROWS).exists():
         _view(con, WRITTEN, staged, delivery)
     if delivery.followed:
-        con.execute(f"insert into run_key select distinct {_key_hash(delivery)}, {quote_text(delivery.batch)} from {GOOD}")
+        con.execute(
+            f"insert into run_key select distinct {_key_hash(delivery)}, {quote_text(delivery.batch)} from {GOOD}"
+        )
 
 
 def clear(con: duckdb.DuckDBPyConnection, settings: Settings, delivery: Delivery) -> None:
     """Drop what `stage` left beside the staged files: it may hold raw identifiers."""
     for kind in ("view", "table"):
-        for (name,) in con.execute(f"select {kind}_name from duckdb_{kind}s() where temporary and {kind}_name like 'landing_%'").fetchall():
+        for (name,) in con.execute(
+            f"select {kind}_name from duckdb_{kind}s() where temporary and {kind}_name like 'landing_%'"
+        ).fetchall():
             con.execute(f"drop {kind} temp.{name}")
     shutil.rmtree(_work_folder(settings, delivery), ignore_errors=True)
 
@@ -76,19 +89,27 @@ def _work_folder(settings: Settings, delivery: Delivery) -> Path:
     return folder.with_name(folder.name + WORK)
 
 
-def _view(con: duckdb.DuckDBPyConnection, name: str, files: Sequence[Path], delivery: Delivery, without: Sequence[str] = ()) -> None:
+def _view(
+    con: duckdb.DuckDBPyConnection, name: str, files: Sequence[Path], delivery: Delivery, without: Sequence[str] = ()
+) -> None:
     """A temp view of Parquet files with the columns of an ODS file, but for the rows of the source files `without`."""
     empty = ", ".join(f"null::{kind} as {column}" for column, kind in lake_columns(delivery.feed.entity).items())
-    source = f"read_parquet([{', '.join(map(file_literal, files))}], hive_partitioning=false)" if files else f"(select {empty} limit 0)"
+    source = (
+        f"read_parquet([{', '.join(map(file_literal, files))}], hive_partitioning=false)"
+        if files
+        else f"(select {empty} limit 0)"
+    )
     rest = f" where _file not in ({', '.join(map(quote_text, without))})" if without else ""
     con.execute(f"create or replace temp view {name} as select * from {source}{rest}")
 
 
 def _find_duplicates(con: duckdb.DuckDBPyConnection, settings: Settings, delivery: Delivery) -> bool:
-    """`landing_duplicate_row`: file and row of good rows that stand earlier in the delivery or were accepted before; whether there are any.
+    """`landing_duplicate_row`: file and row of good rows that stand earlier in the delivery or were accepted before;
+    whether there are any.
 
-    A row is the same where every canonical column and every kept field are. Hashes are only compared with hashes of the same process, so that a version
-    of DuckDB that hashes otherwise changes nothing. Of the nights of this run only those are opened that have one of the keys.
+    A row is the same where every canonical column and every kept field are. Hashes are only compared with hashes of the
+    same process, so that a version of DuckDB that hashes otherwise changes nothing. Of the nights of this run only
+    those are opened that have one of the keys.
     """
     con.execute("create or replace temp table landing_duplicate_row (_file varchar, _row bigint)")
     entity = delivery.feed.entity
@@ -96,12 +117,17 @@ def _find_duplicates(con: duckdb.DuckDBPyConnection, settings: Settings, deliver
     row = con.execute(f"select count(*), count(distinct {key}) from {WRITTEN}").fetchone()
     assert row is not None
     again = [f"select {key} as h from {WRITTEN} group by h having count(*) > 1"] if row[0] > row[1] else []
-    before = con.execute(f"select distinct batch from run_key where h in (select {key} from {WRITTEN}) order by 1").fetchall()
+    before = con.execute(
+        f"select distinct batch from run_key where h in (select {key} from {WRITTEN}) order by 1"
+    ).fetchall()
     of_run = [file for (batch,) in before for file in staged_files(settings, delivery.feed.name, batch)]
     history = [*lake_files(con, settings, delivery.feed.name, delivery.replaced), *of_run]
     if history and row[0]:
         files = ", ".join(map(file_literal, [schema_file(settings.lake, entity), *history]))
-        con.execute(f"create or replace temp view landing_history as select * from read_parquet([{files}], union_by_name=true, hive_partitioning=false)")
+        con.execute(
+            f"create or replace temp view landing_history as select * from read_parquet([{files}], union_by_name=true, "
+            "hive_partitioning=false)"
+        )
         again.append(f"select {key} as h from landing_history where h in (select {key} from {WRITTEN})")
     if not again:
         return False
@@ -109,10 +135,14 @@ def _find_duplicates(con: duckdb.DuckDBPyConnection, settings: Settings, deliver
     columns = ", ".join([*[column.name for column in entity.columns], "_extra"])
     suspects = f"select _file, _row, false as is_known, {columns} from {WRITTEN} where {key} in (from landing_again)"
     if history:
-        suspects += f" union all select '' as _file, 0 as _row, true as is_known, {columns} from landing_history where {key} in (from landing_again)"
+        suspects += (
+            f" union all select '' as _file, 0 as _row, true as is_known, {columns} from landing_history "
+            f"where {key} in (from landing_again)"
+        )
     con.execute(
         f"insert into landing_duplicate_row select _file, _row from (select _file, _row, is_known, "
-        f"row_number() over (partition by {columns} order by is_known desc, _file, _row) as n from ({suspects})) where n > 1 and not is_known"
+        f"row_number() over (partition by {columns} order by is_known desc, _file, _row) as n from ({suspects})) "
+        "where n > 1 and not is_known"
     )
     return bool(con.execute("select 1 from landing_duplicate_row limit 1").fetchall())
 

@@ -1,6 +1,8 @@
-"""The vault: raw identifiers by token, and the key that makes the tokens. Nothing else keeps a raw e-mail, phone, name or address.
+"""The vault: raw identifiers by token, and the key that makes the tokens. Nothing else keeps a raw e-mail, phone, name
+or address.
 
-Method: token = first 128 bits of HMAC-SHA-256 (RFC 2104) of the normalised value, computed in SQL so that values stay columnar.
+Method: token = first 128 bits of HMAC-SHA-256 (RFC 2104) of the normalised value, computed in SQL so that values stay
+columnar.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -89,7 +91,9 @@ def _same_normalisers(con: duckdb.DuckDBPyConnection, folder: Path) -> None:
             f"{VERSION}: going on would part customers from what is known of them. "
             f"{full_refresh(folder, f'{folder.name}/vault.duckdb (keep token.key)')}"
         )
-    con.execute("update vault.key_fingerprint set normaliser = ? where normaliser is distinct from ?", [VERSION, VERSION])
+    con.execute(
+        "update vault.key_fingerprint set normaliser = ? where normaliser is distinct from ?", [VERSION, VERSION]
+    )
 
 
 def token_sql(value: str) -> str:
@@ -119,8 +123,9 @@ def tokenise(con: duckdb.DuckDBPyConnection, rows: str, column: Column, policy: 
     usable = f"{usable_sql('value', general)} and {usable_sql('normalised', general, identifier)}"
     table = f"landing_token_{column.name}"
     con.execute(
-        f"create or replace temp table {table} as select value, case when {usable} then {token_sql('normalised')} end as token "
-        f"from (select value, {normalised} as normalised from (select distinct {column.name} as value from {rows} where {column.name} is not null))"
+        f"create or replace temp table {table} as select value, case when {usable} then {token_sql('normalised')} "
+        f"end as token from (select value, {normalised} as normalised from (select distinct {column.name} as value "
+        f"from {rows} where {column.name} is not null))"
     )
     con.execute(
         f"insert into vault.token select token, {quote_text(kind)}, min(value) from {table} where token is not null "
@@ -129,7 +134,9 @@ def tokenise(con: duckdb.DuckDBPyConnection, rows: str, column: Column, policy: 
     return table
 
 
-def altered_values(con: duckdb.DuckDBPyConnection, columns: Iterable[Column], policy: IdentifierPolicy, regions: Sequence[str]) -> dict[str, int]:
+def altered_values(
+    con: duckdb.DuckDBPyConnection, columns: Iterable[Column], policy: IdentifierPolicy, regions: Sequence[str]
+) -> dict[str, int]:
     """Tokens by kind whose raw value does not make them; a kind without any is not named.
 
     Args:
@@ -140,7 +147,10 @@ def altered_values(con: duckdb.DuckDBPyConnection, columns: Iterable[Column], po
     """
     altered = {}
     for kind, normaliser in sorted({_kind(column, policy) for column in columns}, key=str):
-        made = [token_sql(normalised_sql(normaliser, "value", region)) for region in (regions if normaliser == "phone" else regions[:1])]
+        made = [
+            token_sql(normalised_sql(normaliser, "value", region))
+            for region in (regions if normaliser == "phone" else regions[:1])
+        ]
         apart = " and ".join(f"token is distinct from {token}" for token in made)
         row = con.execute(f"select count(*) from vault.token where kind = {quote_text(kind)} and {apart}").fetchone()
         if row and row[0]:

@@ -58,12 +58,15 @@ def key_file(folder: Path) -> Path:
 
 
 def key_fault(folder: Path, kept: str) -> str | None:
-    """What is wrong with the key beside a vault that keeps this fingerprint, with the way out; None where it is the one."""
+    """What is wrong with the key beside a vault that keeps this fingerprint, with the way out; None where it is the
+    one."""
     key = key_file(folder)
     if not key.is_file():
         return f"{key} is gone: restore it from where you keep it"
     if fingerprint(block_key(key.read_bytes())) != kept:
-        return f"{key} is not the key that the tokens of {database_file(folder)} were made with: restore the one that is"
+        return (
+            f"{key} is not the key that the tokens of {database_file(folder)} were made with: restore the one that is"
+        )
     return None
 
 

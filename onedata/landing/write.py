@@ -1,6 +1,7 @@
 """Write one delivery's good and bad rows, in one pass over the source.
 
-Method: DuckDB writes both into two folders of one COPY, so nothing is read or written twice. A large text file is read in pieces, each by a thread of its own.
+Method: DuckDB writes both into two folders of one COPY, so nothing is read or written twice. A large text file is read
+in pieces, each by a thread of its own.
 """
 
 import shutil
@@ -45,8 +46,8 @@ class Repeat:
 class Delivery:
     """The rows of one feed for one night that land together.
 
-    `replaced` are the deliveries whose place it takes; it is `followed` where another night of the feed lands after it in the same run;
-    `repeats` are files without a row of their own.
+    `replaced` are the deliveries whose place it takes; it is `followed` where another night of the feed lands after it
+    in the same run; `repeats` are files without a row of their own.
     """
 
     feed: Feed
@@ -59,8 +60,16 @@ class Delivery:
     repeats: Sequence[Repeat] = ()
 
 
-def write(con: duckdb.DuckDBPyConnection, settings: Settings, policy: IdentifierPolicy, delivery: Delivery, reading: Reading, work: Path) -> None:
-    """Good and bad rows to their folders; files that DuckDB cannot read to their end become problems and do not stop their neighbours."""
+def write(
+    con: duckdb.DuckDBPyConnection,
+    settings: Settings,
+    policy: IdentifierPolicy,
+    delivery: Delivery,
+    reading: Reading,
+    work: Path,
+) -> None:
+    """Good and bad rows to their folders; files that DuckDB cannot read to their end become problems and do not stop
+    their neighbours."""
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir(parents=True, mode=0o700)
     if not reading.parts:
@@ -93,8 +102,17 @@ def _unreadable(con: duckdb.DuckDBPyConnection, feed: Feed, reading: Reading) ->
             # Every value is read: a count alone is answered by a Parquet file's footer.
             con.execute(f"select bit_xor(hash(r)) from ({part.query}) r").fetchall()
         except _REFUSALS as error:
-            text = error.object.decode("utf-8", "backslashreplace") if isinstance(error, UnicodeDecodeError) else str(error)
-            broken.append(FileProblem(part.file, f"the file cannot be read as {feed.location.format}: {text.splitlines()[0]}. Ask for it again."))
+            text = (
+                error.object.decode("utf-8", "backslashreplace")
+                if isinstance(error, UnicodeDecodeError)
+                else str(error)
+            )
+            broken.append(
+                FileProblem(
+                    part.file,
+                    f"the file cannot be read as {feed.location.format}: {text.splitlines()[0]}. Ask for it again.",
+                )
+            )
     if reading.rejects_table:
         con.execute(f"drop table if exists {reading.rejects_table}; drop table if exists {reading.rejects_table}_scans")
     return broken
@@ -110,8 +128,8 @@ def _configure(con: duckdb.DuckDBPyConnection) -> None:
 def _copy_pieces(con: duckdb.DuckDBPyConnection, delivery: Delivery, parts: Sequence[Part], work: Path) -> bool:
     """Write the rows by several threads, each of which reads a piece of a file; whether that could be done.
 
-    It cannot where a file cannot be cut, or turns out to have a piece with fewer records than lines; where rows must be seen together; or where raw
-    identifiers go through a temp table, which is one connection's own.
+    It cannot where a file cannot be cut, or turns out to have a piece with fewer records than lines; where rows must be
+    seen together; or where raw identifiers go through a temp table, which is one connection's own.
     """
     threads = _threads(con)
     if threads < 2 or delivery.feed.content_key or _core(delivery.feed):
@@ -124,7 +142,10 @@ def _copy_pieces(con: duckdb.DuckDBPyConnection, delivery: Delivery, parts: Sequ
     cursors = [con.cursor() for _ in pieces]
     try:
         with _one_thread(con), ThreadPoolExecutor(threads) as pool:
-            statements = [_copy_sql(delivery, _rows(delivery.feed, [part]), work, f"{number}_{{i}}") for number, (part, _) in enumerate(pieces)]
+            statements = [
+                _copy_sql(delivery, _rows(delivery.feed, [part]), work, f"{number}_{{i}}")
+                for number, (part, _) in enumerate(pieces)
+            ]
             try:
                 written = list(pool.map(_run, cursors, statements))
             except BaseException:
@@ -163,7 +184,8 @@ def _threads(con: duckdb.DuckDBPyConnection) -> int:
 
 @contextmanager
 def _one_thread(con: duckdb.DuckDBPyConnection) -> Iterator[None]:
-    """Without DuckDB's own threads: while one of them has all there is to do, Python's waits for it in a loop that takes as much CPU again (DuckDB 1.5.5)."""
+    """Without DuckDB's own threads: while one of them has all there is to do, Python's waits for it in a loop that
+    takes as much CPU again (DuckDB 1.5.5)."""
     threads = _threads(con)
     con.execute("set threads = 1")
     try:
@@ -177,18 +199,30 @@ def _core(feed: Feed) -> list[Column]:
 
 
 def _rows(feed: Feed, parts: Sequence[Part]) -> str:
-    return " union all by name ".join(f"select {_constant(part.file.relative, len(parts) == 1)} as _file, * from ({typed_rows(feed, part)})" for part in parts)
+    return " union all by name ".join(
+        f"select {_constant(part.file.relative, len(parts) == 1)} as _file, * from ({typed_rows(feed, part)})"
+        for part in parts
+    )
 
 
 def _constant(text: str, is_only: bool = True) -> str:
-    """SQL of a text that is the same in every row. As an enum it is written as the text it is, and not copied and hashed for every row."""
+    """SQL of a text that is the same in every row. As an enum it is written as the text it is, and not copied and
+    hashed for every row."""
     return f"{quote_text(text)}::enum({quote_text(text)})" if is_only else quote_text(text)
 
 
-def _copy(con: duckdb.DuckDBPyConnection, settings: Settings, policy: IdentifierPolicy, delivery: Delivery, parts: Sequence[Part], work: Path) -> None:
+def _copy(
+    con: duckdb.DuckDBPyConnection,
+    settings: Settings,
+    policy: IdentifierPolicy,
+    delivery: Delivery,
+    parts: Sequence[Part],
+    work: Path,
+) -> None:
     """The one pass, raw identifiers turned into tokens on the way.
 
-    A feed that has some goes through a temp table, so that each distinct value is hashed once and no raw one is written to a file.
+    A feed that has some goes through a temp table, so that each distinct value is hashed once and no raw one is written
+    to a file.
     """
     feed, rows = delivery.feed, _rows(delivery.feed, parts)
     reading = nullcontext() if feed.location.format in _PARALLEL else _one_thread(con)
@@ -209,8 +243,9 @@ def _copy(con: duckdb.DuckDBPyConnection, settings: Settings, policy: Identifier
 def _copy_sql(delivery: Delivery, rows: str, work: Path, number: str, joins: str = "") -> str:
     name = quote_text(file_name(delivery.batch, number))
     return (
-        f"copy (select {_output(delivery)}, (case when r._rule is null then 0 else 1 end)::utinyint as _bad from ({rows}) r {joins}) "
-        f"to {quote_text(str(work))} (format parquet, partition_by (_bad), overwrite_or_ignore, filename_pattern {name})"
+        f"copy (select {_output(delivery)}, (case when r._rule is null then 0 else 1 end)::utinyint as _bad "
+        f"from ({rows}) r {joins}) to {quote_text(str(work))} (format parquet, partition_by (_bad), "
+        f"overwrite_or_ignore, filename_pattern {name})"
     )
 
 
@@ -223,7 +258,11 @@ def _output(delivery: Delivery) -> str:
         if column.name not in mapped:
             columns.append(f"null::{column.sql_type} as {column.name}")
         else:
-            columns.append(f"landing_token_{column.name}.token as {column.name}" if column.classification == "core" else f"r.{column.name}")
+            columns.append(
+                f"landing_token_{column.name}.token as {column.name}"
+                if column.classification == "core"
+                else f"r.{column.name}"
+            )
     lineage = [
         f"{_constant(feed.system)} as source_system",
         f"{_constant(feed.name)} as _feed",

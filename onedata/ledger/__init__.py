@@ -1,7 +1,9 @@
-"""The ledger: what was received and what became of it, to the row. The only writer of everything in `ops` that belongs to a delivery.
+"""The ledger: what was received and what became of it, to the row. The only writer of everything in `ops` that belongs
+to a delivery.
 
-A delivery (`ops.delivery`) is the rows of one feed for one night that landed together; `states` says which states it goes through, and
-`belongings` what belongs to it. Beside its files in the lake lies its manifest (`manifest`), from which the ledger can be rebuilt.
+A delivery (`ops.delivery`) is the rows of one feed for one night that landed together; `states` says which states it
+goes through, and `belongings` what belongs to it. Beside its files in the lake lies its manifest (`manifest`), from
+which the ledger can be rebuilt.
 """
 
 from onedata.ledger.clock import tick

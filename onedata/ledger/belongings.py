@@ -1,4 +1,5 @@
-"""What belongs to a delivery: the one list that forgetting, replacing and the manifest go by. Each table has a column `batch_id`."""
+"""What belongs to a delivery: the one list that forgetting, replacing and the manifest go by. Each table has a column
+`batch_id`."""
 
 from collections.abc import Collection, Sequence
 from typing import Any

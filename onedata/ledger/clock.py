@@ -6,7 +6,8 @@ import duckdb
 
 CLOCK = """
 create table if not exists ops.clock (latest timestamp not null);
-comment on table ops.clock is 'The latest time the ledger has given out, one row: a machine clock that goes back changes no order.';
+comment on table ops.clock is
+    'The latest time the ledger has given out, one row: a machine clock that goes back changes no order.';
 insert into ops.clock select timestamp '1970-01-01' where not exists (select 1 from ops.clock);
 """
 
@@ -14,7 +15,9 @@ insert into ops.clock select timestamp '1970-01-01' where not exists (select 1 f
 def tick(con: duckdb.DuckDBPyConnection) -> datetime:
     """Now (UTC), or a microsecond after the last time that was given out where the machine's clock is not past it."""
     now = datetime.now(UTC).replace(tzinfo=None)
-    row = con.execute("update ops.clock set latest = greatest(?, latest + interval 1 microsecond) returning latest", [now]).fetchone()
+    row = con.execute(
+        "update ops.clock set latest = greatest(?, latest + interval 1 microsecond) returning latest", [now]
+    ).fetchone()
     assert row is not None
     at: datetime = row[0]
     return at

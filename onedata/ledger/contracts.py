@@ -13,6 +13,7 @@ def remember(con: duckdb.DuckDBPyConnection, feed: Feed, at: datetime) -> None:
     """Rows have landed by the feed's contract: it is the last used one from now on."""
     shape = shape_of(feed)
     con.execute(
-        "insert into ops.contract values (?, ?, ?, ?, ?, ?) on conflict do update set last_used_at = excluded.last_used_at",
+        "insert into ops.contract values (?, ?, ?, ?, ?, ?) on conflict do update "
+        "set last_used_at = excluded.last_used_at",
         [feed.name, feed.version, fingerprint(shape), json.dumps(shape, default=str), at, at],
     )

@@ -10,7 +10,9 @@ from onedata.ledger.states import IN_LAKE, sql_list
 from onedata.settings import Settings
 
 
-def lake_files(con: duckdb.DuckDBPyConnection, settings: Settings, feed: str, without: Collection[str] = ()) -> list[Path]:
+def lake_files(
+    con: duckdb.DuckDBPyConnection, settings: Settings, feed: str, without: Collection[str] = ()
+) -> list[Path]:
     """The feed's Parquet files in the lake, but for those of the deliveries `without`, by path."""
     rows = con.execute(
         "select l.entity, l.ds, l.name from ops.lake_file l join ops.delivery d using (batch_id) "

@@ -1,6 +1,7 @@
 """The log beside the lake: what cannot be computed from it, appended, one file an entry, never changed.
 
-`lake/_log/<kind>/<time>.json`; the time is the ledger's clock, so that entries in the order of their names are in the order in which they happened.
+`lake/_log/<kind>/<time>.json`; the time is the ledger's clock, so that entries in the order of their names are in the
+order in which they happened.
 """
 
 from collections.abc import Iterator, Mapping
@@ -58,4 +59,6 @@ def read_entry(file: Path) -> Entry:
         content = unseal(file.read_text(encoding="utf-8"))
         return Entry(datetime.fromisoformat(content.pop("at")), content, file)
     except (ValueError, KeyError) as error:
-        raise LogDamaged(f"{file} is damaged ({error}); restore it from a back-up (`onedata repair --from BACKUP`).") from error
+        raise LogDamaged(
+            f"{file} is damaged ({error}); restore it from a back-up (`onedata repair --from BACKUP`)."
+        ) from error

@@ -1,9 +1,9 @@
 """The manifest beside a delivery's files in the lake: its commit record, from which the ledger can be rebuilt.
 
-`<partition>/_manifest/<batch>.json` names the delivery's files with size and SHA-256, and `<batch>.record` beside it, a Parquet file of what
-the ledger keeps of the delivery: one row a row of the ledger, the table's name in `_table` and when the delivery was accepted in
-`_accepted_at`. Both are written before the ledger says accepted.
-A file that no manifest names does not count, nor does a delivery that another manifest names in `replaces`.
+`<partition>/_manifest/<batch>.json` names the delivery's files with size and SHA-256, and `<batch>.record` beside it, a
+Parquet file of what the ledger keeps of the delivery: one row a row of the ledger, the table's name in `_table` and
+when the delivery was accepted in `_accepted_at`. Both are written before the ledger says accepted. A file that no
+manifest names does not count, nor does a delivery that another manifest names in `replaces`.
 """
 
 import hashlib
@@ -80,7 +80,9 @@ def lake_file(con: duckdb.DuckDBPyConnection, path: Path) -> LakeFile:
     return LakeFile(path.name, int(row[0]), path.stat().st_size, digest(path))
 
 
-def write_manifest(con: duckdb.DuckDBPyConnection, partition: Path, batch: str, accepted_at: datetime, files: Sequence[LakeFile]) -> None:
+def write_manifest(
+    con: duckdb.DuckDBPyConnection, partition: Path, batch: str, accepted_at: datetime, files: Sequence[LakeFile]
+) -> None:
     """Write the delivery's record and then its manifest, each so that it lasts.
 
     Args:
@@ -90,7 +92,9 @@ def write_manifest(con: duckdb.DuckDBPyConnection, partition: Path, batch: str, 
         accepted_at: When it counts as accepted.
         files: Its files in the lake.
     """
-    delivery = con.execute("select feed, entity, ds, rows, replaces from ops.delivery where batch_id = ?", [batch]).fetchone()
+    delivery = con.execute(
+        "select feed, entity, ds, rows, replaces from ops.delivery where batch_id = ?", [batch]
+    ).fetchone()
     assert delivery is not None
     feed, entity, ds, rows, replaces = delivery
     record = record_file(partition, batch)
@@ -123,11 +127,14 @@ def _record_sql(batch: str, feed: str, ds: date, at: datetime) -> str:
     parts = [f"select '{table}' as _table, {head} from ops.{table} where batch_id = {own}" for table in RECORDED]
     hashes = f"(select content_hash from ops.file where batch_id = {own})"
     parts += [
-        f"select 'delivery' as _table, {head} replace ('accepted' as status, {accepted} as accepted_at) from ops.delivery where batch_id = {own}",
-        f"select 'delivery' as _table, {head} replace ('replaced' as status, null::timestamp as applied_at) from ops.delivery "
+        f"select 'delivery' as _table, {head} replace ('accepted' as status, {accepted} as accepted_at) "
+        f"from ops.delivery where batch_id = {own}",
+        f"select 'delivery' as _table, {head} replace ('replaced' as status, null::timestamp as applied_at) "
+        "from ops.delivery "
         f"where feed = {name} and ds = {night} and (status = 'replaced' or batch_id in "
         f"(select unnest(replaces) from ops.delivery where batch_id = {own}))",
-        f"select 'contract' as _table, {head} from (from ops.contract where feed = {name} order by last_used_at desc limit 1)",
+        f"select 'contract' as _table, {head} from (from ops.contract where feed = {name} order by last_used_at desc "
+        "limit 1)",
         f"select 'watermark' as _table, {head} from ops.watermark where feed = {name} and content_hash in {hashes}",
         f"select 'trend' as _table, {head} from ops.trend where feed = {name} and ds = {night}",
     ]
@@ -153,7 +160,9 @@ def read_manifest(file: Path) -> Manifest:
     try:
         content = unseal(file.read_text(encoding="utf-8"))
         if content["format"] > FORMAT:
-            raise ManifestError(f"{file} is of a later onedata ({content['onedata']}); this one reads format {FORMAT}. Update onedata.")
+            raise ManifestError(
+                f"{file} is of a later onedata ({content['onedata']}); this one reads format {FORMAT}. Update onedata."
+            )
         return Manifest(
             content["batch_id"],
             content["feed"],
@@ -167,13 +176,18 @@ def read_manifest(file: Path) -> Manifest:
             file.parent,
         )
     except (ValueError, KeyError, TypeError, UnicodeDecodeError) as error:
-        raise ManifestError(f"{file} is damaged ({type(error).__name__}: {error}); restore it from a back-up (`onedata repair --from BACKUP`).") from error
+        raise ManifestError(
+            f"{file} is damaged ({type(error).__name__}: {error}); restore it "
+            "from a back-up (`onedata repair --from BACKUP`)."
+        ) from error
 
 
 def in_force(manifests: Sequence[Manifest]) -> list[Manifest]:
     """Those that no other one replaces, in the order in which their deliveries were accepted."""
     replaced = {batch for manifest in manifests for batch in manifest.replaces}
-    return sorted((item for item in manifests if item.batch not in replaced), key=lambda item: (item.accepted_at, item.batch))
+    return sorted(
+        (item for item in manifests if item.batch not in replaced), key=lambda item: (item.accepted_at, item.batch)
+    )
 
 
 def damage(manifest: Manifest, thorough: bool = False) -> list[str]:

@@ -22,7 +22,8 @@ COPY = "import shutil, sys; shutil.copyfile(sys.argv[1], sys.argv[2])"
 
 
 class HomeFormatError(RuntimeError):
-    """The data home is of a later onedata, or there is no room for the copy that is made before it is brought up to this one."""
+    """The data home is of a later onedata, or there is no room for the copy that is made before it is brought up to
+    this one."""
 
 
 def migrate(con: duckdb.DuckDBPyConnection, settings: Settings) -> list[str]:
@@ -37,8 +38,8 @@ def migrate(con: duckdb.DuckDBPyConnection, settings: Settings) -> list[str]:
     now = format_of(con)
     if now is not None and now > FORMAT:
         raise HomeFormatError(
-            f"the data home {settings.home} has format {now}, made by a later onedata; this one knows formats up to {FORMAT}. Update onedata, "
-            "or make the warehouse anew from its lake with this one: `onedata rebuild`."
+            f"the data home {settings.home} has format {now}, made by a later onedata; this one knows formats up to "
+            f"{FORMAT}. Update onedata, or make the warehouse anew from its lake with this one: `onedata rebuild`."
         )
     if now is None or now == FORMAT:
         create_ledger(con)
@@ -52,7 +53,10 @@ def migrate(con: duckdb.DuckDBPyConnection, settings: Settings) -> list[str]:
 def format_of(con: duckdb.DuckDBPyConnection) -> int | None:
     """The home's format; None where no ledger is there yet."""
     tables = {
-        name for (name,) in con.execute("select table_name from duckdb_tables() where database_name = current_database() and schema_name = 'ops'").fetchall()
+        name
+        for (name,) in con.execute(
+            "select table_name from duckdb_tables() where database_name = current_database() and schema_name = 'ops'"
+        ).fetchall()
     }
     if "delivery" not in tables:
         return None
@@ -68,8 +72,9 @@ def _copy_first(con: duckdb.DuckDBPyConnection, settings: Settings, now: int) ->
     size, free = settings.warehouse.stat().st_size, shutil.disk_usage(settings.home).free
     if free < 2 * size:
         raise HomeFormatError(
-            f"the data home {settings.home} has format {now} and must be brought to {FORMAT}; the copy of the warehouse that is made first "
-            f"takes {size / 1e6:,.0f} MB, and {free / 1e6:,.0f} MB are free. Make room, then run again."
+            f"the data home {settings.home} has format {now} and must be brought to {FORMAT}; the copy of the "
+            f"warehouse that is made first takes {size / 1e6:,.0f} MB, and {free / 1e6:,.0f} MB are free. Make room, "
+            "then run again."
         )
     copy = settings.home / "aside" / f"{datetime.now(UTC):%Y%m%dT%H%M%S}" / f"onedata.format-{now}.duckdb"
     make_folders(copy.parent)
@@ -87,7 +92,8 @@ def _to_2(con: duckdb.DuckDBPyConnection, settings: Settings) -> None:
         # Files that could not be read belonged to none: they are taken anew.
         con.execute("delete from ops.file where batch_id is null; delete from ops.quarantine where batch_id is null")
         con.execute(
-            "update ops.drift d set batch_id = f.batch_id from ops.file f where f.feed = d.feed and f.path = d.path and f.content_hash = "
+            "update ops.drift d set batch_id = f.batch_id from ops.file f where f.feed = d.feed and f.path = d.path "
+            "and f.content_hash = "
             "d.content_hash and f.status = 'landed'; delete from ops.drift where batch_id is null"
         )
         _part_repeats(con)
@@ -103,20 +109,24 @@ def _part_repeats(con: duckdb.DuckDBPyConnection) -> None:
     """Repeats belonged to the delivery whose content they repeat; they get one of their own a feed and night."""
     own = "f.feed || '-' || strftime(f.ds, '%Y%m%d') || '-repeats'"
     con.execute(
-        "insert into ops.delivery (batch_id, feed, entity, ds, status, rows, landed_at, accepted_at, applied_at, replaces) "
-        f"select {own}, f.feed, any_value(d.entity), f.ds, '{Status.APPLIED}', 0, max(f.arrived_at), max(f.arrived_at), max(f.arrived_at), [] "
-        "from ops.file f join (select distinct feed, entity from ops.delivery) d using (feed) where f.status = 'repeated' group by all"
+        "insert into ops.delivery (batch_id, feed, entity, ds, status, rows, landed_at, accepted_at, applied_at, "
+        "replaces) "
+        f"select {own}, f.feed, any_value(d.entity), f.ds, '{Status.APPLIED}', 0, max(f.arrived_at), "
+        "max(f.arrived_at), max(f.arrived_at), [] "
+        "from ops.file f join (select distinct feed, entity from ops.delivery) d using (feed) "
+        "where f.status = 'repeated' group by all"
     )
     con.execute(
-        f"update ops.control_total c set batch_id = {own} from ops.file f where f.status = 'repeated' and f.feed = c.feed and f.path = c.path "
-        "and f.content_hash = c.content_hash and f.ds = c.ds"
+        f"update ops.control_total c set batch_id = {own} from ops.file f where f.status = 'repeated' "
+        "and f.feed = c.feed and f.path = c.path and f.content_hash = c.content_hash and f.ds = c.ds"
     )
     con.execute(f"update ops.file f set batch_id = {own} where f.status = 'repeated'")
 
 
 def _write_manifests(con: duckdb.DuckDBPyConnection, settings: Settings) -> None:
     deliveries = con.execute(
-        f"select batch_id, feed, entity, ds, accepted_at from ops.delivery where status in {sql_list(IN_LAKE)} order by batch_id"
+        f"select batch_id, feed, entity, ds, accepted_at from ops.delivery where status in {sql_list(IN_LAKE)} "
+        "order by batch_id"
     ).fetchall()
     for batch, feed, entity, ds, accepted_at in deliveries:
         partition = partition_folder(settings, entity, feed, ds)

@@ -20,7 +20,8 @@ Counts = tuple[int, int, int, int]
 
 @dataclass(frozen=True)
 class FileEntry:
-    """One delivered file of a delivery; `counts` are received, accepted, quarantined and duplicate rows, `columns` the file's own."""
+    """One delivered file of a delivery; `counts` are received, accepted, quarantined and duplicate rows, `columns` the
+    file's own."""
 
     path: str
     content_hash: str
@@ -36,7 +37,8 @@ class FileEntry:
 
 @dataclass(frozen=True)
 class Booking:
-    """A delivery as it is booked, staged: `rows` are those that wait for the gate, `replaces` the deliveries whose place it takes."""
+    """A delivery as it is booked, staged: `rows` are those that wait for the gate, `replaces` the deliveries whose
+    place it takes."""
 
     batch: str
     feed: str
@@ -71,8 +73,18 @@ def new_id(con: duckdb.DuckDBPyConnection, feed: str, ds: date, content: Sequenc
 def book(con: duckdb.DuckDBPyConnection, booking: Booking) -> None:
     """Book a delivery, before any of its files enters the lake."""
     con.execute(
-        "insert into ops.delivery (batch_id, feed, entity, ds, status, rows, landed_at, replaces) values (?, ?, ?, ?, ?, ?, ?, ?)",
-        [booking.batch, booking.feed, booking.entity, booking.ds, Status.STAGED, booking.rows, booking.landed_at, list(booking.replaces)],
+        "insert into ops.delivery (batch_id, feed, entity, ds, status, rows, landed_at, replaces) values (?, ?, ?, ?, "
+        "?, ?, ?, ?)",
+        [
+            booking.batch,
+            booking.feed,
+            booking.entity,
+            booking.ds,
+            Status.STAGED,
+            booking.rows,
+            booking.landed_at,
+            list(booking.replaces),
+        ],
     )
 
 
@@ -82,12 +94,19 @@ def book_file(con: duckdb.DuckDBPyConnection, feed: str, batch: str, file: FileE
     add(
         con,
         "file",
-        "select ? as feed, ? as path, ? as content_hash, ? as ds, ? as batch_id, ? as status, ? as received, ? as accepted, "
-        "? as quarantined, ? as duplicate, ? as message, ?::varchar[] as columns, map(?::varchar[], ?::varchar[]) as column_types, "
-        "? as size_bytes, ? as mtime_ns, ? as arrived_at",
+        "select ? as feed, ? as path, ? as content_hash, ? as ds, ? as batch_id, ? as status, ? as received, ? as "
+        "accepted, ? as quarantined, ? as duplicate, ? as message, ?::varchar[] as columns, map(?::varchar[], "
+        "?::varchar[]) as column_types, ? as size_bytes, ? as mtime_ns, ? as arrived_at",
         [
             *(feed, file.path, file.content_hash, file.ds, batch, file.status, *file.counts, file.message),
-            *(list(file.columns) if file.columns else None, list(types), list(types.values()), file.size, file.mtime_ns, arrived_at),
+            *(
+                list(file.columns) if file.columns else None,
+                list(types),
+                list(types.values()),
+                file.size,
+                file.mtime_ns,
+                arrived_at,
+            ),
         ],
     )
 
@@ -100,7 +119,10 @@ def judge(con: duckdb.DuckDBPyConnection, feed: Feed, passed: bool) -> list[str]
     """
     staged = [
         batch
-        for (batch,) in con.execute("select batch_id from ops.delivery where feed = ? and status = ? order by batch_id", [feed.name, Status.STAGED]).fetchall()
+        for (batch,) in con.execute(
+            "select batch_id from ops.delivery where feed = ? and status = ? order by batch_id",
+            [feed.name, Status.STAGED],
+        ).fetchall()
     ]
     with transaction(con):
         move(con, staged, Status.PASSED if passed else Status.REFUSED)
@@ -112,7 +134,8 @@ def judge(con: duckdb.DuckDBPyConnection, feed: Feed, passed: bool) -> list[str]
 
 
 def accept(con: duckdb.DuckDBPyConnection, batch: str, at: datetime, files: Sequence[LakeFile]) -> list[str]:
-    """Mark a delivery accepted, whose files and manifest are in the lake, and replace those whose place it takes. One transaction.
+    """Mark a delivery accepted, whose files and manifest are in the lake, and replace those whose place it takes. One
+    transaction.
 
     Returns:
         The deliveries that were replaced; their files are to be moved out of the lake.
@@ -124,36 +147,47 @@ def accept(con: duckdb.DuckDBPyConnection, batch: str, at: datetime, files: Sequ
             add(
                 con,
                 "lake_file",
-                "select batch_id, feed, entity, ds, ? as name, ? as rows, ? as bytes, ? as sha256 from ops.delivery where batch_id = ?",
+                "select batch_id, feed, entity, ds, ? as name, ? as rows, ? as bytes, ? as sha256 from ops.delivery "
+                "where batch_id = ?",
                 [file.name, file.rows, file.bytes, file.sha256, batch],
             )
         row = con.execute("select replaces from ops.delivery where batch_id = ?", [batch]).fetchone()
         assert row is not None
         replaced: list[str] = row[0]
         move(con, replaced, Status.REPLACED)
-        con.execute("update ops.delivery set applied_at = null where batch_id in (select unnest(?::varchar[]))", [replaced])
+        con.execute(
+            "update ops.delivery set applied_at = null where batch_id in (select unnest(?::varchar[]))", [replaced]
+        )
         remove(con, replaced)
         settle_release(con, batch)
     return replaced
 
 
 def settle_release(con: duckdb.DuckDBPyConnection, batch: str) -> None:
-    """Rows that a release has accepted leave quarantine, and count as accepted in their file; those that are bad still say why now.
+    """Rows that a release has accepted leave quarantine, and count as accepted in their file; those that are bad still
+    say why now.
 
     Only rows that are in quarantine count, so that settling a release twice changes nothing.
     """
-    same = "q.feed = r.feed and q.path = r.path and q.content_hash = r.content_hash and q.row = r.row and q.rule = r.rule"
+    same = (
+        "q.feed = r.feed and q.path = r.path and q.content_hash = r.content_hash and q.row = r.row and q.rule = r.rule"
+    )
     con.execute(
         "update ops.file f set accepted = f.accepted + r.accepted, duplicate = f.duplicate + r.duplicate, "
         "quarantined = f.quarantined - r.accepted - r.duplicate from (select r.feed, r.path, r.content_hash, "
-        "count(*) filter (where fate = 'accepted') as accepted, count(*) filter (where fate = 'duplicate') as duplicate "
+        "count(*) filter (where fate = 'accepted') as accepted, "
+        "count(*) filter (where fate = 'duplicate') as duplicate "
         f"from ops.released r join ops.quarantine q on {same} where r.batch_id = ? group by all) r "
         "where f.feed = r.feed and f.path = r.path and f.content_hash = r.content_hash",
         [batch],
     )
-    con.execute(f"delete from ops.quarantine q using ops.released r where r.batch_id = ? and r.fate <> 'again' and {same}", [batch])
     con.execute(
-        f"update ops.quarantine q set rule = r.rule_now, reason = r.reason_now from ops.released r where r.batch_id = ? and r.fate = 'again' and {same}",
+        f"delete from ops.quarantine q using ops.released r where r.batch_id = ? and r.fate <> 'again' and {same}",
+        [batch],
+    )
+    con.execute(
+        "update ops.quarantine q set rule = r.rule_now, reason = r.reason_now from ops.released r "
+        f"where r.batch_id = ? and r.fate = 'again' and {same}",
         [batch],
     )
 
@@ -163,7 +197,10 @@ def apply(con: duckdb.DuckDBPyConnection) -> None:
 
     The caller owns the transaction: what else is written of the night commits with it.
     """
-    accepted = [batch for (batch,) in con.execute("select batch_id from ops.delivery where status = ?", [Status.ACCEPTED]).fetchall()]
+    accepted = [
+        batch
+        for (batch,) in con.execute("select batch_id from ops.delivery where status = ?", [Status.ACCEPTED]).fetchall()
+    ]
     at = tick(con)
     con.execute(
         "update ops.delivery set applied_at = ? where status = ? or (status = ? and applied_at is null)",
@@ -188,10 +225,15 @@ def forget(con: duckdb.DuckDBPyConnection, batches: Collection[str]) -> None:
 
 def has_replaced(con: duckdb.DuckDBPyConnection) -> bool:
     """Whether rows that DIM and DWD have taken in are no longer in the lake: they must be built anew."""
-    return bool(con.execute("select 1 from ops.delivery where status = ? and applied_at is null limit 1", [Status.REPLACED]).fetchall())
+    return bool(
+        con.execute(
+            "select 1 from ops.delivery where status = ? and applied_at is null limit 1", [Status.REPLACED]
+        ).fetchall()
+    )
 
 
 def pending_night(con: duckdb.DuckDBPyConnection, night: date) -> date:
-    """The night that the pending rows are seen from: the run's, or a later one that has accepted rows which no run has published."""
+    """The night that the pending rows are seen from: the run's, or a later one that has accepted rows which no run has
+    published."""
     row = con.execute("select greatest(?::date, max(ds)) from ops.pending_batch", [night]).fetchone()
     return row[0] if row and row[0] else night

@@ -35,8 +35,8 @@ def manifest_file(partition: Path, batch: str) -> Path:
 
 
 def record_file(partition: Path, batch: str) -> Path:
-    """What the ledger keeps of the delivery: private, it may hold raw records. A Parquet file by another ending, so that no reader of the
-    lake takes it for rows."""
+    """What the ledger keeps of the delivery: private, it may hold raw records. A Parquet file by another ending, so
+    that no reader of the lake takes it for rows."""
     return partition / MANIFESTS / f"{batch}.record"
 
 

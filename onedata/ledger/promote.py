@@ -17,8 +17,8 @@ from onedata.settings import Settings
 def promote(con: duckdb.DuckDBPyConnection, settings: Settings) -> list[str]:
     """Move every passed delivery's files to their place in the lake, write its manifest and mark it accepted.
 
-    Files and manifest are synced before the ledger commits. A process killed between leaves files of a delivery that the ledger knows as
-    unfinished: `recover` moves them aside before the same rows land again.
+    Files and manifest are synced before the ledger commits. A process killed between leaves files of a delivery that
+    the ledger knows as unfinished: `recover` moves them aside before the same rows land again.
 
     Returns:
         The ids of the deliveries that were accepted.
@@ -27,13 +27,17 @@ def promote(con: duckdb.DuckDBPyConnection, settings: Settings) -> list[str]:
         FileNotFoundError: a passed delivery's files are in neither place; nothing is marked accepted without its rows.
         LedgerError: a file by the name of one of them lies in the lake; nothing is overwritten.
     """
-    passed = con.execute("select batch_id, feed, entity, ds, rows from ops.delivery where status = ? order by batch_id", [Status.PASSED]).fetchall()
+    passed = con.execute(
+        "select batch_id, feed, entity, ds, rows from ops.delivery where status = ? order by batch_id", [Status.PASSED]
+    ).fetchall()
     for batch, feed, entity, ds, rows in passed:
         partition = partition_folder(settings, entity, feed, ds)
         files = _enter_lake(settings, feed, batch, partition)
         if rows and not files:
             staged = staged_folder(settings, feed, batch)
-            raise FileNotFoundError(f"delivery {batch} passed its gate, and its rows are neither in {staged} nor in {partition}")
+            raise FileNotFoundError(
+                f"delivery {batch} passed its gate, and its rows are neither in {staged} nor in {partition}"
+            )
         at = tick(con)
         written = [lake_file(con, file) for file in files]
         write_manifest(con, partition, batch, at, written)
@@ -43,13 +47,16 @@ def promote(con: duckdb.DuckDBPyConnection, settings: Settings) -> list[str]:
 
 
 def _enter_lake(settings: Settings, feed: str, batch: str, partition: Path) -> list[Path]:
-    """Sync the delivery's staged files and rename them into the lake; its files there, also those that an earlier try moved."""
+    """Sync the delivery's staged files and rename them into the lake; its files there, also those that an earlier try
+    moved."""
     make_folders(partition)
     for file in staged_files(settings, feed, batch):
         sync_file(file)
         if (partition / file.name).exists():
             there = partition / file.name
-            raise LedgerError(f"{there} is there already and is not overwritten; run again: strange files are told first")
+            raise LedgerError(
+                f"{there} is there already and is not overwritten; run again: strange files are told first"
+            )
         file.replace(partition / file.name)
     sync_folder(partition)
     return sorted(file for file in partition.glob("*.parquet") if batch_of(file) == batch)

@@ -27,14 +27,16 @@ class Rebuilt:
 
 
 def rebuild_ledger(con: duckdb.DuckDBPyConnection, settings: Settings, leave_out: bool = False) -> Rebuilt:
-    """Fill an empty ledger from the lake. Every file that a manifest names is read and compared. The caller owns the transaction.
+    """Fill an empty ledger from the lake. Every file that a manifest names is read and compared. The caller owns the
+    transaction.
 
     Deliveries are accepted and wait to be published, so that the run that follows builds every layer from all of them.
 
     Args:
         con: A warehouse whose ledger is empty.
         settings: Whose lake.
-        leave_out: Move aside deliveries whose files are not whole, and files that no manifest names; without it they are refused.
+        leave_out: Move aside deliveries whose files are not whole, and files that no manifest names; without it they
+            are refused.
 
     Raises:
         LakeDamaged: a file is not what its manifest says, or no manifest names it; nothing was changed.
@@ -50,8 +52,9 @@ def rebuild_ledger(con: duckdb.DuckDBPyConnection, settings: Settings, leave_out
     told += [f"{file} is named by no manifest" for file in strange if batch_of(file) not in broken]
     if told and not leave_out:
         raise LakeDamaged(
-            f"{len(told):,} files of the lake are not as they were written: {'; '.join(told[:SHOWN])}. Nothing was changed. Restore them from a "
-            "back-up (`onedata repair --from BACKUP`), or go on without those deliveries: `onedata rebuild --leave-out` moves them aside, and "
+            f"{len(told):,} files of the lake are not as they were written: {'; '.join(told[:SHOWN])}. Nothing was "
+            "changed. Restore them from a back-up (`onedata repair --from BACKUP`), or go "
+            "on without those deliveries: `onedata rebuild --leave-out` moves them aside, and "
             "the next run takes their files from the source, where they are still there."
         )
     whole = [item for item in found if item.batch not in broken]
@@ -73,7 +76,10 @@ def _fill(con: duckdb.DuckDBPyConnection, manifests: Sequence[Manifest]) -> None
     if not manifests:
         return
     records = ", ".join(quote_text(escape_glob(str(item.folder / item.record.name))) for item in manifests)
-    con.execute(f"create or replace temp view record as select * from read_parquet([{records}], union_by_name = true, hive_partitioning = false)")
+    con.execute(
+        f"create or replace temp view record as select * from read_parquet([{records}], union_by_name = true, "
+        "hive_partitioning = false)"
+    )
     for table in RECORDED:
         _insert(con, table, f"select * from record where _table = '{table}'")
     own = "row_number() over (partition by batch_id order by (status = 'replaced') desc, _accepted_at desc) = 1"
@@ -81,15 +87,30 @@ def _fill(con: duckdb.DuckDBPyConnection, manifests: Sequence[Manifest]) -> None
     _insert(
         con,
         "delivery",
-        f"select * replace (case when status = 'replaced' then _accepted_at end as applied_at) from record where _table = 'delivery' qualify {own}",
+        "select * replace (case when status = 'replaced' then _accepted_at end as applied_at) from record "
+        f"where _table = 'delivery' qualify {own}",
     )
     ends = "min(first_used_at) as first_used_at, max(last_used_at) as last_used_at"
-    _insert(con, "contract", f"select feed, version, fingerprint, any_value(shape) as shape, {ends} from record where _table = 'contract' group by all")
+    _insert(
+        con,
+        "contract",
+        f"select feed, version, fingerprint, any_value(shape) as shape, {ends} from record where _table = 'contract' "
+        "group by all",
+    )
     newest = "row_number() over (partition by feed, content_hash order by _accepted_at desc) = 1"
     _insert(con, "watermark", f"select * from record where _table = 'watermark' qualify {newest}")
-    _insert(con, "trend", "select * from record where _table = 'trend' qualify _accepted_at = max(_accepted_at) over (partition by feed, ds)")
+    _insert(
+        con,
+        "trend",
+        "select * from record where _table = 'trend' qualify _accepted_at = max(_accepted_at) over (partition by feed, "
+        "ds)",
+    )
     con.execute("drop view record")
-    files = [[item.batch, item.feed, item.entity, item.ds, file.name, file.rows, file.bytes, file.sha256] for item in manifests for file in item.files]
+    files = [
+        [item.batch, item.feed, item.entity, item.ds, file.name, file.rows, file.bytes, file.sha256]
+        for item in manifests
+        for file in item.files
+    ]
     if files:
         con.executemany("insert into ops.lake_file values (?, ?, ?, ?, ?, ?, ?, ?)", files)
     set_clock(con, max(item.accepted_at for item in manifests))
@@ -98,7 +119,8 @@ def _fill(con: duckdb.DuckDBPyConnection, manifests: Sequence[Manifest]) -> None
 def _insert(con: duckdb.DuckDBPyConnection, table: str, query: str) -> None:
     """The rows of a query that has the table's columns among its own."""
     names = con.execute(
-        "select column_name from duckdb_columns() where schema_name = 'ops' and table_name = ? and database_name = current_database() order by column_index",
+        "select column_name from duckdb_columns() where schema_name = 'ops' and table_name = ? "
+        "and database_name = current_database() order by column_index",
         [table],
     ).fetchall()
     con.execute(f"insert into ops.{table} by name select {', '.join(name for (name,) in names)} from ({query})")

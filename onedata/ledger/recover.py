@@ -1,7 +1,8 @@
 """Hold the lake against the ledger, and forget what a killed or refused night left half done.
 
-What the ledger has never known is somebody's: the run stops and says so. Only files of deliveries that the ledger knows as unfinished or replaced
-leave the lake, and they are moved aside (`lake/.orphans`), never deleted while a person may still want them.
+What the ledger has never known is somebody's: the run stops and says so. Only files of deliveries that the ledger knows
+as unfinished or replaced leave the lake, and they are moved aside (`lake/.orphans`), never deleted while a person may
+still want them.
 """
 
 import json
@@ -26,7 +27,8 @@ RUN_FOLDER = re.compile(r"\d{8}T\d{6}(-\d+)?")
 
 
 class ForeignLedger(RuntimeError):
-    """The lake, or the log beside it, knows what the ledger has never known: it is another one, or an older copy; nothing was changed."""
+    """The lake, or the log beside it, knows what the ledger has never known: it is another one, or an older copy;
+    nothing was changed."""
 
 
 class UnknownLakeFiles(ForeignLedger):
@@ -48,15 +50,16 @@ class Loss:
 
     def __str__(self) -> str:
         return (
-            f"the lake file {self.file} (feed {self.feed}, night {self.night}) {self.what}: bring it back with `onedata repair --from BACKUP`, or take its "
-            f"night anew from the source with `onedata run --ds {self.night} --replace`"
+            f"the lake file {self.file} (feed {self.feed}, night {self.night}) {self.what}: bring it back with "
+            "`onedata repair --from BACKUP`, or take its night anew "
+            f"from the source with `onedata run --ds {self.night} --replace`"
         )
 
 
 @dataclass
 class LakeState:
-    """The lake against the ledger: files of unknown deliveries, of unfinished or replaced ones, what is wrong with known ones, and
-    deliveries whose manifest is gone."""
+    """The lake against the ledger: files of unknown deliveries, of unfinished or replaced ones, what is wrong with
+    known ones, and deliveries whose manifest is gone."""
 
     unknown: list[Path] = field(default_factory=list)
     orphans: list[Path] = field(default_factory=list)
@@ -65,7 +68,8 @@ class LakeState:
 
 
 def check_lake(con: duckdb.DuckDBPyConnection, settings: Settings, again: Collection[date] = ()) -> list[str]:
-    """Hold the whole lake against the ledger before a run, and move aside what unfinished and replaced deliveries left in it.
+    """Hold the whole lake against the ledger before a run, and move aside what unfinished and replaced deliveries left
+    in it.
 
     Names and sizes are compared, no content is read.
 
@@ -78,7 +82,8 @@ def check_lake(con: duckdb.DuckDBPyConnection, settings: Settings, again: Collec
         What was moved aside, as sentences for a person.
 
     Raises:
-        UnknownLakeFiles: the ledger is another one than the lake was written by, or an older copy; the text says how to go on.
+        UnknownLakeFiles: the ledger is another one than the lake was written by, or an older copy; the text says how to
+            go on.
         LakeDamaged: a known file is gone or cut.
     """
     state = compare(con, settings)
@@ -108,18 +113,23 @@ def _unknown(settings: Settings, files: list[Path]) -> UnknownLakeFiles:
     names = ", ".join(str(path) for path in files[:SHOWN])
     what = "new, an older copy, or another one's" if settings.warehouse.exists() else "gone"
     return UnknownLakeFiles(
-        f"the lake holds {len(files):,} files of deliveries that the ledger has never known: the warehouse {settings.warehouse} is {what}. "
-        f"Put the right warehouse back, or make it anew from the lake: `onedata rebuild`. Nothing was changed. The files are {names}"
+        f"the lake holds {len(files):,} files of deliveries that the ledger has never known: the warehouse "
+        f"{settings.warehouse} is {what}. Put the right warehouse back, or make it anew "
+        f"from the lake: `onedata rebuild`. Nothing was changed. The files are {names}"
         f"{' and others' if len(files) > SHOWN else ''}."
     )
 
 
 def _rewrite(con: duckdb.DuckDBPyConnection, settings: Settings, batch: str) -> str:
     """The ledger knows all that a manifest says: one that is gone is written again."""
-    row = con.execute("select entity, feed, ds, coalesce(accepted_at, landed_at) from ops.delivery where batch_id = ?", [batch]).fetchone()
+    row = con.execute(
+        "select entity, feed, ds, coalesce(accepted_at, landed_at) from ops.delivery where batch_id = ?", [batch]
+    ).fetchone()
     assert row is not None
     entity, feed, ds, accepted_at = row
-    files = con.execute("select name, rows, bytes, sha256 from ops.lake_file where batch_id = ? order by name", [batch]).fetchall()
+    files = con.execute(
+        "select name, rows, bytes, sha256 from ops.lake_file where batch_id = ? order by name", [batch]
+    ).fetchall()
     partition = partition_folder(settings, entity, feed, ds)
     write_manifest(con, partition, batch, accepted_at, [LakeFile(*file) for file in files])
     return f"the manifest of delivery {batch} was gone from {partition}, and was written again from the ledger"
@@ -129,8 +139,8 @@ def compare(con: duckdb.DuckDBPyConnection, settings: Settings) -> LakeState:
     """The state of the lake by the names and sizes of its files."""
     status = dict(con.execute("select batch_id, status from ops.delivery").fetchall())
     rows = con.execute(
-        "select l.entity, l.feed, l.ds::varchar, l.name, l.bytes from ops.lake_file l join ops.delivery d using (batch_id) "
-        f"where d.status in {sql_list(IN_LAKE)}"
+        "select l.entity, l.feed, l.ds::varchar, l.name, l.bytes from ops.lake_file l "
+        f"join ops.delivery d using (batch_id) where d.status in {sql_list(IN_LAKE)}"
     ).fetchall()
     known = {f"{entity}/source={feed}/ds={ds}/{name}": (size, feed, ds) for entity, feed, ds, name, size in rows}
     state, recorded = LakeState(), set()
@@ -148,17 +158,25 @@ def compare(con: duckdb.DuckDBPyConnection, settings: Settings) -> LakeState:
             if size != expected:
                 state.damaged.append(Loss(file, f"has {size:,} bytes and had {expected:,}", feed, ds))
     state.damaged += [Loss(base / name, "is gone", feed, ds) for name, (_, feed, ds) in known.items()]
-    state.unwritten = [batch for batch in sorted(status) if status[batch] in IN_LAKE and not {(batch, ".json"), (batch, ".record")} <= recorded]
+    state.unwritten = [
+        batch
+        for batch in sorted(status)
+        if status[batch] in IN_LAKE and not {(batch, ".json"), (batch, ".record")} <= recorded
+    ]
     return state
 
 
 def lake_contents(lake: Path) -> Iterator[Path]:
-    """Every data file, manifest and record of the lake, whatever the ledger knows; not the empty files that give it its shape."""
+    """Every data file, manifest and record of the lake, whatever the ledger knows; not the empty files that give it its
+    shape."""
     for partition in (lake / "ods").glob("*/source=*/ds=*"):
         if partition.parent.name != "source=_schema":
-            # A name that begins with a dot is a file that a killed process was writing: no reader takes it for one of the lake.
+            # A name that begins with a dot is a file that a killed process was writing: no reader takes it for one of
+            # the lake.
             yield from sorted(path for path in partition.rglob("[!.]*.parquet*") if path.is_file())
-            yield from sorted(path for path in (partition / MANIFESTS).glob("[!.]*") if path.suffix in (".json", ".record"))
+            yield from sorted(
+                path for path in (partition / MANIFESTS).glob("[!.]*") if path.suffix in (".json", ".record")
+            )
 
 
 def recover(con: duckdb.DuckDBPyConnection, settings: Settings, feed: str, entity: str) -> int:
@@ -212,11 +230,15 @@ def _run_folder(base: Path) -> Path:
 
 
 def prune_orphans(settings: Settings, now: datetime) -> None:
-    """Delete what was moved aside longer ago than `orphans_kept_days`: the files that the run's own list names, and no others."""
+    """Delete what was moved aside longer ago than `orphans_kept_days`: the files that the run's own list names, and no
+    others."""
     oldest = now - timedelta(days=settings.orphans_kept_days)
     for listing in (settings.lake / ".orphans").glob("*/moved.json"):
         folder = listing.parent
-        if not RUN_FOLDER.fullmatch(folder.name) or datetime.strptime(folder.name[:15] + "+0000", "%Y%m%dT%H%M%S%z") >= oldest:
+        if (
+            not RUN_FOLDER.fullmatch(folder.name)
+            or datetime.strptime(folder.name[:15] + "+0000", "%Y%m%dT%H%M%S%z") >= oldest
+        ):
             continue
         try:
             names = json.loads(listing.read_text(encoding="utf-8"))["moved"]

@@ -1,4 +1,5 @@
-"""The tables of the schema `ops`. Each belongs to a delivery (`belongings`), or tells of sources, of runs, or of the gates."""
+"""The tables of the schema `ops`. Each belongs to a delivery (`belongings`), or tells of sources, of runs, or of the
+gates."""
 
 import duckdb
 
@@ -10,48 +11,61 @@ FORMAT = 2
 DELIVERIES = """
 create schema if not exists ops;
 create table if not exists ops.file (
-    feed varchar not null, path varchar not null, content_hash varchar not null, ds date not null, batch_id varchar not null,
+    feed varchar not null, path varchar not null, content_hash varchar not null, ds date not null,
+    batch_id varchar not null,
     status varchar not null, received bigint not null, accepted bigint not null, quarantined bigint not null,
     duplicate bigint not null, message varchar, columns varchar[], column_types map(varchar, varchar),
     size_bytes bigint not null, mtime_ns bigint not null, arrived_at timestamp not null
 );
-comment on table ops.file is 'Every delivered file, one row a feed, path, content and delivery: received = accepted + quarantined + duplicate.';
+comment on table ops.file is
+    'Every delivered file, one row a feed, path, content and delivery: received = accepted + quarantined + duplicate.';
 comment on column ops.file.ds is 'The night the file is for.';
 comment on column ops.file.status is 'landed, repeated (content known under another name) or unreadable.';
 comment on column ops.file.received is 'Rows found in the file; a file that cannot be read at all counts as one.';
 comment on column ops.file.duplicate is 'Rows that had been accepted before, from this file or another.';
 comment on column ops.file.batch_id is 'Delivery the file came in; of a repeat, its own.';
-comment on column ops.file.columns is 'Fields of the file in its own order; of documents, the members that its first ones have.';
+comment on column ops.file.columns is
+    'Fields of the file in its own order; of documents, the members that its first ones have.';
 comment on column ops.file.column_types is 'Types of the fields, for formats that have some.';
 create table if not exists ops.delivery (
-    batch_id varchar primary key, feed varchar not null, entity varchar not null, ds date not null, status varchar not null,
+    batch_id varchar primary key, feed varchar not null, entity varchar not null, ds date not null,
+    status varchar not null,
     rows bigint not null, landed_at timestamp not null, accepted_at timestamp, applied_at timestamp,
     replaces varchar[] not null
 );
 comment on table ops.delivery is 'The rows of one feed for one night that landed together, and how far they have come.';
 comment on column ops.delivery.status is
-    'staged, passed or refused (by the contract gate), accepted (in the lake), applied (published), or replaced (by a later delivery
+    'staged, passed or refused (by the contract gate), accepted (in the lake), applied (published), or replaced
+    (by a later delivery
     of its night).';
 comment on column ops.delivery.accepted_at is 'When its manifest was written (UTC); empty before.';
-comment on column ops.delivery.replaces is 'Deliveries of the same night whose place this one takes when it is accepted.';
+comment on column ops.delivery.replaces is
+    'Deliveries of the same night whose place this one takes when it is accepted.';
 create table if not exists ops.repair (
-    feed varchar not null, ds date not null, path varchar not null, column_name varchar not null, repair varchar not null,
+    feed varchar not null, ds date not null, path varchar not null, column_name varchar not null,
+    repair varchar not null,
     rows bigint not null, batch_id varchar not null
 );
 comment on table ops.repair is 'Accepted rows in which landing mended a value, by file, column and repair.';
 create table if not exists ops.quarantine (
     feed varchar not null, ds date not null, path varchar not null, row bigint not null, rule varchar not null,
-    reason varchar not null, raw varchar, batch_id varchar not null, content_hash varchar not null, quarantined_at timestamp not null,
+    reason varchar not null, raw varchar, batch_id varchar not null, content_hash varchar not null,
+    quarantined_at timestamp not null,
     totals map(varchar, decimal(38, 4)), currency varchar
 );
 comment on table ops.quarantine is 'Every row that was not accepted, whole and raw, with file, row, rule and reason.';
-comment on column ops.quarantine.row is 'Number of the record in the file, header and broken lines not counted; of a broken line, its line.';
-comment on column ops.quarantine.totals is 'What ops.control_total counts for the row as quarantined, by total; taken back when the row is released.';
+comment on column ops.quarantine.row is
+    'Number of the record in the file, header and broken lines not counted; of a broken line, its line.';
+comment on column ops.quarantine.totals is
+    'What ops.control_total counts for the row as quarantined, by total; taken back when the row is released.';
 create table if not exists ops.released (
-    batch_id varchar not null, feed varchar not null, ds date not null, path varchar not null, content_hash varchar not null, row bigint not null,
-    fate varchar not null, rule varchar not null, reason varchar not null, raw varchar, rule_now varchar, reason_now varchar, released_at timestamp not null
+    batch_id varchar not null, feed varchar not null, ds date not null, path varchar not null,
+    content_hash varchar not null, row bigint not null,
+    fate varchar not null, rule varchar not null, reason varchar not null, raw varchar, rule_now varchar,
+    reason_now varchar, released_at timestamp not null
 );
-comment on table ops.released is 'Quarantined rows that were read again by their contract: accepted, duplicate, or again in quarantine for another reason.';
+comment on table ops.released is
+    'Quarantined rows that were read again by their contract: accepted, duplicate, or again in quarantine.';
 create table if not exists ops.drift (
     feed varchar not null, ds date not null, path varchar not null, kind varchar not null, column_name varchar not null,
     message varchar not null, content_hash varchar not null, batch_id varchar not null
@@ -70,23 +84,30 @@ create table if not exists ops.publishing (
 );
 comment on table ops.publishing is
     'The publication that is being built or swapped in, at most one row; becomes a row of ops.night once it is served.';
-create table if not exists ops.applied (batch_id varchar not null, stage varchar not null, primary key (batch_id, stage));
-comment on table ops.applied is 'Deliveries that a stage outside dbt has taken in; commits with that stage''s own tables.';
+create table if not exists ops.applied (batch_id varchar not null, stage varchar not null,
+    primary key (batch_id, stage));
+comment on table ops.applied is
+    'Deliveries that a stage outside dbt has taken in; commits with that stage''s own tables.';
 create table if not exists ops.archive (
-    feed varchar not null, path varchar not null, size_bytes bigint not null, mtime_ns bigint not null, members integer not null,
+    feed varchar not null, path varchar not null, size_bytes bigint not null, mtime_ns bigint not null,
+    members integer not null,
     primary key (feed, path)
 );
-comment on table ops.archive is 'Archives that were unpacked, and how many files came out of each; the files are in ops.file as archive!member.';
+comment on table ops.archive is
+    'Archives that were unpacked, and how many files came out of each; the files are in ops.file as archive!member.';
 create table if not exists ops.watermark (
-    feed varchar not null, content_hash varchar not null, mark varchar, ds date not null, path varchar not null, extracted_at timestamp not null,
+    feed varchar not null, content_hash varchar not null, mark varchar, ds date not null, path varchar not null,
+        extracted_at timestamp not null,
     primary key (feed, content_hash)
 );
-comment on table ops.watermark is 'Extracts of database tables and the watermark each reached; a mark counts once ops.file knows its extract.';
+comment on table ops.watermark is
+    'Extracts of database tables and the watermark each reached; a mark counts once ops.file knows its extract.';
 """
 
 MONEY_AND_FILES = f"""
 create table if not exists ops.control_total (
-    feed varchar not null, path varchar not null, content_hash varchar not null, batch_id varchar not null, ds date not null,
+    feed varchar not null, path varchar not null, content_hash varchar not null, batch_id varchar not null,
+    ds date not null,
     total_name varchar not null, currency varchar not null, received {AMOUNT} not null, accepted {AMOUNT} not null,
     quarantined {AMOUNT} not null, duplicate {AMOUNT} not null
 );
@@ -101,7 +122,8 @@ create table if not exists ops.lake_file (
     batch_id varchar not null, feed varchar not null, entity varchar not null, ds date not null, name varchar not null,
     rows bigint not null, bytes bigint not null, sha256 varchar not null
 );
-comment on table ops.lake_file is 'The Parquet files of the lake, one row a file, as the manifests beside them name them.';
+comment on table ops.lake_file is
+    'The Parquet files of the lake, one row a file, as the manifests beside them name them.';
 """
 
 CONTRACTS = """
@@ -109,39 +131,50 @@ create table if not exists ops.contract (
     feed varchar not null, version varchar not null, fingerprint varchar not null, shape json not null,
     first_used_at timestamp not null, last_used_at timestamp not null, primary key (feed, version, fingerprint)
 );
-comment on table ops.contract is 'The contracts that rows have landed by; a feed''s last used one is what a change is compared with.';
+comment on table ops.contract is
+    'The contracts that rows have landed by; a feed''s last used one is what a change is compared with.';
 comment on column ops.contract.shape is
     'What of the contract and its canonical entity makes a difference to the rows, as JSON.';
 """
 
 GATES = """
 create table if not exists ops.gate (
-    run_id varchar not null, night date not null, stage varchar not null, subject varchar not null, rule varchar not null,
-    severity varchar not null, passed boolean not null, observed varchar, message varchar not null, checked_at timestamp not null,
+    run_id varchar not null, night date not null, stage varchar not null, subject varchar not null,
+    rule varchar not null,
+    severity varchar not null, passed boolean not null, observed varchar, message varchar not null,
+    checked_at timestamp not null,
     expected varchar, description varchar
 );
 alter table ops.gate add column if not exists expected varchar;
 alter table ops.gate add column if not exists description varchar;
-comment on table ops.gate is 'Every quality check of every night: stage, subject, rule, what was observed and what was expected.';
+comment on table ops.gate is
+    'Every quality check of every night: stage, subject, rule, what was observed and what was expected.';
 comment on column ops.gate.observed is 'What was observed: rows that break the rule, or the value that was judged.';
 comment on column ops.gate.expected is 'The bound on it; empty where the check knows none.';
 comment on column ops.gate.message is 'What is wrong and where; may quote rows.';
 comment on column ops.gate.description is 'The rule in words.';
 create table if not exists ops.profile (
-    feed varchar not null, ds date not null, batch_id varchar not null, column_name varchar not null, metric varchar not null,
+    feed varchar not null, ds date not null, batch_id varchar not null, column_name varchar not null,
+    metric varchar not null,
     bucket varchar not null, value double not null
 );
-comment on table ops.profile is 'What each delivery looked like, one row a metric; deliveries that were refused or forgotten leave none.';
+comment on table ops.profile is
+    'What each delivery looked like, one row a metric; deliveries that were refused or forgotten leave none.';
 comment on column ops.profile.column_name is 'Canonical column; empty for the delivery as a whole.';
-comment on column ops.profile.metric is 'received, rows, sample_rows; null_share, distinct_share, p05, p25, p50, p75, p95 and share (of `bucket`).';
-comment on column ops.profile.bucket is 'For share: the value of a text or boolean; for a number, the smallest of its size class.';
+comment on column ops.profile.metric is
+    'received, rows, sample_rows; null_share, distinct_share, p05, p25, p50, p75, p95 and share (of `bucket`).';
+comment on column ops.profile.bucket is
+    'For share: the value of a text or boolean; for a number, the smallest of its size class.';
 create table if not exists ops.trend (
-    feed varchar not null, ds date not null, column_name varchar not null, metric varchar not null, value double not null,
+    feed varchar not null, ds date not null, column_name varchar not null, metric varchar not null,
+    value double not null,
     middle double not null, low double not null, high double not null, nights bigint not null, holds boolean not null
 );
-comment on table ops.trend is 'Each night of a feed against the nights before it, as it was judged last, also where it was refused.';
+comment on table ops.trend is
+    'Each night of a feed against the nights before it, as it was judged last, also where it was refused.';
 comment on column ops.trend.column_name is 'Canonical column; empty for the night as a whole.';
-comment on column ops.trend.metric is 'received, rows, null_share, distinct_share or distribution (Jensen-Shannon distance from the nights before).';
+comment on column ops.trend.metric is
+    'received, rows, null_share, distinct_share or distribution (Jensen-Shannon distance from the nights before).';
 comment on column ops.trend.middle is 'The median of the nights before.';
 comment on column ops.trend.low is 'The least that was expected; the most is `high`.';
 comment on column ops.trend.nights is 'How many nights were compared with.';
@@ -159,9 +192,11 @@ create or replace view ops.pending_batch as
 
 
 def create_ledger(con: duckdb.DuckDBPyConnection) -> None:
-    """Create what is missing of the schema `ops`, and the macros that its money is summed by; a new ledger is of this onedata's format."""
+    """Create what is missing of the schema `ops`, and the macros that its money is summed by; a new ledger is of this
+    onedata's format."""
     is_new = not con.execute(
-        "select 1 from duckdb_tables() where database_name = current_database() and schema_name = 'ops' and table_name = 'delivery'"
+        "select 1 from duckdb_tables() where database_name = current_database() and schema_name = 'ops' "
+        "and table_name = 'delivery'"
     ).fetchall()
     for statements in (DELIVERIES, MONEY_AND_FILES, CONTRACTS, GATES, VIEWS, CLOCK, MACROS):
         con.execute(statements)

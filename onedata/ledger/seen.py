@@ -71,7 +71,8 @@ def set_archive(con: duckdb.DuckDBPyConnection, archive: Archive) -> None:
 
 
 def note_watermark(con: duckdb.DuckDBPyConnection, mark: Watermark) -> None:
-    """Remember how far an extract reached; it counts once the ledger knows the extract's file, whose manifest then holds it."""
+    """Remember how far an extract reached; it counts once the ledger knows the extract's file, whose manifest then
+    holds it."""
     values = [mark.feed, mark.content_hash, mark.mark, mark.ds, mark.path, mark.extracted_at]
     con.execute("insert or replace into ops.watermark values (?, ?, ?, ?, ?, ?)", values)
 

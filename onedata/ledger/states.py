@@ -54,12 +54,16 @@ def move(con: duckdb.DuckDBPyConnection, batches: Collection[str], to: Status) -
             raise LedgerError(f"delivery {batch} is not in the ledger; it cannot become {to}")
         if to not in MOVES[known[batch]]:
             raise LedgerError(f"delivery {batch} is {known[batch]} and cannot become {to}")
-    con.execute("update ops.delivery set status = ? where batch_id in (select unnest(?::varchar[]))", [to, list(batches)])
+    con.execute(
+        "update ops.delivery set status = ? where batch_id in (select unnest(?::varchar[]))", [to, list(batches)]
+    )
 
 
 def statuses(con: duckdb.DuckDBPyConnection, batches: Collection[str]) -> dict[str, Status]:
     """State of each of the deliveries that the ledger knows."""
-    rows = con.execute("select batch_id, status from ops.delivery where batch_id in (select unnest(?::varchar[]))", [list(batches)]).fetchall()
+    rows = con.execute(
+        "select batch_id, status from ops.delivery where batch_id in (select unnest(?::varchar[]))", [list(batches)]
+    ).fetchall()
     return {batch: Status(status) for batch, status in rows}
 
 

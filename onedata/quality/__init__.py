@@ -1,4 +1,5 @@
-"""Quality gates: contract and model YAML -> neutral rules -> Great Expectations. The only place that imports Great Expectations."""
+"""Quality gates: contract and model YAML -> neutral rules -> Great Expectations. The only place that imports Great
+Expectations."""
 
 from onedata.quality.results import CheckResult, GateClosed, record, summarise
 

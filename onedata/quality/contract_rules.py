@@ -1,4 +1,5 @@
-"""Rules of a feed's contract on what landed: the row rules again, as a guard on the quarantine, and the rules on the whole delivery."""
+"""Rules of a feed's contract on what landed: the row rules again, as a guard on the quarantine, and the rules on the
+whole delivery."""
 
 from dataclasses import replace
 
@@ -9,8 +10,8 @@ from onedata.landing.rows import is_row_identity
 def contract_rules(feed: Feed) -> tuple[Rule, ...]:
     """Every rule the staged rows of `feed` must hold.
 
-    Raw identifiers have become tokens by then, so value rules on `core` columns were judged at landing only. A backfill stages many
-    deliveries at once: keys are unique within each, not across them, where the same key is a new version.
+    Raw identifiers have become tokens by then, so value rules on `core` columns were judged at landing only. A backfill
+    stages many deliveries at once: keys are unique within each, not across them, where the same key is a new version.
     """
     rules: list[Rule] = []
     for item in feed.fields:
@@ -23,7 +24,8 @@ def contract_rules(feed: Feed) -> tuple[Rule, ...]:
 
 
 def hidden_columns(feed: Feed) -> set[str]:
-    """The columns of which no message repeats a value: those that are not public, and what the contract does not know."""
+    """The columns of which no message repeats a value: those that are not public, and what the contract does not
+    know."""
     return {column.name for column in feed.entity.columns if column.classification != "public"} | {"_extra"}
 
 

@@ -1,7 +1,8 @@
 """Data Docs that need no network: what every gate found, a page a night and stage, in `quality` of each publication.
 
-Made from ops.gate, so that any night can be made again; Great Expectations renders the results (`gx.render_results`), the frame round them and
-the index are ours, because its own pages load styles, scripts and pictures from seven hosts (docs/adr/0008). No page quotes a row.
+Made from ops.gate, so that any night can be made again; Great Expectations renders the results (`gx.render_results`),
+the frame round them and the index are ours, because its own pages load styles, scripts and pictures from seven hosts
+(docs/adr/0008). No page quotes a row.
 """
 
 import hashlib
@@ -24,16 +25,22 @@ STAGES = ("contract", "ods", "dim", "dwd", "oneid", "dws", "ads", "published")
 Night = Mapping[str, Sequence[CheckResult]]
 
 STYLE = """
-body{margin:0;font:15px/1.45 system-ui,-apple-system,"Segoe UI",Roboto,"DejaVu Sans",sans-serif;color:#1f2933;background:#f5f7fa}
+body{margin:0;font:15px/1.45 system-ui,-apple-system,"Segoe UI",Roboto,"DejaVu Sans",sans-serif;color:#1f2933;
+background:#f5f7fa}
 header{background:#102a43;color:#fff;padding:14px 28px}header a{color:#9fd3ff}h1{font-size:20px;margin:0}
 main{max-width:1150px;margin:0 auto;padding:18px 28px 60px}h2{font-size:17px;margin:26px 0 8px}
 table{border-collapse:collapse;width:100%;background:#fff;border:1px solid #d9e2ec}
 th,td{text-align:left;padding:6px 12px;border-bottom:1px solid #e4e9f0;vertical-align:top}
-th{background:#eef2f7;font-weight:600}td.n,th.n{text-align:right}.bars{font-family:"DejaVu Sans Mono",Menlo,monospace;letter-spacing:-1px;color:#486581}
-.ok,.text-success{color:#1b7f4b}.warn,.text-warning{color:#b7791f}.bad,.text-danger{color:#c0212f}a{color:#1769aa}.toc a{margin-right:14px;white-space:nowrap}
-.ge-section{margin-top:22px}.alert{background:#fff;border:1px solid #d9e2ec;border-bottom:0;padding:8px 12px}.alert h5{font-size:16px;margin:0}
-.ge-section h6{font-size:14px;margin:8px 0}.fas{font-style:normal;font-weight:700}.fa-check-circle::before{content:"\\2713"}.fa-times::before{content:"\\2717"}
-.fa-exclamation-triangle::before{content:"!"}.ge-section td:first-child{width:120px}.ge-section td:last-child{width:260px}
+th{background:#eef2f7;font-weight:600}td.n,th.n{text-align:right}
+.bars{font-family:"DejaVu Sans Mono",Menlo,monospace;letter-spacing:-1px;color:#486581}
+.ok,.text-success{color:#1b7f4b}.warn,.text-warning{color:#b7791f}.bad,.text-danger{color:#c0212f}a{color:#1769aa}
+.toc a{margin-right:14px;white-space:nowrap}
+.ge-section{margin-top:22px}.alert{background:#fff;border:1px solid #d9e2ec;border-bottom:0;padding:8px 12px}
+.alert h5{font-size:16px;margin:0}
+.ge-section h6{font-size:14px;margin:8px 0}.fas{font-style:normal;font-weight:700}
+.fa-check-circle::before{content:"\\2713"}.fa-times::before{content:"\\2717"}
+.fa-exclamation-triangle::before{content:"!"}.ge-section td:first-child{width:120px}
+.ge-section td:last-child{width:260px}
 """
 
 
@@ -101,9 +108,10 @@ def rebuild_live_docs(con: duckdb.DuckDBPyConnection, settings: Settings) -> Pat
 def _results(con: duckdb.DuckDBPyConnection, night: date) -> dict[str, list[CheckResult]]:
     """The last checks of each subject, by stage. Messages are left out: they may quote rows."""
     rows = con.execute(
-        "select stage, subject, rule, severity, passed, coalesce(observed, ''), coalesce(expected, ''), coalesce(nullif(description, ''), rule) from ("
-        "select *, max(checked_at) over (partition by stage, subject) as last from ops.gate where night = ?) where checked_at = last "
-        "order by stage, subject, passed, rule",
+        "select stage, subject, rule, severity, passed, coalesce(observed, ''), coalesce(expected, ''), "
+        "coalesce(nullif(description, ''), rule) from ("
+        "select *, max(checked_at) over (partition by stage, subject) as last from ops.gate where night = ?) "
+        "where checked_at = last order by stage, subject, passed, rule",
         [night],
     ).fetchall()
     stages: dict[str, list[CheckResult]] = defaultdict(list)
@@ -148,15 +156,28 @@ def _index(found: Mapping[date, Night], volumes: Sequence[tuple[object, ...]]) -
         failed = [result for stage in STAGES for result in stages.get(stage, ()) if not result.passed]
         header = ["stage", "subject", "rule", "severity", "what", "observed", "expected"]
         lines = [(r.stage, r.subject, r.rule, r.severity, r.description, r.observed, r.expected) for r in failed]
-        body += f"<h2>What did not hold in night {night}</h2>" + (_table(header, lines) if lines else "<p class='ok'>Every rule held.</p>")
+        body += f"<h2>What did not hold in night {night}</h2>" + (
+            _table(header, lines) if lines else "<p class='ok'>Every rule held.</p>"
+        )
     if volumes:
-        body += "<h2>Rows received, the last 28 days</h2>" + _table(["feed", "night", "rows", "28 days"], volumes, bars_last=True)
+        body += "<h2>Rows received, the last 28 days</h2>" + _table(
+            ["feed", "night", "rows", "28 days"], volumes, bars_last=True
+        )
     return _page("Data quality", body, "")
 
 
 def _cell(night: date, stage: str, results: Sequence[CheckResult]) -> str:
-    closed, warned = sum(result.blocks for result in results), sum(not result.passed and not result.blocks for result in results)
-    text = f"&#10007; {closed} errors" if closed else f"! {warned} warnings" if warned else f"&#10003; {len(results)} rules"
+    closed, warned = (
+        sum(result.blocks for result in results),
+        sum(not result.passed and not result.blocks for result in results),
+    )
+    text = (
+        f"&#10007; {closed} errors"
+        if closed
+        else f"! {warned} warnings"
+        if warned
+        else f"&#10003; {len(results)} rules"
+    )
     style = "bad" if closed else "warn" if warned else "ok"
     return f'<a class="{style}" href="{night}/{stage}.html">{text}</a>'
 
@@ -189,7 +210,8 @@ def _table(header: Sequence[str], rows: Sequence[tuple[object, ...]], bars_last:
 def _page(title: str, body: str, home: str) -> str:
     back = f' &nbsp; <a href="{home}">all nights</a>' if home else ""
     return (
-        f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">'
+        '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><meta name="viewport" '
+        'content="width=device-width, initial-scale=1">'
         f'<link rel="icon" href="data:,"><title>{escape(title)}</title><style>{STYLE}</style></head>'
         f"<body><header><h1>{escape(title)}</h1>{back}</header><main>{body}</main></body></html>\n"
     )

@@ -1,8 +1,10 @@
-"""Great Expectations judges what DuckDB counted: rules -> counts (`measure`) -> a suite with a bound on each count -> results.
+"""Great Expectations judges what DuckDB counted: rules -> counts (`measure`) -> a suite with a bound on each count ->
+results.
 
-A suite of the column expectations would scan once for those that Great Expectations bundles and twice for each that it does not
-(docs/adr/0008); one row of counts costs nothing to validate. SQLAlchemy gets a thin DB-API face of the connection in hand, because Great
-Expectations' own duckdb URL opens a second one and loses its results (shared/reference/stack_findings.md).
+A suite of the column expectations would scan once for those that Great Expectations bundles and twice for each that it
+does not (docs/adr/0008); one row of counts costs nothing to validate. SQLAlchemy gets a thin DB-API face of the
+connection in hand, because Great Expectations' own duckdb URL opens a second one and loses its results
+(docs/reference/stack_findings.md).
 """
 
 import logging
@@ -40,7 +42,8 @@ class _Cursor:
 
 
 class _Connection:
-    """A DB-API connection over one that is open already: a cursor a statement, no transactions of its own, never closed."""
+    """A DB-API connection over one that is open already: a cursor a statement, no transactions of its own, never
+    closed."""
 
     def __init__(self, con: duckdb.DuckDBPyConnection) -> None:
         self._con = con
@@ -59,14 +62,16 @@ class _Connection:
 
 
 class Gatekeeper:
-    """Evaluates rules with Great Expectations on one connection. Importing it costs seconds once a process, so it is made on first use."""
+    """Evaluates rules with Great Expectations on one connection. Importing it costs seconds once a process, so it is
+    made on first use."""
 
     def __init__(self, con: duckdb.DuckDBPyConnection) -> None:
         self._con = con
 
     @cached_property
     def _asset(self) -> Any:
-        """The one row of counts. Its query changes with each check: adding and deleting an asset writes the whole context twice."""
+        """The one row of counts. Its query changes with each check: adding and deleting an asset writes the whole
+        context twice."""
         os.environ["GX_ANALYTICS_ENABLED"] = "false"
         logging.getLogger("great_expectations").setLevel(logging.ERROR)
         warnings.filterwarnings("ignore", module="great_expectations")
@@ -85,7 +90,13 @@ class Gatekeeper:
         return source.add_query_asset("counts", query="select 0 as r0")
 
     def check(
-        self, stage: str, subject: str, relation: str, rules: Sequence[Rule], row_counts: Sequence[int] = (), hidden: Collection[str] = ()
+        self,
+        stage: str,
+        subject: str,
+        relation: str,
+        rules: Sequence[Rule],
+        row_counts: Sequence[int] = (),
+        hidden: Collection[str] = (),
     ) -> list[CheckResult]:
         """Evaluate `rules` on `relation`.
 
@@ -94,7 +105,8 @@ class Gatekeeper:
             subject: The feed, entity or model.
             relation: A table, view, or query in parentheses.
             rules: What must hold.
-            row_counts: Rows by night, where the relation holds several: a rowCount rule must hold in each, and the worst is observed.
+            row_counts: Rows by night, where the relation holds several: a rowCount rule must hold in each, and the
+                worst is observed.
             hidden: Columns of which no message repeats a value.
 
         Raises:
@@ -104,9 +116,15 @@ class Gatekeeper:
             return []
         counts = count_bad_rows(self._con, subject, relation, rules)
         if row_counts:
-            counts = [_worst(rule, row_counts) if rule.metric == "rowCount" else count for rule, count in zip(rules, counts, strict=True)]
+            counts = [
+                _worst(rule, row_counts) if rule.metric == "rowCount" else count
+                for rule, count in zip(rules, counts, strict=True)
+            ]
         judged = self._judge(f"{stage}.{subject}", rules, counts)
-        return [self._result(stage, subject, relation, rule, count, held, hidden) for rule, count, held in zip(rules, counts, judged, strict=True)]
+        return [
+            self._result(stage, subject, relation, rule, count, held, hidden)
+            for rule, count, held in zip(rules, counts, judged, strict=True)
+        ]
 
     def _judge(self, name: str, rules: Sequence[Rule], counts: Sequence[int]) -> list[bool]:
         """Whether each count lies within its rule's bounds.
@@ -131,11 +149,15 @@ class Gatekeeper:
             )
             for number, rule in enumerate(rules)
         ]
-        outcome = batch.validate(gx.ExpectationSuite(name=name, expectations=expectations), result_format="BOOLEAN_ONLY").to_json_dict()["results"]
+        outcome = batch.validate(
+            gx.ExpectationSuite(name=name, expectations=expectations), result_format="BOOLEAN_ONLY"
+        ).to_json_dict()["results"]
         by_rule = {item["expectation_config"]["meta"]["rule"]: item for item in outcome}
         return [_held(name, rule, by_rule[str(number)]) for number, rule in enumerate(rules)]
 
-    def _result(self, stage: str, subject: str, relation: str, rule: Rule, count: int, held: bool, hidden: Collection[str]) -> CheckResult:
+    def _result(
+        self, stage: str, subject: str, relation: str, rule: Rule, count: int, held: bool, hidden: Collection[str]
+    ) -> CheckResult:
         text = in_words(rule)
         message = text if held else self._explain(relation, rule, count, hidden)
         return CheckResult(stage, subject, rule.name, rule.severity, held, str(count), message, expected(rule), text)
@@ -143,11 +165,16 @@ class Gatekeeper:
     def _explain(self, relation: str, rule: Rule, count: int, hidden: Collection[str]) -> str:
         """Count and sample of the rows that break `rule`; only run on failure."""
         if rule.metric == "rowCount":
-            bound = f"at least {rule.at_least}" if rule.at_most is None else f"between {rule.at_least} and {rule.at_most}"
+            bound = (
+                f"at least {rule.at_least}" if rule.at_most is None else f"between {rule.at_least} and {rule.at_most}"
+            )
             return f"{count} rows; {bound} expected"
         cursor = self._con.execute(f"select * from ({unexpected_rows(rule, relation)}) limit {SAMPLE_ROWS}")
         names = [column[0] for column in cursor.description or []]
-        sample = "; ".join(", ".join(_quoted(name, value, hidden) for name, value in zip(names, row, strict=True)) for row in cursor.fetchall())
+        sample = "; ".join(
+            ", ".join(_quoted(name, value, hidden) for name, value in zip(names, row, strict=True))
+            for row in cursor.fetchall()
+        )
         return f"{in_words(rule)}: {count} rows break it, first: {sample}"
 
 
@@ -159,8 +186,12 @@ def _quoted(name: str, value: object, hidden: Collection[str]) -> str:
 
 
 def render_results(results: Sequence[CheckResult]) -> str:
-    """The results as HTML by Great Expectations' Data Docs renderer, a section a subject; without its page, which loads from other hosts."""
-    from great_expectations.core.expectation_validation_result import ExpectationSuiteValidationResult, ExpectationValidationResult
+    """The results as HTML by Great Expectations' Data Docs renderer, a section a subject; without its page, which loads
+    from other hosts."""
+    from great_expectations.core.expectation_validation_result import (
+        ExpectationSuiteValidationResult,
+        ExpectationValidationResult,
+    )
     from great_expectations.expectations.expectation_configuration import ExpectationConfiguration
     from great_expectations.render.renderer.page_renderer import ValidationResultsPageRenderer
     from great_expectations.render.view import DefaultJinjaSectionView
@@ -172,18 +203,28 @@ def render_results(results: Sequence[CheckResult]) -> str:
                 type="expect_column_max_to_be_between",
                 kwargs={"column": result.subject},
                 # The renderer takes a description for HTML.
-                description=escape(f"{result.rule}: {result.description}" + ("" if result.severity == "error" else " (warning)")),
+                description=escape(
+                    f"{result.rule}: {result.description}" + ("" if result.severity == "error" else " (warning)")
+                ),
                 severity=SEVERITIES[result.severity],
             ),
-            result={"observed_value": f"{result.observed or '-'}" + (f" (expected {result.expected})" if result.expected else "")},
+            result={
+                "observed_value": f"{result.observed or '-'}"
+                + (f" (expected {result.expected})" if result.expected else "")
+            },
         )
         for result in results
     ]
-    suite = ExpectationSuiteValidationResult(all(result.passed for result in results), validations, "gate", statistics={})
+    suite = ExpectationSuiteValidationResult(
+        all(result.passed for result in results), validations, "gate", statistics={}
+    )
     # The first section is an overview that links to pages there are none of.
     sections = ValidationResultsPageRenderer().render(suite).to_json_dict()["sections"][1:]
     view = DefaultJinjaSectionView()
-    return "".join(view.render({"section": section, "section_loop": {"index": number}}) for number, section in enumerate(sections, 1))
+    return "".join(
+        view.render({"section": section, "section_loop": {"index": number}})
+        for number, section in enumerate(sections, 1)
+    )
 
 
 def _worst(rule: Rule, row_counts: Sequence[int]) -> int:

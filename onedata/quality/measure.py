@@ -1,9 +1,10 @@
 """How many rows break each rule, in as few scans as can be.
 
-Three ways, cheapest first. What the statistics of the storage prove costs no scan: DuckDB answers `count(column)`, `min` and `max` from the
-metadata of Parquet files and tables, so a column without nulls or a number within its bounds is proven without reading it. The other row rules
-are one query, each a filter over its own column; a rule in SQL is its own. Uniqueness goes by 64-bit hashes: as many different hashes as rows
-prove that no key comes twice; only where that fails (or two keys share a hash) are the keys themselves grouped.
+Three ways, cheapest first. What the statistics of the storage prove costs no scan: DuckDB answers `count(column)`,
+`min` and `max` from the metadata of Parquet files and tables, so a column without nulls or a number within its bounds
+is proven without reading it. The other row rules are one query, each a filter over its own column; a rule in SQL is its
+own. Uniqueness goes by 64-bit hashes: as many different hashes as rows prove that no key comes twice; only where that
+fails (or two keys share a hash) are the keys themselves grouped.
 """
 
 from collections.abc import Sequence
@@ -23,7 +24,8 @@ class CheckError(RuntimeError):
 
 
 def count_bad_rows(con: duckdb.DuckDBPyConnection, subject: str, relation: str, rules: Sequence[Rule]) -> list[int]:
-    """For each rule the number of rows of `relation` that break it: for rowCount the number of rows, for duplicateValues of keys that come twice.
+    """For each rule the number of rows of `relation` that break it: for rowCount the number of rows, for
+    duplicateValues of keys that come twice.
 
     Args:
         con: The connection that knows the relation.
@@ -64,26 +66,46 @@ def _count(con: duckdb.DuckDBPyConnection, relation: str, rules: Sequence[Rule])
         else:
             scanned.append(f"select {number}, count(*) from {relation} where {_predicate(rule)}")
     if scanned:
-        # One filter a scan, over its own column only: DuckDB applies it to the dictionary of a Parquet file, and not to each row.
+        # One filter a scan, over its own column only: DuckDB applies it to the dictionary of a Parquet file, and not to
+        # each row.
         counts |= dict(con.execute(" union all ".join(scanned)).fetchall())
     return [counts[number] for number in range(len(rules))]
 
 
-def _by_statistics(con: duckdb.DuckDBPyConnection, relation: str, rules: Sequence[Rule]) -> tuple[int, dict[str, int], set[int]]:
-    """Rows, nulls by column of the null and key rules, and the numbers of the range rules that hold for smallest and largest value."""
-    required = list(dict.fromkeys(column for rule in rules if rule.metric in ("nullValues", "duplicateValues") for column in rule.columns))
-    ranges = {number: _outside(rule) for number, rule in enumerate(rules) if rule.metric == "invalidValues" and set(rule.arguments) <= {"minimum", "maximum"}}
+def _by_statistics(
+    con: duckdb.DuckDBPyConnection, relation: str, rules: Sequence[Rule]
+) -> tuple[int, dict[str, int], set[int]]:
+    """Rows, nulls by column of the null and key rules, and the numbers of the range rules that hold for smallest and
+    largest value."""
+    required = list(
+        dict.fromkeys(
+            column for rule in rules if rule.metric in ("nullValues", "duplicateValues") for column in rule.columns
+        )
+    )
+    ranges = {
+        number: _outside(rule)
+        for number, rule in enumerate(rules)
+        if rule.metric == "invalidValues" and set(rule.arguments) <= {"minimum", "maximum"}
+    }
     parts = ["count(*)", *[f"count({column})" for column in required], *ranges.values()]
     found = con.execute(f"select {', '.join(parts)} from {relation}").fetchone()
     assert found is not None
     nulls = {column: found[0] - count for column, count in zip(required, found[1 : len(required) + 1], strict=True)}
-    return found[0], nulls, {number for number, broken in zip(ranges, found[len(required) + 1 :], strict=True) if not broken}
+    return (
+        found[0],
+        nulls,
+        {number for number, broken in zip(ranges, found[len(required) + 1 :], strict=True) if not broken},
+    )
 
 
 def _outside(rule: Rule) -> str:
-    """SQL that is false where the column's smallest and largest value prove that every value is within the rule's bounds."""
+    """SQL that is false where the column's smallest and largest value prove that every value is within the rule's
+    bounds."""
     column = rule.columns[0]
-    bounds = {"minimum": f"min({column}) < {rule.arguments.get('minimum')}", "maximum": f"max({column}) > {rule.arguments.get('maximum')}"}
+    bounds = {
+        "minimum": f"min({column}) < {rule.arguments.get('minimum')}",
+        "maximum": f"max({column}) > {rule.arguments.get('maximum')}",
+    }
     return f"coalesce({' or '.join(bounds[name] for name in rule.arguments) or 'false'}, false)"
 
 
@@ -100,12 +122,16 @@ def _number_of(con: duckdb.DuckDBPyConnection, query: str) -> int:
 
 
 def _is_unique(con: duckdb.DuckDBPyConnection, relation: str, rule: Rule, incomplete: bool) -> bool:
-    """Whether hashes prove that no key comes twice: those of the key's one telling column where it has one, else those of the whole key.
+    """Whether hashes prove that no key comes twice: those of the key's one telling column where it has one, else those
+    of the whole key.
 
-    `incomplete` keys, with a column missing, are no keys; to look for them all columns are read, so it is not done where there are none.
+    `incomplete` keys, with a column missing, are no keys; to look for them all columns are read, so it is not done
+    where there are none.
     """
     counts = ", ".join(f"count(distinct {column})" for column in rule.columns)
-    head = con.execute(f"select count(*), {counts} from (select {', '.join(rule.columns)} from {relation} limit {HEAD_ROWS})").fetchone()
+    head = con.execute(
+        f"select count(*), {counts} from (select {', '.join(rule.columns)} from {relation} limit {HEAD_ROWS})"
+    ).fetchone()
     assert head is not None
     telling = [column for column, count in zip(rule.columns, head[1:], strict=True) if count == head[0]]
     tries = [*telling[:1], ", ".join(rule.columns)]
@@ -133,5 +159,8 @@ def unexpected_rows(rule: Rule, relation: str) -> str:
     if rule.metric == "sql":
         return str(rule.arguments["query"]).replace("{object}", relation)
     if rule.metric == "duplicateValues":
-        return f"select {columns}, count(*) as copies from {relation} where {_present(rule)} group by {columns} having count(*) > 1"
+        return (
+            f"select {columns}, count(*) as copies from {relation} where {_present(rule)} group by {columns} "
+            "having count(*) > 1"
+        )
     return f"select {'*' if rule.metric == 'nullValues' else columns} from {relation} where {_predicate(rule)}"

@@ -16,7 +16,8 @@ def model_rules(manifest: Mapping[str, Any], layer: str) -> dict[str, tuple[str,
     A rule's query reads its model (`{object}`), and the models, seeds and sources of the project.
 
     Raises:
-        ContractError: a rule is not in the vocabulary, or its query does what it may not; the text names file, model and rule.
+        ContractError: a rule is not in the vocabulary, or its query does what it may not; the text names file, model
+            and rule.
     """
     found = {}
     with duckdb.connect() as con:
@@ -35,8 +36,14 @@ def model_rules(manifest: Mapping[str, Any], layer: str) -> dict[str, tuple[str,
 
 
 def sensitive_columns(manifest: Mapping[str, Any], model: str) -> set[str]:
-    """The columns of a model that its YAML classifies as other than public: no message and no preview repeats their values."""
-    columns = [column for node in manifest["nodes"].values() if node["name"] == model for column in node.get("columns", {}).values()]
+    """The columns of a model that its YAML classifies as other than public: no message and no preview repeats their
+    values."""
+    columns = [
+        column
+        for node in manifest["nodes"].values()
+        if node["name"] == model
+        for column in node.get("columns", {}).values()
+    ]
     return {column["name"] for column in columns if _classification(column) != "public"}
 
 
@@ -56,8 +63,12 @@ def check_model_rules(manifest: Mapping[str, Any]) -> None:
 
 
 def _tables(manifest: Mapping[str, Any]) -> frozenset[tuple[str, str]]:
-    """Schema and name of all that the project builds or reads, but what runs keep of themselves: quarantine holds raw rows."""
+    """Schema and name of all that the project builds or reads, but what runs keep of themselves: quarantine holds raw
+    rows."""
     nodes = [node for node in manifest["nodes"].values() if node["resource_type"] in ("model", "seed", "snapshot")]
     relations = [*nodes, *manifest.get("sources", {}).values()]
-    named = {(str(item["schema"]).lower(), str(item.get("identifier") or item.get("alias") or item["name"]).lower()) for item in relations}
+    named = {
+        (str(item["schema"]).lower(), str(item.get("identifier") or item.get("alias") or item["name"]).lower())
+        for item in relations
+    }
     return frozenset(item for item in named if item[0] not in ("ops", "vault"))

@@ -1,6 +1,8 @@
-"""The gate after OneID: one person an identifier, whole versions, no id issued twice, nobody too large, ids that stay, and nights like those before.
+"""The gate after OneID: one person an identifier, whole versions, no id issued twice, nobody too large, ids that stay,
+and nights like those before.
 
-Limits: shared/reference/identity.md. All is read from the tables of the schema `oneid`; the gate judges the last run, whatever night it was.
+Limits: docs/reference/identity.md. All is read from the tables of the schema `oneid`; the gate judges the last run,
+whatever night it was.
 """
 
 from collections.abc import Sequence
@@ -21,7 +23,8 @@ MOST_IDENTIFIERS = 50
 MOST_ACCOUNTS = 2
 MANY_ACCOUNTS_SHARE = CHURN_SHARE = 0.001
 MANY_ACCOUNTS_STOP = CHURN_STOPS = 0.02
-"""A young retailer learns who is who: 0.4 % change on its second night, 0.1 % on its tenth (benchmarks/identity.py). Far more is a mistake."""
+"""A young retailer learns who is who: 0.4 % change on its second night, 0.1 % on its tenth (benchmarks/identity.py).
+Far more is a mistake."""
 CURRENT = "(select * from oneid.oneid_map where valid_to is null)"
 # A machine gets a new cookie as often as its owner clears them: many say nothing of a person.
 MACHINES = "('cookie', 'device')"
@@ -33,7 +36,9 @@ TRENDS = {
 
 
 def _nothing(name: str, query: str, description: str, most: int = 0, severity: str = "error") -> Rule:
-    return Rule(name, "sql", (), {"query": query}, 0, most, "warning" if severity == "warning" else "error", description)
+    return Rule(
+        name, "sql", (), {"query": query}, 0, most, "warning" if severity == "warning" else "error", description
+    )
 
 
 def _many(kinds: str) -> str:
@@ -44,83 +49,142 @@ def _many(kinds: str) -> str:
 
 
 MAP_RULES = (
-    Rule("identifier_has_one_person", "duplicateValues", ("identity_key",), {}, 0, 0, description="an identifier stands for one person"),
+    Rule(
+        "identifier_has_one_person",
+        "duplicateValues",
+        ("identity_key",),
+        {},
+        0,
+        0,
+        description="an identifier stands for one person",
+    ),
     _nothing(
         "versions_do_not_overlap",
-        "select identity_key, valid_from, valid_to, next_from from (select *, lead(valid_from) over (partition by id_int order by valid_from) as next_from "
+        "select identity_key, valid_from, valid_to, next_from from (select *, lead(valid_from) "
+        "over (partition by id_int order by valid_from) as next_from "
         "from oneid.oneid_map where id_int in (select id_int from oneid.oneid_map where valid_to is not null)) "
         "where valid_to <= valid_from or next_from < coalesce(valid_to, date '9999-12-31')",
         "of an identifier one version ends before the next begins",
     ),
-    _nothing("oneid_issued_once", "select oneid, count(*) as times from oneid.issued group by oneid having count(*) > 1", "no OneID is issued twice"),
-    _nothing("oneid_was_issued", "select distinct oneid from {object} where oneid not in (select oneid from oneid.issued)", "every OneID was issued"),
-    _nothing("person_not_too_large", _many("not in"), f"no person has more than {MOST_IDENTIFIERS} identifiers beside browsers and devices"),
-    _nothing("browsers_not_too_many", _many("in"), f"no person has more than {MOST_IDENTIFIERS} browsers and devices", severity="warning"),
+    _nothing(
+        "oneid_issued_once",
+        "select oneid, count(*) as times from oneid.issued group by oneid having count(*) > 1",
+        "no OneID is issued twice",
+    ),
+    _nothing(
+        "oneid_was_issued",
+        "select distinct oneid from {object} where oneid not in (select oneid from oneid.issued)",
+        "every OneID was issued",
+    ),
+    _nothing(
+        "person_not_too_large",
+        _many("not in"),
+        f"no person has more than {MOST_IDENTIFIERS} identifiers beside browsers and devices",
+    ),
+    _nothing(
+        "browsers_not_too_many",
+        _many("in"),
+        f"no person has more than {MOST_IDENTIFIERS} browsers and devices",
+        severity="warning",
+    ),
 )
 PERSON_RULES = (
     Rule("person_once", "duplicateValues", ("oneid",), {}, 0, 0, description="a person stands once"),
     _nothing(
         "persons_are_those_of_the_map",
-        "select oneid, p.identifier_count, m.identifiers from {object} p full join (select oneid, count(*) as identifiers "
-        f"from {CURRENT} group by oneid) m using (oneid) where p.identifier_count is distinct from m.identifiers",
+        "select oneid, p.identifier_count, m.identifiers from {object} p full join (select oneid, "
+        f"count(*) as identifiers from {CURRENT} group by oneid) m using (oneid) where p.identifier_count is distinct "
+        "from m.identifiers",
         "persons and their numbers of identifiers are those of the map",
     ),
 )
 HOUSEHOLD_RULES = (
-    Rule("person_has_one_household", "duplicateValues", ("oneid",), {}, 0, 0, description="a person lives in one household"),
+    Rule(
+        "person_has_one_household",
+        "duplicateValues",
+        ("oneid",),
+        {},
+        0,
+        0,
+        description="a person lives in one household",
+    ),
     _nothing(
         "person_has_a_household",
-        "select oneid, h.household_id from oneid.person p full join {object} h using (oneid) where p.oneid is null or h.oneid is null",
+        "select oneid, h.household_id from oneid.person p full join {object} h using (oneid) where p.oneid is null "
+        "or h.oneid is null",
         "every person has a household, and nobody else",
     ),
 )
 
 
-def oneid_gate(con: duckdb.DuckDBPyConnection, gatekeeper: Gatekeeper, policy: IdentifierPolicy, most_members: int) -> dict[str, list[CheckResult]]:
-    """The results by table: oneid_map, person, household_map; no household is to have more than `most_members` persons."""
-    nameless = ", ".join(quote_text(name) for name in ("", *(kind.name for kind in policy.types.values() if kind.links == "never")))
+def oneid_gate(
+    con: duckdb.DuckDBPyConnection, gatekeeper: Gatekeeper, policy: IdentifierPolicy, most_members: int
+) -> dict[str, list[CheckResult]]:
+    """The results by table: oneid_map, person, household_map; no household is to have more than `most_members`
+    persons."""
+    nameless = ", ".join(
+        quote_text(name) for name in ("", *(kind.name for kind in policy.types.values() if kind.links == "never"))
+    )
     has_a_person = _nothing(
         "usable_identifier_has_a_person",
-        f"select identity_key, status from oneid.identifier where if(status = 'ok', type not in ({nameless}) and id_int not in (select id_int "
-        "from {object}), id_int in (select id_int from {object}))",
+        f"select identity_key, status from oneid.identifier where if(status = 'ok', type not in ({nameless}) "
+        "and id_int not in (select id_int from {object}), id_int in (select id_int from {object}))",
         "every identifier that names somebody has a person, and no shared or blocked one",
     )
     persons = _number(con, "select count(*) from oneid.person")
     # At least one: in a small retailer one customer with three accounts is no sign of anything.
     many = max(1, int(persons * MANY_ACCOUNTS_SHARE))
     accounts = (
-        f"select oneid, split_part(identity_key, ':', 2) as system, count(*) as accounts from {CURRENT} where starts_with(identity_key, 'account:') "
-        f"group by all having count(*) > {MOST_ACCOUNTS}"
+        f"select oneid, split_part(identity_key, ':', 2) as system, count(*) as accounts from {CURRENT} "
+        f"where starts_with(identity_key, 'account:') group by all having count(*) > {MOST_ACCOUNTS}"
     )
     words = "at most {:.1%} of the persons have more than " + f"{MOST_ACCOUNTS} accounts of one system"
-    # Some shops make an account of every order, and their regulars have many: what is usual there is far too much only where it is far more.
+    # Some shops make an account of every order, and their regulars have many: what is usual there is far too much only
+    # where it is far more.
     person_rules = (
         *PERSON_RULES,
         _nothing("accounts_within_limit", accounts, words.format(MANY_ACCOUNTS_SHARE), many, "warning"),
-        _nothing("accounts_not_far_over_limit", accounts, words.format(MANY_ACCOUNTS_STOP), max(1, int(persons * MANY_ACCOUNTS_STOP))),
+        _nothing(
+            "accounts_not_far_over_limit",
+            accounts,
+            words.format(MANY_ACCOUNTS_STOP),
+            max(1, int(persons * MANY_ACCOUNTS_STOP)),
+        ),
     )
     too_large = _nothing(
         "household_not_too_large",
-        f"select household_id, count(*) as persons from {{object}} group by household_id having count(*) > {most_members}",
+        "select household_id, count(*) as persons from {object} group by household_id "
+        f"having count(*) > {most_members}",
         f"no household has more than {most_members} persons",
     )
     households = "(select * from oneid.household_map where valid_to is null)"
     return {
-        "oneid_map": [*gatekeeper.check(STAGE, "oneid_map", CURRENT, (*MAP_RULES, has_a_person)), churn(con), *trends(con)],
+        "oneid_map": [
+            *gatekeeper.check(STAGE, "oneid_map", CURRENT, (*MAP_RULES, has_a_person)),
+            churn(con),
+            *trends(con),
+        ],
         "person": gatekeeper.check(STAGE, "person", "oneid.person", person_rules),
         "household_map": gatekeeper.check(STAGE, "household_map", households, (*HOUSEHOLD_RULES, too_large)),
     }
 
 
 def churn(con: duckdb.DuckDBPyConnection) -> CheckResult:
-    """How many identifiers of persons known the night before have another OneID now; what operators decided since does not count.
+    """How many identifiers of persons known the night before have another OneID now; what operators decided since does
+    not count.
 
-    Allowed is the limit and what chance makes of so few: persons change whole, so the deviation is that of persons (Poisson), four times. A first
-    run has no night before. Above the limit it warns, above twenty times the limit it closes. A full run is judged as any other: ids are to stay.
-    A closed gate stops this night; the next one goes on from its ids.
+    Allowed is the limit and what chance makes of so few: persons change whole, so the deviation is that of persons
+    (Poisson), four times. A first run has no night before. Above the limit it warns, above twenty times the limit it
+    closes. A full run is judged as any other: ids are to stay. A closed gate stops this night; the next one goes on
+    from its ids.
     """
-    words = f"at most {CHURN_SHARE:.1%} of the identifiers change their OneID in a night, beside those that operators decided on"
-    night = con.execute("select max(night), max(started_at) filter (night < (select max(night) from oneid.run)) from oneid.run").fetchone()
+    words = (
+        f"at most {CHURN_SHARE:.1%} of the identifiers change their OneID in a night, beside those that operators "
+        "decided on"
+    )
+    night = con.execute(
+        "select max(night), max(started_at) filter (night < (select max(night) from oneid.run)) from oneid.run"
+    ).fetchone()
     last, before = night or (None, None)
     row = con.execute(
         f"""
@@ -129,15 +193,18 @@ def churn(con: duckdb.DuckDBPyConnection) -> CheckResult:
             select id_int, identity_key, oneid, valid_to from oneid.oneid_map
             where valid_from < $night and (valid_to is null or valid_to >= $night) and rule <> 'orphan'
         ), moved as (
-            select e.id_int, e.identity_key, e.oneid as old_oneid, m.oneid as new_oneid from earlier e left join {CURRENT} m using (id_int)
+            select e.id_int, e.identity_key, e.oneid as old_oneid, m.oneid as new_oneid from earlier e
+                left join {CURRENT} m using (id_int)
             where e.valid_to = $night and m.oneid is distinct from e.oneid
         ), by_hand as (
             select oneid from oneid.oneid_map where (valid_to is null or valid_to = $night) and identity_key in (
                 select unnest([key_a, key_b]) from oneid.decision where greatest(decided_at, reverted_at) >= $before
             )
         )
-        select count(*), (select count(*) from earlier), (select count(*) / greatest(count(distinct oneid), 1) from earlier),
-               list(identity_key || ': ' || old_oneid || ' is ' || coalesce(new_oneid, 'nobody') order by identity_key)[1:3]
+        select count(*), (select count(*) from earlier), (select count(*) / greatest(count(distinct oneid), 1)
+            from earlier),
+               list(identity_key || ': ' || old_oneid || ' is ' || coalesce(new_oneid, 'nobody')
+                   order by identity_key)[1:3]
         from moved where old_oneid not in (from by_hand) and (new_oneid is null or new_oneid not in (from by_hand))
         """,
         {"night": last, "before": before},
@@ -150,25 +217,32 @@ def churn(con: duckdb.DuckDBPyConnection) -> CheckResult:
     message = (
         words
         if held
-        else f"{changed} of {known} identifiers changed their OneID on {last}, at most {allowed} may: {'; '.join(sample)}. oneid.oneid_event holds them all; "
+        else f"{changed} of {known} identifiers changed their OneID on {last}, at most {allowed} may: "
+        f"{'; '.join(sample)}. oneid.oneid_event holds them all; "
         "undo what is wrong with `onedata identity block` or `split`"
     )
-    return CheckResult(STAGE, "oneid_map", "nightly_churn", severity, held, str(changed), message, bound(None, allowed), words)
+    return CheckResult(
+        STAGE, "oneid_map", "nightly_churn", severity, held, str(changed), message, bound(None, allowed), words
+    )
 
 
 def trends(con: duckdb.DuckDBPyConnection) -> list[CheckResult]:
-    """The last run's shares against those of the nights before: median +- 6 robust deviations, at least 2 points and what chance makes of so few."""
+    """The last run's shares against those of the nights before: median +- 6 robust deviations, at least 2 points and
+    what chance makes of so few."""
     rows = con.execute(
         f"""
-        with last as (select * from oneid.run_metric qualify night = max(night) over () and run_id = max(run_id) over (partition by night)),
+        with last as (select * from oneid.run_metric qualify night = max(night) over () and run_id = max(run_id)
+            over (partition by night)),
         usual as (
             select metric, type, median(value) as middle, 6 * 1.4826 * mad(value) as spread, count(*) as nights from (
-                from oneid.run_metric where night < (select max(night) from last) and night >= (select max(night) from last) - {TRAILING_DAYS}
+                from oneid.run_metric where night < (select max(night) from last) and night >= (select max(night)
+                    from last) - {TRAILING_DAYS}
                 qualify run_id = max(run_id) over (partition by night)
             ) group by all having count(*) >= {FEWEST_NIGHTS}
         )
         select metric, type, value, middle - room, middle + room, nights from (
-            select l.*, u.middle, u.nights, greatest(0.02 + 4 * sqrt(u.middle * (1 - u.middle) / l.identifiers), u.spread) as room
+            select l.*, u.middle, u.nights, greatest(0.02 + 4 * sqrt(u.middle * (1 - u.middle) / l.identifiers),
+                u.spread) as room
             from last l join usual u using (metric, type) where l.identifiers >= {FEWEST_ROWS}
         ) order by abs(value - middle) / room desc, type
         """
@@ -183,9 +257,22 @@ def _trend(metric: str, judged: Sequence[tuple[str, str, float, float, float, in
         text = f"fewer than {FEWEST_NIGHTS} nights in the {TRAILING_DAYS} days before: not judged yet"
         return CheckResult(STAGE, "oneid_map", rule, "warning", True, "", text, "", words)
     outside = [row for row in judged if not row[3] <= row[2] <= row[4]]
-    said = [f"{kind or 'all kinds'}: {value:.1%}, expected {_range(low, high)} after {nights} nights" for _, kind, value, low, high, nights in outside]
+    said = [
+        f"{kind or 'all kinds'}: {value:.1%}, expected {_range(low, high)} after {nights} nights"
+        for _, kind, value, low, high, nights in outside
+    ]
     _, _, value, low, high, _ = judged[0]
-    return CheckResult(STAGE, "oneid_map", rule, "warning", not outside, f"{value:.1%}", "; ".join(said) or words, _range(low, high), words)
+    return CheckResult(
+        STAGE,
+        "oneid_map",
+        rule,
+        "warning",
+        not outside,
+        f"{value:.1%}",
+        "; ".join(said) or words,
+        _range(low, high),
+        words,
+    )
 
 
 def _range(low: float, high: float) -> str:

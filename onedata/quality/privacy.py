@@ -1,7 +1,7 @@
 """The last gate: no raw identifier, and no token of one, in what is published.
 
-Two scans over every column that holds text: a pattern for e-mail addresses, and an exact comparison with the vault, which knows every raw e-mail,
-phone, name and address the feeds have delivered.
+Two scans over every column that holds text: a pattern for e-mail addresses, and an exact comparison with the vault,
+which knows every raw e-mail, phone, name and address the feeds have delivered.
 """
 
 from pathlib import Path
@@ -42,8 +42,10 @@ def _scan(con: duckdb.DuckDBPyConnection, database: Path, vault: Path) -> list[C
                 "select lower(value) as value from scanned_vault.token union select token from scanned_vault.token"
             )
         columns = con.execute(
-            "select table_name, list({'name': column_name, 'type': data_type} order by column_index) from duckdb_columns() "
-            "where database_name = 'scanned' and (data_type = 'JSON' or data_type like '%VARCHAR%') group by 1 order by 1"
+            "select table_name, list({'name': column_name, 'type': data_type} order by column_index) "
+            "from duckdb_columns() "
+            "where database_name = 'scanned' and (data_type = 'JSON' or data_type like '%VARCHAR%') group by 1 "
+            "order by 1"
         ).fetchall()
         return [_scan_table(con, table, names, has_vault) for table, names in columns]
     finally:
@@ -53,16 +55,21 @@ def _scan(con: duckdb.DuckDBPyConnection, database: Path, vault: Path) -> list[C
             con.execute("detach scanned_vault")
 
 
-def _scan_table(con: duckdb.DuckDBPyConnection, table: str, columns: list[dict[str, str]], has_vault: bool) -> CheckResult:
+def _scan_table(
+    con: duckdb.DuckDBPyConnection, table: str, columns: list[dict[str, str]], has_vault: bool
+) -> CheckResult:
     found = []
     for item in columns:
         name = item["name"]
         # A list is scanned member by member; in other nested values the pattern is looked for in their text.
         value = f"unnest({quote_name(name)})" if item["type"] == "VARCHAR[]" else f"{quote_name(name)}::varchar"
-        values = f"(select distinct value from (select {value} as value from scanned.main.{table}) where value is not null)"
+        values = (
+            f"(select distinct value from (select {value} as value from scanned.main.{table}) where value is not null)"
+        )
         known = "lower(value) in (select value from known_identifier)" if has_vault else "false"
         row = con.execute(
-            f"select count(*) filter (where regexp_matches(value, {quote_text(EMAIL)})), count(*) filter (where {known}) from {values}"
+            f"select count(*) filter (where regexp_matches(value, {quote_text(EMAIL)})), "
+            f"count(*) filter (where {known}) from {values}"
         ).fetchone()
         assert row is not None
         if row[0]:
@@ -70,8 +77,18 @@ def _scan_table(con: duckdb.DuckDBPyConnection, table: str, columns: list[dict[s
         if row[1]:
             found.append(f"column {name} holds {row[1]} values that the vault knows as raw identifiers or their tokens")
     message = (
-        "; ".join(found) + ". Classify the column core in its contract, or leave it out of the model." if found else "no raw identifier in any text column"
+        "; ".join(found) + ". Classify the column core in its contract, or leave it out of the model."
+        if found
+        else "no raw identifier in any text column"
     )
     return CheckResult(
-        "published", table, "no_raw_identifier", "error", not found, str(len(found)), message, "0", "columns that hold raw identifiers or their tokens"
+        "published",
+        table,
+        "no_raw_identifier",
+        "error",
+        not found,
+        str(len(found)),
+        message,
+        "0",
+        "columns that hold raw identifiers or their tokens",
     )

@@ -1,7 +1,9 @@
-"""What one delivery looks like: volume, and per column missing, different and most frequent values. Kept in ops.profile.
+"""What one delivery looks like: volume, and per column missing, different and most frequent values. Kept in
+ops.profile.
 
-Rows and nulls are exact and come from the metadata of the Parquet files. The rest is taken from a sample of some `SAMPLE_ROWS` rows in blocks
-spread over the source file by row number, so that the same delivery has the same profile however its rows were grouped, ordered or written.
+Rows and nulls are exact and come from the metadata of the Parquet files. The rest is taken from a sample of some
+`SAMPLE_ROWS` rows in blocks spread over the source file by row number, so that the same delivery has the same profile
+however its rows were grouped, ordered or written.
 """
 
 import math
@@ -43,7 +45,9 @@ def profile_delivery(con: duckdb.DuckDBPyConnection, settings: Settings, feed: F
     relation = staged_relation(settings, feed.name, [batch])
     columns = [item.column for item in feed.fields]
     rows, first, last, nulls = _from_metadata(con, staged_relation(settings, feed.name, [batch], "parquet_metadata"))
-    received = con.execute("select sum(received) from ops.file where feed = ? and batch_id = ? and status = 'landed'", [feed.name, batch]).fetchone()
+    received = con.execute(
+        "select sum(received) from ops.file where feed = ? and batch_id = ? and status = 'landed'", [feed.name, batch]
+    ).fetchone()
     assert received is not None
     metrics: list[Metric] = [("", "received", "", float(received[0] or 0)), ("", "rows", "", float(rows))]
     if rows:
@@ -55,13 +59,16 @@ def profile_delivery(con: duckdb.DuckDBPyConnection, settings: Settings, feed: F
     con.register("new_profile", pl.DataFrame(metrics, ["column_name", "metric", "bucket", "value"], orient="row"))
     with transaction(con):
         remove(con, [batch], ("profile",))
-        add(con, "profile", "select ? as feed, ?::date as ds, ? as batch_id, * from new_profile", [feed.name, ds, batch])
+        add(
+            con, "profile", "select ? as feed, ?::date as ds, ? as batch_id, * from new_profile", [feed.name, ds, batch]
+        )
     con.unregister("new_profile")
     return int(rows)
 
 
 def _from_metadata(con: duckdb.DuckDBPyConnection, metadata: str) -> tuple[int, int, int, dict[str, int]]:
-    """Rows, first and last row number, nulls by column, without reading a value: DuckDB writes them for every row group."""
+    """Rows, first and last row number, nulls by column, without reading a value: DuckDB writes them for every row
+    group."""
     found = con.execute(
         "select path_in_schema, sum(num_values)::bigint, sum(stats_null_count)::bigint, "
         "min(try_cast(stats_min_value as bigint)), max(try_cast(stats_max_value as bigint)) "
@@ -79,11 +86,14 @@ def _sample(relation: str, names: str, rows: int, first: int, last: int) -> str:
     span = last - first + 1
     width = max(1, round(span * SAMPLE_ROWS / rows / BLOCKS))
     starts = [first + (span * (2 * number + 1)) // (2 * BLOCKS) - width // 2 for number in range(BLOCKS)]
-    return " union all ".join(f"select {names} from {relation} where _row between {start} and {start + width - 1}" for start in starts)
+    return " union all ".join(
+        f"select {names} from {relation} where _row between {start} and {start + width - 1}" for start in starts
+    )
 
 
 def _describe(values: pl.Series, column: Column, ds: date) -> list[Metric]:
-    """What the sample says of one column: share of different values, quantiles, and shares of values or size classes."""
+    """What the sample says of one column: share of different values, quantiles, and shares of values or size
+    classes."""
     if values.is_empty():
         return []
     different = values.n_unique()
@@ -96,7 +106,11 @@ def _describe(values: pl.Series, column: Column, ds: date) -> list[Metric]:
         return metrics + [(column.name, "share", value, count / len(values)) for value, count in counts]
     numbers = _numbers(values, column, ds)
     finite = numbers.filter(numbers.is_finite())
-    metrics += [(column.name, name, "", float(finite.quantile(at, "linear") or 0)) for name, at in QUANTILES.items() if len(finite)]
+    metrics += [
+        (column.name, name, "", float(finite.quantile(at, "linear") or 0))
+        for name, at in QUANTILES.items()
+        if len(finite)
+    ]
     return metrics + [(column.name, "share", bucket, count / len(values)) for bucket, count in _size_classes(numbers)]
 
 
@@ -111,12 +125,18 @@ def _numbers(values: pl.Series, column: Column, ds: date) -> pl.Series:
 
 
 def _size_classes(numbers: pl.Series) -> list[tuple[str, int]]:
-    """Each size class with its count, named by its smallest number: half a power of two wide, relative like the buckets of DDSketch (Masson,
-    Rim and Lee 2019)."""
+    """Each size class with its count, named by its smallest number: half a power of two wide, relative like the buckets
+    of DDSketch (Masson, Rim and Lee 2019)."""
     exponents = (2 * numbers.abs().log(2)).floor()
     classes = pl.DataFrame({"sign": numbers.sign(), "exponent": exponents}).group_by("sign", "exponent").len()
     return [(_named(sign, exponent), count) for sign, exponent, count in classes.iter_rows()]
 
 
 def _named(sign: float, exponent: float) -> str:
-    return "0" if sign == 0 else f"{sign * 2 ** (exponent / 2):.4g}" if math.isfinite(exponent) and not math.isnan(sign) else "not finite"
+    return (
+        "0"
+        if sign == 0
+        else f"{sign * 2 ** (exponent / 2):.4g}"
+        if math.isfinite(exponent) and not math.isnan(sign)
+        else "not finite"
+    )

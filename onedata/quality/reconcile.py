@@ -1,7 +1,8 @@
 """Reconciliation: what goes into a stage comes out of it or is excluded by name, to the row and to the cent.
 
-A balance is one equation: total_in = total_out + what is excluded, by reason. Balances are drawn in SQL by `reconcile_lake` (files to ODS),
-`reconcile_versions` (ODS to DIM and DWD) and `reconcile_layers` (DWD to ADS); here they are recorded in ops.reconciliation and judged.
+A balance is one equation: total_in = total_out + what is excluded, by reason. Balances are drawn in SQL by
+`reconcile_lake` (files to ODS), `reconcile_versions` (ODS to DIM and DWD) and `reconcile_layers` (DWD to ADS); here
+they are recorded in ops.reconciliation and judged.
 """
 
 from collections.abc import Mapping, Sequence
@@ -25,15 +26,24 @@ from onedata.sql import transaction
 DDL = f"""
 create schema if not exists ops;
 create table if not exists ops.reconciliation (
-    run_id varchar not null, night date not null, layer varchar not null, model varchar not null, subject varchar not null, ds date, path varchar,
+    run_id varchar not null, night date not null, layer varchar not null, model varchar not null,
+    subject varchar not null, ds date, path varchar,
     measure varchar not null, unit varchar not null, total_in {AMOUNT} not null, total_out {AMOUNT} not null,
     excluded map(varchar, {AMOUNT}) not null, difference {AMOUNT} not null, checked_at timestamp not null
 );
-comment on table ops.reconciliation is 'Every balance of every run: total_in = total_out + excluded by reason + difference, and the difference must be 0.';
+comment on table ops.reconciliation is
+    'Every balance of every run: total_in = total_out + excluded by reason + difference, and the difference must be 0.';
 """
 LAYERS = ("ods", "dim", "dwd", "dws", "ads")
 SUMMARIES = {
-    "dws": ["dws_channel_day", "dws_customer", "dws_fulfilment_day", "dws_inventory_day", "dws_order", "dws_order_movement"],
+    "dws": [
+        "dws_channel_day",
+        "dws_customer",
+        "dws_fulfilment_day",
+        "dws_inventory_day",
+        "dws_order",
+        "dws_order_movement",
+    ],
     "ads": ["ads_channel_day", "ads_customer_360"],
 }
 MOST_TOLD, MOST_SHOWN = 3, 40
@@ -63,7 +73,9 @@ def reconciled_models(scope: Scope, layer: str) -> list[str]:
     return SUMMARIES[layer]
 
 
-def reconcile(con: duckdb.DuckDBPyConnection, scope: Scope, layer: str, night: date, run_id: str) -> dict[str, list[CheckResult]]:
+def reconcile(
+    con: duckdb.DuckDBPyConnection, scope: Scope, layer: str, night: date, run_id: str
+) -> dict[str, list[CheckResult]]:
     """Draw and record the balances of one layer; those of `ods` begin with the files that landed.
 
     Args:
@@ -80,18 +92,20 @@ def reconcile(con: duckdb.DuckDBPyConnection, scope: Scope, layer: str, night: d
     with transaction(con):
         for query in _balances(con, scope, layer):
             con.execute(
-                "insert into ops.reconciliation select ?, ?, layer, model, subject, ds, path, measure, unit, total_in, total_out, excluded, "
-                f"total_in - total_out - coalesce(list_sum(map_values(excluded)), 0), ? from ({query})",
+                "insert into ops.reconciliation select ?, ?, layer, model, subject, ds, path, measure, unit, total_in, "
+                "total_out, excluded, total_in - total_out - coalesce(list_sum(map_values(excluded)), 0), ? "
+                f"from ({query})",
                 [run_id, night, checked_at],
             )
     return _judge(con, layer, checked_at)
 
 
 def drawn(con: duckdb.DuckDBPyConnection, model: str, run_id: str) -> list[tuple[object, ...]]:
-    """A run's balances of one model for a person: subject, night, file, measure, unit, in, out, excluded, difference; those that do not close first."""
+    """A run's balances of one model for a person: subject, night, file, measure, unit, in, out, excluded, difference;
+    those that do not close first."""
     rows = con.execute(
-        "select subject, ds, path, measure, unit, total_in, total_out, excluded, difference from ops.reconciliation where model = ? and run_id = ? "
-        "order by abs(difference) desc, subject, ds desc, path, unit, measure limit ?",
+        "select subject, ds, path, measure, unit, total_in, total_out, excluded, difference from ops.reconciliation "
+        "where model = ? and run_id = ? order by abs(difference) desc, subject, ds desc, path, unit, measure limit ?",
         [model, run_id, MOST_SHOWN],
     ).fetchall()
     return [(*row[:5], figure(row[5]), figure(row[6]), _reasons(row[7]), figure(row[8])) for row in rows]
@@ -102,15 +116,22 @@ def _balances(con: duckdb.DuckDBPyConnection, scope: Scope, layer: str) -> list[
         return lake_balances(con, scope.settings, scope.feeds, scope.entities)
     if layer in ("dim", "dwd"):
         return [version_balances(con, model) for model in latest_models(scope.entities, scope.manifest, layer)]
-    return dws_balances(scope.settings.reporting_currency) if layer == "dws" else ads_balances(scope.settings.reporting_currency)
+    return (
+        dws_balances(scope.settings.reporting_currency)
+        if layer == "dws"
+        else ads_balances(scope.settings.reporting_currency)
+    )
 
 
 def _judge(con: duckdb.DuckDBPyConnection, layer: str, checked_at: datetime) -> dict[str, list[CheckResult]]:
     rows = con.execute(
         "select model, subject, is_money, count(*), count(*) filter (difference <> 0), "
-        "list({'text': concat_ws(' ', measure, case when is_money then unit end, 'in ' || path, 'for ' || ds), 'night': night, "
-        "'total_in': total_in, 'total_out': total_out, 'excluded': excluded, 'difference': difference} order by abs(difference) desc) "
-        "filter (difference <> 0) as wrong from (select *, regexp_full_match(unit, '[A-Z]{3}') as is_money from ops.reconciliation where checked_at = ?) "
+        "list({'text': concat_ws(' ', measure, case when is_money then unit end, 'in ' || path, 'for ' || ds), "
+        "'night': night, "
+        "'total_in': total_in, 'total_out': total_out, 'excluded': excluded, 'difference': difference} "
+        "order by abs(difference) desc) "
+        "filter (difference <> 0) as wrong from (select *, regexp_full_match(unit, '[A-Z]{3}') as is_money "
+        "from ops.reconciliation where checked_at = ?) "
         "group by all order by all",
         [checked_at],
     ).fetchall()
@@ -120,13 +141,16 @@ def _judge(con: duckdb.DuckDBPyConnection, layer: str, checked_at: datetime) -> 
         message = f"layer {layer}, {'; '.join(told)}" if told else f"{count} balances close"
         rule = "money_reconciled" if is_money else "rows_reconciled"
         observed = figure(wrong[0]["difference"]) if wrong else ""
-        found.setdefault(model, []).append(CheckResult(layer, subject, rule, "error", not wrong_count, observed, message))
+        found.setdefault(model, []).append(
+            CheckResult(layer, subject, rule, "error", not wrong_count, observed, message)
+        )
     return found
 
 
 def _told(item: Mapping[str, Any]) -> str:
     return (
-        f"night {item['night']}: {item['text']}: {figure(item['total_in'])} in, {figure(item['total_out'])} out, {_reasons(item['excluded'])} excluded: "
+        f"night {item['night']}: {item['text']}: {figure(item['total_in'])} in, {figure(item['total_out'])} out, "
+        f"{_reasons(item['excluded'])} excluded: "
         f"difference {figure(item['difference'])}"
     )
 

@@ -1,7 +1,9 @@
-"""Balances from DWD to ADS: every order line and its money, through movements, orders, channel days and customers; parcels and stock.
+"""Balances from DWD to ADS: every order line and its money, through movements, orders, channel days and customers;
+parcels and stock.
 
-What does not count is named: lines of test and cancelled orders, test lines, what is given back on such an order; orders of nobody known.
-Base amounts are recomputed from the amounts in their own currency by the rates of the seed, rounded where the models round.
+What does not count is named: lines of test and cancelled orders, test lines, what is given back on such an order;
+orders of nobody known. Base amounts are recomputed from the amounts in their own currency by the rates of the seed,
+rounded where the models round.
 """
 
 from collections.abc import Mapping
@@ -13,7 +15,8 @@ from onedata.sql import quote_text
 COUNTED = "counted"
 UNEXPLAINED = "left out for no known reason"
 
-# Why a movement does not count, told from DWD and not by the model's own flag; a line left out for none of these is a difference.
+# Why a movement does not count, told from DWD and not by the model's own flag; a line left out for none of these is a
+# difference.
 PLACED = f"""
 select m.*, case
     when m.is_counted then '{COUNTED}'
@@ -79,20 +82,47 @@ def dws_balances(currency: str) -> list[str]:
     nobody = _side("(from dws.dws_order where oneid is null)", currency, ordered)
     without_orders = {name: total for name, total in ORDER.items() if name != "orders"}
     parcels, sent = _parcels(currency), {"parcels": "count(*)", "cost_base": "sum(cost_base)"}
-    delivered = _side("dws.dws_fulfilment_day", currency, {"parcels": "sum(parcel_count)", "cost_base": "sum(cost_base)"})
+    delivered = _side(
+        "dws.dws_fulfilment_day", currency, {"parcels": "sum(parcel_count)", "cost_base": "sum(cost_base)"}
+    )
     void = _side(f"(from {parcels} where is_void)", currency, sent)
     stock = _side("dwd.dwd_inventory_snapshot", currency, {"snapshots": "count(*)"})
     listed = _side("dws.dws_inventory_day", currency, {"snapshots": "sum(listed_count)"})
     return [
         _lines_to_movements(),
         _headers_to_orders(),
-        _flow("dws", "dws_order_movement", "dws_order", _side(_recomputed(currency), currency, MOVEMENT), _side("dws.dws_order", currency, without_orders)),
-        _flow("dws", "dws_order", "dws_channel_day", _side("dws.dws_order", currency, ORDER), _side("dws.dws_channel_day", currency, DAY)),
         _flow(
-            *("dws", "dws_order", "dws_customer", _side("dws.dws_order", currency, ordered), _side("dws.dws_customer", currency, CUSTOMER)),
+            "dws",
+            "dws_order_movement",
+            "dws_order",
+            _side(_recomputed(currency), currency, MOVEMENT),
+            _side("dws.dws_order", currency, without_orders),
+        ),
+        _flow(
+            "dws",
+            "dws_order",
+            "dws_channel_day",
+            _side("dws.dws_order", currency, ORDER),
+            _side("dws.dws_channel_day", currency, DAY),
+        ),
+        _flow(
+            *(
+                "dws",
+                "dws_order",
+                "dws_customer",
+                _side("dws.dws_order", currency, ordered),
+                _side("dws.dws_customer", currency, CUSTOMER),
+            ),
             ("orders of nobody known", nobody),
         ),
-        _flow("dws", "dwd_shipment", "dws_fulfilment_day", _side(parcels, currency, sent), delivered, ("parcels of cancelled or test orders", void)),
+        _flow(
+            "dws",
+            "dwd_shipment",
+            "dws_fulfilment_day",
+            _side(parcels, currency, sent),
+            delivered,
+            ("parcels of cancelled or test orders", void),
+        ),
         _flow("dws", "dwd_inventory_snapshot", "dws_inventory_day", stock, listed),
     ]
 
@@ -100,21 +130,35 @@ def dws_balances(currency: str) -> list[str]:
 def ads_balances(currency: str) -> list[str]:
     """The queries of ADS; all base amounts are in the reporting currency `currency`."""
     return [
-        _flow("ads", "dws_channel_day", "ads_channel_day", _side("dws.dws_channel_day", currency, DAY), _side("ads.ads_channel_day", currency, DAY)),
-        _flow("ads", "dws_customer", "ads_customer_360", _side("dws.dws_customer", currency, CUSTOMER), _side("ads.ads_customer_360", currency, CUSTOMER)),
+        _flow(
+            "ads",
+            "dws_channel_day",
+            "ads_channel_day",
+            _side("dws.dws_channel_day", currency, DAY),
+            _side("ads.ads_channel_day", currency, DAY),
+        ),
+        _flow(
+            "ads",
+            "dws_customer",
+            "ads_customer_360",
+            _side("dws.dws_customer", currency, CUSTOMER),
+            _side("ads.ads_customer_360", currency, CUSTOMER),
+        ),
     ]
 
 
 def _side(relation: str, currency: str, measures: Mapping[str, str]) -> str:
     """SQL: measure, unit, amount of one side of a flow, in one pass over it."""
     parts = (
-        f"{{'measure': {quote_text(name)}, 'unit': {quote_text(UNITS.get(name, currency))}, 'amount': {exact(total)}}}" for name, total in measures.items()
+        f"{{'measure': {quote_text(name)}, 'unit': {quote_text(UNITS.get(name, currency))}, 'amount': {exact(total)}}}"
+        for name, total in measures.items()
     )
     return f"select unnest([{', '.join(parts)}], recursive := true) from {relation}"
 
 
 def _flow(layer: str, source: str, target: str, entered: str, left: str, outside: tuple[str, str] | None = None) -> str:
-    """SQL: what `source` holds is what `target` holds; `outside` is the reason for which a part stays out, and the SQL of that part."""
+    """SQL: what `source` holds is what `target` holds; `outside` is the reason for which a part stays out, and the SQL
+    of that part."""
     zero = f"0::{AMOUNT}"
     parts = [
         f"select measure, unit, amount as total_in, {zero} as total_out, {zero} as outside from ({entered})",
@@ -131,8 +175,8 @@ def _flow(layer: str, source: str, target: str, entered: str, left: str, outside
 
 def _head(layer: str, source: str, target: str) -> str:
     return (
-        f"select {quote_text(layer)} as layer, {quote_text(target)} as model, {quote_text(f'{source} -> {target}')} as subject, "
-        "null as ds, null as path, measure, unit,"
+        f"select {quote_text(layer)} as layer, {quote_text(target)} as model, {quote_text(f'{source} -> {target}')} as "
+        "subject, null as ds, null as path, measure, unit,"
     )
 
 
@@ -143,13 +187,20 @@ def _lines_to_movements() -> str:
     lines = " union all ".join(
         [
             f"select 'lines' as measure, 'rows' as unit, count(*)::{AMOUNT} as total_in from dwd.dwd_order_line",
-            *(f"select '{name}', {currency}, {exact(f'sum({name})')} from dwd.dwd_order_line group by all" for name in amounts),
+            *(
+                f"select '{name}', {currency}, {exact(f'sum({name})')} from dwd.dwd_order_line group by all"
+                for name in amounts
+            ),
         ]
     )
     moved = " union all ".join(
         [
-            f"select 'lines' as measure, 'rows' as unit, reason, sum(line_count)::{AMOUNT} as amount from placed group by all",
-            *(f"select '{name}', {currency}, reason, {exact(f'sum({name})')} from placed group by all" for name in amounts),
+            f"select 'lines' as measure, 'rows' as unit, reason, sum(line_count)::{AMOUNT} as amount from placed "
+            "group by all",
+            *(
+                f"select '{name}', {currency}, reason, {exact(f'sum({name})')} from placed group by all"
+                for name in amounts
+            ),
         ]
     )
     return _by_reason("dwd_order_line", "dws_order_movement", f"placed as ({PLACED})", lines, moved)
@@ -158,7 +209,9 @@ def _lines_to_movements() -> str:
 def _headers_to_orders() -> str:
     """Order headers of DWD are orders, or left out for a reason."""
     headers = f"select 'orders' as measure, 'orders' as unit, count(*)::{AMOUNT} as total_in from dwd.dwd_order"
-    told = f"select 'orders' as measure, 'orders' as unit, reason, count(*)::{AMOUNT} as amount from headers group by all"
+    told = (
+        f"select 'orders' as measure, 'orders' as unit, reason, count(*)::{AMOUNT} as amount from headers group by all"
+    )
     return _by_reason("dwd_order", "dws_order", f"headers as ({HEADERS})", headers, told)
 
 
@@ -168,30 +221,38 @@ def _by_reason(source: str, target: str, cte: str, entered: str, told: str) -> s
     named = f"reason not in ('{COUNTED}', '{UNEXPLAINED}') and amount <> 0"
     return (
         f"with {cte}, entered as ({entered}), told as (select measure, unit, {counted} as total_out, "
-        f"coalesce(map_from_entries(list({{'k': reason, 'v': amount}} order by reason) filter (where {named})), {excluded()}) as excluded "
-        f"from ({told}) group by measure, unit) "
-        f"{_head('dws', source, target)} coalesce(total_in, 0) as total_in, coalesce(total_out, 0) as total_out, coalesce(excluded, {excluded()}) as excluded "
+        f"coalesce(map_from_entries(list({{'k': reason, 'v': amount}} order by reason) filter (where {named})), "
+        f"{excluded()}) as excluded from ({told}) group by measure, unit) "
+        f"{_head('dws', source, target)} coalesce(total_in, 0) as total_in, coalesce(total_out, 0) as total_out, "
+        f"coalesce(excluded, {excluded()}) as excluded "
         "from entered full outer join told using (measure, unit)"
     )
 
 
 def _recomputed(currency: str) -> str:
-    """SQL: the movements that count, their base amounts made again from their own currency and rounded, as there, once a movement."""
+    """SQL: the movements that count, their base amounts made again from their own currency and rounded, as there, once
+    a movement."""
     base = [f"{_base(f'm.{name}_amount', 'm.currency', currency)} as {name}" for name in ("gross", "discount")]
-    return f"(select m.is_return, m.line_count, {', '.join(base)} from dws.dws_order_movement m {_rates('m.currency', currency)} where m.is_counted)"
+    return (
+        f"(select m.is_return, m.line_count, {', '.join(base)} "
+        f"from dws.dws_order_movement m {_rates('m.currency', currency)} where m.is_counted)"
+    )
 
 
 def _parcels(currency: str) -> str:
     """SQL: every parcel with its cost in the reporting currency, and whether its order counts for nothing."""
     return (
-        f"(select {_base('s.cost', 's.currency', currency)} as cost_base, coalesce(h.is_cancelled or h.is_test, false) as is_void from dwd.dwd_shipment s "
-        "left join dwd.dwd_order h on h.source_system = coalesce(s.order_system, s.source_system) and h.order_id = s.order_id "
+        f"(select {_base('s.cost', 's.currency', currency)} as cost_base, coalesce(h.is_cancelled or h.is_test, "
+        "false) as is_void from dwd.dwd_shipment s left join dwd.dwd_order h "
+        "on h.source_system = coalesce(s.order_system, s.source_system) and h.order_id = s.order_id "
         f"{_rates('s.currency', currency)})"
     )
 
 
 def _base(amount: str, own: str, currency: str) -> str:
-    return f"({amount} * case when {own} = {quote_text(currency)} then 1::decimal(18, 8) else r.rate end)::decimal(18, 4)"
+    return (
+        f"({amount} * case when {own} = {quote_text(currency)} then 1::decimal(18, 8) else r.rate end)::decimal(18, 4)"
+    )
 
 
 def _rates(own: str, currency: str) -> str:

@@ -52,7 +52,8 @@ def latest_models(entities: Mapping[str, Entity], manifest: Mapping[str, Any], l
 
 
 def version_balances(con: duckdb.DuckDBPyConnection, model: Latest) -> str:
-    """The query of the model's balances: rows, and the entity's totals by currency; those of the last time where nothing can have changed."""
+    """The query of the model's balances: rows, and the entity's totals by currency; those of the last time where
+    nothing can have changed."""
     return _as_before(model) if _stands(con, model) else fresh_balances(model)
 
 
@@ -61,7 +62,8 @@ def fresh_balances(model: Latest) -> str:
     zero = f"0::{AMOUNT}"
     delivered = f"select coalesce(sum(rows), 0) from ops.batch where entity = {quote_text(model.entity.name)}"
     parts = [
-        f"select 'rows' as measure, 'rows' as unit, ({delivered})::{AMOUNT} as total_in, (select count(*) from {model.relation})::{AMOUNT} as total_out, "
+        f"select 'rows' as measure, 'rows' as unit, ({delivered})::{AMOUNT} as total_in, (select count(*) "
+        f"from {model.relation})::{AMOUNT} as total_out, "
         f"(select count(*) from superseded)::{AMOUNT} as superseded"
     ]
     if model.entity.totals:
@@ -71,22 +73,27 @@ def fresh_balances(model: Latest) -> str:
             f"select measure, unit, {zero}, {zero}, amount from ({sums_by_currency(model.entity, 'superseded', [])})",
         ]
     return (
-        f"with superseded as materialized ({superseded(model)}) select {quote_text(model.layer)} as layer, {quote_text(model.name)} as model, "
-        f"{quote_text(model.subject)} as subject, null as ds, null as path, measure, unit, sum(total_in) as total_in, sum(total_out) as total_out, "
-        f"{excluded(('superseded versions', 'sum(superseded)'))} as excluded from ({' union all '.join(parts)}) group by measure, unit"
+        f"with superseded as materialized ({superseded(model)}) select {quote_text(model.layer)} as layer, "
+        f"{quote_text(model.name)} as model, "
+        f"{quote_text(model.subject)} as subject, null as ds, null as path, measure, unit, sum(total_in) as total_in, "
+        "sum(total_out) as total_out, "
+        f"{excluded(('superseded versions', 'sum(superseded)'))} as excluded from ({' union all '.join(parts)}) "
+        "group by measure, unit"
     )
 
 
 def superseded(model: Latest) -> str:
-    """SQL: the delivered rows that a later version of their key takes the place of, found without the SQL that dbt builds the model with.
+    """SQL: the delivered rows that a later version of their key takes the place of, found without the SQL that dbt
+    builds the model with.
 
-    Most keys have one version. Those that may have more are found by a hash of the key, in one pass over the key's columns; only their rows
-    are put in order.
+    Most keys have one version. Those that may have more are found by a hash of the key, in one pass over the key's
+    columns; only their rows are put in order.
     """
     key = ", ".join(model.key)
     order = [f"{column} desc nulls last" for column in (*filter(None, [model.entity.version]), *LINEAGE)]
     return (
-        f"select * from {model.ods} where hash({key}) in (select hash({key}) from {model.ods} group by 1 having count(*) > 1) "
+        f"select * from {model.ods} where hash({key}) in (select hash({key}) from {model.ods} group by 1 "
+        "having count(*) > 1) "
         f"qualify row_number() over (partition by {key} order by {', '.join(order)}) > 1"
     )
 
@@ -94,29 +101,35 @@ def superseded(model: Latest) -> str:
 def _standing_money(model: Latest) -> str:
     """SQL: measure, unit, amount of the model's own columns."""
     sums = ", ".join(f"{exact(f'sum({total.name})')} as {total.name}" for total in model.entity.totals)
-    each = " union all ".join(f"select {quote_text(total.name)} as measure, unit, {total.name} as amount from summed" for total in model.entity.totals)
-    return f"with summed as (select {currency_code('currency')} as unit, {sums} from {model.relation} group by all) {each}"
+    each = " union all ".join(
+        f"select {quote_text(total.name)} as measure, unit, {total.name} as amount from summed"
+        for total in model.entity.totals
+    )
+    return (
+        f"with summed as (select {currency_code('currency')} as unit, {sums} from {model.relation} group by all) {each}"
+    )
 
 
 def _last(model: Latest) -> str:
     """SQL: the model's balances of the last time."""
     return (
-        f"select * from ops.reconciliation where layer = {quote_text(model.layer)} and subject = {quote_text(model.subject)} "
-        f"qualify checked_at = max(checked_at) over ()"
+        f"select * from ops.reconciliation where layer = {quote_text(model.layer)} "
+        f"and subject = {quote_text(model.subject)} qualify checked_at = max(checked_at) over ()"
     )
 
 
 def _stands(con: duckdb.DuckDBPyConnection, model: Latest) -> bool:
-    """True where nothing arrived for the entity, its balances closed the last time, and the model holds what it held then."""
+    """True where nothing arrived for the entity, its balances closed the last time, and the model holds what it held
+    then."""
     if con.execute("select 1 from ops.pending_batch where entity = ? limit 1", [model.entity.name]).fetchone():
         return False
     now = f"select 'rows' as measure, 'rows' as unit, count(*)::{AMOUNT} as amount from {model.relation}"
     if model.entity.totals:
         now += f" union all select * from ({_standing_money(model)})"
     changed = con.execute(
-        f"with last as ({_last(model)}), before as (select measure, unit, total_out as amount from last), now as ({now}) "
-        "select (select count(*) from last) = 0 or exists (from last where difference <> 0) or exists (from before except from now) "
-        "or exists (from now except from before)"
+        f"with last as ({_last(model)}), before as (select measure, unit, total_out as amount from last), "
+        f"now as ({now}) select (select count(*) from last) = 0 or exists (from last where difference <> 0) "
+        "or exists (from before except from now) or exists (from now except from before)"
     ).fetchone()
     return changed == (False,)
 

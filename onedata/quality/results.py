@@ -19,8 +19,9 @@ class GateClosed(RuntimeError):
 class CheckResult:
     """One rule on one subject (a feed, entity or model) in one stage.
 
-    `observed` and `expected` are numbers or days in text, `description` is the rule in words; none repeats a value of a row, so they may be
-    published. `message` is for whoever mends it and may quote the rows, but no value of a person: what looks like one is masked.
+    `observed` and `expected` are numbers or days in text, `description` is the rule in words; none repeats a value of a
+    row, so they may be published. `message` is for whoever mends it and may quote the rows, but no value of a person:
+    what looks like one is masked.
     """
 
     stage: str
@@ -48,11 +49,29 @@ def record(con: duckdb.DuckDBPyConnection, run_id: str, night: date, results: Se
     now = tick(con)
     con.executemany(
         "insert into ops.gate values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        [[run_id, night, r.stage, r.subject, r.rule, r.severity, r.passed, r.observed, r.message, now, r.expected, r.description] for r in results],
+        [
+            [
+                run_id,
+                night,
+                r.stage,
+                r.subject,
+                r.rule,
+                r.severity,
+                r.passed,
+                r.observed,
+                r.message,
+                now,
+                r.expected,
+                r.description,
+            ]
+            for r in results
+        ],
     )
 
 
 def summarise(results: Sequence[CheckResult]) -> str:
     """The failed results as readable lines; '' where all passed."""
     failed = [result for result in results if not result.passed]
-    return "\n".join(f"{result.severity.upper()} {result.subject}, rule {result.rule}: {result.message}" for result in failed)
+    return "\n".join(
+        f"{result.severity.upper()} {result.subject}, rule {result.rule}: {result.message}" for result in failed
+    )

@@ -23,12 +23,15 @@ LAYERS = ("ods", "dim", "dwd", "oneid", "dws", "ads")
 SAMPLE = 3
 
 
-def contract_gate(con: duckdb.DuckDBPyConnection, gatekeeper: Gatekeeper, settings: Settings, feed: Feed, night: date) -> list[CheckResult]:
+def contract_gate(
+    con: duckdb.DuckDBPyConnection, gatekeeper: Gatekeeper, settings: Settings, feed: Feed, night: date
+) -> list[CheckResult]:
     """Check the feed's staged deliveries and mark each passed or refused.
 
-    Checks: the contract's change since rows last landed by it (a refused one ends here: nothing has landed), every file readable, quarantined rows
-    within the tolerance, a file for the night where the contract expects one, the contract's own rules on the staged rows, and whether each
-    night with new rows is like the nights before it. A refused delivery leaves no profile.
+    Checks: the contract's change since rows last landed by it (a refused one ends here: nothing has landed), every file
+    readable, quarantined rows within the tolerance, a file for the night where the contract expects one, the contract's
+    own rules on the staged rows, and whether each night with new rows is like the nights before it. A refused delivery
+    leaves no profile.
     """
     version = version_check(con, feed)
     if version.blocks:
@@ -37,7 +40,9 @@ def contract_gate(con: duckdb.DuckDBPyConnection, gatekeeper: Gatekeeper, settin
     if feed.every_days and "{ds}" in feed.location.path:
         results.append(_delivered(con, feed, night))
     results += _drifts(con, feed)
-    staged = con.execute("select ds, batch_id from ops.delivery where feed = ? and status = 'staged' order by ds, batch_id", [feed.name]).fetchall()
+    staged = con.execute(
+        "select ds, batch_id from ops.delivery where feed = ? and status = 'staged' order by ds, batch_id", [feed.name]
+    ).fetchall()
     # A delivery of repeats and unreadable files alone has no rows to judge.
     staged = [(ds, batch) for ds, batch in staged if staged_files(settings, feed.name, batch)]
     batches = [batch for _, batch in staged]
@@ -47,38 +52,57 @@ def contract_gate(con: duckdb.DuckDBPyConnection, gatekeeper: Gatekeeper, settin
             rows[ds] += profile_delivery(con, settings, feed, ds, batch)
         # The files themselves and not a view of them: DuckDB pushes fewer filters through a view.
         relation = staged_relation(settings, feed.name, batches)
-        results += gatekeeper.check("contract", feed.name, relation, contract_rules(feed), list(rows.values()), hidden_columns(feed))
+        results += gatekeeper.check(
+            "contract", feed.name, relation, contract_rules(feed), list(rows.values()), hidden_columns(feed)
+        )
         results += judge_trends(con, feed, list(rows))
     judge(con, feed, passed=not any(result.blocks for result in results))
     return results
 
 
 def _readable(con: duckdb.DuckDBPyConnection, feed: Feed) -> CheckResult:
-    files = con.execute("select path, message from ops.file where feed = ? and status = 'unreadable' order by path", [feed.name]).fetchall()
+    files = con.execute(
+        "select path, message from ops.file where feed = ? and status = 'unreadable' order by path", [feed.name]
+    ).fetchall()
     message = "; ".join(f"{path}: {text}" for path, text in files) or "every file was read"
-    return CheckResult("contract", feed.name, "readable_files", "error", not files, str(len(files)), message, "0", "files that cannot be read")
+    return CheckResult(
+        "contract",
+        feed.name,
+        "readable_files",
+        "error",
+        not files,
+        str(len(files)),
+        message,
+        "0",
+        "files that cannot be read",
+    )
 
 
 def _within_tolerance(con: duckdb.DuckDBPyConnection, feed: Feed) -> CheckResult:
     worst = con.execute(
-        "select ds, sum(quarantined)::bigint as bad, sum(received)::bigint as total from ops.file where feed = ? and status = 'landed' "
-        "and batch_id in (select batch_id from ops.delivery where status = 'staged') group by ds having sum(received) > 0 "
-        "order by bad / total desc, ds limit 1",
+        "select ds, sum(quarantined)::bigint as bad, sum(received)::bigint as total from ops.file where feed = ? "
+        "and status = 'landed' "
+        "and batch_id in (select batch_id from ops.delivery where status = 'staged') group by ds "
+        "having sum(received) > 0 order by bad / total desc, ds limit 1",
         [feed.name],
     ).fetchone()
     expected, description = f"at most {feed.tolerance:.1%}", "share of rows quarantined in the worst night"
     observed = f"{worst[1] / worst[2]:.1%}" if worst else "0.0%"
     if worst is None or worst[1] <= worst[2] * feed.tolerance:
         text = f"{worst[1]} of {worst[2]} rows quarantined, tolerance {feed.tolerance:.1%}" if worst else "nothing new"
-        return CheckResult("contract", feed.name, "quarantine_tolerance", "error", True, observed, text, expected, description)
+        return CheckResult(
+            "contract", feed.name, "quarantine_tolerance", "error", True, observed, text, expected, description
+        )
     rows = con.execute(
-        "select path, rule, count(*) as n, list('row ' || row || ': ' || reason order by row)[1:?] from ops.quarantine where feed = ? and ds = ? "
-        "group by path, rule order by n desc, path limit 3",
+        "select path, rule, count(*) as n, list('row ' || row || ': ' || reason order by row)[1:?] from ops.quarantine "
+        "where feed = ? and ds = ? group by path, rule order by n desc, path limit 3",
         [SAMPLE, feed.name, worst[0]],
     ).fetchall()
     detail = "; ".join(f"{path}, rule {rule}: {n} rows ({' | '.join(sample)})" for path, rule, n, sample in rows)
     message = f"{worst[1]} of {worst[2]} rows for {worst[0]} quarantined, tolerance {feed.tolerance:.1%}: {detail}"
-    return CheckResult("contract", feed.name, "quarantine_tolerance", "error", False, observed, message, expected, description)
+    return CheckResult(
+        "contract", feed.name, "quarantine_tolerance", "error", False, observed, message, expected, description
+    )
 
 
 def _delivered(con: duckdb.DuckDBPyConnection, feed: Feed, night: date) -> CheckResult:
@@ -86,37 +110,68 @@ def _delivered(con: duckdb.DuckDBPyConnection, feed: Feed, night: date) -> Check
     last = row[0] if row else None
     late = last is None or (night - last).days >= (feed.every_days or 0)
     before = f"the last is for {last}" if last else "there never was one"
-    message = f"no file for {night} ({before}), expected every {feed.every_days} d at {feed.location.path}" if late else f"last file for {last}"
+    message = (
+        f"no file for {night} ({before}), expected every {feed.every_days} d at {feed.location.path}"
+        if late
+        else f"last file for {last}"
+    )
     return CheckResult(
-        "contract", feed.name, "file_delivered", "warning", not late, str(last or "never"), message, f"every {feed.every_days} d", "last night with a file"
+        "contract",
+        feed.name,
+        "file_delivered",
+        "warning",
+        not late,
+        str(last or "never"),
+        message,
+        f"every {feed.every_days} d",
+        "last night with a file",
     )
 
 
 def _drifts(con: duckdb.DuckDBPyConnection, feed: Feed) -> list[CheckResult]:
     rows = con.execute(
-        "select d.path, d.message from ops.drift d join ops.delivery b using (batch_id) where d.feed = ? and b.status = 'staged' order by 1, 2",
+        "select d.path, d.message from ops.drift d join ops.delivery b using (batch_id) where d.feed = ? "
+        "and b.status = 'staged' order by 1, 2",
         [feed.name],
     ).fetchall()
     message = "; ".join(f"{path}: {text}" for path, text in rows[:SAMPLE]) or "columns as in the contract"
     return [
         CheckResult(
-            "contract", feed.name, "columns_as_contracted", "warning", not rows, str(len(rows)), message, "0", "differences from the contract's columns"
+            "contract",
+            feed.name,
+            "columns_as_contracted",
+            "warning",
+            not rows,
+            str(len(rows)),
+            message,
+            "0",
+            "differences from the contract's columns",
         )
     ]
 
 
-def layer_gate(gatekeeper: Gatekeeper, manifest: Mapping[str, Any], layer: str, models: Sequence[str] | None = None, where: str = "") -> list[CheckResult]:
-    """Check the rules in the YAML of the layer's models (all of them, or those named), on the rows that `where` keeps."""
+def layer_gate(
+    gatekeeper: Gatekeeper,
+    manifest: Mapping[str, Any],
+    layer: str,
+    models: Sequence[str] | None = None,
+    where: str = "",
+) -> list[CheckResult]:
+    """Check the rules in the YAML of the layer's models (all of them, or those named), on the rows that `where`
+    keeps."""
     results = []
     for name, (relation, rules) in model_rules(manifest, layer).items():
         if models is None or name in models:
             hidden = sensitive_columns(manifest, name)
-            results += gatekeeper.check(layer, name, f"(select * from {relation} where {where})" if where else relation, rules, hidden=hidden)
+            results += gatekeeper.check(
+                layer, name, f"(select * from {relation} where {where})" if where else relation, rules, hidden=hidden
+            )
     return results
 
 
 def new_partitions(con: duckdb.DuckDBPyConnection) -> str:
-    """SQL that keeps the ODS rows of nights with deliveries that are not published: earlier partitions passed, and files never change.
+    """SQL that keeps the ODS rows of nights with deliveries that are not published: earlier partitions passed, and
+    files never change.
 
     The nights stand in it as values, so that only their folders of the lake are read.
     """
@@ -132,10 +187,15 @@ def require_open(con: duckdb.DuckDBPyConnection, layer: str) -> None:
     """
     before = LAYERS[: LAYERS.index(layer)] if layer in LAYERS else LAYERS
     closed = con.execute(
-        "select stage, subject, rule, message from (select *, max(checked_at) over (partition by stage, subject) as last_checked_at from ops.gate "
-        "where stage in (select unnest(?::varchar[]))) where checked_at = last_checked_at and severity = 'error' and not passed",
+        "select stage, subject, rule, message from (select *, max(checked_at) over (partition by stage, "
+        "subject) as last_checked_at from ops.gate "
+        "where stage in (select unnest(?::varchar[]))) where checked_at = last_checked_at and severity = 'error' and "
+        "not passed",
         [list(before)],
     ).fetchall()
     if closed:
         text = "\n".join(f"gate {stage}: {subject}, rule {rule}: {message}" for stage, subject, rule, message in closed)
-        raise GateClosed(f"{layer} is not built, because a gate before it is closed:\n{text}\nMend the cause, then run the night again.")
+        raise GateClosed(
+            f"{layer} is not built, because a gate before it is closed:\n{text}\nMend the cause, then run the night "
+            "again."
+        )

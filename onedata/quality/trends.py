@@ -1,11 +1,13 @@
-"""Whether a night is like the nights before it: its profile against a band round that of the trailing 28 days of the same feed.
+"""Whether a night is like the nights before it: its profile against a band round that of the trailing 28 days of the
+same feed.
 
-A night is judged on all its deliveries together, against earlier nights only, so that any grouping of nights into runs judges the same. The
-band is median +- 6 x 1.4826 x MAD (the robust z-score of Iglewicz and Hoaglin, How to Detect and Handle Outliers, 1993; 6 because a night
-asks hundreds of these questions), never narrower than a floor: half to double the volume, 2 points of null share, 10 points of distinct
-share, and what chance makes of so few rows. Distributions are compared by the Jensen-Shannon distance (Lin, Divergence measures based on the
-Shannon entropy, IEEE Trans. Inf. Theory 37, 1991; its root is a metric: Endres and Schindelin 2003) of the night's shares from the mean
-shares of those nights: 0 is equal, 1 has nothing in common; the floor 0.2 is about a population stability index of 0.2.
+A night is judged on all its deliveries together, against earlier nights only, so that any grouping of nights into runs
+judges the same. The band is median +- 6 x 1.4826 x MAD (the robust z-score of Iglewicz and Hoaglin, How to Detect and
+Handle Outliers, 1993; 6 because a night asks hundreds of these questions), never narrower than a floor: half to double
+the volume, 2 points of null share, 10 points of distinct share, and what chance makes of so few rows. Distributions are
+compared by the Jensen-Shannon distance (Lin, Divergence measures based on the Shannon entropy, IEEE Trans. Inf. Theory
+37, 1991; its root is a metric: Endres and Schindelin 2003) of the night's shares from the mean shares of those nights:
+0 is equal, 1 has nothing in common; the floor 0.2 is about a population stability index of 0.2.
 """
 
 from collections.abc import Mapping, Sequence
@@ -42,28 +44,33 @@ with history as (
     where p.feed = $feed and p.ds between $first::date - {TRAILING_DAYS} and $last::date
 ),
 night as (
-    select ds, sum(value) filter (metric = 'rows') as rows, sum(value) filter (metric = 'sample_rows') as sample_rows from history group by ds
+    select ds, sum(value) filter (metric = 'rows') as rows, sum(value) filter (metric = 'sample_rows') as sample_rows
+        from history group by ds
 ),
 missing as (
-    select ds, column_name, sum(value * weight) / sum(weight) as p from history where metric = 'null_share' and weight > 0 group by all
+    select ds, column_name, sum(value * weight) / sum(weight) as p from history where metric = 'null_share'
+        and weight > 0 group by all
 ),
 target as (select distinct ds from history where ds in (select unnest($nights::date[]))),
 """
 SCALARS = f"""
 scalar as (
-    select ds, '' as column_name, metric, sum(value) as value from history where metric in ('received', 'rows') group by all
+    select ds, '' as column_name, metric, sum(value) as value from history where metric in ('received', 'rows')
+        group by all
     union all
     select ds, column_name, metric, sum(value * weight) / sum(weight) from history inner join night using (ds)
     where metric in ('null_share', 'distinct_share') and night.rows >= {FEWEST_ROWS} group by all
 ),
 compared as (
     select
-        s.ds, s.column_name, s.metric, s.value, median(r.value) as middle, 6 * 1.4826 * mad(r.value) as spread, count(*) as nights,
+        s.ds, s.column_name, s.metric, s.value, median(r.value) as middle, 6 * 1.4826 * mad(r.value) as spread,
+            count(*) as nights,
         any_value(night.rows * case s.metric when 'distinct_share' then 1 - coalesce(missing.p, 0) else 1 end) as n
     from scalar as s
     inner join target using (ds)
     inner join night using (ds)
-    inner join scalar as r on s.column_name = r.column_name and s.metric = r.metric and r.ds between s.ds - {TRAILING_DAYS} and s.ds - 1
+    inner join scalar as r on s.column_name = r.column_name and s.metric = r.metric
+        and r.ds between s.ds - {TRAILING_DAYS} and s.ds - 1
     left join missing on s.ds = missing.ds and s.column_name = missing.column_name
     group by all having count(*) >= {FEWEST_NIGHTS}
 )
@@ -79,7 +86,8 @@ select
         when 'distinct_share' then least(1, middle + $tolerance * greatest(0.1 + chance, spread))
         else greatest(middle * (1 + $tolerance), middle + $tolerance * greatest(4 * sqrt(middle), spread))
     end as high
-from (select *, case when n > 0 then 4 * sqrt(least(greatest(middle, 1 / n), 0.5) * (1 - least(greatest(middle, 1 / n), 0.5)) / n) end as chance from compared)
+from (select *, case when n > 0 then 4 * sqrt(least(greatest(middle, 1 / n), 0.5) * (1 - least(greatest(middle, 1 / n),
+    0.5)) / n) end as chance from compared)
 """
 DISTRIBUTIONS = f"""
 share as (
@@ -107,23 +115,28 @@ reference as (
 divergence as (
     select
         t.ds, x.column_name, x.ds as other, any_value(r.nights) as nights, any_value(r.buckets) as buckets,
-        sum(coalesce(0.5 * x.p * log2(2 * x.p / (x.p + r.q)) + 0.5 * r.q * log2(2 * r.q / (x.p + r.q)) - 0.5 * x.p - 0.5 * r.q, 0)) + 1 as bits
+        sum(coalesce(0.5 * x.p * log2(2 * x.p / (x.p + r.q)) + 0.5 * r.q * log2(2 * r.q / (x.p + r.q)) - 0.5 * x.p -
+            0.5 * r.q, 0)) + 1 as bits
     from target as t
     inner join share as x on x.ds between t.ds - {TRAILING_DAYS} and t.ds
-    inner join (select distinct ds, column_name from reference) as judged on judged.ds = t.ds and judged.column_name = x.column_name
+    inner join (select distinct ds, column_name from reference) as judged on judged.ds = t.ds
+        and judged.column_name = x.column_name
     left join reference as r on r.ds = t.ds and r.column_name = x.column_name and r.bucket = x.bucket
     group by all
 ),
 distance as (select ds, column_name, other, nights, buckets, sqrt(least(greatest(bits, 0), 1)) as d from divergence),
 usual as (
-    select ds, column_name, max(nights) as nights, max(buckets) as buckets, median(d) as middle, 6 * 1.4826 * mad(d) as spread
+    select ds, column_name, max(nights) as nights, max(buckets) as buckets, median(d) as middle, 6 * 1.4826 * mad(d) as
+        spread
     from distance where other < ds group by all
 )
 select
     u.ds, u.column_name, 'distribution' as metric, d.d as value, u.middle, u.nights, 0.0 as low,
-    -- The second term is chance: the expected divergence of a sample of n rows is about (buckets - 1) / (8 n ln 2) bits.
+    -- The second term is chance: the expected divergence of a sample of n rows is about (buckets - 1) / (8 n ln 2)
+    -- bits.
     greatest(
-        0.2 * $tolerance + 2 * sqrt(u.buckets / (8 * ln(2) * greatest(night.sample_rows * (1 - coalesce(missing.p, 0)), 1))),
+        0.2 * $tolerance + 2 * sqrt(u.buckets / (8 * ln(2) * greatest(night.sample_rows * (1 - coalesce(missing.p, 0)),
+            1))),
         u.middle + $tolerance * u.spread
     ) as high
 from usual as u
@@ -134,22 +147,29 @@ left join missing on missing.ds = u.ds and missing.column_name = u.column_name
 
 
 def judge_trends(con: duckdb.DuckDBPyConnection, feed: Feed, nights: Sequence[date]) -> list[CheckResult]:
-    """Compare the given nights of the feed, write the comparison into ops.trend, and say one result for each kind of trend.
+    """Compare the given nights of the feed, write the comparison into ops.trend, and say one result for each kind of
+    trend.
 
     Returns:
-        Nothing where the contract switches trends off; one passed result where there are too few nights to compare with.
+        Nothing where the contract switches trends off; one passed result where there are too few nights to compare
+        with.
     """
     if feed.trends is None or not nights:
         return []
     text = f"fewer than {FEWEST_NIGHTS} nights in the {TRAILING_DAYS} days before: not judged yet"
-    young = CheckResult("contract", feed.name, "trends", feed.trends.severity, True, "", text, "", "like the nights before")
-    known = con.execute("select count(distinct ds) from ops.profile where feed = ? and ds < ?", [feed.name, max(nights)]).fetchone()
+    young = CheckResult(
+        "contract", feed.name, "trends", feed.trends.severity, True, "", text, "", "like the nights before"
+    )
+    known = con.execute(
+        "select count(distinct ds) from ops.profile where feed = ? and ds < ?", [feed.name, max(nights)]
+    ).fetchone()
     if known is None or known[0] < FEWEST_NIGHTS:
         return [young]
     _compare(con, feed, feed.trends.tolerance, nights)
     found = con.execute(
-        "select metric, list({'ds': ds, 'column': column_name, 'value': value, 'low': low, 'high': high, 'middle': middle, 'nights': nights, 'holds': holds} "
-        f"order by holds, {FAR} desc, ds, column_name)[1:{SHOWN}], count(*), count(*) filter (not holds) from ops.trend where feed = ? "
+        "select metric, list({'ds': ds, 'column': column_name, 'value': value, 'low': low, 'high': high, 'middle': "
+        f"middle, 'nights': nights, 'holds': holds}} order by holds, {FAR} desc, ds, column_name)[1:{SHOWN}], "
+        "count(*), count(*) filter (not holds) from ops.trend where feed = ? "
         "and ds in (select unnest(?::date[])) group by metric",
         [feed.name, list(nights)],
     ).fetchall()
@@ -159,34 +179,57 @@ def judge_trends(con: duckdb.DuckDBPyConnection, feed: Feed, nights: Sequence[da
     return [_result(feed.name, feed.trends, *row) for row in sorted(found, key=lambda row: order.index(row[0]))]
 
 
-def _result(feed: str, trends: Trends, metric: str, first: Sequence[Mapping[str, Any]], judged: int, outside: int) -> CheckResult:
+def _result(
+    feed: str, trends: Trends, metric: str, first: Sequence[Mapping[str, Any]], judged: int, outside: int
+) -> CheckResult:
     """`first` are those furthest off the middle, relative to their band."""
     text, worst = DESCRIPTIONS[metric], first[0]
     message = f"{text}: {judged} judged"
     if outside:
         more = f"; {outside} in all" if outside > SHOWN else ""
-        fix = " If that is how the source is from now on, widen `trends` in the contract or switch it off." if trends.severity == "error" else ""
+        fix = (
+            " If that is how the source is from now on, widen `trends` in the contract or switch it off."
+            if trends.severity == "error"
+            else ""
+        )
         message = "; ".join(_in_words(metric, item) for item in first if not item["holds"]) + f"{more}.{fix}"
     expected = bound(_rounded(worst["low"]), _rounded(worst["high"]))
     observed = f"{_rounded(worst['value']):g}"
-    return CheckResult("contract", feed, f"trend_{metric}", trends.severity, not outside, observed, message, expected, text)
+    return CheckResult(
+        "contract", feed, f"trend_{metric}", trends.severity, not outside, observed, message, expected, text
+    )
 
 
 def trend_lines(con: duckdb.DuckDBPyConnection, feed: str, night: date) -> list[tuple[str, str, str, str, str, str]]:
-    """What a person looks at: column, metric, the night's value, what was expected, whether it holds, and bars over the 28 days up to the night."""
+    """What a person looks at: column, metric, the night's value, what was expected, whether it holds, and bars over the
+    28 days up to the night."""
     rows = con.execute(
-        "select column_name, metric, value, low, high, holds from ops.trend where feed = ? and ds = ? order by holds, column_name <> '', metric, column_name",
+        "select column_name, metric, value, low, high, holds from ops.trend where feed = ? and ds = ? order by holds, "
+        "column_name <> '', metric, column_name",
         [feed, night],
     ).fetchall()
     pictures = _bars(con, feed, night) if rows else {}
     return [
-        (column, metric, f"{_rounded(value):g}", bound(_rounded(low), _rounded(high)), "yes" if holds else "NO", pictures.get((column, metric), ""))
+        (
+            column,
+            metric,
+            f"{_rounded(value):g}",
+            bound(_rounded(low), _rounded(high)),
+            "yes" if holds else "NO",
+            pictures.get((column, metric), ""),
+        )
         for column, metric, value, low, high, holds in rows
     ]
 
 
 def _compare(con: duckdb.DuckDBPyConnection, feed: Feed, tolerance: float, nights: Sequence[date]) -> None:
-    values = {"feed": feed.name, "first": min(nights), "last": max(nights), "nights": list(nights), "tolerance": tolerance}
+    values = {
+        "feed": feed.name,
+        "first": min(nights),
+        "last": max(nights),
+        "nights": list(nights),
+        "tolerance": tolerance,
+    }
     forget_trends(con, feed.name, nights)
     for question in (SCALARS, DISTRIBUTIONS):
         add_trends(
@@ -199,8 +242,10 @@ def _compare(con: duckdb.DuckDBPyConnection, feed: Feed, tolerance: float, night
 
 def _bars(con: duckdb.DuckDBPyConnection, feed: str, night: date) -> dict[tuple[str, str], str]:
     rows = con.execute(
-        "select column_name, metric, list(value order by ds) from (select p.ds, column_name, metric, avg(value) as value from ops.profile p "
-        "join ops.delivery d using (batch_id) where p.feed = ? and p.ds between ? and ? and metric in ('received', 'rows', 'null_share', 'distinct_share') "
+        "select column_name, metric, list(value order by ds) from (select p.ds, column_name, metric, "
+        "avg(value) as value from ops.profile p "
+        "join ops.delivery d using (batch_id) where p.feed = ? and p.ds between ? and ? and metric in ('received', "
+        "'rows', 'null_share', 'distinct_share') "
         "and d.status <> 'refused' group by all) group by all",
         [feed, night - timedelta(days=TRAILING_DAYS), night],
     ).fetchall()

@@ -12,7 +12,8 @@ def in_words(rule: Rule) -> str:
     return {
         "nullValues": f"{columns} is never missing",
         "invalidValues": f"{columns}: {describe(rule)}",
-        "duplicateValues": f"no {columns.removesuffix(', _batch')} comes twice" + (" in a delivery" if "_batch" in rule.columns else ""),
+        "duplicateValues": f"no {columns.removesuffix(', _batch')} comes twice"
+        + (" in a delivery" if "_batch" in rule.columns else ""),
         "rowCount": "number of rows",
         "sql": rule.name.replace("_", " "),
     }[rule.metric]

@@ -1,7 +1,8 @@
 """Readers: one module per format, files in, a DuckDB query out.
 
-A reader never judges values: every source field leaves it as text. What cannot be taken apart into fields leaves it as a
-reject with its raw text; a file that cannot be read at all, as a problem. Does not belong here: types, rules, the lake.
+A reader never judges values: every source field leaves it as text. What cannot be taken apart into fields leaves it as
+a reject with its raw text; a file that cannot be read at all, as a problem. Does not belong here: types, rules, the
+lake.
 """
 
 from collections.abc import Callable, Mapping, Sequence

@@ -13,8 +13,9 @@ from onedata.sql import escape_glob, quote_text
 
 @dataclass(frozen=True)
 class SourceFile:
-    """One delivered file. `number` identifies it within one landing; `ds` is the night it is for; `origin` is where it lies at the source,
-    where that is a file of this machine: a file that changes there while it is read does not land."""
+    """One delivered file. `number` identifies it within one landing; `ds` is the night it is for; `origin` is where it
+    lies at the source, where that is a file of this machine: a file that changes there while it is read does not
+    land."""
 
     number: int
     path: Path
@@ -53,7 +54,8 @@ class Drift:
 
 @dataclass(frozen=True)
 class Piece:
-    """A query for some of a file's records, `rows` of them if each is a line; else its `_row` is wrong, and that of the pieces behind it."""
+    """A query for some of a file's records, `rows` of them if each is a line; else its `_row` is wrong, and that of the
+    pieces behind it."""
 
     query: str
     rows: int
@@ -63,12 +65,13 @@ class Piece:
 class Part:
     """One file as a query: a row a record, in file order.
 
-    `query` yields `_row` bigint (number of the row in its file, from 1), every source field of the feed, and what `raw`, `place`, `broken` and `extra`
-    need. Source fields are varchar, but for those in `types`, which have that type of DuckDB's. The four are SQL over the query's columns, so that they
-    are worked out for the rows that need them only: `raw` is the whole record as text; where it is NULL the record is fetched by `place` (see
-    `Reading.raw_of`); `broken` why the record could not be taken apart (None where none can be broken); `extra` the fields the contract does not know, as
-    a JSON object. `cut` gives at most so many pieces that are together what `query` is, to be read at the same time where `PieceFiles` is registered; none
-    where the file cannot be cut.
+    `query` yields `_row` bigint (number of the row in its file, from 1), every source field of the feed, and what
+    `raw`, `place`, `broken` and `extra` need. Source fields are varchar, but for those in `types`, which have that type
+    of DuckDB's. The four are SQL over the query's columns, so that they are worked out for the rows that need them
+    only: `raw` is the whole record as text; where it is NULL the record is fetched by `place` (see `Reading.raw_of`);
+    `broken` why the record could not be taken apart (None where none can be broken); `extra` the fields the contract
+    does not know, as a JSON object. `cut` gives at most so many pieces that are together what `query` is, to be read at
+    the same time where `PieceFiles` is registered; none where the file cannot be cut.
     """
 
     file: SourceFile
@@ -85,9 +88,9 @@ class Part:
 class Reading:
     """What a reader found in the files of one delivery.
 
-    `columns` are each file's own, by file number, for formats that name them, and `column_types` for formats that have some.
-    `rejects_table` and `problems` are complete once the parts have run; rows
-    of a file with a problem must not land.
+    `columns` are each file's own, by file number, for formats that name them, and `column_types` for formats that have
+    some. `rejects_table` and `problems` are complete once the parts have run; rows of a file with a problem must not
+    land.
     """
 
     parts: list[Part] = field(default_factory=list)
@@ -98,7 +101,8 @@ class Reading:
     rejects_table: str | None = None
 
     def raw_of(self, file: SourceFile, places: Sequence[int]) -> Iterator[tuple[int, str]]:
-        """The raw text of the records at `places` (ascending), read from the file once more: only bad rows pay for it."""
+        """The raw text of the records at `places` (ascending), read from the file once more: only bad rows pay for
+        it."""
         raise NotImplementedError(f"{file.relative}: this reader gives every raw record of {len(places)} at once")
 
 
@@ -121,7 +125,11 @@ def check_columns(feed: Feed, file: SourceFile, found: Sequence[str]) -> tuple[s
         required = [item.column.name for item in feed.fields if item.required and name in references(item)]
         if required or feed.drift["missing"] == "refuse":
             if not named:
-                return f"column {name!r} is missing, and the first line holds values where it should hold names. Ask for the file with its header.", []
+                return (
+                    f"column {name!r} is missing, and the first line holds values where it should hold names. Ask for "
+                    "the file with its header.",
+                    [],
+                )
             close = difflib.get_close_matches(name, added, n=1, cutoff=0.5)
             renamed = f" Was it renamed to {close[0]!r}?" if close else ""
             why = f"{', '.join(required)} needs it" if required else "onDrift says missing: refuse"
@@ -132,19 +140,35 @@ def check_columns(feed: Feed, file: SourceFile, found: Sequence[str]) -> tuple[s
             )
     if added and feed.drift["added"] == "refuse":
         names = ", ".join(map(repr, added)) if named else "that is a value and no name"
-        return f"column {names} is not in the contract, and onDrift says added: refuse. Map it or list it as unmapped in {feed.contract.name}.", []
-    drifts = [Drift(file, "missing", name, f"column {name!r} is missing; {needed[name].column.name} stays empty") for name in missing]
+        return (
+            f"column {names} is not in the contract, and onDrift says added: refuse. Map it or list it as unmapped in "
+            f"{feed.contract.name}.",
+            [],
+        )
+    drifts = [
+        Drift(file, "missing", name, f"column {name!r} is missing; {needed[name].column.name} stays empty")
+        for name in missing
+    ]
     return None, drifts + added_drifts(feed, file, added, named)
 
 
 def are_names(found: Sequence[str]) -> bool:
-    """Whether a header holds names: one number, day, e-mail, phone or card among them, and it is a row, whose values no message repeats."""
+    """Whether a header holds names: one number, day, e-mail, phone or card among them, and it is a row, whose values no
+    message repeats."""
     return not any(PLAIN_VALUE.fullmatch(name.strip()) or mask(name) != name for name in found)
 
 
 def added_drifts(feed: Feed, file: SourceFile, added: Sequence[str], named: bool = True) -> list[Drift]:
-    """The report of fields the contract does not know, and where their values are; `named` where they have names and not values."""
+    """The report of fields the contract does not know, and where their values are; `named` where they have names and
+    not values."""
     kept = "its values are kept in _extra" if feed.drift["added"] == "keep" else "its values stay in the file"
     if not named:
-        return [Drift(file, "added", "", f"the first line holds values where it should hold names; {kept}. Ask for the file with its header.")]
+        return [
+            Drift(
+                file,
+                "added",
+                "",
+                f"the first line holds values where it should hold names; {kept}. Ask for the file with its header.",
+            )
+        ]
     return [Drift(file, "added", name, f"column {name!r} is not in the contract; {kept}") for name in added]

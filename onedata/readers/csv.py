@@ -1,7 +1,8 @@
-"""CSV: any delimiter, quote and escape of the contract, multi-line values, columns found by name. Other encodings come here as UTF-8.
+"""CSV: any delimiter, quote and escape of the contract, multi-line values, columns found by name. Other encodings come
+here as UTF-8.
 
-Method: the header line is read first, then DuckDB reads the file with every column as text; records that DuckDB cannot take apart go
-to its rejects table.
+Method: the header line is read first, then DuckDB reads the file with every column as text; records that DuckDB cannot
+take apart go to its rejects table.
 """
 
 import codecs
@@ -65,24 +66,35 @@ def read_header(path: Path, options: Mapping[str, str]) -> list[str] | str:
     except UnicodeDecodeError as error:
         text = start[: error.start].decode("utf-8-sig")
         if "\n" not in text:
-            byte = f"byte {error.start} is {start[error.start]:#04x}" if encoding == "utf-8" else "some of its bytes are no text"
+            byte = (
+                f"byte {error.start} is {start[error.start]:#04x}"
+                if encoding == "utf-8"
+                else "some of its bytes are no text"
+            )
             return f"the header is not {encoding}: {byte}. Set encoding in the contract, or ask for {encoding}."
     lines = io.StringIO(text, newline="")
     try:
         header = _first_record(lines, options)
     except csv.Error as error:
-        return f"the first lines are not CSV: {error}. A quote in them would swallow rows; check skip and quote in the contract, or ask for it again."
+        return (
+            f"the first lines are not CSV: {error}. A quote in them would swallow rows; check skip and quote in "
+            "the contract, or ask for it again."
+        )
     if "\x00" in text[: max(1000, lines.tell())]:
         return "the file is not text: it holds zero bytes. Check the format in the contract."
     if len(set(_LINE_END.findall(text[: lines.tell()]))) > 1:
-        return "the first lines end in different ways (\\r\\n, \\n, \\r), so that rows could be taken for a part of them. Ask for one line end."
+        return (
+            "the first lines end in different ways (\\r\\n, \\n, \\r), so that rows could be taken for a part of "
+            "them. Ask for one line end."
+        )
     twice = sorted(name for name, count in Counter(header).items() if count > 1)
     name = f"column {twice[0]!r}" if twice and are_names(twice) else "a value"
     return f"{name} stands twice in the header" if twice else header
 
 
 def _first_record(lines: io.StringIO, options: Mapping[str, str]) -> list[str]:
-    """The fields of the first record behind the lines to skip. Where quotes go wrong in these lines DuckDB skips the rows with them, without a word.
+    """The fields of the first record behind the lines to skip. Where quotes go wrong in these lines DuckDB skips the
+    rows with them, without a word.
 
     Raises:
         csv.Error: a quote is open at the end of a skipped line or the header, or stands where none may.
@@ -109,7 +121,8 @@ def _first_record(lines: io.StringIO, options: Mapping[str, str]) -> list[str]:
 
 
 def _sound_record(delimiter: str, quote: str, escape: str) -> re.Pattern[str]:
-    """A record as DuckDB takes it: a field is in quotes from its start to its end, blanks around them aside, or has none at its start."""
+    """A record as DuckDB takes it: a field is in quotes from its start to its end, blanks around them aside, or has
+    none at its start."""
     d, q, e = map(re.escape, (delimiter, quote, escape))
     inside = f"[^{q}]*(?:{q}{q}[^{q}]*)*" if escape == quote else f"[^{q}{e}]*(?:{e}.[^{q}{e}]*)*"
     blanks = "" if delimiter == " " else " *"
@@ -118,7 +131,8 @@ def _sound_record(delimiter: str, quote: str, escape: str) -> re.Pattern[str]:
 
 
 def _runaway_line(path: Path, header: Sequence[str], options: Mapping[str, str]) -> str | None:
-    """What is wrong with a line of very many fields, as where line ends were lost: for each field too many DuckDB keeps the line, which takes all memory.
+    """What is wrong with a line of very many fields, as where line ends were lost: for each field too many DuckDB keeps
+    the line, which takes all memory.
 
     Only a line longer than `LONG_LINE_BYTES` is looked at; what is in quotes is no field.
     """
@@ -128,7 +142,10 @@ def _runaway_line(path: Path, header: Sequence[str], options: Mapping[str, str])
         for line in text.split(b"\r"):
             fields = quoted.sub(b"", line).count(delimiter) + 1 if len(line) > LONG_LINE_BYTES else 0
             if fields > len(header) + TOO_MANY_FIELDS:
-                return f"the line at byte {start:,} has {fields:,} fields and the header {len(header)}: were its line ends lost? Ask for it again."
+                return (
+                    f"the line at byte {start:,} has {fields:,} fields and the header {len(header)}: were its line "
+                    "ends lost? Ask for it again."
+                )
     return None
 
 
@@ -143,17 +160,24 @@ def _part(feed: Feed, file: SourceFile, header: Sequence[str]) -> Part:
     def query(source: str, is_start: bool, before: int, more: str = "") -> str:
         return (
             f"select *{absent}, row_number() over () + {before} as _row from read_csv({source}, auto_detect=false, "
-            f"header={is_start and has_header}, columns={{{columns}}}, delim={quote_text(options.get('delimiter', ','))}, quote={quote_text(quote)}, "
-            f"escape={quote_text(options.get('escape', quote))}, skip={skip if is_start else 0}, comment={quote_text(options.get('comment', ''))}, "
-            f"nullstr=[{nulls}], hive_partitioning=false, strict_mode=true, null_padding=false, max_line_size={MAX_RECORD_BYTES}, {more}"
+            f"header={is_start and has_header}, columns={{{columns}}}, "
+            f"delim={quote_text(options.get('delimiter', ','))}, quote={quote_text(quote)}, "
+            f"escape={quote_text(options.get('escape', quote))}, skip={skip if is_start else 0}, "
+            f"comment={quote_text(options.get('comment', ''))}, "
+            f"nullstr=[{nulls}], hive_partitioning=false, strict_mode=true, null_padding=false, "
+            f"max_line_size={MAX_RECORD_BYTES}, {more}"
             f"store_rejects=true, rejects_table='{REJECTS}', rejects_scan='{REJECTS}_scans', rejects_limit=0)"
         )
 
     def cut(most: int) -> Sequence[Piece]:
         # Left alone, DuckDB keeps sixteen records of the largest size in memory for each piece.
         small = f"buffer_size={2 * MAX_RECORD_BYTES}, "
-        return pieces(file.path, most, quote, skip + has_header, lambda source, before: query(source, not before, before, small))
+        return pieces(
+            file.path, most, quote, skip + has_header, lambda source, before: query(source, not before, before, small)
+        )
 
     added = [name for name in header if name and name not in feed.known_fields]
     raw = json_of([name for name in header if name])
-    return Part(file, query(file_literal(file.path), True, 0), raw=raw, extra=json_of(added) if added else None, cut=cut)
+    return Part(
+        file, query(file_literal(file.path), True, 0), raw=raw, extra=json_of(added) if added else None, cut=cut
+    )

@@ -1,4 +1,5 @@
-"""The raw text of CSV records that DuckDB could not take apart, read from the file: its rejects table holds no more than their beginning."""
+"""The raw text of CSV records that DuckDB could not take apart, read from the file: its rejects table holds no more
+than their beginning."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -10,12 +11,15 @@ MOST_SHOWN = 10_000
 MAX_RECORD_BYTES = 16_000_000
 
 
-def raw_records(path: Path, places: Sequence[tuple[int, int, bool]], options: Mapping[str, str]) -> Iterator[tuple[int, str]]:
+def raw_records(
+    path: Path, places: Sequence[tuple[int, int, bool]], options: Mapping[str, str]
+) -> Iterator[tuple[int, str]]:
     """Each record with its position; bytes that are not UTF-8 are shown as \\x.., so that they can be turned back.
 
     Args:
         path: The file, as it was read.
-        places: Position of each record (from 1), the bytes of it, blank lines before it included, that DuckDB showed, and whether there may be more.
+        places: Position of each record (from 1), the bytes of it, blank lines before it included, that DuckDB showed,
+            and whether there may be more.
         options: The reader's.
     """
     quote = options.get("quote", '"')
@@ -43,18 +47,24 @@ def _to_its_end(stream: BinaryIO, start: bytes, quotes: "_Quotes") -> bytes:
 
 
 class _Quotes:
-    """Where quotes open and close: one opens at the start of a field only, behind blanks, and what follows a closing one may be anything."""
+    """Where quotes open and close: one opens at the start of a field only, behind blanks, and what follows a closing
+    one may be anything."""
 
     def __init__(self, delimiter: str, quote: str, escape: str) -> None:
         self._quote, blanks = quote.encode(), b"" if delimiter == " " else b" *"
         self._first = re.compile(blanks + re.escape(quote).encode())
         self._opening = re.compile(re.escape(delimiter).encode() + blanks + re.escape(quote).encode())
         self._token = re.compile(
-            re.escape(escape).encode() + (re.escape(quote).encode() if escape == quote else b".") + b"|" + re.escape(quote).encode(), re.DOTALL
+            re.escape(escape).encode()
+            + (re.escape(quote).encode() if escape == quote else b".")
+            + b"|"
+            + re.escape(quote).encode(),
+            re.DOTALL,
         )
 
     def left_open(self, text: bytes, is_open: bool) -> bool:
-        """Whether quotes are open at the end of `text`, which starts with a record where they are not open before it."""
+        """Whether quotes are open at the end of `text`, which starts with a record where they are not open before
+        it."""
         at = 0
         if not is_open and (first := self._first.match(text)):
             at, is_open = first.end(), True

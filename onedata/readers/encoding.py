@@ -8,7 +8,8 @@ BLOCK = 1 << 20
 _ERRORS = "onedata_mark"
 _MARKED = {"utf-16": (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE), "utf-32": (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)}
 MARK = "\udcff"
-"""Becomes the byte 0xFF, which no UTF-8 text holds: a line with a byte that the encoding does not have stays a broken line, and is not repaired."""
+"""Becomes the byte 0xFF, which no UTF-8 text holds: a line with a byte that the encoding does not have stays a broken
+line, and is not repaired."""
 
 
 def is_utf8(encoding: str) -> bool:
@@ -44,7 +45,8 @@ def to_utf8(source: Path, target: Path, encoding: str) -> None:
 
 
 def _unmarked(name: str, start: bytes) -> str:
-    """The byte order of a text without a mark: the letters that every file has (ASCII) end in zero bytes where it is little-endian."""
+    """The byte order of a text without a mark: the letters that every file has (ASCII) end in zero bytes where it is
+    little-endian."""
     return f"{name}-le" if start[1::2].count(0) >= start[::2].count(0) else f"{name}-be"
 
 

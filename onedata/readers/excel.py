@@ -1,7 +1,8 @@
 """Excel workbooks (.xlsx): one sheet, turned into a Parquet file of texts for the Parquet reader.
 
-Method: openpyxl's read-only mode streams the sheet's rows; DuckDB's own reader gives days as serial numbers where every column is text, and
-others hold a sheet densely in memory. A formula is the value it had when the workbook was saved; nothing is calculated or executed.
+Method: openpyxl's read-only mode streams the sheet's rows; DuckDB's own reader gives days as serial numbers where every
+column is text, and others hold a sheet densely in memory. A formula is the value it had when the workbook was saved;
+nothing is calculated or executed.
 """
 
 import errno
@@ -58,7 +59,8 @@ def to_parquet(source: Path, target: Path, sheet: str | None, cells: str | None)
         source: The workbook.
         target: The Parquet file.
         sheet: The sheet's name; None for the first.
-        cells: Where the table is, as A3, A3:J or A3:J500, header row included; None: from the first row that has a value.
+        cells: Where the table is, as A3, A3:J or A3:J500, header row included; None: from the first row that has a
+            value.
 
     Raises:
         NotASheet: it is no workbook, has no such sheet, or its header has no or equal names.
@@ -75,7 +77,10 @@ def to_parquet(source: Path, target: Path, sheet: str | None, cells: str | None)
         # Our own disk is not the file's fault; an offset before the start of an archive is.
         if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
             raise
-        raise NotASheet(f"the file cannot be read as an Excel workbook (.xlsx): {error}. Save it again as .xlsx, without a password.") from None
+        raise NotASheet(
+            f"the file cannot be read as an Excel workbook (.xlsx): {error}. Save it again as .xlsx, without a "
+            "password."
+        ) from None
 
 
 def _refuse_bomb(source: Path) -> None:
@@ -84,18 +89,25 @@ def _refuse_bomb(source: Path) -> None:
         size = sum(info.file_size for info in archive.infolist())
     packed = source.stat().st_size
     if size > MAX_BYTES or (size > RATIO_FROM_BYTES and size > packed * MAX_RATIO):
-        raise NotASheet(f"{packed:,} bytes unpack to {size:,}, as a zip bomb does; deliver the rows as CSV if this is meant.")
+        raise NotASheet(
+            f"{packed:,} bytes unpack to {size:,}, as a zip bomb does; deliver the rows as CSV if this is meant."
+        )
 
 
 def _table(book: Any, name: str | None, cells: str | None) -> Iterator[list[str | None]]:
     """Rows of the sheet as texts, within `cells`; before the first value there are none."""
     if name is not None and name not in book.sheetnames:
-        raise NotASheet(f"there is no sheet {name!r}; the workbook has {', '.join(map(repr, book.sheetnames))}. Set `sheet` in the contract.")
+        raise NotASheet(
+            f"there is no sheet {name!r}; the workbook has {', '.join(map(repr, book.sheetnames))}. Set `sheet` in the "
+            "contract."
+        )
     chosen = book[name] if name is not None else book.worksheets[0]
     chosen.reset_dimensions()  # what a sheet says of its size is often wrong
     first_column, first_row, last_column, last_row = _bounds(cells)
     begun = cells is not None
-    for row in chosen.iter_rows(min_row=first_row, max_row=last_row, min_col=first_column, max_col=last_column, values_only=True):
+    for row in chosen.iter_rows(
+        min_row=first_row, max_row=last_row, min_col=first_column, max_col=last_column, values_only=True
+    ):
         texts = [_text(value) for value in row]
         begun = begun or any(text is not None for text in texts)
         if begun:
@@ -105,7 +117,12 @@ def _table(book: Any, name: str | None, cells: str | None) -> Iterator[list[str 
 def _bounds(cells: str | None) -> tuple[int, int, int | None, int | None]:
     match = re.fullmatch(r"([A-Z]+)(\d+)(?::([A-Z]+)(\d+)?)?", cells or "A1")
     assert match is not None
-    return column_index_from_string(match[1]), int(match[2]), column_index_from_string(match[3]) if match[3] else None, int(match[4]) if match[4] else None
+    return (
+        column_index_from_string(match[1]),
+        int(match[2]),
+        column_index_from_string(match[3]) if match[3] else None,
+        int(match[4]) if match[4] else None,
+    )
 
 
 def _header(row: list[str | None]) -> list[str | None]:
@@ -113,9 +130,13 @@ def _header(row: list[str | None]) -> list[str | None]:
     names = [name.strip() if name else None for name in row]
     twice = sorted(name for name, count in Counter(filter(None, names)).items() if count > 1)
     if twice:
-        raise NotASheet(f"column {twice[0]!r} stands twice in the header. Set `range` in the contract to the table's own cells.")
+        raise NotASheet(
+            f"column {twice[0]!r} stands twice in the header. Set `range` in the contract to the table's own cells."
+        )
     if not any(names):
-        raise NotASheet("the sheet has no header: it is empty, or `range` in the contract does not begin at the header row.")
+        raise NotASheet(
+            "the sheet has no header: it is empty, or `range` in the contract does not begin at the header row."
+        )
     return names
 
 
@@ -126,10 +147,19 @@ def _write(target: Path, header: list[str | None], rows: Iterator[list[str | Non
         for number, row in enumerate(rows, 1):
             if not any(text is not None for text in row):
                 continue
-            extra = [text for position, text in enumerate(row) if text is not None and (position >= len(header) or not header[position])]
+            extra = [
+                text
+                for position, text in enumerate(row)
+                if text is not None and (position >= len(header) or not header[position])
+            ]
             if extra:
-                raise NotASheet(f"row {number} below the header has {shown(extra[0])} in a column without a name. Name it, or set `range` in the contract.")
-            batch.append([row[position] if position < len(row) else None for position, name in enumerate(header) if name])
+                raise NotASheet(
+                    f"row {number} below the header has {shown(extra[0])} in a column without a name. Name it, or set "
+                    "`range` in the contract."
+                )
+            batch.append(
+                [row[position] if position < len(row) else None for position, name in enumerate(header) if name]
+            )
             if len(batch) == BATCH_ROWS:
                 writer.write_batch(_batch(batch, schema))
                 batch = []

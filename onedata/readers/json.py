@@ -1,8 +1,10 @@
-"""JSON documents: a file with one document, several, or an array of them somewhere inside, cut into JSON lines for the JSON lines reader.
+"""JSON documents: a file with one document, several, or an array of them somewhere inside, cut into JSON lines for the
+JSON lines reader.
 
-Method: a scan for strings and brackets finds where each document begins and ends; its bytes are copied as they stand (line breaks, which
-JSON strings cannot hold, become blanks; in a string they become another byte that cannot stand there, so that the document stays broken).
-Whether a document is valid is for the JSON lines reader to say. Memory is one block and one string, whatever the size of file or document.
+Method: a scan for strings and brackets finds where each document begins and ends; its bytes are copied as they stand
+(line breaks, which JSON strings cannot hold, become blanks; in a string they become another byte that cannot stand
+there, so that the document stays broken). Whether a document is valid is for the JSON lines reader to say. Memory is
+one block and one string, whatever the size of file or document.
 """
 
 import re
@@ -34,8 +36,9 @@ def to_lines(source: Path, target: Path, documents: str | None) -> None:
     Args:
         source: The file.
         target: The JSON lines to write.
-        documents: Where the documents are, as names with dots and `[]` for each member of an array: `orders`, `data.orders.edges[].node`;
-            `orders|order` takes either. None: at the top. An array there is its members, anything else one document.
+        documents: Where the documents are, as names with dots and `[]` for each member of an array: `orders`,
+            `data.orders.edges[].node`; `orders|order` takes either. None: at the top. An array there is its members,
+            anything else one document.
 
     Raises:
         NotDocuments: the file breaks off, or there is nothing at `documents`.
@@ -44,12 +47,15 @@ def to_lines(source: Path, target: Path, documents: str | None) -> None:
     with source.open("rb") as stream, target.open("wb") as lines:
         cutter = _Cutter(stream, lines.write)
         if not cutter.peek():
-            raise NotDocuments("the file is empty: not even []. Ask for it again; a day without rows is an empty array.")
+            raise NotDocuments(
+                "the file is empty: not even []. Ask for it again; a day without rows is an empty array."
+            )
         while cutter.peek():
             cutter.documents(steps)
         if steps and not cutter.found:
             raise NotDocuments(
-                f"there is nothing at {documents!r}; the file has {', '.join(map(repr, cutter.seen)) or 'no members'}. Check `documents` in the contract."
+                f"there is nothing at {documents!r}; the file has {', '.join(map(repr, cutter.seen)) or 'no members'}. "
+                "Check `documents` in the contract."
             )
 
 
@@ -144,7 +150,8 @@ class _Cutter:
         self._write(b"\n")
 
     def _row_of_documents(self) -> bool:
-        """The whole documents that follow one another from here within the block, in one pass; False where there is none."""
+        """The whole documents that follow one another from here within the block, in one pass; False where there is
+        none."""
         self.peek()
         start, end, depth, found = self._at, self._at, 0, []
         for match in _TOKEN.finditer(self._buffer, start):

@@ -1,6 +1,7 @@
 """A contract's JSON paths as one structure, so that a document is taken apart once however many paths are wanted of it.
 
-`customer.email`, `items[0].sku` and `event_params[key=page].value.string_value` become one argument of DuckDB's `from_json` and one expression a path.
+`customer.email`, `items[0].sku` and `event_params[key=page].value.string_value` become one argument of DuckDB's
+`from_json` and one expression a path.
 """
 
 import json
@@ -16,7 +17,8 @@ Step = str | int | tuple[str, str]
 
 
 def member_steps(path: str) -> list[Step]:
-    """The path's steps: a member's name, the index of an array's member from 0, or (key, value) of the array's member wanted."""
+    """The path's steps: a member's name, the index of an array's member from 0, or (key, value) of the array's member
+    wanted."""
     return [int(index) if index else ((key, value) if key else name) for index, key, value, name in _STEP.findall(path)]
 
 
@@ -70,7 +72,8 @@ class Tree:
 
     @property
     def _is_mixed(self) -> bool:
-        """Wanted as text and taken apart, or as object and array, or by names that differ in case only: no structure says that."""
+        """Wanted as text and taken apart, or as object and array, or by names that differ in case only: no structure
+        says that."""
         ways = self._wanted + bool(self._members) + (self._element is not None)
         return ways > 1 or len({name.lower() for name in self._members}) < len(self._members)
 
@@ -117,7 +120,10 @@ def _searched(sql: str, steps: Sequence[Step]) -> str:
     """The same steps into a value that stayed JSON."""
     for step in steps:
         if isinstance(step, tuple):
-            sql = f"list_filter(json_extract({sql}, '$[*]'), lambda e: e ->> {quote_text(step[0])} = {quote_text(step[1])})[1]"
+            sql = (
+                f"list_filter(json_extract({sql}, '$[*]'), lambda e: e ->> {quote_text(step[0])} = "
+                f"{quote_text(step[1])})[1]"
+            )
         else:
             sql = f"json_extract({sql}, {quote_text(json_path([step]))})"
     return sql

@@ -1,7 +1,8 @@
 """JSON lines, nested: one document a line, or one row for each member of an array in it (`records`).
 
-Method: DuckDB cuts and parses the lines; what the contract wants of a document is taken from it at once, by one structure built from the contract's paths.
-A line that is not JSON leaves DuckDB as NULL; its raw text is fetched from the file.
+Method: DuckDB cuts and parses the lines; what the contract wants of a document is taken from it at once, by one
+structure built from the contract's paths. A line that is not JSON leaves DuckDB as NULL; its raw text is fetched from
+the file.
 """
 
 import re
@@ -58,19 +59,26 @@ def read_jsonl(con: duckdb.DuckDBPyConnection, feed: Feed, files: Sequence[Sourc
         try:
             members = _members(con, feed, file)
         except duckdb.Error as error:
-            message = f"the file cannot be read as JSON lines: {str(error).splitlines()[0]}. Check its format in {feed.contract.name}, or ask for it again."
+            message = (
+                f"the file cannot be read as JSON lines: {str(error).splitlines()[0]}. Check its format in "
+                f"{feed.contract.name}, or ask for it again."
+            )
             reading.problems.append(FileProblem(file, message))
             continue
         added = _unknown(feed, members)
         if len(added) > MAX_ADDED:
             message = (
-                f"the file has {len(added):,} members that are not in the contract ({added[0]!r}, {added[1]!r}, ...): are names used as values? Ask for a list."
+                f"the file has {len(added):,} members that are not in the contract ({added[0]!r}, {added[1]!r}, "
+                "...): are names used as values? Ask for a list."
             )
             reading.problems.append(FileProblem(file, message))
             continue
         if added and feed.drift["added"] == "refuse":
             names = ", ".join(map(repr, added))
-            message = f"member {names} is not in the contract, and onDrift says added: refuse. Map it or list it as unmapped in {feed.contract.name}."
+            message = (
+                f"member {names} is not in the contract, and onDrift says added: refuse. Map it or list it as "
+                f"unmapped in {feed.contract.name}."
+            )
             reading.problems.append(FileProblem(file, message))
             continue
         reading.columns[file.number] = tuple(members)
@@ -80,14 +88,18 @@ def read_jsonl(con: duckdb.DuckDBPyConnection, feed: Feed, files: Sequence[Sourc
 
 
 def _harmful(path: Path) -> str | None:
-    """Why DuckDB must not read the file: it reads nothing of one byte, and a document nested 200,000 deep ends the process."""
+    """Why DuckDB must not read the file: it reads nothing of one byte, and a document nested 200,000 deep ends the
+    process."""
     if path.stat().st_size == 1 and path.read_bytes().strip():
         return "the file is one byte long and no document (truncated?). Ask for it again."
     for start, line in long_lines(path, SHALLOW_BYTES):
         brackets = np.frombuffer(_STRING.sub(b"", line), np.uint8)
         depth = np.cumsum(np.isin(brackets, _OPENING).astype(np.int32) - np.isin(brackets, _CLOSING)).max(initial=0)
         if depth > MAX_DEPTH:
-            return f"the document at byte {start:,} is nested {depth:,} deep, which no honest sender needs. Nothing of the file was read."
+            return (
+                f"the document at byte {start:,} is nested {depth:,} deep, which no honest sender needs. Nothing "
+                "of the file was read."
+            )
     return None
 
 
@@ -96,7 +108,10 @@ def _members(con: duckdb.DuckDBPyConnection, feed: Feed, file: SourceFile) -> li
     documents = f"select json from {_scan(file)} limit {SAMPLE_DOCUMENTS}"
     names = f"select unnest(json_keys(json)) as name from ({documents})"
     if feed.records:
-        members = f"select unnest(json_extract(json, {quote_text(json_path(feed.records) + '[*]')})) as json from ({documents})"
+        members = (
+            f"select unnest(json_extract(json, {quote_text(json_path(feed.records) + '[*]')})) as json "
+            f"from ({documents})"
+        )
         names += f" union all select {quote_text(_prefix(feed))} || unnest(json_keys(json)) from ({members})"
     return [name for (name,) in con.execute(f"select distinct name from ({names}) order by 1").fetchall()]
 
@@ -139,7 +154,9 @@ def documents_part(feed: Feed, file: SourceFile, documents: str) -> Part:
     return _part(feed, file, [], f"select json as _json, row as _document from ({documents})", "_document")
 
 
-def _part(feed: Feed, file: SourceFile, added: Sequence[str], documents: str = "", row: str = "row_number() over ()") -> Part:
+def _part(
+    feed: Feed, file: SourceFile, added: Sequence[str], documents: str = "", row: str = "row_number() over ()"
+) -> Part:
     tree = Tree()
     inner = [name for name in feed.source_fields if feed.records and name.startswith(_prefix(feed))]
     outer = [name for name in feed.source_fields if name not in inner]
@@ -158,24 +175,38 @@ def _part(feed: Feed, file: SourceFile, added: Sequence[str], documents: str = "
         flat = f"select _json, _document, _document as _row{fields} from ({taken}"
 
         def cut(most: int) -> Sequence[Piece]:
-            return () if documents else pieces(file.path, most, "", 0, lambda source, before: f"{flat}({_numbered(source, before)}))")
+            return (
+                ()
+                if documents
+                else pieces(file.path, most, "", 0, lambda source, before: f"{flat}({_numbered(source, before)}))")
+            )
 
-        return Part(file, f"{flat}({numbered}))", "_json::varchar", "_document", broken, _extra(added, "_json"), cut=cut)
-    fields += "".join(f", {members.value('_w', member_steps(name[len(_prefix(feed)) :]))} as {quote_name(name)}" for name in inner)
+        return Part(
+            file, f"{flat}({numbered}))", "_json::varchar", "_document", broken, _extra(added, "_json"), cut=cut
+        )
+    fields += "".join(
+        f", {members.value('_w', member_steps(name[len(_prefix(feed)) :]))} as {quote_name(name)}" for name in inner
+    )
     array = tree.list_at("_v", member_steps(feed.records))
     # CASE, unlike AND, looks at the documents without an array only.
-    # A broken line has no members, nor has one that holds something else in their place: it stays one row, so that it is counted and kept.
+    # A broken line has no members, nor has one that holds something else in their place: it stays one row, so that it
+    # is counted and kept.
     exploded = (
-        f"select *, unnest(case when _odd then [null] else {array} end) as _w, unnest(case when _odd then [0] else range(len({array})) end) as _member "
-        f"from (select *, case when {array} is null then {_no_list(feed.records)} else false end as _odd from ({taken}({numbered})))"
+        f"select *, unnest(case when _odd then [null] else {array} end) as _w, unnest(case when _odd then [0] else "
+        f"range(len({array})) end) as _member from (select *, case when {array} is null then {_no_list(feed.records)} "
+        f"else false end as _odd from ({taken}({numbered})))"
     )
     no_array = quote_text(f"what stands at {feed.records} is no array")
     broken = (
         "case when _json is null then 'the line is not valid JSON' "
-        f"when _odd then case when json_type(_json) <> 'OBJECT' then 'the line is no JSON object' else {no_array} end end"
+        f"when _odd then case when json_type(_json) <> 'OBJECT' then 'the line is no JSON object' else {no_array} end "
+        "end"
     )
     member = f"json_extract(_json, {quote_text(json_path(feed.records))} || '[' || _member || ']')"
-    raw = f"case when _odd then _json::varchar else json_merge_patch(_json, {nested_object(feed.records, f'json_array({member})')})::varchar end"
+    raw = (
+        "case when _odd then _json::varchar else json_merge_patch(_json, "
+        f"{nested_object(feed.records, f'json_array({member})')})::varchar end"
+    )
     query = f"select _json, _document, _member, _odd, {row} as _row{fields} from ({exploded})"
     own = [name for name in added if not name.startswith(_prefix(feed))]
     of_member = [name for name in added if name not in own]
@@ -183,7 +214,8 @@ def _part(feed: Feed, file: SourceFile, added: Sequence[str], documents: str = "
 
 
 def _no_list(records: str) -> str:
-    """SQL: the document is broken, or something other than an array stands where its members should (nothing, or null, is an empty one)."""
+    """SQL: the document is broken, or something other than an array stands where its members should (nothing, or null,
+    is an empty one)."""
     steps = member_steps(records)
     places = [quote_text(json_path(steps[: number + 1])) for number in range(len(steps))]
     wrong = ["json_type(_json) <> 'OBJECT'"]
@@ -192,7 +224,9 @@ def _no_list(records: str) -> str:
     return f"(_json is null or coalesce({' or '.join(wrong)}, false))"
 
 
-def _extra(added: Sequence[str], document: str, of_member: Sequence[str] = (), member: str = "", skip: int = 0) -> str | None:
+def _extra(
+    added: Sequence[str], document: str, of_member: Sequence[str] = (), member: str = "", skip: int = 0
+) -> str | None:
     """SQL of a JSON object of the members the contract does not know; NULL where a row has none of them."""
     found = [(name, f"json_extract({document}, {_any_text(pointer(name))})") for name in added]
     found += [(name, f"json_extract({member}, {_any_text(pointer(name[skip:]))})") for name in of_member]

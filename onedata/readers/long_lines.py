@@ -8,7 +8,8 @@ MOST_BYTES = 64 << 20
 
 
 def long_lines(path: Path, longest: int) -> Iterator[tuple[int, bytes]]:
-    """Position (from 0) and bytes of each line of `longest` bytes or more, without its end; of a line without end only the first `MOST_BYTES`."""
+    """Position (from 0) and bytes of each line of `longest` bytes or more, without its end; of a line without end only
+    the first `MOST_BYTES`."""
     if path.stat().st_size <= longest:
         return
     with path.open("rb") as stream, mmap(stream.fileno(), 0, access=ACCESS_READ) as content:

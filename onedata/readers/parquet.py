@@ -1,4 +1,5 @@
-"""Parquet: columns by name. Numbers, days, times and truth values keep their type; everything else becomes text like every other format's."""
+"""Parquet: columns by name. Numbers, days, times and truth values keep their type; everything else becomes text like
+every other format's."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -9,7 +10,10 @@ from onedata.contracts.model import Feed
 from onedata.readers.base import FileProblem, Part, Reading, SourceFile, check_columns, file_literal
 from onedata.sql import json_of, quote_name
 
-NATIVE = re.compile(r"(TINY|SMALL|BIG|U|UTINY|USMALL|UBIG)?INT(EGER)?|DECIMAL\(\d+,\d+\)|DOUBLE|DATE|BOOLEAN|TIMESTAMP( WITH TIME ZONE)?")
+NATIVE = re.compile(
+    r"(TINY|SMALL|BIG|U|UTINY|USMALL|UBIG)?INT(EGER)?|DECIMAL\(\d+,\d+\)|DOUBLE|DATE|BOOLEAN|TIMESTAMP( WITH TIME "
+    r"ZONE)?"
+)
 
 
 def read_parquet(con: duckdb.DuckDBPyConnection, feed: Feed, files: Sequence[SourceFile]) -> Reading:
@@ -19,17 +23,28 @@ def read_parquet(con: duckdb.DuckDBPyConnection, feed: Feed, files: Sequence[Sou
         try:
             found = {
                 str(row[0]): str(row[1])
-                for row in con.execute(f"describe select * from read_parquet({file_literal(file.path)}, hive_partitioning=false)").fetchall()
+                for row in con.execute(
+                    f"describe select * from read_parquet({file_literal(file.path)}, hive_partitioning=false)"
+                ).fetchall()
             }
             rows = con.execute(
-                f"select num_rows, (select count(*) from read_parquet({file_literal(file.path)})) from parquet_file_metadata({file_literal(file.path)})"
+                f"select num_rows, (select count(*) from read_parquet({file_literal(file.path)})) "
+                f"from parquet_file_metadata({file_literal(file.path)})"
             ).fetchone()
         except duckdb.Error as error:
-            reading.problems.append(FileProblem(file, f"the file cannot be read as Parquet: {str(error).splitlines()[0]}. Ask for it again."))
+            reading.problems.append(
+                FileProblem(
+                    file, f"the file cannot be read as Parquet: {str(error).splitlines()[0]}. Ask for it again."
+                )
+            )
             continue
         if rows is None or rows[0] != rows[1]:
             said, there = rows or (0, 0)
-            reading.problems.append(FileProblem(file, f"the file says that it has {said:,} rows and there are {there:,} in it. Ask for it again."))
+            reading.problems.append(
+                FileProblem(
+                    file, f"the file says that it has {said:,} rows and there are {there:,} in it. Ask for it again."
+                )
+            )
             continue
         refusal, drifts = check_columns(feed, file, list(found))
         reading.drifts += drifts

@@ -1,8 +1,10 @@
-"""A large text file cut into pieces at line ends, so that each is read by a thread of its own, with its records numbered from the right one on.
+"""A large text file cut into pieces at line ends, so that each is read by a thread of its own, with its records
+numbered from the right one on.
 
-DuckDB numbers the records of a text file on one thread. Where a record is a line, its number is known by counting line ends, which costs a fraction of
-the reading. Whoever reads pieces has to check that each had as many records as lines (`Piece.rows`), and to read the file whole where one had not: that
-is how blank lines, comments and broken records are seen.
+DuckDB numbers the records of a text file on one thread. Where a record is a line, its number is known by counting line
+ends, which costs a fraction of the reading. Whoever reads pieces has to check that each had as many records as lines
+(`Piece.rows`), and to read the file whole where one had not: that is how blank lines, comments and broken records are
+seen.
 """
 
 import io
@@ -37,9 +39,11 @@ class Span:
 
 
 def spans(path: Path, most: int, quote: str) -> Sequence[Span]:
-    """At most `most` parts of a file of about the same size; none where it is too small for two, or a record of it may have more than one line.
+    """At most `most` parts of a file of about the same size; none where it is too small for two, or a record of it may
+    have more than one line.
 
-    That is so where a line feed stands between quotes (an odd number of them in a line), or a carriage return stands alone.
+    That is so where a line feed stands between quotes (an odd number of them in a line), or a carriage return stands
+    alone.
     """
     size = path.stat().st_size
     count = min(most, size // LEAST_BYTES)
@@ -59,7 +63,8 @@ def spans(path: Path, most: int, quote: str) -> Sequence[Span]:
 
 
 def pieces(path: Path, most: int, quote: str, above: int, query: Callable[[str, int], str]) -> Sequence[Piece]:
-    """The pieces of a file as queries: `query` makes one of a source's SQL and the number of records before it; `above` lines of the first are no records."""
+    """The pieces of a file as queries: `query` makes one of a source's SQL and the number of records before it; `above`
+    lines of the first are no records."""
     found: list[Piece] = []
     before = 0
     for span in spans(path, most, quote):
@@ -98,7 +103,8 @@ def _lines(stream: io.BufferedReader, start: int, end: int, quote: int | None) -
 
 
 def _blocks(stream: io.BufferedReader, start: int, end: int) -> Iterator[np.ndarray[Any, np.dtype[np.uint8]]]:
-    """The bytes from `start` to `end`, so many at once that memory does not grow with the file; each block is gone with the next."""
+    """The bytes from `start` to `end`, so many at once that memory does not grow with the file; each block is gone with
+    the next."""
     buffer = bytearray(BLOCK)
     stream.seek(start)
     while start < end and (size := stream.readinto(memoryview(buffer)[: end - start])):

@@ -10,7 +10,9 @@ def needs_preparing(source: Path, location: Location) -> bool:
     """The file is not read as it is."""
     if location.format == "jsonl":
         return encoding.has_mark(source)
-    return location.format in ("json", "xlsx") or (location.format == "csv" and not encoding.is_utf8(location.options.get("encoding", "utf-8")))
+    return location.format in ("json", "xlsx") or (
+        location.format == "csv" and not encoding.is_utf8(location.options.get("encoding", "utf-8"))
+    )
 
 
 def prepare(source: Path, target: Path, location: Location) -> str | None:

@@ -1,7 +1,8 @@
 """XML, streamed: one row for each `recordTag` element, or for each repeated element in it (`records`).
 
-Namespaces are ignored: paths go by local names, so a vendor's namespaces and extra elements do no harm. XML has no engine in DuckDB:
-libxml2 parses (`xml_stream`), a stylesheet made of the contract's paths takes the rows out (`xml_paths`), Arrow splits them.
+Namespaces are ignored: paths go by local names, so a vendor's namespaces and extra elements do no harm. XML has no
+engine in DuckDB: libxml2 parses (`xml_stream`), a stylesheet made of the contract's paths takes the rows out
+(`xml_paths`), Arrow splits them.
 """
 
 import copy
@@ -34,7 +35,8 @@ class XmlRecords(Reading):
 def read_xml(con: duckdb.DuckDBPyConnection, feed: Feed, files: Sequence[SourceFile]) -> Reading:
     """See `Reading`; a path that is not there is NULL, an element that is there and empty is ''.
 
-    A file that is not well-formed to its end, or that is refused for what is in it, is a problem, found while the query runs.
+    A file that is not well-formed to its end, or that is refused for what is in it, is a problem, found while the query
+    runs.
 
     Raises:
         ContractError: a path of the contract is not understood.
@@ -63,8 +65,8 @@ def records_part(con: duckdb.DuckDBPyConnection, feed: Feed, file: SourceFile, r
 def raw_records(feed: Feed, file: SourceFile, rows: Sequence[int]) -> Iterator[tuple[int, str]]:
     """The wanted rows' records as XML, with their numbers, in the file's order.
 
-    A text is the whole record with the namespaces it needs; of an exploded feed's members that are rows only the one is left in it. In any
-    root element the same contract reads it again as that one row.
+    A text is the whole record with the namespaces it needs; of an exploded feed's members that are rows only the one is
+    left in it. In any root element the same contract reads it again as that one row.
 
     Raises:
         etree.XMLSyntaxError, Unreadable: the file cannot be read to the last wanted row.
@@ -109,7 +111,12 @@ def _rows(feed: Feed, file: SourceFile, schema: pa.Schema, problems: list[FilePr
     except etree.XSLTApplyError as error:
         if str(error) != FLOOD:
             raise
-        problems.append(FileProblem(file, "the file is refused: a record says so much that its rows, which each repeat it, would flood the lake."))
+        problems.append(
+            FileProblem(
+                file,
+                "the file is refused: a record says so much that its rows, which each repeat it, would flood the lake.",
+            )
+        )
     except Unreadable as error:
         problems.append(FileProblem(file, f"the file is refused: {error}"))
 
@@ -119,4 +126,7 @@ def _split(text: bytes, width: int) -> list[pa.Array]:
     cells = pc.split_pattern(pa.array([text], pa.string()), FIELD_END).flatten()[:-1]
     table = pa.FixedSizeListArray.from_arrays(cells, width)
     fields = [pc.list_element(table, index) for index in range(width)]
-    return [pc.if_else(pc.equal(field, ""), pa.scalar(None, pa.string()), pc.ascii_ltrim(field, PRESENT)) for field in fields]
+    return [
+        pc.if_else(pc.equal(field, ""), pa.scalar(None, pa.string()), pc.ascii_ltrim(field, PRESENT))
+        for field in fields
+    ]

@@ -1,7 +1,8 @@
-"""A contract's XML paths as XPath, and all paths of a feed as one XSLT stylesheet that takes the rows out of many records at once.
+"""A contract's XML paths as XPath, and all paths of a feed as one XSLT stylesheet that takes the rows out of many
+records at once.
 
-Steps are local names, whatever their namespace. The stylesheet exists twice: for documents whose elements the stream has put into one
-namespace (`ANY_NAMESPACE`), and for all others, which takes twice the time.
+Steps are local names, whatever their namespace. The stylesheet exists twice: for documents whose elements the stream
+has put into one namespace (`ANY_NAMESPACE`), and for all others, which takes twice the time.
 """
 
 import re
@@ -24,12 +25,13 @@ _NAME = r"[^\W\d][\w.-]*+"
 _STEP = re.compile(rf"(?P<slash>^//|^|//|/)(?P<name>@?{_NAME}(?!\()|\.(?=/|$)|name\(\)$)(?:\[(?P<filter>[^\[\]]+)\])?")
 _EQUALS = re.compile(rf"(?P<name>@?{_NAME})=(?P<value>[^']*|[^\"]*)")
 _FILTER = re.compile(rf"{_EQUALS.pattern}|@?{_NAME}(\|@?{_NAME})*")
-# XML text cannot hold the characters that end a field and mark one that is there, so a stylesheet cannot be written with them:
-# it is written with these, legal ones, and they are turned when it stands.
+# XML text cannot hold the characters that end a field and mark one that is there, so a stylesheet cannot be written
+# with them: it is written with these, legal ones, and they are turned when it stands.
 _WRITTEN = {FIELD_END: "\ue000", PRESENT: "\ue001"}
 _TURN = f"""<xsl:stylesheet {_XSLT} xmlns:str="http://exslt.org/strings">
 <xsl:template match="@*|node()"><xsl:copy><xsl:apply-templates select="@*|node()"/></xsl:copy></xsl:template>
-<xsl:template match="text()"><xsl:value-of select="translate(., '{"".join(_WRITTEN.values())}', str:decode-uri('%1F%1D'))"/></xsl:template>
+<xsl:template match="text()"><xsl:value-of
+    select="translate(., '{"".join(_WRITTEN.values())}', str:decode-uri('%1F%1D'))"/></xsl:template>
 </xsl:stylesheet>"""
 
 
@@ -41,20 +43,25 @@ def record_tags(feed: Feed) -> tuple[str, ...]:
     """
     tag = feed.location.options["recordTag"]
     if not re.fullmatch(rf"{_NAME}(\|{_NAME})*", tag):
-        raise ContractError(f"{feed.contract.name}: recordTag {tag!r} is not understood. Write the local name of the records without a prefix; several as A|B.")
+        raise ContractError(
+            f"{feed.contract.name}: recordTag {tag!r} is not understood. Write the local name of the records without a "
+            "prefix; several as A|B."
+        )
     return tuple(tag.split("|"))
 
 
 def columns(feed: Feed) -> tuple[str, ...]:
-    """The feed's source fields in the order in which the stylesheet writes them: the record's own, then the exploded member's."""
+    """The feed's source fields in the order in which the stylesheet writes them: the record's own, then the exploded
+    member's."""
     return (*_outer(feed), *_inner(feed))
 
 
 def stylesheet(feed: Feed, names: Names) -> etree.XSLT:
-    """From a document with records anywhere below its root to the text of all their rows; records in records are parts of them.
+    """From a document with records anywhere below its root to the text of all their rows; records in records are parts
+    of them.
 
-    Each value of a row, in the order of `columns`, is PRESENT and its text where the path is there, else nothing; then FIELD_END. Neither
-    character can be in a value: XML forbids them. The text of an element is all the text in it.
+    Each value of a row, in the order of `columns`, is PRESENT and its text where the path is there, else nothing; then
+    FIELD_END. Neither character can be in a value: XML forbids them. The text of an element is all the text in it.
 
     Raises:
         ContractError: a path is not understood.
@@ -66,16 +73,20 @@ def stylesheet(feed: Feed, names: Names) -> etree.XSLT:
         inside = "".join(_field(feed, path[len(_member_path(feed)) + 1 :], names) for path in _inner(feed))
         # What a record says once stands in each of its rows: a small file must not become a flood.
         body = (
-            f'<xsl:variable name="members" select={quoteattr(members_xpath(feed, names))}/><xsl:variable name="own">{own}</xsl:variable>'
-            f'<xsl:if test="string-length($own) * count($members) &gt; {MAX_ROWS_BYTES}"><xsl:message terminate="yes">{FLOOD}</xsl:message></xsl:if>'
+            f'<xsl:variable name="members" select={quoteattr(members_xpath(feed, names))}/><xsl:variable '
+            f'name="own">{own}</xsl:variable>'
+            f'<xsl:if test="string-length($own) * count($members) &gt; {MAX_ROWS_BYTES}"><xsl:message '
+            f'terminate="yes">{FLOOD}</xsl:message></xsl:if>'
             f'<xsl:for-each select="$members"><xsl:value-of select="$own"/>{inside}</xsl:for-each>'
         )
     else:
         body = own
     written = etree.fromstring(
         f'<xsl:stylesheet {_XSLT} xmlns:any="{ANY_NAMESPACE}"><xsl:output method="text" encoding="UTF-8"/>'
-        '<xsl:template match="/"><xsl:apply-templates select="*/*"/></xsl:template><xsl:template match="*"><xsl:apply-templates select="*"/></xsl:template>'
-        f'<xsl:template match="{records}" priority="1"><xsl:if test={where}>{body}</xsl:if></xsl:template></xsl:stylesheet>'
+        '<xsl:template match="/"><xsl:apply-templates select="*/*"/></xsl:template><xsl:template '
+        'match="*"><xsl:apply-templates select="*"/></xsl:template>'
+        f'<xsl:template match="{records}" priority="1"><xsl:if '
+        f"test={where}>{body}</xsl:if></xsl:template></xsl:stylesheet>"
     )
     return etree.XSLT(etree.XSLT(etree.fromstring(_TURN))(written))
 
@@ -119,7 +130,9 @@ def _steps(feed: Feed, path: str) -> Iterator[tuple[str, str, str]]:
             raise _not_understood(feed, path)
         slash, name, condition, at = match["slash"], match["name"], match["filter"], match.end()
         plain = not name.startswith("@") and name not in (".", "name()")
-        if not plain and (condition or (name.startswith("@") and at < len(path)) or (slash == "//" and not name.startswith("@"))):
+        if not plain and (
+            condition or (name.startswith("@") and at < len(path)) or (slash == "//" and not name.startswith("@"))
+        ):
             raise _not_understood(feed, path)
         if condition and not _FILTER.fullmatch(condition):
             raise _not_understood(feed, path)
@@ -128,8 +141,9 @@ def _steps(feed: Feed, path: str) -> Iterator[tuple[str, str, str]]:
 
 def _not_understood(feed: Feed, path: str) -> ContractError:
     return ContractError(
-        f"{feed.contract.name}: {feed.name}: the XML path {path!r} is not understood. Write local names without a prefix, parted by / or // "
-        "(any depth), each with one filter at most: [A|B] has such a child, [@a=value] or [A=value] is equal; at the end @attribute, . or name(). "
+        f"{feed.contract.name}: {feed.name}: the XML path {path!r} is not understood. Write local names without a "
+        "prefix, parted by / or // (any depth), each with one filter at most: [A|B] has such a child, [@a=value] or "
+        "[A=value] is equal; at the end @attribute, . or name(). "
         "`records` takes neither // nor @."
     )
 
@@ -154,7 +168,10 @@ def _field(feed: Feed, path: str, names: Names) -> str:
     """The stylesheet's part for one value: that of the first match."""
     value = "local-name()" if path.endswith("name()") else "."
     place = quoteattr(f"({xpath(feed, path, names)})[1]")
-    return f'<xsl:for-each select={place}>{_WRITTEN[PRESENT]}<xsl:value-of select="{value}"/></xsl:for-each>{_WRITTEN[FIELD_END]}'
+    return (
+        f"<xsl:for-each select={place}>{_WRITTEN[PRESENT]}<xsl:value-of "
+        f'select="{value}"/></xsl:for-each>{_WRITTEN[FIELD_END]}'
+    )
 
 
 def _member_path(feed: Feed) -> str:

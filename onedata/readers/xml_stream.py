@@ -1,10 +1,11 @@
 """A file's record elements, some megabytes at a time; memory follows the block and the largest record, not the file.
 
-Method: what stands between the start of the first record and the end of the last one is cut behind records, and each piece is parsed as a
-document of its own. A piece that parses is well-formed content, and a row of pieces of well-formed content means what the whole means: a wrong cut
-(a closing tag in a comment or CDATA, a parent that ends) cannot parse. From the first piece that does not, and where nothing can be cut (a
-document type, UTF-16), libxml2's push parser reads the document as it is. Nothing is fetched, no entity is resolved, libxml2's limits on
-depth, text and amplification hold.
+Method: what stands between the start of the first record and the end of the last one is cut behind records, and each
+piece is parsed as a document of its own. A piece that parses is well-formed content, and a row of pieces of well-formed
+content means what the whole means: a wrong cut (a closing tag in a comment or CDATA, a parent that ends) cannot parse.
+From the first piece that does not, and where nothing can be cut (a document type, UTF-16), libxml2's push parser reads
+the document as it is. Nothing is fetched, no entity is resolved, libxml2's limits on depth, text and amplification
+hold.
 """
 
 import copy
@@ -111,9 +112,14 @@ def _feed(parser: etree.XMLPullParser, data: bytes) -> None:
     parser.feed(data)
     for entry in parser.feed_error_log:
         if entry.type == etree.ErrorTypes.WAR_UNDECLARED_ENTITY:
-            raise Unreadable("it uses an entity that only a document type elsewhere could declare, which is never fetched. Ask for the file without it.")
+            raise Unreadable(
+                "it uses an entity that only a document type elsewhere could declare, which is never fetched. Ask for "
+                "the file without it."
+            )
         if entry.level >= etree.ErrorLevels.ERROR:
-            raise etree.XMLSyntaxError(f"{entry.message}, line {entry.line}, column {entry.column}", entry.type, entry.line, entry.column)
+            raise etree.XMLSyntaxError(
+                f"{entry.message}, line {entry.line}, column {entry.column}", entry.type, entry.line, entry.column
+            )
 
 
 @dataclass(frozen=True)
@@ -159,7 +165,9 @@ def _frame(start: bytes, tags: Sequence[str]) -> _Frame | None:
         return None
     prefixes = "".join(f' xmlns:{prefix}="{ANY_NAMESPACE}"' for prefix in above[-1].nsmap if prefix)
     record_end = re.compile(rb"""</(?:[^\s<>/:!?="']+:)?(?:%b)\s*>""" % names)
-    return _Frame(len(head), encoding, f'<records xmlns="{ANY_NAMESPACE}"{prefixes}>'.encode(), b"</records>", record_end)
+    return _Frame(
+        len(head), encoding, f'<records xmlns="{ANY_NAMESPACE}"{prefixes}>'.encode(), b"</records>", record_end
+    )
 
 
 def _as_written(element: etree._Element) -> str:
@@ -201,7 +209,9 @@ class _Records:
 
     def __init__(self, tags: Sequence[str], root_name: str) -> None:
         self._tags = tags
-        self._parser = etree.XMLPullParser(events=("start", "end"), tag=[f"{{*}}{name}" for name in {*tags, root_name}], **_OPTIONS)
+        self._parser = etree.XMLPullParser(
+            events=("start", "end"), tag=[f"{{*}}{name}" for name in {*tags, root_name}], **_OPTIONS
+        )
         self._root: etree._Element | None = None
         self._open: etree._Element | None = None
         self._open_bytes = 0
@@ -221,7 +231,10 @@ class _Records:
         self._open_bytes = self._open_bytes + len(block) if self._open is not None and not done else 0
         if self._open_bytes > MAX_RECORD_BYTES:
             name = "|".join(self._tags)
-            raise Unreadable(f"one {name} element is larger than {MAX_RECORD_BYTES >> 20} MB. Let recordTag name the element that is one record.")
+            raise Unreadable(
+                f"one {name} element is larger than {MAX_RECORD_BYTES >> 20} MB. Let recordTag name the element that "
+                "is one record."
+            )
         records = _taken(done)
         self._forget()
         return records

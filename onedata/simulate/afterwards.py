@@ -1,4 +1,5 @@
-"""What follows from earlier nights: new versions of orders, parcels that come back, refunds; and what is true of a night."""
+"""What follows from earlier nights: new versions of orders, parcels that come back, refunds; and what is true of a
+night."""
 
 from __future__ import annotations
 
@@ -26,7 +27,8 @@ Documents = tuple[pl.DataFrame, pl.DataFrame]
 class Truth:
     """What happened on a night.
 
-    One row a line of a document (``lines``), a touch of a journey that ended (``touches``), a node and product that were asked for (``demand``).
+    One row a line of a document (``lines``), a touch of a journey that ended (``touches``), a node and product that
+    were asked for (``demand``).
     """
 
     lines: pl.DataFrame
@@ -34,7 +36,9 @@ class Truth:
     demand: pl.DataFrame
 
 
-def order_versions(state: State, night: Night, placed: Orders, tests: Documents, movements: Movements) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
+def order_versions(
+    state: State, night: Night, placed: Orders, tests: Documents, movements: Movements
+) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
     """The versions of orders that are delivered tonight, their lines, and the parcels that leave.
 
     An order whose goods leave on the next day comes twice: as placed, and as sent or cancelled.
@@ -54,7 +58,10 @@ def order_versions(state: State, night: Night, placed: Orders, tests: Documents,
         (~waits).alias("fulfilled"),
     )
     trial = tests[0].with_columns(
-        pl.lit(1).cast(pl.Int64).alias("version"), (pl.col("at_us") + TAKEN).alias("updated_us"), unfulfilled, pl.lit(value=False).alias("fulfilled")
+        pl.lit(1).cast(pl.Int64).alias("version"),
+        (pl.col("at_us") + TAKEN).alias("updated_us"),
+        unfulfilled,
+        pl.lit(value=False).alias("fulfilled"),
     )
     second = due.with_columns(
         pl.lit(2).cast(pl.Int64).alias("version"),
@@ -69,7 +76,8 @@ def order_versions(state: State, night: Night, placed: Orders, tests: Documents,
 
 
 def parcels_back(state: State, night: Night, movements: Movements) -> pl.DataFrame:
-    """Lines that reach a warehouse tonight, with ``received_us`` and ``node_no``; their money goes back the next day."""
+    """Lines that reach a warehouse tonight, with ``received_us`` and ``node_no``; their money goes back the next
+    day."""
     rows = state.agenda.take("return", night.number)
     moment = night.opens + 9 * HOUR + state.world.draws.below("unpacks", rows.height, 30_000, night.number) * SECOND
     node = state.world.stores + state.world.market_of_node[rows["store"].to_numpy()]
@@ -83,7 +91,19 @@ def parcels_back(state: State, night: Night, movements: Movements) -> pl.DataFra
 
 def refunded_lines(state: State, night: Night, versions: pl.DataFrame, lines: pl.DataFrame) -> pl.DataFrame:
     """Lines paid back tonight: of parcels received the day before, and of orders cancelled tonight."""
-    kept = ("order_id", "line_no", "product_no", "quantity", "unit", "discount", "person_no", "node_no", "created_us", "restock_type", "note")
+    kept = (
+        "order_id",
+        "line_no",
+        "product_no",
+        "quantity",
+        "unit",
+        "discount",
+        "person_no",
+        "node_no",
+        "created_us",
+        "restock_type",
+        "note",
+    )
     back = state.agenda.take("refund", night.number).with_columns(
         pl.col("original").cast(pl.Int64).alias("order_id"),
         (pl.col("received_us") + 20 * HOUR).alias("created_us"),
@@ -91,7 +111,12 @@ def refunded_lines(state: State, night: Night, versions: pl.DataFrame, lines: pl
         pl.lit("goods received").alias("note"),
     )
     cancelled = versions.filter(pl.col("cancelled").is_not_null())
-    gone = lines.join(cancelled.select("order_no", "order_id", "person_no", "origin", "cancelled"), on="order_no", how="inner", maintain_order="left")
+    gone = lines.join(
+        cancelled.select("order_no", "order_id", "person_no", "origin", "cancelled"),
+        on="order_no",
+        how="inner",
+        maintain_order="left",
+    )
     gone = gone.with_columns(
         pl.col("origin").alias("node_no"),
         pl.col("cancelled").alias("created_us"),
@@ -116,29 +141,60 @@ def what_is_true(
     lines = pl.concat([_shop_lines(placed, tests), _till_lines(tickets, ticket_lines), _parcel_lines(back)])
     sku = state.world.products["sku"].gather(lines["product_no"])
     net = (pl.col("quantity") * pl.col("unit") - pl.col("discount")).alias("net")
-    lines = lines.with_columns(net, sku.alias("sku"), pl.lit(night.day).alias("night"), pl.Series("c", CHANNELS).gather(lines["channel"]).alias("channel"))
+    lines = lines.with_columns(
+        net,
+        sku.alias("sku"),
+        pl.lit(night.day).alias("night"),
+        pl.Series("c", CHANNELS).gather(lines["channel"]).alias("channel"),
+    )
     in_cny = pl.when(pl.col("currency") == "EUR").then(pl.col("net") * EURO_IN_CNY).otherwise("net")
     state.ledger["revenue"] += round(lines.filter("counts").select(in_cny.sum()).item())
-    return Truth(lines.drop("product_no"), _touches(state, night, sales, placed, tickets), _demand(state, night, prices, sales))
+    return Truth(
+        lines.drop("product_no"), _touches(state, night, sales, placed, tickets), _demand(state, night, prices, sales)
+    )
 
 
-_LINE = ("source", "document", "line_no", "person_no", "journey_no", "channel", "currency", "product_no", "quantity", "unit", "discount", "original", "at_us")
+_LINE = (
+    "source",
+    "document",
+    "line_no",
+    "person_no",
+    "journey_no",
+    "channel",
+    "currency",
+    "product_no",
+    "quantity",
+    "unit",
+    "discount",
+    "original",
+    "at_us",
+)
 
 
 def _shop_lines(placed: Orders, tests: Documents) -> pl.DataFrame:
     heads = pl.concat([placed.orders, tests[0]])
-    rows = pl.concat([placed.lines, tests[1]]).join(heads.drop("touch", "referrer"), on="order_no", how="inner", maintain_order="left")
+    rows = pl.concat([placed.lines, tests[1]]).join(
+        heads.drop("touch", "referrer"), on="order_no", how="inner", maintain_order="left"
+    )
     return rows.with_columns(
         pl.lit("shop").alias("source"),
         pl.col("order_id").cast(pl.String).alias("document"),
         pl.lit("CNY").alias("currency"),
         pl.lit(None, dtype=pl.String).alias("original"),
         pl.when("is_test").then(None).otherwise("person_no").alias("person_no"),
-    ).select(*_LINE, "is_test", "cancelled_us", pl.lit(value=False).alias("is_return"), (~pl.col("is_test") & pl.col("cancelled_us").is_null()).alias("counts"))
+    ).select(
+        *_LINE,
+        "is_test",
+        "cancelled_us",
+        pl.lit(value=False).alias("is_return"),
+        (~pl.col("is_test") & pl.col("cancelled_us").is_null()).alias("counts"),
+    )
 
 
 def _till_lines(tickets: pl.DataFrame, lines: pl.DataFrame) -> pl.DataFrame:
-    heads = tickets.filter(pl.col("kind") != CONTROL).select("ticket_id", "person_no", "journey_no", "market", "at_us", "kind", "flag")
+    heads = tickets.filter(pl.col("kind") != CONTROL).select(
+        "ticket_id", "person_no", "journey_no", "market", "at_us", "kind", "flag"
+    )
     rows = lines.join(heads, on="ticket_id", how="inner", maintain_order="left")
     sign = pl.when(pl.col("kind") == RETURN).then(-1).otherwise(1)
     cancelled = pl.col("flag") == CANCELLED_FLAG
@@ -148,7 +204,9 @@ def _till_lines(tickets: pl.DataFrame, lines: pl.DataFrame) -> pl.DataFrame:
         (sign * pl.col("quantity")).alias("quantity"),
         (sign * pl.col("discount")).alias("discount"),
         pl.lit(CHANNELS.index("store")).cast(pl.Int64).alias("channel"),
-        pl.col("market").replace_strict({n: CURRENCIES[m] for n, m in enumerate(MARKETS)}, return_dtype=pl.String).alias("currency"),
+        pl.col("market")
+        .replace_strict({n: CURRENCIES[m] for n, m in enumerate(MARKETS)}, return_dtype=pl.String)
+        .alias("currency"),
     ).select(
         *_LINE,
         (pl.col("void") | (~pl.col("flag").is_in([NORMAL, CANCELLED_FLAG]))).alias("is_test"),
@@ -177,7 +235,8 @@ def _parcel_lines(back: pl.DataFrame) -> pl.DataFrame:
 
 
 def _touches(state: State, night: Night, sales: Sales, placed: Orders, tickets: pl.DataFrame) -> pl.DataFrame:
-    """Touches of the journeys that ended tonight, with the documents they came to: none where nobody bought or nothing was there."""
+    """Touches of the journeys that ended tonight, with the documents they came to: none where nobody bought or nothing
+    was there."""
     ended = state.agenda.take("path", night.number)
     names = pl.Series("kind", [*(kind.name for kind in TOUCHES), "base"])
     ends = pl.concat(
@@ -188,7 +247,9 @@ def _touches(state: State, night: Night, sales: Sales, placed: Orders, tickets: 
     ).filter(pl.col("journey_no").is_not_null())
     documents = ends.group_by("journey_no", maintain_order=True).agg(pl.col("document").str.join(" "))
     lost = ended["journey_no"].is_in(sales.lost.implode())
-    rows = ended.with_columns(names.gather(ended["kind"]).alias("kind"), lost.alias("lost_to_stock_out"), pl.lit(night.day).alias("night"))
+    rows = ended.with_columns(
+        names.gather(ended["kind"]).alias("kind"), lost.alias("lost_to_stock_out"), pl.lit(night.day).alias("night")
+    )
     return rows.join(documents, on="journey_no", how="left", maintain_order="left").sort("journey_no", "touch_no")
 
 

@@ -48,7 +48,8 @@ ALWAYS_ON = "always-on"
 class Night:
     """One business day of the retailer and the night that delivers it.
 
-    ``opens`` is 00:00 of the day in Shanghai, the shop's own day; ``offsets`` are each market's distance from UTC. Microseconds.
+    ``opens`` is 00:00 of the day in Shanghai, the shop's own day; ``offsets`` are each market's distance from UTC.
+    Microseconds.
     """
 
     number: int

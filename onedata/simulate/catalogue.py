@@ -43,7 +43,8 @@ WAREHOUSES = {
 
 @dataclass(frozen=True)
 class Category:
-    """Goods of a kind: words for them, lowest and highest list price (CNY), weight (g), region and its lead time (days), busiest month."""
+    """Goods of a kind: words for them, lowest and highest list price (CNY), weight (g), region and its lead time
+    (days), busiest month."""
 
     name: str
     nouns: tuple[str, ...]
@@ -59,8 +60,12 @@ CATEGORIES = (
     Category("Womenswear", ("Dress", "Blouse", "Knit Cardigan", "Pleated Skirt"), 159, 899, 450, "Guangdong", 5, 4),
     Category("Menswear", ("Oxford Shirt", "Chino", "Polo", "Field Jacket"), 139, 999, 600, "Zhejiang", 4, 10),
     Category("Shoes", ("Sneaker", "Loafer", "Ankle Boot"), 259, 1_299, 1_100, "Fujian", 6, 9),
-    Category("Beauty", ("Cleanser & Toner Set", "Hand Cream", "Face Serum", "Lip Balm"), 39, 459, 180, "Shanghai", 3, 6),
-    Category("Home", ("Ceramic Mug", "Duvet Cover", "Scented Candle", "Salt & Pepper Mill"), 29, 599, 900, "Jiangxi", 7, 11),
+    Category(
+        "Beauty", ("Cleanser & Toner Set", "Hand Cream", "Face Serum", "Lip Balm"), 39, 459, 180, "Shanghai", 3, 6
+    ),
+    Category(
+        "Home", ("Ceramic Mug", "Duvet Cover", "Scented Candle", "Salt & Pepper Mill"), 29, 599, 900, "Jiangxi", 7, 11
+    ),
     Category("Food", ("Longjing Tea", "Almond Biscuits", "Dark Chocolate"), 19, 199, 350, "Yunnan", 4, 1),
     Category("Electronics", ("Earbuds", "Power Bank", "Desk Lamp"), 99, 1_599, 500, "Guangdong", 8, 11),
     Category("Accessories", ("Silk Scarf", "Leather Belt", "Tote Bag", "Sunglasses"), 49, 699, 250, "Jiangsu", 5, 7),

@@ -1,7 +1,8 @@
 """Breaks the records of a feed's night at the chosen rates and says exactly what it did.
 
-Method: a record is chosen where its uniform number is below the rate. The chosen few are copied out, changed there and put
-back with the copies and the records that come late by one gather, so the cost of a night hardly depends on the rates.
+Method: a record is chosen where its uniform number is below the rate. The chosen few are copied out, changed there and
+put back with the copies and the records that come late by one gather, so the cost of a night hardly depends on the
+rates.
 """
 
 from __future__ import annotations
@@ -19,10 +20,12 @@ from onedata.simulate.text import compact
 DAY_US = 86_400_000_000
 
 SPARED_NIGHTS = 30
-"""So long no other version of a held record is broken: a newer one that is quarantined would not supersede the old one."""
+"""So long no other version of a held record is broken: a newer one that is quarantined would not supersede the old
+one."""
 
 GATE_ROWS = 25
-"""At light rates at most one record in so many (4%) is quarantined, so that no gate stops a small night for one bad row."""
+"""At light rates at most one record in so many (4%) is quarantined, so that no gate stops a small night for one bad
+row."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +39,8 @@ class _Held:
 
 @dataclass
 class _Night:
-    """The records of one feed and night, and what becomes of them; every frame in it has ``_row``, a position in ``frame``."""
+    """The records of one feed and night, and what becomes of them; every frame in it has ``_row``, a position in
+    ``frame``."""
 
     feed: Feed
     night: int
@@ -52,8 +56,12 @@ class _Night:
     def written(self) -> pl.DataFrame:
         """The records as they are to be written, in file order."""
         rows = self.frame.height
-        extra = pl.concat([_fit(part, self.types) for part in (*self.replaced, *self.added)] or [pl.DataFrame()], how="diagonal")
-        source = pl.concat([_fit(self.frame, self.types), pl.DataFrame(schema=FLAGS)], how="diagonal").with_columns(_due_night=pl.lit(self.night, pl.Int64))
+        extra = pl.concat(
+            [_fit(part, self.types) for part in (*self.replaced, *self.added)] or [pl.DataFrame()], how="diagonal"
+        )
+        source = pl.concat([_fit(self.frame, self.types), pl.DataFrame(schema=FLAGS)], how="diagonal").with_columns(
+            _due_night=pl.lit(self.night, pl.Int64)
+        )
         if extra.is_empty() and not self.gone:
             return source
         order = np.arange(rows)
@@ -84,11 +92,12 @@ class DefectMaker:
         self._capped = all(rates.of(kind) <= light.of(kind) for kind in TARGET_KINDS)
 
     def apply(self, feed: str, night: int, frame: pl.DataFrame) -> pl.DataFrame:
-        """The records to be written on ``night``, one row a record in file order, with `FLAGS` after the columns of ``frame``.
+        """The records to be written on ``night``, one row a record in file order, with `FLAGS` after the columns of
+        ``frame``.
 
-        ``frame`` is as the feed made it, with ``_key``, ``_file`` and, where the feed has versions, ``_will_change``. A column that
-        can get a value of another type is text in every night, so the type of a column is not a matter of chance.
-        Raises ValueError for a feed it was not made for.
+        ``frame`` is as the feed made it, with ``_key``, ``_file`` and, where the feed has versions, ``_will_change``. A
+        column that can get a value of another type is text in every night, so the type of a column is not a matter of
+        chance. Raises ValueError for a feed it was not made for.
         """
         known = self._feed(feed)
         targets = [target for target in known.targets if self._rates.of(target.kind) > 0]
@@ -110,23 +119,42 @@ class DefectMaker:
 
         ``_defect`` is late, out_of_order or correction; of a correction the wrong record was written on ``_due_night``.
         """
-        schema = {"feed": pl.String, "_key": pl.String, "_due_night": pl.Int64, "arrival_night": pl.Int64, "_defect": pl.String}
-        parts = [held.frame.with_columns(feed=pl.lit(held.feed), arrival_night=pl.lit(held.arrival, pl.Int64)).select(*schema) for held in self._held]
+        schema = {
+            "feed": pl.String,
+            "_key": pl.String,
+            "_due_night": pl.Int64,
+            "arrival_night": pl.Int64,
+            "_defect": pl.String,
+        }
+        parts = [
+            held.frame.with_columns(feed=pl.lit(held.feed), arrival_night=pl.lit(held.arrival, pl.Int64)).select(
+                *schema
+            )
+            for held in self._held
+        ]
         return pl.concat([pl.DataFrame(schema=schema), *parts]).sort("feed", "arrival_night", "_due_night", "_key")
 
     def file_defects(self, feed: str, night: int, files: int) -> pl.DataFrame:
-        """Which of the night's files are broken as files, at most one way each: file (Int32, from 0), kind, what, expected."""
+        """Which of the night's files are broken as files, at most one way each: file (Int32, from 0), kind, what,
+        expected."""
         known = self._feed(feed)
         taken = np.zeros(files, dtype=np.bool_)
         parts = [pl.DataFrame(schema={"file": pl.Int32, "kind": pl.String, "what": pl.String, "expected": pl.String})]
         for kind, (what, expected) in known.file_damage.items():
-            rows = np.flatnonzero(self._draws.chance(f"defect {kind} {feed}", files, self._rates.of(kind), night) & ~taken)
+            rows = np.flatnonzero(
+                self._draws.chance(f"defect {kind} {feed}", files, self._rates.of(kind), night) & ~taken
+            )
             taken[rows] = True
-            parts.append(pl.DataFrame({"file": rows.astype(np.int32)}).with_columns(kind=pl.lit(kind), what=pl.lit(what), expected=pl.lit(expected)))
+            parts.append(
+                pl.DataFrame({"file": rows.astype(np.int32)}).with_columns(
+                    kind=pl.lit(kind), what=pl.lit(what), expected=pl.lit(expected)
+                )
+            )
         return pl.concat(parts).sort("file")
 
     def encode(self, frame: pl.DataFrame, text: str) -> pl.Series:
-        """The lines in column ``text`` as bytes (Binary): UTF-8, but the bad_encoding rows as Latin-1, or GB18030 where that cannot hold the line.
+        """The lines in column ``text`` as bytes (Binary): UTF-8, but the bad_encoding rows as Latin-1, or GB18030 where
+        that cannot hold the line.
 
         Raises ValueError where such a line is UTF-8 all the same, as when its text was escaped.
         """
@@ -147,24 +175,32 @@ class DefectMaker:
         return self._feeds[name]
 
     def _pick(self, now: _Night, kind: str, only: pl.Expr) -> pl.DataFrame:
-        """The rows chosen for ``kind`` that are still sound, with ``_row`` and ``_part``, a uniform number of their own."""
+        """The rows chosen for ``kind`` that are still sound, with ``_row`` and ``_part``, a uniform number of their
+        own."""
         rate = self._rates.of(kind)
         if rate == 0 or now.frame.is_empty():
             return now.frame.head(0).with_columns(_row=pl.lit(0, pl.Int64), _part=pl.lit(0.0))
         uniform = self._draws.uniform(f"defect {kind} {now.feed.name}", now.frame.height, now.night)
         rows = np.flatnonzero(uniform < rate)
         rows = rows[~now.taken[rows]]
-        picked = now.frame[rows].with_columns(_row=pl.Series(rows, dtype=pl.Int64), _part=pl.Series(uniform[rows] / rate))
+        picked = now.frame[rows].with_columns(
+            _row=pl.Series(rows, dtype=pl.Int64), _part=pl.Series(uniform[rows] / rate)
+        )
         return picked.filter(only & ~pl.col("_key").is_in(now.spared.implode()))
 
     def _repeat(self, now: _Night) -> pl.DataFrame:
-        """Put the copies that come at once after their record; the answer is those for the end of its file, which must be put in last."""
+        """Put the copies that come at once after their record; the answer is those for the end of its file, which must
+        be put in last."""
         picked = self._pick(now, "duplicate", pl.lit(True))
         if picked.is_empty():
             return picked
         now.taken[picked["_row"].to_numpy()] = True
-        at_end = pl.Series(self._draws.chance(f"defect duplicate {now.feed.name} at end", picked.height, 0.5, now.night))
-        now.added.insert(0, _flag(picked.filter(~at_end), now, "duplicate", "the record again, at once after itself", "duplicate"))
+        at_end = pl.Series(
+            self._draws.chance(f"defect duplicate {now.feed.name} at end", picked.height, 0.5, now.night)
+        )
+        now.added.insert(
+            0, _flag(picked.filter(~at_end), now, "duplicate", "the record again, at once after itself", "duplicate")
+        )
         ends = _flag(picked.filter(at_end), now, "duplicate", "the record again, at the end of the file", "duplicate")
         files = now.frame["_file"].to_numpy()
         last = np.zeros(files.max() + 1, dtype=np.int64)
@@ -182,7 +218,11 @@ class DefectMaker:
         old = self._pick(now, "out_of_order", changes)
         now.taken[old["_row"].to_numpy()] = True
         nights = 2 + self._draws.below(f"defect out_of_order {now.feed.name} nights", old.height, 2, now.night)
-        self._hold(now, _flag(old, now, "out_of_order", "the old version comes {} late, after a newer one", "superseded"), nights)
+        self._hold(
+            now,
+            _flag(old, now, "out_of_order", "the old version comes {} late, after a newer one", "superseded"),
+            nights,
+        )
         now.gone += [part["_row"].to_numpy() for part in (late, old) if part.height]
 
     def _hold(self, now: _Night, picked: pl.DataFrame, nights: Ints) -> None:
@@ -193,7 +233,9 @@ class DefectMaker:
         self._spared[now.feed.name].append((now.night + SPARED_NIGHTS, picked["_key"]))
         for delay in np.unique(nights).tolist():
             said = pl.col("_what").str.replace("{}", "1 night" if delay == 1 else f"{delay} nights", literal=True)
-            self._held.append(_Held(now.feed.name, now.night + delay, picked.filter(pl.Series(nights == delay)).with_columns(said)))
+            self._held.append(
+                _Held(now.feed.name, now.night + delay, picked.filter(pl.Series(nights == delay)).with_columns(said))
+            )
 
     def _arrivals(self, now: _Night) -> pl.DataFrame:
         """The held records that are due, each to be put in after some record of the night."""
@@ -208,16 +250,20 @@ class DefectMaker:
         return came.with_columns(now.frame["_file"].gather(after), _row=pl.Series(after))
 
     def _room(self, now: _Night, arrivals: int) -> int:
-        """How many records of the night may be broken so that they are quarantined; at rates above light as many as there are."""
+        """How many records of the night may be broken so that they are quarantined; at rates above light as many as
+        there are."""
         rows = now.frame.height - sum(len(gone) for gone in now.gone) + arrivals
         return rows // GATE_ROWS if self._capped else rows
 
     def _break(self, now: _Night, kind: str, targets: Sequence[Target], room: int) -> int:
-        """Break records by all targets of one kind, which share its rate evenly; the answer is the room that is left."""
+        """Break records by all targets of one kind, which share its rate evenly; the answer is the room that is
+        left."""
         if not targets or now.frame.is_empty():
             return room
         picked = self._pick(now, kind, pl.lit(True))
-        seconds = (300 + self._draws.below(f"defect {kind} {now.feed.name} by", picked.height, 10_501, now.night)) * 1_000_000
+        seconds = (
+            300 + self._draws.below(f"defect {kind} {now.feed.name} by", picked.height, 10_501, now.night)
+        ) * 1_000_000
         fast = self._draws.chance(f"defect {kind} {now.feed.name} fast", picked.height, 0.5, now.night)
         picked = picked.with_columns(_skew=pl.Series(np.where(fast, seconds, -seconds), dtype=pl.Int64))
         for number, target in enumerate(targets):
@@ -233,14 +279,18 @@ class DefectMaker:
         return room
 
     def _correct(self, now: _Night, sound: pl.DataFrame, target: Target) -> None:
-        """Keep the right values of records written wrong; their version time moves on by as many days as they come later."""
-        nights = 1 + self._draws.below(f"defect correction {now.feed.name} {target.column} nights", sound.height, 3, now.night)
+        """Keep the right values of records written wrong; their version time moves on by as many days as they come
+        later."""
+        nights = 1 + self._draws.below(
+            f"defect correction {now.feed.name} {target.column} nights", sound.height, 3, now.night
+        )
         right = _flag(sound, now, "correction", "the right record, {} after the wrong one", "accept", target)
         self._hold(now, right.with_columns(pl.col(target.version) + pl.Series(nights * DAY_US)), nights)
 
 
 def _broken(picked: pl.DataFrame, target: Target, now: _Night) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """The records of ``picked`` that the target can break, as they were and broken; a value that would stay the same breaks nothing."""
+    """The records of ``picked`` that the target can break, as they were and broken; a value that would stay the same
+    breaks nothing."""
     if target.kind == "correction" and "_will_change" in picked.columns:
         picked = picked.filter(~pl.col("_will_change").fill_null(False))
     picked = picked.filter(target.only)
@@ -264,7 +314,11 @@ def _types(frame: pl.DataFrame, targets: Sequence[Target]) -> dict[str, pl.DataT
     for target in targets:
         if target.column in types and target.kind != "bad_encoding":
             old, new = types[target.column], nothing.select(target.value).dtypes[0]
-            fits = new in (old, pl.Null) or (new.is_integer() and old.is_signed_integer()) or (new.is_numeric() and old.is_float())
+            fits = (
+                new in (old, pl.Null)
+                or (new.is_integer() and old.is_signed_integer())
+                or (new.is_numeric() and old.is_float())
+            )
             types[target.column] = old if fits else pl.String()
     return types
 
@@ -274,13 +328,25 @@ def _fit(frame: pl.DataFrame, types: dict[str, pl.DataType]) -> pl.DataFrame:
     return frame.cast({name: kind for name, kind in types.items() if name in found and found[name] != kind})
 
 
-def _flag(frame: pl.DataFrame, now: _Night, kind: str, what: str, expected: str, target: Target | None = None) -> pl.DataFrame:
-    said = (kind, what, expected, (target.feed if target else "") or now.feed.name, target.column if target else None, now.night)
-    return frame.with_columns(pl.lit(value, dtype).alias(name) for value, (name, dtype) in zip(said, FLAGS.items(), strict=True))
+def _flag(
+    frame: pl.DataFrame, now: _Night, kind: str, what: str, expected: str, target: Target | None = None
+) -> pl.DataFrame:
+    said = (
+        kind,
+        what,
+        expected,
+        (target.feed if target else "") or now.feed.name,
+        target.column if target else None,
+        now.night,
+    )
+    return frame.with_columns(
+        pl.lit(value, dtype).alias(name) for value, (name, dtype) in zip(said, FLAGS.items(), strict=True)
+    )
 
 
 def _foreign(line: str) -> bytes:
-    """The line as a system that knows no UTF-8 writes it: Latin-1, or GB18030 where it has other characters than Western ones."""
+    """The line as a system that knows no UTF-8 writes it: Latin-1, or GB18030 where it has other characters than
+    Western ones."""
     return line.encode("latin-1" if max(line, default="") <= "ÿ" else "gb18030")
 
 

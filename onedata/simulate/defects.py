@@ -1,4 +1,5 @@
-"""What can be wrong in what the systems deliver: the kinds of defects, how often each happens, and where a feed can be broken.
+"""What can be wrong in what the systems deliver: the kinds of defects, how often each happens, and where a feed can be
+broken.
 
 The breaking itself is in ``damage.py``.
 """
@@ -38,18 +39,27 @@ EXPECTED = ("accept", "quarantine", "duplicate", "superseded", "drift", "refuse_
 
 MAX_RATE = 0.5
 SKEW = pl.col("_skew")
-"""The error of a clock in microseconds, for the ``broken`` of a clock_skew target: 5 minutes to 3 hours, fast or slow."""
+"""The error of a clock in microseconds, for the ``broken`` of a clock_skew target: 5 minutes to 3 hours, fast or
+slow."""
 
 LATE_WEIGHTS = [0.5, 0.25] + [0.25 / 19] * 19
 """Shares of the delays of 1 .. 21 nights: most miss one night, a till that was offline can take weeks."""
 
-FLAGS = {"_defect": pl.String, "_what": pl.String, "_expected": pl.String, "_broken_feed": pl.String, "_column": pl.String, "_due_night": pl.Int64}
+FLAGS = {
+    "_defect": pl.String,
+    "_what": pl.String,
+    "_expected": pl.String,
+    "_broken_feed": pl.String,
+    "_column": pl.String,
+    "_due_night": pl.Int64,
+}
 """The columns `DefectMaker.apply` (``damage.py``) adds; a null ``_defect`` is a sound record."""
 
 
 @dataclass(frozen=True)
 class DefectRates:
-    """How often each kind happens: a share of a feed's records of a night, of its files for `FILE_KINDS`, of a page for overlap.
+    """How often each kind happens: a share of a feed's records of a night, of its files for `FILE_KINDS`, of a page for
+    overlap.
 
     Raises ValueError for a rate outside 0 .. 0.5.
     """
@@ -105,11 +115,14 @@ class DefectRates:
     def heavy(cls) -> DefectRates:
         """Five times as much as light, and files that are cut or lack a column; some nights stop at a gate."""
         light = cls.light()
-        return cls(**{kind: round(5 * light.of(kind), 6) for kind in KINDS} | {"truncated": 0.02, "dropped_column": 0.02})
+        return cls(
+            **{kind: round(5 * light.of(kind), 6) for kind in KINDS} | {"truncated": 0.02, "dropped_column": 0.02}
+        )
 
     @classmethod
     def named(cls, name: str, changes: Mapping[str, float]) -> DefectRates:
-        """The rates called ``none``, ``light`` or ``heavy`` with some of them changed; raises ValueError for names it does not know."""
+        """The rates called ``none``, ``light`` or ``heavy`` with some of them changed; raises ValueError for names it
+        does not know."""
         presets = {"none": cls.none, "light": cls.light, "heavy": cls.heavy}
         if name not in presets:
             raise ValueError(f"--defects must be one of {', '.join(presets)}, got {name!r}")
@@ -123,15 +136,16 @@ class DefectRates:
 class Target:
     """One way to break a record of a feed: ``column`` gets the value ``broken`` in the chosen rows.
 
-    ``broken`` and ``only`` see nothing but the chosen rows, so they must work row by row (no window, no shift). A clock_skew
-    target whose ``broken`` is the column itself is moved by `SKEW`; bad_encoding does not use ``broken``.
+    ``broken`` and ``only`` see nothing but the chosen rows, so they must work row by row (no window, no shift). A
+    clock_skew target whose ``broken`` is the column itself is moved by `SKEW`; bad_encoding does not use ``broken``.
     Raises ValueError for a kind or an expectation that is not known and for a correction without its version column.
     """
 
     kind: str
     """One of `TARGET_KINDS`."""
     column: str
-    """The column that is changed; for bad_encoding the text column whose non-ASCII text is written in the other encoding."""
+    """The column that is changed; for bad_encoding the text column whose non-ASCII text is written in the other
+    encoding."""
     broken: pl.Expr
     what: str
     """For people: 'quantity is the word "two"'."""
@@ -172,7 +186,8 @@ class Feed:
     optional: str = ""
     """A column that may be dropped; '' is none."""
     truncated: str = "refuse_file"
-    """What is expected of a cut file: XML and Parquet are refused whole, of JSON lines and CSV the last record is quarantined."""
+    """What is expected of a cut file: XML and Parquet are refused whole, of JSON lines and CSV the last record is
+    quarantined."""
 
     def __post_init__(self) -> None:
         if self.truncated not in EXPECTED:
@@ -185,4 +200,6 @@ class Feed:
             "truncated": ("the file ends in its middle", self.truncated),
             "unknown_column": ("the file has a column that no contract knows", "drift"),
         }
-        return damage | ({"dropped_column": (f"the file lacks the column {self.optional}", "drift")} if self.optional else {})
+        return damage | (
+            {"dropped_column": (f"the file lacks the column {self.optional}", "drift")} if self.optional else {}
+        )

@@ -54,7 +54,8 @@ class Delivered:
 
 @dataclass(frozen=True)
 class File:
-    """One file of a night: its path below the source, the rows it holds of the night's, and what is wrong with it as a file."""
+    """One file of a night: its path below the source, the rows it holds of the night's, and what is wrong with it as a
+    file."""
 
     name: str
     start: int
@@ -69,7 +70,8 @@ class File:
 
 @dataclass(frozen=True)
 class Desk:
-    """Where feeds are written: ``source`` for the pipeline, ``truth`` beside it, the maker of defects, the share of pages that overlaps, the people.
+    """Where feeds are written: ``source`` for the pipeline, ``truth`` beside it, the maker of defects, the share of
+    pages that overlaps, the people.
 
     ``helpers`` make lines and records while others are written: the work is in Polars, which lets other threads run.
     """
@@ -90,7 +92,10 @@ def deliver(desk: Desk, feed: FeedFiles, night: Night, frame: pl.DataFrame, deli
         return
     names = _file_names(feed, night, broken)
     starts = np.searchsorted(broken["_file"].to_numpy(), np.arange(len(names) + 1))
-    damage = {int(row["file"]): row for row in desk.defects.file_defects(feed.name, night.number, len(names)).iter_rows(named=True)}
+    damage = {
+        int(row["file"]): row
+        for row in desk.defects.file_defects(feed.name, night.number, len(names)).iter_rows(named=True)
+    }
     files = [File(name, int(starts[n]), int(starts[n + 1]), damage.get(n, {})) for n, name in enumerate(names)]
     for file in files:
         (desk.source / file.name).parent.mkdir(parents=True, exist_ok=True)
@@ -116,12 +121,15 @@ def _in_files(desk: Desk, feed: FeedFiles, frame: pl.DataFrame) -> pl.DataFrame:
 
 
 def _in_pages(desk: Desk, frame: pl.DataFrame) -> pl.DataFrame:
-    """Pages of about an eighth of the night; each begins with the last records of the one before, the same in every byte."""
+    """Pages of about an eighth of the night; each begins with the last records of the one before, the same in every
+    byte."""
     size = max(SMALLEST_PAGE, -(-frame.height // PAGES))
     shared = max(1, round(size * desk.overlap)) if desk.overlap else 0
     page = np.arange(frame.height) // size
     repeats = np.flatnonzero((np.arange(frame.height) % size >= size - shared) & (page < page.max(initial=0)))
-    whole = pl.concat([frame[repeats].with_columns(*_overlap()), frame]).with_columns(pl.Series("_file", np.append(page[repeats] + 1, page), dtype=pl.Int32))
+    whole = pl.concat([frame[repeats].with_columns(*_overlap()), frame]).with_columns(
+        pl.Series("_file", np.append(page[repeats] + 1, page), dtype=pl.Int32)
+    )
     return whole.sort("_file", maintain_order=True)
 
 
@@ -136,7 +144,10 @@ def _file_names(feed: FeedFiles, night: Night, frame: pl.DataFrame) -> list[str]
     if "{part}" not in feed.path:
         return [feed.path.format(ds=night.ds)]
     count = int(frame["_file"].max()) + 1 if frame.height else 1  # type: ignore[arg-type]
-    return [feed.path.format(ds=night.ds, part=f"{number + 1:03d}" if feed.file_of else number + 1) for number in range(count)]
+    return [
+        feed.path.format(ds=night.ds, part=f"{number + 1:03d}" if feed.file_of else number + 1)
+        for number in range(count)
+    ]
 
 
 def _with_truncation(feed: FeedFiles, frame: pl.DataFrame, files: list[File]) -> pl.DataFrame:
@@ -145,9 +156,18 @@ def _with_truncation(feed: FeedFiles, frame: pl.DataFrame, files: list[File]) ->
     if not last or feed.truncated != "quarantine":
         return frame
     cut = pl.Series("cut", np.isin(np.arange(frame.height), last))
-    texts = {"_defect": "truncated", "_what": "the file ends in the middle of the record", "_expected": "quarantine", "_broken_feed": feed.name}
+    texts = {
+        "_defect": "truncated",
+        "_what": "the file ends in the middle of the record",
+        "_expected": "quarantine",
+        "_broken_feed": feed.name,
+    }
     changed = [pl.when(cut).then(pl.lit(text)).otherwise(pl.col(name)).alias(name) for name, text in texts.items()]
-    weights = [pl.when(cut).then(pl.lit(1, dtype=pl.Int64)).otherwise(pl.col(name)).alias(name) for name in ("_rows", "_inner") if name in frame.columns]
+    weights = [
+        pl.when(cut).then(pl.lit(1, dtype=pl.Int64)).otherwise(pl.col(name)).alias(name)
+        for name in ("_rows", "_inner")
+        if name in frame.columns
+    ]
     return frame.with_columns(*changed, *weights)
 
 
@@ -186,7 +206,14 @@ def _pieces(desk: Desk, feed: FeedFiles, rows: pl.DataFrame, first: int, files: 
         start, end = max(file.start - first, 0), min(file.end - first, rows.height)
         if start < end:
             special = any(_columns(feed, file))
-            pieces.append((file.name, _bytes(_encoded(desk, feed, rows[start:end], *_columns(feed, file)) if special else text[start:end])))
+            pieces.append(
+                (
+                    file.name,
+                    _bytes(
+                        _encoded(desk, feed, rows[start:end], *_columns(feed, file)) if special else text[start:end]
+                    ),
+                )
+            )
     return pieces
 
 
@@ -206,7 +233,9 @@ def _columns(feed: FeedFiles, file: File) -> tuple[str, str]:
 def _encoded(desk: Desk, feed: FeedFiles, rows: pl.DataFrame, without: str = "", extra: str = "") -> pl.Series:
     if feed.looked_up:
         found = desk.people.shown(feed.looked_up, rows["person_no"])
-        rows = rows.with_columns(pl.coalesce(name, found[name]) if name in rows.columns else found[name] for name in feed.looked_up)
+        rows = rows.with_columns(
+            pl.coalesce(name, found[name]) if name in rows.columns else found[name] for name in feed.looked_up
+        )
     lines = rows.select(feed.lines(without, extra).alias("_line"), "_defect")
     if lines["_line"].null_count():
         # One null value makes a whole line null, and a null line would be missing from the file without a word.
@@ -232,12 +261,21 @@ def _truncate(desk: Desk, feed: FeedFiles, night: Night, file: File) -> None:
     whole.write_bytes(content)
     os.utime(whole, (night.delivered, night.delivered))
     last = len(content) - content.rfind(b"\n", 0, len(content) - 1) - 1
-    os.truncate(path, len(content) - last // 2 - 1 if feed.truncated == "quarantine" and file.end > file.start else len(content) // 2)
+    os.truncate(
+        path,
+        len(content) - last // 2 - 1 if feed.truncated == "quarantine" and file.end > file.start else len(content) // 2,
+    )
 
 
-def _record(desk: Desk, feed: FeedFiles, night: Night, frame: pl.DataFrame, files: list[File], delivered: Delivered) -> None:
-    """Write the truth about each record of the night, and about files that are broken as files; add up what should be counted."""
-    weights = [(pl.col(name) if name in frame.columns else pl.lit(default, dtype=pl.Int64)).alias(name) for name, default in (("_rows", 1), ("_inner", 0))]
+def _record(
+    desk: Desk, feed: FeedFiles, night: Night, frame: pl.DataFrame, files: list[File], delivered: Delivered
+) -> None:
+    """Write the truth about each record of the night, and about files that are broken as files; add up what should be
+    counted."""
+    weights = [
+        (pl.col(name) if name in frame.columns else pl.lit(default, dtype=pl.Int64)).alias(name)
+        for name, default in (("_rows", 1), ("_inner", 0))
+    ]
     frame = _with_trials(feed, frame.with_columns(*weights))
     numbers, names = frame["_file"].to_numpy(), [file.name for file in files]
     records = frame.select(
@@ -251,11 +289,17 @@ def _record(desk: Desk, feed: FeedFiles, night: Night, frame: pl.DataFrame, file
     )
     save_parquet(records, desk.truth / "records" / feed.name / f"{night.ds}.parquet", night)
     _add_up(feed, records, delivered)
-    damaged = [{"file": file.name} | {name: file.damage[name] for name in ("kind", "what", "expected")} for file in files if file.damage]
+    damaged = [
+        {"file": file.name} | {name: file.damage[name] for name in ("kind", "what", "expected")}
+        for file in files
+        if file.damage
+    ]
     if damaged:
         save_parquet(pl.DataFrame(damaged), desk.truth / "files" / feed.name / f"{night.ds}.parquet", night)
     delivered.defects.update(records["defect"].drop_nulls().to_list())
-    delivered.defects.update(file.kind for file in files if file.damage and not (file.kind == "truncated" and feed.truncated == "quarantine"))
+    delivered.defects.update(
+        file.kind for file in files if file.damage and not (file.kind == "truncated" and feed.truncated == "quarantine")
+    )
 
 
 def _with_trials(feed: FeedFiles, frame: pl.DataFrame) -> pl.DataFrame:
@@ -263,27 +307,47 @@ def _with_trials(feed: FeedFiles, frame: pl.DataFrame) -> pl.DataFrame:
     if feed.trial is None:
         return frame
     told = feed.trial & pl.col("_defect").is_null()
-    texts = {"_defect": "test", "_what": "a test or training, no business", "_expected": "not_a_sale", "_broken_feed": feed.name}
-    return frame.with_columns(pl.when(told).then(pl.lit(text)).otherwise(pl.col(name)).alias(name) for name, text in texts.items())
+    texts = {
+        "_defect": "test",
+        "_what": "a test or training, no business",
+        "_expected": "not_a_sale",
+        "_broken_feed": feed.name,
+    }
+    return frame.with_columns(
+        pl.when(told).then(pl.lit(text)).otherwise(pl.col(name)).alias(name) for name, text in texts.items()
+    )
 
 
 def _add_up(feed: FeedFiles, records: pl.DataFrame, delivered: Delivered) -> None:
-    repeated, bad = pl.col("expected").eq_missing(pl.lit("duplicate")), pl.col("expected").eq_missing(pl.lit("quarantine"))
+    repeated, bad = (
+        pl.col("expected").eq_missing(pl.lit("duplicate")),
+        pl.col("expected").eq_missing(pl.lit("quarantine")),
+    )
     cut = pl.col("defect").eq_missing(pl.lit("truncated"))
     inside = pl.col("broken_feed").eq_missing(pl.lit(feed.inner)) if feed.inner else pl.lit(value=False)
-    names = {feed.name: ("rows", bad & ~inside)} | ({feed.inner: ("inner_rows", bad & (inside | cut))} if feed.inner else {})
+    names = {feed.name: ("rows", bad & ~inside)} | (
+        {feed.inner: ("inner_rows", bad & (inside | cut))} if feed.inner else {}
+    )
     for name, (weight, broken) in names.items():
         row = records.select(
-            pl.col(weight).sum().alias("rows"), pl.col(weight).filter(repeated).sum().alias("repeated"), pl.col(weight).filter(broken).len().alias("bad")
+            pl.col(weight).sum().alias("rows"),
+            pl.col(weight).filter(repeated).sum().alias("repeated"),
+            pl.col(weight).filter(broken).len().alias("bad"),
         ).row(0)
         count = delivered.count(name)
-        count.rows, count.duplicates, count.quarantined = count.rows + row[0], count.duplicates + row[1], count.quarantined + row[2]
+        count.rows, count.duplicates, count.quarantined = (
+            count.rows + row[0],
+            count.duplicates + row[1],
+            count.quarantined + row[2],
+        )
 
 
 def save_parquet(frame: pl.DataFrame, path: Path, night: Night) -> None:
     """Write a table, in folders made for it, as a file of its night; the same rows give the same bytes."""
     path.parent.mkdir(parents=True, exist_ok=True)
     repeating = [name for name in frame.columns if name not in UNIQUE]
-    pq.write_table(frame.to_arrow(compat_level=pl.CompatLevel.oldest()), path, compression="snappy", use_dictionary=repeating)
+    pq.write_table(
+        frame.to_arrow(compat_level=pl.CompatLevel.oldest()), path, compression="snappy", use_dictionary=repeating
+    )
     pa.default_memory_pool().release_unused()
     os.utime(path, (night.delivered, night.delivered))

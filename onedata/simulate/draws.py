@@ -1,7 +1,8 @@
 """The one source of chance: numbers that depend only on the seed, what they are for, and the night.
 
-Method: Philox 4x64 (Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3"), a counter-based generator whose output
-NumPy keeps stable. Its key is a SHA-256 of seed, purpose and night, so a night's draws are the same in a run of any length.
+Method: Philox 4x64 (Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3"), a counter-based generator whose
+output NumPy keeps stable. Its key is a SHA-256 of seed, purpose and night, so a night's draws are the same in a run of
+any length.
 """
 
 from __future__ import annotations

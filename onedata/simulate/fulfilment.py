@@ -16,7 +16,8 @@ from onedata.simulate.world import distance_km
 
 @dataclass(frozen=True)
 class Service:
-    """A delivery promise for distances up to ``km``: ``promise`` hours from pick-up, or 22:00 of the day ``days`` after it."""
+    """A delivery promise for distances up to ``km``: ``promise`` hours from pick-up, or 22:00 of the day ``days`` after
+    it."""
 
     name: str
     km: float
@@ -35,7 +36,9 @@ SERVICES = (
 CARRIERS = {"CN": ("SF Express", "SF"), "EU": ("DHL", "JJD")}
 """A market's carrier and what its tracking numbers begin with."""
 _PREFIXES = {number: CARRIERS[name][1] for number, name in enumerate(MARKETS)}
-TRACKING = pl.concat_str(pl.col("market").replace_strict(_PREFIXES, return_dtype=pl.String), pl.col("order_no") + 880_000_000)
+TRACKING = pl.concat_str(
+    pl.col("market").replace_strict(_PREFIXES, return_dtype=pl.String), pl.col("order_no") + 880_000_000
+)
 """The tracking number of an order's parcel, which every feed knows it by."""
 RETURNED = 0.12
 CROSS_CHANNEL = 0.4
@@ -44,21 +47,30 @@ SAME_DAY_HOURS = 6
 ALL_LINES_BACK = 0.4
 
 
-def send_orders(state: State, night: Night, orders: pl.DataFrame, lines: pl.DataFrame, movements: Movements) -> pl.DataFrame:
+def send_orders(
+    state: State, night: Night, orders: pl.DataFrame, lines: pl.DataFrame, movements: Movements
+) -> pl.DataFrame:
     """Hand over the orders whose goods leave tonight; what follows waits on the agenda. The answer is the parcels.
 
-    One row a parcel: ``order_no, order_id, person_no, origin, service, distance, at_us, picked_up_us, promised_us, delivered_us, cost`` (cents).
+    One row a parcel: ``order_no, order_id, person_no, origin, service, distance, at_us, picked_up_us, promised_us,
+    delivered_us, cost`` (cents).
     """
     sent = orders.filter(pl.col("cancelled_us").is_null() & ~pl.col("is_test"))
     parcels = _parcels(state, night, sent)
-    taken = lines.join(sent.select("order_no", "order_id", "origin", "fulfil_us"), on="order_no", how="inner", maintain_order="left")
+    taken = lines.join(
+        sent.select("order_no", "order_id", "origin", "fulfil_us"), on="order_no", how="inner", maintain_order="left"
+    )
     cells = (taken["origin"].to_numpy(), taken["product_no"].to_numpy())
     np.subtract.at(state.stock.on_hand, cells, taken["quantity"].to_numpy())
     np.subtract.at(state.stock.reserved, cells, taken["quantity"].to_numpy())
-    movements.add("sale", *cells, -taken["quantity"].to_numpy(), taken["fulfil_us"].to_numpy(), taken["order_id"].cast(pl.String))
+    movements.add(
+        "sale", *cells, -taken["quantity"].to_numpy(), taken["fulfil_us"].to_numpy(), taken["order_id"].cast(pl.String)
+    )
     dropped = orders.filter(pl.col("cancelled_us").is_not_null())
     freed = lines.join(dropped.select("order_no", "origin"), on="order_no", how="inner", maintain_order="left")
-    np.subtract.at(state.stock.reserved, (freed["origin"].to_numpy(), freed["product_no"].to_numpy()), freed["quantity"].to_numpy())
+    np.subtract.at(
+        state.stock.reserved, (freed["origin"].to_numpy(), freed["product_no"].to_numpy()), freed["quantity"].to_numpy()
+    )
     shipped = parcels.filter(pl.col("method") != PICKUP)
     state.agenda.put("delivery", day_of(night, shipped["delivered_us"].to_numpy()), shipped)
     _after(state, night, parcels, lines)
@@ -66,7 +78,8 @@ def send_orders(state: State, night: Night, orders: pl.DataFrame, lines: pl.Data
 
 
 def day_of(night: Night, micros: Ints) -> Ints:
-    """The night that delivers what happens at a moment: the one of its day in Shanghai, never an earlier one than this."""
+    """The night that delivers what happens at a moment: the one of its day in Shanghai, never an earlier one than
+    this."""
     return np.maximum(night.number, night.number + (micros - night.opens) // DAY)
 
 
@@ -74,7 +87,10 @@ def _parcels(state: State, night: Night, sent: pl.DataFrame) -> pl.DataFrame:
     draws, number, size = state.world.draws, night.number, sent.height
     people, nodes = state.world.people.frame, state.world.nodes
     person, origin = sent["person_no"].to_numpy(), sent["origin"].to_numpy()
-    distance = 0.4 + distance_km(*(nodes[axis].to_numpy()[origin] for axis in ("lat", "lon")), *(people[axis].to_numpy()[person] for axis in ("lat", "lon")))
+    distance = 0.4 + distance_km(
+        *(nodes[axis].to_numpy()[origin] for axis in ("lat", "lon")),
+        *(people[axis].to_numpy()[person] for axis in ("lat", "lon")),
+    )
     picked = sent["fulfil_us"].to_numpy() + draws.below("collects", size, 1_800, number) * SECOND
     service = np.searchsorted([each.km for each in SERVICES[:-1]], distance)
     midnight = np.array([night.midnight(name) for name in MARKETS])[state.world.market_of_node[origin]]
@@ -82,7 +98,14 @@ def _parcels(state: State, night: Night, sent: pl.DataFrame) -> pl.DataFrame:
     drive = _drive(distance, service, draws.uniform("road", size, number), night)
     delivered = _not_at_night(midnight, picked + drive, service, draws.below("morning", size, 7_200, number))
     # Who collects in a store comes within two days.
-    collected = picked + (np.floor(exponential(draws.uniform("collected", size, number)).clip(0, 4) * 8 * 3_600).astype(np.int64) + 1_800) * SECOND
+    collected = (
+        picked
+        + (
+            np.floor(exponential(draws.uniform("collected", size, number)).clip(0, 4) * 8 * 3_600).astype(np.int64)
+            + 1_800
+        )
+        * SECOND
+    )
     pickup = sent["method"].to_numpy() == PICKUP
     rate = 500 + np.floor(distance * 1.2 + 600 * (service <= 1)).astype(np.int64)
     return sent.with_columns(
@@ -112,7 +135,10 @@ def _drive(distance: Floats, service: Ints, part: Floats, night: Night) -> Ints:
     near = (0.35 + distance / 12) * (0.75 + 0.4 * wait)
     town = 1.5 + distance / 25 + wait * (1.5 + distance / 60)
     far = 7 + distance / 50 + wait * (1.5 + distance / 90)
-    return np.floor(np.where(service <= 1, near, np.where(service == 2, town, far)) * busy * 3_600).astype(np.int64) * SECOND
+    return (
+        np.floor(np.where(service <= 1, near, np.where(service == 2, town, far)) * busy * 3_600).astype(np.int64)
+        * SECOND
+    )
 
 
 def _not_at_night(midnight: Ints, due: Ints, service: Ints, extra: Ints) -> Ints:
@@ -132,11 +158,18 @@ def _after(state: State, night: Night, parcels: pl.DataFrame, lines: pl.DataFram
     chance = RETURNED + 0.06 * parcels["late"].to_numpy()
     back = draws.uniform("returns", size, number) < chance
     omni = (state.world.people.frame["segment"] == "omni").to_numpy()[person]
-    counter = (parcels["method"].to_numpy() == PICKUP) | (omni & draws.chance("to the store", size, CROSS_CHANNEL, number))
-    asked = delivered + np.floor((2 + 200 * draws.uniform("thinks it over", size, number) ** 3) * 3_600).astype(np.int64) * SECOND
+    counter = (parcels["method"].to_numpy() == PICKUP) | (
+        omni & draws.chance("to the store", size, CROSS_CHANNEL, number)
+    )
+    asked = (
+        delivered
+        + np.floor((2 + 200 * draws.uniform("thinks it over", size, number) ** 3) * 3_600).astype(np.int64) * SECOND
+    )
     travel = np.where(counter, 1, 1 + draws.below("way back", size, 3, number))
     due = np.where(back, day_of(night, asked) + travel, NEVER)
-    rows = returned_lines(state, night, "parcel", parcels, lines, "order_no").with_columns(pl.col("order_id").cast(pl.String).alias("original"))
+    rows = returned_lines(state, night, "parcel", parcels, lines, "order_no").with_columns(
+        pl.col("order_id").cast(pl.String).alias("original")
+    )
     position = np.searchsorted(parcels["order_no"].to_numpy(), rows["order_no"].to_numpy())
     home = state.world.people.frame["home_store"].to_numpy()[rows["person_no"].to_numpy()]
     rows = rows.with_columns(pl.Series("asked_us", asked[position]), pl.Series("store", home))
@@ -144,8 +177,23 @@ def _after(state: State, night: Night, parcels: pl.DataFrame, lines: pl.DataFram
     for kind, chosen in (("return", ~counter), ("counter", counter)):
         mine = chosen[position]
         state.agenda.put(kind, due[position][mine], rows.filter(pl.Series(mine)).select(kept))
-    ask_survey(state, night, "shop", parcels.select(pl.col("order_id").cast(pl.String).alias("document"), "person_no", "channel", "late", "delivered_us"), back)
-    share(state, night, parcels.select("person_no", pl.col("delivered_us").alias("had_us")), lines, parcels["order_no"], "order_no")
+    ask_survey(
+        state,
+        night,
+        "shop",
+        parcels.select(
+            pl.col("order_id").cast(pl.String).alias("document"), "person_no", "channel", "late", "delivered_us"
+        ),
+        back,
+    )
+    share(
+        state,
+        night,
+        parcels.select("person_no", pl.col("delivered_us").alias("had_us")),
+        lines,
+        parcels["order_no"],
+        "order_no",
+    )
 
 
 def expect_counter(state: State) -> None:
@@ -153,18 +201,35 @@ def expect_counter(state: State) -> None:
     state.agenda.expect("counter", {name: pl.String() if name == "original" else pl.Int64() for name in RETURN_COLUMNS})
 
 
-RETURN_COLUMNS = ("original", "line_no", "person_no", "channel", "market", "store", "product_no", "quantity", "unit", "discount", "asked_us")
+RETURN_COLUMNS = (
+    "original",
+    "line_no",
+    "person_no",
+    "channel",
+    "market",
+    "store",
+    "product_no",
+    "quantity",
+    "unit",
+    "discount",
+    "asked_us",
+)
 
 
-def returned_lines(state: State, night: Night, kind: str, documents: pl.DataFrame, lines: pl.DataFrame, name: str) -> pl.DataFrame:
-    """The lines that come back where a document is returned: the first, or all of them. Whether it is, the caller decides."""
+def returned_lines(
+    state: State, night: Night, kind: str, documents: pl.DataFrame, lines: pl.DataFrame, name: str
+) -> pl.DataFrame:
+    """The lines that come back where a document is returned: the first, or all of them. Whether it is, the caller
+    decides."""
     found = lines.join(documents, on=name, how="inner", maintain_order="left")
     every = state.world.draws.chance(f"all back {kind}", documents.height, ALL_LINES_BACK, night.number)
     position = np.searchsorted(documents[name].to_numpy(), found[name].to_numpy())
     return found.filter((pl.col("line_no") == 1) | pl.Series(every[position]))
 
 
-def ask_survey(state: State, night: Night, kind: str, served: pl.DataFrame, unhappy: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> None:
+def ask_survey(
+    state: State, night: Night, kind: str, served: pl.DataFrame, unhappy: np.ndarray[tuple[int], np.dtype[np.bool_]]
+) -> None:
     """Ask some of the served (``document, person_no, channel, late, delivered_us``); answers follow the service given.
 
     CSAT and effort 1-5 and 1-7 (low is good), NPS 0-10. A late parcel costs two points, goods that come back one.
@@ -178,21 +243,37 @@ def ask_survey(state: State, night: Night, kind: str, served: pl.DataFrame, unha
     nps = np.clip(csat * 2 - 1 + draws.below(f"nps {kind}", size, 3, number), 0, 10)
     ces = np.clip(7 - csat + draws.below(f"ces {kind}", size, 2, number) - 1, 1, 7)
     asked = served["delivered_us"].to_numpy() + np.where(kind == "shop", 2 * HOUR, 15 * 60 * SECOND)
-    answered = asked + np.floor(300 + draws.uniform(f"answers at {kind}", size, number) ** 4 * 60_000).astype(np.int64) * SECOND
+    answered = (
+        asked
+        + np.floor(300 + draws.uniform(f"answers at {kind}", size, number) ** 4 * 60_000).astype(np.int64) * SECOND
+    )
     rows = served.select("document", "person_no", "channel", "late").with_columns(
-        pl.Series("csat", csat), pl.Series("nps", nps), pl.Series("ces", ces), pl.Series("asked_us", asked), pl.Series("answered_us", answered)
+        pl.Series("csat", csat),
+        pl.Series("nps", nps),
+        pl.Series("ces", ces),
+        pl.Series("asked_us", asked),
+        pl.Series("answered_us", answered),
     )
     chosen = rows.filter(pl.Series(answers))
     state.agenda.put("survey", day_of(night, chosen["answered_us"].to_numpy()), chosen)
 
 
-def share(state: State, night: Night, served: pl.DataFrame, lines: pl.DataFrame, documents: pl.Series, name: str) -> None:
+def share(
+    state: State, night: Night, served: pl.DataFrame, lines: pl.DataFrame, documents: pl.Series, name: str
+) -> None:
     """Some who have a social account post about the first thing they bought, up to six days after they had it."""
     draws, number, size = state.world.draws, night.number, served.height
     social = state.world.people.frame["has_social"].to_numpy()[served["person_no"].to_numpy()]
     posts = social & draws.chance(f"shares {name}", size, 0.12, number)
     first = lines.filter(pl.col("line_no") == 1)
-    product = first["product_no"].to_numpy()[np.searchsorted(first[name].to_numpy(), documents.to_numpy())] if first.height else np.zeros(size, dtype=np.int64)
-    at = served["had_us"].to_numpy() + np.floor(3_600 + draws.uniform(f"shares at {name}", size, number) ** 2 * 500_000).astype(np.int64) * SECOND
+    product = (
+        first["product_no"].to_numpy()[np.searchsorted(first[name].to_numpy(), documents.to_numpy())]
+        if first.height
+        else np.zeros(size, dtype=np.int64)
+    )
+    at = (
+        served["had_us"].to_numpy()
+        + np.floor(3_600 + draws.uniform(f"shares at {name}", size, number) ** 2 * 500_000).astype(np.int64) * SECOND
+    )
     rows = pl.DataFrame({"person_no": served["person_no"], "product_no": product, "at_us": at}).filter(pl.Series(posts))
     state.agenda.put("share", day_of(night, rows["at_us"].to_numpy()), rows)

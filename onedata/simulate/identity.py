@@ -1,6 +1,7 @@
 """The identifiers people carry, whom each truly belongs to, and which of them several people share.
 
-Every value is a bijection of a number that is used once, so two people share an identifier only where this file says so.
+Every value is a bijection of a number that is used once, so two people share an identifier only where this file says
+so.
 """
 
 from __future__ import annotations
@@ -25,7 +26,10 @@ ACCOUNT = pl.col("person_no") + FIRST_ACCOUNT
 CARD = pl.concat_str(pl.lit("M"), (pl.col("person_no") + 100_001).cast(pl.String).str.zfill(9))
 MOST_PEOPLE = 30_000_000
 """Three telephone numbers a person must fit in the eight digits of the European ones."""
-PHONE_CHINA, PHONE_EUROPE = (8613 * 10**9, 10**9, 618_033_989), (4917 * 10**8, 10**8, 61_803_399)  # base, how many, step without a common divisor
+PHONE_CHINA, PHONE_EUROPE = (
+    (8613 * 10**9, 10**9, 618_033_989),
+    (4917 * 10**8, 10**8, 61_803_399),
+)  # base, how many, step without a common divisor
 # Kind, smallest and largest number of people, share of the people with a shared phone. Largest kind last.
 SHARED_PHONES = (("company", 5, 50, 0.60), ("reseller", 50, 300, 0.25), ("hotline", 100, 1_000, 0.15))
 
@@ -55,7 +59,8 @@ class IdentityRates:
 
 
 def with_identifiers(draws: Draws, frame: pl.DataFrame, rates: IdentityRates) -> tuple[pl.DataFrame, Bytes]:
-    """The people with all their identifiers, and their own cookies, person after person: one row of ASCII codes each."""
+    """The people with all their identifiers, and their own cookies, person after person: one row of ASCII codes
+    each."""
     frame, cookies = _cookies(draws, _tokens(draws, frame, rates), rates)
     return _phones(draws, _emails(draws, frame, rates), rates), cookies
 
@@ -68,7 +73,9 @@ def kiosk_cookies(draws: Draws, count: int) -> pl.Series:
 def _household_shares(draws: Draws, purpose: str, frame: pl.DataFrame, share: float) -> Bools:
     """Whether a person's household, of two or more, shares the thing."""
     household = frame["household_no"].to_numpy()
-    chosen: Bools = draws.chance(purpose, int(household[-1]) + 1, share)[household] & (frame["household_size"].to_numpy() > 1)
+    chosen: Bools = draws.chance(purpose, int(household[-1]) + 1, share)[household] & (
+        frame["household_size"].to_numpy() > 1
+    )
     return chosen
 
 
@@ -77,7 +84,9 @@ def _tokens(draws: Draws, frame: pl.DataFrame, rates: IdentityRates) -> pl.DataF
     person = frame["person_no"].to_numpy()
     shared = _household_shares(draws, "household card", frame, rates.household_card)
     payer = np.where(shared, person - frame["member_no"].to_numpy(), person)
-    union = _hexadecimal("o6_", "union_id", _mixed(draws, "union", person), _mixed(draws, "union too", person), digits=24)
+    union = _hexadecimal(
+        "o6_", "union_id", _mixed(draws, "union", person), _mixed(draws, "union too", person), digits=24
+    )
     return frame.with_columns(
         account_id=ACCOUNT,
         card=CARD,
@@ -102,7 +111,9 @@ def _cookies(draws: Draws, frame: pl.DataFrame, rates: IdentityRates) -> tuple[p
     columns = frame.with_columns(
         cookie_from=pl.Series(ends - counts),
         cookie_count=pl.Series(counts),
-        tablet_cookie=pl.when(pl.Series(_household_shares(draws, "tablet", frame, rates.household_tablet))).then(tablet),
+        tablet_cookie=pl.when(pl.Series(_household_shares(draws, "tablet", frame, rates.household_tablet))).then(
+            tablet
+        ),
     )
     return columns, table
 
@@ -143,11 +154,15 @@ def _emails(draws: Draws, frame: pl.DataFrame, rates: IdentityRates) -> pl.DataF
     frame = frame.with_columns(held).with_columns(
         email=pl.concat_str(name, number_held, pl.lit("@"), right_domain),
         email_shared=pl.Series(shared),
-        email_mistyped=pl.concat_str(wrong, number_held, pl.lit("@"), pl.when(slip == 4).then(wrong_domain).otherwise(right_domain)),
+        email_mistyped=pl.concat_str(
+            wrong, number_held, pl.lit("@"), pl.when(slip == 4).then(wrong_domain).otherwise(right_domain)
+        ),
         mistypes_email=pl.Series(draws.chance("mistypes", count, rates.mistyped_email)),
     )
     other = pl.concat_str(pl.col("latin_name").str.replace(".", "", literal=True), number, pl.lit("@foxmail.com"))
-    return frame.drop("held").with_columns(card_email=pl.when(on_card < 0.7).then("email").when(on_card < 0.85).then(other))
+    return frame.drop("held").with_columns(
+        card_email=pl.when(on_card < 0.7).then("email").when(on_card < 0.85).then(other)
+    )
 
 
 def _phones(draws: Draws, frame: pl.DataFrame, rates: IdentityRates) -> pl.DataFrame:
@@ -174,7 +189,9 @@ def _phones(draws: Draws, frame: pl.DataFrame, rates: IdentityRates) -> pl.DataF
 
 def _number(number: Ints, china: Bools, start: int) -> Ints:
     """A telephone number, as a whole number; another ``number`` gives another one."""
-    base, many, step = (np.where(china, of_china, of_europe) for of_china, of_europe in zip(PHONE_CHINA, PHONE_EUROPE, strict=True))
+    base, many, step = (
+        np.where(china, of_china, of_europe) for of_china, of_europe in zip(PHONE_CHINA, PHONE_EUROPE, strict=True)
+    )
     numbers: Ints = base + (number * step + start) % many
     return numbers
 
@@ -184,7 +201,8 @@ def _written(phone: Ints) -> pl.Series:
 
 
 def _shared_phones(draws: Draws, city_no: Ints, share: float) -> tuple[Ints, Ints, Ints]:
-    """Kind (position in ``SHARED_PHONES``), number of the group and its first person, one each; kind and group are -1 for the others."""
+    """Kind (position in ``SHARED_PHONES``), number of the group and its first person, one each; kind and group are -1
+    for the others."""
     people = round(share * len(city_no))
     kind, group = np.full(len(city_no), -1, dtype=np.int64), np.full(len(city_no), -1, dtype=np.int64)
     first = np.zeros(len(city_no), dtype=np.int64)
@@ -218,7 +236,8 @@ def _group_sizes(draws: Draws, name: str, people: int, low: int, high: int) -> I
 
 
 def _takers(draws: Draws, givers: Bools, shared: Bools, china: Bools) -> Ints:
-    """Who has each giver's old number today: another person of the same market with a phone of his own; -1 for nobody."""
+    """Who has each giver's old number today: another person of the same market with a phone of his own; -1 for
+    nobody."""
     taker = np.full(len(givers), -1, dtype=np.int64)
     order = np.argsort(draws.uniform("takers", len(givers)), kind="stable")
     free = order[~(givers | shared)[order]]
@@ -232,7 +251,8 @@ def _takers(draws: Draws, givers: Bools, shared: Bools, china: Bools) -> Ints:
 def _mixed(draws: Draws, purpose: str, numbers: Ints) -> Words:
     """64 bits that look random, other bits for each other number.
 
-    Method: the finaliser of SplitMix64 (Steele, Lea, Flood 2014), a bijection of 64 bits; the seed sets where it starts.
+    Method: the finaliser of SplitMix64 (Steele, Lea, Flood 2014), a bijection of 64 bits; the seed sets where it
+    starts.
     """
     high, low = draws.below(purpose, 2, 2**32).astype(np.uint64)
     bits = numbers.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15) + (high << np.uint64(32) | low)
@@ -252,7 +272,9 @@ def _table(prefix: str, *words: Words, digits: int) -> Bytes:
     table[:, : len(prefix)] = np.frombuffer(prefix.encode(), dtype=np.uint8)
     letters = np.frombuffer(b"0123456789abcdef", dtype=np.uint8)
     for place in range(digits):
-        table[:, len(prefix) + place] = letters[(words[place // 16] >> np.uint64(60 - 4 * (place % 16)) & np.uint64(15)).astype(np.int64)]
+        table[:, len(prefix) + place] = letters[
+            (words[place // 16] >> np.uint64(60 - 4 * (place % 16)) & np.uint64(15)).astype(np.int64)
+        ]
     return table
 
 

@@ -1,8 +1,9 @@
 """How people come to buy: they see, decide and buy, over days and channels.
 
-Model: each touch of a journey, and the wish to buy without any, makes the purchase happen on its own with some probability. Written as
-hazards h = -ln(1 - p) they add up: a journey converts with 1 - exp(-sum of h), and each is the cause with its share of the sum
-(competing risks; Kalbfleisch & Prentice 2002, ch. 8). So the truth knows what a perfect attribution would find.
+Model: each touch of a journey, and the wish to buy without any, makes the purchase happen on its own with some
+probability. Written as hazards h = -ln(1 - p) they add up: a journey converts with 1 - exp(-sum of h), and each is the
+cause with its share of the sum (competing risks; Kalbfleisch & Prentice 2002, ch. 8). So the truth knows what a perfect
+attribution would find.
 """
 
 from __future__ import annotations
@@ -25,7 +26,8 @@ SEGMENTS = tuple(name for name, *_ in SHARES)
 
 @dataclass(frozen=True)
 class TouchKind:
-    """``effect``: the probability that this touch alone makes the purchase happen; ``weights``: how often it is met, by segment."""
+    """``effect``: the probability that this touch alone makes the purchase happen; ``weights``: how often it is met, by
+    segment."""
 
     name: str
     effect: float
@@ -90,7 +92,9 @@ def start_journeys(state: State, night: Night, segment: Ints, market: Ints, want
     cause = by_row(draws.uniform("cause", size, number), np.column_stack([base, hazards]))
     channel = _channel(state, night, segment[person], social)
     last_day, last_u = touch_day.max(axis=1), touch_u[:, -1]
-    day, at = _purchase(state, night, channel, market[person], people["home_store"].to_numpy()[person], last_day, last_u)
+    day, at = _purchase(
+        state, night, channel, market[person], people["home_store"].to_numpy()[person], last_day, last_u
+    )
     journey = state.numbers("journey", size)
     product = by_weight(draws.uniform("wish", size, number), state.world.wanted(night.day.month))
     end = night.number + np.where(buys, day, last_day)
@@ -188,7 +192,11 @@ def _days(state: State, night: Night, kinds: npt.NDArray[np.int64]) -> tuple[npt
     gone[:, 0] = parts[:, 0] * 0.8
     for position in range(1, kinds.shape[1]):
         there = kinds[:, position] >= 0
-        gap = np.where(gaps[:, position] < SAME_DAY, 0, 1 + np.floor((gaps[:, position] - SAME_DAY) / (1 - SAME_DAY) * MOST_DAYS_BETWEEN)).astype(np.int64)
+        gap = np.where(
+            gaps[:, position] < SAME_DAY,
+            0,
+            1 + np.floor((gaps[:, position] - SAME_DAY) / (1 - SAME_DAY) * MOST_DAYS_BETWEEN),
+        ).astype(np.int64)
         days[:, position] = days[:, position - 1] + np.where(there, gap, 0)
         later = gone[:, position - 1] + parts[:, position] * (0.95 - gone[:, position - 1])
         gone[:, position] = np.where(~there, gone[:, position - 1], np.where(gap == 0, later, parts[:, position] * 0.8))
@@ -198,24 +206,35 @@ def _days(state: State, night: Night, kinds: npt.NDArray[np.int64]) -> tuple[npt
 def _channel(state: State, night: Night, segment: Ints, social: Bools) -> Ints:
     """Where the purchase is made: a third of those with a social account buy there what they would buy online."""
     draws, number = state.world.draws, night.number
-    in_store = (segment == SEGMENTS.index("store")) | ((segment == SEGMENTS.index("omni")) & draws.chance("buys in store", len(segment), 0.45, number))
+    in_store = (segment == SEGMENTS.index("store")) | (
+        (segment == SEGMENTS.index("omni")) & draws.chance("buys in store", len(segment), 0.45, number)
+    )
     in_app = social & draws.chance("buys in app", len(segment), 0.33, number)
     return np.where(in_store, STORE, np.where(in_app, SOCIAL, ONLINE))
 
 
-def _purchase(state: State, night: Night, channel: Ints, market: Ints, home_store: Ints, last_day: Ints, last_u: Floats) -> tuple[Ints, Ints]:
-    """The day (after ``night``) and moment of the purchase: never before the last touch, in a store only while it is open."""
+def _purchase(
+    state: State, night: Night, channel: Ints, market: Ints, home_store: Ints, last_day: Ints, last_u: Floats
+) -> tuple[Ints, Ints]:
+    """The day (after ``night``) and moment of the purchase: never before the last touch, in a store only while it is
+    open."""
     draws, number, size = state.world.draws, night.number, len(channel)
     gap_u, part = draws.uniform("purchase gap", size, number), draws.uniform("purchase time", size, number)
     # Who can wait buys on a busy day: else the delays would wash weekdays and peak days out.
     usual = np.array([IMPULSE] + [(1 - IMPULSE) / MOST_DAYS_BETWEEN] * MOST_DAYS_BETWEEN)
-    busy = np.array([night_of(state.world.settings.start, number + ahead).demand for ahead in range(MOST_TOUCHES * MOST_DAYS_BETWEEN + 1)])
+    busy = np.array(
+        [
+            night_of(state.world.settings.start, number + ahead).demand
+            for ahead in range(MOST_TOUCHES * MOST_DAYS_BETWEEN + 1)
+        ]
+    )
     gap = by_row(gap_u, usual * busy[last_day[:, None] + np.arange(len(usual))])
     day = last_day + gap
     online = _shop_clock(np.where(gap == 0, last_u + part * (0.999 - last_u), part), market)
     last = np.where(gap == 0, _shop_clock(last_u, market), 0)
     place = state.world.market_of_node[home_store]
-    # A visit follows the last touch by at least five minutes; where the store has closed by then, it is on the next day.
+    # A visit follows the last touch by at least five minutes; where the store has closed by then, it is on the next
+    # day.
     shifted = np.maximum(store_clock(part, place, night, day), last + 300 * SECOND)
     late = shifted > store_clock(np.full(size, 0.9999), place, night, day)
     in_store = np.where(late, store_clock(part, place, night, day + 1), shifted)
@@ -236,11 +255,15 @@ def _shop_clock(part: Floats, market: Ints) -> Ints:
 
 
 # Share of the day's visits in China that is over at an hour of the day.
-_CHINA_ONLINE = ([0, 0.03, 0.06, 0.14, 0.24, 0.36, 0.52, 0.70, 0.86, 0.95, 1], [0, 1, 7, 9, 11.5, 14, 18, 20, 22, 23, 23.99])
+_CHINA_ONLINE = (
+    [0, 0.03, 0.06, 0.14, 0.24, 0.36, 0.52, 0.70, 0.86, 0.95, 1],
+    [0, 1, 7, 9, 11.5, 14, 18, 20, 22, 23, 23.99],
+)
 
 
 def store_clock(part: Floats, market: Ints, night: Night, after: Ints | int = 0) -> Ints:
-    """The same for stores, open from 10:00 to 22:00 in China and to 20:00 in Europe; after midnight in Shanghai all the same.
+    """The same for stores, open from 10:00 to 22:00 in China and to 20:00 in Europe; after midnight in Shanghai all the
+    same.
 
     ``after``: how many days after ``night`` each visit is: the clocks of Europe may have changed by then.
     """

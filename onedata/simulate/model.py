@@ -78,15 +78,21 @@ class SimulationSettings:
         if self.profile not in PROFILES:
             raise ValueError(f"scale profile must be one of {', '.join(PROFILES)}, got {self.profile!r}")
         if not (math.isfinite(self.rate) and 0 < self.rate <= 20):
-            raise ValueError(f"orders_per_customer_day must be above 0 and at most 20, got {self.orders_per_customer_day}")
+            raise ValueError(
+                f"orders_per_customer_day must be above 0 and at most 20, got {self.orders_per_customer_day}"
+            )
         if not date(2000, 1, 1) <= self.start <= date(2100, 1, 1):
             raise ValueError(f"start must lie between 2000-01-01 and 2100-01-01, got {self.start}")
 
     @classmethod
-    def for_order_lines(cls, order_lines: int, customers: int, days: int, seed: int = 7, start: date = date(2026, 1, 5)) -> SimulationSettings:
+    def for_order_lines(
+        cls, order_lines: int, customers: int, days: int, seed: int = 7, start: date = date(2026, 1, 5)
+    ) -> SimulationSettings:
         """Settings whose orders together have about ``order_lines`` lines; raises ValueError where none can."""
         if min(order_lines, customers, days) < 1:
-            raise ValueError(f"order_lines, customers and days must be at least 1, got {order_lines}, {customers}, {days}")
+            raise ValueError(
+                f"order_lines, customers and days must be at least 1, got {order_lines}, {customers}, {days}"
+            )
         rate = order_lines / LINES_PER_ORDER / customers / days
         return cls(customers=customers, days=days, seed=seed, start=start, orders_per_customer_day=rate)
 

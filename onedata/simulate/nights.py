@@ -55,7 +55,8 @@ BEGUN_BEFORE = 12
 
 @dataclass(frozen=True)
 class Crowd:
-    """What of the people is needed every night: each person's position among segments and markets, and journeys a day."""
+    """What of the people is needed every night: each person's position among segments and markets, and journeys a
+    day."""
 
     segment: Ints
     market: Ints
@@ -66,7 +67,9 @@ def crowd_of(world: World) -> Crowd:
     """The crowd of a world, its journeys set so that as many end in an order as its settings ask for."""
     segment, market = stock.kinds_of_people(world)
     social_account = world.people.frame["has_social"].to_numpy()
-    rate = np.array([[conversion(one, has) for has in (False, True)] for one in range(3)])[segment, social_account.astype(np.int64)]
+    rate = np.array([[conversion(one, has) for has in (False, True)] for one in range(3)])[
+        segment, social_account.astype(np.int64)
+    ]
     return Crowd(segment, market, world.settings.rate * world.people.frame["activity"].to_numpy() / rate)
 
 
@@ -75,7 +78,9 @@ def opening_state(world: World, crowd: Crowd) -> State:
     frame = world.people.frame
     state = State(
         world=world,
-        stock=stock.opening_stock(world, crowd.segment, crowd.market, frame["activity"].to_numpy(), frame["home_store"].to_numpy()),
+        stock=stock.opening_stock(
+            world, crowd.segment, crowd.market, frame["activity"].to_numpy(), frame["home_store"].to_numpy()
+        ),
         list_price=world.products["list_price"].to_numpy().copy(),
         has_account=frame["shop_before"].to_numpy().copy(),
         has_card=frame["card_before"].to_numpy().copy(),
@@ -105,7 +110,9 @@ def live(state: State, crowd: Crowd, night: Night) -> tuple[dict[str, Making], T
     sales = sell(state, night, wishes, today)
     placed = shop.place_orders(state, night, sales)
     tests = shop.test_orders(state, night, placed.orders, placed.lines)
-    tickets, ticket_lines, joined = tills.ring_up(state, night, sales, state.agenda.take("counter", night.number), movements)
+    tickets, ticket_lines, joined = tills.ring_up(
+        state, night, sales, state.agenda.take("counter", night.number), movements
+    )
     versions, version_lines, sent = order_versions(state, night, placed, tests, movements)
     back = parcels_back(state, night, movements)
     stock.replenish(state, night, movements)
@@ -131,7 +138,9 @@ def live(state: State, crowd: Crowd, night: Night) -> tuple[dict[str, Making], T
         "pos_stores": lambda: reference.stores(state, night),
         "social_posts": lambda: social.posts(state, night, voices.posts(state, night)),
         "social_mentions": lambda: social.mentions(state, night, voices.mentions(state, night, shares)),
-        "social_engagements": lambda: social.engagements(state, night, voices.engagements(state, night, touches, shares)),
+        "social_engagements": lambda: social.engagements(
+            state, night, voices.engagements(state, night, touches, shares)
+        ),
         "social_spend": lambda: social.spend(state, night),
         "logistics_shipments": lambda: logistics.shipments(state, night, sent, arrived),
         "logistics_returns": lambda: logistics.returns(state, back),
@@ -140,6 +149,8 @@ def live(state: State, crowd: Crowd, night: Night) -> tuple[dict[str, Making], T
         "logistics_epcis": lambda: epcis.epcis(state, night, moved, sent, version_lines),
         "service_surveys": lambda: logistics.surveys(state, answers),
         "finance_ledger": lambda: reference.ledger(books),
-        "customer_consents": lambda: reference.consents(state, profiles.consents(state, night, placed.registered, joined)),
+        "customer_consents": lambda: reference.consents(
+            state, profiles.consents(state, night, placed.registered, joined)
+        ),
     }
     return frames, what_is_true(state, night, today, sales, placed, tests, tickets, ticket_lines, back)

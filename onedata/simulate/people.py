@@ -1,4 +1,5 @@
-"""The people of the simulated world: households, names, homes, what they have, and the truth about their identifiers."""
+"""The people of the simulated world: households, names, homes, what they have, and the truth about their
+identifiers."""
 
 from __future__ import annotations
 
@@ -11,7 +12,15 @@ import polars as pl
 from onedata.simulate import names
 from onedata.simulate.calendar import MARKETS
 from onedata.simulate.draws import Bools, Draws, Floats, Ints, by_weight, exponential
-from onedata.simulate.identity import MOST_PEOPLE, SHARED, Bytes, IdentityRates, as_text, kiosk_cookies, with_identifiers
+from onedata.simulate.identity import (
+    MOST_PEOPLE,
+    SHARED,
+    Bytes,
+    IdentityRates,
+    as_text,
+    kiosk_cookies,
+    with_identifiers,
+)
 
 EU_SHARE = 0.2
 HOUSEHOLD_SIZES = [0.25, 0.30, 0.22, 0.15, 0.08]
@@ -22,7 +31,8 @@ SEGMENTS = (("online", 0.3, 0.9, 0.0, 0.35), ("store", 0.4, 0.7, 0.65, 0.35), ("
 
 @dataclass(frozen=True)
 class City:
-    """A city people live in. ``postcode``: its first four digits of six (China) or five; ``stores``: node numbers of the stores in it; position in degrees."""
+    """A city people live in. ``postcode``: its first four digits of six (China) or five; ``stores``: node numbers of
+    the stores in it; position in degrees."""
 
     name: str
     region: str
@@ -37,14 +47,17 @@ class City:
 @dataclass(frozen=True)
 class People:
     """``frame``: one row a person, in order of ``person_no`` from 0; ``cookies``: all own cookies, person after person
-    (a person's are ``cookie_count`` from ``cookie_from``), one row of ASCII codes each; ``kiosks``: the cookie of the kiosk of each store."""
+    (a person's are ``cookie_count`` from ``cookie_from``), one row of ASCII codes each; ``kiosks``: the cookie of the
+    kiosk of each store."""
 
     frame: pl.DataFrame
     cookies: Bytes
     kiosks: pl.Series
 
 
-def build_people(draws: Draws, customers: int, cities: Sequence[City], kiosk_count: int, rates: IdentityRates) -> People:
+def build_people(
+    draws: Draws, customers: int, cities: Sequence[City], kiosk_count: int, rates: IdentityRates
+) -> People:
     """All people of the world; the largest cities of each market first.
 
     Raises ``ValueError`` when there are too few or too many people, no store at all, or a market other than CN and EU.
@@ -66,26 +79,38 @@ def build_people(draws: Draws, customers: int, cities: Sequence[City], kiosk_cou
 def identifiers(people: People, kind: str) -> pl.DataFrame:
     """One of ``IDENTIFIER_KINDS`` in truth, a row each: ``type, value, person_no, sharing, owner_count``.
 
-    ``person_no`` is its owner, for a recycled phone the present one, -2 for one that several share. Kiosks are everybody's: no owner, count 0.
+    ``person_no`` is its owner, for a recycled phone the present one, -2 for one that several share. Kiosks are
+    everybody's: no owner, count 0.
     """
     uses = _uses(people, kind)
-    own = uses.filter(pl.col("sharing").is_null()).select("type", "value", "person_no", "sharing", owner_count=pl.lit(1, pl.Int64))
+    own = uses.filter(pl.col("sharing").is_null()).select(
+        "type", "value", "person_no", "sharing", owner_count=pl.lit(1, pl.Int64)
+    )
     shared = (
         uses.filter(pl.col("sharing").is_not_null())
         .group_by("type", "value", maintain_order=True)
-        .agg(pl.col("owner").first().alias("person_no"), pl.col("sharing").first(), pl.len().cast(pl.Int64).alias("owner_count"))
+        .agg(
+            pl.col("owner").first().alias("person_no"),
+            pl.col("sharing").first(),
+            pl.len().cast(pl.Int64).alias("owner_count"),
+        )
     )
     if kind != "cookie":
         return pl.concat([own, shared])
     kiosks = people.kiosks.alias("value").to_frame()
     kiosks = kiosks.select(
-        pl.lit("cookie").alias("type"), "value", person_no=pl.lit(SHARED, pl.Int64), sharing=pl.lit("kiosk"), owner_count=pl.lit(0, pl.Int64)
+        pl.lit("cookie").alias("type"),
+        "value",
+        person_no=pl.lit(SHARED, pl.Int64),
+        sharing=pl.lit("kiosk"),
+        owner_count=pl.lit(0, pl.Int64),
     )
     return pl.concat([own, shared, kiosks])
 
 
 def identifier_owners(people: People, kind: str) -> pl.DataFrame:
-    """Of one of ``IDENTIFIER_KINDS``, one row an identifier and a person who truly uses it, shared ones included: ``type, value, person_no``.
+    """Of one of ``IDENTIFIER_KINDS``, one row an identifier and a person who truly uses it, shared ones included:
+    ``type, value, person_no``.
 
     Kiosks are left out.
     """
@@ -93,7 +118,8 @@ def identifier_owners(people: People, kind: str) -> pl.DataFrame:
 
 
 def _uses(people: People, wanted: str) -> pl.DataFrame:
-    """``type, value, person_no, sharing, owner``, one row an identifier and a user of it; ``owner`` only means something where shared."""
+    """``type, value, person_no, sharing, owner``, one row an identifier and a user of it; ``owner`` only means
+    something where shared."""
     frame, person = people.frame, pl.col("person_no")
     everybody, nobody = pl.lit(SHARED, pl.Int64), pl.lit(None, pl.String)
     takers = frame["phone_taker"].drop_nulls().implode()
@@ -112,13 +138,17 @@ def _uses(people: People, wanted: str) -> pl.DataFrame:
         ("payment", pl.col("pay_token"), pl.when("pay_token_shared").then(pl.lit("household")), everybody),
     ]
     parts = [
-        frame.select(pl.lit(kind).alias("type"), value.alias("value"), person, sharing.alias("sharing"), owner.alias("owner")).drop_nulls("value")
+        frame.select(
+            pl.lit(kind).alias("type"), value.alias("value"), person, sharing.alias("sharing"), owner.alias("owner")
+        ).drop_nulls("value")
         for kind, value, sharing, owner in kinds
         if kind == wanted
     ]
     if wanted != "cookie":
         return pl.concat(parts)
-    cookies = pl.DataFrame({"value": as_text("value", people.cookies), "person_no": _repeated(frame["cookie_count"].to_numpy())})
+    cookies = pl.DataFrame(
+        {"value": as_text("value", people.cookies), "person_no": _repeated(frame["cookie_count"].to_numpy())}
+    )
     parts.append(cookies.select(pl.lit("cookie").alias("type"), "value", person, sharing=nobody, owner=everybody))
     return pl.concat(parts)
 
@@ -159,17 +189,24 @@ def _homes(draws: Draws, frame: pl.DataFrame, cities: Sequence[City], rates: Ide
     in_china = np.array([city.market == "CN" for city in cities])[city_no]
     street, door = draws.uniform("street", dwellings), 1 + draws.below("door", dwellings, 999)
     street_no, street_before = (
-        np.where(in_china, np.floor(street[place] * chinese), chinese + np.floor(street[place] * (len(streets) - chinese))).astype(np.int64)
+        np.where(
+            in_china, np.floor(street[place] * chinese), chinese + np.floor(street[place] * (len(streets) - chinese))
+        ).astype(np.int64)
         for place in (dwelling, household)
     )
     same = moved & (street_no == street_before) & (door[dwelling] == door[household])
     door_now = door[dwelling] + same
-    shift = [np.round((draws.uniform(way, dwellings) + draws.uniform(f"{way} too", dwellings) - 1) * 0.2, 5)[dwelling] for way in ("north", "east")]
+    shift = [
+        np.round((draws.uniform(way, dwellings) + draws.uniform(f"{way} too", dwellings) - 1) * 0.2, 5)[dwelling]
+        for way in ("north", "east")
+    ]
     number = pl.Series(draws.below("postcode", dwellings, 100)[dwelling])
     # Chinese postcodes have six digits, German ones five.
     digits = [2 if city.market == "CN" else 1 for city in cities]
     suffix = pl.select(
-        pl.when(pl.Series(digits).gather(city_no) == 2).then(number.cast(pl.String).str.zfill(2)).otherwise((number % 10).cast(pl.String))
+        pl.when(pl.Series(digits).gather(city_no) == 2)
+        .then(number.cast(pl.String).str.zfill(2))
+        .otherwise((number % 10).cast(pl.String))
     ).to_series()
     before = pl.concat_str(pl.Series(door[household]).cast(pl.String), pl.lit(" "), streets.gather(street_before))
     return frame.with_columns(
@@ -206,22 +243,35 @@ def _named(draws: Draws, frame: pl.DataFrame) -> pl.DataFrame:
     families = names.spelled([names.CHINESE_FAMILY, names.LATIN_FAMILY])
     given_lists = [names.CHINESE_FEMALE, names.CHINESE_MALE, names.LATIN_FEMALE, names.LATIN_MALE]
     given_names = names.spelled(given_lists)
-    # Three in four have the name of the household, the others one of their own. The lists of both scripts are equally long.
+    # Three in four have the name of the household, the others one of their own. The lists of both scripts are equally
+    # long.
     own, many = draws.chance("own family name", count, 0.25), len(families.written) // 2
     uniform = np.where(own, draws.uniform("family", count), draws.uniform("household family", count)[household])
     family = by_weight(uniform, names.zipf(many)) + np.where(chinese, 0, many)
     each = len(given_names.written) // len(given_lists)
-    given = _apart(by_weight(draws.uniform("given", count), names.zipf(each)), household, each) + each * (2 * ~chinese + ~female)
+    given = _apart(by_weight(draws.uniform("given", count), names.zipf(each)), household, each) + each * (
+        2 * ~chinese + ~female
+    )
     slip = pl.Series(draws.uniform("card name", count))
     initial = ~pl.col("chinese") & (slip < 0.07)
-    typed = pl.when(slip < 0.03).then(given_names.mistyped.gather(given)).when(initial).then(pl.col("given").str.head(1) + ".").otherwise("given")
+    typed = (
+        pl.when(slip < 0.03)
+        .then(given_names.mistyped.gather(given))
+        .when(initial)
+        .then(pl.col("given").str.head(1) + ".")
+        .otherwise("given")
+    )
     return frame.with_columns(
         family=families.written.gather(family),
         given=given_names.written.gather(given),
         latin_name=pl.concat_str(given_names.latin.gather(given), pl.lit("."), families.latin.gather(family)),
         gender=pl.when(pl.Series(female)).then(pl.lit("F")).otherwise(pl.lit("M")),
-        birth_year=pl.Series(1950 + np.floor(29 * (draws.uniform("born", count) + draws.uniform("born too", count))).astype(np.int64)),
-    ).with_columns(card_name=pl.when("chinese").then(pl.col("family") + typed).otherwise(typed + " " + pl.col("family")))
+        birth_year=pl.Series(
+            1950 + np.floor(29 * (draws.uniform("born", count) + draws.uniform("born too", count))).astype(np.int64)
+        ),
+    ).with_columns(
+        card_name=pl.when("chinese").then(pl.col("family") + typed).otherwise(typed + " " + pl.col("family"))
+    )
 
 
 def _apart(given: Ints, household: Ints, many: int) -> Ints:
@@ -256,15 +306,24 @@ def _possessions(draws: Draws, frame: pl.DataFrame, cities: Sequence[City]) -> p
 
 
 def _home_store(draws: Draws, city_no: Ints, cities: Sequence[City]) -> Ints:
-    """A store of the person's city, else one of the nearest city of the market that has any, else of the nearest city."""
+    """A store of the person's city, else one of the nearest city of the market that has any, else of the nearest
+    city."""
     stores = [_nearest(city, cities).stores for city in cities]
     counts = np.array([len(choice) for choice in stores])
     flat = np.array([store for choice in stores for store in choice], dtype=np.int64)
-    picked: Ints = flat[(np.cumsum(counts) - counts)[city_no] + draws.below("home store", len(city_no), counts[city_no])]
+    picked: Ints = flat[
+        (np.cumsum(counts) - counts)[city_no] + draws.below("home store", len(city_no), counts[city_no])
+    ]
     return picked
 
 
 def _nearest(city: City, cities: Sequence[City]) -> City:
     """The nearest city with a store; degrees are near enough to tell which."""
     with_store = [other for other in cities if other.stores]
-    return min(with_store, key=lambda other: (other.market != city.market, (other.lat - city.lat) ** 2 + ((other.lon - city.lon) * 0.7) ** 2))
+    return min(
+        with_store,
+        key=lambda other: (
+            other.market != city.market,
+            (other.lat - city.lat) ** 2 + ((other.lon - city.lon) * 0.7) ** 2,
+        ),
+    )

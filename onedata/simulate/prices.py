@@ -1,4 +1,5 @@
-"""What things cost tonight: list prices that change now and then, and promotions that hold in all channels or only in some."""
+"""What things cost tonight: list prices that change now and then, and promotions that hold in all channels or only in
+some."""
 
 from __future__ import annotations
 
@@ -21,7 +22,8 @@ ONE_DAY_OFFER = 0.03
 
 @dataclass(frozen=True)
 class Prices:
-    """Tonight's prices in cents of the market's currency: ``listed`` [market, product], ``shelf`` [channel, market, product].
+    """Tonight's prices in cents of the market's currency: ``listed`` [market, product], ``shelf`` [channel, market,
+    product].
 
     ``percent`` [channel, product] is the promotion's; ``changed`` marks products with a new list price.
     """
@@ -36,7 +38,11 @@ def set_prices(state: State, night: Night) -> Prices:
     """Change some list prices (from the second night on) and work out what each channel asks."""
     draws, number, count = state.world.draws, night.number, len(state.list_price)
     changed = draws.chance("re-priced", count, RE_PRICED if number else 0.0, number)
-    moved = np.floor(state.list_price * (0.85 + 0.3 * draws.uniform("new price", count, number)) / 100).astype(np.int64) * 100 + 90
+    moved = (
+        np.floor(state.list_price * (0.85 + 0.3 * draws.uniform("new price", count, number)) / 100).astype(np.int64)
+        * 100
+        + 90
+    )
     state.list_price = np.where(changed, moved, state.list_price)
     percent = _promotions(state, night)
     listed = np.stack([state.list_price, euro_cents(state.list_price)])
@@ -45,16 +51,23 @@ def set_prices(state: State, night: Night) -> Prices:
 
 
 def price_rows(state: State, night: Night, prices: Prices) -> pl.DataFrame:
-    """One row a product, market and channel: ``sku, market, channel, list_price, price`` (cents), ``currency, promotion``."""
+    """One row a product, market and channel: ``sku, market, channel, list_price, price`` (cents), ``currency,
+    promotion``."""
     sku = state.world.products["sku"]
     parts = [
         pl.DataFrame(
             {"sku": sku, "list_price": prices.listed[m], "price": prices.shelf[c, m], "percent": prices.percent[c]},
-        ).with_columns(pl.lit(market).alias("market"), pl.lit(CHANNELS[c]).alias("channel"), pl.lit(CURRENCIES[market]).alias("currency"))
+        ).with_columns(
+            pl.lit(market).alias("market"),
+            pl.lit(CHANNELS[c]).alias("channel"),
+            pl.lit(CURRENCIES[market]).alias("currency"),
+        )
         for m, market in enumerate(MARKETS)
         for c in (ONLINE, STORE, SOCIAL)
     ]
-    named = pl.when(pl.col("percent") > 0).then(pl.lit(night.campaign if night.campaign != ALWAYS_ON else "one-day-offer"))
+    named = pl.when(pl.col("percent") > 0).then(
+        pl.lit(night.campaign if night.campaign != ALWAYS_ON else "one-day-offer")
+    )
     return pl.concat(parts).with_columns(named.alias("promotion"), pl.lit(night.ds).alias("price_date"))
 
 

@@ -56,7 +56,9 @@ def card_profiles(state: State, night: Night, joined: pl.DataFrame) -> pl.DataFr
         pl.lit(night.opens + 2 * HOUR).cast(pl.Int64).alias("updated_us"),
         pl.Series("told", _tells_on(state, "card_phone")[risen] <= night.number),
     )
-    rows = pl.concat([rows, more.filter(~pl.col("person_no").is_in(rows["person_no"].implode()))]).sort("updated_us", "person_no")
+    rows = pl.concat([rows, more.filter(~pl.col("person_no").is_in(rows["person_no"].implode()))]).sort(
+        "updated_us", "person_no"
+    )
     return rows.with_columns(pl.Series("tier", TIERS).gather(state.tier[rows["person_no"].to_numpy()]))
 
 
@@ -66,18 +68,32 @@ def consents(state: State, night: Night, registered: pl.DataFrame, joined: pl.Da
     ``person_no, source`` (0 the shop, 1 the tills), ``purpose`` (position in ``PURPOSES``), ``granted, recorded_us``.
     """
     parts = []
-    for source, before, new, has in ((0, "shop_before", registered, state.has_account), (1, "card_before", joined, state.has_card)):
+    for source, before, new, has in (
+        (0, "shop_before", registered, state.has_account),
+        (1, "card_before", joined, state.has_card),
+    ):
         rows = _registered(state, night, new, before)
         for purpose, name in enumerate(PURPOSES):
             granted = state.world.people.frame[f"consent_{name}"].gather(rows["person_no"])
-            parts.append(rows.with_columns(_small(purpose, "purpose"), granted.alias("granted"), _small(source, "source")))
+            parts.append(
+                rows.with_columns(_small(purpose, "purpose"), granted.alias("granted"), _small(source, "source"))
+            )
         agreed = has & state.world.people.frame["consent_marketing"].to_numpy()
         agreed[new["person_no"].to_numpy()] = False
-        gone = np.flatnonzero(agreed & state.world.draws.chance(f"withdraws {source}", len(has), WITHDRAWS if night.number else 0, night.number))
+        gone = np.flatnonzero(
+            agreed
+            & state.world.draws.chance(f"withdraws {source}", len(has), WITHDRAWS if night.number else 0, night.number)
+        )
         at = night.opens + 12 * HOUR + np.arange(len(gone)) % 30_000 * SECOND
-        withdrawn = pl.DataFrame({"person_no": gone, "registered_us": at}, schema={"person_no": pl.Int64, "registered_us": pl.Int64})
-        parts.append(withdrawn.with_columns(_small(0, "purpose"), pl.lit(value=False).alias("granted"), _small(source, "source")))
-    return pl.concat(parts).rename({"registered_us": "recorded_us"}).sort("recorded_us", "person_no", "source", "purpose")
+        withdrawn = pl.DataFrame(
+            {"person_no": gone, "registered_us": at}, schema={"person_no": pl.Int64, "registered_us": pl.Int64}
+        )
+        parts.append(
+            withdrawn.with_columns(_small(0, "purpose"), pl.lit(value=False).alias("granted"), _small(source, "source"))
+        )
+    return (
+        pl.concat(parts).rename({"registered_us": "recorded_us"}).sort("recorded_us", "person_no", "source", "purpose")
+    )
 
 
 def _small(value: int, name: str) -> pl.Expr:
@@ -85,14 +101,18 @@ def _small(value: int, name: str) -> pl.Expr:
 
 
 def product_rows(state: State, night: Night, prices: Prices) -> pl.DataFrame:
-    """The catalogue on the first night, then what was re-priced: the columns of ``World.products`` with tonight's ``list_price`` and ``updated_us``."""
+    """The catalogue on the first night, then what was re-priced: the columns of ``World.products`` with tonight's
+    ``list_price`` and ``updated_us``."""
     updated = np.where(prices.changed, night.opens, night.opens - 60 * DAY)
-    rows = state.world.products.with_columns(pl.Series("list_price", state.list_price), pl.Series("updated_us", updated))
+    rows = state.world.products.with_columns(
+        pl.Series("list_price", state.list_price), pl.Series("updated_us", updated)
+    )
     return rows if not night.number else rows.filter(pl.Series(prices.changed))
 
 
 def ledger_rows(state: State, night: Night) -> pl.DataFrame:
-    """Balances of the month before, on the first night and on every first of a month, else no rows; amounts in cents CNY, debits positive.
+    """Balances of the month before, on the first night and on every first of a month, else no rows; amounts in cents
+    CNY, debits positive.
 
     A month of which little was lived (a run begins in its middle) is taken for a usual one.
     The books balance: assets, liabilities and equity add up to the month's result with income and expense.
@@ -104,7 +124,10 @@ def ledger_rows(state: State, night: Night) -> pl.DataFrame:
     usual = int(settings.customers * settings.rate * 30 * 55_000)
     revenue = revenue if revenue > usual // 3 else usual
     noise = 0.95 + 0.1 * state.world.draws.uniform("books", len(ACCOUNTS), night.number)
-    balance = [round(revenue * share * (1.0 if code == "6001" else part)) for (code, _, _, share), part in zip(ACCOUNTS, noise, strict=True)]
+    balance = [
+        round(revenue * share * (1.0 if code == "6001" else part))
+        for (code, _, _, share), part in zip(ACCOUNTS, noise, strict=True)
+    ]
     # Equity takes what is left.
     equity = [code for code, *_ in ACCOUNTS].index("4001")
     balance[equity] -= sum(balance)
@@ -115,7 +138,9 @@ def ledger_rows(state: State, night: Night) -> pl.DataFrame:
             "account_type": [kind for _, _, kind, _ in ACCOUNTS],
             "balance": balance,
         }
-    ).with_columns(pl.lit(f"{year}-{month:02d}").alias("period"), pl.lit(night.opens + HOUR).cast(pl.Int64).alias("posted_us"))
+    ).with_columns(
+        pl.lit(f"{year}-{month:02d}").alias("period"), pl.lit(night.opens + HOUR).cast(pl.Int64).alias("posted_us")
+    )
     return rows if is_due else rows.clear()
 
 
@@ -131,16 +156,22 @@ def _registered(state: State, night: Night, new: pl.DataFrame, before: str) -> p
 def _since(state: State) -> pl.Expr:
     """When those who had registered before the first night did so; the same in every version."""
     first = night_of(state.world.settings.start, 0).opens
-    return (first + 8 * HOUR - pl.col("registered_days") * DAY + pl.col("person_no") * 7_919 % 50_000 * SECOND).alias("registered_us")
+    return (first + 8 * HOUR - pl.col("registered_days") * DAY + pl.col("person_no") * 7_919 % 50_000 * SECOND).alias(
+        "registered_us"
+    )
 
 
 def _versions(state: State, night: Night, new: pl.DataFrame, has: Bools, before: str, phone: str) -> pl.DataFrame:
-    rows = _registered(state, night, new, before).with_columns(pl.col("registered_us").alias("updated_us"), pl.lit(value=False).alias("told"))
+    rows = _registered(state, night, new, before).with_columns(
+        pl.col("registered_us").alias("updated_us"), pl.lit(value=False).alias("told")
+    )
     changed = _tells_tonight(state, night, has, phone, before)
     rows = rows.filter(~pl.col("person_no").is_in(pl.Series(changed).implode()))
     clock = night.opens + 10 * HOUR + changed * 104_729 % 36_000 * SECOND
     people = state.world.people.frame.select("person_no", "registered_days")[changed]
-    updates = people.select("person_no", _since(state), pl.Series("updated_us", clock), pl.lit(value=True).alias("told"))
+    updates = people.select(
+        "person_no", _since(state), pl.Series("updated_us", clock), pl.lit(value=True).alias("told")
+    )
     return pl.concat([rows, updates]).sort("updated_us", "person_no")
 
 

@@ -1,4 +1,5 @@
-"""The people as the nights need them: a million of them lie in memory all the time, so nothing lies there twice or longer than it must."""
+"""The people as the nights need them: a million of them lie in memory all the time, so nothing lies there twice or
+longer than it must."""
 
 from __future__ import annotations
 
@@ -14,12 +15,34 @@ from onedata.simulate.people import SEGMENTS, People
 from onedata.simulate.text import compact
 
 _ORDERED = {"market": MARKETS, "segment": tuple(name for name, *_ in SEGMENTS)}
-_REPEATED = ("city", "region", "country", "postcode", "address", "address_before", "family", "given", "gender", "card_name")
+_REPEATED = (
+    "city",
+    "region",
+    "country",
+    "postcode",
+    "address",
+    "address_before",
+    "family",
+    "given",
+    "gender",
+    "card_name",
+)
 _PHONES = ("phone", "shop_phone", "card_phone")
 _TEXTS = ("email", "email_mistyped", "card_email", "union_id", "pay_token", "tablet_cookie")
-_NUMBERS = ("person_no", "lat", "lon", "birth_year", "activity", "home_store", "registered_days", "cookie_from", "cookie_count")
+_NUMBERS = (
+    "person_no",
+    "lat",
+    "lon",
+    "birth_year",
+    "activity",
+    "home_store",
+    "registered_days",
+    "cookie_from",
+    "cookie_count",
+)
 _YES_OR_NO = (
-    "moved", "has_shop", "has_card", "has_social", "shop_before", "card_before", "consent_marketing", "consent_analytics",
+    "moved", "has_shop", "has_card", "has_social", "shop_before", "card_before", "consent_marketing",
+    "consent_analytics",
     "union_on_card", "union_on_account", "mistypes_email",
 )  # fmt: skip
 _SHOWN = (
@@ -33,8 +56,9 @@ _SHOWN = (
 class Residents:
     """``frame``: one row a person, in order of ``person_no`` from 0, with what the nights need of ``People.frame``.
 
-    Texts that many share are enumerations, in order of ``MARKETS`` and ``SEGMENTS`` where these are meant, and phones are whole numbers:
-    `shown` writes them out. ``cookies``: one row of ASCII codes each; ``kiosks`` as those of ``People``.
+    Texts that many share are enumerations, in order of ``MARKETS`` and ``SEGMENTS`` where these are meant, and phones
+    are whole numbers: `shown` writes them out. ``cookies``: one row of ASCII codes each; ``kiosks`` as those of
+    ``People``.
     """
 
     frame: pl.DataFrame
@@ -59,7 +83,10 @@ def settle(people: People) -> Residents:
     columns = [
         frame.select(*_NUMBERS, *_YES_OR_NO),
         frame.select(pl.col(name).cast(pl.Enum(values)) for name, values in _ORDERED.items()),
-        *(frame.select(pl.col(name).cast(pl.Enum(frame[name].drop_nulls().unique(maintain_order=True)))) for name in _REPEATED),
+        *(
+            frame.select(pl.col(name).cast(pl.Enum(frame[name].drop_nulls().unique(maintain_order=True))))
+            for name in _REPEATED
+        ),
         frame.select(pl.col(_PHONES).str.strip_prefix("+").cast(pl.Int64)),
         compact(frame.with_columns(mistyped).select(_TEXTS)),
     ]

@@ -26,14 +26,16 @@ BYTES_AN_ORDER = 14_000
 BYTES_A_CUSTOMER = 900
 BYTES_A_SESSION = 2_200
 BYTES_A_SHELF = 12
-"""Measured on 100,000 customers, rounded up: what is written for an order, a customer, a visit to the web shop, and a product at a node and night."""
+"""Measured on 100,000 customers, rounded up: what is written for an order, a customer, a visit to the web shop, and a
+product at a node and night."""
 
 
 def simulate(settings: SimulationSettings, out: Path, progress: Progress | None = None) -> SimulationSummary:
     """Write ``out/source`` (every feed's files, night by night) and ``out/truth``; equal settings give equal bytes.
 
-    All is written in a hidden folder beside or (where it exists) in ``out`` first and moved when complete; what a killed run left there is removed.
-    Raises FileExistsError where ``out`` holds anything or another process is filling it, OSError where the disk has not enough room.
+    All is written in a hidden folder beside or (where it exists) in ``out`` first and moved when complete; what a
+    killed run left there is removed. Raises FileExistsError where ``out`` holds anything or another process is filling
+    it, OSError where the disk has not enough room.
     """
     if out.exists() and not out.is_dir():
         raise FileExistsError(f"{out} is a file: name a folder")
@@ -94,13 +96,21 @@ def expected_bytes(settings: SimulationSettings) -> int:
     orders = settings.customers * settings.rate * settings.days
     visits = settings.customers * settings.scale.sessions * settings.days
     shelves = settings.products * (settings.stores + 2) * settings.days
-    return int(orders * BYTES_AN_ORDER + visits * BYTES_A_SESSION + settings.customers * BYTES_A_CUSTOMER + shelves * BYTES_A_SHELF)
+    return int(
+        orders * BYTES_AN_ORDER
+        + visits * BYTES_A_SESSION
+        + settings.customers * BYTES_A_CUSTOMER
+        + shelves * BYTES_A_SHELF
+    )
 
 
 def _require_room(settings: SimulationSettings, folder: Path) -> None:
     wanted, free = expected_bytes(settings), shutil.disk_usage(folder).free
     if wanted > free:
-        raise OSError(f"{folder} has {free / 1e9:.1f} GB free, the simulation needs about {wanted / 1e9:.1f} GB: fewer customers or days, or another folder")
+        raise OSError(
+            f"{folder} has {free / 1e9:.1f} GB free, the simulation needs about {wanted / 1e9:.1f} GB: fewer customers "
+            "or days, or another folder"
+        )
 
 
 def _generate(settings: SimulationSettings, work: Path, progress: Progress | None) -> tuple[Delivered, Counter[str]]:
@@ -124,14 +134,23 @@ def _founded(settings: SimulationSettings, truth: Path) -> World:
     return build_world(settings, settle(people))
 
 
-def _live(settings: SimulationSettings, source: Path, truth: Path, progress: Progress | None) -> tuple[Delivered, pl.DataFrame]:
+def _live(
+    settings: SimulationSettings, source: Path, truth: Path, progress: Progress | None
+) -> tuple[Delivered, pl.DataFrame]:
     """Let all nights pass; what was delivered, and the records that would have come later."""
     world = _founded(settings, truth)
     crowd = crowd_of(world)
     state = opening_state(world, crowd)
     delivered = Delivered()
     with ThreadPoolExecutor(THREADS) as helpers:
-        desk = Desk(source, truth, DefectMaker(world.draws, settings.defects, FEEDS), settings.defects.overlap, world.people, helpers)
+        desk = Desk(
+            source,
+            truth,
+            DefectMaker(world.draws, settings.defects, FEEDS),
+            settings.defects.overlap,
+            world.people,
+            helpers,
+        )
         for number in range(settings.days):
             night = night_of(settings.start, number)
             frames, happened = live(state, crowd, night)

@@ -27,9 +27,11 @@ COUPON = 0.15
 class Sales:
     """The night's demand and what came of it.
 
-    ``orders``: one row an order of the shop: ``order_no, journey_no, person_no, channel, method, origin, store, at_us, touch, referrer``.
+    ``orders``: one row an order of the shop: ``order_no, journey_no, person_no, channel, method, origin, store, at_us,
+        touch, referrer``.
     ``tickets``: one row a purchase at a till: ``sale_no, journey_no, person_no, store, at_us``.
-    ``order_lines``, ``ticket_lines``: ``order_no`` or ``sale_no``, ``line_no, product_no, quantity, unit, discount`` (cents of the document's currency).
+    ``order_lines``, ``ticket_lines``: ``order_no`` or ``sale_no``, ``line_no, product_no, quantity, unit, discount``
+        (cents of the document's currency).
     ``demand``: one row a line wanted: ``node_no, product_no, quantity, served, saved`` (by endless aisle).
     ``lost``: journeys that ended with nothing sold.
     """
@@ -83,7 +85,9 @@ def _methods(state: State, night: Night, wishes: pl.DataFrame) -> pl.DataFrame:
     away = (channel == STORE) & draws.chance("away", size, 0.05, number)
     other = _store_of_market(state, draws.uniform("other store", size, number), state.world.market_of_node[home])
     node = np.where(away, other, node)
-    return wishes.with_columns(pl.Series("method", method), pl.Series("node", node), pl.Series("market", state.world.market_of_node[node]))
+    return wishes.with_columns(
+        pl.Series("method", method), pl.Series("node", node), pl.Series("market", state.world.market_of_node[node])
+    )
 
 
 def _store_of_market(state: State, part: npt.NDArray[np.float64], market: Ints) -> Ints:
@@ -96,7 +100,8 @@ def _store_of_market(state: State, part: npt.NDArray[np.float64], market: Ints) 
 
 
 def _baskets(state: State, night: Night, purchase: pl.DataFrame) -> pl.DataFrame:
-    """One row a line wanted, purchases in order: the wish first, then what else is in reach; nodes hold only their best sellers."""
+    """One row a line wanted, purchases in order: the wish first, then what else is in reach; nodes hold only their best
+    sellers."""
     draws, number, size = state.world.draws, night.number, purchase.height
     count = 1 + np.minimum(4, np.floor(exponential(draws.uniform("lines", size, number)) * 1.3)).astype(np.int64)
     which = np.repeat(np.arange(size), count)
@@ -119,14 +124,19 @@ def _baskets(state: State, night: Night, purchase: pl.DataFrame) -> pl.DataFrame
 def _endless_aisle(state: State, night: Night, lines: pl.DataFrame, in_store: Bools) -> Bools:
     """Of what stores lack, the lines that are ordered from the warehouse instead; reserves nothing yet."""
     which = lines["purchase"].to_numpy()
-    wanted = in_store[which] & ~lines["served"].to_numpy() & state.world.draws.chance("endless aisle", lines.height, ENDLESS_AISLE, night.number)
+    wanted = (
+        in_store[which]
+        & ~lines["served"].to_numpy()
+        & state.world.draws.chance("endless aisle", lines.height, ENDLESS_AISLE, night.number)
+    )
     saved = np.zeros(lines.height, dtype=np.bool_)
     asked = lines.filter(pl.Series(wanted))
     warehouse = state.world.stores + state.world.market_of_node[asked["node"].to_numpy()]
     # The shop's own orders of the night come first: what they reserve is not there any more.
     held = lines.filter(pl.col("served") & (pl.col("node") >= state.world.stores))
     queue = (
-        np.concatenate([held[name].to_numpy(), extra]) for name, extra in zip(_ASKED, (warehouse, *(asked[n].to_numpy() for n in _ASKED[1:])), strict=True)
+        np.concatenate([held[name].to_numpy(), extra])
+        for name, extra in zip(_ASKED, (warehouse, *(asked[n].to_numpy() for n in _ASKED[1:])), strict=True)
     )
     saved[wanted] = serve(state.stock, *queue)[held.height :]
     return saved
@@ -150,7 +160,9 @@ def _sum_by_cell(state: State, demand: pl.DataFrame) -> npt.NDArray[np.int64]:
     return total
 
 
-def _documents(state: State, prices: Prices, purchase: pl.DataFrame, lines: pl.DataFrame, demand: pl.DataFrame) -> Sales:
+def _documents(
+    state: State, prices: Prices, purchase: pl.DataFrame, lines: pl.DataFrame, demand: pl.DataFrame
+) -> Sales:
     bought = lines.with_columns(purchase.select("channel", "market")[lines["purchase"]])
     at_till = bought.filter((pl.col("channel") == STORE) & pl.col("served"))
     ordered = bought.filter(((pl.col("channel") != STORE) & pl.col("served")) | pl.col("saved"))
@@ -184,7 +196,9 @@ def _documents(state: State, prices: Prices, purchase: pl.DataFrame, lines: pl.D
     )
 
 
-def _with_numbers(state: State, kind: str, name: str, purchase: pl.DataFrame, lines: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+def _with_numbers(
+    state: State, kind: str, name: str, purchase: pl.DataFrame, lines: pl.DataFrame
+) -> tuple[pl.DataFrame, pl.DataFrame]:
     """The purchases that have lines, numbered in the order of time, and their lines, numbered from 1."""
     which, first = np.unique(lines["purchase"].to_numpy(), return_index=True)
     numbers = state.numbers(kind, len(which))
@@ -197,7 +211,8 @@ def _with_numbers(state: State, kind: str, name: str, purchase: pl.DataFrame, li
 
 
 def _priced(prices: Prices, lines: pl.DataFrame, in_shop: bool) -> pl.DataFrame:
-    """Unit price and discount in cents: tills work in their market's currency, the shop's books are in CNY whatever it shows."""
+    """Unit price and discount in cents: tills work in their market's currency, the shop's books are in CNY whatever it
+    shows."""
     market = lines["market"].to_numpy()
     unit = prices.shelf[lines["channel"].to_numpy(), market, lines["product_no"].to_numpy()]
     if in_shop:

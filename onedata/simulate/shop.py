@@ -25,8 +25,8 @@ _CLOSES = 16 * HOUR
 
 @dataclass(frozen=True)
 class Orders:
-    """``orders``: those of ``Sales`` with ``order_id, guest, subtotal, discounts, postage`` (cents), ``fulfil_us, cancelled_us``, and
-    ``due``, the night of the last version.
+    """``orders``: those of ``Sales`` with ``order_id, guest, subtotal, discounts, postage`` (cents), ``fulfil_us,
+    cancelled_us``, and ``due``, the night of the last version.
 
     ``registered``: persons who opened an account tonight, with the moment.
     """
@@ -42,8 +42,12 @@ def place_orders(state: State, night: Night, sales: Sales) -> Orders:
     size = orders.height
     person = orders["person_no"].to_numpy()
     # Who only buys in stores may order there from the warehouse, but opens no account for it.
-    signs_up = draws.chance("registers", size, REGISTERS, number) & state.world.people.frame["has_shop"].to_numpy()[person]
-    newcomers = orders.filter(pl.Series(~state.has_account[person] & signs_up)).unique("person_no", keep="first", maintain_order=True)
+    signs_up = (
+        draws.chance("registers", size, REGISTERS, number) & state.world.people.frame["has_shop"].to_numpy()[person]
+    )
+    newcomers = orders.filter(pl.Series(~state.has_account[person] & signs_up)).unique(
+        "person_no", keep="first", maintain_order=True
+    )
     registered = newcomers.select("person_no", pl.col("at_us").alias("registered_us"))
     # What newcomers ordered earlier on the same day they ordered as guests.
     since = orders.join(registered, on="person_no", how="left", maintain_order="left")["registered_us"]
@@ -74,9 +78,15 @@ def place_orders(state: State, night: Night, sales: Sales) -> Orders:
     return Orders(orders, sales.order_lines, registered)
 
 
-def test_orders(state: State, night: Night, orders: pl.DataFrame, lines: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+def test_orders(
+    state: State, night: Night, orders: pl.DataFrame, lines: pl.DataFrame
+) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Orders that the shop's staff place to try the checkout: copies of real baskets that belong to nobody."""
-    chosen = orders.filter(pl.Series(state.world.draws.chance("test orders", orders.height, state.world.settings.defects.test, night.number)))
+    chosen = orders.filter(
+        pl.Series(
+            state.world.draws.chance("test orders", orders.height, state.world.settings.defects.test, night.number)
+        )
+    )
     numbers = state.numbers("order", chosen.height)
     copies = chosen.with_columns(
         pl.Series("order_no", numbers),
@@ -89,7 +99,9 @@ def test_orders(state: State, night: Night, orders: pl.DataFrame, lines: pl.Data
         pl.lit(None, dtype=pl.Int64).alias("journey_no"),
     )
     names = pl.DataFrame({"order_no": chosen["order_no"], "copy": numbers})
-    copied = lines.join(names, on="order_no", how="inner", maintain_order="left").with_columns(pl.col("copy").alias("order_no"))
+    copied = lines.join(names, on="order_no", how="inner", maintain_order="left").with_columns(
+        pl.col("copy").alias("order_no")
+    )
     return copies, copied.drop("copy")
 
 
@@ -103,9 +115,17 @@ def _fulfilment(state: State, night: Night, orders: pl.DataFrame) -> Ints:
     packed = day + 18 * HOUR + np.floor(part * 3_600).astype(np.int64) * SECOND + np.where(clock >= _CLOSES, DAY, 0)
     prompt = at + np.floor((10 + part * 30) * 60).astype(np.int64) * SECOND
     # Stores pack on their own clock, the warehouses on the shop's.
-    midnight = np.array([night.midnight(name) for name in MARKETS])[state.world.market_of_node[orders["origin"].to_numpy()]]
+    midnight = np.array([night.midnight(name) for name in MARKETS])[
+        state.world.market_of_node[orders["origin"].to_numpy()]
+    ]
     here, clock = at - (at - midnight) % DAY, (at - midnight) % DAY
     open_now = (clock >= 9 * HOUR) & (prompt < here + 20 * HOUR)
-    morning = here + np.where(clock < 9 * HOUR, 0, DAY) + 10 * HOUR + 30 * MINUTE + np.floor(part * 3_600).astype(np.int64) * SECOND
+    morning = (
+        here
+        + np.where(clock < 9 * HOUR, 0, DAY)
+        + 10 * HOUR
+        + 30 * MINUTE
+        + np.floor(part * 3_600).astype(np.int64) * SECOND
+    )
     by_store = np.isin(method, (PICKUP, FROM_STORE)) & (orders["origin"].to_numpy() < state.world.stores)
     return np.where(by_store, np.where(open_now, prompt, morning), packed)

@@ -1,4 +1,5 @@
-"""What the retailer carries from one night to the next: stock, prices, accounts, and what is agreed for later nights."""
+"""What the retailer carries from one night to the next: stock, prices, accounts, and what is agreed for later
+nights."""
 
 from __future__ import annotations
 
@@ -108,16 +109,27 @@ class Movements:
     night: Night
     parts: list[pl.DataFrame] = field(default_factory=list)
 
-    def add(self, kind: str, node: Ints, product: Ints, quantity: Ints, moved_us: Ints, reference: pl.Series | None = None) -> None:
+    def add(
+        self, kind: str, node: Ints, product: Ints, quantity: Ints, moved_us: Ints, reference: pl.Series | None = None
+    ) -> None:
         """Book signed quantities; rows of quantity 0 do not move."""
-        rows = pl.DataFrame({"node_no": node, "product_no": product, "quantity": quantity, "moved_us": moved_us}, schema_overrides=_WHOLE)
+        rows = pl.DataFrame(
+            {"node_no": node, "product_no": product, "quantity": quantity, "moved_us": moved_us},
+            schema_overrides=_WHOLE,
+        )
         named = reference if reference is not None else pl.Series("reference", [None] * len(node), dtype=pl.String)
-        self.parts.append(rows.with_columns(pl.lit(kind).alias("movement_type"), named.alias("reference")).filter(pl.col("quantity") != 0))
+        self.parts.append(
+            rows.with_columns(pl.lit(kind).alias("movement_type"), named.alias("reference")).filter(
+                pl.col("quantity") != 0
+            )
+        )
 
     def all(self) -> pl.DataFrame:
         """The night's movements in the order of time."""
         empty = pl.DataFrame(schema={**_WHOLE, "movement_type": pl.String, "reference": pl.String})
-        return pl.concat([empty, *self.parts]).sort("moved_us", "node_no", "product_no", "movement_type", "quantity", maintain_order=True)
+        return pl.concat([empty, *self.parts]).sort(
+            "moved_us", "node_no", "product_no", "movement_type", "quantity", maintain_order=True
+        )
 
 
 _WHOLE = {"node_no": pl.Int64, "product_no": pl.Int64, "quantity": pl.Int64, "moved_us": pl.Int64}

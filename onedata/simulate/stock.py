@@ -1,4 +1,5 @@
-"""Stock as it comes, goes and runs out: targets, supplier orders, transfers to stores, shrinkage, and the closing count.
+"""Stock as it comes, goes and runs out: targets, supplier orders, transfers to stores, shrinkage, and the closing
+count.
 
 On every night and at every node, closing stock = opening stock + the night's movements.
 """
@@ -27,19 +28,27 @@ LINES_PER_ORDER_UNITS = 2.4
 
 
 def open_supply(state: State) -> None:
-    """Tell the agenda what goods on their way look like, and put there what the warehouses had ordered before the first night."""
+    """Tell the agenda what goods on their way look like, and put there what the warehouses had ordered before the first
+    night."""
     for kind in ("receipt", "transfer_in"):
-        state.agenda.expect(kind, {"node_no": pl.Int64(), "product_no": pl.Int64(), "quantity": pl.Int64(), "reference": pl.String()})
+        state.agenda.expect(
+            kind, {"node_no": pl.Int64(), "product_no": pl.Int64(), "quantity": pl.Int64(), "reference": pl.String()}
+        )
     level, batch = needs(state.world, state.stock, 1.0)
     missing = np.where(state.stock.on_hand < level, level + batch - state.stock.on_hand, 0)
     row, product = np.nonzero(missing[state.world.stores :] > 0)
     part = state.world.draws.uniform("ordered before", len(row))
     due = np.floor(part * state.world.products["lead_days"].to_numpy()[product]).astype(np.int64)
-    _expect_from_suppliers(state, state.world.stores + row, product, missing[state.world.stores + row, product], due, "before")
+    _expect_from_suppliers(
+        state, state.world.stores + row, product, missing[state.world.stores + row, product], due, "before"
+    )
 
 
-def opening_stock(world: World, segment: Ints, market: Ints, activity: npt.NDArray[np.float64], home_store: Ints) -> Stock:
-    """Stock before the first night: what an ordinary day is expected to ask for, up to its target, drawn somewhat below."""
+def opening_stock(
+    world: World, segment: Ints, market: Ints, activity: npt.NDArray[np.float64], home_store: Ints
+) -> Stock:
+    """Stock before the first night: what an ordinary day is expected to ask for, up to its target, drawn somewhat
+    below."""
     units = world.settings.rate * activity * LINES_PER_ORDER_UNITS
     in_store = np.array([0.0, 1.0, 0.45])[segment]
     nodes, products = world.nodes.height, world.products.height
@@ -65,8 +74,9 @@ def _shares(world: World) -> npt.NDArray[np.float64]:
 def needs(world: World, stock: Stock, busy: float) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     """[node, product] -> the level at which a node orders, what is on its way included, and what it orders beyond it.
 
-    Method: reorder point of normal demand over the lead time (Silver, Pyke & Peterson 1998, ch. 7). A warehouse also covers the stores it
-    feeds, over its suppliers' lead times. What a node does not list it needs none of. ``busy``: the coming days' demand against the last ones'.
+    Method: reorder point of normal demand over the lead time (Silver, Pyke & Peterson 1998, ch. 7). A warehouse also
+    covers the stores it feeds, over its suppliers' lead times. What a node does not list it needs none of. ``busy``:
+    the coming days' demand against the last ones'.
     """
     market = world.market_of_node
     lead = np.full(stock.daily.shape, TRANSFER_DAYS + REVIEW_DAYS, dtype=np.float64)
@@ -86,7 +96,10 @@ def needs(world: World, stock: Stock, busy: float) -> tuple[npt.NDArray[np.int64
 
 def busy_days(world: World, night: Night) -> float:
     """How much busier the coming week is than the last, at least 1: a retailer knows its own campaigns."""
-    coming, past = (sum(night_of(world.settings.start, night.number + day).demand for day in days) / len(days) for days in (range(1, 8), range(-6, 1)))
+    coming, past = (
+        sum(night_of(world.settings.start, night.number + day).demand for day in days) / len(days)
+        for days in (range(1, 8), range(-6, 1))
+    )
     return max(1.0, coming / past)
 
 
@@ -118,14 +131,27 @@ def replenish(state: State, night: Night, movements: Movements) -> None:
     _order_from_suppliers(state, night, missing)
 
 
-def _transfer(state: State, night: Night, movements: Movements, store: Ints, warehouse: Ints, product: Ints, sent: Ints) -> None:
+def _transfer(
+    state: State, night: Night, movements: Movements, store: Ints, warehouse: Ints, product: Ints, sent: Ints
+) -> None:
     stock = state.stock
     np.subtract.at(stock.on_hand, (warehouse, product), sent)
     np.add.at(stock.incoming, (store, product), sent)
     # One transfer a store and night.
-    reference = pl.concat_str(pl.lit("T-"), state.world.nodes["node_id"].gather(store).alias("n"), pl.lit(f"-{night.ds}"))
-    named = pl.DataFrame({"n": state.world.nodes["node_id"].gather(store)}).select(reference.alias("reference"))["reference"]
-    movements.add("transfer_out", warehouse, product, -sent, night.opens + 20 * HOUR + np.arange(len(store)) % 3_000 * SECOND, named)
+    reference = pl.concat_str(
+        pl.lit("T-"), state.world.nodes["node_id"].gather(store).alias("n"), pl.lit(f"-{night.ds}")
+    )
+    named = pl.DataFrame({"n": state.world.nodes["node_id"].gather(store)}).select(reference.alias("reference"))[
+        "reference"
+    ]
+    movements.add(
+        "transfer_out",
+        warehouse,
+        product,
+        -sent,
+        night.opens + 20 * HOUR + np.arange(len(store)) % 3_000 * SECOND,
+        named,
+    )
     rows = pl.DataFrame({"node_no": store, "product_no": product, "quantity": sent, "reference": named})
     state.agenda.put("transfer_in", np.full(len(store), night.number + TRANSFER_DAYS), rows)
 
@@ -139,14 +165,20 @@ def _order_from_suppliers(state: State, night: Night, missing: npt.NDArray[np.in
     slip = draws.uniform("supplier is late", len(node), night.number)
     short = np.where(draws.chance("supplier is short", len(node), 0.08, night.number), 0.7, 1.0)
     quantity = np.maximum(1, np.floor(quantity * short)).astype(np.int64)
-    due = night.number + world.products["lead_days"].to_numpy()[product] + np.where(slip > 0.9, 1 + np.floor((slip - 0.9) * 40), 0).astype(np.int64)
+    due = (
+        night.number
+        + world.products["lead_days"].to_numpy()[product]
+        + np.where(slip > 0.9, 1 + np.floor((slip - 0.9) * 40), 0).astype(np.int64)
+    )
     _expect_from_suppliers(state, node, product, quantity, due, night.ds)
 
 
 def _expect_from_suppliers(state: State, node: Ints, product: Ints, quantity: Ints, due: Ints, ordered: str) -> None:
     """One purchase order a warehouse, supplier and day."""
     np.add.at(state.stock.incoming, (node, product), quantity)
-    names = pl.DataFrame({"w": state.world.nodes["node_id"].gather(node), "s": state.world.products["supplier"].gather(product)})
+    names = pl.DataFrame(
+        {"w": state.world.nodes["node_id"].gather(node), "s": state.world.products["supplier"].gather(product)}
+    )
     named = names.select(pl.concat_str(pl.lit("PO"), "w", "s", pl.lit(ordered), separator="-").alias("reference"))
     rows = pl.DataFrame({"node_no": node, "product_no": product, "quantity": quantity, "reference": named["reference"]})
     state.agenda.put("receipt", due, rows)
@@ -167,11 +199,14 @@ def lose(state: State, night: Night, movements: Movements) -> None:
 
 
 def snapshot(state: State) -> pl.DataFrame:
-    """Closing stock, one row a node and product it lists or holds: ``node_no, product_no, on_hand, reserved, incoming, safety``."""
+    """Closing stock, one row a node and product it lists or holds: ``node_no, product_no, on_hand, reserved, incoming,
+    safety``."""
     stock = state.stock
     listed = np.arange(stock.on_hand.shape[1])[None, :] < state.world.listed[:, None]
     node, product = np.nonzero(listed | (stock.on_hand != 0))
-    safety = np.ceil(SERVICE_LEVEL * np.sqrt(stock.daily[node, product] * (TRANSFER_DAYS + REVIEW_DAYS))).astype(np.int64)
+    safety = np.ceil(SERVICE_LEVEL * np.sqrt(stock.daily[node, product] * (TRANSFER_DAYS + REVIEW_DAYS))).astype(
+        np.int64
+    )
     return pl.DataFrame(
         {
             "node_no": node,

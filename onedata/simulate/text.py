@@ -1,4 +1,5 @@
-"""How values are written: amounts, times and texts as the source systems print them, as Polars expressions; and how texts are kept."""
+"""How values are written: amounts, times and texts as the source systems print them, as Polars expressions; and how
+texts are kept."""
 
 from __future__ import annotations
 
@@ -94,5 +95,6 @@ def xml_text(value: pl.Expr | str) -> pl.Expr:
 
 
 def compact(frame: pl.DataFrame) -> pl.DataFrame:
-    """A copy with texts of its own: chosen rows would keep all texts they were chosen from in memory as long as they are held."""
+    """A copy with texts of its own: chosen rows would keep all texts they were chosen from in memory as long as they
+    are held."""
     return pl.DataFrame(frame.to_arrow(compat_level=pl.CompatLevel.oldest()))

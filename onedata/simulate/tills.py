@@ -1,4 +1,5 @@
-"""The tills' side: tickets with their sequence, cards shown, members won, what is voided, parked or done for training."""
+"""The tills' side: tickets with their sequence, cards shown, members won, what is voided, parked or done for
+training."""
 
 from __future__ import annotations
 
@@ -23,10 +24,13 @@ SALE, RETURN, CONTROL = range(3)
 NORMAL, TRAINING, CANCELLED_FLAG, SUSPENDED_FLAG = range(4)
 
 
-def ring_up(state: State, night: Night, sales: Sales, counter: pl.DataFrame, movements: Movements) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
+def ring_up(
+    state: State, night: Night, sales: Sales, counter: pl.DataFrame, movements: Movements
+) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
     """The night's till transactions, their lines, and the members who joined at a till.
 
-    Tickets: ``ticket_id, node_no, till, sequence, at_us, kind, flag, person_no`` (null where nobody is behind it), ``card_shown, journey_no, market``.
+    Tickets: ``ticket_id, node_no, till, sequence, at_us, kind, flag, person_no`` (null where nobody is behind it),
+        ``card_shown, journey_no, market``.
     Lines: ``ticket_id, line_no, product_no, quantity, unit, discount, void, original``.
     """
     joined = _join_members(state, night, sales.tickets)
@@ -37,7 +41,9 @@ def ring_up(state: State, night: Night, sales: Sales, counter: pl.DataFrame, mov
     tickets = pl.concat([sold, extra, back, _control(state, night)], how="diagonal_relaxed")
     tickets = _numbered(state, night, tickets)
     names = tickets.select("document", "ticket_id")
-    lines = pl.concat([sold_lines, extra_lines, back_lines], how="diagonal_relaxed").join(names, on="document", how="inner", maintain_order="left")
+    lines = pl.concat([sold_lines, extra_lines, back_lines], how="diagonal_relaxed").join(
+        names, on="document", how="inner", maintain_order="left"
+    )
     _book(tickets, lines, movements)
     _after(state, night, tickets, lines)
     return tickets, lines, joined
@@ -70,17 +76,25 @@ def _sold(state: State, night: Night, sales: Sales) -> pl.DataFrame:
 
 def _sold_lines(state: State, night: Night, sales: Sales) -> pl.DataFrame:
     """What was sold, and after it here and there a line that was scanned twice and voided."""
-    lines = sales.ticket_lines.with_columns(pl.concat_str(pl.lit("s"), "sale_no").alias("document"), pl.lit(value=False).alias("void"))
+    lines = sales.ticket_lines.with_columns(
+        pl.concat_str(pl.lit("s"), "sale_no").alias("document"), pl.lit(value=False).alias("void")
+    )
     twice = lines.filter(pl.Series(state.world.draws.chance("scanned twice", lines.height, VOIDED, night.number)))
     last = lines.group_by("document", maintain_order=True).agg(pl.col("line_no").max().alias("last"))
     order = pl.int_range(pl.len()).over("document") + 1
     voided = twice.join(last, on="document", how="left", maintain_order="left").with_columns(
         (pl.col("last") + order).alias("line_no"), pl.lit(value=True).alias("void")
     )
-    return pl.concat([lines, voided.drop("last")]).drop("sale_no").with_columns(pl.lit(None, dtype=pl.String).alias("original"))
+    return (
+        pl.concat([lines, voided.drop("last")])
+        .drop("sale_no")
+        .with_columns(pl.lit(None, dtype=pl.String).alias("original"))
+    )
 
 
-def _not_sales(state: State, night: Night, sold: pl.DataFrame, lines: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+def _not_sales(
+    state: State, night: Night, sold: pl.DataFrame, lines: pl.DataFrame
+) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Baskets that were rung up and are no sale: for training, cancelled, or parked and rung up again."""
     parts, part_lines = [], []
     shares = {TRAINING: state.world.settings.defects.test, CANCELLED_FLAG: CANCELLED, SUSPENDED_FLAG: SUSPENDED}
@@ -102,7 +116,9 @@ def _not_sales(state: State, night: Night, sold: pl.DataFrame, lines: pl.DataFra
     return pl.concat(parts), pl.concat(part_lines)
 
 
-def _taken_back(state: State, night: Night, counter: pl.DataFrame, movements: Movements) -> tuple[pl.DataFrame, pl.DataFrame]:
+def _taken_back(
+    state: State, night: Night, counter: pl.DataFrame, movements: Movements
+) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Goods brought to a counter: one transaction a document they go back to."""
     rows = _in_till_currency(state, counter).with_columns(pl.concat_str(pl.lit("r"), "original").alias("document"))
     heads = rows.unique("document", keep="first", maintain_order=True)
@@ -120,10 +136,16 @@ def _taken_back(state: State, night: Night, counter: pl.DataFrame, movements: Mo
         "person_no",
         pl.Series("card_shown", shows),
     )
-    lines = rows.with_columns((pl.int_range(pl.len()).over("document") + 1).alias("line_no"), pl.lit(value=False).alias("void"))
-    moment = rows.join(tickets.select("document", "at_us"), on="document", how="left", maintain_order="left")["at_us"].to_numpy()
+    lines = rows.with_columns(
+        (pl.int_range(pl.len()).over("document") + 1).alias("line_no"), pl.lit(value=False).alias("void")
+    )
+    moment = rows.join(tickets.select("document", "at_us"), on="document", how="left", maintain_order="left")[
+        "at_us"
+    ].to_numpy()
     take_back(state, night, "counter", rows["store"].to_numpy(), rows, moment, movements)
-    return tickets, lines.select("document", "line_no", "product_no", "quantity", "unit", "discount", "void", "original")
+    return tickets, lines.select(
+        "document", "line_no", "product_no", "quantity", "unit", "discount", "void", "original"
+    )
 
 
 def _in_till_currency(state: State, rows: pl.DataFrame) -> pl.DataFrame:
@@ -131,34 +153,46 @@ def _in_till_currency(state: State, rows: pl.DataFrame) -> pl.DataFrame:
     european = pl.Series(state.world.market_of_node[rows["store"].to_numpy()] == MARKETS.index("EU"))
     converts = european & ~rows["original"].str.contains("-", literal=True)
     amounts = [
-        pl.when(converts).then((pl.col(name) / EURO_IN_CNY).round(0).cast(pl.Int64)).otherwise(pl.col(name)).alias(name) for name in ("unit", "discount")
+        pl.when(converts).then((pl.col(name) / EURO_IN_CNY).round(0).cast(pl.Int64)).otherwise(pl.col(name)).alias(name)
+        for name in ("unit", "discount")
     ]
     return rows.with_columns(amounts)
 
 
-def take_back(state: State, night: Night, kind: str, node: Ints, rows: pl.DataFrame, moved_us: Ints, movements: Movements) -> None:
+def take_back(
+    state: State, night: Night, kind: str, node: Ints, rows: pl.DataFrame, moved_us: Ints, movements: Movements
+) -> None:
     """Put returned goods (``product_no, quantity, original``) on the shelf; a tenth is damaged and written off."""
     product, quantity = rows["product_no"].to_numpy(), rows["quantity"].to_numpy()
     damaged = state.world.draws.chance(f"damaged {kind}", rows.height, DAMAGED, night.number)
     np.add.at(state.stock.on_hand, (node, product), np.where(damaged, 0, quantity))
     movements.add("return", node, product, quantity, moved_us, rows["original"])
-    movements.add("write_off", node[damaged], product[damaged], -quantity[damaged], moved_us[damaged] + SECOND, rows["original"].filter(pl.Series(damaged)))
+    movements.add(
+        "write_off",
+        node[damaged],
+        product[damaged],
+        -quantity[damaged],
+        moved_us[damaged] + SECOND,
+        rows["original"].filter(pl.Series(damaged)),
+    )
 
 
 def _control(state: State, night: Night) -> pl.DataFrame:
     """Signing on at every till in the morning."""
     store = np.repeat(np.arange(state.world.stores), TILLS)
     opens = night.opens + store_clock(np.zeros(len(store)), state.world.market_of_node[store], night)
-    return pl.DataFrame({"node_no": store, "till": np.tile(np.arange(1, TILLS + 1), state.world.stores), "at_us": opens - 900 * SECOND}).with_columns(
-        pl.lit(CONTROL).alias("kind"), pl.lit(NORMAL).alias("flag"), pl.lit(value=False).alias("card_shown")
-    )
+    return pl.DataFrame(
+        {"node_no": store, "till": np.tile(np.arange(1, TILLS + 1), state.world.stores), "at_us": opens - 900 * SECOND}
+    ).with_columns(pl.lit(CONTROL).alias("kind"), pl.lit(NORMAL).alias("flag"), pl.lit(value=False).alias("card_shown"))
 
 
 def _numbered(state: State, night: Night, tickets: pl.DataFrame) -> pl.DataFrame:
     """Choose a till, number each till's transactions in the order of time, and name them as the tills do."""
     chosen = 1 + state.world.draws.below("till", tickets.height, TILLS, night.number)
     market = state.world.market_of_node[tickets["node_no"].to_numpy()]
-    tickets = tickets.with_columns(pl.coalesce("till", pl.Series("chosen", chosen)).alias("till"), pl.Series("market", market))
+    tickets = tickets.with_columns(
+        pl.coalesce("till", pl.Series("chosen", chosen)).alias("till"), pl.Series("market", market)
+    )
     tickets = tickets.sort("node_no", "till", "at_us", "kind", "document", maintain_order=True)
     tickets = tickets.with_columns((pl.int_range(pl.len()).over("node_no", "till") + 1).alias("sequence"))
     node = state.world.nodes["node_id"].gather(tickets["node_no"])
@@ -172,7 +206,12 @@ def _book(tickets: pl.DataFrame, lines: pl.DataFrame, movements: Movements) -> N
     sold = tickets.filter((pl.col("kind") == SALE) & (pl.col("flag") == NORMAL)).select("ticket_id", "node_no", "at_us")
     taken = lines.filter(~pl.col("void")).join(sold, on="ticket_id", how="inner", maintain_order="left")
     movements.add(
-        "sale", taken["node_no"].to_numpy(), taken["product_no"].to_numpy(), -taken["quantity"].to_numpy(), taken["at_us"].to_numpy(), taken["ticket_id"]
+        "sale",
+        taken["node_no"].to_numpy(),
+        taken["product_no"].to_numpy(),
+        -taken["quantity"].to_numpy(),
+        taken["at_us"].to_numpy(),
+        taken["ticket_id"],
     )
 
 
@@ -197,7 +236,18 @@ def _after(state: State, night: Night, tickets: pl.DataFrame, lines: pl.DataFram
     state.agenda.put("counter", rows["due"].to_numpy(), rows.select(*RETURN_COLUMNS))
     known = documents.filter(pl.col("card_shown"))
     served = known.select(
-        pl.col("ticket_id").alias("document"), "person_no", "channel", pl.lit(value=False).alias("late"), (pl.col("at_us") + HOUR).alias("delivered_us")
+        pl.col("ticket_id").alias("document"),
+        "person_no",
+        "channel",
+        pl.lit(value=False).alias("late"),
+        (pl.col("at_us") + HOUR).alias("delivered_us"),
     )
     ask_survey(state, night, "pos", served, np.zeros(known.height, dtype=np.bool_))
-    share(state, night, documents.select("person_no", pl.col("at_us").alias("had_us")), numbered, documents["position"], "position")
+    share(
+        state,
+        night,
+        documents.select("person_no", pl.col("at_us").alias("had_us")),
+        numbered,
+        documents["position"],
+        "position",
+    )

@@ -1,7 +1,7 @@
 """What the pipeline never reads: who is who, what was wanted and sold and why, and what should come of it all.
 
-``persons``, ``identifiers`` and ``identifier_owners`` are one file each; ``lines``, ``touches``, ``demand`` and ``records/<feed>`` one a night.
-``totals.json`` is worked out from these files alone.
+``persons``, ``identifiers`` and ``identifier_owners`` are one file each; ``lines``, ``touches``, ``demand`` and
+``records/<feed>`` one a night. ``totals.json`` is worked out from these files alone.
 """
 
 from __future__ import annotations
@@ -23,15 +23,18 @@ from onedata.simulate.model import SimulationSettings
 from onedata.simulate.people import IDENTIFIER_KINDS, People, identifier_owners, identifiers
 
 _PERSONS = (
-    "person_no", "household_no", "segment", "market", "city", "country", "lat", "lon", "family", "given", "gender", "birth_year", "activity",
+    "person_no", "household_no", "segment", "market", "city", "country", "lat", "lon", "family", "given", "gender",
+    "birth_year", "activity",
     "has_shop", "has_card", "has_social", "home_store", "moved", "consent_marketing", "consent_analytics",
 )  # fmt: skip
 
-# A record that should be quarantined is not delivered; one that comes in several versions is, once one of them can be read.
+# A record that should be quarantined is not delivered; one that comes in several versions is, once one of them can be
+# read.
 _READ = "bool_or(coalesce(expected, 'accept') <> 'quarantine')"
 _TOTALS = f"""
 with whole as (
-    select 'shop' as source, split_part(key, '/', 1) as document, max(split_part(key, '/', 2)::int) as version, {_READ} as is_read
+    select 'shop' as source, split_part(key, '/', 1) as document, max(split_part(key, '/', 2)::int) as version, {_READ}
+        as is_read
     from read_parquet('{{truth}}/records/shop_orders/*.parquet') where defect is distinct from 'truncated' group by all
     union all
     select 'pos', key, 1, {_READ} from read_parquet('{{truth}}/records/pos_transactions/*.parquet') group by key
@@ -40,20 +43,24 @@ with whole as (
     union all
     select 'pos', key from read_parquet('{{truth}}/records/pos_tickets_eu/*.parquet') group by key having {_READ}
 ), single as (
-    select 'pos' as source, left(key, length(key) - strpos(reverse(key), '/')) as document, split_part(key, '/', -1)::bigint as line_no, {_READ} as is_read
+    select 'pos' as source, left(key, length(key) - strpos(reverse(key), '/')) as document, split_part(key, '/',
+        -1)::bigint as line_no, {_READ} as is_read
     from read_parquet('{{truth}}/records/pos_ticket_lines_eu/*.parquet') group by key
     union all
     select 'logistics', split_part(key, '/', 1), split_part(key, '/', 2)::bigint, {_READ}
     from read_parquet('{{truth}}/records/logistics_returns/*.parquet') group by key
 ), seen as (
-    select line.*, cancelled_us is not null and (line.source <> 'shop' or coalesce(whole.version, 1) = 2) as is_cancelled,
+    select line.*, cancelled_us is not null and (line.source <> 'shop' or coalesce(whole.version, 1) = 2) as
+        is_cancelled,
            -- Of a document that two feeds read it is the first line that is broken.
-           case when whole.document is not null then whole.is_read or line.line_no > 1 else coalesce(single.is_read, false) end as came,
+           case when whole.document is not null then whole.is_read or line.line_no > 1 else coalesce(single.is_read,
+               false) end as came,
            head.document is not null as head_came
     from read_parquet('{{truth}}/lines/*.parquet') as line
     left join whole on whole.source = line.source and whole.document = line.document
     left join head on head.source = line.source and head.document = line.document
-    left join single on single.source = line.source and single.document = line.document and single.line_no = line.line_no
+    left join single on single.source = line.source and single.document = line.document
+        and single.line_no = line.line_no
 ), told as (
     select channel, currency,
            coalesce(sum(net) filter (where not is_test and not is_cancelled), 0) as net,
@@ -68,12 +75,15 @@ from told group by all order by all
 
 
 def write_people(people: People, folder: Path, night: Night) -> None:
-    """Who exists, which identifiers there are, and whose they are; ``person_no`` -2 is an identifier that several share."""
+    """Who exists, which identifiers there are, and whose they are; ``person_no`` -2 is an identifier that several
+    share."""
     save_parquet(people.frame.select(_PERSONS), folder / "persons.parquet", night)
     for name, rows_of in (("identifiers", identifiers), ("identifier_owners", identifier_owners)):
         tables = (rows_of(people, kind).to_arrow(compat_level=pl.CompatLevel.oldest()) for kind in IDENTIFIER_KINDS)
         first = next(tables)
-        with pq.ParquetWriter(folder / f"{name}.parquet", first.schema, compression="snappy", use_dictionary=["type", "sharing"]) as writer:
+        with pq.ParquetWriter(
+            folder / f"{name}.parquet", first.schema, compression="snappy", use_dictionary=["type", "sharing"]
+        ) as writer:
             writer.write_table(first)
             for table in tables:
                 writer.write_table(table)
@@ -86,19 +96,29 @@ def write_night(truth: Truth, night: Night, folder: Path) -> None:
         save_parquet(rows, folder / name / f"{night.ds}.parquet", night)
 
 
-def write_totals(settings: SimulationSettings, folder: Path, counts: dict[str, Count], defects: dict[str, int], held: pl.DataFrame) -> None:
-    """``totals.json``: rows, duplicates and quarantined rows by feed; net revenue and orders by channel, all and as far as they were delivered."""
-    with duckdb.connect(config={"threads": 2, "memory_limit": "400MB", "temp_directory": str(folder.parent / "spill")}) as con:
+def write_totals(
+    settings: SimulationSettings, folder: Path, counts: dict[str, Count], defects: dict[str, int], held: pl.DataFrame
+) -> None:
+    """``totals.json``: rows, duplicates and quarantined rows by feed; net revenue and orders by channel, all and as far
+    as they were delivered."""
+    with duckdb.connect(
+        config={"threads": 2, "memory_limit": "400MB", "temp_directory": str(folder.parent / "spill")}
+    ) as con:
         rows = con.execute(_TOTALS.format(truth=str(folder).replace("'", "''"))).fetchall()
     told = {
         "settings": {**asdict(settings), "start": settings.start.isoformat()},
-        "definition": "net revenue = quantity x unit price - discount, returns negative, where the line happened; without test, training, void and "
-        f"cancelled; shipping apart; in CNY at {EURO_IN_CNY} a euro. *_delivered: without records that never came or should be quarantined",
+        "definition": "net revenue = quantity x unit price - discount, returns negative, where the line happened; "
+        f"without test, training, void and cancelled; shipping apart; in CNY at {EURO_IN_CNY} a euro. *_delivered: "
+        "without records that never came or should be quarantined",
         "feeds": {name: asdict(count) for name, count in sorted(counts.items())},
         "net_revenue": _by_channel(rows, 2),
         "net_revenue_delivered": _by_channel(rows, 3),
-        "orders": {channel: sum(row[4] for row in rows if row[0] == channel) for channel in sorted({row[0] for row in rows})},
-        "orders_delivered": {channel: sum(row[5] for row in rows if row[0] == channel) for channel in sorted({row[0] for row in rows})},
+        "orders": {
+            channel: sum(row[4] for row in rows if row[0] == channel) for channel in sorted({row[0] for row in rows})
+        },
+        "orders_delivered": {
+            channel: sum(row[5] for row in rows if row[0] == channel) for channel in sorted({row[0] for row in rows})
+        },
         "defects": dict(sorted(defects.items())),
         "held_at_the_end": dict(held.group_by("feed").len().sort("feed").iter_rows()),
     }

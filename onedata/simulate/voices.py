@@ -24,26 +24,32 @@ _PATHS = ((0,), (0, 0, 1), (0, 1, 2), (0, 1, 2, 3, 4), (6, 0))
 _NAME = {kind.name: number for number, kind in enumerate(TOUCHES)}
 
 
-def sessions(state: State, night: Night, touches: pl.DataFrame, orders: pl.DataFrame, lines: pl.DataFrame) -> pl.DataFrame:
+def sessions(
+    state: State, night: Night, touches: pl.DataFrame, orders: pl.DataFrame, lines: pl.DataFrame
+) -> pl.DataFrame:
     """The night's visits to the web shop, one row each.
 
-    ``person_no, at_us, product_no, path`` (position in the paths), ``touch`` (position in ``TOUCHES``, -1 without), ``order_id`` (of a purchase),
-    ``node_no`` (a kiosk's store; null on a device of one's own), ``signed_in``.
+    ``person_no, at_us, product_no, path`` (position in the paths), ``touch`` (position in ``TOUCHES``, -1 without),
+    ``order_id`` (of a purchase), ``node_no`` (a kiosk's store; null on a device of one's own), ``signed_in``.
     """
     parts = [_browsing(state, night), _from_touches(state, night, touches)]
     bought = orders.filter((pl.col("channel") != CHANNELS.index("store")) & ~pl.col("is_test"))
     first = lines.filter(pl.col("line_no") == 1).select("order_no", "product_no")
     parts.append(
         bought.join(first, on="order_no", how="left", maintain_order="left").select(
-            "person_no", "at_us", "product_no", pl.lit(BUY).cast(pl.Int64).alias("path"), pl.lit(-1).cast(pl.Int64).alias("touch"), "order_id",
+            "person_no", "at_us", "product_no", pl.lit(BUY).cast(pl.Int64).alias("path"),
+            pl.lit(-1).cast(pl.Int64).alias("touch"), "order_id",
             pl.lit(None, dtype=pl.Int64).alias("node_no"), (~pl.col("guest")).alias("signed_in"),
         )
     )  # fmt: skip
-    return pl.concat(parts).with_columns(pl.Series("session_no", state.numbers("session", sum(part.height for part in parts))))
+    return pl.concat(parts).with_columns(
+        pl.Series("session_no", state.numbers("session", sum(part.height for part in parts)))
+    )
 
 
 def events(state: State, night: Night, visits: pl.DataFrame) -> pl.DataFrame:
-    """Their steps, one row an event in the order of time: the visit's columns, ``step`` (position in ``STEPS``), ``cookie``."""
+    """Their steps, one row an event in the order of time: the visit's columns, ``step`` (position in ``STEPS``),
+    ``cookie``."""
     draws, number = state.world.draws, night.number
     path = visits["path"].to_numpy()
     # Who browses looks at one to three things.
@@ -58,7 +64,11 @@ def events(state: State, night: Night, visits: pl.DataFrame) -> pl.DataFrame:
     # A purchase's last step is the order itself; all else takes its time before or after.
     gap = np.where(path == BUY, -97 * SECOND, 41 * SECOND)[which]
     last = np.where(path == BUY, lengths - 1, 0)[which]
-    at = visits["at_us"].to_numpy()[which] + gap * np.abs(position - last) + draws.below("jitter", len(which), SECOND, number) * (position != last)
+    at = (
+        visits["at_us"].to_numpy()[which]
+        + gap * np.abs(position - last)
+        + draws.below("jitter", len(which), SECOND, number) * (position != last)
+    )
     shown = np.where(position == 0, 0, draws.below("next thing", len(which), 12, number) * (path != BUY)[which])
     product = (visits["product_no"].to_numpy()[which] + shown) % state.world.products.height
     rows = visits[which].with_columns(pl.Series("step", step), pl.Series("at_us", at), pl.Series("product_no", product))
@@ -66,11 +76,20 @@ def events(state: State, night: Night, visits: pl.DataFrame) -> pl.DataFrame:
 
 
 def engagements(state: State, night: Night, touches: pl.DataFrame, shares: pl.DataFrame) -> pl.DataFrame:
-    """What is done with posts tonight, in the order of time: ``person_no`` (null for strangers), ``stranger``, ``at_us, type, product_no``."""
+    """What is done with posts tonight, in the order of time: ``person_no`` (null for strangers), ``stranger``, ``at_us,
+    type, product_no``."""
     parts = [_noise(state, night)]
     kinds = {_NAME["social_view"]: 0, _NAME["social_click"]: 5, _NAME["live_watch"]: 6}
     seen = touches.filter(pl.col("kind").is_in(list(kinds)))
-    parts.append(seen.select("person_no", "at_us", "product_no", pl.col("kind").replace_strict(kinds, return_dtype=pl.Int64).alias("type"), _NOBODY))
+    parts.append(
+        seen.select(
+            "person_no",
+            "at_us",
+            "product_no",
+            pl.col("kind").replace_strict(kinds, return_dtype=pl.Int64).alias("type"),
+            _NOBODY,
+        )
+    )
     parts.append(shares.select("person_no", "at_us", "product_no", pl.lit(4).cast(pl.Int64).alias("type"), _NOBODY))
     state.sharers = np.append(state.sharers, shares["person_no"].to_numpy())[-SHARERS_KEPT:]
     # Posts are about one thing each: what a journey is about decides the post it saw.
@@ -81,7 +100,8 @@ _NOBODY = pl.lit(None, dtype=pl.Int64).alias("stranger")
 
 
 def posts(state: State, night: Night) -> pl.DataFrame:
-    """The retailer's own posts of the day: ``at_us, market, platform, lang, text`` with {} for the product, ``product_no, post``."""
+    """The retailer's own posts of the day: ``at_us, market, platform, lang, text`` with {} for the product,
+    ``product_no, post``."""
     draws, number = state.world.draws, night.number
     count = 4 + 2 * night.is_peak
     market = np.arange(count) % 2
@@ -102,7 +122,8 @@ def posts(state: State, night: Night) -> pl.DataFrame:
 
 
 def _standing(night: Night) -> pl.DataFrame:
-    """The posts from before the first night that people act upon, ``POSTS_KEPT`` a market; they are numbered in ``post``."""
+    """The posts from before the first night that people act upon, ``POSTS_KEPT`` a market; they are numbered in
+    ``post``."""
     number = np.arange(len(MARKETS) * POSTS_KEPT)
     market, product = np.divmod(number, POSTS_KEPT)
     return pl.DataFrame(
@@ -119,7 +140,8 @@ def _standing(night: Night) -> pl.DataFrame:
 
 
 def mentions(state: State, night: Night, shares: pl.DataFrame) -> pl.DataFrame:
-    """What people post themselves, customers about what they bought and strangers: ``at_us, lang, text, product_no, person_no, stranger``."""
+    """What people post themselves, customers about what they bought and strangers: ``at_us, lang, text, product_no,
+    person_no, stranger``."""
     draws, number = state.world.draws, night.number
     count = 2 + state.world.settings.customers // 2_000
     other = pl.DataFrame(
@@ -151,7 +173,8 @@ def _browsing(state: State, night: Night) -> pl.DataFrame:
     return pl.DataFrame(
         {
             "person_no": person,
-            "at_us": night.opens + np.floor((0.02 + draws.uniform("browses at", size, number) ** 0.7 * 0.95) * DAY).astype(np.int64),
+            "at_us": night.opens
+            + np.floor((0.02 + draws.uniform("browses at", size, number) ** 0.7 * 0.95) * DAY).astype(np.int64),
             "product_no": by_weight(draws.uniform("browse product", size, number), state.world.popularity),
             "path": kind,
             "touch": np.full(size, -1),
@@ -178,11 +201,17 @@ def _from_touches(state: State, night: Night, touches: pl.DataFrame) -> pl.DataF
         "person_no",
         "at_us",
         "product_no",
-        pl.when(pl.Series(draws.chance("touch cart", size, 0.3, number))).then(CART).otherwise(BROWSE).cast(pl.Int64).alias("path"),
+        pl.when(pl.Series(draws.chance("touch cart", size, 0.3, number)))
+        .then(CART)
+        .otherwise(BROWSE)
+        .cast(pl.Int64)
+        .alias("path"),
         pl.col("kind").alias("touch"),
         pl.lit(None, dtype=pl.Int64).alias("order_id"),
         pl.when(at_kiosk).then(home).alias("node_no"),
-        (pl.Series(state.has_account[person] & draws.chance("touch signed in", size, 0.4, number)) & ~at_kiosk).alias("signed_in"),
+        (pl.Series(state.has_account[person] & draws.chance("touch signed in", size, 0.4, number)) & ~at_kiosk).alias(
+            "signed_in"
+        ),
     )
 
 
@@ -190,7 +219,10 @@ def _cookies(state: State, night: Night, visits: pl.DataFrame) -> pl.Series:
     """The browser of each visit: one of one's own, the household's tablet, or the store's screen."""
     people, draws = state.world.people, state.world.draws
     frame = people.frame.select("cookie_from", "cookie_count", "tablet_cookie")[visits["person_no"]]
-    own = people.cookie(frame["cookie_from"].to_numpy() + draws.below("cookie", frame.height, frame["cookie_count"].to_numpy(), night.number))
+    own = people.cookie(
+        frame["cookie_from"].to_numpy()
+        + draws.below("cookie", frame.height, frame["cookie_count"].to_numpy(), night.number)
+    )
     tablet = pl.Series(draws.chance("on the tablet", frame.height, 0.2, night.number))
     kiosk = people.kiosks.gather(visits["node_no"])
     rows = pl.DataFrame({"own": own, "tablet": frame["tablet_cookie"], "kiosk": kiosk, "on": tablet})
@@ -202,7 +234,10 @@ def _noise(state: State, night: Night) -> pl.DataFrame:
     draws, number = state.world.draws, night.number
     frame = state.world.people.frame
     rate = state.world.settings.scale.engagements
-    count = np.floor(rate / 0.4 * frame["has_social"].to_numpy() * np.minimum(frame["activity"].to_numpy(), 4) + draws.uniform("engages", frame.height, number))
+    count = np.floor(
+        rate / 0.4 * frame["has_social"].to_numpy() * np.minimum(frame["activity"].to_numpy(), 4)
+        + draws.uniform("engages", frame.height, number)
+    )
     person = np.repeat(np.arange(frame.height), count.astype(np.int64))
     strangers = np.flatnonzero(draws.uniform("strangers", _strangers(state), number) < min(1.0, rate))
     size = len(person) + len(strangers)

@@ -47,7 +47,8 @@ class World:
         return self.stores + market
 
     def wanted(self, month: int) -> Floats:
-        """Each product's share of what people set their mind on in a month (1 to 12): more of a category in its best one and beside it."""
+        """Each product's share of what people set their mind on in a month (1 to 12): more of a category in its best
+        one and beside it."""
         away = [min((month - each.best_month) % 12, (each.best_month - month) % 12) for each in CATEGORIES]
         season = np.array([SEASONS.get(months, 1.0) for months in away])[self.products["category_no"].to_numpy()]
         wanted: Floats = self.popularity * season
@@ -111,9 +112,11 @@ def _nodes(settings: SimulationSettings, draws: Draws) -> pl.DataFrame:
     return pl.DataFrame(
         {
             "node_no": np.arange(len(places)),
-            "node_id": [f"S{number + 1:03d}" for number in range(count)] + [f"W{number + 1:02d}" for number in range(len(MARKETS))],
+            "node_id": [f"S{number + 1:03d}" for number in range(count)]
+            + [f"W{number + 1:02d}" for number in range(len(MARKETS))],
             "node_type": ["store"] * count + ["warehouse"] * len(MARKETS),
-            "name": [f"{town.name} store {number + 1}" for number, town in enumerate(stores)] + [f"{WAREHOUSES[market].name} warehouse" for market in MARKETS],
+            "name": [f"{town.name} store {number + 1}" for number, town in enumerate(stores)]
+            + [f"{WAREHOUSES[market].name} warehouse" for market in MARKETS],
             "city": [town.name for town in places],
             "region": [town.region for town in places],
             "market": [town.market for town in places],
@@ -132,10 +135,22 @@ def _nodes(settings: SimulationSettings, draws: Draws) -> pl.DataFrame:
 
 def _cities(nodes: pl.DataFrame) -> list[City]:
     stores = nodes.filter(pl.col("node_type") == "store")
-    numbers = {str(city): tuple(group) for city, group in stores.group_by("city", maintain_order=True).agg("node_no").iter_rows()}
+    numbers = {
+        str(city): tuple(group)
+        for city, group in stores.group_by("city", maintain_order=True).agg("node_no").iter_rows()
+    }
     markets = set(nodes["market"]) if stores["market"].n_unique() > 1 else set(stores["market"])
     return [
-        City(town.name, town.region, COUNTRIES[town.market], town.market, town.postcode, town.lat, town.lon, numbers.get(town.name, ()))
+        City(
+            town.name,
+            town.region,
+            COUNTRIES[town.market],
+            town.market,
+            town.postcode,
+            town.lat,
+            town.lon,
+            numbers.get(town.name, ()),
+        )
         for town in TOWNS
         if town.market in markets
     ]
@@ -147,14 +162,19 @@ def _products(settings: SimulationSettings, draws: Draws) -> pl.DataFrame:
     category = number % len(CATEGORIES)
     adjective = draws.below("adjective", count, len(ADJECTIVES))
     noun = draws.below("noun", count, np.array([len(CATEGORIES[c].nouns) for c in category]))
-    low, high = (np.array([getattr(CATEGORIES[c], side) for c in category], dtype=np.float64) for side in ("low", "high"))
+    low, high = (
+        np.array([getattr(CATEGORIES[c], side) for c in category], dtype=np.float64) for side in ("low", "high")
+    )
     list_price = np.floor(low * (high / low) ** draws.uniform("price", count)).astype(np.int64) * 100 + 90
     cost = np.floor(list_price * (0.35 + 0.25 * draws.uniform("cost", count))).astype(np.int64)
     return pl.DataFrame(
         {
             "product_no": number,
             "sku": [f"SKU-{n + 1:05d}" for n in number],
-            "title": [f"{ADJECTIVES[a]} {CATEGORIES[c].nouns[k]} {n + 1:03d}" for n, a, c, k in zip(number, adjective, category, noun, strict=True)],
+            "title": [
+                f"{ADJECTIVES[a]} {CATEGORIES[c].nouns[k]} {n + 1:03d}"
+                for n, a, c, k in zip(number, adjective, category, noun, strict=True)
+            ],
             "category_no": category,
             "category": [CATEGORIES[c].name for c in category],
             "supplier": [f"SUP-{10 + n % SUPPLIERS}" for n in number],

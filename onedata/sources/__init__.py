@@ -1,7 +1,7 @@
 """Sources: where a feed's files come from: a folder, an object store, a database.
 
-A source lists what it offers without fetching it, and fetches one offer into a local file. Belongs here: connections, listing, download,
-unpacking. Does not belong here: the ledger, formats, values.
+A source lists what it offers without fetching it, and fetches one offer into a local file. Belongs here: connections,
+listing, download, unpacking. Does not belong here: the ledger, formats, values.
 """
 
 from collections.abc import Iterator

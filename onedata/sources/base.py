@@ -13,8 +13,9 @@ WILD = re.compile(r"(\{ds\}|\*)")
 class Offer:
     """Something a source has for a night.
 
-    `name` is its name in the ledger, always text that can be stored; with size in bytes and modification time in nanoseconds it tells whether it
-    has changed. `path` is the local file (None: it has to be fetched). `refused` says why it must not be read.
+    `name` is its name in the ledger, always text that can be stored; with size in bytes and modification time in
+    nanoseconds it tells whether it has changed. `path` is the local file (None: it has to be fetched). `refused` says
+    why it must not be read.
     """
 
     ds: date

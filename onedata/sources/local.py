@@ -16,7 +16,9 @@ def local_offers(source: Path, pattern: str, night: date) -> Iterator[Offer]:
         SourceMissing: there is no source folder.
     """
     if not source.is_dir():
-        raise SourceMissing(f"the source folder {source} does not exist. Set `source` in onedata.toml or give --source.")
+        raise SourceMissing(
+            f"the source folder {source} does not exist. Set `source` in onedata.toml or give --source."
+        )
     names, root = name_pattern(pattern), source.resolve()
     found = []
     for path in source.glob(_glob(pattern)):
@@ -41,7 +43,10 @@ def _glob(pattern: str) -> str:
 
 def _refused(path: Path, ds: date, relative: str, source: Path) -> Offer:
     stat = path.lstat()
-    reason = f"it is, or lies below, a symbolic link that leads out of the source folder {source}; links that leave it are not followed. Deliver the file."
+    reason = (
+        f"it is, or lies below, a symbolic link that leads out of the source folder {source}; links that leave "
+        "it are not followed. Deliver the file."
+    )
     return Offer(ds, _printable(relative), stat.st_size, stat.st_mtime_ns, refused=reason)
 
 

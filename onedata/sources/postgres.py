@@ -1,8 +1,8 @@
 """A PostgreSQL table, read by its watermark into a Parquet file of texts, by DuckDB's postgres_scanner from its wheel.
 
-User and password are libpq's own: `user` in the contract or PGUSER; PGPASSWORD or a line in ~/.pgpass (PGPASSFILE); PGSSLMODE and the rest
-work too. None of them reaches a statement, so none can stand in an error or a log. Every column is cast to text by the server: numerics
-keep every digit, times are UTC. Rows that were deleted are not seen.
+User and password are libpq's own: `user` in the contract or PGUSER; PGPASSWORD or a line in ~/.pgpass (PGPASSFILE);
+PGSSLMODE and the rest work too. None of them reaches a statement, so none can stand in an error or a log. Every column
+is cast to text by the server: numerics keep every digit, times are UTC. Rows that were deleted are not seen.
 """
 
 from collections.abc import Iterator, Sequence
@@ -27,7 +27,8 @@ NUMBERS = ("smallint", "integer", "bigint", "numeric")
 
 @dataclass(frozen=True)
 class Extract:
-    """What one extraction read: rows, the watermark that the next one goes on from, and notes (kind, column, message) of what was odd."""
+    """What one extraction read: rows, the watermark that the next one goes on from, and notes (kind, column, message)
+    of what was odd."""
 
     rows: int
     mark: str | None
@@ -37,7 +38,8 @@ class Extract:
 
 @dataclass(frozen=True)
 class _Marks:
-    """The highest watermark of the table, and the same not later than now: a row dated in the future must not hide those that follow."""
+    """The highest watermark of the table, and the same not later than now: a row dated in the future must not hide
+    those that follow."""
 
     highest: str | None
     reached: str | None
@@ -58,7 +60,8 @@ def table_offer(store: Database, night: date) -> Iterator[Offer]:
 def extract(store: Database, mark: str | None, keys: Sequence[str], night: date, target: Path) -> Extract:
     """Write the rows from `mark` on (less the lookback), and those without a watermark, to a Parquet file, in a stream.
 
-    Rows at the mark are read again: another with the same watermark may have come since; the landing counts what it knows as duplicates.
+    Rows at the mark are read again: another with the same watermark may have come since; the landing counts what it
+        knows as duplicates.
 
     Args:
         store: The table.
@@ -68,20 +71,33 @@ def extract(store: Database, mark: str | None, keys: Sequence[str], night: date,
         target: The file to write.
 
     Raises:
-        SourceError: the server cannot be reached or refuses, or table or watermark column is missing or of a type that cannot be one.
+        SourceError: the server cannot be reached or refuses, or table or watermark column is missing or of a type that
+            cannot be one.
     """
     with _session(store) as con:
         columns = _columns(con, store)
         marks = _marks(con, store, columns)
         notes = []
         if marks and mark and marks.reached and _is_below(con, store, columns, marks.reached, mark):
-            where = f"{_table(store)} of server {store.server}: the highest {store.watermark} is {marks.reached}, below {mark}, which was read before"
-            notes.append(("watermark_backwards", store.watermark or "", f"{where}. Was it restored, or its newest row deleted? It is read whole."))
+            where = (
+                f"{_table(store)} of server {store.server}: the highest {store.watermark} is {marks.reached}, "
+                f"below {mark}, which was read before"
+            )
+            notes.append(
+                (
+                    "watermark_backwards",
+                    store.watermark or "",
+                    f"{where}. Was it restored, or its newest row deleted? It is read whole.",
+                )
+            )
             mark = None
         _copy(con, store, columns, mark, keys, target)
         rows, without = _counts(con, store, target)
         if without:
-            text = f"{without} rows of {_table(store)} of server {store.server} have no {store.watermark}; they are read again every night. Fill the column."
+            text = (
+                f"{without} rows of {_table(store)} of server {store.server} have no {store.watermark}; they are "
+                "read again every night. Fill the column."
+            )
             notes.append(("watermark_null", store.watermark or "", text))
     return Extract(rows, marks.reached if marks else None, _name(store, marks, night), notes)
 
@@ -89,15 +105,28 @@ def extract(store: Database, mark: str | None, keys: Sequence[str], night: date,
 @contextmanager
 def _session(store: Database) -> Iterator[duckdb.DuckDBPyConnection]:
     """A read-only session of its own: the warehouse never sees the connection string."""
-    parts = {"host": store.host, "port": str(store.port), "dbname": store.database, "connect_timeout": str(CONNECT_SECONDS), "options": SESSION}
-    text = " ".join(f"{name}={_libpq(value)}" for name, value in (parts | ({"user": store.user} if store.user else {})).items())
+    parts = {
+        "host": store.host,
+        "port": str(store.port),
+        "dbname": store.database,
+        "connect_timeout": str(CONNECT_SECONDS),
+        "options": SESSION,
+    }
+    text = " ".join(
+        f"{name}={_libpq(value)}" for name, value in (parts | ({"user": store.user} if store.user else {})).items()
+    )
     with duckdb.connect(config={"threads": 1, "memory_limit": MEMORY}) as con:
         folder = Path(duckdb_extension_postgres_scanner.__file__).parent / "extensions" / f"v{duckdb.__version__}"
         con.execute(f"load {quote_text(str(folder / 'postgres_scanner.duckdb_extension'))}")
         try:
             con.execute(f"attach {quote_text(text)} as source (type postgres, read_only)")
         except duckdb.Error as error:
-            raise _failed(store, "cannot connect", error, "Check host and port in the contract, and PGUSER, PGPASSWORD or ~/.pgpass") from None
+            raise _failed(
+                store,
+                "cannot connect",
+                error,
+                "Check host and port in the contract, and PGUSER, PGPASSWORD or ~/.pgpass",
+            ) from None
         yield con
 
 
@@ -117,14 +146,15 @@ def _columns(con: duckdb.DuckDBPyConnection, store: Database) -> dict[str, str]:
     listed = _ask(
         con,
         store,
-        "select a.attname::text, format_type(a.atttypid, null)::text from pg_attribute a join pg_class c on c.oid = a.attrelid "
-        f"join pg_namespace n on n.oid = c.relnamespace where n.nspname = {_literal(store.schema)} and c.relname = {_literal(store.table)} "
+        "select a.attname::text, format_type(a.atttypid, null)::text from pg_attribute a join pg_class c "
+        "on c.oid = a.attrelid join pg_namespace n on n.oid = c.relnamespace "
+        f"where n.nspname = {_literal(store.schema)} and c.relname = {_literal(store.table)} "
         "and c.relkind in ('r', 'v', 'm', 'p', 'f') and a.attnum > 0 and not a.attisdropped order by a.attnum",
     )
     if not listed:
         raise SourceError(
-            f"server {store.server} ({store.host}:{store.port}/{store.database}): there is no table {_table(store)}. Check `schema` of the server and "
-            f"physicalName of the schema object in the contract. {_grant(store)}."
+            f"server {store.server} ({store.host}:{store.port}/{store.database}): there is no table {_table(store)}. "
+            f"Check `schema` of the server and physicalName of the schema object in the contract. {_grant(store)}."
         )
     columns = {str(name): str(kind) for name, kind in listed}
     if store.watermark is not None:
@@ -137,11 +167,20 @@ def _check_watermark(store: Database, columns: dict[str, str]) -> None:
     where = f"server {store.server}: table {_table(store)}"
     if kind is None:
         names = ", ".join(columns)
-        raise SourceError(f"{where} has no column {store.watermark!r}, its watermark; it has {names}. Was it dropped or renamed? Change `watermark`.")
+        raise SourceError(
+            f"{where} has no column {store.watermark!r}, its watermark; it has {names}. Was it dropped or renamed? "
+            "Change `watermark`."
+        )
     if kind not in TIMES + NUMBERS:
-        raise SourceError(f"{where}: {store.watermark} is {kind}; a watermark is a time or a whole number that grows with every change. Choose another.")
+        raise SourceError(
+            f"{where}: {store.watermark} is {kind}; a watermark is a time or a whole number that grows with every "
+            "change. Choose another."
+        )
     if store.lookback and store.lookback.isdigit() != (kind in NUMBERS):
-        raise SourceError(f"{where}: lookback {store.lookback!r} does not go with {store.watermark}, which is {kind}. Write 2 hours or 100.")
+        raise SourceError(
+            f"{where}: lookback {store.lookback!r} does not go with {store.watermark}, which is {kind}. Write 2 hours "
+            "or 100."
+        )
 
 
 def _marks(con: duckdb.DuckDBPyConnection, store: Database, columns: dict[str, str]) -> _Marks | None:
@@ -161,22 +200,40 @@ def _marks(con: duckdb.DuckDBPyConnection, store: Database, columns: dict[str, s
     return _Marks(row[0], row[1] if row[0] is not None else None)
 
 
-def _is_below(con: duckdb.DuckDBPyConnection, store: Database, columns: dict[str, str], reached: str, mark: str) -> bool:
+def _is_below(
+    con: duckdb.DuckDBPyConnection, store: Database, columns: dict[str, str], reached: str, mark: str
+) -> bool:
     kind = columns[store.watermark or ""]
     return _ask(con, store, f"select ({_literal(reached)}::{kind} < {_literal(mark)}::{kind})::text")[0][0] == "true"
 
 
-def _copy(con: duckdb.DuckDBPyConnection, store: Database, columns: dict[str, str], mark: str | None, keys: Sequence[str], target: Path) -> None:
+def _copy(
+    con: duckdb.DuckDBPyConnection,
+    store: Database,
+    columns: dict[str, str],
+    mark: str | None,
+    keys: Sequence[str],
+    target: Path,
+) -> None:
     fields = ", ".join(f"{quote_name(name)}::text as {quote_name(name)}" for name in columns)
     where = ""
     if store.watermark is not None and mark is not None:
         column, kind = quote_name(store.watermark), columns[store.watermark]
-        back = "" if not store.lookback else f" - {store.lookback if kind in NUMBERS else f'interval {_literal(store.lookback)}'}"
+        back = (
+            ""
+            if not store.lookback
+            else f" - {store.lookback if kind in NUMBERS else f'interval {_literal(store.lookback)}'}"
+        )
         where = f" where {column} >= {_literal(mark)}::{kind}{back} or {column} is null"
-    order = ", ".join(quote_name(name) for name in dict.fromkeys([*filter(None, [store.watermark]), *keys]) if name in columns)
+    order = ", ".join(
+        quote_name(name) for name in dict.fromkeys([*filter(None, [store.watermark]), *keys]) if name in columns
+    )
     sql = f"select {fields} from {_source(store)} as t{where}" + (f" order by {order}" if order else "")
     try:
-        con.execute(f"copy (from postgres_query('source', {quote_text(sql)})) to {quote_text(str(target))} (format parquet, compression zstd)")
+        con.execute(
+            f"copy (from postgres_query('source', {quote_text(sql)})) to {quote_text(str(target))} (format parquet, "
+            "compression zstd)"
+        )
     except duckdb.Error as error:
         raise _failed(store, f"reading {_table(store)} broke off", error, _grant(store)) from None
 
@@ -217,4 +274,7 @@ def _failed(store: Database, what: str, error: duckdb.Error, fix: str) -> Source
     text = str(error).strip()
     for start in ("failed: ", "ERROR: "):
         text = text.partition(start)[2] or text
-    return SourceError(f"server {store.server} ({store.host}:{store.port}/{store.database}) {what}: {text.splitlines()[0].strip()}. {fix}.")
+    return SourceError(
+        f"server {store.server} ({store.host}:{store.port}/{store.database}) {what}: {text.splitlines()[0].strip()}. "
+        f"{fix}."
+    )

@@ -1,7 +1,7 @@
 """Objects of an S3-compatible store, listed and streamed by Arrow's client.
 
-Credentials are AWS's own: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, AWS_PROFILE, or the machine's role; the region is AWS_REGION or
-AWS_DEFAULT_REGION. A contract holds none.
+Credentials are AWS's own: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, AWS_PROFILE, or the machine's role; the region
+is AWS_REGION or AWS_DEFAULT_REGION. A contract holds none.
 """
 
 import os
@@ -51,18 +51,27 @@ def download(store: ObjectStore, offer: Offer, target: Path) -> None:
         SourceError: the object is gone or the stream breaks off.
     """
     try:
-        with _client(store).open_input_stream(offer.name.removeprefix(SCHEME), compression=None) as stream, target.open("wb") as file:
+        with (
+            _client(store).open_input_stream(offer.name.removeprefix(SCHEME), compression=None) as stream,
+            target.open("wb") as file,
+        ):
             while block := stream.read(BLOCK):
                 file.write(block)
     except OSError as error:
         raise _failed(store, f"reading {offer.name}", error) from None
     if target.stat().st_size != offer.size:
-        raise SourceError(f"server {store.server}: {offer.name} changed while it was read; it is taken again by the next run.")
+        raise SourceError(
+            f"server {store.server}: {offer.name} changed while it was read; it is taken again by the next run."
+        )
 
 
 def _client(store: ObjectStore) -> fs.S3FileSystem:
     url = urlsplit(store.endpoint or "")
-    region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or ("us-east-1" if store.endpoint else None)
+    region = (
+        os.environ.get("AWS_REGION")
+        or os.environ.get("AWS_DEFAULT_REGION")
+        or ("us-east-1" if store.endpoint else None)
+    )
     return fs.S3FileSystem(
         endpoint_override=url.netloc or None,
         scheme=url.scheme or "https",
@@ -76,6 +85,6 @@ def _client(store: ObjectStore) -> fs.S3FileSystem:
 def _failed(store: ObjectStore, doing: str, error: OSError) -> SourceError:
     where = f"server {store.server} ({store.endpoint or 'Amazon S3'})"
     return SourceError(
-        f"{where}: {doing} failed: {error}. Check endpointUrl and location in the contract, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (or AWS_PROFILE) "
-        "in the environment, and that the bucket may be listed and read."
+        f"{where}: {doing} failed: {error}. Check endpointUrl and location in the contract, AWS_ACCESS_KEY_ID and "
+        "AWS_SECRET_ACCESS_KEY (or AWS_PROFILE) in the environment, and that the bucket may be listed and read."
     )

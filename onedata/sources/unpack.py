@@ -1,7 +1,7 @@
 """Packed files: .gz, .bz2, .xz, .zst (one file) and .zip (several), unpacked in a stream into a folder of ours.
 
-No name in an archive ever becomes a path. Limits hold while unpacking, so that a bomb is found by what came out of it, not by what it
-says of itself.
+No name in an archive ever becomes a path. Limits hold while unpacking, so that a bomb is found by what came out of it,
+not by what it says of itself.
 """
 
 import bz2
@@ -26,7 +26,17 @@ DEFAULT_LIMIT_MB = 65_536
 MAX_RATIO = 200
 RATIO_FROM_BYTES = 256 << 20
 _JUNK = ("__MACOSX/", ".DS_Store", "Thumbs.db", "desktop.ini")
-_BROKEN = (OSError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, NotImplementedError, RuntimeError, ValueError, IndexError)
+_BROKEN = (
+    OSError,
+    EOFError,
+    zlib.error,
+    lzma.LZMAError,
+    zipfile.BadZipFile,
+    NotImplementedError,
+    RuntimeError,
+    ValueError,
+    IndexError,
+)
 
 
 class Unreadable(ValueError):
@@ -35,7 +45,8 @@ class Unreadable(ValueError):
 
 @dataclass(frozen=True)
 class Unpacked:
-    """One file that came out: its path, its name in the archive ("" for a single file) and the SHA-256 of its content."""
+    """One file that came out: its path, its name in the archive ("" for a single file) and the SHA-256 of its
+    content."""
 
     path: Path
     member: str
@@ -47,7 +58,9 @@ def is_packed(name: str) -> bool:
     return _suffix(name) in _OPENERS or _suffix(name) == ".zip"
 
 
-def unpack(packed: Path, name: str, folder: Path, limit_mb: int = DEFAULT_LIMIT_MB, members: str = "*") -> list[Unpacked]:
+def unpack(
+    packed: Path, name: str, folder: Path, limit_mb: int = DEFAULT_LIMIT_MB, members: str = "*"
+) -> list[Unpacked]:
     """Everything in `packed` that matches `members`, in the archive's order; all or nothing.
 
     Args:
@@ -76,7 +89,9 @@ def unpack(packed: Path, name: str, folder: Path, limit_mb: int = DEFAULT_LIMIT_
         # Our own disk is not the file's fault; an offset before the start of an archive is.
         if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
             raise
-        raise Unreadable(f"the file cannot be unpacked to its end (truncated or damaged?): {error}. Ask for it again.") from None
+        raise Unreadable(
+            f"the file cannot be unpacked to its end (truncated or damaged?): {error}. Ask for it again."
+        ) from None
 
 
 @dataclass
@@ -94,9 +109,15 @@ class _Meter:
     def add(self, size: int) -> None:
         self.out += size
         if self.out > self.limit:
-            raise Unreadable(f"more than {self.limit >> 20} MB come out of {self.packed:,} bytes; raise unpackLimit in the contract if this is meant.")
+            raise Unreadable(
+                f"more than {self.limit >> 20} MB come out of {self.packed:,} bytes; raise unpackLimit in the contract "
+                "if this is meant."
+            )
         if self.out > RATIO_FROM_BYTES and self.out > self.packed * MAX_RATIO:
-            raise Unreadable(f"{self.packed:,} bytes unpack to more than {MAX_RATIO} times their size, as a zip bomb does; deliver it unpacked if meant.")
+            raise Unreadable(
+                f"{self.packed:,} bytes unpack to more than {MAX_RATIO} times their size, as a zip bomb does; deliver "
+                "it unpacked if meant."
+            )
 
 
 def _members(packed: Path, folder: Path, wanted: str, meter: _Meter) -> Iterator[Unpacked]:
@@ -121,11 +142,17 @@ def _check_member(info: zipfile.ZipInfo, seen: set[str]) -> None:
     name = info.filename
     parts = PurePosixPath(name.replace("\\", "/")).parts
     if name.startswith(("/", "\\")) or ".." in parts or any(":" in part for part in parts[:1]):
-        raise Unreadable(f"member {_printable(name)!r} leads out of the archive; no honest sender packs that. Nothing of it was read.")
+        raise Unreadable(
+            f"member {_printable(name)!r} leads out of the archive; no honest sender packs that. Nothing of it was "
+            "read."
+        )
     if info.flag_bits & 0x1:
         raise Unreadable(f"member {_printable(name)!r} is encrypted. Ask for it without a password.")
     if _is_archive(name):
-        raise Unreadable(f"member {_printable(name)!r} is packed itself; packed files in packed files are not read. Ask for one level.")
+        raise Unreadable(
+            f"member {_printable(name)!r} is packed itself; packed files in packed files are not read. Ask for one "
+            "level."
+        )
     if stat.S_ISLNK(info.external_attr >> 16):
         raise Unreadable(f"member {_printable(name)!r} is a symbolic link. Deliver the file itself.")
     if name in seen:

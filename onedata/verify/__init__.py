@@ -1,4 +1,5 @@
-"""Hold a data home against itself: ledger, lake, warehouse and what is published, by hash, count and sum. Nothing is changed."""
+"""Hold a data home against itself: ledger, lake, warehouse and what is published, by hash, count and sum. Nothing is
+changed."""
 
 from onedata.verify.home import verify_home
 from onedata.verify.report import Area, told

@@ -41,7 +41,9 @@ def verify_home(retailer: Retailer, thorough: bool = True) -> list[Area]:
     """
     settings = retailer.settings
     with read_warehouse(settings) as con:
-        con.execute(f"set timezone = 'UTC'; set threads = {settings.threads}; set memory_limit = '{settings.memory_limit}'")
+        con.execute(
+            f"set timezone = 'UTC'; set threads = {settings.threads}; set memory_limit = '{settings.memory_limit}'"
+        )
         con.execute(f"set temp_directory = {quote_text(str(settings.home / 'tmp'))}")
         scope = Scope(con, retailer, thorough)
         return [_area(scope, name, look) for name, look in AREAS]

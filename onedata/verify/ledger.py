@@ -8,7 +8,16 @@ import duckdb
 
 from onedata.identity.keep import DECISIONS
 from onedata.ledger.log import LogDamaged, log_folder, read_entry
-from onedata.ledger.manifest import RECORDED, InLake, LakeFile, Manifest, ManifestError, digest, file_damage, read_manifest
+from onedata.ledger.manifest import (
+    RECORDED,
+    InLake,
+    LakeFile,
+    Manifest,
+    ManifestError,
+    digest,
+    file_damage,
+    read_manifest,
+)
 from onedata.ledger.paths import batch_of, manifest_file, partition_folder, record_file
 from onedata.ledger.recover import compare
 from onedata.ledger.states import IN_LAKE, sql_list
@@ -64,25 +73,42 @@ def against_log(scope: Scope) -> Finding:
             logged.add((file.parent.name, read_entry(file).content.get("decision_id")))
         except LogDamaged as error:
             differences.append(str(error))
-    decided = scope.con.execute("select decision_id from oneid.decision order by 1").fetchall() if any_rows(scope.con, "oneid", "decision") else []
+    decided = (
+        scope.con.execute("select decision_id from oneid.decision order by 1").fetchall()
+        if any_rows(scope.con, "oneid", "decision")
+        else []
+    )
     lost = [number for (number,) in decided if (DECISIONS, number) not in logged]
     if lost:
-        told = f"{log_folder(scope.settings.lake, DECISIONS)} lacks {len(lost)} decisions that the warehouse knows (the first is {lost[0]})"
-        differences.append(f"{told}: a rebuild would drop them; the next run that has a night writes them again, or `onedata repair --from BACKUP`")
+        told = (
+            f"{log_folder(scope.settings.lake, DECISIONS)} lacks {len(lost)} decisions that the warehouse knows "
+            f"(the first is {lost[0]})"
+        )
+        differences.append(
+            f"{told}: a rebuild would drop them; the next run that has a night writes them again, or "
+            "`onedata repair --from BACKUP`"
+        )
     return Finding(f"{count:,} entries", differences)
 
 
 def against_records(scope: Scope) -> Finding:
     """What the ledger holds of each delivery is what its record in the lake holds."""
-    places = [(known.batch, partition_folder(scope.settings, known.entity, known.feed, known.ds)) for known in _deliveries(scope.con)]
-    records = [file for batch, partition in places if (file := record_file(partition, batch)).exists() and str(file) not in scope.broken]
+    places = [
+        (known.batch, partition_folder(scope.settings, known.entity, known.feed, known.ds))
+        for known in _deliveries(scope.con)
+    ]
+    records = [
+        file
+        for batch, partition in places
+        if (file := record_file(partition, batch)).exists() and str(file) not in scope.broken
+    ]
     if not records:
         return Finding("no records", [])
     listed = ", ".join(quote_text(escape_glob(str(file))) for file in records)
     batches = ", ".join(quote_text(batch_of(file)) for file in records)
     scope.con.execute(
-        f"create or replace temp view record as select * from read_parquet([{listed}], union_by_name = true, hive_partitioning = false) "
-        f"where batch_id in ({batches})"
+        f"create or replace temp view record as select * from read_parquet([{listed}], union_by_name = true, "
+        f"hive_partitioning = false) where batch_id in ({batches})"
     )
     differences, rows = [], 0
     for table in RECORDED:
@@ -93,7 +119,8 @@ def against_records(scope: Scope) -> Finding:
         ledger = f"select {', '.join(compared)} from ops.{table} where batch_id in ({batches})"
         if table == "quarantine":
             record += (
-                " and not exists (from ops.released r where r.feed = record.feed and r.path = record.path and r.content_hash = record.content_hash "
+                " and not exists (from ops.released r where r.feed = record.feed and r.path = record.path "
+                "and r.content_hash = record.content_hash "
                 "and r.row = record.row and r.fate <> 'again')"
             )
         differences += _apart(scope.con, table, ledger, record)
@@ -107,17 +134,30 @@ def _apart(con: duckdb.DuckDBPyConnection, table: str, ledger: str, record: str)
         f"select batch_id, true as in_ledger from ({ledger} except all {record}) union all "
         f"select batch_id, false from ({record} except all {ledger})) group by 1 order by 1"
     ).fetchall()
-    return [f"ops.{table} of delivery {batch}: {mine:,} rows only in the ledger, {its:,} only in its record in the lake" for batch, mine, its in found]
+    return [
+        f"ops.{table} of delivery {batch}: {mine:,} rows only in the ledger, {its:,} only in its record in the lake"
+        for batch, mine, its in found
+    ]
 
 
 def _deliveries(con: duckdb.DuckDBPyConnection) -> list[InLake]:
     """Every delivery in the lake."""
     rows = con.execute(
-        "select batch_id, feed, entity, ds, rows, accepted_at, replaces, (select list([name, rows::varchar, bytes::varchar, sha256] order by name) "
-        f"from ops.lake_file l where l.batch_id = d.batch_id) from ops.delivery d where status in {sql_list(IN_LAKE)} order by batch_id"
+        "select batch_id, feed, entity, ds, rows, accepted_at, replaces, (select list([name, rows::varchar, "
+        "bytes::varchar, sha256] order by name) from ops.lake_file l where l.batch_id = d.batch_id) "
+        f"from ops.delivery d where status in {sql_list(IN_LAKE)} order by batch_id"
     ).fetchall()
     return [
-        InLake(batch, feed, entity, ds, count, at, tuple(replaces), tuple(LakeFile(name, int(n), int(size), sha256) for name, n, size, sha256 in files or ()))
+        InLake(
+            batch,
+            feed,
+            entity,
+            ds,
+            count,
+            at,
+            tuple(replaces),
+            tuple(LakeFile(name, int(n), int(size), sha256) for name, n, size, sha256 in files or ()),
+        )
         for batch, feed, entity, ds, count, at, replaces, files in rows
     ]
 
@@ -126,13 +166,15 @@ def _apart_from(manifest: Manifest, file: Path, known: InLake) -> list[str]:
     """Where a manifest and the ledger say other things."""
     ordered = replace(manifest, files=tuple(sorted(manifest.files, key=lambda item: item.name)))
     says = {item.name: (getattr(ordered, item.name), getattr(known, item.name)) for item in fields(known)}
-    return [f"{file}: {name} is {its} there and {mine} in the ledger" for name, (its, mine) in says.items() if its != mine]
+    return [
+        f"{file}: {name} is {its} there and {mine} in the ledger" for name, (its, mine) in says.items() if its != mine
+    ]
 
 
 def _columns(con: duckdb.DuckDBPyConnection, table: str) -> dict[str, str]:
     rows = con.execute(
-        "select column_name, data_type from duckdb_columns() where schema_name = 'ops' and table_name = ? and database_name = current_database() "
-        "order by column_index",
+        "select column_name, data_type from duckdb_columns() where schema_name = 'ops' and table_name = ? "
+        "and database_name = current_database() order by column_index",
         [table],
     ).fetchall()
     return dict(rows)
@@ -145,4 +187,8 @@ def _listed(listing: Path) -> list[str]:
         files = {listing.parent / name: sha256 for name, sha256 in names.items()}
     except (ValueError, AttributeError) as error:
         return [f"{listing} is damaged ({error})"]
-    return [f"{file} is gone or has other content than was written (SHA-256)" for file, sha256 in files.items() if not file.exists() or digest(file) != sha256]
+    return [
+        f"{file} is gone or has other content than was written (SHA-256)"
+        for file, sha256 in files.items()
+        if not file.exists() or digest(file) != sha256
+    ]

@@ -1,4 +1,5 @@
-"""What is published against the warehouse it was made of, and every publication against itself: its database, its Parquet files, its manifest."""
+"""What is published against the warehouse it was made of, and every publication against itself: its database, its
+Parquet files, its manifest."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -38,7 +39,10 @@ def published_against_warehouse(scope: Scope) -> Finding:
     served = _served(scope.settings)
     last = scope.con.execute("select max(night) from ops.night").fetchall()[0][0]
     if not served.database.exists():
-        lost = f"{scope.settings.published_database} is gone, and night {last} was published: `onedata run --ds {last}` publishes it again"
+        lost = (
+            f"{scope.settings.published_database} is gone, and night {last} was published: "
+            f"`onedata run --ds {last}` publishes it again"
+        )
         return Finding("nothing is published", [lost] if last else [])
     waiting = _gone_on(scope.con)
     if waiting:
@@ -57,7 +61,8 @@ def published_against_warehouse(scope: Scope) -> Finding:
 
 
 def publications(scope: Scope) -> Finding:
-    """The served publication's database holds what its Parquet files hold; every publication's files are those of its manifest."""
+    """The served publication's database holds what its Parquet files hold; every publication's files are those of its
+    manifest."""
     served, differences, count = _served(scope.settings), _past_current(scope.settings), 0
     if served.database.exists():
         differences += _against_parquet(scope.settings, served)
@@ -81,13 +86,15 @@ def _served(settings: Settings) -> Publication:
 
 
 def _past_current(settings: Settings) -> list[str]:
-    """Names that readers open and that do not lead through `current`, as after a copy that follows links: they stay with an old night."""
+    """Names that readers open and that do not lead through `current`, as after a copy that follows links: they stay
+    with an old night."""
     current = settings.published / "current"
     if not current.is_symlink():
         return []
     names = (settings.published / name for name in (DATABASE, PARQUET))
     return [
-        f"{path} is no link through {current}, so its readers stay with an old night: `onedata serve NIGHT` moves it aside and links it again"
+        f"{path} is no link through {current}, so its readers stay with an old night: `onedata serve NIGHT` moves it "
+        "aside and links it again"
         for path in names
         if path.exists() and not (path.is_symlink() and path.readlink().parts[0] == current.name)
     ]
@@ -111,7 +118,9 @@ def _against_source(con: duckdb.DuckDBPyConnection, table: str) -> tuple[list[st
     own = f"(select {names} from served.main.{quote_name(table)})"
     source = _source(con, table)
     if source is None:
-        return [f"{table} is published, and the warehouse has no such table; `onedata run --full-refresh` builds it anew"], 0
+        return [
+            f"{table} is published, and the warehouse has no such table; `onedata run --full-refresh` builds it anew"
+        ], 0
     rows = int(con.execute(f"select count(*) from {own}").fetchall()[0][0])
     missing = sorted(set(columns) - set(_columns(con, f"({source})")))
     if missing:
@@ -130,8 +139,8 @@ def _source(con: duckdb.DuckDBPyConnection, table: str) -> str | None:
         return views[table][1]
     found = con.execute(
         "select schema_name from (select schema_name, table_name, database_name from duckdb_tables() union all "
-        "select schema_name, view_name, database_name from duckdb_views()) where table_name = ? and database_name = current_database() "
-        "and list_contains(?, schema_name)",
+        "select schema_name, view_name, database_name from duckdb_views()) where table_name = ? "
+        "and database_name = current_database() and list_contains(?, schema_name)",
         [table, list(LAYERS)],
     ).fetchone()
     return f"from {quote_name(found[0])}.{quote_name(table)}" if found else None
@@ -143,7 +152,9 @@ def _against_parquet(settings: Settings, publication: Publication) -> list[str]:
         with duckdb.connect() as con:
             con.execute(f"set threads = {settings.threads}; set memory_limit = '{settings.memory_limit}'")
             with _attached(con, publication.database):
-                return [text for table in _tables(con, "served") for text in _table_against_parquet(con, table, publication)] + [
+                return [
+                    text for table in _tables(con, "served") for text in _table_against_parquet(con, table, publication)
+                ] + [
                     f"{file} is of no table of {publication.database}"
                     for file in sorted(publication.parquet.glob("*"))
                     if file.suffix != ".parquet" or file.stem not in _tables(con, "served")
@@ -169,8 +180,15 @@ def _table_against_parquet(con: duckdb.DuckDBPyConnection, table: str, publicati
         return [f"{file} or table {table} of {publication.database} cannot be read: {str(error).splitlines()[0]}"]
 
 
-def _apart(con: duckdb.DuckDBPyConnection, table: str, sides: tuple[str, str], where: tuple[str, str], columns: Sequence[str] | Any) -> list[str]:
-    """How two relations differ, whatever the order of their rows: by count, and by xor and sum of the hashes of whole rows."""
+def _apart(
+    con: duckdb.DuckDBPyConnection,
+    table: str,
+    sides: tuple[str, str],
+    where: tuple[str, str],
+    columns: Sequence[str] | Any,
+) -> list[str]:
+    """How two relations differ, whatever the order of their rows: by count, and by xor and sum of the hashes of whole
+    rows."""
     names = [quote_name(name) for name in columns]
     first, second = (_figures(con, side, [", ".join(names)]) for side in sides)
     if first == second:
@@ -212,7 +230,12 @@ def _columns(con: duckdb.DuckDBPyConnection, relation: str) -> dict[str, str]:
 
 
 def _tables(con: duckdb.DuckDBPyConnection, database: str) -> list[str]:
-    return [name for (name,) in con.execute("select table_name from duckdb_tables() where database_name = ? order by 1", [database]).fetchall()]
+    return [
+        name
+        for (name,) in con.execute(
+            "select table_name from duckdb_tables() where database_name = ? order by 1", [database]
+        ).fetchall()
+    ]
 
 
 @contextmanager

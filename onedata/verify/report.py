@@ -56,5 +56,8 @@ def told(areas: Sequence[Area]) -> str:
     lines = []
     for area in areas:
         state = f"{len(area.differences):,} DIFFERENCES" if area.differences else "equal"
-        lines += [f"{area.name:{wide}}  {area.compared:{compared}}  {area.seconds:6.1f} s  {state}", *(f"    {text}" for text in area.differences)]
+        lines += [
+            f"{area.name:{wide}}  {area.compared:{compared}}  {area.seconds:6.1f} s  {state}",
+            *(f"    {text}" for text in area.differences),
+        ]
     return "\n".join(lines)

@@ -1,4 +1,5 @@
-"""The vault: it can be read whole, its key is the one that made its tokens, it lacks none, and every raw value still makes its token."""
+"""The vault: it can be read whole, its key is the one that made its tokens, it lacks none, and every raw value still
+makes its token."""
 
 import duckdb
 
@@ -10,11 +11,14 @@ from onedata.verify.report import Finding, Scope
 
 
 def vault_and_key(scope: Scope) -> Finding:
-    """Read every token, compare the key with what the vault keeps of it and the tokens with those that are known, and make each again."""
+    """Read every token, compare the key with what the vault keeps of it and the tokens with those that are known, and
+    make each again."""
     file = database_file(scope.settings.vault)
     if not file.exists():
         known = any_rows(scope.con, "oneid", "identifier")
-        return Finding("no vault", [f"{file} is gone, and OneID knows identifiers: restore it from a back-up"] if known else [])
+        return Finding(
+            "no vault", [f"{file} is gone, and OneID knows identifiers: restore it from a back-up"] if known else []
+        )
     attach_vault(scope.con, scope.settings.vault, "vault", read_only=True)
     try:
         tokens, _ = scope.con.execute("select count(*), bit_xor(hash(t)) from vault.token t").fetchall()[0]
@@ -25,14 +29,23 @@ def vault_and_key(scope: Scope) -> Finding:
     wrong = key_fault(scope.settings.vault, kept[0][0] if kept else "")
     differences = [wrong] if wrong else _altered(scope) if scope.thorough else []
     if lacking:
-        differences.append(f"{file} lacks {lacking:,} of the {of:,} tokens that are known, for example of kind {kind}: restore the newest copy")
+        differences.append(
+            f"{file} lacks {lacking:,} of the {of:,} tokens that are known, for example of kind {kind}: restore the "
+            "newest copy"
+        )
     return Finding(f"{tokens:,} tokens", differences)
 
 
 def _altered(scope: Scope) -> list[str]:
-    """Tokens whose raw value is another than they were made of. On a connection of its own: the key must not stay with the warehouse's."""
-    columns = [column for entity in scope.entities.values() for column in entity.columns if column.classification == "core"]
+    """Tokens whose raw value is another than they were made of. On a connection of its own: the key must not stay with
+    the warehouse's."""
+    columns = [
+        column for entity in scope.entities.values() for column in entity.columns if column.classification == "core"
+    ]
     with duckdb.connect() as own, open_vault(own, scope.settings.vault):
         altered = altered_values(own, columns, scope.retailer.policy, scope.retailer.regions)
     file = database_file(scope.settings.vault)
-    return [f"{file} holds {rows:,} values of kind {kind} that do not make their token: restore the newest copy" for kind, rows in altered.items()]
+    return [
+        f"{file} holds {rows:,} values of kind {kind} that do not make their token: restore the newest copy"
+        for kind, rows in altered.items()
+    ]

@@ -33,11 +33,14 @@ def lake_against_ledger(scope: Scope) -> Finding:
     con, differences, files = scope.con, [], _lake_files(scope)
     held = {path: rows for batch in _batches(list(files)) for path, rows in _footers(con, batch)}
     differences += [
-        f"{path} holds {held.get(path, 0):,} rows and the ledger says {rows:,}" for path, (_, _, rows) in files.items() if held.get(path, 0) != rows
+        f"{path} holds {held.get(path, 0):,} rows and the ledger says {rows:,}"
+        for path, (_, _, rows) in files.items()
+        if held.get(path, 0) != rows
     ]
     for batch, rows, kept in con.execute(
-        "select d.batch_id, d.rows, coalesce(sum(l.rows), 0) from ops.delivery d left join ops.lake_file l using (batch_id) "
-        f"where d.status in {sql_list(IN_LAKE)} group by all having d.rows <> coalesce(sum(l.rows), 0) order by 1"
+        "select d.batch_id, d.rows, coalesce(sum(l.rows), 0) from ops.delivery d "
+        f"left join ops.lake_file l using (batch_id) where d.status in {sql_list(IN_LAKE)} group by all "
+        "having d.rows <> coalesce(sum(l.rows), 0) order by 1"
     ).fetchall():
         differences.append(f"delivery {batch} has {rows:,} rows and its files {kept:,}")
     monied = 0
@@ -53,7 +56,8 @@ def lake_against_ledger(scope: Scope) -> Finding:
 
 
 def lake_against_models(scope: Scope) -> Finding:
-    """Every key that was delivered is in its model once, as its latest version, and the money is that of those versions."""
+    """Every key that was delivered is in its model once, as its latest version, and the money is that of those
+    versions."""
     differences, keys, models = [], 0, list(_latest(scope))
     for model in models:
         if not _exists(scope.con, model.layer, model.name):
@@ -82,11 +86,12 @@ def summaries(scope: Scope) -> Finding:
 
 def _unbalanced(con: duckdb.DuckDBPyConnection, query: str) -> list[str]:
     rows = con.execute(
-        f"select layer, subject, measure, unit, total_in, total_out, coalesce(list_sum(map_values(excluded)), 0) as left_out from ({query}) "
-        "where total_in - total_out <> left_out order by all"
+        "select layer, subject, measure, unit, total_in, total_out, coalesce(list_sum(map_values(excluded)), "
+        f"0) as left_out from ({query}) where total_in - total_out <> left_out order by all"
     ).fetchall()
     return [
-        f"{subject}: {measure} ({unit}): {figure(entered)} in, {figure(came_out)} out, {figure(left_out)} left out by name"
+        f"{subject}: {measure} ({unit}): {figure(entered)} in, {figure(came_out)} out, {figure(left_out)} left out by "
+        "name"
         for _, subject, measure, unit, entered, came_out, left_out in rows
     ]
 
@@ -94,12 +99,16 @@ def _unbalanced(con: duckdb.DuckDBPyConnection, query: str) -> list[str]:
 def _versions(con: duckdb.DuckDBPyConnection, model: Latest) -> list[str]:
     """The rows of the model are, by key and by where they came from, the latest versions of the lake."""
     names = {name for (name,) in con.execute(
-        "select column_name from duckdb_columns() where schema_name = ? and table_name = ? and database_name = current_database()", [model.layer, model.name]
+        "select column_name from duckdb_columns() where schema_name = ? and table_name = ? "
+        "and database_name = current_database()", [model.layer, model.name]
     ).fetchall()}  # fmt: skip
     compared = ", ".join(name for name in (*model.key, *LINEAGE) if name in names)
     # Counts, sums and xors of row hashes add up: what was delivered, less what is superseded, is what stands.
     figures = f"select count(*), bit_xor(hash({compared})), sum(hash({compared})::hugeint)"
-    (delivered, older, own) = (con.execute(f"{figures} from {rows}").fetchall()[0] for rows in (model.ods, f"({superseded(model)})", model.relation))
+    (delivered, older, own) = (
+        con.execute(f"{figures} from {rows}").fetchall()[0]
+        for rows in (model.ods, f"({superseded(model)})", model.relation)
+    )
     left = (delivered[0] - older[0], (delivered[1] or 0) ^ (older[1] or 0), (delivered[2] or 0) - (older[2] or 0))
     if left == (own[0], own[1] or 0, own[2] or 0):
         return []
@@ -108,7 +117,10 @@ def _versions(con: duckdb.DuckDBPyConnection, model: Latest) -> list[str]:
 
 def _money(scope: Scope, entity: Entity) -> tuple[list[str], int]:
     _make_view(scope, entity)
-    kept = f"(select batch_id from ops.control_total join ops.delivery using (batch_id) where status in {sql_list(IN_LAKE)})"
+    kept = (
+        "(select batch_id from ops.control_total join ops.delivery using (batch_id) "
+        f"where status in {sql_list(IN_LAKE)})"
+    )
     lake = sums_by_currency(entity, f"(select * from {_view(entity.name)} where _batch in {kept})", ["_feed"])
     feeds = f"(select feed from ops.delivery where entity = {quote_text(entity.name)})"
     ledger = (
@@ -116,11 +128,14 @@ def _money(scope: Scope, entity: Entity) -> tuple[list[str], int]:
         f"where batch_id in {kept} and feed in {feeds} group by all"
     )
     rows = scope.con.execute(
-        "select coalesce(l.feed, o._feed), coalesce(l.measure, o.measure), coalesce(l.unit, o.unit), coalesce(l.amount, 0), coalesce(o.amount, 0) "
-        f"from ({ledger}) l full outer join ({lake}) o on o._feed = l.feed and o.measure = l.measure and o.unit = l.unit order by 1, 2, 3"
+        "select coalesce(l.feed, o._feed), coalesce(l.measure, o.measure), coalesce(l.unit, o.unit), "
+        "coalesce(l.amount, 0), coalesce(o.amount, 0) "
+        f"from ({ledger}) l full outer join ({lake}) o on o._feed = l.feed and o.measure = l.measure "
+        "and o.unit = l.unit order by 1, 2, 3"
     ).fetchall()
     wrong = [
-        f"feed {feed}: {measure} ({unit}) of the accepted rows is {figure(lake_amount)} in the lake and {figure(amount)} in the ledger"
+        f"feed {feed}: {measure} ({unit}) of the accepted rows is {figure(lake_amount)} in the lake and "
+        f"{figure(amount)} in the ledger"
         for feed, measure, unit, amount, lake_amount in rows
         if amount != lake_amount
     ]
@@ -130,7 +145,8 @@ def _money(scope: Scope, entity: Entity) -> tuple[list[str], int]:
 def _latest(scope: Scope) -> Iterator[_FromLake]:
     """The models that hold the latest version per key of an entity, by the balances that were drawn of them."""
     rows = scope.con.execute(
-        "select distinct layer, model, subject from ops.reconciliation where layer in ('dim', 'dwd') and starts_with(subject, 'ods_') order by 1, 2"
+        "select distinct layer, model, subject from ops.reconciliation where layer in ('dim', 'dwd') "
+        "and starts_with(subject, 'ods_') order by 1, 2"
     ).fetchall()
     for layer, model, subject in rows:
         entity = scope.entities.get(subject.removeprefix("ods_").removesuffix(f" -> {model}"))
@@ -139,17 +155,22 @@ def _latest(scope: Scope) -> Iterator[_FromLake]:
 
 
 def _exists(con: duckdb.DuckDBPyConnection, schema: str, table: str) -> bool:
-    query = "select 1 from duckdb_tables() where schema_name = ? and table_name = ? and database_name = current_database()"
+    query = (
+        "select 1 from duckdb_tables() where schema_name = ? and table_name = ? and database_name = current_database()"
+    )
     return bool(con.execute(query, [schema, table]).fetchone())
 
 
 def _lake_files(scope: Scope) -> dict[str, tuple[str, str, int]]:
     """Path of every file that counts and is not damaged, to its entity, delivery and rows."""
     rows = scope.con.execute(
-        "select l.entity, l.feed, l.ds, l.name, l.batch_id, l.rows from ops.lake_file l join ops.delivery d using (batch_id) "
-        f"where d.status in {sql_list(IN_LAKE)}"
+        "select l.entity, l.feed, l.ds, l.name, l.batch_id, l.rows from ops.lake_file l "
+        f"join ops.delivery d using (batch_id) where d.status in {sql_list(IN_LAKE)}"
     ).fetchall()
-    found = {str(partition_folder(scope.settings, entity, feed, ds) / name): (entity, batch, rows) for entity, feed, ds, name, batch, rows in rows}
+    found = {
+        str(partition_folder(scope.settings, entity, feed, ds) / name): (entity, batch, rows)
+        for entity, feed, ds, name, batch, rows in rows
+    }
     return {path: item for path, item in found.items() if path not in scope.broken}
 
 
@@ -181,7 +202,8 @@ def _make_view(scope: Scope, entity: Entity) -> None:
     if files:
         listed = ", ".join(quote_text(escape_glob(path)) for path in files)
         rows += (
-            f" union all by name select * exclude (source) from read_parquet([{listed}], union_by_name = true, hive_partitioning = true, "
+            f" union all by name select * exclude (source) from read_parquet([{listed}], union_by_name = true, "
+            "hive_partitioning = true, "
             "hive_types = {'source': varchar, 'ds': date})"
         )
     typed = ", ".join(f"cast({name} as {kind}) as {name}" for name, kind in kinds.items())

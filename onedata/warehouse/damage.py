@@ -1,4 +1,5 @@
-"""Why a database cannot be opened or read, found by looking at its file: held, damaged, of a newer DuckDB, or refused by the operating system.
+"""Why a database cannot be opened or read, found by looking at its file: held, damaged, of a newer DuckDB, or refused
+by the operating system.
 
 DuckDB's own words are no guide: its lock, junk-file and cut-file errors are one class, and "lock" stands in "block".
 """
@@ -16,8 +17,15 @@ from onedata import disk
 from onedata.warehouse import look
 from onedata.warehouse.look import Found
 
-ENGINE_ERRORS = (duckdb.IOException, duckdb.InternalException, duckdb.FatalException, duckdb.SerializationException, duckdb.TransactionException)
-"""What DuckDB raises where a file fails it; also for lake files and for a full disk, so it says only that looking is worth while."""
+ENGINE_ERRORS = (
+    duckdb.IOException,
+    duckdb.InternalException,
+    duckdb.FatalException,
+    duckdb.SerializationException,
+    duckdb.TransactionException,
+)
+"""What DuckDB raises where a file fails it; also for lake files and for a full disk, so it says only that looking is
+worth while."""
 
 
 class WarehouseError(RuntimeError):
@@ -46,28 +54,41 @@ def examine(database: Path, write: bool = False, deep: bool = False) -> Found:
     Args:
         database: The file; it need not be there.
         write: Whether it is to be written; else only what keeps it from being read counts.
-        deep: Read every block and every table too: seconds a gigabyte. Else headers, size, log and lock: a twentieth of a second.
+        deep: Read every block and every table too: seconds a gigabyte. Else headers, size, log and lock: a twentieth of
+            a second.
     """
     wanted = [word for word, asked in (("write", write), ("deep", deep)) if asked]
-    # Isolated and without site (-S), which costs more than the looking; the script finds duckdb and numpy by this process's path.
+    # Isolated and without site (-S), which costs more than the looking; the script finds duckdb and numpy by this
+    # process's path.
     command = [sys.executable, "-I", "-S", look.__file__, str(database), json.dumps(sys.path), *wanted]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode == 0:
         told = json.loads(done.stdout)
         return Found(**told | {"blocks": tuple(told["blocks"])})
     if done.returncode < 0:
-        return Found("damaged", str(database), f"is damaged: a process that read it was ended by signal {-done.returncode}")
+        return Found(
+            "damaged", str(database), f"is damaged: a process that read it was ended by signal {-done.returncode}"
+        )
     raise RuntimeError(f"cannot look at {database}: {done.stderr.strip()}")
 
 
 def refusal(found: Found, database: Path) -> WarehouseError | None:
     """The error for what was found; None for a file that is sound, missing or held, or doubtful (see `met`)."""
     if found.kind == "damaged":
-        return WarehouseDamaged(f"the warehouse {'file' if found.file == str(database) else 'log'} {found.file} {found.what}. {way_out(database)}")
+        return WarehouseDamaged(
+            f"the warehouse {'file' if found.file == str(database) else 'log'} {found.file} {found.what}. "
+            f"{way_out(database)}"
+        )
     if found.kind == "newer":
-        return WarehouseUnreadable(f"the warehouse {found.file} {found.what}: run the onedata that wrote it, or `onedata rebuild` with this one")
+        return WarehouseUnreadable(
+            f"the warehouse {found.file} {found.what}: run the onedata that wrote it, or `onedata rebuild` with this "
+            "one"
+        )
     if found.kind == "refused":
-        told = disk.told(found.number, Path(found.file)) or f"{found.file} cannot be opened: error {found.number} of the operating system"
+        told = (
+            disk.told(found.number, Path(found.file))
+            or f"{found.file} cannot be opened: error {found.number} of the operating system"
+        )
         return WarehouseUnreadable(f"the warehouse cannot be used: {told}")
     return None
 
@@ -75,21 +96,26 @@ def refusal(found: Found, database: Path) -> WarehouseError | None:
 def way_out(database: Path) -> str:
     """What to do about a damaged warehouse."""
     return (
-        f"Nothing was published. `onedata rebuild` makes it anew from the lake and moves what is left of {database.name} aside; or bring the home back from "
+        "Nothing was published. `onedata rebuild` makes it anew from the lake "
+        f"and moves what is left of {database.name} aside; or bring the home back from "
         "a back-up with `onedata restore`."
     )
 
 
 def met(database: Path, words: str) -> WarehouseError | None:
-    """What is the matter with the database where an engine error of these words was raised, and the disk is well; it is read whole.
+    """What is the matter with the database where an engine error of these words was raised, and the disk is well; it is
+    read whole.
 
-    A bad block that no table needs, or a file that looks sound, counts where the error names that block's place, or the file.
+    A bad block that no table needs, or a file that looks sound, counts where the error names that block's place, or the
+    file.
     """
     found = examine(database, deep=True)
     if found.kind in ("sound", "doubtful"):
         named = [place for place in found.blocks if re.search(rf"\b{place}\b", words)]
         if named:
-            found = Found("damaged", str(database), f"is damaged: the block at byte {named[0]:,} does not match its checksum")
+            found = Found(
+                "damaged", str(database), f"is damaged: the block at byte {named[0]:,} does not match its checksum"
+            )
         elif str(database) in words:
             found = Found("damaged", str(database), f"is damaged: {words.strip().splitlines()[0][:300]}")
     return refusal(found, database)

@@ -1,11 +1,14 @@
-"""Look at a DuckDB database file and print as JSON what is the matter with it. A script of its own: see `damage.examine`.
+"""Look at a DuckDB database file and print as JSON what is the matter with it. A script of its own: see
+`damage.examine`.
 
-A process that holds the database must not open its file: closing any descriptor of it drops the process's POSIX lock (fcntl(2)), after
-which a second writer gets in. So this runs in a child process, imports nothing of onedata, and is never called in the parent. It is run
-before every opening, so it also imports nothing that takes long (duckdb, numpy) until it has to read all.
+A process that holds the database must not open its file: closing any descriptor of it drops the process's POSIX lock
+(fcntl(2)), after which a second writer gets in. So this runs in a child process, imports nothing of onedata, and is
+never called in the parent. It is run before every opening, so it also imports nothing that takes long (duckdb, numpy)
+until it has to read all.
 
-Layout of the file (DuckDB 1.5, src/storage/single_file_block_manager.cpp): three headers of 4096 bytes, then blocks. Each begins with the
-checksum of the rest. Layout of the write-ahead log (src/storage/write_ahead_log.cpp): a version, then entries of size, checksum and payload.
+Layout of the file (DuckDB 1.5, src/storage/single_file_block_manager.cpp): three headers of 4096 bytes, then blocks.
+Each begins with the checksum of the rest. Layout of the write-ahead log (src/storage/write_ahead_log.cpp): a version,
+then entries of size, checksum and payload.
 """
 
 import errno
@@ -29,9 +32,12 @@ MAGIC = b"DUCK"
 WORD = struct.Struct("<Q")
 OWN_VERSION = 67  # of the files that onedata makes (`open.STORAGE`)
 LOGS = (".wal", ".wal.checkpoint", ".wal.recovery")
-# The log's first entry: field 100 = WAL_VERSION, field 101 = 2; of files since 1.4 also which file it belongs to (field 102, 16 numbers of one or
-# two bytes) and after which of its checkpoints (field 103, a number); end.
-LOG_BEGINS = re.compile(rb"\x64\x00\x62\x65\x00\x02(\x66\x00\x10([\x80-\xff]?[\x00-\x7f]){16}\x67\x00[\x80-\xff]{0,9}[\x00-\x7f])?\xff\xff", re.DOTALL)
+# The log's first entry: field 100 = WAL_VERSION, field 101 = 2; of files since 1.4 also which file it belongs to (field
+# 102, 16 numbers of one or two bytes) and after which of its checkpoints (field 103, a number); end.
+LOG_BEGINS = re.compile(
+    rb"\x64\x00\x62\x65\x00\x02(\x66\x00\x10([\x80-\xff]?[\x00-\x7f]){16}\x67\x00[\x80-\xff]{0,9}[\x00-\x7f])?\xff\xff",
+    re.DOTALL,
+)
 SHORTEST_LOG = 64  # bytes: what is shorter may be the torn beginning of a first commit
 # A commit in the log: size 5, any checksum, field 100 = WAL_FLUSH, end.
 COMMIT = re.compile(rb"\x05\x00{7}.{8}\x64\x00\x64\xff\xff", re.DOTALL)
@@ -41,10 +47,10 @@ COMMIT = re.compile(rb"\x05\x00{7}.{8}\x64\x00\x64\xff\xff", re.DOTALL)
 class Found:
     """What is the matter.
 
-    `kind` is sound, missing, held, damaged, newer, refused (by the operating system, with its `number`) or doubtful: a block is bad that no
-    table needs, so it is an index's, or free. `file` is the file that it is about, `what` the words
-    for it after the file's name, `holder` the process that holds it (0: not known), `writes` whether that one may write, and `blocks` where the
-    blocks begin that do not match their checksum.
+    `kind` is sound, missing, held, damaged, newer, refused (by the operating system, with its `number`) or doubtful: a
+    block is bad that no table needs, so it is an index's, or free. `file` is the file that it is about, `what` the
+    words for it after the file's name, `holder` the process that holds it (0: not known), `writes` whether that one may
+    write, and `blocks` where the blocks begin that do not match their checksum.
     """
 
     kind: str
@@ -63,7 +69,12 @@ def look(database: Path, write: bool, deep: bool) -> Found:
         if not stat.S_ISREG(database.stat().st_mode):
             return Found("damaged", name, "is no file: a folder or a device is in its place")
         with os.fdopen(os.open(database, os.O_RDWR if write else os.O_RDONLY), "rb") as stream:
-            return _held(stream, name, write) or _contents(stream, name) or _logs(database) or (_deep(stream, name) if deep else Found("sound", name))
+            return (
+                _held(stream, name, write)
+                or _contents(stream, name)
+                or _logs(database)
+                or (_deep(stream, name) if deep else Found("sound", name))
+            )
     except FileNotFoundError:
         return _without(database)
     except OSError as error:
@@ -85,14 +96,21 @@ def _held(stream: BinaryIO, name: str, write: bool) -> Found | None:
     """
     kind = fcntl.F_WRLCK if write else fcntl.F_RDLCK
     layout = "@qqihh" if sys.platform == "darwin" else "@hhqqi"
-    asked = struct.pack(layout, 0, 0, 0, kind, os.SEEK_SET) if sys.platform == "darwin" else struct.pack(layout, kind, os.SEEK_SET, 0, 0, 0)
+    asked = (
+        struct.pack(layout, 0, 0, 0, kind, os.SEEK_SET)
+        if sys.platform == "darwin"
+        else struct.pack(layout, kind, os.SEEK_SET, 0, 0, 0)
+    )
     answer = struct.unpack(layout, fcntl.fcntl(stream, fcntl.F_GETLK, asked))
     found, holder = (answer[3], answer[2]) if sys.platform == "darwin" else (answer[0], answer[4])
     if found != fcntl.F_UNLCK:
         return Found("held", name, holder=max(0, holder), writes=found == fcntl.F_WRLCK)
     try:
         fcntl.lockf(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except (BlockingIOError, PermissionError):  # taken between the two; POSIX lets a system choose between the two errors
+    except (
+        BlockingIOError,
+        PermissionError,
+    ):  # taken between the two; POSIX lets a system choose between the two errors
         return Found("held", name, writes=True)
     return None
 
@@ -122,7 +140,8 @@ def _is_whole(header: bytes) -> bool:
 
 
 def checksum(content: bytes) -> int:
-    """DuckDB's checksum of whole words (src/common/checksum.cpp): each times a constant, all by exclusive or, from 5381."""
+    """DuckDB's checksum of whole words (src/common/checksum.cpp): each times a constant, all by exclusive or, from
+    5381."""
     result = 5381
     for (word,) in WORD.iter_unpack(content):
         result ^= (word * 0xBF58476D1CE4E5B9) & 0xFFFFFFFFFFFFFFFF
@@ -138,15 +157,18 @@ def _newest_version() -> int:
     import duckdb
 
     with tempfile.TemporaryDirectory(prefix="onedata-look-") as folder, duckdb.connect() as con:
-        con.execute(f"attach '{folder}/new' as new (storage_version 'latest'); create table new.t (a int); checkpoint new; detach new")
+        con.execute(
+            f"attach '{folder}/new' as new (storage_version 'latest'); create table new.t (a int); checkpoint new; "
+            "detach new"
+        )
         return int(WORD.unpack_from(Path(folder, "new").read_bytes(), 12)[0])
 
 
 def _logs(database: Path) -> Found | None:
     """Whether the write-ahead log can be read to its end.
 
-    DuckDB takes a log whose beginning it does not know for an empty one, and an entry that runs over the end for the torn one of a crash: both
-    silently drop whatever was committed after it. Torn it is only where no commit follows.
+    DuckDB takes a log whose beginning it does not know for an empty one, and an entry that runs over the end for the
+    torn one of a crash: both silently drop whatever was committed after it. Torn it is only where no commit follows.
     """
     log = Path(f"{database}.wal")
     if not log.exists() or not log.stat().st_size:
@@ -156,7 +178,11 @@ def _logs(database: Path) -> Found | None:
         at = 0 if begins is None else _runs_over(content, begins.end())
         if at is None or (at == 0 and len(content) < SHORTEST_LOG) or (at and not COMMIT.search(content, at)):
             return None
-    what = f"the entry at byte {at:,} is longer than the log, and commits follow it" if at else "it does not begin as a write-ahead log of DuckDB does"
+    what = (
+        f"the entry at byte {at:,} is longer than the log, and commits follow it"
+        if at
+        else "it does not begin as a write-ahead log of DuckDB does"
+    )
     return Found("damaged", str(log), f"is damaged: {what}")
 
 
@@ -179,10 +205,17 @@ def _deep(stream: BinaryIO, name: str) -> Found:
     told = f"is damaged: the block at byte {bad[0]:,} does not match its checksum" if bad else ""
     try:
         with duckdb.connect(name, read_only=True, config={"threads": 2, "memory_limit": "1GB"}) as con:
-            tables = con.execute("select schema_name, table_name from duckdb_tables() where database_name = current_database()").fetchall()
+            tables = con.execute(
+                "select schema_name, table_name from duckdb_tables() where database_name = current_database()"
+            ).fetchall()
             for schema, table in tables:
                 con.execute(f'select max(hash(t)) from "{schema}"."{table}" t').fetchall()
-    except (duckdb.IOException, duckdb.InternalException, duckdb.FatalException, duckdb.SerializationException) as error:
+    except (
+        duckdb.IOException,
+        duckdb.InternalException,
+        duckdb.FatalException,
+        duckdb.SerializationException,
+    ) as error:
         return Found("damaged", name, told or _cut(stream) or f"is damaged: {_first_line(str(error))}", blocks=bad)
     return Found("doubtful" if bad else "sound", name, told, blocks=bad)
 
@@ -201,10 +234,15 @@ def _bad_blocks(stream: BinaryIO) -> Iterator[int]:
 
 
 def _cut(stream: BinaryIO) -> str:
-    """Whether the file is shorter than its header tells. Of itself that is no damage: free blocks at the end are cut off."""
+    """Whether the file is shorter than its header tells. Of itself that is no damage: free blocks at the end are cut
+    off."""
     blocks, block = _blocks(stream)
     size = os.fstat(stream.fileno()).st_size
-    return f"is cut short: it has {size:,} bytes, and its header tells of {HEADERS + blocks * block:,}" if size < HEADERS + blocks * block else ""
+    return (
+        f"is cut short: it has {size:,} bytes, and its header tells of {HEADERS + blocks * block:,}"
+        if size < HEADERS + blocks * block
+        else ""
+    )
 
 
 def _blocks(stream: BinaryIO) -> tuple[int, int]:

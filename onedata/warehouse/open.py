@@ -1,7 +1,7 @@
 """Open the warehouse: as its one writer, or for reading.
 
-DuckDB's file lock is the guard: a second night waits for it, then refuses with a clear word. Any other cause is found by looking
-(`damage.examine`) and told at once.
+DuckDB's file lock is the guard: a second night waits for it, then refuses with a clear word. Any other cause is found
+by looking (`damage.examine`) and told at once.
 """
 
 import os
@@ -37,10 +37,11 @@ from onedata.warehouse.look import LOGS, Found
 
 POLL_SECONDS = 2.0
 STORAGE = "v1.4.0"
-"""Storage version of a new warehouse: since this one a log tells which file, and which checkpoint of it, it belongs to. Before, the log of an older
-copy of the file is applied to a newer one, and rows are there twice (measured)."""
+"""Storage version of a new warehouse: since this one a log tells which file, and which checkpoint of it, it belongs to.
+Before, the log of an older copy of the file is applied to a newer one, and rows are there twice (measured)."""
 LOOKS = 2
-"""How often a file that looks sound, or is not there, is opened again: whoever held it may have let go between the two."""
+"""How often a file that looks sound, or is not there, is opened again: whoever held it may have let go between the
+two."""
 RESTORING = ".restoring.json"
 """In a data home that is being restored, until it is whole."""
 
@@ -58,11 +59,16 @@ def refuse_half_restored(home: Path) -> None:
         HalfRestored: the text says how to go on.
     """
     if (home / RESTORING).exists():
-        raise HalfRestored(f"{home} is half restored: {home / RESTORING} names the back-up. Give the same `onedata restore` again, it goes on from there.")
+        raise HalfRestored(
+            f"{home} is half restored: {home / RESTORING} names the back-up. Give the same `onedata restore` again, "
+            "it goes on from there."
+        )
 
 
 @contextmanager
-def open_warehouse(settings: Settings, say: Callable[[str], None] = print, begin: bool = True) -> Iterator[duckdb.DuckDBPyConnection]:
+def open_warehouse(
+    settings: Settings, say: Callable[[str], None] = print, begin: bool = True
+) -> Iterator[duckdb.DuckDBPyConnection]:
     """The warehouse's connection, UTC, with the settings' memory and thread limits; closed (and unlocked) at the end.
 
     Args:
@@ -161,12 +167,16 @@ def _connect(database: Path, aim: Aim, patience: float, say: Callable[[str], Non
             waiting = True
         if time.monotonic() >= deadline:
             waited = f"; waited {patience:.0f} s" if patience else ""
-            raise WarehouseBusy(f"the warehouse {database} is {what}{waited}. Wait for it to end, or stop it, then run again: nothing is lost.")
+            raise WarehouseBusy(
+                f"the warehouse {database} is {what}{waited}. Wait for it to end, or stop it, then run again: nothing "
+                "is lost."
+            )
         time.sleep(min(POLL_SECONDS, max(0.05, deadline - time.monotonic())))
 
 
 def _look_before(database: Path) -> Found | None:
-    """What must not be left to DuckDB: it opens a file that is cut within a table, and silently drops a log that is damaged. None where all is well."""
+    """What must not be left to DuckDB: it opens a file that is cut within a table, and silently drops a log that is
+    damaged. None where all is well."""
     if not any(_there(Path(f"{database}{suffix}")) for suffix in ("", *LOGS)):
         return None
     found = examine(database)
@@ -193,7 +203,8 @@ def _there(path: Path) -> bool:
 
 
 def _create(database: Path) -> None:
-    """An empty database, made aside and linked in whole: a kill while DuckDB writes the headers leaves no half file in its place."""
+    """An empty database, made aside and linked in whole: a kill while DuckDB writes the headers leaves no half file in
+    its place."""
     with tempfile.TemporaryDirectory(prefix=".new-", dir=database.parent) as folder:
         fresh = Path(folder) / database.name
         with duckdb.connect() as con:

@@ -192,7 +192,8 @@ def link_names(settings: Settings, say: Say) -> None:
 
 
 def mend_names(settings: Settings, say: Say) -> None:
-    """Make the constant names again where something else stands there, as after a copy that follows links: readers would stay with an old night."""
+    """Make the constant names again where something else stands there, as after a copy that follows links: readers
+    would stay with an old night."""
     if current_publication(settings):
         with alone(settings):
             link_names(settings, say)

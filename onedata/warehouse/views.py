@@ -1,4 +1,5 @@
-"""What is published beside the models: of the ledger and of OneID. Each is its text, its SQL and what its columns mean; none holds a raw identifier."""
+"""What is published beside the models: of the ledger and of OneID. Each is its text, its SQL and what its columns mean;
+none holds a raw identifier."""
 
 from collections.abc import Mapping
 
@@ -6,7 +7,8 @@ View = tuple[str, str, Mapping[str, str]]
 OPS_VIEWS: dict[str, View] = {
     "ops_file": (
         "Every delivered file: received = accepted + quarantined + duplicate, in rows.",
-        "select feed, path, ds, status, received, accepted, quarantined, duplicate, content_hash, arrived_at from ops.file",
+        "select feed, path, ds, status, received, accepted, quarantined, duplicate, content_hash, arrived_at "
+        "from ops.file",
         {
             "feed": "Feed of the contract.",
             "path": "File, below the source folder.",
@@ -21,7 +23,8 @@ OPS_VIEWS: dict[str, View] = {
         },
     ),
     "ops_quarantine": (
-        "Rows kept apart, counted by file and rule. The rows themselves stay in the private warehouse (ops.quarantine).",
+        "Rows kept apart, counted by file and rule. The rows themselves stay in the private warehouse "
+        "(ops.quarantine).",
         "select feed, path, ds, rule, count(*) as rows from ops.quarantine group by all",
         {
             "feed": "Feed of the contract.",
@@ -45,7 +48,8 @@ OPS_VIEWS: dict[str, View] = {
     ),
     "ops_gate": (
         "Every quality check of every night. What quotes rows stays in the private warehouse (ops.gate).",
-        "select run_id, night, stage, subject, rule, description, severity, passed, observed, expected, checked_at from ops.gate",
+        "select run_id, night, stage, subject, rule, description, severity, passed, observed, expected, checked_at "
+        "from ops.gate",
         {
             "run_id": "Dagster run that checked it.",
             "night": "Night that was checked.",
@@ -61,9 +65,11 @@ OPS_VIEWS: dict[str, View] = {
         },
     ),
     "ops_reconciliation": (
-        "Every balance from file to ADS, as last drawn each night: total_in = total_out + excluded + difference, and the difference is 0.",
-        "select night, layer, model, subject, ds, path, measure, unit, total_in, total_out, excluded, difference from ops.reconciliation "
-        "qualify checked_at = max(checked_at) over (partition by night, layer, subject, ds, path)",
+        "Every balance from file to ADS, as last drawn each night: total_in = total_out + excluded + difference, "
+        "and the difference is 0.",
+        "select night, layer, model, subject, ds, path, measure, unit, total_in, total_out, excluded, difference "
+        "from ops.reconciliation qualify checked_at = max(checked_at) over (partition by night, layer, subject, ds, "
+        "path)",
         {
             "night": "Night of the run.",
             "layer": "landing (files and deliveries), ods (the lake), dim, dwd, dws or ads.",
@@ -80,14 +86,17 @@ OPS_VIEWS: dict[str, View] = {
         },
     ),
     "ops_profile": (
-        "What each night of a feed looked like, one row a delivery, column and metric. Listed values stay in the private warehouse (ops.profile).",
-        "select p.feed, p.ds, p.batch_id, p.column_name, p.metric, p.value from ops.profile p join ops.batch b using (batch_id) where p.metric <> 'share'",
+        "What each night of a feed looked like, one row a delivery, column and metric. Listed values stay in the "
+        "private warehouse (ops.profile).",
+        "select p.feed, p.ds, p.batch_id, p.column_name, p.metric, p.value from ops.profile p "
+        "join ops.batch b using (batch_id) where p.metric <> 'share'",
         {
             "feed": "Feed of the contract.",
             "ds": "Night the delivery is for.",
             "batch_id": "Delivery; a night may have several.",
             "column_name": "Canonical column; empty for the delivery as a whole.",
-            "metric": "received, rows, sample_rows; null_share, distinct_share (of a sample), p05 to p95 (dates and times in hours before the night's end).",
+            "metric": "received, rows, sample_rows; null_share, distinct_share (of a sample), p05 to p95 (dates and "
+            "times in hours before the night's end).",
             "value": "The value: rows, a share from 0 to 1, or a quantile.",
         },
     ),
@@ -115,7 +124,8 @@ ONEID_VIEWS: dict[str, View] = {
         {
             "oneid": "Person.",
             "household_id": "Household, called after its oldest OneID.",
-            "rule": "What the person has in common with another of the household: address and name, address and identifier, identifier and name; or alone.",
+            "rule": "What the person has in common with another of the household: address and name, address and "
+            "identifier, identifier and name; or alone.",
             "valid_from": "Night from which it holds.",
             "valid_to": "Night from which it holds no more; empty today.",
         },
@@ -138,9 +148,10 @@ ONEID_VIEWS: dict[str, View] = {
         },
     ),
     "oneid_guard": (
-        "Links that were not made because a limit forbade them, counted. Which ones stays in the private warehouse (oneid.guard_audit).",
-        "select night, rule, split_part(identity_key, ':', 1) as type, count(*) as links, max(observed) as most_observed, max(allowed) as allowed "
-        "from oneid.guard_audit group by all",
+        "Links that were not made because a limit forbade them, counted. Which ones stays in the private warehouse "
+        "(oneid.guard_audit).",
+        "select night, rule, split_part(identity_key, ':', 1) as type, count(*) as links, max(observed) "
+        "as most_observed, max(allowed) as allowed from oneid.guard_audit group by all",
         {
             "night": "Night it was first seen.",
             "rule": "Limit that forbade it.",

@@ -26,7 +26,15 @@ DAYS = {
         "A536381,B,Adjust bad debt,1,2010-12-02 10:00:00,-5.00,,United Kingdom",
     ],
 }
-GROSS = Decimal("15.30") + Decimal("20.34") + 2 * Decimal("1.85") + Decimal("16.90") - Decimal("5.10") + Decimal("34.80") - Decimal("5.00")
+GROSS = (
+    Decimal("15.30")
+    + Decimal("20.34")
+    + 2 * Decimal("1.85")
+    + Decimal("16.90")
+    - Decimal("5.10")
+    + Decimal("34.80")
+    - Decimal("5.00")
+)
 
 
 @pytest.fixture(scope="module")
@@ -46,9 +54,10 @@ def test_every_line_is_kept(whole: Story) -> None:
 
 
 def test_equal_lines_of_an_invoice_are_separate_sales(whole: Story) -> None:
-    assert ask(whole.warehouse, "select count(*), count(distinct line_id), sum(gross_amount) from dwd.dwd_order_line where order_id = '536366'") == [
-        (2, 2, Decimal("3.7"))
-    ]
+    assert ask(
+        whole.warehouse,
+        "select count(*), count(distinct line_id), sum(gross_amount) from dwd.dwd_order_line where order_id = '536366'",
+    ) == [(2, 2, Decimal("3.7"))]
 
 
 def test_lines_without_a_customer_are_kept(whole: Story) -> None:
@@ -56,7 +65,11 @@ def test_lines_without_a_customer_are_kept(whole: Story) -> None:
 
 
 def test_the_invoice_tells_what_a_line_is(whole: Story) -> None:
-    assert ask(whole.warehouse, "select line_type, count(*) from dwd.dwd_order_line group by 1 order by 1") == [("adjustment", 2), ("return", 1), ("sale", 6)]
+    assert ask(whole.warehouse, "select line_type, count(*) from dwd.dwd_order_line group by 1 order by 1") == [
+        ("adjustment", 2),
+        ("return", 1),
+        ("sale", 6),
+    ]
 
 
 def test_the_published_money_is_exact(whole: Story) -> None:
@@ -68,7 +81,9 @@ def test_each_customer_is_published_once(whole: Story) -> None:
 
 
 def test_times_of_the_shop_are_london_times(whole: Story) -> None:
-    assert ask(whole.warehouse, "select distinct sold_at::varchar from dwd.dwd_order_line where order_id = '536365'") == [("2010-12-01 08:26:00",)]
+    assert ask(
+        whole.warehouse, "select distinct sold_at::varchar from dwd.dwd_order_line where order_id = '536365'"
+    ) == [("2010-12-01 08:26:00",)]
 
 
 def test_a_day_delivered_again_under_another_name_adds_nothing(whole: Story, again: Story) -> None:
@@ -76,7 +91,9 @@ def test_a_day_delivered_again_under_another_name_adds_nothing(whole: Story, aga
 
 
 def test_a_day_delivered_again_is_counted_as_duplicates(again: Story) -> None:
-    assert ask(again.warehouse, "select received, accepted, duplicate from ops.file where status = 'repeated'") == [(6, 0, 6)]
+    assert ask(again.warehouse, "select received, accepted, duplicate from ops.file where status = 'repeated'") == [
+        (6, 0, 6)
+    ]
 
 
 def _written(source: Path) -> Path:

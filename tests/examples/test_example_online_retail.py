@@ -1,4 +1,5 @@
-"""UCI Online Retail, 305 days of invoices of a real shop: its published totals come out of the whole way, to the penny."""
+"""UCI Online Retail, 305 days of invoices of a real shop: its published totals come out of the whole way, to the
+penny."""
 
 from decimal import Decimal
 from pathlib import Path
@@ -39,9 +40,9 @@ def again(whole: Story, in_steps: Story) -> Story:
 
 
 def test_all_rows_are_received_and_none_is_lost(whole: Story) -> None:
-    assert ask(whole.warehouse, "select count(*), sum(received), sum(accepted), sum(quarantined), sum(duplicate) from ops.file") == [
-        (305, 541_909, 541_909, 0, 0)
-    ]
+    assert ask(
+        whole.warehouse, "select count(*), sum(received), sum(accepted), sum(quarantined), sum(duplicate) from ops.file"
+    ) == [(305, 541_909, 541_909, 0, 0)]
     assert unbalanced_files(whole.warehouse) == []
 
 
@@ -62,26 +63,36 @@ def test_sales_without_a_customer_are_kept(whole: Story) -> None:
 
 
 def test_cancellations_are_returns(whole: Story) -> None:
-    assert ask(whole.warehouse, "select count(*), bool_and(order_id like 'C%') from dwd.dwd_order_line where line_type = 'return'") == [(9_288, True)]
+    assert ask(
+        whole.warehouse,
+        "select count(*), bool_and(order_id like 'C%') from dwd.dwd_order_line where line_type = 'return'",
+    ) == [(9_288, True)]
 
 
 def test_lines_that_repeat_in_an_invoice_are_separate_sales(whole: Story) -> None:
     repeats = (
-        "select count(*) - count(distinct (order_id, product_id, product_name, quantity, sold_at, unit_price, identity_key, country)) from dwd.dwd_order_line"
+        "select count(*) - count(distinct (order_id, product_id, product_name, quantity, sold_at, unit_price, "
+        "identity_key, country)) from dwd.dwd_order_line"
     )
     assert ask(whole.warehouse, repeats) == [(5_268,)]
 
 
 def test_the_gross_of_the_lines_is_exact(whole: Story) -> None:
-    assert _pence(ask(whole.warehouse, "select sum(gross_amount) from dwd.dwd_order_line")[0][0]) == Decimal("9747747.93")
+    assert _pence(ask(whole.warehouse, "select sum(gross_amount) from dwd.dwd_order_line")[0][0]) == Decimal(
+        "9747747.93"
+    )
 
 
 def test_the_published_money_is_exact(whole: Story) -> None:
-    assert _pence(ask(whole.published, "select sum(net_revenue_base) from ads_channel_day")[0][0]) == Decimal("9747747.93")
+    assert _pence(ask(whole.published, "select sum(net_revenue_base) from ads_channel_day")[0][0]) == Decimal(
+        "9747747.93"
+    )
 
 
 def test_the_published_metric_is_exact(whole: Story) -> None:
-    assert _pence(ask(whole.published, "select value from ads_kpi where kpi_id = 'net_revenue' and period = 'all'")[0][0]) == Decimal("9747747.93")
+    assert _pence(
+        ask(whole.published, "select value from ads_kpi where kpi_id = 'net_revenue' and period = 'all'")[0][0]
+    ) == Decimal("9747747.93")
 
 
 def test_every_customer_is_published_once(whole: Story) -> None:
@@ -102,14 +113,19 @@ def test_a_day_delivered_again_under_another_name_adds_nothing(whole: Story, aga
 
 
 def test_a_day_delivered_again_is_counted_as_duplicates(again: Story) -> None:
-    assert ask(again.warehouse, "select count(*), bool_and(received = duplicate and accepted = 0) from ops.file where status = 'repeated'") == [(1, True)]
+    assert ask(
+        again.warehouse,
+        "select count(*), bool_and(received = duplicate and accepted = 0) from ops.file where status = 'repeated'",
+    ) == [(1, True)]
 
 
 def test_the_money_is_carried_from_step_to_step_to_the_last_digit(whole: Story) -> None:
     steps = ask(
         whole.published,
-        "select distinct layer, total_in, total_out from ops_reconciliation where unit = 'GBP' and (measure = 'net_amount' and layer in ('dwd', 'dws') "
-        "or measure = 'net_revenue_base' and subject in ('dws_order -> dws_channel_day', 'dws_channel_day -> ads_channel_day'))",
+        "select distinct layer, total_in, total_out from ops_reconciliation where unit = 'GBP' "
+        "and (measure = 'net_amount' and layer in ('dwd', 'dws') "
+        "or measure = 'net_revenue_base' and subject in ('dws_order -> dws_channel_day', 'dws_channel_day -> "
+        "ads_channel_day'))",
     )
     assert {layer for layer, *_ in steps} == {"dwd", "dws", "ads"}
     assert {amount for _, *amounts in steps for amount in amounts} == {Decimal("9747747.934")}

@@ -1,4 +1,5 @@
-"""Documents that real systems wrote are read whole, by contracts alone; what is in them is counted by Python's own readers."""
+"""Documents that real systems wrote are read whole, by contracts alone; what is in them is counted by Python's own
+readers."""
 
 import csv
 import json
@@ -62,7 +63,8 @@ def expected(source: Path) -> dict[str, int]:
         "shopify_checkouts": len(list(documents(source, "checkouts*.json"))),
         "epcis_events": sum(len(document["epcisBody"]["eventList"]) for document in epcis),
         "poslog_tickets": len(till.findall(f".//{POSLOG}RetailTransaction")),
-        "poslog_ticket_lines": len(till.findall(f".//{POSLOG}LineItem/{POSLOG}Sale")) + len(till.findall(f".//{POSLOG}LineItem/{POSLOG}Return")),
+        "poslog_ticket_lines": len(till.findall(f".//{POSLOG}LineItem/{POSLOG}Sale"))
+        + len(till.findall(f".//{POSLOG}LineItem/{POSLOG}Return")),
         "identity_people": people,
     }
 

@@ -1,4 +1,5 @@
-"""A dozen trials of benchmarks/faults.py, one after the other in one home, and that the harness would see each of the faults it looks for."""
+"""A dozen trials of benchmarks/faults.py, one after the other in one home, and that the harness would see each of the
+faults it looks for."""
 
 import random
 import shutil
@@ -32,7 +33,8 @@ KILLS = ("kill_cpu", "kill_call", "frozen", "two_writers")
 
 @dataclass
 class Story:
-    """The trials on the one home by name; what each refusal of a damaged file was, what is wrong with it, and the way out that it names."""
+    """The trials on the one home by name; what each refusal of a damaged file was, what is wrong with it, and the way
+    out that it names."""
 
     world: World
     home: Path
@@ -105,7 +107,13 @@ def test_a_row_that_is_missing_is_seen(story: Story, tmp_path: Path) -> None:
 
 def test_a_night_that_is_missing_is_seen(story: Story) -> None:
     found = differences(story.world.two, story.world.one)
-    assert {"dwd.dwd_order_line", "ops.delivery", "ops.quarantine", "oneid.identifier", "published.ads_kpi"} <= found.keys()
+    assert {
+        "dwd.dwd_order_line",
+        "ops.delivery",
+        "ops.quarantine",
+        "oneid.identifier",
+        "published.ads_kpi",
+    } <= found.keys()
 
 
 def test_a_half_publication_is_seen(story: Story, tmp_path: Path) -> None:
@@ -121,13 +129,18 @@ def test_a_half_publication_is_seen(story: Story, tmp_path: Path) -> None:
     ("text", "wrong"),
     [
         ("the lake file {home}/lake/a.parquet (feed a, night 2026-01-05) is gone: bring it back", []),
-        ("the lake file {home}/lake/b.parquet (feed a, night 2026-01-05) is gone", ["does not name a.parquet", "blames {home}/lake/b.parquet"]),
+        (
+            "the lake file {home}/lake/b.parquet (feed a, night 2026-01-05) is gone",
+            ["does not name a.parquet", "blames {home}/lake/b.parquet"],
+        ),
         ("the warehouse {home}/lake/a.parquet is being written by process 1", ["says 'is being written by process'"]),
         ("an error", ["does not name a.parquet"]),
     ],
 )
 def test_a_wrong_diagnosis_is_seen(tmp_path: Path, text: str, wrong: list[str]) -> None:
-    trial = Trial(World(tmp_path), "lost_lake", tmp_path, random.Random(1), damaged=tmp_path / "home" / "lake" / "a.parquet")
+    trial = Trial(
+        World(tmp_path), "lost_lake", tmp_path, random.Random(1), damaged=tmp_path / "home" / "lake" / "a.parquet"
+    )
     home = str(trial.home)
     assert diagnosis(trial, Said(1, text.format(home=home))) == [item.format(home=home) for item in wrong]
 
@@ -138,4 +151,13 @@ def test_only_tables_that_tell_of_runs_are_left_out() -> None:
 
 
 def test_every_kind_of_file_is_damaged_in_every_way() -> None:
-    assert {"flip_warehouse", "cut_key", "lost_manifest", "kill_cpu", "readers", "full_disk", "clock", "lost_one"} <= kinds().keys()
+    assert {
+        "flip_warehouse",
+        "cut_key",
+        "lost_manifest",
+        "kill_cpu",
+        "readers",
+        "full_disk",
+        "clock",
+        "lost_one",
+    } <= kinds().keys()

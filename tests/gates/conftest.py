@@ -22,10 +22,13 @@ def first_night(simulated: Simulated, tmp_path_factory: pytest.TempPathFactory) 
 
 @pytest.fixture(scope="session")
 def broken_files(first_night: Story) -> Closed:
-    """The second night: ten quantities in words (one in twenty rows may be bad), and an inventory that is no Parquet."""
+    """The second night: ten quantities in words (one in twenty rows may be bad), and an inventory that is no
+    Parquet."""
     source = first_night.settings.source
     lines = (source / ORDERS).read_bytes().splitlines(keepends=True)
-    (source / ORDERS).write_bytes(b"".join(line.replace(b'"quantity":1', b'"quantity":"one"') if n < 10 else line for n, line in enumerate(lines)))
+    (source / ORDERS).write_bytes(
+        b"".join(line.replace(b'"quantity":1', b'"quantity":"one"') if n < 10 else line for n, line in enumerate(lines))
+    )
     (source / INVENTORY).write_bytes(b"not a Parquet file at all")
     return _closed(first_night, "broken", NIGHTS[1:2])
 
@@ -43,7 +46,10 @@ def mended(broken_files: Closed, simulated: Simulated) -> Story:
 def planted(mended: Story) -> Closed:
     """A return with goods going out, put into DWD by hand, and the last night once more."""
     with duckdb.connect(str(mended.settings.warehouse)) as con:
-        con.execute("insert into dwd.dwd_order_line select * replace ('PL-1' as line_id, 'return' as line_type, 5 as quantity) from dwd.dwd_order_line limit 1")
+        con.execute(
+            "insert into dwd.dwd_order_line select * replace ('PL-1' as line_id, 'return' as line_type, 5 as quantity) "
+            "from dwd.dwd_order_line limit 1"
+        )
     closed = _closed(mended, "planted", NIGHTS[2:])
     with duckdb.connect(str(mended.settings.warehouse)) as con:
         con.execute("delete from dwd.dwd_order_line where line_id = 'PL-1'")

@@ -21,12 +21,18 @@ def test_every_landing_asset_has_a_blocking_gate(graph: dg.Definitions, retailer
 
 
 def test_every_table_of_every_layer_has_a_blocking_gate(graph: dg.Definitions, manifest: dict[str, Any]) -> None:
-    models = {dg.AssetKey([node["schema"], node["name"]]) for node in manifest["nodes"].values() if node["resource_type"] == "model"}
+    models = {
+        dg.AssetKey([node["schema"], node["name"]])
+        for node in manifest["nodes"].values()
+        if node["resource_type"] == "model"
+    }
     assert models <= _gated(graph)
 
 
 @pytest.mark.parametrize("layer", LAYERS)
-def test_every_table_that_balances_are_drawn_at_has_a_blocking_check(graph: dg.Definitions, retailer: Retailer, manifest: dict[str, Any], layer: str) -> None:
+def test_every_table_that_balances_are_drawn_at_has_a_blocking_check(
+    graph: dg.Definitions, retailer: Retailer, manifest: dict[str, Any], layer: str
+) -> None:
     scope = Scope(retailer.settings, retailer.feeds, retailer.entities, manifest)
     wanted = {dg.AssetKey([layer, model]) for model in reconciled_models(scope, layer)}
     assert wanted
@@ -51,8 +57,12 @@ def test_every_contract_is_valid_and_every_feed_has_rules_for_its_gate(folder: P
 @pytest.mark.parametrize("layer", ["ods", "dim", "dwd", "dws", "ads"])
 def test_every_model_has_rules_or_key_tests(manifest: dict[str, Any], layer: str) -> None:
     tested = {node["attached_node"] for node in manifest["nodes"].values() if node["resource_type"] == "test"}
-    models = [node for node in manifest["nodes"].values() if node["resource_type"] == "model" and node["schema"] == layer]
-    bare = [node["name"] for node in models if not node["config"]["meta"].get("quality") and node["unique_id"] not in tested]
+    models = [
+        node for node in manifest["nodes"].values() if node["resource_type"] == "model" and node["schema"] == layer
+    ]
+    bare = [
+        node["name"] for node in models if not node["config"]["meta"].get("quality") and node["unique_id"] not in tested
+    ]
     assert bare == []
 
 

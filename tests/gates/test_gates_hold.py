@@ -44,12 +44,20 @@ def test_the_status_page_quotes_no_row_and_no_message(broken_files: Closed, leak
     assert LEAK not in leaked.status
 
 
-def test_a_closed_contract_gate_lets_nothing_into_the_tables_behind_it(first_night: Story, broken_files: Closed) -> None:
+def test_a_closed_contract_gate_lets_nothing_into_the_tables_behind_it(
+    first_night: Story, broken_files: Closed
+) -> None:
     assert differences(first_night.warehouse, broken_files.story.warehouse, ["dim", "dwd", "oneid", "dws", "ads"]) == {}
 
 
 def test_a_closed_contract_gate_lets_no_file_of_the_night_into_the_lake(broken_files: Closed) -> None:
-    assert ask(broken_files.story.warehouse, f"select feed from ops.delivery where ds = date '{NIGHTS[1]}' and status in ('accepted', 'applied')") == []
+    assert (
+        ask(
+            broken_files.story.warehouse,
+            f"select feed from ops.delivery where ds = date '{NIGHTS[1]}' and status in ('accepted', 'applied')",
+        )
+        == []
+    )
 
 
 def test_a_broken_file_is_counted_to_the_row(broken_files: Closed) -> None:
@@ -74,7 +82,10 @@ def test_a_broken_rule_in_dwd_fails_the_night(planted: Closed) -> None:
 
 
 def test_a_broken_rule_in_dwd_stops_before_one_id(planted: Closed) -> None:
-    stages = "select distinct stage from ops.gate where run_id = (select arg_max(run_id, checked_at) from ops.gate) order by stage"
+    stages = (
+        "select distinct stage from ops.gate where run_id = (select arg_max(run_id, checked_at) from ops.gate) "
+        "order by stage"
+    )
     assert ask(planted.story.warehouse, stages) == [("contract",), ("dim",), ("dwd",), ("ods",)]
 
 
@@ -116,14 +127,18 @@ def test_an_e_mail_in_a_published_column_leaves_the_published_database_byte_for_
 
 
 def test_a_night_after_a_mended_rule_passes_that_gate_again(leaked: Closed) -> None:
-    last = "select passed from ops.gate where subject = 'dwd_order_line' and rule = 'returns_are_negative' order by checked_at desc limit 1"
+    last = (
+        "select passed from ops.gate where subject = 'dwd_order_line' and rule = 'returns_are_negative' "
+        "order by checked_at desc limit 1"
+    )
     assert ask(leaked.story.warehouse, last) == [(True,)]
 
 
 def test_the_history_of_the_gates_tells_the_whole_story(leaked: Closed) -> None:
     closed = ask(
         leaked.story.warehouse,
-        "select stage, subject from ops.gate where severity = 'error' and not passed group by all order by min(checked_at), subject",
+        "select stage, subject from ops.gate where severity = 'error' and not passed group by all "
+        "order by min(checked_at), subject",
     )
     assert closed == [
         ("contract", "logistics_inventory"),

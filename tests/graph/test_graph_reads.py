@@ -55,7 +55,12 @@ def test_one_id_waits_for_all_of_dim_and_dwd(graph: dg.Definitions) -> None:
 def test_a_feeds_asset_says_what_its_contract_says(graph: dg.Definitions, retailer: Retailer) -> None:
     feed = next(feed for feed in retailer.feeds if feed.name == "shop_orders")
     metadata = graph.resolve_asset_graph().get(dg.AssetKey(["landing", "shop_orders"])).metadata
-    assert (metadata["purpose"], metadata["owner"], metadata["kept for"], metadata["comes"]) == (feed.purpose, "online-shop", "7 years", "every night")
+    assert (metadata["purpose"], metadata["owner"], metadata["kept for"], metadata["comes"]) == (
+        feed.purpose,
+        "online-shop",
+        "7 years",
+        "every night",
+    )
     columns = {column.name: column.tags for column in metadata["dagster/column_schema"].columns}
     assert columns["email"] == {"classification": "core", "identifier": "email"}
     assert columns["currency"] == {"classification": "public"}
@@ -66,7 +71,8 @@ def test_every_feed_is_an_asset_that_its_entity_reads(graph: dg.Definitions, ret
     unread = [
         feed.name
         for feed in retailer.feeds
-        if dg.AssetKey(["landing", feed.name]) not in nodes.get(dg.AssetKey(["ods", f"ods_{feed.entity.name}"])).parent_keys
+        if dg.AssetKey(["landing", feed.name])
+        not in nodes.get(dg.AssetKey(["ods", f"ods_{feed.entity.name}"])).parent_keys
     ]
     assert unread == []
 
@@ -78,7 +84,11 @@ def test_every_asset_says(graph: dg.Definitions, what: str) -> None:
 
 
 def test_every_table_names_its_grain_and_key(graph: dg.Definitions) -> None:
-    specs = [spec for spec in graph.resolve_all_asset_specs() if spec.key.path[0] in ("ods", "dim", "dwd", "oneid", "dws", "ads")]
+    specs = [
+        spec
+        for spec in graph.resolve_all_asset_specs()
+        if spec.key.path[0] in ("ods", "dim", "dwd", "oneid", "dws", "ads")
+    ]
     assert [spec.key.to_user_string() for spec in specs if not {"grain", "key"} <= spec.metadata.keys()] == []
 
 

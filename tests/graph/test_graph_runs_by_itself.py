@@ -69,34 +69,46 @@ def test_the_schedule_follows_the_settings(retailer: Retailer, job: dg.JobDefini
 def test_the_schedule_runs_the_night_of_the_day_before(graph: dg.Definitions, instance: dg.DagsterInstance) -> None:
     # The scheduler names the moment in the schedule's own time zone.
     at = datetime(2026, 1, 12, 2, tzinfo=ZoneInfo("Asia/Shanghai"))
-    context = dg.build_schedule_context(instance=instance, repository_def=graph.get_repository_def(), scheduled_execution_time=at)
+    context = dg.build_schedule_context(
+        instance=instance, repository_def=graph.get_repository_def(), scheduled_execution_time=at
+    )
     requests = graph.resolve_schedule_def("nightly_schedule").evaluate_tick(context).run_requests
     assert [request.partition_key for request in requests or []] == ["2026-01-11"]
 
 
-def test_the_sensor_runs_the_night_of_a_new_file(arriving: Retailer, graph: dg.Definitions, instance: dg.DagsterInstance) -> None:
+def test_the_sensor_runs_the_night_of_a_new_file(
+    arriving: Retailer, graph: dg.Definitions, instance: dg.DagsterInstance
+) -> None:
     assert _requested(arriving, graph, instance, None)[0] == ["2026-01-05"]
 
 
-def test_the_sensor_does_not_run_for_the_same_file_again(arriving: Retailer, graph: dg.Definitions, instance: dg.DagsterInstance) -> None:
+def test_the_sensor_does_not_run_for_the_same_file_again(
+    arriving: Retailer, graph: dg.Definitions, instance: dg.DagsterInstance
+) -> None:
     _, cursor = _requested(arriving, graph, instance, None)
     assert _requested(arriving, graph, instance, cursor)[0] == []
 
 
-def test_the_sensor_runs_for_the_next_file(arriving: Retailer, graph: dg.Definitions, instance: dg.DagsterInstance) -> None:
+def test_the_sensor_runs_for_the_next_file(
+    arriving: Retailer, graph: dg.Definitions, instance: dg.DagsterInstance
+) -> None:
     _, cursor = _requested(arriving, graph, instance, None)
     folder = arriving.settings.source / "shop" / "orders"
     shutil.copy(folder / "orders_2026-01-05.jsonl", folder / "orders_2026-01-06.jsonl")
     assert _requested(arriving, graph, instance, cursor)[0] == ["2026-01-06"]
 
 
-def test_the_sensor_runs_for_a_file_that_was_mended(arriving: Retailer, graph: dg.Definitions, instance: dg.DagsterInstance) -> None:
+def test_the_sensor_runs_for_a_file_that_was_mended(
+    arriving: Retailer, graph: dg.Definitions, instance: dg.DagsterInstance
+) -> None:
     _, cursor = _requested(arriving, graph, instance, None)
     os.utime(arriving.settings.source / "shop" / "orders" / "orders_2026-01-05.jsonl", (1_800_000_000, 1_800_000_000))
     assert _requested(arriving, graph, instance, cursor)[0] == ["2026-01-05"]
 
 
-def test_the_sensor_says_so_where_there_is_no_source_folder(retailer: Retailer, job: dg.JobDefinition, instance: dg.DagsterInstance, tmp_path: Path) -> None:
+def test_the_sensor_says_so_where_there_is_no_source_folder(
+    retailer: Retailer, job: dg.JobDefinition, instance: dg.DagsterInstance, tmp_path: Path
+) -> None:
     nowhere = replace(retailer, settings=replace(retailer.settings, source=tmp_path / "nowhere"))
     data = new_files_sensor(nowhere, job).evaluate_tick(dg.build_sensor_context(instance=instance, cursor=None))
     assert str(tmp_path / "nowhere") in str(data.skip_message)
@@ -117,8 +129,12 @@ def test_the_shipped_dagster_instance_watches_runs_and_lets_one_at_a_time_on_the
         assert loaded.get_concurrency_config().pool_config.default_pool_limit == 1
 
 
-def _requested(retailer: Retailer, graph: dg.Definitions, instance: dg.DagsterInstance, cursor: str | None) -> tuple[list[str | None], str | None]:
+def _requested(
+    retailer: Retailer, graph: dg.Definitions, instance: dg.DagsterInstance, cursor: str | None
+) -> tuple[list[str | None], str | None]:
     """Nights that one look of the sensor asks for, and the cursor it keeps."""
     sensor = new_files_sensor(retailer, graph.resolve_job_def("nightly"))
-    data = sensor.evaluate_tick(dg.build_sensor_context(instance=instance, cursor=cursor, repository_def=graph.get_repository_def()))
+    data = sensor.evaluate_tick(
+        dg.build_sensor_context(instance=instance, cursor=cursor, repository_def=graph.get_repository_def())
+    )
     return [request.partition_key for request in data.run_requests or []], data.cursor

@@ -49,7 +49,9 @@ def test_arguments_that_mean_no_night_end_with_one_line(home: Path, arguments: l
         ("telemetry:\n  enabled: fal\n", "move it away, and the next run writes a new one"),
     ],
 )
-def test_settings_of_dagster_that_are_cut_short_stop_the_run_with_a_way_out(home: Path, content: str, what: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_settings_of_dagster_that_are_cut_short_stop_the_run_with_a_way_out(
+    home: Path, content: str, what: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(os, "environ", os.environ.copy())  # the command leaves its settings there for its children
     file = home / "dagster" / "dagster.yaml"
     file.parent.mkdir(parents=True)

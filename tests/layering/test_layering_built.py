@@ -18,7 +18,8 @@ def test_every_column_that_was_built_is_described(one_by_one: Story, manifest: d
     built = set(
         ask(
             one_by_one.warehouse,
-            "select schema_name, table_name, column_name from duckdb_columns() where schema_name in ('ods', 'dim', 'dwd', 'dws', 'ads') and not internal",
+            "select schema_name, table_name, column_name from duckdb_columns() where schema_name in ('ods', 'dim', "
+            "'dwd', 'dws', 'ads') and not internal",
         )
     )
     assert built
@@ -26,8 +27,17 @@ def test_every_column_that_was_built_is_described(one_by_one: Story, manifest: d
 
 
 def test_every_column_that_is_described_was_built(one_by_one: Story, manifest: dict[str, Any]) -> None:
-    built = set(ask(one_by_one.warehouse, "select schema_name, table_name, column_name from duckdb_columns() where not internal"))
-    described = {(node["schema"], node["name"], name) for node in manifest["nodes"].values() if node["resource_type"] == "model" for name in node["columns"]}
+    built = set(
+        ask(
+            one_by_one.warehouse, "select schema_name, table_name, column_name from duckdb_columns() where not internal"
+        )
+    )
+    described = {
+        (node["schema"], node["name"], name)
+        for node in manifest["nodes"].values()
+        if node["resource_type"] == "model"
+        for name in node["columns"]
+    }
     assert sorted(described - built) == []
 
 

@@ -31,7 +31,8 @@ def test_every_model_is_in_the_layer_of_its_folder_and_name(manifest: dict[str, 
     wrong = [
         node["name"]
         for node in manifest["nodes"].values()
-        if node["resource_type"] == "model" and not (node["name"].startswith(node["schema"] + "_") and node["path"].startswith(node["schema"] + "/"))
+        if node["resource_type"] == "model"
+        and not (node["name"].startswith(node["schema"] + "_") and node["path"].startswith(node["schema"] + "/"))
     ]
     assert wrong == []
 
@@ -60,7 +61,11 @@ def test_the_key_of_a_model_is_among_its_columns(model: Path) -> None:
 
 def test_the_derived_models_are_current(retailer: Retailer) -> None:
     folder = retailer.settings.dbt_project
-    stale = [name for name, content in derived_files(retailer.entities, retailer.policy).items() if (folder / name).read_text(encoding="utf-8") != content]
+    stale = [
+        name
+        for name, content in derived_files(retailer.entities, retailer.policy).items()
+        if (folder / name).read_text(encoding="utf-8") != content
+    ]
     assert stale == []
 
 
@@ -71,7 +76,12 @@ def test_every_feed_fills_an_entity_that_has_a_model(retailer: Retailer) -> None
 
 def test_every_canonical_entity_is_described() -> None:
     entities = load_entities(REPOSITORY / "data_contracts" / "canonical")
-    bare = [f"{entity.name}.{column.name}" for entity in entities.values() for column in entity.columns if not column.description.strip()]
+    bare = [
+        f"{entity.name}.{column.name}"
+        for entity in entities.values()
+        for column in entity.columns
+        if not column.description.strip()
+    ]
     assert bare == []
     assert [entity.name for entity in entities.values() if not (entity.grain and entity.owner and entity.key)] == []
 

@@ -42,10 +42,15 @@ def empty(redelivered: Story) -> Story:
 
 @pytest.fixture(scope="session")
 def corrected(empty: Story, tmp_path_factory: pytest.TempPathFactory) -> Story:
-    """A night whose files are late or correct what came before (told in `corrections`), in a copy of the home: its lake grows."""
+    """A night whose files are late or correct what came before (told in `corrections`), in a copy of the home: its lake
+    grows."""
     folder = tmp_path_factory.mktemp("corrected")
-    shutil.copytree(empty.settings.home, folder / "home", symlinks=True, ignore=shutil.ignore_patterns("dagster", "dbt"))
-    settings = replace(empty.settings, home=folder / "home", source=copy_source(empty.settings.source, folder / "source"))
+    shutil.copytree(
+        empty.settings.home, folder / "home", symlinks=True, ignore=shutil.ignore_patterns("dagster", "dbt")
+    )
+    settings = replace(
+        empty.settings, home=folder / "home", source=copy_source(empty.settings.source, folder / "source")
+    )
     correct_orders(settings.source)
     correct_spend(settings.source)
     return story(settings, "corrected", run_well(settings, [CORRECTED]))

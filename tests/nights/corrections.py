@@ -16,8 +16,8 @@ SPEND = "social/spend/page_{ds}_{page}.jsonl"
 
 
 def correct_orders(source: Path) -> None:
-    """The first night's file, sent again with three documents more: an order that came late, an older version of one order that is known, and
-    a newer version of another one.
+    """The first night's file, sent again with three documents more: an order that came late, an older version of one
+    order that is known, and a newer version of another one.
     """
     documents = [json.loads(line) for line in (source / ORDERS).read_text(encoding="utf-8").splitlines()]
     stale, fresh = two_orders(source)
@@ -34,14 +34,20 @@ def correct_orders(source: Path) -> None:
 
 
 def two_orders(source: Path) -> tuple[int, int]:
-    """Ids of two good orders of the first night, the one that gets an older version and the one that gets a newer one."""
+    """Ids of two good orders of the first night, the one that gets an older version and the one that gets a newer
+    one."""
     lines = (source / ORDERS).read_text(encoding="utf-8").splitlines()
     good = [document["id"] for line in lines if _is_sale(document := json.loads(line))]
     return good[1], good[2]
 
 
 def _is_sale(document: dict[str, Any]) -> bool:
-    return document["cancelled_at"] is None and not document["test"] and len(document["line_items"]) == 1 and document["line_items"][0]["quantity"] == 1
+    return (
+        document["cancelled_at"] is None
+        and not document["test"]
+        and len(document["line_items"]) == 1
+        and document["line_items"][0]["quantity"] == 1
+    )
 
 
 def _document(documents: list[dict[str, Any]], number: int) -> dict[str, Any]:
@@ -56,10 +62,13 @@ def _priced(document: dict[str, Any], price: str) -> dict[str, Any]:
 
 
 def correct_spend(source: Path) -> None:
-    """Spend names no version. A late page for the first night says another amount for a row of the second night; a page of the last night says
-    another amount for a row of the first.
+    """Spend names no version. A late page for the first night says another amount for a row of the second night; a page
+    of the last night says another amount for a row of the first.
     """
-    first, second = (json.loads((source / SPEND.format(ds=night, page=1)).read_text(encoding="utf-8").splitlines()[0]) for night in NIGHTS[:2])
+    first, second = (
+        json.loads((source / SPEND.format(ds=night, page=1)).read_text(encoding="utf-8").splitlines()[0])
+        for night in NIGHTS[:2]
+    )
     for night, row in ((NIGHTS[0], second | {"spend": OLD_PRICE}), (CORRECTED, first | {"spend": NEW_PRICE})):
         (source / SPEND.format(ds=night, page=9)).write_text(json.dumps(row) + "\n", encoding="utf-8")
 

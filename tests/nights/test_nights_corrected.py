@@ -1,4 +1,5 @@
-"""Late files land in their own partition and open again what they touch; a correction wins by its version, not by when it came."""
+"""Late files land in their own partition and open again what they touch; a correction wins by its version, not by when
+it came."""
 
 from decimal import Decimal
 from typing import Any
@@ -18,14 +19,20 @@ def orders(corrected: Story) -> tuple[int, int]:
 def test_a_late_file_lands_in_the_partition_of_its_own_night(corrected: Story) -> None:
     folder = corrected.settings.lake / "ods" / "sales_order" / "source=shop_orders"
     with duckdb.connect() as con:
-        found = rows(con, f"select distinct ds::varchar from read_parquet('{folder}/*/*.parquet', hive_partitioning = true) where order_id = '{LATE_ORDER}'")
+        found = rows(
+            con,
+            f"select distinct ds::varchar from read_parquet('{folder}/*/*.parquet', hive_partitioning = true) "
+            f"where order_id = '{LATE_ORDER}'",
+        )
     assert found == [(str(NIGHTS[0]),)]
 
 
 def test_a_late_file_does_not_touch_the_files_that_lay_there(empty: Story, corrected: Story) -> None:
     """The lake is the home's own, so the deliveries of the ledger tell what lay there."""
     before = ask(empty.warehouse, "select batch_id, rows from ops.delivery where feed = 'shop_orders'")
-    assert set(before) < set(ask(corrected.warehouse, "select batch_id, rows from ops.delivery where feed = 'shop_orders'"))
+    assert set(before) < set(
+        ask(corrected.warehouse, "select batch_id, rows from ops.delivery where feed = 'shop_orders'")
+    )
 
 
 def test_a_late_order_counts_on_its_own_day(empty: Story, corrected: Story) -> None:
@@ -33,10 +40,14 @@ def test_a_late_order_counts_on_its_own_day(empty: Story, corrected: Story) -> N
     assert _order(empty, LATE_ORDER) == []
 
 
-def test_an_older_version_that_comes_later_changes_nothing(empty: Story, corrected: Story, orders: tuple[int, int]) -> None:
+def test_an_older_version_that_comes_later_changes_nothing(
+    empty: Story, corrected: Story, orders: tuple[int, int]
+) -> None:
     assert _order(corrected, orders[0]) == _order(empty, orders[0]) != []
     versions = ask(
-        corrected.warehouse, f"select count(*), count(*) filter (where unit_price = {OLD_PRICE}) from ods.ods_order_line where order_id = '{orders[0]}'"
+        corrected.warehouse,
+        f"select count(*), count(*) filter (where unit_price = {OLD_PRICE}) from ods.ods_order_line "
+        f"where order_id = '{orders[0]}'",
     )
     assert versions[0][0] > versions[0][1] == 1
 
@@ -56,14 +67,19 @@ def test_only_days_that_were_touched_are_other_than_before(empty: Story, correct
 
 
 def test_every_balance_closes_over_late_and_corrected_rows(corrected: Story) -> None:
-    balances = ask(corrected.warehouse, f"select count(*), count(*) filter (where difference <> 0) from ops.reconciliation where night = date '{CORRECTED}'")
+    balances = ask(
+        corrected.warehouse,
+        "select count(*), count(*) filter (where difference <> 0) from ops.reconciliation "
+        f"where night = date '{CORRECTED}'",
+    )
     assert balances[0][0] > 50
     assert balances[0][1] == 0
 
 
 def test_a_corrected_night_names_the_superseded_versions(empty: Story, corrected: Story) -> None:
     question = (
-        "select total_in, total_out, excluded['superseded versions'] from ops.reconciliation where subject = 'ods_sales_order -> dwd_order' and "
+        "select total_in, total_out, excluded['superseded versions'] from ops.reconciliation "
+        "where subject = 'ods_sales_order -> dwd_order' and "
         "measure = 'rows' order by checked_at desc limit 1"
     )
     before, after = ask(empty.warehouse, question)[0], ask(corrected.warehouse, question)[0]
@@ -72,7 +88,11 @@ def test_a_corrected_night_names_the_superseded_versions(empty: Story, corrected
 
 
 def _order(end: Story, order: int) -> list[tuple[Any, ...]]:
-    return ask(end.warehouse, f"select business_date, net_amount_base from dws.dws_order where source_system = 'shop' and order_id = '{order}'")
+    return ask(
+        end.warehouse,
+        "select business_date, net_amount_base from dws.dws_order where source_system = 'shop' "
+        f"and order_id = '{order}'",
+    )
 
 
 def _changed(first: Story, second: Story, table: str, columns: str) -> list[tuple[Any, ...]]:

@@ -1,6 +1,7 @@
 """Whatever the sequence of nights, the same tables come of it.
 
-Nothing is left out of the comparison of dim, dwd, dws and ads. Of the lake `_arrived_at` is left out: it is the machine's clock.
+Nothing is left out of the comparison of dim, dwd, dws and ads. Of the lake `_arrived_at` is left out: it is the
+machine's clock.
 """
 
 import duckdb
@@ -20,7 +21,8 @@ def test_nights_one_by_one_with_late_and_corrected_files_equal_a_full_refresh(co
 def test_the_comparison_covers_tables_with_rows(one_by_one: Story) -> None:
     filled = ask(
         one_by_one.warehouse,
-        "select schema_name from duckdb_tables() where schema_name in ('dim', 'dwd', 'dws', 'ads') and estimated_size > 0 group by 1 having count(*) >= 3",
+        "select schema_name from duckdb_tables() where schema_name in ('dim', 'dwd', 'dws', 'ads') "
+        "and estimated_size > 0 group by 1 having count(*) >= 3",
     )
     assert sorted(filled) == [("ads",), ("dim",), ("dwd",), ("dws",)]
 
@@ -30,11 +32,18 @@ def test_the_comparison_sees_one_changed_value(one_by_one: Story, backfill: Stor
     changed.write_bytes(backfill.warehouse.read_bytes())
     with duckdb.connect(str(changed)) as con:
         con.execute("update dwd.dwd_order_line set quantity = quantity + 1 where rowid = 0")
-    assert differences(one_by_one.warehouse, changed) == {"dwd.dwd_order_line": "1 rows only in nights.duckdb, 1 only in changed.duckdb"}
+    assert differences(one_by_one.warehouse, changed) == {
+        "dwd.dwd_order_line": "1 rows only in nights.duckdb, 1 only in changed.duckdb"
+    }
 
 
-def test_the_same_identifiers_are_one_person_from_nights_and_from_a_backfill(one_by_one: Story, backfill: Story) -> None:
-    question = "select list(identity_key order by identity_key) as person from oneid.oneid_map where valid_to is null group by oneid order by all"
+def test_the_same_identifiers_are_one_person_from_nights_and_from_a_backfill(
+    one_by_one: Story, backfill: Story
+) -> None:
+    question = (
+        "select list(identity_key order by identity_key) as person from oneid.oneid_map where valid_to is null "
+        "group by oneid order by all"
+    )
     assert ask(one_by_one.warehouse, question) == ask(backfill.warehouse, question)
 
 
@@ -47,12 +56,19 @@ def test_running_again_with_nothing_new_changes_no_table(one_by_one: Story, agai
 
 
 def test_running_again_with_nothing_new_adds_nothing_to_the_ledger(one_by_one: Story, again: Story) -> None:
-    question = "select (select count(*) from ops.file), (select count(*) from ops.delivery), (select count(*) from ops.quarantine)"
+    question = (
+        "select (select count(*) from ops.file), (select count(*) from ops.delivery), (select count(*) "
+        "from ops.quarantine)"
+    )
     assert ask(one_by_one.warehouse, question) == ask(again.warehouse, question)
 
 
 def test_running_again_publishes_the_same_rows(one_by_one: Story, again: Story) -> None:
-    assert {table: text for table, text in differences(one_by_one.published, again.published, ["main"]).items() if table != "main.ops_gate"} == {}
+    assert {
+        table: text
+        for table, text in differences(one_by_one.published, again.published, ["main"]).items()
+        if table != "main.ops_gate"
+    } == {}
 
 
 def test_running_again_leaves_one_id_as_it_was(one_by_one: Story, again: Story) -> None:
@@ -66,7 +82,8 @@ def test_a_file_delivered_again_under_another_name_changes_no_table(again: Story
 def test_a_file_delivered_again_is_counted_as_duplicates(redelivered: Story) -> None:
     counts = ask(
         redelivered.warehouse,
-        "select feed, status, received > 0, accepted, quarantined, received = duplicate from ops.file where path like '%orders_2026-01-08%' order by feed",
+        "select feed, status, received > 0, accepted, quarantined, received = duplicate from ops.file "
+        "where path like '%orders_2026-01-08%' order by feed",
     )
     assert counts == [("shop_order_lines", "repeated", True, 0, 0, True), ("shop_orders", "repeated", True, 0, 0, True)]
 
@@ -80,7 +97,11 @@ def test_a_night_without_files_is_published_as_that_night(empty: Story) -> None:
 
 
 def test_a_night_without_files_says_which_feeds_are_missing(empty: Story) -> None:
-    late = ask(empty.warehouse, "select distinct subject from ops.gate where rule = 'file_delivered' and night = date '2026-01-09' and not passed")
+    late = ask(
+        empty.warehouse,
+        "select distinct subject from ops.gate where rule = 'file_delivered' and night = date '2026-01-09' "
+        "and not passed",
+    )
     assert ("shop_orders",) in late
 
 
@@ -89,7 +110,8 @@ def _lake_differences(first: Settings, second: Settings) -> dict[str, int]:
     with duckdb.connect() as con:
         for entity in sorted(path.name for path in (first.lake / "ods").iterdir()):
             lakes = [
-                f"(select * exclude (_arrived_at) from read_parquet('{settings.lake}/ods/{entity}/*/*/*.parquet', union_by_name = true))"
+                f"(select * exclude (_arrived_at) from read_parquet('{settings.lake}/ods/{entity}/*/*/*.parquet', "
+                "union_by_name = true))"
                 for settings in (first, second)
             ]
             count = sum(rows(con, f"select count(*) from ({a} except all {b})")[0][0] for a, b in (lakes, lakes[::-1]))

@@ -70,7 +70,9 @@ def faults(simulated: Simulated, tmp_path_factory: pytest.TempPathFactory) -> It
         (settings.dagster_home / "history" / "runs.db").write_bytes(b"a junk file, not a lock file" * 1000)
         faulty("dagster")
         variables = dict(os.environ) | settings.environment()
-        repaired = subprocess.run([str(onedata_command()), "repair"], env=variables, capture_output=True, text=True, check=True)
+        repaired = subprocess.run(
+            [str(onedata_command()), "repair"], env=variables, capture_output=True, text=True, check=True
+        )
 
         lost = sorted(settings.lake.glob(f"ods/sales_order/source=shop_orders/ds={NIGHTS[0]}/*.parquet"))[0]
         lost.unlink()
@@ -89,7 +91,9 @@ def faults(simulated: Simulated, tmp_path_factory: pytest.TempPathFactory) -> It
 def flip_blocks(database: Path, table: str) -> None:
     """A byte in every block of the table."""
     with duckdb.connect(str(database), read_only=True) as con:
-        blocks = con.execute(f"select distinct block_id from pragma_storage_info('{table}') where block_id >= 0").fetchall()
+        blocks = con.execute(
+            f"select distinct block_id from pragma_storage_info('{table}') where block_id >= 0"
+        ).fetchall()
     assert blocks
     with database.open("r+b") as stream:
         for (block,) in blocks:
@@ -121,7 +125,10 @@ def test_a_disk_that_fills_up_is_told(faults: Faults) -> None:
 
 def test_dagsters_damaged_storage_is_told_and_repaired(faults: Faults) -> None:
     file = faults.mended.settings.dagster_home / "history" / "runs.db"
-    assert f"Dagster's file {file} is damaged (file is not a database): stop the Dagster UI, then `onedata repair`" in faults.outcomes["dagster"].said
+    assert (
+        f"Dagster's file {file} is damaged (file is not a database): stop the Dagster UI, then `onedata repair`"
+        in faults.outcomes["dagster"].said
+    )
     assert f"Dagster: {file} was damaged (file is not a database); moved aside to " in faults.repaired
 
 
@@ -160,7 +167,9 @@ def test_a_home_that_may_not_be_written_is_told(simulated: Simulated, tmp_path: 
     assert sorted(path.name for path in settings.home.iterdir()) == ["vault"]
 
 
-def as_another(command: list[str], environment: dict[str, str], own: dict[str, str]) -> subprocess.CompletedProcess[str]:
+def as_another(
+    command: list[str], environment: dict[str, str], own: dict[str, str]
+) -> subprocess.CompletedProcess[str]:
     variables = environment | {f"ONEDATA_{name.upper()}": value for name, value in own.items()}
     code = f"from assets.cli import main; main(['run', '--ds', '{NIGHTS[0]}'])"
     return subprocess.run([*command, "-c", code], env=variables, capture_output=True, text=True, check=False)

@@ -1,7 +1,8 @@
 """A night killed by SIGKILL at any moment is mended by running again; two nights at once do not mix.
 
-One home goes through it all, by the real command line: killed while landing, killed while DWD is built, then stopped for a while (it holds
-the warehouse) as a second run comes, killed while the lake is filled, killed while the night is swapped in, and at last left alone.
+One home goes through it all, by the real command line: killed while landing, killed while DWD is built, then stopped
+for a while (it holds the warehouse) as a second run comes, killed while the lake is filled, killed while the night is
+swapped in, and at last left alone.
 """
 
 import os
@@ -10,7 +11,20 @@ from dataclasses import dataclass
 
 import dagster as dg
 import pytest
-from support import NIGHTS, CommandLine, Outcome, Simulated, Story, ask, differences, environment_kept, home_at, run_well, story, unbalanced_files
+from support import (
+    NIGHTS,
+    CommandLine,
+    Outcome,
+    Simulated,
+    Story,
+    ask,
+    differences,
+    environment_kept,
+    home_at,
+    run_well,
+    story,
+    unbalanced_files,
+)
 
 from onedata.settings import Settings
 from onedata.warehouse.publications import current_publication, publications
@@ -51,7 +65,9 @@ def disturbed(simulated: Simulated, tmp_path_factory: pytest.TempPathFactory) ->
     last = ("--ds", str(NIGHTS[2]))
     _killed_when(settings, "lake/ods/*/source=*/ds=2026-01-07/*.parquet", *last)
     _killed_when(settings, "published/publications/0*/manifest.json", *last)
-    return Disturbed(story(settings, "end", run_well(settings, NIGHTS[2:])), 4, while_held, second, held_outcome, published)
+    return Disturbed(
+        story(settings, "end", run_well(settings, NIGHTS[2:])), 4, while_held, second, held_outcome, published
+    )
 
 
 def _killed_when(settings: Settings, pattern: str, *arguments: str) -> None:

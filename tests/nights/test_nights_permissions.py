@@ -28,7 +28,8 @@ NOBODY = "65534"
 PUBLISHED = "published"
 CLOSED = 0o077
 
-# What a user gets to: paths come as JSON, those that could be listed or read go back, with the rows that the published files have.
+# What a user gets to: paths come as JSON, those that could be listed or read go back, with the rows that the published
+# files have.
 LOOK = """
 import json, os, sys
 import duckdb
@@ -46,14 +47,16 @@ seen = [path for path in asked["paths"] if opens(path)]
 rows = []
 if asked["database"] in seen:
     con = duckdb.connect(asked["database"], read_only=True)
-    rows = [con.execute("select count(*) from dws_order").fetchone()[0], con.execute("select count(*) from read_parquet(?)", [asked["parquet"]]).fetchone()[0]]
+    rows = [con.execute("select count(*) from dws_order").fetchone()[0],
+        con.execute("select count(*) from read_parquet(?)", [asked["parquet"]]).fetchone()[0]]
 print(json.dumps({"seen": seen, "rows": rows}))
 """
 
 
 @dataclass(frozen=True)
 class Home:
-    """A home where everybody may get to, its own retailer in it, and the modes that the retailer's files had before the first night."""
+    """A home where everybody may get to, its own retailer in it, and the modes that the retailer's files had before the
+    first night."""
 
     settings: Settings
     source_modes: dict[str, int]
@@ -94,7 +97,11 @@ def home(group: str) -> Iterator[Home]:
 
 
 def modes(folder: Path) -> dict[str, int]:
-    return {str(path.relative_to(folder)): stat.S_IMODE(path.stat().st_mode) for path in folder.rglob("*") if not path.is_symlink()}
+    return {
+        str(path.relative_to(folder)): stat.S_IMODE(path.stat().st_mode)
+        for path in folder.rglob("*")
+        if not path.is_symlink()
+    }
 
 
 def wrong(home: Home) -> dict[str, str]:
@@ -107,14 +114,17 @@ def wrong(home: Home) -> dict[str, str]:
         inside, is_folder = path.relative_to(home.settings.home).parts, path.is_dir()
         status = path.stat()
         is_shared = inside[:1] in ((), (PUBLISHED,))
-        allowed = {(): (0o710,), (PUBLISHED,): (0o750,) if is_folder else (0o640, 0o440)}.get(inside[:1], (0o700,) if is_folder else (0o600,))
+        allowed = {(): (0o710,), (PUBLISHED,): (0o750,) if is_folder else (0o640, 0o440)}.get(
+            inside[:1], (0o700,) if is_folder else (0o600,)
+        )
         if stat.S_IMODE(status.st_mode) not in allowed or (is_shared and status.st_gid != group):
             found["/".join(inside)] = f"{stat.S_IMODE(status.st_mode):o}, group {status.st_gid}"
     return found
 
 
 def look(home: Home, *groups: str) -> tuple[set[str], list[int]]:
-    """What user nobody in these groups can list or read of the home, and how many orders it reads from the published database and Parquet."""
+    """What user nobody in these groups can list or read of the home, and how many orders it reads from the published
+    database and Parquet."""
     if os.geteuid() != 0 or not shutil.which("setpriv"):
         pytest.skip("NOT TESTED: what other users can read; run the tests as root, with setpriv")
     member = ["--groups", ",".join(groups)] if groups else ["--clear-groups"]
@@ -125,7 +135,9 @@ def look(home: Home, *groups: str) -> tuple[set[str], list[int]]:
         "parquet": str(home.settings.published / "parquet" / "dws_order.parquet"),
     }
     command = ["setpriv", "--reuid", NOBODY, "--regid", NOBODY, *member, sys.executable, "-c", LOOK]
-    done = subprocess.run(command, input=json.dumps(asked), env={}, cwd="/", capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        command, input=json.dumps(asked), env={}, cwd="/", capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
     return {str(Path(path).relative_to(home.settings.home)) for path in found["seen"]}, found["rows"]
@@ -143,7 +155,11 @@ def test_every_path_below_the_home_is_closed_but_what_is_published(home: Home) -
 
 def test_a_reader_reads_what_is_published_and_nothing_else(home: Home, group: str) -> None:
     seen, rows = look(home, str(grp.getgrnam(group).gr_gid))
-    published = {str(path.relative_to(home.settings.home)) for path in home.paths() if path.is_relative_to(home.settings.published)}
+    published = {
+        str(path.relative_to(home.settings.home))
+        for path in home.paths()
+        if path.is_relative_to(home.settings.published)
+    }
     assert seen == published
     with duckdb.connect(str(home.settings.published_database), read_only=True) as con:
         orders = con.execute("select count(*) from dws_order").fetchone()
@@ -155,7 +171,9 @@ def test_a_stranger_reads_nothing(home: Home) -> None:
     assert look(home) == (set(), [])
 
 
-def test_a_dry_run_leaves_nothing_that_others_may_read_while_it_runs(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_dry_run_leaves_nothing_that_others_may_read_while_it_runs(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from assets.cli import main
     from onedata import feed_check
 

@@ -62,7 +62,10 @@ def test_the_lake_is_as_it_was(rebuilt_from_lake: Rebuilt) -> None:
 
 def test_every_table_that_does_not_tell_of_runs_is_equal(rebuilt_from_lake: Rebuilt) -> None:
     with duckdb.connect() as con:
-        con.execute(f"attach '{rebuilt_from_lake.before}' as a (read_only); attach '{rebuilt_from_lake.after.warehouse}' as b (read_only)")
+        con.execute(
+            f"attach '{rebuilt_from_lake.before}' as a (read_only); attach '{rebuilt_from_lake.after.warehouse}' as b "
+            "(read_only)"
+        )
         tables = {name: _tables(con, name) for name in ("a", "b")}
         assert tables["a"] == tables["b"]
         there = {name for name in tables["a"] if not name.startswith(LAYERS)}
@@ -74,7 +77,12 @@ def test_every_table_that_does_not_tell_of_runs_is_equal(rebuilt_from_lake: Rebu
 
 
 def _tables(con: duckdb.DuckDBPyConnection, database: str) -> set[str]:
-    return {name for (name,) in rows(con, f"select schema_name || '.' || table_name from duckdb_tables() where database_name = '{database}'")}
+    return {
+        name
+        for (name,) in rows(
+            con, f"select schema_name || '.' || table_name from duckdb_tables() where database_name = '{database}'"
+        )
+    }
 
 
 def _difference(con: duckdb.DuckDBPyConnection, table: str) -> tuple[Any, ...]:
@@ -85,11 +93,16 @@ def _difference(con: duckdb.DuckDBPyConnection, table: str) -> tuple[Any, ...]:
 
 def test_what_is_published_is_equal(rebuilt_from_lake: Rebuilt) -> None:
     with duckdb.connect() as con:
-        con.execute(f"attach '{rebuilt_from_lake.published_before}' as a (read_only); attach '{rebuilt_from_lake.after.published}' as b (read_only)")
+        con.execute(
+            f"attach '{rebuilt_from_lake.published_before}' as a (read_only); attach "
+            f"'{rebuilt_from_lake.after.published}' as b (read_only)"
+        )
         names = [name.removeprefix("main.") for name in sorted(_tables(con, "a"))]
         of_runs = {"ops_gate", "ops_reconciliation"}
         assert "ads_customer_360" in names
-        assert {name: found for name in names if name not in of_runs and (found := _difference(con, name)) != (0, 0)} == {}
+        assert {
+            name: found for name in names if name not in of_runs and (found := _difference(con, name)) != (0, 0)
+        } == {}
 
 
 def test_the_ids_are_the_same(rebuilt_from_lake: Rebuilt) -> None:
@@ -100,5 +113,7 @@ def test_the_ids_are_the_same(rebuilt_from_lake: Rebuilt) -> None:
 def test_the_command_is_told_in_its_help() -> None:
     import subprocess
 
-    said = subprocess.run([str(onedata_command()), "rebuild", "--help"], capture_output=True, text=True, check=True).stdout
+    said = subprocess.run(
+        [str(onedata_command()), "rebuild", "--help"], capture_output=True, text=True, check=True
+    ).stdout
     assert "--leave-out" in said

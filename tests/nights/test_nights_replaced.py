@@ -16,7 +16,9 @@ def test_only_that_order_is_gone_and_nothing_is_new(rebuilt: Story, replaced: St
     gone = _gone(rebuilt, replaced, "dwd.dwd_order_line", key)
     assert len({row[1] for row in gone}) == 1
     assert _gone(replaced, rebuilt, "dwd.dwd_order_line", key) == []
-    assert _gone(replaced, rebuilt, "dwd.dwd_web_event", "*") == _gone(rebuilt, replaced, "dwd.dwd_web_event", "*") == []
+    assert (
+        _gone(replaced, rebuilt, "dwd.dwd_web_event", "*") == _gone(rebuilt, replaced, "dwd.dwd_web_event", "*") == []
+    )
 
 
 def test_the_ledger_knows_the_night_as_it_is_now(replaced: Story) -> None:
@@ -49,4 +51,8 @@ def _gone(first: Story, second: Story, table: str, columns: str) -> list[tuple[o
     """Rows of the first that are not in the second."""
     with duckdb.connect() as con:
         con.execute(f"attach '{first.warehouse}' as a (read_only); attach '{second.warehouse}' as b (read_only)")
-        return rows(con, f"select {columns} from (select {columns} from a.{table} except all select {columns} from b.{table}) order by all")
+        return rows(
+            con,
+            f"select {columns} from (select {columns} from a.{table} except all select {columns} from b.{table}) "
+            "order by all",
+        )

@@ -1,4 +1,5 @@
-"""A published home is backed up, lost and restored: it verifies, and the nights after it end as in a home that nothing happened to."""
+"""A published home is backed up, lost and restored: it verifies, and the nights after it end as in a home that nothing
+happened to."""
 
 import shutil
 from dataclasses import dataclass, replace
@@ -14,18 +15,24 @@ from onedata.retailer import Retailer, load_retailer
 from onedata.verify import Area, verify_home
 
 ALTERED = {
-    "DWD": "update dwd.dwd_order_line set discount_amount = discount_amount + 0.01 where rowid = (select max(rowid) from dwd.dwd_order_line)",
+    "DWD": "update dwd.dwd_order_line set discount_amount = discount_amount + 0.01 where rowid = (select max(rowid) "
+    "from dwd.dwd_order_line)",
     "DIM": "update dim.dim_product set _row = _row + 1 where rowid = (select max(rowid) from dim.dim_product)",
-    "DWS": "update dws.dws_order set gross_amount_base = gross_amount_base + 0.01 where rowid = (select min(rowid) from dws.dws_order where is_order)",
-    "ADS": "update ads.ads_customer_360 set net_revenue_base = net_revenue_base + 0.01 where rowid = (select max(rowid) from ads.ads_customer_360)",
-    "OneID": "update oneid.household_map set rule = 'address and identifier' where rowid = (select max(rowid) from oneid.household_map)",
-    "ledger": "update ops.control_total set accepted = accepted + 0.01 where rowid = (select max(rowid) from ops.control_total where accepted > 0)",
+    "DWS": "update dws.dws_order set gross_amount_base = gross_amount_base + 0.01 where rowid = (select min(rowid) "
+    "from dws.dws_order where is_order)",
+    "ADS": "update ads.ads_customer_360 set net_revenue_base = net_revenue_base + 0.01 "
+    "where rowid = (select max(rowid) from ads.ads_customer_360)",
+    "OneID": "update oneid.household_map set rule = 'address and identifier' where rowid = (select max(rowid) "
+    "from oneid.household_map)",
+    "ledger": "update ops.control_total set accepted = accepted + 0.01 where rowid = (select max(rowid) "
+    "from ops.control_total where accepted > 0)",
 }
 
 
 @dataclass(frozen=True)
 class Restored:
-    """The home after one night and its back-up, what verify found before the loss and after the restore, and the home some nights later."""
+    """The home after one night and its back-up, what verify found before the loss and after the restore, and the home
+    some nights later."""
 
     first: Retailer
     backup: Taken
@@ -43,7 +50,9 @@ def restored(simulated: Simulated, tmp_path_factory: pytest.TempPathFactory) -> 
     retailer = load_retailer(settings)
     before = verify_home(retailer)
     backup = back_up(settings, folder / "backup", folder / "key", lambda _: None)
-    shutil.copytree(settings.home, folder / "first" / "home", symlinks=True, ignore=shutil.ignore_patterns("dagster", "dbt"))
+    shutil.copytree(
+        settings.home, folder / "first" / "home", symlinks=True, ignore=shutil.ignore_patterns("dagster", "dbt")
+    )
     shutil.rmtree(settings.home)
     restore(settings, folder / "backup", folder / "key", None, lambda _: None)
     after = verify_home(retailer)
@@ -62,7 +71,9 @@ def test_a_published_home_has_no_difference(restored: Restored) -> None:
 
 def test_the_restored_home_has_no_difference_and_is_compared_as_much(restored: Restored) -> None:
     assert [text for area in restored.after for text in area.differences] == []
-    assert [(area.name, area.compared) for area in restored.after] == [(area.name, area.compared) for area in restored.before]
+    assert [(area.name, area.compared) for area in restored.after] == [
+        (area.name, area.compared) for area in restored.before
+    ]
 
 
 def test_the_nights_after_it_end_as_if_nothing_had_happened(restored: Restored, one_by_one: Story) -> None:
@@ -72,7 +83,11 @@ def test_the_nights_after_it_end_as_if_nothing_had_happened(restored: Restored, 
 
 def test_the_second_back_up_copies_of_the_lake_only_what_the_nights_have_added(restored: Restored) -> None:
     first, second = (
-        {file.sha256: file.path for file in taken.backup.files if file.path.startswith("lake/ods/") and file.path.endswith(".parquet")}
+        {
+            file.sha256: file.path
+            for file in taken.backup.files
+            if file.path.startswith("lake/ods/") and file.path.endswith(".parquet")
+        }
         for taken in (restored.backup, restored.second)
     )
     assert first.keys() < second.keys()

@@ -1,4 +1,5 @@
-"""The whole pipeline on simulated retailers of other sizes than the usual one: the smallest, and one of another profile with many defects.
+"""The whole pipeline on simulated retailers of other sizes than the usual one: the smallest, and one of another profile
+with many defects.
 
 The usual one, 200 customers and three nights, is in the other tests of this folder; larger ones are in benchmarks/.
 """
@@ -7,7 +8,17 @@ import json
 from decimal import Decimal
 
 import pytest
-from support import Simulated, Story, counted, expected, home_at, published_by_channel, run_well, story, unbalanced_files
+from support import (
+    Simulated,
+    Story,
+    counted,
+    expected,
+    home_at,
+    published_by_channel,
+    run_well,
+    story,
+    unbalanced_files,
+)
 
 from onedata.simulate import DefectRates, SimulationSettings, simulate
 
@@ -15,7 +26,9 @@ from onedata.simulate import DefectRates, SimulationSettings, simulate
 HEAVY = DefectRates.named("heavy", {"truncated": 0})
 SIZES = {
     "one customer, one night": SimulationSettings(customers=1, days=1),
-    "2,000 customers of the retail profile, three nights, many defects": SimulationSettings(customers=2_000, days=3, profile="retail", defects=HEAVY),
+    "2,000 customers of the retail profile, three nights, many defects": SimulationSettings(
+        customers=2_000, days=3, profile="retail", defects=HEAVY
+    ),
 }
 
 
@@ -26,7 +39,9 @@ def sized(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     summary = simulate(request.param, folder / "retailer")
     truth = json.loads((summary.truth / "totals.json").read_text(encoding="utf-8"))
     settings = home_at(folder, summary.source)
-    return Simulated(summary.source, truth, summary.truth / "records"), story(settings, "sized", run_well(settings, request.param.nights, each_night=False))
+    return Simulated(summary.source, truth, summary.truth / "records"), story(
+        settings, "sized", run_well(settings, request.param.nights, each_night=False)
+    )
 
 
 def test_every_row_is_received_quarantined_or_a_duplicate_as_the_truth_says(sized: tuple[Simulated, Story]) -> None:

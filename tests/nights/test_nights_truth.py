@@ -32,14 +32,21 @@ def test_each_broken_record_is_found_in_its_file(simulated: Simulated, one_by_on
 
 
 def test_each_broken_record_is_found_at_its_row(simulated: Simulated, one_by_one: Story) -> None:
-    # A line item is its own record: its row counts items, where the simulator counts documents. A record of another encoding is counted in lines.
+    # A line item is its own record: its row counts items, where the simulator counts documents. A record of another
+    # encoding is counted in lines.
     lines = "('shop_order_lines', 'pos_transaction_lines')"
-    found = ask(one_by_one.warehouse, f"select feed, row from ops.quarantine where feed not in {lines} and rule <> 'unreadable_record' order by all")
+    found = ask(
+        one_by_one.warehouse,
+        f"select feed, row from ops.quarantine where feed not in {lines} and rule <> 'unreadable_record' order by all",
+    )
     assert found == _broken(simulated, "broken_feed, row", f"broken_feed not in {lines} and defect <> 'bad_encoding'")
 
 
 def test_each_defect_is_kept_with_its_reason_and_its_raw_row(one_by_one: Story) -> None:
-    assert ask(one_by_one.warehouse, "select feed, path from ops.quarantine where reason = '' or coalesce(raw, '') = ''") == []
+    assert (
+        ask(one_by_one.warehouse, "select feed, path from ops.quarantine where reason = '' or coalesce(raw, '') = ''")
+        == []
+    )
 
 
 def test_received_is_accepted_plus_quarantined_plus_duplicate_in_every_file(one_by_one: Story) -> None:
@@ -58,7 +65,9 @@ def test_published_orders_by_channel_are_the_truth(simulated: Simulated, one_by_
 
 def test_published_net_revenue_metric_is_the_sum_of_the_channels(simulated: Simulated, one_by_one: Story) -> None:
     total = ask(one_by_one.published, "select value from ads_kpi where kpi_id = 'net_revenue' and period = 'all'")[0][0]
-    assert Decimal(str(total)).quantize(Decimal("0.001")) == sum(map(Decimal, simulated.truth["net_revenue_delivered"].values()))
+    assert Decimal(str(total)).quantize(Decimal("0.001")) == sum(
+        map(Decimal, simulated.truth["net_revenue_delivered"].values())
+    )
 
 
 def test_the_published_database_shows_the_last_night(one_by_one: Story) -> None:
@@ -91,4 +100,8 @@ def test_each_publication_has_the_pages_of_its_own_gates(one_by_one: Story) -> N
 def _broken(simulated: Simulated, columns: str, where: str = "true") -> list[tuple[object, ...]]:
     """Of the records that should be quarantined."""
     with duckdb.connect() as con:
-        return rows(con, f"select {columns} from read_parquet('{simulated.records}/*/*.parquet') where expected = 'quarantine' and {where} order by all")
+        return rows(
+            con,
+            f"select {columns} from read_parquet('{simulated.records}/*/*.parquet') where expected = 'quarantine' "
+            f"and {where} order by all",
+        )

@@ -1,4 +1,5 @@
-"""A small data home as two nights leave it: money and people in the lake, a vault, a table of DWD and of ADS, a log, and one publication."""
+"""A small data home as two nights leave it: money and people in the lake, a vault, a table of DWD and of ADS, a log,
+and one publication."""
 
 from __future__ import annotations
 
@@ -48,10 +49,13 @@ KEY = bytes(range(100, 132))
 HIVE = "{'ds': date, 'source': varchar}"
 SQL = """
 create schema dwd; create schema ads;
-create table dwd.dwd_payment as select source_system, order_id, payment_id, amount, currency, ds, _feed, _file, _row from read_parquet('{files}',
+create table dwd.dwd_payment as select source_system, order_id, payment_id, amount, currency, ds, _feed, _file, _row
+    from read_parquet('{files}',
     hive_partitioning = true, hive_types = {types})
-    qualify row_number() over (partition by source_system, order_id, payment_id order by ds desc, _feed desc, _file desc, _row desc) = 1;
-create table ads.ads_payment_day as select ds, currency, sum(amount) as amount, count(*) as payments, avg(amount) as average from dwd.dwd_payment group by all;
+    qualify row_number() over (partition by source_system, order_id, payment_id order by ds desc, _feed desc,
+        _file desc, _row desc) = 1;
+create table ads.ads_payment_day as select ds, currency, sum(amount) as amount, count(*) as payments,
+    avg(amount) as average from dwd.dwd_payment group by all;
 """
 
 
@@ -64,8 +68,13 @@ def build(folder: Path) -> Settings:
         world = small_retailer(folder, con, Gatekeeper(con), *CONTRACTS)
         for night in (NIGHT, NEXT):
             amounts = ("10.10", "5") if night == NIGHT else ("7", "oops")
-            world.put(f"payments/{night}.csv", f"order,payment,amount,currency\nO{night.day},P1,{amounts[0]},CNY\nO1,P2,{amounts[1]},EUR\n")
-            world.put(f"people/{night}.csv", f"customer_id,email,phone\nC{night.day},ann{night.day}@mail.cn,13800000001\n")
+            world.put(
+                f"payments/{night}.csv",
+                f"order,payment,amount,currency\nO{night.day},P1,{amounts[0]},CNY\nO1,P2,{amounts[1]},EUR\n",
+            )
+            world.put(
+                f"people/{night}.csv", f"customer_id,email,phone\nC{night.day},ann{night.day}@mail.cn,13800000001\n"
+            )
             world.csv(f"A{night.day},O1,5,fine,", night=night)
             for name in ("payments", "people", "survey"):
                 assert world.take(night, name).closed == {}
@@ -77,10 +86,12 @@ def build(folder: Path) -> Settings:
 
 def publish(world: SmallRetailer) -> None:
     con, settings = world.con, world.settings
-    con.execute(SQL.format(files=settings.lake / "ods" / "payment" / "source=payments" / "ds=*" / "*.parquet", types=HIVE))
     con.execute(
-        "insert into ops.reconciliation values ('run', ?, 'dwd', 'dwd_payment', 'ods_payment -> dwd_payment', null, null, 'rows', 'rows', 3, 3, "
-        "map([], []), 0, now())",
+        SQL.format(files=settings.lake / "ods" / "payment" / "source=payments" / "ds=*" / "*.parquet", types=HIVE)
+    )
+    con.execute(
+        "insert into ops.reconciliation values ('run', ?, 'dwd', 'dwd_payment', 'ods_payment -> dwd_payment', null, "
+        "null, 'rows', 'rows', 3, 3, map([], []), 0, now())",
         [NEXT],
     )
     folder = settings.published / "publications" / "000001"
@@ -88,18 +99,37 @@ def publish(world: SmallRetailer) -> None:
     (folder / "quality").mkdir()
     (folder / "quality" / "index.html").write_text("<html>quality</html>", encoding="utf-8")
     apply(con)
-    con.execute("insert into ops.night values (?, 'run', now()::timestamp, now()::timestamp + interval 1 minute, 1, 1, 1)", [NEXT])
+    con.execute(
+        "insert into ops.night values (?, 'run', now()::timestamp, now()::timestamp + interval 1 minute, 1, 1, 1)",
+        [NEXT],
+    )
     con.execute(f"attach '{folder / 'onedata.duckdb'}' as candidate")
-    tables = {"ads_payment_day": "from ads.ads_payment_day", "ops_file": OPS_VIEWS["ops_file"][1], "published_night": f"select date '{NEXT}' as night"}
+    tables = {
+        "ads_payment_day": "from ads.ads_payment_day",
+        "ops_file": OPS_VIEWS["ops_file"][1],
+        "published_night": f"select date '{NEXT}' as night",
+    }
     for name, source in tables.items():
-        con.execute(f"create table candidate.main.{name} as {source}; copy candidate.main.{name} to '{folder}/parquet/{name}.parquet' (format parquet)")
+        con.execute(
+            f"create table candidate.main.{name} as {source}; copy candidate.main.{name} to "
+            f"'{folder}/parquet/{name}.parquet' (format parquet)"
+        )
     con.execute("detach candidate")
     files = {path.relative_to(folder).as_posix(): path for path in sorted(folder.rglob("*")) if path.is_file()}
-    content = {name: {"bytes": path.stat().st_size, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()} for name, path in files.items()}
-    (folder / "manifest.json").write_text(json.dumps({"number": 1, "night": str(NEXT), "files": content}), encoding="utf-8")
+    content = {
+        name: {"bytes": path.stat().st_size, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
+        for name, path in files.items()
+    }
+    (folder / "manifest.json").write_text(
+        json.dumps({"number": 1, "night": str(NEXT), "files": content}), encoding="utf-8"
+    )
     for path in files.values():
         path.chmod(0o444)
-    for name, target in {"current": "publications/000001", "onedata.duckdb": "current/onedata.duckdb", "parquet": "current/parquet"}.items():
+    for name, target in {
+        "current": "publications/000001",
+        "onedata.duckdb": "current/onedata.duckdb",
+        "parquet": "current/parquet",
+    }.items():
         (settings.published / name).symlink_to(target)
 
 
@@ -121,7 +151,8 @@ def change(settings: Settings, sql: str) -> None:
 
 
 def tree(home: Path) -> dict[str, tuple[Any, ...]]:
-    """Everything in the home that a back-up keeps: content, mode and time of files, targets of symlinks, modes of folders."""
+    """Everything in the home that a back-up keeps: content, mode and time of files, targets of symlinks, modes of
+    folders."""
     found: dict[str, tuple[Any, ...]] = {}
     for path in sorted(home.rglob("*")):
         name, status = path.relative_to(home).as_posix(), path.lstat()
@@ -138,7 +169,11 @@ def tree(home: Path) -> dict[str, tuple[Any, ...]]:
 
 def command(settings: Settings, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """The real command line in a process of its own."""
-    return subprocess.run([sys.executable, "-c", "from assets.cli import main; main()", *arguments], **_process(settings, environment), check=False)  # type: ignore[call-overload,no-any-return]
+    return subprocess.run(
+        [sys.executable, "-c", "from assets.cli import main; main()", *arguments],
+        **_process(settings, environment),
+        check=False,
+    )  # type: ignore[call-overload,no-any-return]
 
 
 def killed_before_rename(settings: Settings, number: int, *arguments: str) -> bool:

@@ -31,7 +31,12 @@ HEADER = "id,order,score,note,answered"
 ANSWERS: tuple[dict[str, Any], ...] = (
     {"name": "response_id", "physicalName": "id"},
     {"name": "order_id", "physicalName": "order"},
-    {"name": "satisfaction", "physicalName": "score", "logicalType": "number", "logicalTypeOptions": {"minimum": 1, "maximum": 5}},
+    {
+        "name": "satisfaction",
+        "physicalName": "score",
+        "logicalType": "number",
+        "logicalTypeOptions": {"minimum": 1, "maximum": 5},
+    },
     {"name": "comment", "physicalName": "note"},
     {"name": "answered_at", "physicalName": "answered"},
 )
@@ -73,8 +78,23 @@ def contract(
         "status": "active",
         "dataProduct": "desk",
         "description": {"purpose": f"Rows of {name}, for a test."},
-        "servers": [{"server": "landing", "type": "local", "path": path, "format": kind, "customProperties": custom(options or {})}],
-        "schema": [{"name": name, "customProperties": custom({"entity": entity, **feed}), "properties": list(properties), "quality": list(quality)}],
+        "servers": [
+            {
+                "server": "landing",
+                "type": "local",
+                "path": path,
+                "format": kind,
+                "customProperties": custom(options or {}),
+            }
+        ],
+        "schema": [
+            {
+                "name": name,
+                "customProperties": custom({"entity": entity, **feed}),
+                "properties": list(properties),
+                "quality": list(quality),
+            }
+        ],
         "slaProperties": [{"property": "frequency", "value": frequency, "unit": "d"}] if frequency else [],
     }
 
@@ -153,7 +173,8 @@ class SmallRetailer:
         return land(self.con, self.settings, self.feed(name), self.retailer.policy, night)
 
     def take(self, night: date = NIGHT, name: str | None = None) -> Taken:
-        """Land, gate and promote one feed; whatever was delivered, the ledger must balance and the quarantine be whole."""
+        """Land, gate and promote one feed; whatever was delivered, the ledger must balance and the quarantine be
+        whole."""
         landed = self.land(night, name)
         results = contract_gate(self.con, self.gatekeeper, self.settings, self.feed(name), night)
         taken = Taken(landed, results, promote(self.con, self.settings))
@@ -179,10 +200,14 @@ class SmallRetailer:
         return self.con.execute(f"select {columns} from ops.file order by path, arrived_at").fetchall()
 
     def drifts(self) -> list[tuple[Any, ...]]:
-        return self.con.execute("select path, kind, column_name, message from ops.drift order by path, kind, column_name").fetchall()
+        return self.con.execute(
+            "select path, kind, column_name, message from ops.drift order by path, kind, column_name"
+        ).fetchall()
 
 
-def small_retailer(folder: Path, con: duckdb.DuckDBPyConnection, gatekeeper: Gatekeeper, *contracts: dict[str, Any]) -> SmallRetailer:
+def small_retailer(
+    folder: Path, con: duckdb.DuckDBPyConnection, gatekeeper: Gatekeeper, *contracts: dict[str, Any]
+) -> SmallRetailer:
     """Write the contracts, load them and prepare the open warehouse."""
     feeds = load_feeds(write_contracts(folder / "contracts", *contracts), canonical())
     entities = {feed.entity.name: feed.entity for feed in feeds}
@@ -193,23 +218,30 @@ def small_retailer(folder: Path, con: duckdb.DuckDBPyConnection, gatekeeper: Gat
 
 
 def settings_in(folder: Path) -> Settings:
-    return Settings(home=folder / "home", source=folder / "source", contracts=folder / "contracts", lock_wait_seconds=0.2)
+    return Settings(
+        home=folder / "home", source=folder / "source", contracts=folder / "contracts", lock_wait_seconds=0.2
+    )
 
 
 def assert_balanced(world: SmallRetailer) -> None:
     """Received = accepted + quarantined + duplicate for every file, and lake and quarantine hold just those rows."""
-    unbalanced = world.con.execute("select * from ops.file where received <> accepted + quarantined + duplicate").fetchall()
+    unbalanced = world.con.execute(
+        "select * from ops.file where received <> accepted + quarantined + duplicate"
+    ).fetchall()
     assert unbalanced == []
     kept = world.con.execute(
-        "select f.path, f.quarantined, count(q.path) from ops.file f left join ops.quarantine q using (feed, path, content_hash) "
-        "group by all having f.quarantined <> count(q.path)"
+        "select f.path, f.quarantined, count(q.path) from ops.file f left join ops.quarantine q using (feed, path, "
+        "content_hash) group by all having f.quarantined <> count(q.path)"
     ).fetchall()
     assert kept == []
-    incomplete = world.con.execute("select * from ops.quarantine where raw is null or raw = '' or rule = '' or reason = '' or path = '' or row < 0").fetchall()
+    incomplete = world.con.execute(
+        "select * from ops.quarantine where raw is null or raw = '' or rule = '' or reason = '' or path = '' or row < 0"
+    ).fetchall()
     assert incomplete == []
     for feed in world.retailer.feeds:
         accepted = world.con.execute(
-            "select coalesce(sum(f.accepted), 0) from ops.file f join ops.delivery d using (batch_id) where f.feed = ? and d.status in ('accepted', 'applied')",
+            "select coalesce(sum(f.accepted), 0) from ops.file f join ops.delivery d using (batch_id) where f.feed = ? "
+            "and d.status in ('accepted', 'applied')",
             [feed.name],
         ).fetchone()
         assert accepted == (len(world.rows("1", feed.name, "1")),)

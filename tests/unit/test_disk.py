@@ -60,4 +60,6 @@ def test_a_full_disk_is_told_whoever_meets_it(tmp_path: Path) -> None:
         for error in met:
             assert "no space is left on the disk of " in (told_of(error, folder) or ""), error
             assert str(folder) in (told_of(error, folder) or "")
-        assert (obstacle(folder / "home") or "").startswith(f"no space is left on the disk of {folder / 'home'} (0 MB free): free some, then run again")
+        assert (obstacle(folder / "home") or "").startswith(
+            f"no space is left on the disk of {folder / 'home'} (0 MB free): free some, then run again"
+        )

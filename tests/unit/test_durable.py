@@ -45,7 +45,9 @@ def test_a_name_that_is_taken_is_left_even_where_it_is_a_link_to_nothing(tmp_pat
 
 
 @pytest.mark.parametrize("write", [write_durably, create_durably])
-def test_a_second_name_that_a_killed_process_left_is_not_written_into(tmp_path: Path, write: Callable[[Path, bytes], object]) -> None:
+def test_a_second_name_that_a_killed_process_left_is_not_written_into(
+    tmp_path: Path, write: Callable[[Path, bytes], object]
+) -> None:
     create_durably(tmp_path / "key", b"kept")
     # Killed between link and unlink, by a process whose number comes again (in a container it always does).
     os.link(tmp_path / "key", tmp_path / f".key.{os.getpid()}.new")

@@ -62,7 +62,9 @@ def test_contracts_tells_a_change_and_exits_with_1_where_it_is_refused(home: Pat
     assert code == 1
     assert "REFUSED survey" in said
     assert "breaking: column answered_at: from answered -> dropped" in said
-    write_contracts(home / "contracts", contract(properties=ANSWERS[:-1], quarantineTolerance=0.5) | {"version": "2.0.0"})
+    write_contracts(
+        home / "contracts", contract(properties=ANSWERS[:-1], quarantineTolerance=0.5) | {"version": "2.0.0"}
+    )
     code, said = typed(home, "contracts")
     assert (code, "CHANGED survey" in said) == (0, True)
 
@@ -97,7 +99,14 @@ def test_feed_check_exits_with_2_where_it_is_not_told_what_to_do(home: Path) -> 
 def test_feed_list_shows_feeds_with_their_version(home: Path) -> None:
     code, said = typed(home, "feed", "list")
     assert code == 0
-    assert said.splitlines()[1].split() == ["survey", "survey_response", "csv", "survey/{ds}.csv", "survey.odcs.yaml", "1.0.0"]
+    assert said.splitlines()[1].split() == [
+        "survey",
+        "survey_response",
+        "csv",
+        "survey/{ds}.csv",
+        "survey.odcs.yaml",
+        "1.0.0",
+    ]
 
 
 def test_feed_new_needs_no_contract_to_be_there_and_says_what_to_do_next(home: Path) -> None:

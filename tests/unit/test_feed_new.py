@@ -1,4 +1,5 @@
-"""`onedata feed new`: a contract out of a sample that loads and lands it; `feed check`: what a night would make of a file."""
+"""`onedata feed new`: a contract out of a sample that loads and lands it; `feed check`: what a night would make of a
+file."""
 
 from __future__ import annotations
 
@@ -26,7 +27,10 @@ from onedata.feed_new import Scaffold, ScaffoldError, scaffold
 from onedata.retailer import Retailer
 from onedata.settings import Settings
 
-REVIEWS = "review_id,order_id,satisfaction,comment,answered_at,mood\nr1,o1,5,fine,2026-01-05T10:00:00Z,glad\nr2,o2,4,,2026-01-05T11:00:00Z,glad\n"
+REVIEWS = (
+    "review_id,order_id,satisfaction,comment,answered_at,mood\n"
+    "r1,o1,5,fine,2026-01-05T10:00:00Z,glad\nr2,o2,4,,2026-01-05T11:00:00Z,glad\n"
+)
 
 
 def sample(folder: Path, content: str | bytes, name: str = "reviews_2026-01-05.csv") -> Path:
@@ -37,7 +41,9 @@ def sample(folder: Path, content: str | bytes, name: str = "reviews_2026-01-05.c
     return path
 
 
-def made(folder: Path, file: Path, entity: str | None = None, name: str = "app_reviews", path: str | None = None) -> Scaffold:
+def made(
+    folder: Path, file: Path, entity: str | None = None, name: str = "app_reviews", path: str | None = None
+) -> Scaffold:
     return scaffold(settings_in(folder), file, name, entity, path, None)
 
 
@@ -93,7 +99,10 @@ def test_what_fills_no_column_is_listed_as_unmapped_with_values(tmp_path: Path) 
 
 def test_numbers_and_days_of_another_country_are_turned_and_land(tmp_path: Path) -> None:
     content = "Bon;order_id;line_id;line_type;channel;currency;product_id;quantity;unit_price;business_date;sold_at\n"
-    content += "1;o1;l1;sale;store;EUR;p1;1,0;1.234,50;05.01.2026;05.01.2026 10:30\n2;o2;l2;sale;store;EUR;p2;2,5;9,99;31.12.2025;31.12.2025 18:00\n"
+    content += (
+        "1;o1;l1;sale;store;EUR;p1;1,0;1.234,50;05.01.2026;05.01.2026 "
+        "10:30\n2;o2;l2;sale;store;EUR;p2;2,5;9,99;31.12.2025;31.12.2025 18:00\n"
+    )
     file = sample(tmp_path, content, "till_2026-01-05.csv")
     made(tmp_path, file, "order_line")
     outcome = checked(tmp_path, file)
@@ -107,8 +116,22 @@ def test_nested_documents_are_read_by_path_and_lines_by_their_array(tmp_path: Pa
         "customer": {"id": "c1", "email": "a@b.example"},
         "attributes": [{"name": "channel", "value": "online"}],
         "lines": [
-            {"line_id": "1", "product_id": "p1", "quantity": 2, "unit_price": "9.90", "line_type": "sale", "currency": "EUR"},
-            {"line_id": "2", "product_id": "p2", "quantity": 1, "unit_price": "5.00", "line_type": "sale", "currency": "EUR"},
+            {
+                "line_id": "1",
+                "product_id": "p1",
+                "quantity": 2,
+                "unit_price": "9.90",
+                "line_type": "sale",
+                "currency": "EUR",
+            },
+            {
+                "line_id": "2",
+                "product_id": "p2",
+                "quantity": 1,
+                "unit_price": "5.00",
+                "line_type": "sale",
+                "currency": "EUR",
+            },
         ],
         "sold_at": "2026-01-05T10:00:00Z",
     }
@@ -117,7 +140,11 @@ def test_nested_documents_are_read_by_path_and_lines_by_their_array(tmp_path: Pa
     result = made(tmp_path, file)
     assert (result.fit.entity.name, result.fit.rows.records, result.fit.needed) == ("order_line", "lines", [])
     found = mapping(result)
-    assert (found["quantity"], found["customer_id"], found["channel"]) == ("lines[].quantity", "customer.id", "attributes[name=channel].value")
+    assert (found["quantity"], found["customer_id"], found["channel"]) == (
+        "lines[].quantity",
+        "customer.id",
+        "attributes[name=channel].value",
+    )
     assert "customer" not in {item.name for item in result.fit.rows.fields}
     assert checked(tmp_path, file).landed.accepted == 4
 
@@ -125,16 +152,33 @@ def test_nested_documents_are_read_by_path_and_lines_by_their_array(tmp_path: Pa
 @pytest.mark.parametrize(
     ("content", "documents"),
     [
-        pytest.param([{"response_id": "r1", "order_id": "o1"}, {"response_id": "r2", "order_id": "o2"}], None, id="array"),
-        pytest.param({"reviews": [{"response_id": "r1", "order_id": "o1"}, {"response_id": "r2", "order_id": "o2"}]}, "reviews", id="in an object"),
         pytest.param(
-            {"data": {"reviews": {"edges": [{"node": {"response_id": "r1", "order_id": "o1"}}, {"node": {"response_id": "r2", "order_id": "o2"}}]}}},
+            [{"response_id": "r1", "order_id": "o1"}, {"response_id": "r2", "order_id": "o2"}], None, id="array"
+        ),
+        pytest.param(
+            {"reviews": [{"response_id": "r1", "order_id": "o1"}, {"response_id": "r2", "order_id": "o2"}]},
+            "reviews",
+            id="in an object",
+        ),
+        pytest.param(
+            {
+                "data": {
+                    "reviews": {
+                        "edges": [
+                            {"node": {"response_id": "r1", "order_id": "o1"}},
+                            {"node": {"response_id": "r2", "order_id": "o2"}},
+                        ]
+                    }
+                }
+            },
             "data.reviews.edges[].node",
             id="GraphQL",
         ),
     ],
 )
-def test_documents_of_a_json_file_are_found_where_they_are(tmp_path: Path, content: object, documents: str | None) -> None:
+def test_documents_of_a_json_file_are_found_where_they_are(
+    tmp_path: Path, content: object, documents: str | None
+) -> None:
     file = sample(tmp_path, json.dumps(content, indent=1), "reviews_2026-01-05.json")
     result = made(tmp_path, file)
     assert (result.fit.entity.name, result.fit.rows.documents) == ("survey_response", documents)
@@ -167,7 +211,10 @@ def test_a_workbook_is_read_by_its_first_sheet(tmp_path: Path) -> None:
 
 
 def test_xml_is_read_by_its_repeated_element(tmp_path: Path) -> None:
-    body = "".join(f'<Review lang="de"><ReviewId>r{n}</ReviewId><OrderId>o{n}</OrderId><Satisfaction>{n}</Satisfaction></Review>' for n in (1, 2, 3))
+    body = "".join(
+        f'<Review lang="de"><ReviewId>r{n}</ReviewId><OrderId>o{n}</OrderId><Satisfaction>{n}</Satisfaction></Review>'
+        for n in (1, 2, 3)
+    )
     file = sample(tmp_path, f'<v:Batch xmlns:v="urn:v"><Sender>app</Sender>{body}</v:Batch>', "reviews_2026-01-05.xml")
     result = made(tmp_path, file)
     assert mapping(result) == {"response_id": "ReviewId", "order_id": "OrderId", "satisfaction": "Satisfaction"}
@@ -176,7 +223,10 @@ def test_xml_is_read_by_its_repeated_element(tmp_path: Path) -> None:
 
 def test_parquet_is_read_by_its_columns(tmp_path: Path) -> None:
     file = sample(tmp_path, "", "stock_2026-01-05.parquet")
-    duckdb.execute(f"copy (select date '2026-01-05' as snapshot_date, 'w1' as node_id, 'p1' as product_id, 5 as on_hand) to '{file}' (format parquet)")
+    duckdb.execute(
+        "copy (select date '2026-01-05' as snapshot_date, 'w1' as node_id, 'p1' as product_id, "
+        f"5 as on_hand) to '{file}' (format parquet)"
+    )
     result = made(tmp_path, file, name="stock")
     assert (result.fit.entity.name, result.fit.needed) == ("inventory_snapshot", [])
     assert checked(tmp_path, file).landed.accepted == 1
@@ -191,13 +241,15 @@ def test_a_needed_column_without_a_field_is_marked_and_named_by_the_loader(tmp_p
 
 
 def test_the_hints_beside_a_needed_key_make_a_contract_that_lands(tmp_path: Path) -> None:
-    content = "order_id,line_type,channel,currency,product_id,quantity,unit_price,business_date\no1,sale,store,EUR,p1,1,2.50,2026-01-05\n"
+    header = "order_id,line_type,channel,currency,product_id,quantity,unit_price,business_date\n"
+    content = f"{header}o1,sale,store,EUR,p1,1,2.50,2026-01-05\n"
     file = sample(tmp_path, content + content.split("\n")[1] + "\n", "lines_2026-01-05.csv")
     written = made(tmp_path, file, "order_line").file
     text = written.read_text().replace("# - {name: line_id, transformLogic", "- {name: line_id, transformLogic")
     written.write_text(
         text.replace(
-            "      - {property: entity, value: order_line}", "      - {property: entity, value: order_line}\n      - {property: rowKey, value: content}"
+            "      - {property: entity, value: order_line}",
+            "      - {property: entity, value: order_line}\n      - {property: rowKey, value: content}",
         )
     )
     assert checked(tmp_path, file).landed.accepted == 2
@@ -214,7 +266,11 @@ def test_an_existing_contract_is_never_overwritten(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("name", "entity", "message"),
-    [("App-Reviews", None, "is no name of a feed"), ("../evil", None, "is no name of a feed"), ("app", "survey", "no entity survey; there are")],
+    [
+        ("App-Reviews", None, "is no name of a feed"),
+        ("../evil", None, "is no name of a feed"),
+        ("app", "survey", "no entity survey; there are"),
+    ],
 )
 def test_a_wrong_name_or_entity_is_told(tmp_path: Path, name: str, entity: str | None, message: str) -> None:
     with pytest.raises(ScaffoldError, match=message):
@@ -286,7 +342,9 @@ def test_values_that_may_name_a_person_are_shown_as_their_shape(values: Sequence
         ("answered_at", ["soon"], False, None),
     ],
 )
-def test_values_tell_whether_a_field_fits_and_how_it_is_turned(column: str, values: list[str], fits: bool, logic: str | None) -> None:
+def test_values_tell_whether_a_field_fits_and_how_it_is_turned(
+    column: str, values: list[str], fits: bool, logic: str | None
+) -> None:
     found, turned = adapted(canonical()["survey_response"].column(column), values)
     assert found == fits
     assert (logic or "") in (turned or "")
@@ -299,7 +357,10 @@ def test_a_name_alone_does_not_fill_a_column_of_another_type() -> None:
 
 def test_a_required_day_without_a_field_is_told_by_the_rows_time() -> None:
     rows = Rows(None, [SourceField("order_id", ["o1"]), SourceField("ordered_at", ["2026-01-05T10:00:00Z"])])
-    found = {item.column.name: (item.field.name, item.logic) for item in fit(canonical()["sales_order"], rows, {}, "x").mapped}
+    found = {
+        item.column.name: (item.field.name, item.logic)
+        for item in fit(canonical()["sales_order"], rows, {}, "x").mapped
+    }
     assert found["business_date"] == ("ordered_at", "left({value}, 10)")
 
 
@@ -335,8 +396,13 @@ def test_a_check_tells_bad_rows_with_rule_row_reason_and_raw(survey: Path) -> No
 
 def test_a_check_counts_the_rows_that_were_repaired(tmp_path: Path) -> None:
     note = {"name": "comment", "physicalName": "note", "customProperties": custom({"repairs": ["upper"]})}
-    write_contracts(settings_in(tmp_path).contracts, contract(properties=[*(item for item in ANSWERS if item["name"] != "comment"), note]))
-    assert checked(tmp_path, delivered(tmp_path, GOOD, GOOD.replace("fine", "BAD"))).repaired == [("comment", "upper", 1)]
+    write_contracts(
+        settings_in(tmp_path).contracts,
+        contract(properties=[*(item for item in ANSWERS if item["name"] != "comment"), note]),
+    )
+    assert checked(tmp_path, delivered(tmp_path, GOOD, GOOD.replace("fine", "BAD"))).repaired == [
+        ("comment", "upper", 1)
+    ]
 
 
 def test_a_check_tells_that_the_gate_would_close(survey: Path) -> None:
@@ -347,7 +413,9 @@ def test_a_check_tells_that_the_gate_would_close(survey: Path) -> None:
 def test_a_check_tells_columns_that_are_not_as_contracted(survey: Path) -> None:
     outcome = checked(survey, delivered(survey, f"{GOOD},x", header=f"{HEADER},extra"))
     assert outcome.clean
-    assert "'extra' is not in the contract" in next(result.message for result in outcome.gate if result.rule == "columns_as_contracted")
+    assert "'extra' is not in the contract" in next(
+        result.message for result in outcome.gate if result.rule == "columns_as_contracted"
+    )
 
 
 def test_a_check_leaves_nothing_behind(survey: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -361,7 +429,9 @@ def test_a_check_leaves_nothing_behind(survey: Path, monkeypatch: pytest.MonkeyP
     assert sorted(survey.rglob("*")) == before
 
 
-@pytest.mark.parametrize(("name", "read_as"), [("2026-01-05.csv", "survey/2026-01-05.csv"), ("new export.csv", "survey/{today}.csv")])
+@pytest.mark.parametrize(
+    ("name", "read_as"), [("2026-01-05.csv", "survey/2026-01-05.csv"), ("new export.csv", "survey/{today}.csv")]
+)
 def test_a_file_is_read_in_the_place_its_contract_names(survey: Path, name: str, read_as: str) -> None:
     from datetime import date
 
@@ -383,7 +453,9 @@ def test_a_check_of_nothing_known_is_told(survey: Path, name: str, feed: str | N
 
 
 def test_a_name_that_fits_two_contracts_asks_which(tmp_path: Path) -> None:
-    write_contracts(settings_in(tmp_path).contracts, contract("one", path="a/{ds}.csv"), contract("two", path="b/{ds}.csv"))
+    write_contracts(
+        settings_in(tmp_path).contracts, contract("one", path="a/{ds}.csv"), contract("two", path="b/{ds}.csv")
+    )
     world = retailer(settings_in(tmp_path))
     with pytest.raises(CheckMisuse, match="may be of one or two; give --feed NAME"):
         feeds_for(world, tmp_path / "2026-01-05.csv", None)
@@ -402,7 +474,9 @@ def test_a_file_of_an_object_store_is_checked_like_one_of_a_folder(tmp_path: Pat
 def test_a_feed_of_a_database_has_no_files_to_check(tmp_path: Path) -> None:
     server = {"server": "erp", "type": "postgres", "host": "h", "port": 5432, "database": "d", "schema": "public"}
     write_contracts(settings_in(tmp_path).contracts, contract() | {"servers": [server]})
-    with pytest.raises(CheckMisuse, match=r"survey is read from the database postgres://h:5432/d/public.survey, not from files"):
+    with pytest.raises(
+        CheckMisuse, match=r"survey is read from the database postgres://h:5432/d/public.survey, not from files"
+    ):
         checked(tmp_path, delivered(tmp_path, GOOD), "survey")
 
 

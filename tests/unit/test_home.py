@@ -55,7 +55,11 @@ def old_home(settings: Settings) -> None:
 
 def some_group() -> grp.struct_group:
     """A group that is not the process's own, and that it may give files to."""
-    others = [group for group in grp.getgrall() if group.gr_gid != os.getegid() and (os.geteuid() == 0 or group.gr_gid in os.getgroups())]
+    others = [
+        group
+        for group in grp.getgrall()
+        if group.gr_gid != os.getegid() and (os.geteuid() == 0 or group.gr_gid in os.getgroups())
+    ]
     if not others:
         pytest.skip("NOT TESTED: another reader group; the user of the tests is in one group only")
     return others[0]
@@ -74,16 +78,20 @@ def test_what_the_process_and_its_children_make_is_their_owners(tmp_path: Path) 
     os.umask(0)
     private_umask()
     (tmp_path / "own").mkdir()
-    subprocess.run([sys.executable, "-c", "import sys; open(sys.argv[1], 'w')", str(tmp_path / "own" / "file")], check=True)
+    subprocess.run(
+        [sys.executable, "-c", "import sys; open(sys.argv[1], 'w')", str(tmp_path / "own" / "file")], check=True
+    )
     assert modes(tmp_path / "own") == {".": 0o700, "file": 0o600}
 
 
 def test_an_old_home_is_closed_once_and_told(settings: Settings) -> None:
     old_home(settings)
     told = secure_home(settings)
-    # By hand: the home, 10 folders and 4 files of lake, warehouse, vault and dagster, the retailer's folder, 3 folders and 2 files published.
+    # By hand: the home, 10 folders and 4 files of lake, warehouse, vault and dagster, the retailer's folder, 3 folders
+    # and 2 files published.
     assert told == [
-        f"21 files and folders of {settings.home} could be read by others than user {pwd.getpwuid(os.geteuid()).pw_name}: they are closed now; "
+        f"21 files and folders of {settings.home} could be read by others than user "
+        f"{pwd.getpwuid(os.geteuid()).pw_name}: they are closed now; "
         f"only {settings.home}/published is open, to the group {grp.getgrgid(os.getegid()).gr_name}",
         f"not onedata's, so left as they are, though others may read them: {settings.home}/notes.txt",
     ]
@@ -91,7 +99,9 @@ def test_an_old_home_is_closed_once_and_told(settings: Settings) -> None:
     assert [found[name] for name in OLD_FILES] == [0o600] * 4
     assert [found[name] for name in PUBLISHED_FILES] == [0o440, 0o640]
     assert {found[str(parent)] for name in OLD_FILES for parent in Path(name).parents if str(parent) != "."} == {0o700}
-    assert {found[str(parent)] for name in PUBLISHED_FILES for parent in Path(name).parents if str(parent) != "."} == {0o750}
+    assert {found[str(parent)] for name in PUBLISHED_FILES for parent in Path(name).parents if str(parent) != "."} == {
+        0o750
+    }
     assert (found["."], found["retailer"], found["notes.txt"]) == (0o710, 0o700, 0o644)
     # The retailer's own files stay as they are.
     assert (found["retailer/source"], found["retailer/source/shop/orders.csv"]) == (0o755, 0o644)
@@ -143,7 +153,10 @@ def test_links_are_not_followed_out_of_the_home(settings: Settings, tmp_path: Pa
     before = modes(outside) | modes(tmp_path / "disk")
     told = secure_home(settings)
     assert modes(outside) | modes(tmp_path / "disk") == before
-    assert f"links that lead out of the data home are not followed, so look yourself who may read what is there: {settings.home}/lake" in told
+    assert (
+        "links that lead out of the data home are not followed, so look yourself who may read what is there: "
+        f"{settings.home}/lake" in told
+    )
 
 
 def test_a_home_that_is_a_link_is_closed_where_it_lies(settings: Settings, tmp_path: Path) -> None:
@@ -231,4 +244,7 @@ def test_what_another_user_owns_is_told_and_the_rest_is_closed(settings: Setting
         0o755,
         0o644,
     )
-    assert f"2 files and folders of {home} are not closed to others, because user nobody does not own them, for example {home}/warehouse" in done.stdout
+    assert (
+        f"2 files and folders of {home} are not closed to others, because user nobody does not own them, for example "
+        f"{home}/warehouse" in done.stdout
+    )

@@ -34,7 +34,9 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with open_vault(people.con, settings.vault):
         row = people.con.execute(f"select {token_sql(f'{MAIL!r}')}, {token_sql(f'{PHONE!r}')}").fetchone()
         assert row is not None
-        people.con.executemany("insert into vault.token values (?, ?, ?)", [(row[0], "email", MAIL), (row[1], "phone", PHONE)])
+        people.con.executemany(
+            "insert into vault.token values (?, ?, ?)", [(row[0], "email", MAIL), (row[1], "phone", PHONE)]
+        )
     people.deliver(0, ("C1", "M1", None, *row), ("C1", "M1"), ("C2", "M2"))
     people.resolve(0)
     people.con.close()
@@ -58,7 +60,9 @@ def typed(*arguments: str) -> Result:
 
 def oneid(home: Path, key: str) -> str:
     with duckdb.connect(str(settings_in(home).warehouse), read_only=True) as con:
-        row = con.execute("select oneid from oneid.oneid_map where identity_key = ? and valid_to is null", [key]).fetchone()
+        row = con.execute(
+            "select oneid from oneid.oneid_map where identity_key = ? and valid_to is null", [key]
+        ).fetchone()
     assert row is not None
     return str(row[0])
 
@@ -89,7 +93,9 @@ def test_explaining_two_persons_points_to_why_not() -> None:
 def test_why_not_says_where_nothing_connects_the_two() -> None:
     told = typed("why-not", C1, "loyalty:M2")
     assert told.exit_code == 0
-    assert "no row connects them" in told.output and "decided: nothing" in told.output and "scored: nothing" in told.output
+    assert (
+        "no row connects them" in told.output and "decided: nothing" in told.output and "scored: nothing" in told.output
+    )
 
 
 @pytest.mark.usefixtures("home")
@@ -101,7 +107,11 @@ def test_why_not_of_one_person_points_to_explain() -> None:
 def test_a_merge_of_oneids_waits_and_is_told_and_listed(home: Path) -> None:
     told = typed("merge", oneid(home, C1), oneid(home, C2), "--reason", "wrote in", "--by", "ann")
     assert told.exit_code == 0, told.output
-    assert told.output == f"decision 1: {C1} and {C2} are to be one person; the next `onedata run` carries it out. Undo: onedata identity revert 1\n"
+    assert (
+        told.output
+        == f"decision 1: {C1} and {C2} are to be one person; the next `onedata run` carries it out. Undo: onedata "
+        "identity revert 1\n"
+    )
     listed = typed("decisions").output
     assert "stands, not carried out yet" in listed and "wrote in" in listed and "ann" in listed
     assert "note: decision 1 is taken but not carried out yet" in typed("explain", C1, C2).output
@@ -168,8 +178,10 @@ def test_what_is_not_known_ends_with_how_to_write_it() -> None:
 def test_the_review_queue_shows_what_speaks_for_a_pair(home: Path) -> None:
     with duckdb.connect(str(settings_in(home).warehouse)) as con:
         con.execute(
-            "insert into oneid.prob_edge select least(a.id_int, b.id_int), greatest(a.id_int, b.id_int), 2.0, null, 'review', 'v1', "
-            """'{"before": -9.0, "given": {"level": "same", "weight": 7.2}}' from oneid.identifier a, oneid.identifier b """
+            "insert into oneid.prob_edge select least(a.id_int, b.id_int), greatest(a.id_int, b.id_int), 2.0, null, "
+            "'review', 'v1', "
+            """'{"before": -9.0, "given": {"level": "same", "weight": 7.2}}' """
+            "from oneid.identifier a, oneid.identifier b "
             "where a.identity_key = ? and b.identity_key = ?",
             [C1, C2],
         )
@@ -194,7 +206,8 @@ def test_a_home_without_a_night_is_told(home: Path, monkeypatch: pytest.MonkeyPa
 
 def test_a_night_that_holds_the_warehouse_is_told(home: Path) -> None:
     holder = (
-        f"import duckdb, sys; con = duckdb.connect({str(settings_in(home).warehouse)!r}); con.execute('begin'); print('held', flush=True); sys.stdin.read()"
+        f"import duckdb, sys; con = duckdb.connect({str(settings_in(home).warehouse)!r}); con.execute('begin'); "
+        "print('held', flush=True); sys.stdin.read()"
     )
     with subprocess.Popen([sys.executable, "-c", holder], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None and process.stdin is not None
@@ -203,7 +216,10 @@ def test_a_night_that_holds_the_warehouse_is_told(home: Path) -> None:
         process.stdin.close()
         process.wait()
     assert told.exit_code == 2
-    assert told.output.startswith(f"onedata: the warehouse {settings_in(home).warehouse} is being written by process {process.pid}. Wait for it to end")
+    assert told.output.startswith(
+        f"onedata: the warehouse {settings_in(home).warehouse} is being written by process {process.pid}. Wait for it "
+        "to end"
+    )
 
 
 @pytest.mark.parametrize("arguments", [("show", MAIL), ("merge", C1, C2, "--reason", "they said so")])

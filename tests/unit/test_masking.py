@@ -16,7 +16,14 @@ from onedata.masking import CARD, E_MAIL, PHONE, hides_values, mask, mask_error,
 from onedata.quality.results import CheckResult
 from onedata.readers.base import Drift, FileProblem, SourceFile
 
-E_MAILS = ["ann@shop.cn", "Ann.Lee+news@sub.shop.co.uk", "o'neil_1@x-y.org", "王小明@例子.中国", "ann＠shop．cn", "ann@shop.museum"]
+E_MAILS = [
+    "ann@shop.cn",
+    "Ann.Lee+news@sub.shop.co.uk",
+    "o'neil_1@x-y.org",
+    "王小明@例子.中国",
+    "ann＠shop．cn",
+    "ann@shop.museum",
+]
 PHONES = [
     "13800138000",
     "138 0013 8000",
@@ -103,14 +110,31 @@ def in_sql(con: duckdb.DuckDBPyConnection, text: str | None) -> tuple[str, str]:
     return row
 
 
-AROUND = ["{}", "he wrote {} twice", "a,{},b", '"{}"', "value={};", "Telefon: {}.", "电话{}。", "({})", "{}\n{}", "{}; {}"]
+AROUND = [
+    "{}",
+    "he wrote {} twice",
+    "a,{},b",
+    '"{}"',
+    "value={};",
+    "Telefon: {}.",
+    "电话{}。",
+    "({})",
+    "{}\n{}",
+    "{}; {}",
+]
 
 
 @pytest.mark.parametrize("around", AROUND)
-@pytest.mark.parametrize(("values", "label"), [(E_MAILS, E_MAIL), (PHONES, PHONE), (CARDS, CARD)], ids=["e-mail", "phone", "card"])
-def test_a_value_of_a_person_is_masked_wherever_it_stands(con: duckdb.DuckDBPyConnection, values: list[str], label: str, around: str) -> None:
+@pytest.mark.parametrize(
+    ("values", "label"), [(E_MAILS, E_MAIL), (PHONES, PHONE), (CARDS, CARD)], ids=["e-mail", "phone", "card"]
+)
+def test_a_value_of_a_person_is_masked_wherever_it_stands(
+    con: duckdb.DuckDBPyConnection, values: list[str], label: str, around: str
+) -> None:
     for value in values:
-        if label == E_MAIL and around == "电话{}。":  # without a blank the letters before it are a part of the address, and are masked with it
+        if (
+            label == E_MAIL and around == "电话{}。"
+        ):  # without a blank the letters before it are a part of the address, and are masked with it
             continue
         text = around.format(*[value] * around.count("{}"))
         assert mask(text) == around.format(*[label] * around.count("{}")), text
@@ -155,7 +179,9 @@ def test_ids_days_amounts_and_files_are_kept(con: duckdb.DuckDBPyConnection, tex
         ("email:3f2a3f2a3f2a3f2a3f2a3f2a3f2a3f2a", '"email:3f2a3f2a3f2a3f2a3f2a3f2a3f2a3f2a"'),
     ],
 )
-def test_a_value_is_quoted_by_its_shape_unless_it_is_plain(con: duckdb.DuckDBPyConnection, value: str | None, how: str) -> None:
+def test_a_value_is_quoted_by_its_shape_unless_it_is_plain(
+    con: duckdb.DuckDBPyConnection, value: str | None, how: str
+) -> None:
     assert shown(value) == how == in_sql(con, value)[1]
 
 
@@ -167,16 +193,22 @@ def test_a_word_that_the_contract_knows_is_quoted() -> None:
 
 @settings(max_examples=300, deadline=None)
 @given(
-    st.text(alphabet=st.characters(max_codepoint=0x9FFF, exclude_categories=["Cs", "Cc", "Cn"]), max_size=40) | st.text("0123456789 -+().@/aZ王", max_size=30)
+    st.text(alphabet=st.characters(max_codepoint=0x9FFF, exclude_categories=["Cs", "Cc", "Cn"]), max_size=40)
+    | st.text("0123456789 -+().@/aZ王", max_size=30)
 )
 def test_python_and_sql_say_the_same(con: duckdb.DuckDBPyConnection, text: str) -> None:
-    narrow = text.translate(str.maketrans("０１２３４５６７８９＋－（）＠．　\u00a0\u2009\u202f‐‑‒–—−", "0123456789+-()@.    ------"))
+    narrow = text.translate(
+        str.maketrans("０１２３４５６７８９＋－（）＠．　\u00a0\u2009\u202f‐‑‒–—−", "0123456789+-()@.    ------")
+    )
     assert in_sql(con, text) == (mask(narrow), shown(text))
     assert mask(mask(text)) == mask(text)
 
 
 @settings(max_examples=200, deadline=None)
-@given(st.text("BCDEFGHbcdefghéü王小明李", min_size=2, max_size=20), st.sampled_from(["{}", "{} 5", "no. {}", "{}-2026", "{}, {}"]))
+@given(
+    st.text("BCDEFGHbcdefghéü王小明李", min_size=2, max_size=20),
+    st.sampled_from(["{}", "{} 5", "no. {}", "{}-2026", "{}, {}"]),
+)
 def test_no_letter_of_a_name_gets_into_a_message(name: str, around: str) -> None:
     """But for a few capitals before a number, which nobody can tell from an id (`SO-2026`)."""
     assume(not re.fullmatch("[A-Z]{1,8}", name))
@@ -211,7 +243,10 @@ def test_the_value_that_duckdb_could_not_convert_is_not_repeated() -> None:
             ("select strptime('Ann Miller', '%Y')", "Ann Miller"),
             ("select '{\"name\": Ann Miller}'::json", "Ann Miller"),
             ("select 'Ann Miller'::enum('a')", "Ann Miller"),
-            ("create table t (a varchar primary key); insert into t values ('Ann Miller'), ('Ann Miller')", "Ann Miller"),
+            (
+                "create table t (a varchar primary key); insert into t values ('Ann Miller'), ('Ann Miller')",
+                "Ann Miller",
+            ),
             ("select 'ann@shop.cn'::decimal(18, 2)", "ann@shop.cn"),
             ("select 13800138000::integer", "13800138000"),
         ]:

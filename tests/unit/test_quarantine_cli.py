@@ -34,8 +34,15 @@ def typed(*arguments: str) -> Result:
 def mend(home: Path) -> None:
     """Let scores go up to ten."""
     content: dict[str, Any] = contract(quarantineTolerance=1) | {"version": "1.1.0"}
-    score = {"name": "satisfaction", "physicalName": "score", "logicalType": "number", "logicalTypeOptions": {"minimum": 1, "maximum": 10}}
-    content["schema"][0]["properties"] = [score if item["name"] == "satisfaction" else item for item in content["schema"][0]["properties"]]
+    score = {
+        "name": "satisfaction",
+        "physicalName": "score",
+        "logicalType": "number",
+        "logicalTypeOptions": {"minimum": 1, "maximum": 10},
+    }
+    content["schema"][0]["properties"] = [
+        score if item["name"] == "satisfaction" else item for item in content["schema"][0]["properties"]
+    ]
     write_contracts(home / "contracts", content)
 
 

@@ -31,7 +31,9 @@ def test_other_values_are_shown_as_they_are() -> None:
 
 def test_before_the_first_night_the_report_says_what_to_do(tmp_path: Path) -> None:
     settings = settings_in(tmp_path)
-    assert night_report(settings).startswith(f"nothing is published yet below {settings.published}; run `onedata run`\n\nNEXT")
+    assert night_report(settings).startswith(
+        f"nothing is published yet below {settings.published}; run `onedata run`\n\nNEXT"
+    )
     assert not settings.home.exists()
 
 
@@ -41,16 +43,25 @@ def test_the_report_names_what_was_built_received_quarantined_and_measured(tmp_p
     with duckdb.connect(str(settings.published_database)) as con:
         con.execute("create table published_night as select date '2026-01-05' as night")
         con.execute("create table ads_customer_360 as select 1 as a from range(1200)")
-        con.execute("create table ops_file (feed varchar, received bigint, accepted bigint, quarantined bigint, duplicate bigint)")
+        con.execute(
+            "create table ops_file (feed varchar, received bigint, accepted bigint, quarantined bigint, "
+            "duplicate bigint)"
+        )
         con.execute("insert into ops_file values ('survey', 10, 7, 2, 1)")
         con.execute(
-            "create table ops_reconciliation as select date '2026-01-05' as night, layer, 'survey' as subject, path, 0 as difference, "
-            "case when path = 'a.csv' then map {'landed before control totals were kept': 1} else map([]::varchar[], []::integer[]) end as excluded "
+            "create table ops_reconciliation as select date '2026-01-05' as night, layer, 'survey' as subject, path, 0 "
+            "as difference, "
+            "case when path = 'a.csv' then map {'landed before control totals were kept': 1} else map([]::varchar[], "
+            "[]::integer[]) end as excluded "
             "from (values ('dwd', null), ('landing', 'a.csv'), ('landing', 'b.csv')) t(layer, path)"
         )
-        con.execute("create table ops_quarantine as select 'survey' as feed, 'a.csv' as path, 'score_type' as rule, 2::bigint as rows")
         con.execute(
-            "create table ads_kpi as select * from (values ('orders', 'all', 1234.0::decimal(18, 4), true, null, 'count'), "
+            "create table ops_quarantine as select 'survey' as feed, 'a.csv' as path, 'score_type' as rule, "
+            "2::bigint as rows"
+        )
+        con.execute(
+            "create table ads_kpi as select * from (values ('orders', 'all', 1234.0::decimal(18, 4), true, null, "
+            "'count'), "
             "('return_rate', 'all', 0.125, true, null, 'ratio'), "
             "('net_revenue', 'all', null, false, 'no costs', 'CNY'), ('orders', 'day', 1.0, true, null, 'count')) "
             "t(kpi_id, period, value, is_available, reason, unit)"
@@ -72,7 +83,14 @@ def test_the_report_names_what_was_built_received_quarantined_and_measured(tmp_p
         assert line in lines
     assert lines.index("net_revenue not available CNY no costs") < lines.index("orders 1,234 count")
     assert text.count("1,234") == 1
-    assert text.index("PUBLISHED") < text.index("RECEIVED") < text.index("RECONCILED") < text.index("QUARANTINED") < text.index("METRICS") < text.index("NEXT")
+    assert (
+        text.index("PUBLISHED")
+        < text.index("RECEIVED")
+        < text.index("RECONCILED")
+        < text.index("QUARANTINED")
+        < text.index("METRICS")
+        < text.index("NEXT")
+    )
     assert str(settings.published_database) in text
 
 
@@ -81,9 +99,15 @@ def test_a_night_published_before_balances_were_kept_is_reported_without_them(tm
     settings.published.mkdir(parents=True)
     with duckdb.connect(str(settings.published_database)) as con:
         con.execute("create table published_night as select date '2026-01-05' as night")
-        con.execute("create table ops_file (feed varchar, received bigint, accepted bigint, quarantined bigint, duplicate bigint)")
+        con.execute(
+            "create table ops_file (feed varchar, received bigint, accepted bigint, quarantined bigint, "
+            "duplicate bigint)"
+        )
         con.execute("create table ops_quarantine (feed varchar, path varchar, rule varchar, rows bigint)")
-        con.execute("create table ads_kpi (kpi_id varchar, period varchar, value decimal(18, 4), is_available boolean, reason varchar, unit varchar)")
+        con.execute(
+            "create table ads_kpi (kpi_id varchar, period varchar, value decimal(18, 4), is_available boolean, "
+            "reason varchar, unit varchar)"
+        )
     assert "RECONCILED" not in night_report(settings)
 
 
@@ -95,7 +119,9 @@ def test_only_the_closed_gates_of_the_run_are_told(survey: SmallRetailer) -> Non
     ]
     record(survey.con, "run-1", NIGHT, results)
     survey.con.close()
-    assert closed_gates(survey.settings, "run-1") == "GATE CLOSED after contract: survey, rule tolerance\n  3 rows are bad"
+    assert (
+        closed_gates(survey.settings, "run-1") == "GATE CLOSED after contract: survey, rule tolerance\n  3 rows are bad"
+    )
     assert closed_gates(survey.settings, "run-2") == ""
 
 

@@ -15,7 +15,8 @@ def test_what_was_sealed_is_read_back() -> None:
 
 
 def test_the_seal_is_the_hash_of_the_rest() -> None:
-    # An oracle of its own: the text without the seal's line is JSON of the content, and sha256sum of that JSON is the seal.
+    # An oracle of its own: the text without the seal's line is JSON of the content, and sha256sum of that JSON is the
+    # seal.
     text = json.loads(seal(CONTENT))
     rest = json.dumps({name: value for name, value in text.items() if name != SEAL}, indent=1)
     assert text[SEAL] == hashlib.sha256(rest.encode()).hexdigest()

@@ -23,14 +23,29 @@ def test_without_a_file_the_defaults_hold() -> None:
 def test_everything_lies_below_the_home(tmp_path: Path) -> None:
     settings = load_settings(None, {"ONEDATA_HOME": str(tmp_path)})
     assert settings.published_database == tmp_path / "published" / "onedata.duckdb"
-    for path in (settings.warehouse, settings.lake, settings.staged, settings.vault, settings.published, settings.dagster_home, settings.dbt_target):
+    for path in (
+        settings.warehouse,
+        settings.lake,
+        settings.staged,
+        settings.vault,
+        settings.published,
+        settings.dagster_home,
+        settings.dbt_target,
+    ):
         assert path.is_relative_to(tmp_path)
 
 
 def test_a_file_sets_values_with_their_types(tmp_path: Path) -> None:
-    file = toml(tmp_path, 'reporting_currency = "EUR"\nfirst_night = 2011-01-04\npublished_nights_kept = 3\nlock_wait_seconds = 5\n')
+    file = toml(
+        tmp_path,
+        'reporting_currency = "EUR"\nfirst_night = 2011-01-04\npublished_nights_kept = 3\nlock_wait_seconds = 5\n',
+    )
     settings = load_settings(file, {})
-    assert (settings.reporting_currency, settings.first_night, settings.published_nights_kept) == ("EUR", date(2011, 1, 4), 3)
+    assert (settings.reporting_currency, settings.first_night, settings.published_nights_kept) == (
+        "EUR",
+        date(2011, 1, 4),
+        3,
+    )
     assert isinstance(settings.lock_wait_seconds, float)
 
 
@@ -45,7 +60,9 @@ def test_paths_in_a_file_are_relative_to_the_file(tmp_path: Path, monkeypatch: p
     assert settings.source == tmp_path.parent / "elsewhere"
 
 
-def test_paths_in_the_environment_are_relative_to_the_working_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_paths_in_the_environment_are_relative_to_the_working_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     assert load_settings(None, {"ONEDATA_SOURCE": "feeds"}).source == tmp_path / "feeds"
 
@@ -76,7 +93,9 @@ def test_the_given_file_wins_over_the_named_one(tmp_path: Path) -> None:
 
 
 def test_an_unknown_setting_is_named_with_the_known_ones(tmp_path: Path) -> None:
-    with pytest.raises(SettingsError, match=r"onedata.toml: unknown setting 'sauce'; known are backup_folder, contracts, .*source"):
+    with pytest.raises(
+        SettingsError, match=r"onedata.toml: unknown setting 'sauce'; known are backup_folder, contracts, .*source"
+    ):
         load_settings(toml(tmp_path, 'sauce = "x"'), {})
 
 
@@ -129,7 +148,9 @@ def test_a_bad_variable_is_named() -> None:
 
 
 def test_the_environment_of_settings_gives_the_same_settings(tmp_path: Path) -> None:
-    settings = load_settings(toml(tmp_path, 'home = "h"\nsource = "s"\nfirst_night = 2011-01-04\nlock_wait_seconds = 2.5\n'), {})
+    settings = load_settings(
+        toml(tmp_path, 'home = "h"\nsource = "s"\nfirst_night = 2011-01-04\nlock_wait_seconds = 2.5\n'), {}
+    )
     assert load_settings(None, settings.environment()) == settings
 
 

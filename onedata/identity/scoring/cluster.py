@@ -1,7 +1,7 @@
 """Links to clusters, and clusters that break a gate taken apart.
 
-Components are SciPy's, as everywhere in OneID; igraph only splits a component that is too large or holds two profiles that cannot be
-one person's. Pure: arrays in, arrays out.
+Components are SciPy's, as everywhere in OneID; igraph only splits a component that is too large or holds two profiles
+that cannot be one person's. Pure: arrays in, arrays out.
 """
 
 import random
@@ -26,7 +26,9 @@ UNCUT = 1e6
 SEED = 20260105
 
 
-def cluster(size: int, a: Ints, b: Ints, weights: Floats, confirmed: Bools, apart: tuple[Ints, Ints], most: int = MOST_PROFILES) -> Ints:
+def cluster(
+    size: int, a: Ints, b: Ints, weights: Floats, confirmed: Bools, apart: tuple[Ints, Ints], most: int = MOST_PROFILES
+) -> Ints:
     """A cluster label for each of `size` profiles.
 
     Args:
@@ -34,13 +36,16 @@ def cluster(size: int, a: Ints, b: Ints, weights: Floats, confirmed: Bools, apar
         a: One end of each link.
         b: The other end.
         weights: Of each link, above 0.
-        confirmed: Whether something of a person's own agrees. Such a link is not cut: two that contradict each other and are both
-            so linked to a third are one person with a mistake in the record, two linked through what they share are a household.
-        apart: Pairs that must not be in one cluster. Linked through others, they are parted where the unconfirmed links are weakest.
+        confirmed: Whether something of a person's own agrees. Such a link is not cut: two that contradict each other
+            and are both so linked to a third are one person with a mistake in the record, two linked through what they
+            share are a household.
+        apart: Pairs that must not be in one cluster. Linked through others, they are parted where the unconfirmed links
+            are weakest.
         most: Most profiles in a cluster; a larger one is taken apart at any link.
 
-    Method: minimum s-t cut by weight (igraph, push-relabel) between the two of a pair; for size Leiden with the constant Potts model
-    (Traag, Waltman, van Eck 2019), its resolution doubled until there are parts, and each part again.
+    Method: minimum s-t cut by weight (igraph, push-relabel) between the two of a pair; for size Leiden with the
+    constant Potts model (Traag, Waltman, van Eck 2019), its resolution doubled until there are parts, and each part
+    again.
     """
     labels = components(size, a, b)
     inside = labels[apart[0]] == labels[apart[1]]
@@ -61,18 +66,25 @@ def _of_labels(labels: Ints, wanted: Ints, a: Ints, apart: tuple[Ints, Ints]) ->
     pairs = np.stack(apart, axis=1)
     sorted_by = [(order := np.argsort(of, kind="stable"), of[order]) for of in (labels, labels[a], labels[apart[0]])]
     for label in wanted.tolist():
-        members, edges, parted = (order[np.searchsorted(of, label, "left") : np.searchsorted(of, label, "right")] for order, of in sorted_by)
+        members, edges, parted = (
+            order[np.searchsorted(of, label, "left") : np.searchsorted(of, label, "right")] for order, of in sorted_by
+        )
         yield members, edges, pairs[parted]
 
 
 def _parts(graph: igraph.Graph, apart: list[list[int]], most: int) -> list[list[int]]:
-    """The profiles of each part of at most `most`, and no pair of `apart` (places in the graph) in one that can be parted; the largest first."""
+    """The profiles of each part of at most `most`, and no pair of `apart` (places in the graph) in one that can be
+    parted; the largest first."""
     waiting, done = [list(range(graph.vcount()))], []
     while waiting:
         part = waiting.pop()
         piece = graph.induced_subgraph(part)
         place = {vertex: index for index, vertex in enumerate(part)}
-        groups = _communities(piece) if len(part) > most else _cut(piece, [(place[x], place[y]) for x, y in apart if x in place and y in place])
+        groups = (
+            _communities(piece)
+            if len(part) > most
+            else _cut(piece, [(place[x], place[y]) for x, y in apart if x in place and y in place])
+        )
         if len(groups) > 1:
             waiting += [[part[v] for v in group] for group in groups]
         else:

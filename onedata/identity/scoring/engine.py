@@ -25,7 +25,9 @@ class _TemporaryTables(DuckDBAPI):
 
 
 @contextmanager
-def linker(con: duckdb.DuckDBPyConnection, table: str, weights: WeightsOf, prior: float, explained: bool = False) -> Iterator[Linker]:
+def linker(
+    con: duckdb.DuckDBPyConnection, table: str, weights: WeightsOf, prior: float, explained: bool = False
+) -> Iterator[Linker]:
     """A Splink linker over the prepared profiles in `table`; its tables are dropped at the end.
 
     Args:
@@ -41,7 +43,9 @@ def linker(con: duckdb.DuckDBPyConnection, table: str, weights: WeightsOf, prior
         "unique_id_column_name": "profile_id",
         "probability_two_random_records_match": prior,
         "comparisons": [_comparison(comparison, weights) for comparison in COMPARISONS],
-        "blocking_rules_to_generate_predictions": ["l.profile_id = r.profile_id"],  # never used: the pairs are found by `pairs`
+        "blocking_rules_to_generate_predictions": [
+            "l.profile_id = r.profile_id"
+        ],  # never used: the pairs are found by `pairs`
         "retain_matching_columns": explained,  # the veto reads them
         "retain_intermediate_calculation_columns": explained,
     }
@@ -53,9 +57,14 @@ def linker(con: duckdb.DuckDBPyConnection, table: str, weights: WeightsOf, prior
 
 
 def _comparison(comparison: Comparison, weights: WeightsOf) -> dict[str, Any]:
-    levels: list[dict[str, Any]] = [{"sql_condition": comparison.missing, "label_for_charts": "missing", "is_null_level": True}]
+    levels: list[dict[str, Any]] = [
+        {"sql_condition": comparison.missing, "label_for_charts": "missing", "is_null_level": True}
+    ]
     for level in comparison.levels:
-        setting: dict[str, Any] = {"sql_condition": "ELSE" if level.sql == "else" else level.sql, "label_for_charts": level.label}
+        setting: dict[str, Any] = {
+            "sql_condition": "ELSE" if level.sql == "else" else level.sql,
+            "label_for_charts": level.label,
+        }
         known = weights(comparison, level)
         if known:
             setting |= {"m_probability": known.m, "u_probability": known.u}
@@ -70,5 +79,7 @@ def trained(of: Linker) -> dict[str, list[tuple[float | None, float | None]]]:
     found = {}
     for comparison in of.misc.save_model_to_json()["comparisons"]:
         levels = [level for level in comparison["comparison_levels"] if not level.get("is_null_level")]
-        found[comparison["output_column_name"]] = [(level.get("m_probability"), level.get("u_probability")) for level in levels]
+        found[comparison["output_column_name"]] = [
+            (level.get("m_probability"), level.get("u_probability")) for level in levels
+        ]
     return found

@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from onedata.identity.scoring.comparisons import COMPARISONS
 
 LINK_WEIGHT = 3.0
-"""Link from here on. The weight is log2 of the odds that two profiles are one person's: at the edge one link in nine is wrong, above it far
-fewer, and a link must also agree in something of a person's own (`veto.LINKABLE`). From 2 to 5 the F1 of febrl3 and febrl4 moves by
-0.2 points, that of fake_1000 by 1.1."""
+"""Link from here on. The weight is log2 of the odds that two profiles are one person's: at the edge one link in nine is
+wrong, above it far fewer, and a link must also agree in something of a person's own (`veto.LINKABLE`). From 2 to 5 the
+F1 of febrl3 and febrl4 moves by 0.2 points, that of fake_1000 by 1.1."""
 MERGE_WEIGHT = 13.0
-"""Unite a retailer's customers from here on: a wrong link mixes two people's orders, a missed one waits for review. Source: shared/reference/identity.md."""
+"""Unite a retailer's customers from here on: a wrong link mixes two people's orders, a missed one waits for review.
+Source: docs/reference/identity.md."""
 REVIEW_WEIGHT = 0.0
 """Have a person look from here on: as likely one person as not. Below, the pair is left."""
 
@@ -32,7 +33,8 @@ class Weights:
 
 @dataclass(frozen=True)
 class Model:
-    """Weights of every comparison's levels, in the comparisons' order, and the share of all pairs that are one person's.
+    """Weights of every comparison's levels, in the comparisons' order, and the share of all pairs that are one
+    person's.
 
     `labelled_pairs` is how many pairs of one person m was learned from; 0 where the shipped defaults are used.
     """
@@ -54,7 +56,9 @@ class Model:
     def to_json(self) -> str:
         """Text for `from_json`, the same for the same model."""
         levels = {name: [[weights.m, weights.u] for weights in found] for name, found in self.levels.items()}
-        return json.dumps({"levels": levels, "prior": self.prior, "labelled_pairs": self.labelled_pairs}, sort_keys=True)
+        return json.dumps(
+            {"levels": levels, "prior": self.prior, "labelled_pairs": self.labelled_pairs}, sort_keys=True
+        )
 
     @staticmethod
     def from_json(text: str) -> "Model":

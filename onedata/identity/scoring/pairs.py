@@ -1,7 +1,8 @@
 """Blocking: which pairs of profiles are worth scoring.
 
-A profile has a few keys; two profiles with a key in common are a pair. A key of more profiles than the limit (a common name, a hotline's
-number) says nothing and is left out, so the number of pairs grows with the number of profiles, not with its square.
+A profile has a few keys; two profiles with a key in common are a pair. A key of more profiles than the limit (a common
+name, a hotline's number) says nothing and is left out, so the number of pairs grows with the number of profiles, not
+with its square.
 """
 
 import duckdb
@@ -33,7 +34,8 @@ LOOSE_KEYS = (
     "left(family, 3) || '|' || birth_year",
     "left(mailbox, 5) || '|' || coalesce(birth_year::varchar, left(family, 2), left(given, 2))",
 )
-"""Find what the others miss in badly kept data, for many times the pairs: only for as many profiles as it costs nothing for."""
+"""Find what the others miss in badly kept data, for many times the pairs: only for as many profiles as it costs nothing
+for."""
 MOST_FOR_LOOSE_KEYS = 50_000
 
 
@@ -43,7 +45,8 @@ def block_limit(profiles: int) -> int:
 
 
 def find_pairs(con: duckdb.DuckDBPyConnection, profiles: int, changed: str | None = None) -> int:
-    """Fill the temporary table `scoring_pair` (join_key_l < join_key_r, match_key: Splink's names); the number of pairs.
+    """Fill the temporary table `scoring_pair` (join_key_l < join_key_r, match_key: Splink's names); the number of
+    pairs.
 
     Args:
         con: With the temporary table of `prepare`.
@@ -56,20 +59,25 @@ def find_pairs(con: duckdb.DuckDBPyConnection, profiles: int, changed: str | Non
         f"list_concat([{keys}], list_transform(coalesce(emails, []), lambda v: hash('email', v)), "
         "list_transform(coalesce(phones, []), lambda v: hash('phone', v)))"
     )
-    every = f"select profile_id, key from (select profile_id, unnest({listed}) as key from {PREPARED}) where key is not null"
+    every = (
+        f"select profile_id, key from (select profile_id, unnest({listed}) as key from {PREPARED}) "
+        "where key is not null"
+    )
     if changed:
         of_changed = f"select unnest({listed}) as key from {PREPARED} semi join {changed} using (profile_id)"
         every = f"select * from ({every}) semi join ({of_changed}) using (key)"
     con.execute(f"create or replace temp table scoring_key as {every}")
     con.execute(
-        f"create or replace temp table scoring_block as select k.profile_id, k.key, {'c.profile_id is not null' if changed else 'true'} as changed "
+        "create or replace temp table scoring_block as select k.profile_id, k.key, "
+        f"{'c.profile_id is not null' if changed else 'true'} as changed "
         "from scoring_key k semi join "
         f"(select key from scoring_key group by key having count(*) between 2 and {block_limit(profiles)}) using (key)"
         + (f" left join (select distinct profile_id from {changed}) c using (profile_id)" if changed else "")
     )
     con.execute(
-        f"create or replace temp table {PAIRS} as select distinct a.profile_id as join_key_l, b.profile_id as join_key_r, '0' as match_key "
-        "from scoring_block a join scoring_block b on a.key = b.key and a.profile_id < b.profile_id where a.changed or b.changed"
+        f"create or replace temp table {PAIRS} as select distinct a.profile_id as join_key_l, b.profile_id "
+        "as join_key_r, '0' as match_key from scoring_block a join scoring_block b on a.key = b.key "
+        "and a.profile_id < b.profile_id where a.changed or b.changed"
     )
     con.execute("drop table scoring_key; drop table scoring_block")
     row = con.execute(f"select count(*) from {PAIRS}").fetchone()

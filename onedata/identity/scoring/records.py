@@ -13,7 +13,9 @@ from onedata.identity.scoring.train import train
 from onedata.sql import quote_name
 
 
-def match_records(con: duckdb.DuckDBPyConnection, source_sql: str, id_column: str, columns: Mapping[str, str]) -> pa.Table:
+def match_records(
+    con: duckdb.DuckDBPyConnection, source_sql: str, id_column: str, columns: Mapping[str, str]
+) -> pa.Table:
     """Which records are one person's. No label is read.
 
     Args:
@@ -37,7 +39,8 @@ def match_records(con: duckdb.DuckDBPyConnection, source_sql: str, id_column: st
         raise ProfileError(f"the records have no column {', '.join(missing)}; they have {', '.join(there)}")
     mapped = ", ".join(f"{quote_name(source)} as {quote_name(profile)}" for profile, source in columns.items())
     con.execute(
-        f"create or replace temp table scoring_record as select row_number() over (order by {quote_name(id_column)}) - 1 as profile_id, "
+        "create or replace temp table scoring_record as select row_number() "
+        f"over (order by {quote_name(id_column)}) - 1 as profile_id, "
         f"{quote_name(id_column)} as id{', ' if mapped else ''}{mapped} from ({source_sql})"
     )
     row = con.execute("select count(*) - count(distinct id) from scoring_record").fetchone()
@@ -56,7 +59,8 @@ def match_records(con: duckdb.DuckDBPyConnection, source_sql: str, id_column: st
 def _clusters(con: duckdb.DuckDBPyConnection, count: int) -> Ints:
     """Clusters of the profiles 0..count-1 by the edges in `prob_edge`."""
     found = con.execute(
-        f"select profile_a, profile_b, weight, band = 'link' as link, veto is not null as apart, confirmed from {EDGES} order by 1, 2"
+        "select profile_a, profile_b, weight, band = 'link' as link, veto is not null as apart, confirmed "
+        f"from {EDGES} order by 1, 2"
     ).fetchnumpy()
     a, b, link, apart = (found[name] for name in ("profile_a", "profile_b", "link", "apart"))
     return cluster(count, a[link], b[link], found["weight"][link], found["confirmed"][link], (a[apart], b[apart]))

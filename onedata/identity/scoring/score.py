@@ -11,16 +11,23 @@ from onedata.identity.scoring.veto import CONFIRMED, LINKABLE, VETO
 
 EDGES = "prob_edge"
 TYPICAL_COUNTS_AS = 2_000
-"""Profiles that the level's usual frequency counts for in a value's own: in few profiles a value's count is mostly chance, and its own duplicates."""
+"""Profiles that the level's usual frequency counts for in a value's own: in few profiles a value's count is mostly
+chance, and its own duplicates."""
 
 
-def score(con: duckdb.DuckDBPyConnection, model: Model, profiles: str, changed: str | None = None, least_weight: float = REVIEW_WEIGHT) -> int:
+def score(
+    con: duckdb.DuckDBPyConnection,
+    model: Model,
+    profiles: str,
+    changed: str | None = None,
+    least_weight: float = REVIEW_WEIGHT,
+) -> int:
     """Fill the temporary table `prob_edge`: one row a pair of profiles that may be one person's; the number of rows.
 
-    Columns: profile_a < profile_b; weight (log2 of the odds that they are one person's); veto (why the pair must not be linked, or null);
-    band (link, or review: by weight, and what is vetoed or agrees only in what households share is never linked); confirmed (given name or
-    birth date agrees); explanation (JSON: which level of each comparison held and what it added to the weight, 'before' being the weight
-    before any; no value of anybody).
+    Columns: profile_a < profile_b; weight (log2 of the odds that they are one person's); veto (why the pair must not be
+    linked, or null); band (link, or review: by weight, and what is vetoed or agrees only in what households share is
+    never linked); confirmed (given name or birth date agrees); explanation (JSON: which level of each comparison held
+    and what it added to the weight, 'before' being the weight before any; no value of anybody).
 
     Args:
         con: May read raw values. They stay in temporary tables, dropped at the end.
@@ -39,7 +46,9 @@ def score(con: duckdb.DuckDBPyConnection, model: Model, profiles: str, changed: 
     return int(row[0])
 
 
-def score_prepared(con: duckdb.DuckDBPyConnection, model: Model, profiles: int, changed: str | None, least_weight: float) -> None:
+def score_prepared(
+    con: duckdb.DuckDBPyConnection, model: Model, profiles: int, changed: str | None, least_weight: float
+) -> None:
     """As `score`, of the profiles that `prepare` left; it leaves them."""
     find_pairs(con, profiles, changed)
 
@@ -54,7 +63,8 @@ def score_prepared(con: duckdb.DuckDBPyConnection, model: Model, profiles: int, 
             splink.table_management.register_term_frequency_lookup(api.register(table), column)
         predicted = splink.inference.predict(threshold_match_weight=least_weight, warning_mode="never").physical_name
         con.execute(
-            f"create or replace temp table {EDGES} as select profile_id_l as profile_a, profile_id_r as profile_b, match_weight as weight, {VETO} as veto, "
+            f"create or replace temp table {EDGES} as select profile_id_l as profile_a, profile_id_r as profile_b, "
+            f"match_weight as weight, {VETO} as veto, "
             f"case when weight >= {LINK_WEIGHT} and {LINKABLE} and veto is null then 'link' else 'review' end as band, "
             f"{CONFIRMED} as confirmed, {_explanation_sql(model)} as explanation from {predicted}"
         )
@@ -69,11 +79,16 @@ def _frequency_tables(con: duckdb.DuckDBPyConnection, model: Model) -> dict[str,
         for place, level in enumerate(comparison.levels):
             if level.frequency_of is None:
                 continue
-            column, table, usual = level.frequency_of, f"scoring_frequency_{level.frequency_of}", model.levels[comparison.name][place].u
+            column, table, usual = (
+                level.frequency_of,
+                f"scoring_frequency_{level.frequency_of}",
+                model.levels[comparison.name][place].u,
+            )
             con.execute(
                 f"create or replace temp table {table} as "
-                f"with counted as (select {column}, count(*) as n from {PREPARED} where {column} is not null group by all) "
-                f"select {column}, (n + {TYPICAL_COUNTS_AS * usual}) / (sum(n) over () + {TYPICAL_COUNTS_AS}) as tf_{column} from counted"
+                f"with counted as (select {column}, count(*) as n from {PREPARED} where {column} is not null "
+                f"group by all) select {column}, (n + {TYPICAL_COUNTS_AS * usual}) / (sum(n) "
+                f"over () + {TYPICAL_COUNTS_AS}) as tf_{column} from counted"
             )
             tables[column] = table
     return tables
@@ -88,5 +103,8 @@ def _explanation_sql(model: Model) -> str:
             weight += f" + mw_tf_adj_{comparison.name}"
         # Splink numbers the levels from the last, 0, to the first; -1 is missing.
         labels = ", ".join("'" + level.label.replace("'", "''") + "'" for level in reversed(comparison.levels))
-        parts.append(f"{comparison.name} := case when {gamma} >= 0 then struct_pack(level := [{labels}][{gamma} + 1], weight := round({weight}, 2)) end")
+        parts.append(
+            f"{comparison.name} := case when {gamma} >= 0 then struct_pack(level := [{labels}][{gamma} + 1], weight := "
+            f"round({weight}, 2)) end"
+        )
     return f"to_json(struct_pack(before := {round(model.prior_weight, 2)}, {', '.join(parts)}))::varchar"

@@ -1,4 +1,5 @@
-"""The model for the data at hand: u from random pairs, m from deterministic ids where there are enough of them, else as shipped."""
+"""The model for the data at hand: u from random pairs, m from deterministic ids where there are enough of them, else as
+shipped."""
 
 from collections.abc import Mapping
 
@@ -14,10 +15,12 @@ RANDOM_PAIRS = 500_000
 PARTNERS = 1.0
 """Pairs of one person expected for each profile, before anything is known."""
 RESOLVABLE = 20.0
-"""Random pairs hold some of one person, about 2 / profiles of them: a share below ten times that may be theirs and not chance."""
+"""Random pairs hold some of one person, about 2 / profiles of them: a share below ten times that may be theirs and not
+chance."""
 ENOUGH_LABELLED_PAIRS = 1_000
 LABEL_MADE_BY = frozenset({"email", "phone"})
-"""Deterministic ids come from these: pairs with an id share them by construction, and m of such pairs says nothing of the pairs left to score."""
+"""Deterministic ids come from these: pairs with an id share them by construction, and m of such pairs says nothing of
+the pairs left to score."""
 SHIPPED_COUNTS_AS = 200
 """Labelled pairs the shipped m counts for, so that a level that no labelled pair shows stays possible."""
 
@@ -30,8 +33,8 @@ def train(con: duckdb.DuckDBPyConnection, profiles: str, labels: str | None = No
     Args:
         con: May read raw values. They stay in temporary tables, dropped at the end.
         profiles: Relation of profiles: profile_id and any of `prepare.PROFILE_COLUMNS`.
-        labels: Relation (profile_id, oneid): the deterministic id of some profiles. Persons with several profiles teach m, so these are
-            the profiles of single sources and not golden ones.
+        labels: Relation (profile_id, oneid): the deterministic id of some profiles. Persons with several profiles teach
+            m, so these are the profiles of single sources and not golden ones.
 
     Raises:
         ProfileError: the profiles have no unique profile_id.
@@ -39,7 +42,10 @@ def train(con: duckdb.DuckDBPyConnection, profiles: str, labels: str | None = No
     count = prepare(con, profiles)
     prior = min(0.5, 2 * PARTNERS / max(count - 1, 1))
     if labels:
-        con.execute(f"create or replace temp table {PREPARED} as select p.*, l.oneid from {PREPARED} p left join {labels} l using (profile_id)")
+        con.execute(
+            f"create or replace temp table {PREPARED} as select p.*, l.oneid from {PREPARED} p "
+            f"left join {labels} l using (profile_id)"
+        )
     random = _random_shares(con, prior) if count > RESOLVABLE else {}
     pairs, labelled = _labelled_shares(con, prior) if labels else (0, {})
     con.execute(f"drop table {PREPARED}")
@@ -50,7 +56,9 @@ def train(con: duckdb.DuckDBPyConnection, profiles: str, labels: str | None = No
         ms = labelled.get(comparison.name)
         levels[comparison.name] = tuple(
             Weights(
-                (pairs * ms[place] + SHIPPED_COUNTS_AS * level.m) / (pairs + SHIPPED_COUNTS_AS) if ms and sum(ms) > 0 else level.m,
+                (pairs * ms[place] + SHIPPED_COUNTS_AS * level.m) / (pairs + SHIPPED_COUNTS_AS)
+                if ms and sum(ms) > 0
+                else level.m,
                 us[place] if us[place] > floor else level.u,
             )
             for place, level in enumerate(comparison.levels)
@@ -66,14 +74,18 @@ def _random_shares(con: duckdb.DuckDBPyConnection, prior: float) -> Shares:
     """The share of random pairs in each level; 0 where none was seen."""
     with linker(con, PREPARED, _untrained, prior) as untrained:
         # One chunk and no early end: the same pairs whatever the number of threads.
-        untrained.training.estimate_u_using_random_sampling(max_pairs=RANDOM_PAIRS, seed=SEED, min_count_per_level=None, num_chunks=1)
+        untrained.training.estimate_u_using_random_sampling(
+            max_pairs=RANDOM_PAIRS, seed=SEED, min_count_per_level=None, num_chunks=1
+        )
         return {name: [u or 0.0 for _, u in levels] for name, levels in trained(untrained).items()}
 
 
 def _labelled_shares(con: duckdb.DuckDBPyConnection, prior: float) -> tuple[int, Shares]:
-    """How many pairs of profiles have one id, and the share of them in each level; no shares where there are too few."""
+    """How many pairs of profiles have one id, and the share of them in each level; no shares where there are too
+    few."""
     row = con.execute(
-        f"select coalesce(sum(n * (n - 1) // 2), 0)::bigint from (select count(*) as n from {PREPARED} where oneid is not null group by oneid)"
+        f"select coalesce(sum(n * (n - 1) // 2), 0)::bigint from (select count(*) as n from {PREPARED} "
+        "where oneid is not null group by oneid)"
     ).fetchone()
     assert row is not None
     if row[0] < ENOUGH_LABELLED_PAIRS:

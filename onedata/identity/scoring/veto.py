@@ -1,8 +1,9 @@
-"""Two profiles that cannot be one person's however much they share: the people of a household share nearly everything else.
+"""Two profiles that cannot be one person's however much they share: the people of a household share nearly everything
+else.
 
-Given name, birth date and gender are a person's own. One of them that contradicts is a veto, unless another agrees and so tells that the
-first is a mistake: of two with one birth date and different given names one has a wrong name (or they are twins, the price of it). An e-mail
-address is nearly a person's own: with it shared, a birth date alone is no veto.
+Given name, birth date and gender are a person's own. One of them that contradicts is a veto, unless another agrees and
+so tells that the first is a mistake: of two with one birth date and different given names one has a wrong name (or they
+are twins, the price of it). An e-mail address is nearly a person's own: with it shared, a birth date alone is no veto.
 Conditions read the columns of `prepare`, with `_l` and `_r` for the pair's sides; a missing value contradicts nothing.
 """
 
@@ -21,7 +22,8 @@ _BIRTH_DIFFERS = """(birth_l[1:4] <> birth_r[1:4] and birth_l[5:6] <> birth_r[5:
 _EMAIL_SHARED = "coalesce(list_has_any(emails_l, emails_r) or mailbox_l = mailbox_r, false)"
 
 VETO = f"""case
-    when given_l is not null and given_r is not null and not {other_script("given")} and not {_BIRTH_ALIKE} and not {_GIVEN_ALIKE} then 'given name'
+    when given_l is not null and given_r is not null and not {other_script("given")} and not {_BIRTH_ALIKE}
+        and not {_GIVEN_ALIKE} then 'given name'
     when {_BIRTH_DIFFERS} and not {_GIVEN_ALIKE} and not {_EMAIL_SHARED} then 'birth date'
     when gender_l <> gender_r and not ({_BIRTH_ALIKE} and {_GIVEN_ALIKE}) then 'gender'
 end"""
@@ -29,4 +31,5 @@ end"""
 CONFIRMED = f"({_BIRTH_ALIKE} or {_GIVEN_ALIKE})"
 """SQL: something of a person's own agrees, not only what a household shares."""
 LINKABLE = f"({CONFIRMED} or {_EMAIL_SHARED})"
-"""SQL: without, a pair goes to review at most, whatever its weight: phone, address and family name are a household's."""
+"""SQL: without, a pair goes to review at most, whatever its weight: phone, address and family name are a
+household's."""

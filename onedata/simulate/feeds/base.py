@@ -18,9 +18,10 @@ CSV, JSONL, POSLOG, PARQUET = "csv", "jsonl", "poslog", "parquet"
 class FeedFiles(Feed):
     """A feed as it is delivered.
 
-    ``fields``: name in the file -> its value as the file writes it (for Parquet: as the column's type), from the columns of the feed's frame.
-    ``inner``: the feed that reads the members of each document (order lines), whose number stands in the column ``_inner``.
-    ``path`` has ``{ds}``, and ``{part}`` where a night has several files.
+    ``fields``: name in the file -> its value as the file writes it (for Parquet: as the column's type), from the
+        columns of the feed's frame.
+    ``inner``: the feed that reads the members of each document (order lines), whose number stands in the column
+    ``_inner``. ``path`` has ``{ds}``, and ``{part}`` where a night has several files.
     """
 
     path: str = ""
@@ -33,14 +34,16 @@ class FeedFiles(Feed):
     paged: bool = False
     """The night is cut into pages, each of which begins with the end of the one before."""
     looked_up: tuple[str, ...] = ()
-    """Columns of the people that are looked up by ``person_no`` only when a line is made: texts that would fill the memory on a large first night.
+    """Columns of the people that are looked up by ``person_no`` only when a line is made: texts that would fill the
+    memory on a large first night.
 
     Where the frame has a column of that name its values win: that is how a looked-up value is broken.
     """
     trial: pl.Expr | None = None
     """Which records are tests or training, no business."""
     at_once: int = 8_000
-    """How many lines are made at once: about 6 MB of text. The allocator of Polars gives larger pieces back to the system each time (measured)."""
+    """How many lines are made at once: about 6 MB of text. The allocator of Polars gives larger pieces back to the
+    system each time (measured)."""
     nightly: bool = True
     """False: no file on a night without rows."""
 
@@ -51,7 +54,8 @@ class FeedFiles(Feed):
         return {"truncated": damage["truncated"]} if self.format == POSLOG else damage
 
     def lines(self, without: str = "", extra: str = "") -> pl.Expr:
-        """A record as one line with its line end; ``without`` a column, with one named ``extra`` that no contract knows."""
+        """A record as one line with its line end; ``without`` a column, with one named ``extra`` that no contract
+        knows."""
         fields = {name: value for name, value in self.fields.items() if name != without}
         if self.format == POSLOG:
             return pl.concat_str(*fields.values(), pl.lit("\n"))
@@ -83,7 +87,9 @@ POSLOG_HEAD = (
 def owned(frame: pl.DataFrame, key: pl.Expr, person: str = "person_no") -> pl.DataFrame:
     """The frame with what every feed carries beside its values: ``_key``, ``_person`` and ``_file`` (the only one)."""
     who = pl.col(person) if person in frame.columns else pl.lit(None, dtype=pl.Int64)
-    return frame.with_columns(key.cast(pl.String).alias("_key"), who.alias("_person"), pl.lit(0, dtype=pl.Int32).alias("_file"))
+    return frame.with_columns(
+        key.cast(pl.String).alias("_key"), who.alias("_person"), pl.lit(0, dtype=pl.Int32).alias("_file")
+    )
 
 
 def to_break(*names: str) -> list[pl.Expr]:

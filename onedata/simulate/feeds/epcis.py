@@ -1,4 +1,5 @@
-"""Goods observed on their way, as GS1 EPCIS 2.0 documents (JSON-LD with CBV words, bare or as URIs): one document a line."""
+"""Goods observed on their way, as GS1 EPCIS 2.0 documents (JSON-LD with CBV words, bare or as URIs): one document a
+line."""
 
 from __future__ import annotations
 
@@ -39,30 +40,43 @@ _STEPS = {  # movement -> step, disposition, action, kind of paper
 
 
 def epcis(state: State, night: Night, moved: pl.DataFrame, sent: pl.DataFrame, lines: pl.DataFrame) -> pl.DataFrame:
-    """Documents of up to 50 events: an ObjectEvent a movement, an AggregationEvent (packing) a parcel. ``_rows`` is the number of events."""
-    events = pl.concat([_movements(state, night, moved), _packing(state, night, sent, lines)]).sort("at_us", maintain_order=True)
+    """Documents of up to 50 events: an ObjectEvent a movement, an AggregationEvent (packing) a parcel. ``_rows`` is the
+    number of events."""
+    events = pl.concat([_movements(state, night, moved), _packing(state, night, sent, lines)]).sort(
+        "at_us", maintain_order=True
+    )
     numbered = events.with_columns((pl.int_range(pl.len()) // EVENTS_A_DOCUMENT).alias("document"))
     whole = numbered.group_by("document", maintain_order=True).agg(
-        pl.col("event").str.join(",").alias("events"), pl.col("at_us").max().alias("created_us"), pl.len().cast(pl.Int64).alias("_rows")
+        pl.col("event").str.join(",").alias("events"),
+        pl.col("at_us").max().alias("created_us"),
+        pl.len().cast(pl.Int64).alias("_rows"),
     )
     return owned(whole, pl.concat_str(pl.lit(f"{night.ds}/"), "document"))
 
 
 def _movements(state: State, night: Night, moved: pl.DataFrame) -> pl.DataFrame:
     frame = moved.with_columns(
-        pl.concat_str(pl.lit(f"urn:onedata:event:{night.ds}-"), pl.Series("n", np.arange(1, moved.height + 1))).alias("event_id"),
+        pl.concat_str(pl.lit(f"urn:onedata:event:{night.ds}-"), pl.Series("n", np.arange(1, moved.height + 1))).alias(
+            "event_id"
+        ),
         *(
-            pl.col("movement_type").replace_strict({kind: words[at] for kind, words in _STEPS.items()}, return_dtype=pl.String).alias(name)
+            pl.col("movement_type")
+            .replace_strict({kind: words[at] for kind, words in _STEPS.items()}, return_dtype=pl.String)
+            .alias(name)
             for at, name in enumerate(("step", "state", "action", "paper"))
         ),
         pl.col("moved_us").alias("at_us"),
         state.world.products["sku"].gather(moved["product_no"]).alias("sku"),
     )
-    return _observed(state, night, frame, "ObjectEvent", {"quantityList": pl.concat_str(pl.lit("["), _quantity(), pl.lit("]"))})
+    return _observed(
+        state, night, frame, "ObjectEvent", {"quantityList": pl.concat_str(pl.lit("["), _quantity(), pl.lit("]"))}
+    )
 
 
 def _packing(state: State, night: Night, sent: pl.DataFrame, lines: pl.DataFrame) -> pl.DataFrame:
-    goods = lines.with_columns(state.world.products["sku"].gather(lines["product_no"]).alias("sku")).select("order_no", _quantity().alias("child"))
+    goods = lines.with_columns(state.world.products["sku"].gather(lines["product_no"]).alias("sku")).select(
+        "order_no", _quantity().alias("child")
+    )
     children = goods.group_by("order_no", maintain_order=True).agg(pl.col("child").str.join(","))
     frame = sent.join(children, on="order_no", how="left", maintain_order="left").with_columns(
         pl.concat_str(pl.lit("urn:onedata:packing:"), "order_no").alias("event_id"),
@@ -74,9 +88,12 @@ def _packing(state: State, night: Night, sent: pl.DataFrame, lines: pl.DataFrame
         (pl.col("picked_up_us") - PACKED_BEFORE).alias("at_us"),
         pl.col("origin").alias("node_no"),
     )
-    parcel = pl.concat_str(pl.lit('"urn:epc:id:sscc:6901234.'), (pl.col("order_no") + 1_000_000_000).cast(pl.String), pl.lit('"'))
+    parcel = pl.concat_str(
+        pl.lit('"urn:epc:id:sscc:6901234.'), (pl.col("order_no") + 1_000_000_000).cast(pl.String), pl.lit('"')
+    )
     return _observed(
-        state, night, frame, "AggregationEvent", {"parentID": parcel, "childQuantityList": pl.concat_str(pl.lit("["), "child", pl.lit("]"))}
+        state, night, frame, "AggregationEvent", {"parentID": parcel, "childQuantityList": pl.concat_str(pl.lit("["),
+        "child", pl.lit("]"))}
     )  # fmt: skip
 
 
@@ -86,7 +103,9 @@ def _observed(state: State, night: Night, frame: pl.DataFrame, kind: str, what: 
     frame = pl.concat([frame, nodes], how="horizontal").with_columns(offset(night, "where").alias("ahead"))
     zone = pl.concat_str(pl.lit("+"), (pl.col("ahead") // (3_600 * SECOND)).cast(pl.String).str.zfill(2), pl.lit(":00"))
     place = pl.concat_str(pl.lit('{"id":"urn:onedata:node:'), "node_id", pl.lit('"}'))
-    paper = pl.concat_str(pl.lit('[{"type":"'), "paper", pl.lit('","bizTransaction":"'), "reference", pl.lit('"}]')).fill_null("[]")
+    paper = pl.concat_str(
+        pl.lit('[{"type":"'), "paper", pl.lit('","bizTransaction":"'), "reference", pl.lit('"}]')
+    ).fill_null("[]")
     event = json_object(
         {
             "type": pl.lit(f'"{kind}"'),
@@ -106,4 +125,10 @@ def _observed(state: State, night: Night, frame: pl.DataFrame, kind: str, what: 
 
 
 def _quantity() -> pl.Expr:
-    return pl.concat_str(pl.lit('{"epcClass":"https://id.example.com/01/'), "sku", pl.lit('","quantity":'), json_raw(pl.col("quantity").abs()), pl.lit("}"))
+    return pl.concat_str(
+        pl.lit('{"epcClass":"https://id.example.com/01/'),
+        "sku",
+        pl.lit('","quantity":'),
+        json_raw(pl.col("quantity").abs()),
+        pl.lit("}"),
+    )

@@ -21,8 +21,17 @@ SHIPMENTS = FeedFiles(
     optional="packaging",
     truncated="quarantine",
     targets=(
-        Target("bad_type", "delivered_at", pl.lit("2026-02-30T10:00:00+08:00"), "delivered on 30 February", "quarantine", only=pl.col("delivered_at") != ""),
-        Target("correction", "cost", pl.col("cost") * 10, "cost is ten times too high", "superseded", version="updated_us"),
+        Target(
+            "bad_type",
+            "delivered_at",
+            pl.lit("2026-02-30T10:00:00+08:00"),
+            "delivered on 30 February",
+            "quarantine",
+            only=pl.col("delivered_at") != "",
+        ),
+        Target(
+            "correction", "cost", pl.col("cost") * 10, "cost is ten times too high", "superseded", version="updated_us"
+        ),
         Target("impossible", "distance", pl.lit(-4.2), "distance is negative", "quarantine"),
     ),
     fields={
@@ -41,7 +50,11 @@ SHIPMENTS = FeedFiles(
         "destination_postcode": csv_plain("postcode"),
         "distance_km": csv_plain("distance"),
         "packaging": csv_plain("packaging"),
-        "co2e_kg": csv_plain(pl.concat_str(pl.col("co2e_g") // 1_000, pl.lit("."), (pl.col("co2e_g") % 1_000).cast(pl.String).str.zfill(3))),
+        "co2e_kg": csv_plain(
+            pl.concat_str(
+                pl.col("co2e_g") // 1_000, pl.lit("."), (pl.col("co2e_g") % 1_000).cast(pl.String).str.zfill(3)
+            )
+        ),
         "updated_at": iso("updated_us", SHOP_OFFSET),
     },
 )
@@ -59,7 +72,9 @@ def shipments(state: State, night: Night, sent: pl.DataFrame, arrived: pl.DataFr
         market.alias("where"),
         pl.when("arrived").then("delivered_us").otherwise("picked_up_us").alias("updated_us"),
         TRACKING.alias("shipment_id"),
-        market.replace_strict({name: carrier for name, (carrier, _) in CARRIERS.items()}, return_dtype=pl.String).alias("carrier"),
+        market.replace_strict({name: carrier for name, (carrier, _) in CARRIERS.items()}, return_dtype=pl.String).alias(
+            "carrier"
+        ),
         market.replace_strict(CURRENCIES, return_dtype=pl.String).alias("currency"),
         pl.Series("service_name", [service.name for service in SERVICES]).gather(rows["service"]).alias("service_name"),
         state.world.nodes["node_id"].gather(rows["origin"]).alias("origin_node"),
@@ -71,7 +86,10 @@ def shipments(state: State, night: Night, sent: pl.DataFrame, arrived: pl.DataFr
     rows = rows.with_columns(
         *(local_iso(name, "where", night.offsets).alias(f"{name[:-3]}_at") for name in ("promised_us", "picked_up_us")),
         local_iso("at_us", "where", night.offsets).alias("created_at"),
-        pl.when("arrived").then(local_iso("delivered_us", "where", night.offsets)).otherwise(pl.lit("")).alias("delivered_at"),
+        pl.when("arrived")
+        .then(local_iso("delivered_us", "where", night.offsets))
+        .otherwise(pl.lit(""))
+        .alias("delivered_at"),
     )
     return owned(rows.sort("updated_us", "order_no", "arrived"), pl.concat_str("shipment_id", pl.lit("/"), "status"))
 
@@ -137,7 +155,9 @@ INVENTORY = FeedFiles(
 def inventory(state: State, night: Night, rows: pl.DataFrame) -> pl.DataFrame:
     """Closing stock of ``stock.snapshot``."""
     goods = state.world.products.select("sku", "cost")[rows["product_no"]]
-    frame = pl.concat([rows, goods], how="horizontal").with_columns(state.world.nodes["node_id"].gather(rows["node_no"]), pl.lit(night.day).alias("date"))
+    frame = pl.concat([rows, goods], how="horizontal").with_columns(
+        state.world.nodes["node_id"].gather(rows["node_no"]), pl.lit(night.day).alias("date")
+    )
     return owned(frame, pl.concat_str("date", "node_id", "sku", separator="/"))
 
 
@@ -147,7 +167,19 @@ MOVEMENTS = FeedFiles(
     format=PARQUET,
     targets=(Target("broken_key", "sku", pl.lit(None, dtype=pl.String), "sku is null", "quarantine"),),
     fields={
-        **{name: pl.col(name) for name in ("movement_id", "moved_at", "movement_date", "sku", "node_id", "movement_type", "quantity", "reference")},
+        **{
+            name: pl.col(name)
+            for name in (
+                "movement_id",
+                "moved_at",
+                "movement_date",
+                "sku",
+                "node_id",
+                "movement_type",
+                "quantity",
+                "reference",
+            )
+        },
         "unit_cost": (pl.col("cost") / 100).cast(pl.Decimal(18, 2)),
         "currency": pl.lit("CNY"),
     },
@@ -159,7 +191,9 @@ def movements(state: State, night: Night, rows: pl.DataFrame) -> pl.DataFrame:
     goods = state.world.products.select("sku", "cost")[rows["product_no"]]
     nodes = state.world.nodes.select("node_id", pl.col("market").alias("where"))[rows["node_no"]]
     frame = pl.concat([rows, goods, nodes], how="horizontal").with_columns(
-        pl.concat_str(pl.lit(f"MV{night.day:%y%m%d}"), pl.Series("n", np.arange(1, rows.height + 1)).cast(pl.String).str.zfill(7)).alias("movement_id"),
+        pl.concat_str(
+            pl.lit(f"MV{night.day:%y%m%d}"), pl.Series("n", np.arange(1, rows.height + 1)).cast(pl.String).str.zfill(7)
+        ).alias("movement_id"),
         local_iso("moved_us", "where", night.offsets).alias("moved_at"),
         pl.lit(night.day).alias("movement_date"),
     )
@@ -174,7 +208,14 @@ SURVEYS = FeedFiles(
     targets=(
         Target("impossible", "nps", pl.lit(11), "NPS is 11", "quarantine"),
         Target("broken_key", "document", pl.lit("5499999999999"), "the order does not exist", "accept"),
-        Target("bad_encoding", "comment", pl.col("comment"), "the comment is not UTF-8", "quarantine", only=pl.col("comment").str.contains("\n").not_()),
+        Target(
+            "bad_encoding",
+            "comment",
+            pl.col("comment"),
+            "the comment is not UTF-8",
+            "quarantine",
+            only=pl.col("comment").str.contains("\n").not_(),
+        ),
     ),
     fields={
         "response_id": csv_plain("response_id"),
@@ -194,11 +235,12 @@ def surveys(state: State, rows: pl.DataFrame) -> pl.DataFrame:
     """Answers of ``fulfilment.ask_survey``; six in ten write something that fits their score."""
     rows = rows.sort("answered_us", "document")
     number = state.numbers("answer", rows.height)
-    remarks = pl.DataFrame({"csat": [score for score, _ in COMMENTS], "comment": [text for _, text in COMMENTS]}).with_columns(
-        (pl.int_range(pl.len()).over("csat")).alias("which")
-    )
+    remarks = pl.DataFrame(
+        {"csat": [score for score, _ in COMMENTS], "comment": [text for _, text in COMMENTS]}
+    ).with_columns((pl.int_range(pl.len()).over("csat")).alias("which"))
     which = pl.Series("which", number % 2)
-    frame = rows.with_columns(which).join(remarks, on=["csat", "which"], how="left", maintain_order="left").with_columns(
+    remarked = rows.with_columns(which).join(remarks, on=["csat", "which"], how="left", maintain_order="left")
+    frame = remarked.with_columns(
         pl.concat_str(pl.lit("R"), pl.Series("n", 300_000 + number)).alias("response_id"),
         pl.Series("c", CHANNELS).gather(rows["channel"]).alias("channel_name"),
         pl.when(pl.Series(number % 10 < 6)).then("comment").alias("comment"),

@@ -12,7 +12,11 @@ from onedata.simulate.journeys import TOUCHES
 from onedata.simulate.voices import POSTS_KEPT
 
 _OTHERS = {"search": ("search", "organic"), "email": ("newsletter", "email"), "referral": ("referral", "referral")}
-ORIGINS = (("(direct)", "(none)"), *((platform, "social") for market in MARKETS for platform in PLATFORMS[market]), *_OTHERS.values())
+ORIGINS = (
+    ("(direct)", "(none)"),
+    *((platform, "social") for market in MARKETS for platform in PLATFORMS[market]),
+    *_OTHERS.values(),
+)
 """Source and medium; the first is a visit that nobody sent."""
 DIRECT = 0
 _A_MARKET = len(PLATFORMS["CN"])
@@ -30,7 +34,8 @@ _OF_TOUCH = np.array([*(_of_touch(kind.name) for kind in TOUCHES), DIRECT])
 
 
 def origins(touch: Ints, market: Ints, product: Ints) -> Ints:
-    """Positions in ``ORIGINS``, from the touch that brought the visitor (-1: none) and, for a click on a post, the platform it was on."""
+    """Positions in ``ORIGINS``, from the touch that brought the visitor (-1: none) and, for a click on a post, the
+    platform it was on."""
     found = _OF_TOUCH[touch]
     return np.where(found == _ON_PLATFORM, _platform(market, product), found)
 

@@ -31,7 +31,18 @@ CUSTOMERS = FeedFiles(
         Target("bad_encoding", "last_name", pl.col("last_name"), "the name is not UTF-8", "quarantine"),
         Target("impossible", "email", pl.lit("no at sign"), "e-mail has no @", "quarantine"),
     ),
-    looked_up=(*_TOLD, "address_before", "shop_phone", "given", "city", "region", "country", "postcode", "email", "union_on_account"),
+    looked_up=(
+        *_TOLD,
+        "address_before",
+        "shop_phone",
+        "given",
+        "city",
+        "region",
+        "country",
+        "postcode",
+        "email",
+        "union_on_account",
+    ),
     fields={
         "id": csv_plain(FIRST_ACCOUNT + pl.col("person_no")),
         "email": csv_plain("email"),
@@ -54,7 +65,10 @@ CUSTOMERS = FeedFiles(
 def customers(state: State, profiles: pl.DataFrame) -> pl.DataFrame:
     """Account profiles of ``shop_profiles``."""
     name = state.world.people.shown(["family"], profiles["person_no"])["family"].alias("last_name")
-    return owned(profiles.with_columns(name, *to_break("email", "city")), pl.concat_str(FIRST_ACCOUNT + pl.col("person_no"), pl.lit("@"), "updated_us"))
+    return owned(
+        profiles.with_columns(name, *to_break("email", "city")),
+        pl.concat_str(FIRST_ACCOUNT + pl.col("person_no"), pl.lit("@"), "updated_us"),
+    )
 
 
 PRODUCTS = FeedFiles(
@@ -63,7 +77,11 @@ PRODUCTS = FeedFiles(
     optional="weight_g",
     truncated="quarantine",
     late=False,
-    targets=(Target("correction", "cost", pl.col("cost") * 10, "cost is ten times too high", "superseded", version="updated_us"),),
+    targets=(
+        Target(
+            "correction", "cost", pl.col("cost") * 10, "cost is ten times too high", "superseded", version="updated_us"
+        ),
+    ),
     fields={
         "sku": csv_plain("sku"),
         "title": csv_text("title"),
@@ -125,8 +143,14 @@ MEMBERS = FeedFiles(
     fields={
         "member_id": csv_plain("card"),
         # Clerks write some e-mails in capitals, and phones with blanks.
-        "email": csv_plain(pl.when(pl.col("person_no") % 10 == 3).then(pl.col("card_email").str.to_uppercase()).otherwise("card_email")),
-        "phone": csv_plain(pl.concat_str(*(_CARD_PHONE.str.slice(at, size) for at, size in ((0, 3), (3, 3), (6, 4), (10, None))), separator=" ")),
+        "email": csv_plain(
+            pl.when(pl.col("person_no") % 10 == 3).then(pl.col("card_email").str.to_uppercase()).otherwise("card_email")
+        ),
+        "phone": csv_plain(
+            pl.concat_str(
+                *(_CARD_PHONE.str.slice(at, size) for at, size in ((0, 3), (3, 3), (6, 4), (10, None))), separator=" "
+            )
+        ),
         "name": csv_text("name"),
         "gender": csv_plain("gender"),
         "birth_year": csv_plain("birth_year"),
@@ -151,13 +175,17 @@ CONSENTS = FeedFiles(
     "customer_consents",
     path="customer/consents/consents_{ds}.csv",
     truncated="quarantine",
-    targets=(Target("impossible", "purpose", pl.lit(EVERYTHING, dtype=pl.Int8), 'purpose is "everything"', "quarantine"),),
+    targets=(
+        Target("impossible", "purpose", pl.lit(EVERYTHING, dtype=pl.Int8), 'purpose is "everything"', "quarantine"),
+    ),
     looked_up=("email", "card"),
     fields={
         "consent_id": csv_plain("_key"),
         "email": csv_plain(pl.when(pl.col("source") == 0).then("email")),
         "member_id": csv_plain(pl.when(pl.col("source") == 1).then("card")),
-        "purpose": pl.col("purpose").replace_strict(dict(enumerate(PURPOSES)) | {EVERYTHING: "everything"}, return_dtype=pl.String),
+        "purpose": pl.col("purpose").replace_strict(
+            dict(enumerate(PURPOSES)) | {EVERYTHING: "everything"}, return_dtype=pl.String
+        ),
         "granted": csv_plain("granted"),
         "recorded_at": iso("recorded_us", SHOP_OFFSET),
         "source": pl.col("source").replace_strict({0: "shop", 1: "pos"}, return_dtype=pl.String),
@@ -183,7 +211,10 @@ STORES = FeedFiles(
         **{name: csv_plain(name) for name in ("node_id", "name", "node_type")},
         "city": csv_text("city"),
         "province": csv_text("region"),
-        **{name: csv_plain(name) for name in ("country", "zip", "time_zone", "area_m2", "headcount", "lat", "lon", "currency")},
+        **{
+            name: csv_plain(name)
+            for name in ("country", "zip", "time_zone", "area_m2", "headcount", "lat", "lon", "currency")
+        },
         "opened_on": clock("opened_us", SHOP_OFFSET, "%Y-%m-%d"),
         "updated_at": iso("updated_us", SHOP_OFFSET),
     },
@@ -193,7 +224,8 @@ STORES = FeedFiles(
 def stores(state: State, night: Night) -> pl.DataFrame:
     """All places, on the first night."""
     rows = state.world.nodes.with_columns(
-        (night.opens - pl.col("opened_days") * DAY).alias("opened_us"), pl.lit(night.opens - 30 * DAY).cast(pl.Int64).alias("updated_us")
+        (night.opens - pl.col("opened_days") * DAY).alias("opened_us"),
+        pl.lit(night.opens - 30 * DAY).cast(pl.Int64).alias("updated_us"),
     )
     return owned(rows, pl.col("node_id")).head(0 if night.number else rows.height)
 

@@ -99,11 +99,24 @@ ORDERS = FeedFiles(
 )
 
 
-_CUSTOMER = ("email", "email_mistyped", "mistypes_email", "phone", "address", "city", "postcode", "country", "account_id", "union_id", "pay_token")
+_CUSTOMER = (
+    "email",
+    "email_mistyped",
+    "mistypes_email",
+    "phone",
+    "address",
+    "city",
+    "postcode",
+    "country",
+    "account_id",
+    "union_id",
+    "pay_token",
+)
 
 
 def orders(state: State, versions: pl.DataFrame, lines: pl.DataFrame) -> pl.DataFrame:
-    """Order documents: ``versions`` are the shop's orders with ``version`` (1 or 2), ``updated_us``, ``cancelled`` and ``fulfilled`` as known then."""
+    """Order documents: ``versions`` are the shop's orders with ``version`` (1 or 2), ``updated_us``, ``cancelled`` and
+    ``fulfilled`` as known then."""
     rows = versions.join(_line_items(state, lines), on="order_no", how="left", maintain_order="left")
     people = state.world.people.shown(_CUSTOMER, rows["person_no"])
     rows = pl.concat([rows, people], how="horizontal").with_columns(_draws(rows)).with_columns(_contact())
@@ -112,10 +125,17 @@ def orders(state: State, versions: pl.DataFrame, lines: pl.DataFrame) -> pl.Data
     rows = rows.with_columns(
         store.gather(rows["origin"]).alias("from_node"),
         pl.coalesce(store.gather(rows["store"]), store.gather(rows["origin"])).alias("location_id"),
-        pl.col("market").replace_strict(dict(enumerate(CURRENCIES[m] for m in MARKETS)), return_dtype=pl.String).alias("shown_in"),
-        pl.col("channel").replace_strict({0: "web", 1: "pos", 2: "social"}, return_dtype=pl.String).alias("source_name"),
+        pl.col("market")
+        .replace_strict(dict(enumerate(CURRENCIES[m] for m in MARKETS)), return_dtype=pl.String)
+        .alias("shown_in"),
+        pl.col("channel")
+        .replace_strict({0: "web", 1: "pos", 2: "social"}, return_dtype=pl.String)
+        .alias("source_name"),
         pl.col("method").replace_strict(dict(enumerate(METHODS)), return_dtype=pl.String).alias("way"),
-        pl.when(pl.col("cancelled").is_not_null()).then(pl.lit("refunded")).otherwise(pl.lit("paid")).alias("financial_status"),
+        pl.when(pl.col("cancelled").is_not_null())
+        .then(pl.lit("refunded"))
+        .otherwise(pl.lit("paid"))
+        .alias("financial_status"),
         pl.when("fulfilled").then(pl.lit("fulfilled")).alias("fulfillment_status"),
         (pl.col("cancelled").is_null() & ~pl.col("fulfilled") & ~pl.col("is_test")).alias("_will_change"),
         pl.when("is_test").then(None).otherwise("person_no").alias("_owner"),
@@ -153,7 +173,12 @@ def _visit(rows: pl.DataFrame) -> list[pl.Expr]:
     sent = pl.lit(origin != DIRECT)
     source, medium = (pl.when(sent).then(pl.Series([pair[part] for pair in ORIGINS]).gather(origin)) for part in (0, 1))
     code = pl.when(pl.col("referrer") >= 0).then(pl.concat_str(pl.lit("REF-"), pl.col("referrer").cast(pl.String)))
-    return [source.alias("utm_source"), medium.alias("utm_medium"), pl.when(sent).then("campaign").alias("utm_campaign"), code.alias("referrer_code")]
+    return [
+        source.alias("utm_source"),
+        medium.alias("utm_medium"),
+        pl.when(sent).then("campaign").alias("utm_campaign"),
+        code.alias("referrer_code"),
+    ]
 
 
 def _line_items(state: State, lines: pl.DataFrame) -> pl.DataFrame:
@@ -173,7 +198,9 @@ def _line_items(state: State, lines: pl.DataFrame) -> pl.DataFrame:
     )
     rows = pl.concat([lines, goods], how="horizontal").select("order_no", "product_no", text.alias("text"))
     joined = rows.group_by("order_no", maintain_order=True).agg(
-        pl.col("text").str.join(","), pl.len().cast(pl.Int64).alias("_inner"), pl.col("product_no").first().alias("product_seen")
+        pl.col("text").str.join(","),
+        pl.len().cast(pl.Int64).alias("_inner"),
+        pl.col("product_no").first().alias("product_seen"),
     )
     return joined.with_columns(pl.concat_str(pl.lit("["), "text", pl.lit("]")).alias("line_items")).drop("text")
 
@@ -182,7 +209,12 @@ def _documents() -> list[pl.Expr]:
     """The parts of an order document that are documents themselves."""
     attributes = [
         pl.concat_str(pl.lit(f'{{"name":"{name}","value":'), json_plain(column), pl.lit("}"))
-        for name, column in (("utm_source", "utm_source"), ("utm_medium", "utm_medium"), ("utm_campaign", "utm_campaign"), ("referrer_code", "referrer_code"))
+        for name, column in (
+            ("utm_source", "utm_source"),
+            ("utm_medium", "utm_medium"),
+            ("utm_campaign", "utm_campaign"),
+            ("referrer_code", "referrer_code"),
+        )
     ] + [
         pl.when((pl.col("channel") == CHANNELS.index("social")) & ~pl.col("is_test")).then(
             pl.concat_str(pl.lit('{"name":"union_id","value":'), json_plain("union_id"), pl.lit("}"))
@@ -191,21 +223,50 @@ def _documents() -> list[pl.Expr]:
     ]
     present = [pl.when(~part.str.contains('"value":null')).then(part) for part in attributes]
     customer = json_object({"id": json_raw("account_id"), "email": json_plain("email"), "phone": json_plain("phone")})
-    address = json_object({"address1": json_text("address"), "city": json_text("city"), "zip": json_plain("postcode"), "country": json_plain("country")})
-    shipping = json_object({"code": json_plain(pl.col("way").replace_strict(_SHIPPING)), "title": json_plain("way"), "price": json_plain(money("postage"))})
-    sent = json_object({"location_id": json_plain("from_node"), "tracking_number": json_plain(TRACKING), "shipment_status": pl.lit('"confirmed"')})
+    address = json_object(
+        {
+            "address1": json_text("address"),
+            "city": json_text("city"),
+            "zip": json_plain("postcode"),
+            "country": json_plain("country"),
+        }
+    )
+    shipping = json_object(
+        {
+            "code": json_plain(pl.col("way").replace_strict(_SHIPPING)),
+            "title": json_plain("way"),
+            "price": json_plain(money("postage")),
+        }
+    )
+    sent = json_object(
+        {
+            "location_id": json_plain("from_node"),
+            "tracking_number": json_plain(TRACKING),
+            "shipment_status": pl.lit('"confirmed"'),
+        }
+    )
     coupon = json_object({"code": pl.lit('"WELCOME"'), "amount": json_plain(money("discounts"))})
     visited = pl.concat_str(pl.lit("/?utm_source="), "utm_source", pl.lit("&utm_campaign="), "utm_campaign")
     is_pickup = pl.col("method") == PICKUP
     return [
-        pl.concat_str(pl.lit("["), pl.concat_str(*present, separator=",", ignore_nulls=True), pl.lit("]")).alias("note_attributes"),
+        pl.concat_str(pl.lit("["), pl.concat_str(*present, separator=",", ignore_nulls=True), pl.lit("]")).alias(
+            "note_attributes"
+        ),
         pl.when(~pl.col("guest")).then(customer).alias("customer"),
         pl.when(~is_pickup).then(address).alias("shipping_address"),
         pl.concat_str(pl.lit("["), shipping, pl.lit("]")).alias("shipping_lines"),
-        pl.when(pl.col("fulfilled") & ~is_pickup).then(pl.concat_str(pl.lit("["), sent, pl.lit("]"))).otherwise(pl.lit("[]")).alias("fulfillments"),
-        pl.when(pl.col("discounts") > 0).then(pl.concat_str(pl.lit("["), coupon, pl.lit("]"))).otherwise(pl.lit("[]")).alias("discount_codes"),
+        pl.when(pl.col("fulfilled") & ~is_pickup)
+        .then(pl.concat_str(pl.lit("["), sent, pl.lit("]")))
+        .otherwise(pl.lit("[]"))
+        .alias("fulfillments"),
+        pl.when(pl.col("discounts") > 0)
+        .then(pl.concat_str(pl.lit("["), coupon, pl.lit("]")))
+        .otherwise(pl.lit("[]"))
+        .alias("discount_codes"),
         visited.fill_null("/").alias("landing_site"),
-        pl.when(pl.col("utm_source").is_not_null()).then(pl.concat_str(pl.lit("https://"), "utm_source", pl.lit(".example/"))).alias("referring_site"),
+        pl.when(pl.col("utm_source").is_not_null())
+        .then(pl.concat_str(pl.lit("https://"), "utm_source", pl.lit(".example/")))
+        .alias("referring_site"),
     ]
 
 
@@ -238,7 +299,8 @@ def refunds(state: State, rows: pl.DataFrame) -> pl.DataFrame:
     rows = rows.join(numbers, on="order_id", how="left", maintain_order="left")
     goods = state.world.products.select("sku", "title")[rows["product_no"]]
     rows = pl.concat([rows, goods], how="horizontal").with_columns(
-        (pl.col("quantity") * pl.col("unit") - pl.col("discount")).alias("amount"), state.world.nodes["node_id"].gather(rows["node_no"]).alias("location_id")
+        (pl.col("quantity") * pl.col("unit") - pl.col("discount")).alias("amount"),
+        state.world.nodes["node_id"].gather(rows["node_no"]).alias("location_id"),
     )
     item = json_object(
         {
@@ -248,7 +310,9 @@ def refunds(state: State, rows: pl.DataFrame) -> pl.DataFrame:
             "subtotal": json_plain(money("amount")),
             "restock_type": json_plain("restock_type"),
             "location_id": json_plain("location_id"),
-            "line_item": json_object({"sku": json_plain("sku"), "title": json_text("title"), "price": json_plain(money("unit"))}),
+            "line_item": json_object(
+                {"sku": json_plain("sku"), "title": json_text("title"), "price": json_plain(money("unit"))}
+            ),
         }
     )
     whole = (
@@ -273,6 +337,7 @@ def refunds(state: State, rows: pl.DataFrame) -> pl.DataFrame:
         }
     )
     whole = whole.with_columns(
-        pl.concat_str(pl.lit("["), "item", pl.lit("]")).alias("refund_line_items"), pl.concat_str(pl.lit("["), paid, pl.lit("]")).alias("transactions")
+        pl.concat_str(pl.lit("["), "item", pl.lit("]")).alias("refund_line_items"),
+        pl.concat_str(pl.lit("["), paid, pl.lit("]")).alias("transactions"),
     )
     return owned(whole.sort("created_us", "refund_id"), pl.col("refund_id"))

@@ -30,10 +30,19 @@ _POST = {
     "lang": json_plain("lang"),
     "product_tags": pl.concat_str(pl.lit('["'), "sku", pl.lit('"]')),
     "campaign_id": json_plain("campaign_id"),
-    "url": pl.concat_str(pl.lit('"https://'), "platform", pl.lit(".example/p/"), "post_id", pl.lit('"')).fill_null("null"),
+    "url": pl.concat_str(pl.lit('"https://'), "platform", pl.lit(".example/p/"), "post_id", pl.lit('"')).fill_null(
+        "null"
+    ),
     "reply_to": json_plain("reply_to"),
 }
-POSTS = FeedFiles("social_posts", path="social/posts/page_{ds}_{part}.jsonl", format=JSONL, paged=True, truncated="quarantine", fields=_POST)
+POSTS = FeedFiles(
+    "social_posts",
+    path="social/posts/page_{ds}_{part}.jsonl",
+    format=JSONL,
+    paged=True,
+    truncated="quarantine",
+    fields=_POST,
+)
 MENTIONS = FeedFiles(
     "social_mentions",
     path="social/mentions/page_{ds}_{part}.jsonl",
@@ -97,16 +106,23 @@ def posts(state: State, night: Night, rows: pl.DataFrame) -> pl.DataFrame:
 
 
 def _standing_post(market: Ints, product: pl.Expr) -> pl.Expr:
-    """The id of the post that people of a market see about a product; ``voices`` delivers these posts on the first night."""
+    """The id of the post that people of a market see about a product; ``voices`` delivers these posts on the first
+    night."""
     return pl.concat_str(pl.lit("POST"), 1_000 + pl.Series(market * POSTS_KEPT) + product % POSTS_KEPT)
 
 
 def mentions(state: State, night: Night, rows: pl.DataFrame) -> pl.DataFrame:
     """What people post themselves, some in reply to a post of the retailer."""
     market = _markets(state, rows)
-    rows = rows.with_columns(platform_of(market, rows["product_no"].to_numpy()).alias("platform"), pl.lit(None, dtype=pl.Int64).alias("post"))
-    frame = _written(state, night, rows, "MEN").with_columns(pl.lit(None, dtype=pl.String).alias("campaign_id"), _author(state, rows).alias("author"))
-    return frame.with_columns(pl.when(pl.col("number") % 4 == 0).then(_standing_post(market, pl.col("product_no"))).alias("reply_to"))
+    rows = rows.with_columns(
+        platform_of(market, rows["product_no"].to_numpy()).alias("platform"), pl.lit(None, dtype=pl.Int64).alias("post")
+    )
+    frame = _written(state, night, rows, "MEN").with_columns(
+        pl.lit(None, dtype=pl.String).alias("campaign_id"), _author(state, rows).alias("author")
+    )
+    return frame.with_columns(
+        pl.when(pl.col("number") % 4 == 0).then(_standing_post(market, pl.col("product_no"))).alias("reply_to")
+    )
 
 
 def engagements(state: State, night: Night, rows: pl.DataFrame) -> pl.DataFrame:
@@ -122,7 +138,9 @@ def engagements(state: State, night: Night, rows: pl.DataFrame) -> pl.DataFrame:
         iso("at_us", SHOP_OFFSET).alias("created"),
         _standing_post(market, pl.col("product_no")).alias("post_id"),
     )
-    frame = frame.with_columns(pl.concat_str(pl.lit(f"EV{night.day:%y%m%d}"), pl.col("number").cast(pl.String).str.zfill(7)).alias("event_id"))
+    frame = frame.with_columns(
+        pl.concat_str(pl.lit(f"EV{night.day:%y%m%d}"), pl.col("number").cast(pl.String).str.zfill(7)).alias("event_id")
+    )
     return owned(frame, pl.col("event_id"))
 
 
@@ -138,9 +156,14 @@ def spend(state: State, night: Night) -> pl.DataFrame:
     ]
     draws, size = state.world.draws, len(cells)
     scale = state.world.settings.customers**0.5 / 20
-    seen = np.floor((2_000 + draws.below("impressions", size, 60_000, night.number)) * night.demand * scale).astype(np.int64)
+    seen = np.floor((2_000 + draws.below("impressions", size, 60_000, night.number)) * night.demand * scale).astype(
+        np.int64
+    )
     clicks = np.floor(seen * (0.005 + 0.03 * draws.uniform("click rate", size, night.number))).astype(np.int64)
-    bid = np.floor((60 + 100 * draws.uniform("bid", size, night.number)) / np.array([1.0 if cell[1] == "CNY" else 4.0 for cell in cells])).astype(np.int64)
+    bid = np.floor(
+        (60 + 100 * draws.uniform("bid", size, night.number))
+        / np.array([1.0 if cell[1] == "CNY" else 4.0 for cell in cells])
+    ).astype(np.int64)
     frame = pl.DataFrame(
         {
             "platform": [cell[0] for cell in cells],
@@ -152,7 +175,10 @@ def spend(state: State, night: Night) -> pl.DataFrame:
             "spend": clicks * bid,
         }
     ).with_columns(pl.lit(night.ds).alias("date"))
-    return owned(frame.with_columns(money("spend").alias("spend_text")), pl.concat_str("date", "platform", "adset_id", separator="/"))
+    return owned(
+        frame.with_columns(money("spend").alias("spend_text")),
+        pl.concat_str("date", "platform", "adset_id", separator="/"),
+    )
 
 
 def _written(state: State, night: Night, rows: pl.DataFrame, prefix: str) -> pl.DataFrame:
@@ -163,7 +189,10 @@ def _written(state: State, night: Night, rows: pl.DataFrame, prefix: str) -> pl.
         pl.lit(night.campaign).alias("campaign_id"),
         pl.lit(None, dtype=pl.String).alias("reply_to"),
     )
-    before, after = pl.col("text").str.split_exact("{}", 1).struct.field("field_0"), pl.col("text").str.split_exact("{}", 1).struct.field("field_1")
+    before, after = (
+        pl.col("text").str.split_exact("{}", 1).struct.field("field_0"),
+        pl.col("text").str.split_exact("{}", 1).struct.field("field_1"),
+    )
     frame = frame.with_columns(
         pl.concat_str(before, "title", after.fill_null("")).alias("text"),
         pl.when(pl.col("post").is_null())
@@ -177,7 +206,9 @@ def _written(state: State, night: Night, rows: pl.DataFrame, prefix: str) -> pl.
 def _author(state: State, rows: pl.DataFrame) -> pl.Series:
     """The union id of a customer, or one that no customer has."""
     known = state.world.people.frame["union_id"].gather(rows["person_no"])
-    stranger = rows.select(pl.concat_str(pl.lit("o6_stranger"), pl.col("stranger").cast(pl.String).str.zfill(13)))["literal"]
+    stranger = rows.select(pl.concat_str(pl.lit("o6_stranger"), pl.col("stranger").cast(pl.String).str.zfill(13)))[
+        "literal"
+    ]
     return pl.DataFrame({"k": known, "s": stranger}).select(pl.coalesce("k", "s").alias("author"))["author"]
 
 

@@ -36,15 +36,22 @@ _CAMPAIGNS = (ALWAYS_ON, *(campaign.name for campaign in CAMPAIGNS))
 
 def _origin(source: str, medium: str, name: str, direct: str) -> pl.Expr:
     """Where a visit came from, under the names a field of the export gives its parts."""
-    first = {number: f'{{"{source}":"{pair[0]}","{medium}":"{pair[1]}","{name}":"' for number, pair in enumerate(ORIGINS)}
+    first = {
+        number: f'{{"{source}":"{pair[0]}","{medium}":"{pair[1]}","{name}":"' for number, pair in enumerate(ORIGINS)
+    }
     last = {number: f'{campaign}"}}' for number, campaign in enumerate(_CAMPAIGNS)}
-    parts = (pl.col(column).replace_strict(texts, return_dtype=pl.String) for column, texts in (("origin", first), ("campaign", last)))
+    parts = (
+        pl.col(column).replace_strict(texts, return_dtype=pl.String)
+        for column, texts in (("origin", first), ("campaign", last))
+    )
     return pl.when(pl.col("origin") != DIRECT).then(pl.concat_str(*parts)).otherwise(pl.lit(direct))
 
 
 # Most of an event follows from few numbers, so its texts are made only when it is written.
 _SKU = pl.concat_str(pl.lit("SKU-"), (pl.col("product_no") + 1).cast(pl.String).str.zfill(5))
-_CATEGORY = (pl.col("product_no") % len(CATEGORIES)).replace_strict({n: category.name for n, category in enumerate(CATEGORIES)}, return_dtype=pl.String)
+_CATEGORY = (pl.col("product_no") % len(CATEGORIES)).replace_strict(
+    {n: category.name for n, category in enumerate(CATEGORIES)}, return_dtype=pl.String
+)
 _OWN_DEVICE = pl.when(pl.col("session_no") % 3 > 0).then(pl.lit("mobile")).otherwise(pl.lit("desktop"))
 _DEVICE = pl.when(pl.col("node_no").is_not_null()).then(pl.lit("kiosk")).otherwise(_OWN_DEVICE)
 EVENTS = FeedFiles(
@@ -77,7 +84,11 @@ EVENTS = FeedFiles(
         "geo": pl.col("city").replace_strict(_GEO, return_dtype=pl.String),
         "traffic_source": _origin("source", "medium", "name", _DIRECT),
         "collected_traffic_source": _origin("manual_source", "manual_medium", "manual_campaign_name", "null"),
-        "ecommerce": pl.concat_str(pl.lit('{"transaction_id":'), json_plain(pl.when(pl.col("step") == STEPS.index("purchase")).then("order_id")), pl.lit("}")),
+        "ecommerce": pl.concat_str(
+            pl.lit('{"transaction_id":'),
+            json_plain(pl.when(pl.col("step") == STEPS.index("purchase")).then("order_id")),
+            pl.lit("}"),
+        ),
         "items": pl.concat_str(pl.lit('[{"item_id":"'), _SKU, pl.lit('","item_category":"'), _CATEGORY, pl.lit('"}]')),
     },
 )

@@ -38,12 +38,18 @@ def taken(kept: Retailer, to: Path, key_to: Path | None = None) -> Taken:
 
 def objects(to: Path) -> dict[str, int]:
     """Name of every content in the folder to its inode and time of writing."""
-    return {path.name: path.stat().st_ino * 10**20 + path.stat().st_mtime_ns for path in (to / "objects").rglob("*") if path.is_file()}
+    return {
+        path.name: path.stat().st_ino * 10**20 + path.stat().st_mtime_ns
+        for path in (to / "objects").rglob("*")
+        if path.is_file()
+    }
 
 
 def second_writer(database: Path) -> bool:
     """Whether another process can open the warehouse for writing."""
-    ended = subprocess.run([sys.executable, "-c", SECOND_WRITER, str(database)], capture_output=True, text=True, check=False)
+    ended = subprocess.run(
+        [sys.executable, "-c", SECOND_WRITER, str(database)], capture_output=True, text=True, check=False
+    )
     assert ended.returncode == 0 or "lock" in ended.stderr, ended.stderr
     return ended.returncode == 0
 
@@ -53,7 +59,11 @@ def test_every_content_is_named_by_its_hash_and_the_index_names_every_file(kept:
     for name in objects(tmp_path / "to"):
         assert hashlib.sha256((tmp_path / "to" / "objects" / name[:2] / name).read_bytes()).hexdigest() == name
     home = kept.settings.home
-    there = {path.relative_to(home).as_posix() for path in home.rglob("*") if path.is_file() and not path.is_symlink() and "current" not in path.parts}
+    there = {
+        path.relative_to(home).as_posix()
+        for path in home.rglob("*")
+        if path.is_file() and not path.is_symlink() and "current" not in path.parts
+    }
     expected = {name for name in there if name.split("/")[0] not in NOT_KEPT and name != "vault/token.key"}
     assert {file.path for file in backup.files} == expected
     assert {name.split("/")[0] for name in expected} == {"lake", "warehouse", "vault", "published"}
@@ -62,7 +72,10 @@ def test_every_content_is_named_by_its_hash_and_the_index_names_every_file(kept:
 
 def test_the_key_is_nowhere_in_the_back_up(kept: Retailer, tmp_path: Path) -> None:
     vault = kept.settings.vault
-    for name in ("token.key.bak", ".token.key.77.new"):  # a person's copy, and what a kill may leave of the key's writing
+    for name in (
+        "token.key.bak",
+        ".token.key.77.new",
+    ):  # a person's copy, and what a kill may leave of the key's writing
         (vault / name).write_bytes(KEY)
     taken(kept, tmp_path / "to", tmp_path / "elsewhere.key")
     taken(kept, tmp_path / "to")
@@ -78,7 +91,9 @@ def test_the_folder_for_the_key_is_made_or_refused_before_anything_is_written(ke
     taken(kept, tmp_path / "to", tmp_path / "safe" / "in it" / "k.key")
     assert (tmp_path / "safe" / "in it" / "k.key").read_bytes() == (kept.settings.vault / "token.key").read_bytes()
     (tmp_path / "file").touch()
-    with pytest.raises(BackupError, match=r"the folder .*file/safe for the key cannot be made .*no back-up was written"):
+    with pytest.raises(
+        BackupError, match=r"the folder .*file/safe for the key cannot be made .*no back-up was written"
+    ):
         taken(kept, tmp_path / "other", tmp_path / "file" / "safe" / "k.key")
     assert not (tmp_path / "other").exists()
 
@@ -89,8 +104,13 @@ def test_without_key_to_the_place_of_the_key_is_told(kept: Retailer, tmp_path: P
     assert any(str(kept.settings.vault / "token.key") in text and "not in the back-up" in text for text in said)
 
 
-@pytest.mark.parametrize(("where", "why"), [("to/key", "protects nothing"), ("world/home/key", "lost with the home"), ("other", "something else")])
-def test_a_place_for_the_key_that_keeps_it_not_apart_is_refused(kept: Retailer, tmp_path: Path, where: str, why: str) -> None:
+@pytest.mark.parametrize(
+    ("where", "why"),
+    [("to/key", "protects nothing"), ("world/home/key", "lost with the home"), ("other", "something else")],
+)
+def test_a_place_for_the_key_that_keeps_it_not_apart_is_refused(
+    kept: Retailer, tmp_path: Path, where: str, why: str
+) -> None:
     (tmp_path / "other").write_bytes(b"something else")
     with pytest.raises(BackupError, match=why):
         taken(kept, tmp_path / "to", tmp_path / where)
@@ -100,7 +120,9 @@ def test_a_place_for_the_key_that_keeps_it_not_apart_is_refused(kept: Retailer, 
 
 def test_only_the_back_ups_owner_can_read_it(kept: Retailer, tmp_path: Path) -> None:
     taken(kept, tmp_path / "to")
-    assert {oct(path.stat().st_mode & 0o077) for path in (tmp_path / "to").rglob("*") if path.name != ".lock"} == {"0o0"}
+    assert {oct(path.stat().st_mode & 0o077) for path in (tmp_path / "to").rglob("*") if path.name != ".lock"} == {
+        "0o0"
+    }
 
 
 def test_a_second_back_up_copies_nothing_that_is_there(kept: Retailer, tmp_path: Path) -> None:
@@ -118,10 +140,15 @@ def test_a_file_of_the_lake_is_not_even_read_again(kept: Retailer, tmp_path: Pat
     files = [path for path in (kept.settings.lake / "ods").rglob("*.parquet") if "_schema" not in path.parts[-3]]
     for path in files:
         os.utime(path, (1_000_000_000, 1_000_000_000))
-    opened = "import os, sys; log = open(sys.argv.pop(1), 'a'); sys.addaudithook(lambda event, args: event == 'open' and log.write(f'{args[0]}\\n'))\n"
+    opened = (
+        "import os, sys; log = open(sys.argv.pop(1), 'a'); sys.addaudithook(lambda event, args: event == 'open' "
+        "and log.write(f'{args[0]}\\n'))\n"
+    )
     site = tmp_path / "site"
     site.mkdir()
-    (site / "sitecustomize.py").write_text(opened.replace("sys.argv.pop(1)", repr(str(tmp_path / "opened"))), encoding="utf-8")
+    (site / "sitecustomize.py").write_text(
+        opened.replace("sys.argv.pop(1)", repr(str(tmp_path / "opened"))), encoding="utf-8"
+    )
     ended = command(kept.settings, "backup", str(tmp_path / "to"), PYTHONPATH=f"{site}:{REPOSITORY}")
     assert ended.returncode == 0, ended.stderr
     names = (tmp_path / "opened").read_text(encoding="utf-8").splitlines()
@@ -164,7 +191,12 @@ def test_no_second_writer_gets_in_midway(kept: Retailer, tmp_path: Path) -> None
     (folder / "go").touch()
     (folder / "ready").touch()
     environment = dict(os.environ) | kept.settings.environment()
-    running = subprocess.Popen([sys.executable, "-c", hook, "backup", str(tmp_path / "to")], env=environment, cwd=folder, stderr=subprocess.PIPE)
+    running = subprocess.Popen(
+        [sys.executable, "-c", hook, "backup", str(tmp_path / "to")],
+        env=environment,
+        cwd=folder,
+        stderr=subprocess.PIPE,
+    )
     looked, until = 0, time.monotonic() + 240
     while running.poll() is None and time.monotonic() < until:
         waiting = (folder / "ready").stat().st_size
@@ -272,13 +304,19 @@ def test_what_onedata_does_not_know_is_told_and_not_copied(kept: Retailer, tmp_p
 def test_too_little_room_is_told_with_both_numbers_before_anything_is_copied(kept: Retailer, tmp_path: Path) -> None:
     small = tmp_path / "small"
     small.mkdir()
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(small)], capture_output=True, check=False).returncode:
+    if subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(small)], capture_output=True, check=False
+    ).returncode:
         pytest.skip("THIS USER CANNOT MOUNT A SMALL DISK: what a full one does was not tested")
     try:
-        with pytest.raises(BackupError, match=r"needs ([\d,]+) bytes and .*/small has ([\d,]+) free.*Nothing was copied") as refused:
+        with pytest.raises(
+            BackupError, match=r"needs ([\d,]+) bytes and .*/small has ([\d,]+) free.*Nothing was copied"
+        ) as refused:
             taken(kept, small)
         assert not (small / "objects").exists()
-        needed, free = (int(text.replace(",", "")) for text in re.findall(r"[\d,]+(?= bytes| free)", str(refused.value))[:2])
+        needed, free = (
+            int(text.replace(",", "")) for text in re.findall(r"[\d,]+(?= bytes| free)", str(refused.value))[:2]
+        )
         assert needed > 10**6 > free > 0
     finally:
         subprocess.run(["umount", str(small)], check=True)
@@ -292,7 +330,9 @@ def test_no_night_has_run(kept: Retailer, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("rename", [1, 2, 9, 25, "last"])
-def test_a_killed_back_up_does_not_count_and_the_next_one_goes_on(kept: Retailer, tmp_path: Path, rename: int | str) -> None:
+def test_a_killed_back_up_does_not_count_and_the_next_one_goes_on(
+    kept: Retailer, tmp_path: Path, rename: int | str
+) -> None:
     undisturbed = taken(kept, tmp_path / "undisturbed")
     # The marker, a rename a content, and the index.
     number = rename if isinstance(rename, int) else undisturbed.copied + 2

@@ -1,4 +1,5 @@
-"""Files of the lake and entries of its log that are lost or damaged come back from a back-up; what was replaced since stays away."""
+"""Files of the lake and entries of its log that are lost or damaged come back from a back-up; what was replaced since
+stays away."""
 
 from __future__ import annotations
 
@@ -102,7 +103,9 @@ def test_a_delivery_that_was_replaced_since_stays_away(kept: Retailer, to: Path,
     folder = kept.settings.home.parent
     with open_warehouse(kept.settings) as con:
         world = small_retailer(folder, con, Gatekeeper(con), *CONTRACTS)
-        old = con.execute("select batch_id from ops.delivery where feed = 'survey' and ds = ?", [NIGHT]).fetchall()[0][0]
+        old = con.execute("select batch_id from ops.delivery where feed = 'survey' and ds = ?", [NIGHT]).fetchall()[0][
+            0
+        ]
         world.csv("A5,O1,4,better,")
         land(con, kept.settings, world.feed("survey"), kept.policy, NIGHT, again=[NIGHT])
         contract_gate(con, world.gatekeeper, kept.settings, world.feed("survey"), NIGHT)

@@ -85,9 +85,16 @@ def test_an_earlier_back_up_can_be_chosen(backed_up: Kept) -> None:
 
 @pytest.mark.parametrize(
     ("content", "why"),
-    [(b"y" * 32, "is not the key of the vault"), (b"", "is not the key of the vault"), (KEY + b"\n", "is not the key of the vault"), (None, "there is no key")],
+    [
+        (b"y" * 32, "is not the key of the vault"),
+        (b"", "is not the key of the vault"),
+        (KEY + b"\n", "is not the key of the vault"),
+        (None, "there is no key"),
+    ],
 )
-def test_another_key_is_refused_before_anything_is_written(backed_up: Kept, tmp_path: Path, content: bytes | None, why: str) -> None:
+def test_another_key_is_refused_before_anything_is_written(
+    backed_up: Kept, tmp_path: Path, content: bytes | None, why: str
+) -> None:
     kept, to, _ = backed_up
     if content is not None:
         (tmp_path / "wrong").write_bytes(content)
@@ -210,7 +217,9 @@ def test_a_file_that_a_killed_restore_cut_is_written_again(backed_up: Kept) -> N
     assert tree(settings.home) == before
 
 
-def test_a_half_restored_home_does_not_go_on_with_the_same_number_of_another_folder(backed_up: Kept, tmp_path: Path) -> None:
+def test_a_half_restored_home_does_not_go_on_with_the_same_number_of_another_folder(
+    backed_up: Kept, tmp_path: Path
+) -> None:
     kept, to, key = backed_up
     settings = lost(kept)
     shutil.copytree(to, tmp_path / "other")
@@ -229,14 +238,19 @@ def test_what_another_is_uploading_into_the_source_is_left(backed_up: Kept) -> N
     assert upload.read_text(encoding="utf-8") == "x"
 
 
-def test_a_damaged_content_is_told_before_anything_is_written_and_only_a_back_up_without_it_is_named(backed_up: Kept) -> None:
+def test_a_damaged_content_is_told_before_anything_is_written_and_only_a_back_up_without_it_is_named(
+    backed_up: Kept,
+) -> None:
     kept, to, key = backed_up
     shared = next(file for file in read_backup(to, None).files if file.path.startswith("lake/ods") and file.bytes > 10)
     change(kept.settings, "update ads.ads_payment_day set amount = amount + 1")
     back_up(kept.settings, to, None, nothing)
     settings = lost(kept)
     flipped(to, shared.sha256)
-    with pytest.raises(BackupError, match=r"no earlier back-up is without it.*the next `onedata backup` copies it anew.*Nothing was written") as refused:
+    with pytest.raises(
+        BackupError,
+        match=r"no earlier back-up is without it.*the next `onedata backup` copies it anew.*Nothing was written",
+    ) as refused:
         restore(settings, to, key, None, nothing)
     assert "--number" not in str(refused.value)
     assert not settings.home.exists()

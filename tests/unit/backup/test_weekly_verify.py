@@ -1,4 +1,5 @@
-"""The weekly job: the home is verified, and its newest back-up is restored aside and verified; a failed run calls for somebody."""
+"""The weekly job: the home is verified, and its newest back-up is restored aside and verified; a failed run calls for
+somebody."""
 
 from __future__ import annotations
 
@@ -91,20 +92,33 @@ def test_what_a_killed_drill_left_is_removed_and_what_is_not_a_drills_is_left(dr
 
 def test_it_runs_on_sundays_in_production_only(kept: Retailer) -> None:
     settings = replace(kept.settings, nightly_at="02:30", time_zone="Europe/London")
-    for deployment, status in (("production", dg.DefaultScheduleStatus.RUNNING), ("dev", dg.DefaultScheduleStatus.STOPPED)):
+    for deployment, status in (
+        ("production", dg.DefaultScheduleStatus.RUNNING),
+        ("dev", dg.DefaultScheduleStatus.STOPPED),
+    ):
         job, schedule = weekly_verify(replace(kept, settings=replace(settings, deployment=deployment)))
         assert (job.name, schedule.name) == (VERIFY, "weekly_verify_schedule")
-        assert (schedule.cron_schedule, schedule.execution_timezone, schedule.default_status) == ("30 9 * * 0", "Europe/London", status)
+        assert (schedule.cron_schedule, schedule.execution_timezone, schedule.default_status) == (
+            "30 9 * * 0",
+            "Europe/London",
+            status,
+        )
 
 
 def test_the_setting_is_a_path_relative_to_its_file_and_reaches_child_processes(tmp_path: Path) -> None:
     (tmp_path / "onedata.toml").write_text('backup_folder = "../backups"\n', encoding="utf-8")
     settings = load_settings(tmp_path / "onedata.toml", {})
     assert settings.backup_folder == tmp_path.parent / "backups"
-    assert load_settings(None, {"ONEDATA_BACKUP_FOLDER": settings.environment()["ONEDATA_BACKUP_FOLDER"]}).backup_folder == settings.backup_folder
+    assert (
+        load_settings(None, {"ONEDATA_BACKUP_FOLDER": settings.environment()["ONEDATA_BACKUP_FOLDER"]}).backup_folder
+        == settings.backup_folder
+    )
 
 
 def test_no_backup_folder_stays_none_through_the_environment() -> None:
     settings = load_settings(None, {})
     assert settings.backup_folder is None
-    assert load_settings(None, {"ONEDATA_BACKUP_FOLDER": settings.environment()["ONEDATA_BACKUP_FOLDER"]}).backup_folder is None
+    assert (
+        load_settings(None, {"ONEDATA_BACKUP_FOLDER": settings.environment()["ONEDATA_BACKUP_FOLDER"]}).backup_folder
+        is None
+    )

@@ -1,4 +1,5 @@
-"""SQL of a contract computes from the row it is about, and nothing else: what reaches further is refused when the contract is loaded."""
+"""SQL of a contract computes from the row it is about, and nothing else: what reaches further is refused when the
+contract is loaded."""
 
 from __future__ import annotations
 
@@ -26,7 +27,9 @@ def load(folder: Path, content: dict[str, Any]) -> tuple[Feed, ...]:
 def with_logic(logic: str, **changed: Any) -> dict[str, Any]:
     """The survey's contract, its comment by an expression."""
     others = [item for item in ANSWERS if item["name"] != "comment"]
-    return contract(properties=[*others, {"name": "comment", "physicalName": "note", "transformLogic": logic} | changed])
+    return contract(
+        properties=[*others, {"name": "comment", "physicalName": "note", "transformLogic": logic} | changed]
+    )
 
 
 def with_query(query: str, name: str = "answers") -> dict[str, Any]:
@@ -115,7 +118,10 @@ QUERIES: Sequence[tuple[str, str]] = [
     ("select order_id from {object} where exists (select 1 from vault.token)", "vault.token"),
     ("select * from {object} as rows join vault.token on true", "vault.token"),
     ("select * from {object} union all select value from vault.token", "vault.token"),
-    ("with token as (select 1 as a) select * from (with x as (select 2 as b) select b from x), x", "no table a rule may read"),
+    (
+        "with token as (select 1 as a) select * from (with x as (select 2 as b) select b from x), x",
+        "no table a rule may read",
+    ),
     ("with quarantine as (select * from quarantine) select * from quarantine", "no table a rule may read"),
     ("with recursive n as (select 1 as i union all select i + 1 from n) select i from n", "recursive"),
     ("select order_id from {object} using sample 1", "takes a sample"),
@@ -142,7 +148,8 @@ QUERIES: Sequence[tuple[str, str]] = [
 
 
 def refused(folder: Path, build: Callable[[str], dict[str, Any]], sql: str) -> str:
-    """What is said of a contract with the SQL, in which {file} is a file that no contract may read; nothing is read, and nothing written."""
+    """What is said of a contract with the SQL, in which {file} is a file that no contract may read; nothing is read,
+    and nothing written."""
     file = folder / "secret.txt"
     file.write_text(SECRET)
     with pytest.raises(ContractError) as caught:
@@ -198,8 +205,10 @@ def test_an_expression_over_the_row_is_allowed_and_means_the_same(tmp_path: Path
     [
         "select order_id from {object} where satisfaction is null",
         "select a.order_id from {object} a join {object} as b on a.order_id = b.order_id where a._row < b._row",
-        "with twice as (select order_id, count(*) as n from {object} group by 1) select order_id from twice where n > 1",
-        "select order_id, row_number() over (partition by order_id order by answered_at) as n from {object} qualify n > 1",
+        "with twice as (select order_id, count(*) as n from {object} group by 1) select order_id from twice "
+        "where n > 1",
+        "select order_id, row_number() over (partition by order_id order by answered_at) as n from {object} "
+        "qualify n > 1",
         "select order_id from {object} where order_id not in (select order_id from ods.ods_sales_order)",
         "select distinct on (order_id) * exclude (comment) from {object} order by order_id limit 5",
         "select order_id from {object} where answered_at > now()",
@@ -215,25 +224,49 @@ def test_a_bound_that_is_sql_is_refused(tmp_path: Path) -> None:
     for arguments in ({"minimum": "1 or (select 1 from read_text('/etc/hostname')) is null"}, {"maximum": "now()"}):
         rule = {"metric": "invalidValues", "arguments": arguments, "mustBe": 0}
         with pytest.raises(ContractError, match=r"property satisfaction, quality rule 1: m\w+imum is a number"):
-            load(tmp_path, with_logic("{value}") | {"schema": contract(properties=[*ANSWERS[:2], ANSWERS[2] | {"quality": [rule]}, *ANSWERS[3:]])["schema"]})
+            load(
+                tmp_path,
+                with_logic("{value}")
+                | {
+                    "schema": contract(properties=[*ANSWERS[:2], ANSWERS[2] | {"quality": [rule]}, *ANSWERS[3:]])[
+                        "schema"
+                    ]
+                },
+            )
 
 
 def test_a_column_of_a_rule_is_a_name(tmp_path: Path) -> None:
-    rule = {"metric": "nullValues", "arguments": {"properties": ["order_id) from read_text('/etc/hostname') --"]}, "mustBe": 0}
+    rule = {
+        "metric": "nullValues",
+        "arguments": {"properties": ["order_id) from read_text('/etc/hostname') --"]},
+        "mustBe": 0,
+    }
     with pytest.raises(ContractError, match="is no name of a column"):
         load(tmp_path, contract(quality=[rule]))
 
 
 def test_every_function_that_is_allowed_computes_from_its_arguments() -> None:
-    """A newer DuckDB may bring functions that reach further: a name that sounds like one is looked at before it is allowed."""
+    """A newer DuckDB may bring functions that reach further: a name that sounds like one is looked at before it is
+    allowed."""
     with duckdb.connect() as con:
         boundary = Boundary(con)
         allowed = boundary._scalar | boundary._aggregate
-        sounds = ("read", "file", "path", "env", "setting", "secret", "variable", "load", "attach", "query", "sql", "exec", "url", "http", "log", "user",
-                  "database", "schema", "glob", "scan", "copy", "write", "session", "connection", "sleep", "seq")  # fmt: skip
+        sounds = (
+            "read", "file", "path", "env", "setting", "secret", "variable", "load", "attach", "query", "sql", "exec",
+            "url", "http", "log", "user", "database", "schema", "glob", "scan", "copy", "write", "session",
+            "connection", "sleep", "seq",
+        )  # fmt: skip
         found = {name for name in allowed if any(word in name for word in sounds)}
     # Text of a path or URL in, text out; logarithms; and JSON's own $.path.
-    known = {"parse_dirname", "parse_dirpath", "parse_filename", "parse_path", "parse_duckdb_log_message", "url_decode", "url_encode"}
+    known = {
+        "parse_dirname",
+        "parse_dirpath",
+        "parse_filename",
+        "parse_path",
+        "parse_duckdb_log_message",
+        "url_decode",
+        "url_encode",
+    }
     known |= {"log", "log10", "log2", "json_extract_path", "json_extract_path_text"}
     assert found <= known
 

@@ -11,7 +11,13 @@ from small_retailer import canonical, contract, write_contracts
 from onedata.contracts import load_feeds
 from onedata.contracts.model import ContractError, Database, Location, ObjectStore
 
-S3 = {"server": "minio", "type": "s3", "location": "s3://bucket/desk/{ds}/*.csv", "endpointUrl": "http://127.0.0.1:9000", "format": "csv"}
+S3 = {
+    "server": "minio",
+    "type": "s3",
+    "location": "s3://bucket/desk/{ds}/*.csv",
+    "endpointUrl": "http://127.0.0.1:9000",
+    "format": "csv",
+}
 POSTGRES = {"server": "shopdb", "type": "postgres", "host": "db", "port": 5432, "database": "shop", "schema": "public"}
 
 
@@ -31,9 +37,13 @@ def test_an_object_store_is_its_bucket_and_key(tmp_path: Path) -> None:
 
 
 def test_a_database_is_its_table_and_watermark(tmp_path: Path) -> None:
-    location = located(tmp_path, POSTGRES, "answers", watermark="updated_at", lookback="2 hours", timezone="Asia/Shanghai")
+    location = located(
+        tmp_path, POSTGRES, "answers", watermark="updated_at", lookback="2 hours", timezone="Asia/Shanghai"
+    )
     assert location.path == "postgres://db:5432/shop/public.answers"
-    assert location.store == Database("shopdb", "db", 5432, "shop", "public", None, "answers", "updated_at", "2 hours", "Asia/Shanghai")
+    assert location.store == Database(
+        "shopdb", "db", 5432, "shop", "public", None, "answers", "updated_at", "2 hours", "Asia/Shanghai"
+    )
 
 
 def test_a_table_without_a_name_of_its_own_is_called_like_the_feed(tmp_path: Path) -> None:
@@ -43,7 +53,11 @@ def test_a_table_without_a_name_of_its_own_is_called_like_the_feed(tmp_path: Pat
 
 
 def test_names_and_null_values_of_a_csv_are_lists(tmp_path: Path) -> None:
-    options = [{"property": "header", "value": False}, {"property": "columns", "value": ["a", "b"]}, {"property": "nullValues", "value": ["NA", 0]}]
+    options = [
+        {"property": "header", "value": False},
+        {"property": "columns", "value": ["a", "b"]},
+        {"property": "nullValues", "value": ["NA", 0]},
+    ]
     server = {"server": "landing", "type": "local", "path": "a.csv", "format": "csv", "customProperties": options}
     location = located(tmp_path, server)
     assert (location.columns, location.null_values, location.options) == (("a", "b"), ("NA", "0"), {"header": "false"})
@@ -77,7 +91,11 @@ def custom(**options: Any) -> dict[str, Any]:
         (custom(unpackLimit="10 GB"), {}, "unpackLimit is a whole number"),
         (custom(encoding="rot13"), {}, "encoding 'rot13' is not known"),
         (custom(escape="\\\\"), {}, "escape is one character"),
-        (custom() | {"format": "xlsx", "customProperties": [{"property": "range", "value": "3:5"}]}, {}, "range '3:5' is not A3, A3:J or A3:J500"),
+        (
+            custom() | {"format": "xlsx", "customProperties": [{"property": "range", "value": "3:5"}]},
+            {},
+            "range '3:5' is not A3, A3:J or A3:J500",
+        ),
     ],
 )
 def test_a_mistake_is_told(tmp_path: Path, server: dict[str, Any], feed: dict[str, Any], says: str) -> None:

@@ -42,7 +42,10 @@ def test_a_missing_part_is_named(tmp_path: Path, name: str) -> None:
     content = contract()
     del content[name]
     with pytest.raises(ContractError, match=rf"survey.odcs.yaml: {name} is missing"):
-        load_feeds(write_contracts(tmp_path, content | {"id": "survey"}) if name != "id" else _without_id(tmp_path, content), canonical())
+        load_feeds(
+            write_contracts(tmp_path, content | {"id": "survey"}) if name != "id" else _without_id(tmp_path, content),
+            canonical(),
+        )
 
 
 def _without_id(folder: Path, content: dict[str, Any]) -> Path:
@@ -58,15 +61,31 @@ def _without_id(folder: Path, content: dict[str, Any]) -> Path:
         (with_property(name="coment", physicalName="note"), "schema survey: property coment", "did you mean comment?"),
         (with_property(name="comment"), "property comment", "give physicalName, transformLogic or both"),
         (with_property(name="comment", physicalname="note"), "property comment", "did you mean physicalName?"),
-        (with_property(name="comment", transformLogic="upper({value})"), "property comment", "{value} needs a physicalName"),
-        (with_property(name="order_id", physicalName="order", required=False), "property order_id", "a contract may be stricter, not looser"),
+        (
+            with_property(name="comment", transformLogic="upper({value})"),
+            "property comment",
+            "{value} needs a physicalName",
+        ),
+        (
+            with_property(name="order_id", physicalName="order", required=False),
+            "property order_id",
+            "a contract may be stricter, not looser",
+        ),
         (
             with_property(name="comment", physicalName="note", logicalType="number", logicalTypeOptions={"minimun": 1}),
             "property comment: logicalTypeOptions",
             "did you mean minimum?",
         ),
-        (with_property(name="comment", physicalName="note", logicalTypeOptions={"pattern": "x"}), "property comment", "logicalType"),
-        (contract(properties=ANSWERS[1:]), "schema survey", "survey_response requires response_id, and no property maps it"),
+        (
+            with_property(name="comment", physicalName="note", logicalTypeOptions={"pattern": "x"}),
+            "property comment",
+            "logicalType",
+        ),
+        (
+            contract(properties=ANSWERS[1:]),
+            "schema survey",
+            "survey_response requires response_id, and no property maps it",
+        ),
         (contract(properties=[*ANSWERS, ANSWERS[3]]), "schema survey", "comment is mapped twice"),
         (contract(entity="survey_respons"), "schema survey: entity", "did you mean survey_response?"),
         (contract(timezone="Asia/Schanghai"), "schema survey", "timezone 'Asia/Schanghai' is not an IANA time zone"),
@@ -74,7 +93,11 @@ def _without_id(folder: Path, content: dict[str, Any]) -> Path:
         (contract(tolerance=0.1), "schema survey", "'tolerance' is not known"),
         (contract(quarantineTolerance=1.5), "schema survey", "quarantineTolerance is a share from 0 to 1"),
         (contract(rowKey="content"), "schema survey", "{row_identity} and rowKey: content belong together"),
-        (with_property(name="comment", transformLogic="{row_identity}"), "schema survey", "{row_identity} and rowKey: content belong together"),
+        (
+            with_property(name="comment", transformLogic="{row_identity}"),
+            "schema survey",
+            "{row_identity} and rowKey: content belong together",
+        ),
         (contract(path="../secret/{ds}.csv"), "servers[0]", "must stay below the source folder"),
         (contract(path="/etc/{ds}.csv"), "servers[0]", "must stay below the source folder"),
         (contract(path="a/../../b.csv"), "servers[0]", "must stay below the source folder"),
@@ -85,10 +108,26 @@ def _without_id(folder: Path, content: dict[str, Any]) -> Path:
         (contract(kind="jsonl", options={"delimiter": ";"}), "servers[0]", "'delimiter' is not known"),
         (contract(quality=[{"metric": "freshness", "mustBe": 0}]), "quality rule 1", "use one of nullValues"),
         (contract(quality=[{"metric": "rowCount"}]), "quality rule 1", "give exactly one of mustBe"),
-        (contract(quality=[{"metric": "rowCount", "mustBe": 1, "mustBeLessThan": 2}]), "quality rule 1", "give exactly one of mustBe"),
-        (contract(quality=[{"metric": "rowCount", "mustBeGreaterThan": "many"}]), "quality rule 1", "takes whole numbers, not 'many'"),
-        (contract(quality=[{"metric": "rowCount", "mustBeBetween": [1]}]), "quality rule 1", "takes whole numbers, not [1]"),
-        (contract(quality=[{"metric": "rowCount", "mustBe": 1, "severity": "fatal"}]), "quality rule 1", "use error or warning"),
+        (
+            contract(quality=[{"metric": "rowCount", "mustBe": 1, "mustBeLessThan": 2}]),
+            "quality rule 1",
+            "give exactly one of mustBe",
+        ),
+        (
+            contract(quality=[{"metric": "rowCount", "mustBeGreaterThan": "many"}]),
+            "quality rule 1",
+            "takes whole numbers, not 'many'",
+        ),
+        (
+            contract(quality=[{"metric": "rowCount", "mustBeBetween": [1]}]),
+            "quality rule 1",
+            "takes whole numbers, not [1]",
+        ),
+        (
+            contract(quality=[{"metric": "rowCount", "mustBe": 1, "severity": "fatal"}]),
+            "quality rule 1",
+            "use error or warning",
+        ),
         (
             with_property(name="comment", physicalName="note", quality=[{"metric": "rowCount", "mustBe": 1}]),
             "property comment",
@@ -103,12 +142,29 @@ def _without_id(folder: Path, content: dict[str, Any]) -> Path:
         (contract() | {"version": "1.0"}, "version '1.0'", "is not MAJOR.MINOR.PATCH, for example 1.0.0"),
         (contract() | {"description": {}}, "description", "purpose is missing; say in a sentence"),
         (contract() | {"description": "For the desk."}, "description", "purpose is missing; say in a sentence"),
-        (contract() | {"slaProperties": [{"property": "frequency", "value": 1, "unit": "h"}]}, "frequency: unit", "known are d"),
-        (contract() | {"slaProperties": [{"property": "retention", "value": 3}]}, "retention: unit", "known are d, m, y"),
-        (contract() | {"slaProperties": [{"property": "retention", "value": "long", "unit": "y"}]}, "retention", "is a number, not 'long'"),
+        (
+            contract() | {"slaProperties": [{"property": "frequency", "value": 1, "unit": "h"}]},
+            "frequency: unit",
+            "known are d",
+        ),
+        (
+            contract() | {"slaProperties": [{"property": "retention", "value": 3}]},
+            "retention: unit",
+            "known are d, m, y",
+        ),
+        (
+            contract() | {"slaProperties": [{"property": "retention", "value": "long", "unit": "y"}]},
+            "retention",
+            "is a number, not 'long'",
+        ),
         (contract() | {"servers": contract()["servers"] * 2}, "servers", "exactly one is supported, 2 are given"),
         (
-            contract(properties=[{"name": "response_id", "transformLogic": "'1'"}, {"name": "order_id", "transformLogic": "'1'"}]),
+            contract(
+                properties=[
+                    {"name": "response_id", "transformLogic": "'1'"},
+                    {"name": "order_id", "transformLogic": "'1'"},
+                ]
+            ),
             "schema survey",
             "no property reads a source field",
         ),
@@ -130,20 +186,46 @@ def test_a_mistake_names_place_and_fix(tmp_path: Path, content: dict[str, Any], 
         pytest.param(contract(quarantineTolerance="a lot"), id="tolerance that is no number"),
         pytest.param(contract(quarantineTolerance=float("nan")), id="tolerance that is not a number"),
         pytest.param(contract("survey-answers"), id="feed name that is no SQL name"),
-        pytest.param(contract() | {"slaProperties": [{"property": "frequency", "value": "daily", "unit": "d"}]}, id="frequency in words"),
+        pytest.param(
+            contract() | {"slaProperties": [{"property": "frequency", "value": "daily", "unit": "d"}]},
+            id="frequency in words",
+        ),
         pytest.param(contract() | {"servers": {"path": "x.csv", "format": "csv"}}, id="servers without a list"),
         pytest.param(contract() | {"schema": "survey"}, id="schema without a list"),
-        pytest.param(contract() | {"schema": [contract()["schema"][0] | {"customProperties": [{"entity": "survey_response"}]}]}, id="custom property"),
-        pytest.param(contract(properties=["id"]), id="property without keys"),
-        pytest.param(with_property(name="comment", physicalName="note", logicalType="string", logicalTypeOptions={"pattern": "("}), id="pattern"),
-        pytest.param(with_property(name="comment", physicalName="note", logicalType="number", logicalTypeOptions={"minimum": "low"}), id="minimum"),
-        pytest.param(with_property(name="comment", physicalName="note", transformLogic="upper({value}"), id="expression that does not parse"),
         pytest.param(
-            with_property(name="comment", physicalName="note", quality=[{"metric": "invalidValues", "arguments": {"validvalues": ["a"]}, "mustBe": 0}]),
+            contract() | {"schema": [contract()["schema"][0] | {"customProperties": [{"entity": "survey_response"}]}]},
+            id="custom property",
+        ),
+        pytest.param(contract(properties=["id"]), id="property without keys"),
+        pytest.param(
+            with_property(
+                name="comment", physicalName="note", logicalType="string", logicalTypeOptions={"pattern": "("}
+            ),
+            id="pattern",
+        ),
+        pytest.param(
+            with_property(
+                name="comment", physicalName="note", logicalType="number", logicalTypeOptions={"minimum": "low"}
+            ),
+            id="minimum",
+        ),
+        pytest.param(
+            with_property(name="comment", physicalName="note", transformLogic="upper({value}"),
+            id="expression that does not parse",
+        ),
+        pytest.param(
+            with_property(
+                name="comment",
+                physicalName="note",
+                quality=[{"metric": "invalidValues", "arguments": {"validvalues": ["a"]}, "mustBe": 0}],
+            ),
             id="unknown argument",
         ),
         pytest.param(contract(quality=[{"type": "sql", "mustBe": 0}]), id="sql rule without a query"),
-        pytest.param(contract(quality=[{"metric": "duplicateValues", "arguments": {"properties": ["order"]}, "mustBe": 0}]), id="rule on an unknown column"),
+        pytest.param(
+            contract(quality=[{"metric": "duplicateValues", "arguments": {"properties": ["order"]}, "mustBe": 0}]),
+            id="rule on an unknown column",
+        ),
         pytest.param(contract(records="lines"), id="records in a flat format"),
     ],
 )

@@ -1,4 +1,5 @@
-"""The feeds' pages say what the contracts say, and are current; the contracts are what the standard's own schema takes."""
+"""The feeds' pages say what the contracts say, and are current; the contracts are what the standard's own schema
+takes."""
 
 from __future__ import annotations
 
@@ -17,9 +18,12 @@ from onedata.feed_new import scaffold
 from onedata.settings import REPOSITORY, Settings
 
 PAGES = REPOSITORY / "docs" / "feeds"
-# From the package datacontract-cli 1.2.8; the schema is the Bitol project's (github.com/bitol-io/open-data-contract-standard, Apache License 2.0).
+# From the package datacontract-cli 1.2.8; the schema is the Bitol project's
+# (github.com/bitol-io/open-data-contract-standard, Apache License 2.0).
 SCHEMA = Path(__file__).with_name("odcs-3.1.0.schema.json")
-CONTRACTS = sorted([*(REPOSITORY / "data_contracts").glob("*.odcs.yaml"), *(REPOSITORY / "examples").glob("*/contracts/*.odcs.yaml")])
+CONTRACTS = sorted(
+    [*(REPOSITORY / "data_contracts").glob("*.odcs.yaml"), *(REPOSITORY / "examples").glob("*/contracts/*.odcs.yaml")]
+)
 
 
 def validator() -> jsonschema.Draft201909Validator:
@@ -35,7 +39,11 @@ def page_of(folder: Path, content: dict[str, object]) -> str:
 
 
 def test_the_pages_are_what_onedata_derive_writes() -> None:
-    stale = [name for name, text in feed_pages(shipped()).items() if not (PAGES / name).exists() or (PAGES / name).read_text(encoding="utf-8") != text]
+    stale = [
+        name
+        for name, text in feed_pages(shipped()).items()
+        if not (PAGES / name).exists() or (PAGES / name).read_text(encoding="utf-8") != text
+    ]
     assert stale == [], "run `onedata derive`"
     assert {file.name for file in PAGES.iterdir()} == set(feed_pages(shipped()))
 
@@ -50,7 +58,9 @@ def test_writing_pages_twice_changes_nothing_and_the_page_of_a_feed_that_is_no_m
 
 
 def test_the_index_links_every_feed_and_every_link_leads_somewhere() -> None:
-    assert set(re.findall(r"\]\((\w+)\.md\)", (PAGES / "README.md").read_text(encoding="utf-8"))) == {feed.name for feed in shipped()}
+    assert set(re.findall(r"\]\((\w+)\.md\)", (PAGES / "README.md").read_text(encoding="utf-8"))) == {
+        feed.name for feed in shipped()
+    }
     for page in PAGES.iterdir():
         for link in re.findall(r"\]\(([^)]+)\)", page.read_text(encoding="utf-8")):
             assert (PAGES / link).exists(), f"{page.name}: {link}"
@@ -70,7 +80,8 @@ def test_the_index_links_every_feed_and_every_link_leads_somewhere() -> None:
         "| kept for | 3 years |",
         "| where fields differ | missing: empty, added: refuse, retyped: report |",
         "| tolerance | 25.0% of a night's rows in quarantine |",
-        "| `comment` | text | `note` by `upper({value}) \\|\\| '.'` | upper; values OK to FINE | sensitive |  | one of a, b (warning) |",
+        "| `comment` | text | `note` by `upper({value}) \\|\\| '.'` | upper; values OK to FINE | sensitive |  | one of "
+        "a, b (warning) |",
         "| `satisfaction` | integer | `score` |  | public |  | at least `1`, at most `5` |",
         "| `rowCount` | warning | at least 1 row |",
         "Fields that no column is filled from, on purpose: `mood`.",
@@ -98,7 +109,10 @@ def test_a_page_says_what_the_contract_says(tmp_path: Path, line: str) -> None:
         "description": {"purpose": "For the desk.", "limitations": "None of them\nis new."},
         "team": {"name": "the-desk"},
         "customProperties": custom({"unmapped": ["mood"]}),
-        "slaProperties": [{"property": "frequency", "value": 2, "unit": "d"}, {"property": "retention", "value": 3, "unit": "y"}],
+        "slaProperties": [
+            {"property": "frequency", "value": 2, "unit": "d"},
+            {"property": "retention", "value": 3, "unit": "y"},
+        ],
     }
     assert line in page_of(tmp_path, content)
 
@@ -112,7 +126,10 @@ def test_a_page_says_it_where_a_contract_leaves_something_open(tmp_path: Path) -
 
 @pytest.mark.parametrize("file", CONTRACTS, ids=lambda file: file.name.removesuffix(".odcs.yaml"))
 def test_a_contract_is_what_the_standard_says(file: Path) -> None:
-    assert [f"{error.json_path}: {error.message}" for error in validator().iter_errors(yaml.safe_load(file.read_text(encoding="utf-8")))] == []
+    assert [
+        f"{error.json_path}: {error.message}"
+        for error in validator().iter_errors(yaml.safe_load(file.read_text(encoding="utf-8")))
+    ] == []
 
 
 def test_the_standards_schema_refuses_what_is_none() -> None:
@@ -127,4 +144,6 @@ def test_a_scaffold_is_what_the_standard_says(tmp_path: Path) -> None:
     sample.write_text("review_id;order_id;satisfaction;mood\nr1;o1;5;glad\n")
     settings = Settings(home=tmp_path / "home", source=tmp_path, contracts=tmp_path / "contracts")
     written = scaffold(settings, sample, "app_reviews", None, None, None).file
-    assert [error.message for error in validator().iter_errors(yaml.safe_load(written.read_text(encoding="utf-8")))] == []
+    assert [
+        error.message for error in validator().iter_errors(yaml.safe_load(written.read_text(encoding="utf-8")))
+    ] == []

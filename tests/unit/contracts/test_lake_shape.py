@@ -1,4 +1,5 @@
-"""The empty file that gives an entity's view its columns: it holds nothing to lose, and is written anew whatever is the matter with it."""
+"""The empty file that gives an entity's view its columns: it holds nothing to lose, and is written anew whatever is the
+matter with it."""
 
 from __future__ import annotations
 

@@ -31,7 +31,9 @@ def con() -> Iterator[duckdb.DuckDBPyConnection]:
 def survey(**types: Any) -> Entity:
     """The entity with other types for some columns."""
     entity = canonical()["survey_response"]
-    return replace(entity, columns=tuple(replace(item, type=types.get(item.name, item.type)) for item in entity.columns))
+    return replace(
+        entity, columns=tuple(replace(item, type=types.get(item.name, item.type)) for item in entity.columns)
+    )
 
 
 def deliver(con: duckdb.DuckDBPyConnection, lake: Path, entity: Entity, ds: str, **values: str) -> None:
@@ -47,13 +49,20 @@ def deliver(con: duckdb.DuckDBPyConnection, lake: Path, entity: Entity, ds: str,
         "values (?, 'survey', ?, ?, 'accepted', 1, now()::timestamp, [])",
         [f"batch-{ds}", entity.name, ds],
     )
-    con.execute("insert into ops.lake_file values (?, 'survey', ?, ?, 'batch.parquet', 1, 1, '')", [f"batch-{ds}", entity.name, ds])
+    con.execute(
+        "insert into ops.lake_file values (?, 'survey', ?, ?, 'batch.parquet', 1, 1, '')",
+        [f"batch-{ds}", entity.name, ds],
+    )
 
 
 def ods(con: duckdb.DuckDBPyConnection, lake: Path, entity: Entity, columns: str) -> list[tuple[Any, ...]]:
     """What the derived ODS model reads, through the project's own macro."""
     create_ledger(con)
-    of_dbt = {"env_var": lambda _: str(lake), "execute": True, "run_query": lambda sql: SimpleNamespace(rows=con.execute(sql).fetchall())}
+    of_dbt = {
+        "env_var": lambda _: str(lake),
+        "execute": True,
+        "run_query": lambda sql: SimpleNamespace(rows=con.execute(sql).fetchall()),
+    }
     macro = jinja2.Environment(autoescape=False).from_string(MACRO.read_text(encoding="utf-8"), of_dbt)
     relation = str(macro.module.duckdb__lake(entity.name))
     model = derived_files({entity.name: entity}, identifier_policy())[f"models/ods/ods_{entity.name}.sql"]
@@ -66,7 +75,10 @@ def test_a_new_column_is_null_in_older_files(con: duckdb.DuckDBPyConnection, tmp
     new = replace(old, columns=(*old.columns, CLOSED))
     deliver(con, tmp_path, old, "2026-01-05", response_id="'r1'", satisfaction="5")
     deliver(con, tmp_path, new, "2026-01-06", response_id="'r2'", closed_at="'2026-01-06'")
-    assert ods(con, tmp_path, new, "response_id, satisfaction, closed_at::varchar") == [("r1", 5, None), ("r2", None, "2026-01-06 00:00:00")]
+    assert ods(con, tmp_path, new, "response_id, satisfaction, closed_at::varchar") == [
+        ("r1", 5, None),
+        ("r2", None, "2026-01-06 00:00:00"),
+    ]
 
 
 def test_a_new_column_is_there_before_the_first_row_with_it(con: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
@@ -106,7 +118,9 @@ def test_a_column_has_its_new_type_in_older_files_too(
     assert second == (None, found[1])
 
 
-def test_a_value_that_the_new_type_cannot_hold_is_never_dropped_in_silence(con: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
+def test_a_value_that_the_new_type_cannot_hold_is_never_dropped_in_silence(
+    con: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
     deliver(con, tmp_path, survey(satisfaction="text"), "2026-01-05", satisfaction="'very good'")
     with pytest.raises(duckdb.ConversionException, match="very good"):
         ods(con, tmp_path, survey(), "satisfaction")

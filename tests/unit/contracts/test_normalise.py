@@ -11,7 +11,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from onedata.contracts.normalise import NORMALISERS, address_sql, email_sql, family_sql, given_sql, name_sql, normalised_sql
+from onedata.contracts.normalise import (
+    NORMALISERS,
+    address_sql,
+    email_sql,
+    family_sql,
+    given_sql,
+    name_sql,
+    normalised_sql,
+)
 from onedata.contracts.phone import REGIONS, phone_sql
 
 Builder = Callable[[str], str]
@@ -22,7 +30,9 @@ def made(build: Builder, *values: str) -> list[str | None]:
     """What the builder's SQL makes of each value."""
     with duckdb.connect() as con:
         rows = con.execute(
-            f"select {build('v')} from (select unnest(?::varchar[]) as v, generate_subscripts(?::varchar[], 1) as n) order by n", [values, values]
+            f"select {build('v')} from (select unnest(?::varchar[]) as v, generate_subscripts(?::varchar[], 1) as n) "
+            "order by n",
+            [values, values],
         )
         return [value for (value,) in rows.fetchall()]
 
@@ -76,7 +86,18 @@ def test_an_e_mail_address(raw: str, normal: str | None) -> None:
                 "١٣٨١٢٣٤٥٦٧٨",
             ),
         ),
-        ("CN", "+861065432100", ("010-65432100", "(010) 6543 2100", "+86 10 6543 2100", "010-65432100转801", "010-65432100 分机 801", "01065432100#801")),
+        (
+            "CN",
+            "+861065432100",
+            (
+                "010-65432100",
+                "(010) 6543 2100",
+                "+86 10 6543 2100",
+                "010-65432100转801",
+                "010-65432100 分机 801",
+                "01065432100#801",
+            ),
+        ),
         (
             "DE",
             "+491711234567",
@@ -92,8 +113,30 @@ def test_an_e_mail_address(raw: str, normal: str | None) -> None:
                 "Tel. 0171 1234567 (mobil)",
             ),
         ),
-        ("DE", "+4930901820", ("030 901820", "030/90 18 20", "+49 (0) 30 90 18 20", "030 901820 Durchwahl 12", "030 901820 DW 7", "030 901820, App. 3")),
-        ("GB", "+442079460958", ("020 7946 0958", "(020) 7946 0958", "+44 20 7946 0958", "+44 (0)20 7946 0958", "0044 20 7946 0958", "020 7946 0958 ext. 12")),
+        (
+            "DE",
+            "+4930901820",
+            (
+                "030 901820",
+                "030/90 18 20",
+                "+49 (0) 30 90 18 20",
+                "030 901820 Durchwahl 12",
+                "030 901820 DW 7",
+                "030 901820, App. 3",
+            ),
+        ),
+        (
+            "GB",
+            "+442079460958",
+            (
+                "020 7946 0958",
+                "(020) 7946 0958",
+                "+44 20 7946 0958",
+                "+44 (0)20 7946 0958",
+                "0044 20 7946 0958",
+                "020 7946 0958 ext. 12",
+            ),
+        ),
         ("GB", "+447700900123", ("07700 900123", "07700-900-123", "+44 (0) 7700 900 123", "07700900123 x12")),
         (
             "US",
@@ -152,7 +195,11 @@ def test_numbers_of_every_sort_of_country_are_read_as_libphonenumber_reads_them(
         written = [phonenumbers.format_number(number, style) for style in range(4)]
         written += [phonenumbers.format_out_of_country_calling_number(number, region), written[0].removeprefix("+")]
         expected = [phonenumbers.format_number(phonenumbers.parse(text, region), 0) for text in written]
-        wrong += [(region, *found) for found in zip(written, expected, made(phone(region), *written), strict=True) if found[1] != found[2]]
+        wrong += [
+            (region, *found)
+            for found in zip(written, expected, made(phone(region), *written), strict=True)
+            if found[1] != found[2]
+        ]
     assert wrong == []
 
 
@@ -208,7 +255,18 @@ def test_a_name_and_its_parts(raw: str, normal: str | None, family: str | None, 
 @pytest.mark.parametrize(
     ("normal", "written"),
     [
-        ("hauptstr 5", ("Hauptstraße 5", "HAUPTSTRASSE 5", "Hauptstr. 5", "hauptstr 5", "Hauptstraße Nr. 5", "Hauptstraße, 5", "Hauptstraße\u00a05")),
+        (
+            "hauptstr 5",
+            (
+                "Hauptstraße 5",
+                "HAUPTSTRASSE 5",
+                "Hauptstr. 5",
+                "hauptstr 5",
+                "Hauptstraße Nr. 5",
+                "Hauptstraße, 5",
+                "Hauptstraße\u00a05",
+            ),
+        ),
         ("karl-marx-str 12a", ("Karl-Marx-Straße 12a", "Karl-Marx-Str. 12A", "Karl–Marx–Strasse 12a")),
         ("mullerweg 3-5", ("Müllerweg 3-5", "Müllerweg 3 – 5", "MÜLLERWEG 3 -5")),
         ("alexanderpl 1", ("Alexanderpl. 1",)),
@@ -240,7 +298,8 @@ def test_a_missing_value_stays_missing(normaliser: str | None) -> None:
 
 
 LETTERS = st.characters(exclude_categories=("Cs",), exclude_characters="\0")
-PIECES = """Dr. Mr Jr. Sr II , ， - – / · ' . # ( ) Li Ann von del 张 伟 先生 先生先生 欧阳 é İ ß ẞ ø ﬁ J̌ Straße Str. Nr. no Street Road 12 号 ａ １ ＠ @
+PIECES = """Dr. Mr Jr. Sr II , ， - – / · ' . # ( ) Li Ann von del 张 伟 先生 先生先生 欧阳 é İ ß ẞ ø ﬁ J̌
+Straße Str. Nr. no Street Road 12 号 ａ １ ＠ @
 mail.cn + 0 00 86 49 1 171 1234567 13812345678 转 ext x"""
 
 
@@ -256,13 +315,20 @@ def twice() -> Callable[[str, list[str]], list[tuple[str, str, str | None]]]:
     made = {}
     for normaliser in NORMALISERS:
         once, again = normalised_sql(normaliser, "v", "DE"), normalised_sql(normaliser, "once", "DE")
-        made[normaliser] = f"select v, once, again from (select *, {again} as again from (select v, {once} as once from (select unnest($1::varchar[]) as v)))"
-    return lambda normaliser, values: con.execute(f"{made[normaliser]} where once is distinct from again", [values]).fetchall()
+        made[normaliser] = (
+            f"select v, once, again from (select *, {again} as again from (select v, {once} as once "
+            "from (select unnest($1::varchar[]) as v)))"
+        )
+    return lambda normaliser, values: con.execute(
+        f"{made[normaliser]} where once is distinct from again", [values]
+    ).fetchall()
 
 
 @pytest.mark.parametrize("normaliser", NORMALISERS)
 @settings(max_examples=15, deadline=None)
 @given(values=st.lists(st.text(LETTERS, max_size=12), max_size=40), seed=st.integers(0, 2**32))
-def test_a_normal_form_is_its_own(normaliser: str, twice: Callable[[str, list[str]], list[object]], values: list[str], seed: int) -> None:
+def test_a_normal_form_is_its_own(
+    normaliser: str, twice: Callable[[str, list[str]], list[object]], values: list[str], seed: int
+) -> None:
     chance = random.Random(seed)
     assert twice(normaliser, values + [composed(chance) for _ in range(1_000)]) == []

@@ -1,4 +1,5 @@
-"""What ships is valid: the contracts, the examples, the entities, the identifier policy and what is derived from them."""
+"""What ships is valid: the contracts, the examples, the entities, the identifier policy and what is derived from
+them."""
 
 from __future__ import annotations
 
@@ -28,7 +29,9 @@ def test_every_shipped_contract_loads(folder: Path) -> None:
 
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: str(folder.relative_to(REPOSITORY)))
 def test_every_shipped_feed_says_whose_it_is_and_what_it_is_for(folder: Path) -> None:
-    assert [feed.name for feed in load_feeds(folder, canonical()) if not (feed.description and feed.owner and feed.title)] == []
+    assert [
+        feed.name for feed in load_feeds(folder, canonical()) if not (feed.description and feed.owner and feed.title)
+    ] == []
 
 
 def test_there_are_at_least_two_examples() -> None:
@@ -88,7 +91,9 @@ def test_every_entity_has_an_empty_file_with_its_columns(tmp_path: Path) -> None
     with duckdb.connect() as con:
         ensure_lake(con, tmp_path, canonical())
         for entity in canonical().values():
-            found = con.execute(f"describe select * exclude (ds, source) from '{tmp_path}/ods/{entity.name}/*/*/*.parquet'").fetchall()
+            found = con.execute(
+                f"describe select * exclude (ds, source) from '{tmp_path}/ods/{entity.name}/*/*/*.parquet'"
+            ).fetchall()
             assert {row[0]: row[1].lower() for row in found} == lake_columns(entity)
 
 
@@ -114,23 +119,40 @@ def test_a_rows_identity_key_is_its_strongest_usable_identifier(row: dict[str, s
 
 
 @pytest.mark.parametrize(
-    ("entity", "kinds"), [("sales_order", ["account", "loyalty", "social", "email", "phone", "payment"]), ("web_event", ["account", "cookie"])]
+    ("entity", "kinds"),
+    [
+        ("sales_order", ["account", "loyalty", "social", "email", "phone", "payment"]),
+        ("web_event", ["account", "cookie"]),
+    ],
 )
 def test_identifiers_are_ordered_strongest_first_whatever_the_entitys_order(entity: str, kinds: list[str]) -> None:
-    types = [column.identifier.type for column, _ in identity_keys(canonical()[entity], identifier_policy()) if column.identifier]
+    types = [
+        column.identifier.type
+        for column, _ in identity_keys(canonical()[entity], identifier_policy())
+        if column.identifier
+    ]
     assert types == kinds
 
 
 def test_a_value_that_only_its_kind_blocks_is_an_identifier_of_another_kind() -> None:
     keys = ", ".join(sql for _, sql in identity_keys(canonical()["web_event"], identifier_policy()))
-    found = duckdb.execute(f"select {keys} from (select 'web' as source_system, '(not set)' as customer_id, '(not set)' as visitor_id)").fetchone()
+    found = duckdb.execute(
+        f"select {keys} from (select 'web' as source_system, '(not set)' as customer_id, '(not set)' as visitor_id)"
+    ).fetchone()
     assert found == ("account:web:(not set)", None)
 
 
 def test_an_identifier_of_a_type_that_the_policy_does_not_know_is_named() -> None:
     order = canonical()["sales_order"]
-    columns = tuple(replace(column, identifier=Identifier("paymnt", "retailer")) if column.name == "payment_token" else column for column in order.columns)
-    with pytest.raises(ContractError, match=r"sales_order.yaml: column payment_token: identifier: type: 'paymnt' is not known; did you mean payment\?"):
+    columns = tuple(
+        replace(column, identifier=Identifier("paymnt", "retailer")) if column.name == "payment_token" else column
+        for column in order.columns
+    )
+    with pytest.raises(
+        ContractError,
+        match=r"sales_order.yaml: column payment_token: identifier: type: 'paymnt' is not known; did you mean "
+        r"payment\?",
+    ):
         identity_keys(replace(order, columns=columns), identifier_policy())
 
 
@@ -149,7 +171,8 @@ def test_the_shipped_kinds_are_ordered_and_weighed() -> None:
 POLICY = """
 types:
   email: {strength: strong, weight: 10, links: always, limit: 5, degree: 6, normalise: email}
-  phone: {strength: weak, weight: 3, links: never, limit: 8, degree: 2, normalise: phone, blocked: [Nobody, {pattern: '[0-]+'}]}
+  phone: {strength: weak, weight: 3, links: never, limit: 8, degree: 2, normalise: phone, blocked: [Nobody,
+  {pattern: '[0-]+'}]}
 blocked_values: [GUEST]
 """
 
@@ -157,7 +180,11 @@ blocked_values: [GUEST]
 def test_blocked_values_are_compared_in_lower_case(tmp_path: Path) -> None:
     (tmp_path / "identifiers.yaml").write_text(POLICY)
     policy = load_identifier_policy(tmp_path / "identifiers.yaml")
-    assert (policy.blocked_values, policy.types["phone"].blocked, policy.types["phone"].blocked_patterns) == (("guest",), ("nobody",), ("[0-]+",))
+    assert (policy.blocked_values, policy.types["phone"].blocked, policy.types["phone"].blocked_patterns) == (
+        ("guest",),
+        ("nobody",),
+        ("[0-]+",),
+    )
 
 
 @pytest.mark.parametrize(
@@ -171,12 +198,20 @@ def test_blocked_values_are_compared_in_lower_case(tmp_path: Path) -> None:
         ("strength: strong", "strength: strog", "types: email: strength: 'strog' is not known; did you mean strong?"),
         ("normalise: email", "normalise: mail", "types: email: normalise: 'mail' is not known; did you mean email?"),
         ("strength: strong", "strenght: strong", "types: email: 'strenght' is not known; did you mean strength?"),
-        ("strength: strong", "strength: weak", "types: phone is strong and stands after email, which is weak; put the strongest first"),
+        (
+            "strength: strong",
+            "strength: weak",
+            "types: phone is strong and stands after email, which is weak; put the strongest first",
+        ),
         ("[Nobody,", "[-1,", "types: phone: blocked: -1 is no text; write it in quotes"),
         ("'[0-]+'", "'[0-'", "types: phone: blocked: pattern '[0-' is no regular expression of RE2"),
         ("{pattern: ", "{patern: ", "types: phone: blocked takes values and {pattern: ...}, not {'patern': '[0-]+'}"),
         ("[GUEST]", "guest", "blocked_values is a list of values and {pattern: ...}, not 'guest'"),
-        ("[GUEST]", "[{pattern: x}]", "blocked_values takes values; give a pattern to the kind it is for, under blocked"),
+        (
+            "[GUEST]",
+            "[{pattern: x}]",
+            "blocked_values takes values; give a pattern to the kind it is for, under blocked",
+        ),
         ("blocked_values", "blocked_value", "'blocked_value' is not known; did you mean blocked_values?"),
         ("types:", "types: [", "is not YAML"),
     ],
@@ -210,8 +245,16 @@ columns:
         ("owner: nobody", "owner:", "owner is missing"),
         ('description: "Its id."', 'description: ""', "column thing_id: description is missing"),
         ("required: true", "requird: true", "column thing_id: 'requird' is not known; did you mean required?"),
-        ("required: true", "profile: fullname", "column thing_id: profile: 'fullname' is not known; did you mean full_name?"),
-        ("required: true", "identifier: {type: account, scope: sys}", "column thing_id: identifier: scope: 'sys' is not known; did you mean system?"),
+        (
+            "required: true",
+            "profile: fullname",
+            "column thing_id: profile: 'fullname' is not known; did you mean full_name?",
+        ),
+        (
+            "required: true",
+            "identifier: {type: account, scope: sys}",
+            "column thing_id: identifier: scope: 'sys' is not known; did you mean system?",
+        ),
         ("required: true", "identifier: {scope: system}", "column thing_id: identifier: type is missing"),
         ("key: [thing_id]", "key: [thing_id]\nversion: updated", "key, version: 'updated' is not known"),
     ],

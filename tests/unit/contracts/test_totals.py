@@ -24,7 +24,15 @@ COLUMNS = [
 
 
 def declared(folder: Path, *totals: Any, columns: list[dict[str, Any]] = COLUMNS) -> tuple[str, ...]:
-    content = {"entity": "thing", "title": "Things", "grain": "one thing", "owner": "sales", "key": ["id"], "totals": list(totals), "columns": columns}
+    content = {
+        "entity": "thing",
+        "title": "Things",
+        "grain": "one thing",
+        "owner": "sales",
+        "key": ["id"],
+        "totals": list(totals),
+        "columns": columns,
+    }
     (folder / "thing.yaml").write_text(yaml.safe_dump(content), encoding="utf-8")
     return tuple(total.name for total in load_entities(folder)["thing"].totals)
 
@@ -41,10 +49,16 @@ def test_a_total_is_a_name_and_an_amount_over_the_columns(tmp_path: Path) -> Non
         ("price", "takes entries"),
         ({"name": "value", "amount": "prise"}, "total value: 'prise' is not SQL over the entity's public columns"),
         ({"name": "value", "amount": "cost"}, "total value: 'cost' is not SQL over the entity's public columns"),
-        ({"name": "value", "amount": "(select 1.0 from read_text('/etc/hostname'))"}, "has a query in it. Allowed is one expression over the entity's"),
+        (
+            {"name": "value", "amount": "(select 1.0 from read_text('/etc/hostname'))"},
+            "has a query in it. Allowed is one expression over the entity's",
+        ),
         ({"name": "value", "amount": "price + getvariable('token_inner')"}, "calls getvariable()"),
         ({"name": "value", "amount": "price from read_text('/etc/hostname') --"}, "is more than one expression"),
-        ({"name": "value", "amount": "price * price"}, "'price * price' overflows on large values; widen it and use try_cast"),
+        (
+            {"name": "value", "amount": "price * price"},
+            "'price * price' overflows on large values; widen it and use try_cast",
+        ),
         ({"name": "value", "amount": "weight"}, "total value: 'weight' is double; money is decimal"),
     ],
 )
@@ -61,10 +75,15 @@ def test_money_needs_a_currency(tmp_path: Path) -> None:
 
 def sums(*values: str) -> dict[tuple[str, str], Decimal]:
     """Measure and currency to amount, of order lines: quantity, price, discount, currency."""
-    rows = f"(select *, null::decimal(18, 4) as tax_amount from (values {', '.join(values)}) t(quantity, unit_price, discount_amount, currency))"
+    rows = (
+        f"(select *, null::decimal(18, 4) as tax_amount from (values {', '.join(values)}) t(quantity, unit_price, "
+        "discount_amount, currency))"
+    )
     with duckdb.connect() as con:
         con.execute(MACROS)
-        found = con.execute(f"select measure, unit, amount from ({sums_by_currency(canonical()['order_line'], rows, [])})").fetchall()
+        found = con.execute(
+            f"select measure, unit, amount from ({sums_by_currency(canonical()['order_line'], rows, [])})"
+        ).fetchall()
     return {(measure, unit): amount for measure, unit, amount in found}
 
 

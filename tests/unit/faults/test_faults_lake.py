@@ -17,7 +17,10 @@ from onedata.ledger.recover import LakeDamaged
 def lake(survey: SmallRetailer) -> SmallRetailer:
     """Two nights of one feed in the lake."""
     for night, answer in ((NIGHT, "A"), (NEXT, "B")):
-        survey.csv(*(f"{answer}{number},O{number},{number % 5 + 1},note {number},2026-01-05" for number in range(500)), night=night)
+        survey.csv(
+            *(f"{answer}{number},O{number},{number % 5 + 1},note {number},2026-01-05" for number in range(500)),
+            night=night,
+        )
         survey.take(night)
     return survey
 
@@ -43,7 +46,9 @@ def test_a_whole_lake_has_no_losses(lake: SmallRetailer) -> None:
         (slice(1, None), " bytes and had "),
     ],
 )
-def test_a_file_that_is_gone_or_cut_stops_the_run_before_it_lands_anything(lake: SmallRetailer, content: bytes | slice | None, what: str) -> None:
+def test_a_file_that_is_gone_or_cut_stops_the_run_before_it_lands_anything(
+    lake: SmallRetailer, content: bytes | slice | None, what: str
+) -> None:
     file = file_of(lake)
     whole = file.read_bytes()
     file.unlink()
@@ -55,7 +60,8 @@ def test_a_file_that_is_gone_or_cut_stops_the_run_before_it_lands_anything(lake:
     assert f"(feed survey, night {NIGHT}) " in str(caught.value)
     assert what in str(caught.value)
     assert str(caught.value).endswith(
-        f"bring it back with `onedata repair --from BACKUP`, or take its night anew from the source with `onedata run --ds {NIGHT} --replace`"
+        "bring it back with `onedata repair --from BACKUP`, or take its night anew "
+        f"from the source with `onedata run --ds {NIGHT} --replace`"
     )
     assert [loss.night for loss in all_losses(lake.con, lake.settings)] == [str(NIGHT)]
 
@@ -74,7 +80,12 @@ def test_other_content_of_the_same_size_is_found_by_its_hash(lake: SmallRetailer
     file.write_bytes(content)
     check_lake(lake.con, lake.settings)  # its size is what it was
     (loss,) = all_losses(lake.con, lake.settings)
-    assert (loss.file, loss.feed, loss.night, loss.what.split(" (")[0]) == (file, "survey", str(NIGHT), "has other content than was written")
+    assert (loss.file, loss.feed, loss.night, loss.what.split(" (")[0]) == (
+        file,
+        "survey",
+        str(NIGHT),
+        "has other content than was written",
+    )
 
 
 def test_an_error_that_names_a_damaged_file_is_told_by_looking_at_that_file(lake: SmallRetailer) -> None:
@@ -83,7 +94,9 @@ def test_an_error_that_names_a_damaged_file_is_told_by_looking_at_that_file(lake
     assert losses_named(lake.settings, words) == []
     file.write_bytes(file.read_bytes()[:-5])
     assert [loss.file for loss in losses_named(lake.settings, words)] == [file]
-    assert (explain(lake.settings, words) or "").startswith(f"the lake file {file} (feed survey, night {NIGHT}) is cut short")
+    assert (explain(lake.settings, words) or "").startswith(
+        f"the lake file {file} (feed survey, night {NIGHT}) is cut short"
+    )
 
 
 def test_an_error_without_a_name_is_told_by_reading_the_home(lake: SmallRetailer) -> None:

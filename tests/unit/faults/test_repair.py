@@ -81,7 +81,11 @@ def test_a_sound_home_is_told_and_left_as_it_is(home: Settings) -> None:
 
 def contents(home: Settings) -> dict[Path, bytes]:
     """Every file but what SQLite leaves beside a database that it reads."""
-    return {path: path.read_bytes() for path in home.home.rglob("*") if path.is_file() and not path.name.endswith(("-wal", "-shm"))}
+    return {
+        path: path.read_bytes()
+        for path in home.home.rglob("*")
+        if path.is_file() and not path.name.endswith(("-wal", "-shm"))
+    }
 
 
 def test_without_a_home_it_says_so(home: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -151,7 +155,10 @@ def test_a_lake_file_that_is_gone_is_told(home: Settings) -> None:
 def test_a_published_database_that_is_gone_or_damaged_is_told(home: Settings) -> None:
     flip(home.published_database, 4096 + 100)
     told = typed("repair")
-    assert (told.exit_code, f"NEEDS YOU  published: {home.published_database} is damaged: the header at byte 4,096" in told.output) == (1, True)
+    assert (
+        told.exit_code,
+        f"NEEDS YOU  published: {home.published_database} is damaged: the header at byte 4,096" in told.output,
+    ) == (1, True)
     text, well = status_report(home)
     assert not well
     assert f"PUBLISHED DATABASE DAMAGED\n  {home.published_database} is damaged: the header at byte 4,096" in text
@@ -163,20 +170,30 @@ def test_a_published_database_that_is_gone_or_damaged_is_told(home: Settings) ->
 def test_a_published_folder_that_is_gone_is_told_with_the_night_to_run(home: Settings) -> None:
     with duckdb.connect(str(home.warehouse)) as con:
         con.execute(
-            "insert into ops.night by name select '1' as run_id, date '2026-01-05' as night, now()::timestamp as started_at, "
-            "now()::timestamp as finished_at, 1 as cpu_seconds, 1 as peak_memory_mb"
+            "insert into ops.night by name select '1' as run_id, date '2026-01-05' as night, now()::timestamp "
+            "as started_at, now()::timestamp as finished_at, 1 as cpu_seconds, 1 as peak_memory_mb"
         )
     shutil.rmtree(home.published)
     told = typed("repair")
-    assert (told.exit_code, f"NEEDS YOU  published: {home.published_database} is gone: `onedata run --ds 2026-01-05`" in told.output) == (1, True)
+    assert (
+        told.exit_code,
+        f"NEEDS YOU  published: {home.published_database} is gone: `onedata run --ds 2026-01-05`" in told.output,
+    ) == (1, True)
     text, well = status_report(home)
-    assert (well, text.startswith(f"PUBLISHED DATABASE GONE\n  {home.published_database}; `onedata run --ds 2026-01-05`")) == (False, True)
+    assert (
+        well,
+        text.startswith(f"PUBLISHED DATABASE GONE\n  {home.published_database}; `onedata run --ds 2026-01-05`"),
+    ) == (False, True)
 
 
-@pytest.mark.parametrize(("name", "said"), [("vault.duckdb", "vault.duckdb is missing"), ("token.key", "token.key is gone")])
+@pytest.mark.parametrize(
+    ("name", "said"), [("vault.duckdb", "vault.duckdb is missing"), ("token.key", "token.key is gone")]
+)
 def test_a_vault_or_key_that_is_gone_needs_a_person(home: Settings, name: str, said: str) -> None:
     with duckdb.connect(str(home.warehouse)) as con:
-        con.execute("insert into oneid.identifier values (0, 'phone:x', 'phone', date '2026-01-05', date '2026-01-05', 'ok')")
+        con.execute(
+            "insert into oneid.identifier values (0, 'phone:x', 'phone', date '2026-01-05', date '2026-01-05', 'ok')"
+        )
     if not (home.vault / name).exists():
         create_vault(home.vault)
     (home.vault / name).unlink()
@@ -190,7 +207,10 @@ def test_the_status_says_damaged_and_still_what_is_published(home: Settings) -> 
     text, well = status_report(home)
     assert not well
     assert text.startswith(f"nothing is published yet below {home.published}")
-    assert f"DAMAGED\n  the warehouse file {home.warehouse} is damaged: the header at byte 4,096 does not match its checksum" in text
+    assert (
+        f"DAMAGED\n  the warehouse file {home.warehouse} is damaged: the header at byte 4,096 does not match its "
+        "checksum" in text
+    )
     assert "RUNNING" not in text
     assert typed("status").exit_code == 1
 
@@ -208,14 +228,24 @@ def test_closed_gates_do_not_swallow_damage(home: Settings) -> None:
 
 @pytest.mark.parametrize(
     "command",
-    [("quarantine", "list"), ("quarantine", "show"), ("quarantine", "release"), ("contracts",), ("quality", "docs"), ("identity", "show", "loyalty:M1")],
+    [
+        ("quarantine", "list"),
+        ("quarantine", "show"),
+        ("quarantine", "release"),
+        ("contracts",),
+        ("quality", "docs"),
+        ("identity", "show", "loyalty:M1"),
+    ],
 )
 def test_every_command_that_opens_the_warehouse_tells_its_damage(home: Settings, command: tuple[str, ...]) -> None:
     assert typed(*command).exit_code in (0, 2)
     flip(home.warehouse, 4096 + 10)
     told = typed(*command)
     assert told.exit_code == 2
-    assert f"onedata: the warehouse file {home.warehouse} is damaged: the header at byte 4,096 does not match its checksum" in told.output
+    assert (
+        f"onedata: the warehouse file {home.warehouse} is damaged: the header at byte 4,096 does not match its checksum"
+        in told.output
+    )
     assert isinstance(told.exception, SystemExit)
 
 

@@ -1,4 +1,5 @@
-"""A few hundred mutated files of every format, and texts that Hypothesis thinks of, through the real landing: no crash, no row unaccounted for.
+"""A few hundred mutated files of every format, and texts that Hypothesis thinks of, through the real landing: no crash,
+no row unaccounted for.
 
 `benchmarks/fuzz.py` does the same with as many as one likes.
 """
@@ -24,7 +25,8 @@ SEED, EACH = 20260105, 20
 MADE = {target.name: target for target in made_targets(SEED)}
 texts = st.text(st.characters(codec="utf-8"), max_size=30)
 values = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | texts, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3)
+    st.none() | st.booleans() | st.integers() | st.floats() | texts,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3),
 )
 few, fewer = (settings(max_examples=examples, deadline=None, derandomize=True) for examples in (6, 2))
 
@@ -55,7 +57,13 @@ def test_mutations_reach_every_fate(world: Arena) -> None:
     outcomes: Counter[str] = Counter()
     for name in ("csv", "jsonl", "xml"):
         outcomes += world.judge(MADE[name], make_inputs(MADE[name], SEED, 100, 40)).outcomes
-    assert {"accepted whole", "some rows quarantined", "some rows duplicate", "unreadable", "repeated"} <= outcomes.keys()
+    assert {
+        "accepted whole",
+        "some rows quarantined",
+        "some rows duplicate",
+        "unreadable",
+        "repeated",
+    } <= outcomes.keys()
 
 
 @few
@@ -67,7 +75,9 @@ def test_any_text_in_a_csv_is_accounted_for(world: Arena, notes: list[list[str]]
 @few
 @given(lines=st.lists(st.text(st.sampled_from("a1,;\"'\\ \n\r\t\x00\ufeff日"), max_size=80), min_size=1, max_size=10))
 def test_any_lines_below_a_csv_header_are_accounted_for(world: Arena, lines: list[str]) -> None:
-    assert _judged(world, MADE["csv"], [b"id,order,score,note,answered\n" + text.encode() for text in lines]).faults == []
+    assert (
+        _judged(world, MADE["csv"], [b"id,order,score,note,answered\n" + text.encode() for text in lines]).faults == []
+    )
 
 
 @few
@@ -79,15 +89,28 @@ def test_any_json_is_accounted_for(world: Arena, name: str, documents: list[list
 
 
 @few
-@given(members=st.lists(st.dictionaries(texts | st.sampled_from(["id", "order", "score", "note"]), values, max_size=6), min_size=1, max_size=10))
+@given(
+    members=st.lists(
+        st.dictionaries(texts | st.sampled_from(["id", "order", "score", "note"]), values, max_size=6),
+        min_size=1,
+        max_size=10,
+    )
+)
 def test_any_member_of_a_document_is_accounted_for(world: Arena, members: list[dict[str, Any]]) -> None:
-    assert _judged(world, MADE["jsonl"], [json.dumps(document, ensure_ascii=False).encode() for document in members]).faults == []
+    assert (
+        _judged(
+            world, MADE["jsonl"], [json.dumps(document, ensure_ascii=False).encode() for document in members]
+        ).faults
+        == []
+    )
 
 
 @few
 @given(lines=st.lists(values, min_size=1, max_size=10))
 def test_anything_in_the_place_of_an_array_is_accounted_for(world: Arena, lines: list[Any]) -> None:
-    documents = [json.dumps({"id": f"O{number}", "at": "2026-01-05", "lines": value}) for number, value in enumerate(lines)]
+    documents = [
+        json.dumps({"id": f"O{number}", "at": "2026-01-05", "lines": value}) for number, value in enumerate(lines)
+    ]
     assert _judged(world, MADE["jsonl_lines"], [text.encode() for text in documents]).faults == []
 
 
@@ -99,7 +122,10 @@ def test_any_bytes_are_accounted_for(world: Arena, name: str, contents: list[byt
 
 
 def _judged(world: Arena, target: Target, contents: Sequence[bytes]) -> Verdict:
-    return world.judge(target, [Input(f"{target.name}/{NIGHT}_{number}.{target.suffix}", content) for number, content in enumerate(contents)])
+    return world.judge(
+        target,
+        [Input(f"{target.name}/{NIGHT}_{number}.{target.suffix}", content) for number, content in enumerate(contents)],
+    )
 
 
 def _csv(number: int, notes: Sequence[str]) -> bytes:

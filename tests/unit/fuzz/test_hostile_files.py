@@ -1,4 +1,5 @@
-"""Files that a fuzz of the readers found to stop a landing, or to lose rows in silence: each is read, or reported with the reason."""
+"""Files that a fuzz of the readers found to stop a landing, or to lose rows in silence: each is read, or reported with
+the reason."""
 
 from __future__ import annotations
 
@@ -36,11 +37,26 @@ def documents(retail: Retail) -> SmallRetailer:
 
 @pytest.fixture
 def orders(retail: Retail) -> SmallRetailer:
-    return retail(contract(kind="jsonl", path="survey/{ds}.jsonl", entity="order_line", properties=LINES, records="lines", quarantineTolerance=1))
+    return retail(
+        contract(
+            kind="jsonl",
+            path="survey/{ds}.jsonl",
+            entity="order_line",
+            properties=LINES,
+            records="lines",
+            quarantineTolerance=1,
+        )
+    )
 
 
 @pytest.mark.parametrize(
-    "header", ['""' + HEADER, HEADER.replace("id", '"id"x', 1), HEADER.replace("answered", '"answered'), HEADER.replace("order", ' "order')]
+    "header",
+    [
+        '""' + HEADER,
+        HEADER.replace("id", '"id"x', 1),
+        HEADER.replace("answered", '"answered'),
+        HEADER.replace("order", ' "order'),
+    ],
 )
 def test_a_quote_astray_in_a_header_does_not_swallow_the_rows(survey: SmallRetailer, header: str) -> None:
     survey.put("survey/2026-01-05.csv", f"{header}\n{ROW}\n")
@@ -64,7 +80,9 @@ def test_a_harmless_quote_in_a_skipped_line_does_no_harm(retail: Retail, title: 
 
 
 @pytest.mark.parametrize(("first", "second"), [("\r\n", "\n"), ("\n", "\r\n"), ("\r", "\n"), ("\n", "\r")])
-def test_a_line_end_of_its_own_in_a_skipped_line_does_not_swallow_the_rows(retail: Retail, first: str, second: str) -> None:
+def test_a_line_end_of_its_own_in_a_skipped_line_does_not_swallow_the_rows(
+    retail: Retail, first: str, second: str
+) -> None:
     survey = retail(contract(options={"skip": 1}))
     survey.put("survey/2026-01-05.csv", f"a report{first}{HEADER}{second}{ROW}{second}")
     assert survey.take().counts == (1, 0, 1, 0)
@@ -120,7 +138,9 @@ def test_a_field_name_longer_than_any_is_refused(survey: SmallRetailer) -> None:
     assert "field larger than field limit" in survey.quarantine("reason")[0][0]
 
 
-@pytest.mark.parametrize("name", ["", 'a"b', "a.b", "a[0]", "a[", "\\", "\x00", "x\x00y", "'", "$", "*", "~/", "'); drop table ops.file; --"])
+@pytest.mark.parametrize(
+    "name", ["", 'a"b', "a.b", "a[0]", "a[", "\\", "\x00", "x\x00y", "'", "$", "*", "~/", "'); drop table ops.file; --"]
+)
 def test_a_member_of_any_name_is_kept(documents: SmallRetailer, name: str) -> None:
     documents.put("survey/2026-01-05.jsonl", json.dumps({"id": "A1", "order": "O1", "score": 1, name: {"x": [1]}}))
     assert documents.take().counts == (1, 1, 0, 0)
@@ -144,20 +164,30 @@ def test_a_document_with_something_else_for_its_array_is_kept_whole(orders: Smal
     document = json.dumps({"id": "A1", "lines": lines})
     orders.put("survey/2026-01-05.jsonl", document)
     assert orders.take().counts == (1, 0, 1, 0)
-    assert orders.quarantine("rule, reason, raw") == [("unreadable_record", "what stands at lines is no array", document)]
+    assert orders.quarantine("rule, reason, raw") == [
+        ("unreadable_record", "what stands at lines is no array", document)
+    ]
 
 
 @pytest.mark.parametrize(("opened", "closed"), [("[", "]"), ('{"a":', "}")])
-def test_a_document_nested_without_end_does_not_end_the_process(orders: SmallRetailer, opened: str, closed: str) -> None:
+def test_a_document_nested_without_end_does_not_end_the_process(
+    orders: SmallRetailer, opened: str, closed: str
+) -> None:
     deep = opened * 1_000_000 + "1" + closed * 1_000_000
-    orders.put("survey/2026-01-05.jsonl", f'{{"id": "A1", "lines": [{{"n": 1}}]}}\n{{"id": "A2", "lines": [{{"n": "x", "deep": {deep}}}]}}\n')
+    orders.put(
+        "survey/2026-01-05.jsonl",
+        f'{{"id": "A1", "lines": [{{"n": 1}}]}}\n{{"id": "A2", "lines": [{{"n": "x", "deep": {deep}}}]}}\n',
+    )
     assert orders.take().counts == (1, 0, 1, 0)
     assert "is nested 1,000,003 deep" in orders.quarantine("reason")[0][0]
 
 
 def test_a_deep_document_is_read(orders: SmallRetailer) -> None:
     deep = "[" * 9_000 + "]" * 9_000
-    orders.put("survey/2026-01-05.jsonl", json.dumps({"id": "A1", "lines": [{"n": 1, "note": "[" * 100_000}]})[:-1] + f', "deep": {deep}}}\n')
+    orders.put(
+        "survey/2026-01-05.jsonl",
+        json.dumps({"id": "A1", "lines": [{"n": 1, "note": "[" * 100_000}]})[:-1] + f', "deep": {deep}}}\n',
+    )
     assert orders.take().counts == (1, 1, 0, 0)
 
 
@@ -174,11 +204,18 @@ def test_a_line_that_is_no_object_is_kept_where_rows_are_members(orders: SmallRe
     assert orders.quarantine("rule, raw") == [("unreadable_record", line)]
 
 
-@pytest.mark.parametrize(("odd", "shown"), [(b"\xed\xa0\x80", r"\xed\xa0\x80"), (b"\xff", r"\xff"), (b"\xc3(", r"\xc3(")])
+@pytest.mark.parametrize(
+    ("odd", "shown"), [(b"\xed\xa0\x80", r"\xed\xa0\x80"), (b"\xff", r"\xff"), (b"\xc3(", r"\xc3(")]
+)
 def test_a_document_that_is_no_text_is_kept_whole_as_one_row(orders: SmallRetailer, odd: bytes, shown: str) -> None:
-    orders.put("survey/2026-01-05.jsonl", b'{"id": "A1%b", "lines": [{"n": 1}, {"n": 2}]}\n{"id": "A2", "lines": [{"n": 1}]}\n' % odd)
+    orders.put(
+        "survey/2026-01-05.jsonl",
+        b'{"id": "A1%b", "lines": [{"n": 1}, {"n": 2}]}\n{"id": "A2", "lines": [{"n": 1}]}\n' % odd,
+    )
     assert orders.take().counts == (2, 1, 1, 0)
-    assert orders.quarantine("rule, raw") == [("unreadable_record", f'{{"id": "A1{shown}", "lines": [{{"n": 1}}, {{"n": 2}}]}}')]
+    assert orders.quarantine("rule, raw") == [
+        ("unreadable_record", f'{{"id": "A1{shown}", "lines": [{{"n": 1}}, {{"n": 2}}]}}')
+    ]
 
 
 @pytest.mark.parametrize("document", [{"id": "A1"}, {"id": "A1", "lines": None}, {"id": "A1", "lines": []}])

@@ -28,18 +28,24 @@ def compare(left: Ints, right: Ints) -> Ints:
 class Drawn:
     """A graph of nodes named by kind and number (`account1`, `phone2`), decided."""
 
-    def __init__(self, *pairs: Pair, names: Mapping[str, str] | None = None, policy: IdentifierPolicy | None = None, **more: Any) -> None:
+    def __init__(
+        self, *pairs: Pair, names: Mapping[str, str] | None = None, policy: IdentifierPolicy | None = None, **more: Any
+    ) -> None:
         policy = policy or identifier_policy()
         self.nodes = sorted({name for pair in pairs for name in pair[:2]} | set(names or {}))
         kinds = [list(policy.types).index(name.rstrip("0123456789")) for name in self.nodes]
         said = sorted(set((names or {}).values()))
         observed = [(self.nodes.index(node), said.index(name), 1) for node, name in (names or {}).items()]
-        edges = [(self.nodes.index(pair[0]), self.nodes.index(pair[1]), pair[2] if len(pair) > 2 else 1) for pair in pairs]
+        edges = [
+            (self.nodes.index(pair[0]), self.nodes.index(pair[1]), pair[2] if len(pair) > 2 else 1) for pair in pairs
+        ]
         a, b, n = (integers([edge[part] for edge in edges]) for part in range(3))
         node, name, often = (integers([item[part] for item in observed]) for part in range(3))
         decided = {key: self._pairs(value) for key, value in more.items() if key in ("merged", "parted")}
         unusable = np.array([name in more.get("blocked", ()) for name in self.nodes], dtype=np.bool_)
-        self.decided: Decided = decide(Evidence(integers(kinds), unusable, a, b, n, (node, name, often), compare, **decided), policy)
+        self.decided: Decided = decide(
+            Evidence(integers(kinds), unusable, a, b, n, (node, name, often), compare, **decided), policy
+        )
 
     def _pairs(self, pairs: Sequence[tuple[str, str]]) -> tuple[Ints, Ints]:
         return tuple(integers([self.nodes.index(pair[end]) for pair in pairs]) for end in (0, 1))  # type: ignore[return-value]
@@ -165,7 +171,12 @@ def test_a_bridge_that_breaks_a_limit_is_not_made() -> None:
 
 
 def test_a_person_over_a_limit_loses_its_weakest_links() -> None:
-    pairs: list[Pair] = [("account1", "loyalty1"), ("account2", "loyalty2"), ("account1", "email1"), ("account2", "email1")]
+    pairs: list[Pair] = [
+        ("account1", "loyalty1"),
+        ("account2", "loyalty2"),
+        ("account1", "email1"),
+        ("account2", "email1"),
+    ]
     drawn = Drawn(*pairs, policy=with_type("account", limit=1))
     assert {frozenset(name for name in person if not name.startswith("email")) for person in drawn.persons()} >= {
         one("account1", "loyalty1"), one("account2", "loyalty2")
@@ -173,18 +184,33 @@ def test_a_person_over_a_limit_loses_its_weakest_links() -> None:
 
 
 def test_a_merge_by_hand_holds_over_limits() -> None:
-    drawn = Drawn(("account1", "loyalty1"), ("account2", "loyalty2"), merged=[("account1", "account2")], policy=with_type("account", limit=1))
+    drawn = Drawn(
+        ("account1", "loyalty1"),
+        ("account2", "loyalty2"),
+        merged=[("account1", "account2")],
+        policy=with_type("account", limit=1),
+    )
     assert len(drawn.persons()) == 1
     assert drawn.rule("account1") == "operator"
 
 
 def test_a_split_by_hand_cuts_the_weakest_link() -> None:
-    drawn = Drawn(("account1", "loyalty1", 9), ("loyalty1", "email1", 1), ("email1", "account2", 9), parted=[("account1", "account2")])
+    drawn = Drawn(
+        ("account1", "loyalty1", 9),
+        ("loyalty1", "email1", 1),
+        ("email1", "account2", 9),
+        parted=[("account1", "account2")],
+    )
     assert drawn.persons() == {one("account1", "loyalty1"), one("account2", "email1")}
 
 
 def test_a_split_parts_at_the_phone_and_leaves_an_account_its_email() -> None:
-    pairs: list[Pair] = [("account1", "email1"), ("account1", "phone1"), ("email1", "phone1", 3), ("account2", "phone1", 9)]
+    pairs: list[Pair] = [
+        ("account1", "email1"),
+        ("account1", "phone1"),
+        ("email1", "phone1", 3),
+        ("account2", "phone1", 9),
+    ]
     drawn = Drawn(*pairs, names={"account1": "anna", "account2": "anna"}, parted=[("account1", "account2")])
     assert any({"account1", "email1"} <= person for person in drawn.persons())
 

@@ -133,7 +133,10 @@ def test_a_weak_identifier_of_a_merge_gives_way_to_a_strong_one() -> None:
 def test_a_merge_of_a_person_without_a_strong_identifier_is_refused(two: People) -> None:
     two.deliver(1, (None, None, None, None, "p9"))
     two.resolve(1)
-    with pytest.raises(DecisionError, match=r"phone:p9 belongs to a person without a strong identifier \(account, loyalty, social, email\)"):
+    with pytest.raises(
+        DecisionError,
+        match=r"phone:p9 belongs to a person without a strong identifier \(account, loyalty, social, email\)",
+    ):
         merge(two, "phone:p9", C1)
 
 
@@ -200,7 +203,9 @@ def test_a_block_parts_what_the_identifier_held_together_and_taking_it_back_unit
     number = block(chain, "loyalty:M1")
     chain.resolve(1)
     assert chain.persons() == {frozenset({C1}), frozenset({C2})}
-    assert chain.con.execute("select status from oneid.identifier where identity_key = 'loyalty:M1'").fetchone() == ("blocked",)
+    assert chain.con.execute("select status from oneid.identifier where identity_key = 'loyalty:M1'").fetchone() == (
+        "blocked",
+    )
     chain.resolve(2, full=True)
     assert chain.persons() == {frozenset({C1}), frozenset({C2})}
     revert(chain.con, number)
@@ -251,7 +256,9 @@ def test_a_block_of_a_shared_identifier_that_is_taken_back_leaves_it_shared() ->
     people.resolve(1)
     revert(people.con, number)
     people.resolve(2)
-    assert people.con.execute("select status from oneid.identifier where identity_key = 'loyalty:M1'").fetchone() == ("shared",)
+    assert people.con.execute("select status from oneid.identifier where identity_key = 'loyalty:M1'").fetchone() == (
+        "shared",
+    )
     assert len(people.persons()) == 4
 
 
@@ -307,7 +314,9 @@ def test_decisions_on_the_way_end_as_a_full_rebuild_does(seed: int) -> None:
         for kind in rng.permutation(["merge", "split", "block"])[:2]:
             a, b = rng.choice(keys, 2, replace=False)
             with contextlib.suppress(DecisionError):  # the dice said the opposite before
-                taken.append(decide_by_hand(people.con, kind, a, None if kind == "block" else b, "random", "dice").decision_id)
+                taken.append(
+                    decide_by_hand(people.con, kind, a, None if kind == "block" else b, "random", "dice").decision_id
+                )
         if rng.random() < 0.5:
             revert(people.con, taken.pop(int(rng.integers(len(taken)))))
     people.resolve(6)

@@ -43,10 +43,19 @@ def why(people: People, a: str, b: str) -> str:
 
 def scored(people: People, a: str, b: str, weight: float, band: str, veto: str | None = None) -> None:
     """What a scoring run would have left for two identifiers that each are the smallest of their core."""
-    parts = json.dumps({"before": -9.0, "given": {"level": "same", "weight": 7.25}, "place": {"level": "different", "weight": -3.4}, "birth": None})
+    parts = json.dumps(
+        {
+            "before": -9.0,
+            "given": {"level": "same", "weight": 7.25},
+            "place": {"level": "different", "weight": -3.4},
+            "birth": None,
+        }
+    )
     known = directory(people)
     pair = sorted(known.find(key).id_int for key in (a, b))
-    people.con.execute("insert into oneid.prob_edge values (?, ?, ?, ?, ?, 'v1', ?)", [*pair, weight, veto, band, parts])
+    people.con.execute(
+        "insert into oneid.prob_edge values (?, ?, ?, ?, ?, 'v1', ?)", [*pair, weight, veto, band, parts]
+    )
 
 
 @pytest.fixture
@@ -59,7 +68,9 @@ def test_two_identifiers_of_one_row_are_one_step(people: People) -> None:
     people.deliver(2, ("C1", "M1"), ("C1", "M1"))
     people.resolve(2)
     found = explained(people, C1, "loyalty:M1")
-    assert [(step.a, step.b, step.why) for step in found.steps] == [(C1, "loyalty:M1", ("stood on 3 rows of orders from 2026-01-01 to 2026-01-03",))]
+    assert [(step.a, step.b, step.why) for step in found.steps] == [
+        (C1, "loyalty:M1", ("stood on 3 rows of orders from 2026-01-01 to 2026-01-03",))
+    ]
     assert found.oneid == people.map()[C1]
 
 
@@ -72,7 +83,9 @@ def test_each_feed_is_told_of(people: People) -> None:
 
 
 def test_the_chain_is_the_shortest(people: People) -> None:
-    people.deliver(0, ("C1", "M1"), (None, "M1", "S1"), (None, None, "S1", "e1"), ("C2", None, None, "e1"), ("C2", None, "S1"))
+    people.deliver(
+        0, ("C1", "M1"), (None, "M1", "S1"), (None, None, "S1", "e1"), ("C2", None, None, "e1"), ("C2", None, "S1")
+    )
     people.resolve(0)
     steps = explained(people, C1, C2).steps
     assert [steps[0].a, *(step.b for step in steps)] == [C1, "loyalty:M1", "social:S1", C2]
@@ -114,7 +127,8 @@ def test_a_score_is_told_with_its_parts(people: People) -> None:
     people.resolve(1)
     (step,) = explained(people, C1, C2).steps
     assert step.why == (
-        "their profiles score 9.5 (99.9% likely one person), sure enough to link: given same +7.2, place different -3.4, before anything is compared -9.0",
+        "their profiles score 9.5 (99.9% likely one person), sure enough to link: given same +7.2, place different "
+        "-3.4, before anything is compared -9.0",
     )
 
 
@@ -138,7 +152,9 @@ def test_an_old_oneid_is_explained_by_what_it_was_made_from(people: People) -> N
 def test_a_raw_value_is_found_by_its_token_however_it_is_written(tmp_path: Path) -> None:
     people = People(vault=tmp_path / "vault")
     with open_vault(people.con, tmp_path / "vault"):
-        row = people.con.execute(f"select {token_sql(repr('ann@shop.cn'))}, {token_sql(repr('+8613912345678'))}").fetchone()
+        row = people.con.execute(
+            f"select {token_sql(repr('ann@shop.cn'))}, {token_sql(repr('+8613912345678'))}"
+        ).fetchone()
     assert row is not None
     people.deliver(0, ("C1", None, None, row[0], row[1]))
     people.resolve(0)
@@ -165,8 +181,9 @@ def test_a_shared_identifier_on_the_way_is_told_with_its_limit() -> None:
     people.deliver(0, *[(f"C{n}", "M1") for n in range(1, 5)])
     people.resolve(0)
     assert [(step.a, step.b) for step in parted(people, C1, C2).crossings] == [(C1, "loyalty:M1"), ("loyalty:M1", C2)]
-    assert "loyalty:M1 is shared, it unites nobody: on 2026-01-01 it stood with 4 identifiers of one strong kind, more than the 2 allowed" in why(
-        people, C1, C2
+    assert (
+        "loyalty:M1 is shared, it unites nobody: on 2026-01-01 it stood with 4 identifiers of one strong kind, more "
+        "than the 2 allowed" in why(people, C1, C2)
     )
     assert why(people, C1, C2).count("is shared") == 1
 
@@ -222,7 +239,10 @@ def test_a_score_for_review_and_a_veto_are_told(people: People) -> None:
     people.resolve(0)
     scored(people, C1, C2, 2.0, "review")
     scored(people, C1, C3, 11.0, "vetoed", veto="given name")
-    assert "their profiles score 2.0 (80.0% likely one person), not sure enough to link" in parted(people, C1, C2).scores[0]
+    assert (
+        "their profiles score 2.0 (80.0% likely one person), not sure enough to link"
+        in parted(people, C1, C2).scores[0]
+    )
     assert "their given name contradicts, whatever else agrees" in parted(people, C1, C3).scores[0]
 
 
@@ -259,7 +279,10 @@ def test_an_identifier_that_is_nobodys_is_shown_with_why() -> None:
     people.resolve(0)
     shown = show(people.con, directory(people).find("loyalty:M1"))
     assert (shown.oneid, shown.identifiers) == (None, ())
-    assert shown.notes[:2] == ("it stood with 4 other identifiers", "it is shared: it belongs to nobody and unites nobody")
+    assert shown.notes[:2] == (
+        "it stood with 4 other identifiers",
+        "it is shared: it belongs to nobody and unites nobody",
+    )
     assert "more than the 2 allowed" in shown.notes[2]
 
 

@@ -21,7 +21,8 @@ DAY = date(2026, 1, 1)
 
 
 class Homes:
-    """A warehouse in which every person is one account; what persons have in common is put into the evidence by hand."""
+    """A warehouse in which every person is one account; what persons have in common is put into the evidence by
+    hand."""
 
     def __init__(self, folder: Path) -> None:
         self.con = duckdb.connect()
@@ -35,24 +36,43 @@ class Homes:
         if found:
             return int(found[0])
         row = self.con.execute(
-            "insert into oneid.identifier select count(*), ?, split_part(?, ':', 1), ?, ?, ? from oneid.identifier returning id_int",
+            "insert into oneid.identifier select count(*), ?, split_part(?, ':', 1), ?, ?, ? "
+            "from oneid.identifier returning id_int",
             [key, key, DAY, DAY, status],
         ).fetchone()
         assert row is not None
         return int(row[0])
 
     def person(
-        self, name: str, family: str | None = None, address: str | None = None, postcode: str | None = "100", uses: Sequence[str] = (), nights: int = 2
+        self,
+        name: str,
+        family: str | None = None,
+        address: str | None = None,
+        postcode: str | None = "100",
+        uses: Sequence[str] = (),
+        nights: int = 2,
     ) -> None:
-        """Add to what is known of the person; `uses` are shared identifiers that stood on a row with the account, over so many nights."""
+        """Add to what is known of the person; `uses` are shared identifiers that stood on a row with the account, over
+        so many nights."""
         id_int = self._identifier(f"account:shop:{name}")
         if not self.con.execute("select 1 from oneid.oneid_map where id_int = ?", [id_int]).fetchone():
-            self.con.execute("insert into oneid.oneid_map values (?, ?, ?, 'core', ?, null, 1)", [f"account:shop:{name}", id_int, f"P{name}", DAY])
+            self.con.execute(
+                "insert into oneid.oneid_map values (?, ?, ?, 'core', ?, null, 1)",
+                [f"account:shop:{name}", id_int, f"P{name}", DAY],
+            )
             self.con.execute("insert into oneid.person values (?, 1, ?, ?)", [f"P{name}", DAY, DAY])
-            self.con.execute("insert into oneid.issued values (?, ?, ?, ?)", [f"P{name}", f"account:shop:{name}", DAY, DAY])
-        for attribute, value in (("full_name", family and f"{name} {family}"), ("address", address), ("postcode", address and postcode)):
+            self.con.execute(
+                "insert into oneid.issued values (?, ?, ?, ?)", [f"P{name}", f"account:shop:{name}", DAY, DAY]
+            )
+        for attribute, value in (
+            ("full_name", family and f"{name} {family}"),
+            ("address", address),
+            ("postcode", address and postcode),
+        ):
             if value:
-                self.con.execute("insert into oneid.identifier_profile values (?, ?, ?, 1, ?)", [id_int, attribute, value, DAY])
+                self.con.execute(
+                    "insert into oneid.identifier_profile values (?, ?, ?, 1, ?)", [id_int, attribute, value, DAY]
+                )
         for key in uses:
             edge = [id_int, self._identifier(key, "shared"), DAY, DAY + timedelta(days=nights - 1)]
             self.con.execute("insert into oneid.identity_edge values (?, ?, 'orders', 1, ?, ?)", edge)
@@ -64,7 +84,9 @@ class Homes:
         self.con.execute("update oneid.oneid_map set valid_to = ? where oneid = ?", [DAY, f"P{name}"])
 
     def run(self, day: int = 0, everything: bool = False, with_vault: bool = True) -> None:
-        marked = "select id_int from oneid.identifier" + ("" if everything else " where split_part(identity_key, ':', 3) in (select unnest(?))")
+        marked = "select id_int from oneid.identifier" + (
+            "" if everything else " where split_part(identity_key, ':', 3) in (select unnest(?))"
+        )
         self.con.execute(f"create or replace temp table region as {marked}", [] if everything else [list(self.dirty)])
         self.dirty.clear()
         if not with_vault:
@@ -72,21 +94,29 @@ class Homes:
             return
         with open_vault(self.con, self.folder):
             # Tokens here are the names themselves.
-            self.con.execute("insert into vault.token select distinct value, 'full_name', value from oneid.identifier_profile where attribute = 'full_name'")
+            self.con.execute(
+                "insert into vault.token select distinct value, 'full_name', value from oneid.identifier_profile "
+                "where attribute = 'full_name'"
+            )
             update_households(self.con, identifier_policy(), DAY + timedelta(days=day), 1, True)
 
     def groups(self) -> set[str]:
         """Members of each household of today in order, as one text."""
         rows = self.con.execute(
-            "select string_agg(oneid[2:], ' ' order by oneid) from oneid.household_map where valid_to is null group by household_id"
+            "select string_agg(oneid[2:], ' ' order by oneid) from oneid.household_map where valid_to is null "
+            "group by household_id"
         ).fetchall()
         return {text for (text,) in rows}
 
     def map(self) -> list[tuple[Any, ...]]:
-        return self.con.execute("select oneid, household_id, rule from oneid.household_map where valid_to is null order by oneid").fetchall()
+        return self.con.execute(
+            "select oneid, household_id, rule from oneid.household_map where valid_to is null order by oneid"
+        ).fetchall()
 
     def audit(self) -> list[tuple[Any, ...]]:
-        return self.con.execute("select identity_key, rule, observed, allowed from oneid.guard_audit order by all").fetchall()
+        return self.con.execute(
+            "select identity_key, rule, observed, allowed from oneid.guard_audit order by all"
+        ).fetchall()
 
 
 @pytest.fixture
@@ -101,7 +131,11 @@ def test_one_address_and_one_family_name_are_one_household(homes: Homes) -> None
     homes.person("bo", "Li", "1 Road")
     homes.person("cy", "Wu", "1 Road")
     homes.run()
-    assert homes.map() == [("Pann", "Hann", "address and name"), ("Pbo", "Hann", "address and name"), ("Pcy", "Hcy", "alone")]
+    assert homes.map() == [
+        ("Pann", "Hann", "address and name"),
+        ("Pbo", "Hann", "address and name"),
+        ("Pcy", "Hcy", "alone"),
+    ]
 
 
 def test_the_same_street_and_number_in_another_place_is_another_address(homes: Homes) -> None:
@@ -116,7 +150,11 @@ def test_a_shared_card_and_one_family_name_are_one_household(homes: Homes) -> No
     homes.person("bo", "Li", uses=["payment:t1"])
     homes.person("cy", "Wu", uses=["payment:t1"])
     homes.run()
-    assert homes.map() == [("Pann", "Hann", "identifier and name"), ("Pbo", "Hann", "identifier and name"), ("Pcy", "Hcy", "alone")]
+    assert homes.map() == [
+        ("Pann", "Hann", "identifier and name"),
+        ("Pbo", "Hann", "identifier and name"),
+        ("Pcy", "Hcy", "alone"),
+    ]
 
 
 def test_a_shared_tablet_and_one_address_are_one_household_without_any_name(homes: Homes) -> None:
@@ -140,7 +178,10 @@ def test_an_identifier_of_one_person_on_a_row_of_another_is_shared_by_both(homes
     homes.person("bo", "Li")
     homes.con.execute("insert into oneid.identifier values (2, 'cookie:t', 'cookie', ?, ?, 'ok')", [DAY, DAY])
     homes.con.execute("insert into oneid.oneid_map values ('cookie:t', 2, 'Pann', 'attach', ?, null, 1)", [DAY])
-    homes.con.execute("insert into oneid.identity_edge values (0, 2, 'web', 5, ?, ?), (1, 2, 'web', 1, ?, ?)", [DAY, DAY + timedelta(days=1)] * 2)
+    homes.con.execute(
+        "insert into oneid.identity_edge values (0, 2, 'web', 5, ?, ?), (1, 2, 'web', 1, ?, ?)",
+        [DAY, DAY + timedelta(days=1)] * 2,
+    )
     homes.run()
     assert homes.groups() == {"ann bo"}
 
@@ -201,7 +242,9 @@ def test_the_household_before_stands_in_the_map_with_its_days(homes: Homes) -> N
     homes.run()
     homes.person("ann", "Li", "1 Road")
     homes.run(1)
-    rows = homes.con.execute("select household_id, valid_from, valid_to from oneid.household_map where oneid = 'Pbo' order by valid_from").fetchall()
+    rows = homes.con.execute(
+        "select household_id, valid_from, valid_to from oneid.household_map where oneid = 'Pbo' order by valid_from"
+    ).fetchall()
     assert rows == [("Hbo", DAY, DAY + timedelta(days=1)), ("Hann", DAY + timedelta(days=1), None)]
 
 
@@ -239,8 +282,17 @@ def test_nights_one_by_one_equal_everything_at_once(homes: Homes, seed: int) -> 
     sizes = []
     for day in range(5):
         for _ in range(12):
-            name, family, address = f"p{rng.integers(40)}", f"F{rng.integers(3)}", f"{rng.integers(24)} Road" if rng.random() < 0.6 else None
-            homes.person(name, family if rng.random() < 0.7 else None, address, uses=[f"cookie:{rng.integers(24)}"] if rng.random() < 0.5 else [])
+            name, family, address = (
+                f"p{rng.integers(40)}",
+                f"F{rng.integers(3)}",
+                f"{rng.integers(24)} Road" if rng.random() < 0.6 else None,
+            )
+            homes.person(
+                name,
+                family if rng.random() < 0.7 else None,
+                address,
+                uses=[f"cookie:{rng.integers(24)}"] if rng.random() < 0.5 else [],
+            )
         homes.run(day)
         sizes += [len(group.split()) for group in homes.groups()]
     nights = homes.map()

@@ -29,7 +29,12 @@ def connection() -> duckdb.DuckDBPyConnection:
 def found(edges: Sequence[Edge]) -> tuple[set[frozenset[str]], set[int]]:
     """The partition, and the numbers of its parts."""
     con = connection()
-    con.register("given", pa.table({"a": pa.array([a for a, _ in edges], pa.string()), "b": pa.array([b for _, b in edges], pa.string())}))
+    con.register(
+        "given",
+        pa.table(
+            {"a": pa.array([a for a, _ in edges], pa.string()), "b": pa.array([b for _, b in edges], pa.string())}
+        ),
+    )
     con.execute("create or replace table edge as from given")
     rows = edge_components(con, "edge").fetchall()
     parts: dict[int, set[str]] = {}
@@ -81,7 +86,9 @@ def test_a_large_random_graph_in_many_chunks(monkeypatch: pytest.MonkeyPatch) ->
 
 
 @pytest.mark.parametrize("order", [np.arange(5000), np.arange(5000)[::-1]], ids=["ascending", "descending"])
-def test_a_kiosk_takes_few_rounds_in_whatever_order_its_edges_come(order: np.ndarray[tuple[int], np.dtype[np.int64]]) -> None:
+def test_a_kiosk_takes_few_rounds_in_whatever_order_its_edges_come(
+    order: np.ndarray[tuple[int], np.dtype[np.int64]],
+) -> None:
     # Each round is a level of recursion, so a round for each of 5,000 neighbours would not end well.
     for kiosk, shift in ((0, 1), (5000, 0)):
         assert components(5001, np.full(5000, kiosk), order + shift).max() == 0
@@ -134,14 +141,19 @@ def parts_of(con: duckdb.DuckDBPyConnection, query: str) -> set[frozenset[str]]:
 def test_known_components_and_more_edges_are_the_components_of_all(known: list[Edge], more: list[Edge]) -> None:
     con = connection()
     for name, edges in (("base", known), ("more", more)):
-        con.register("given", pa.table({"a": pa.array([a for a, _ in edges], pa.string()), "b": pa.array([b for _, b in edges], pa.string())}))
+        con.register(
+            "given",
+            pa.table(
+                {"a": pa.array([a for a, _ in edges], pa.string()), "b": pa.array([b for _, b in edges], pa.string())}
+            ),
+        )
         con.execute(f"create or replace table {name} as from given")
     relation = edge_components(con, "base")  # noqa: F841 - DuckDB finds it by its name
     con.execute("create or replace table known as from relation")
     extend_components(con, "known", "more")
     extended = (
-        "select id, coalesce(r.new, k.component) from known k left join component_redirect r on r.old = k.component union all select id, component from "
-        "component_added"
+        "select id, coalesce(r.new, k.component) from known k left join component_redirect r on r.old = k.component "
+        "union all select id, component from component_added"
     )
     assert parts_of(con, extended) == true([*known, *more])
     # Who is new has a number of his own, or one that was there before.

@@ -18,14 +18,24 @@ Records = Sequence[tuple[str | None, str]]
 def measured(records: Records) -> Measures:
     """Of records (cluster, truth)."""
     with duckdb.connect() as con:
-        columns = {"cluster": pa.array([cluster for cluster, _ in records], pa.string()), "truth": pa.array([truth for _, truth in records], pa.string())}
+        columns = {
+            "cluster": pa.array([cluster for cluster, _ in records], pa.string()),
+            "truth": pa.array([truth for _, truth in records], pa.string()),
+        }
         con.register("record", pa.table(columns))
         return measures(con, "record")
 
 
 def test_a_perfect_clustering() -> None:
     found = measured([("x", "A"), ("x", "A"), ("y", "B")])
-    assert (found.precision, found.recall, found.f1, found.bcubed_f1, found.largest_cluster, found.records) == (1, 1, 1, 1, 2, 3)
+    assert (found.precision, found.recall, found.f1, found.bcubed_f1, found.largest_cluster, found.records) == (
+        1,
+        1,
+        1,
+        1,
+        2,
+        3,
+    )
 
 
 def test_two_persons_in_one_cluster_cost_precision() -> None:
@@ -38,7 +48,12 @@ def test_two_persons_in_one_cluster_cost_precision() -> None:
 def test_one_person_in_two_clusters_costs_recall() -> None:
     # Two of six true pairs. B-cubed: each record finds two of its four.
     found = measured([("x", "A"), ("x", "A"), ("y", "A"), ("y", "A")])
-    assert (found.precision, found.recall, found.bcubed_precision, found.bcubed_recall) == (1, pytest.approx(1 / 3), 1, 0.5)
+    assert (found.precision, found.recall, found.bcubed_precision, found.bcubed_recall) == (
+        1,
+        pytest.approx(1 / 3),
+        1,
+        0.5,
+    )
 
 
 def test_a_record_without_a_cluster_is_alone() -> None:
@@ -67,6 +82,13 @@ def test_the_counts_are_those_of_every_pair(records: list[tuple[str | None, str]
     assert found.precision == pytest.approx(right / len(claimed) if claimed else 1)
     assert found.recall == pytest.approx(right / len(true) if true else 1)
     places = range(len(records))
-    same = [(sum(clusters[i] == clusters[j] and truths[i] == truths[j] for j in places), clusters.count(clusters[i]), truths.count(truths[i])) for i in places]
+    same = [
+        (
+            sum(clusters[i] == clusters[j] and truths[i] == truths[j] for j in places),
+            clusters.count(clusters[i]),
+            truths.count(truths[i]),
+        )
+        for i in places
+    ]
     assert found.bcubed_precision == pytest.approx(sum(n / c for n, c, _ in same) / len(records) if records else 1)
     assert found.bcubed_recall == pytest.approx(sum(n / t for n, _, t in same) / len(records) if records else 1)

@@ -9,7 +9,9 @@ from identity_truth import Quality
 
 @pytest.fixture(scope="module")
 def found(tmp_path_factory: pytest.TempPathFactory) -> Quality:
-    return quality(tmp_path_factory.mktemp("identity"), 150, 2, shared_phone=0.02, seed=7, profile="dense", one_by_one=True)
+    return quality(
+        tmp_path_factory.mktemp("identity"), 150, 2, shared_phone=0.02, seed=7, profile="dense", one_by_one=True
+    )
 
 
 def test_the_oracle_makes_no_mistake_and_finds_more(found: Quality) -> None:

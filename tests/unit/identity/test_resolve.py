@@ -24,7 +24,10 @@ def test_identifiers_on_one_row_are_one_person(people: People) -> None:
     people.deliver(0, ("C1", "M1", None, "e1"), ("C2", None, None, None))
     found = people.resolve(0)
     assert (found.identifiers, found.persons, found.largest, found.minted) == (4, 2, 3, 2)
-    assert people.persons() == {frozenset({"account:shop:C1", "loyalty:M1", "email:e1"}), frozenset({"account:shop:C2"})}
+    assert people.persons() == {
+        frozenset({"account:shop:C1", "loyalty:M1", "email:e1"}),
+        frozenset({"account:shop:C2"}),
+    }
 
 
 def test_a_chain_of_rows_is_one_person(people: People) -> None:
@@ -53,9 +56,15 @@ def test_an_account_is_known_within_its_system_only(people: People) -> None:
 def test_the_same_night_again_changes_nothing(people: People) -> None:
     people.deliver(0, ("C1", "M1", None, "e1"), ("C2", "M2", None, None))
     people.resolve(0)
-    before = [people.all(name) for name in ("identifier", "identity_edge", "issued", "oneid_map", "oneid_event", "guard_audit")]
+    before = [
+        people.all(name)
+        for name in ("identifier", "identity_edge", "issued", "oneid_map", "oneid_event", "guard_audit")
+    ]
     people.resolve(0)
-    assert [people.all(name) for name in ("identifier", "identity_edge", "issued", "oneid_map", "oneid_event", "guard_audit")] == before
+    assert [
+        people.all(name)
+        for name in ("identifier", "identity_edge", "issued", "oneid_map", "oneid_event", "guard_audit")
+    ] == before
 
 
 def test_a_delivery_taken_in_twice_counts_its_observations_once(people: People) -> None:
@@ -122,7 +131,8 @@ def test_the_map_knows_what_held_on_an_earlier_night(people: People) -> None:
     people.deliver(3, ("C1", "M1", None, None))
     people.resolve(3)
     versions = people.con.execute(
-        "select oneid, valid_from, valid_to from oneid.oneid_map where identity_key = 'account:shop:C1' order by valid_from"
+        "select oneid, valid_from, valid_to from oneid.oneid_map where identity_key = 'account:shop:C1' "
+        "order by valid_from"
     ).fetchall()
     night = DAY + timedelta(days=3)
     assert versions == [(before, DAY, night), (people.map()["loyalty:M1"], night, None)]
@@ -179,7 +189,9 @@ def test_a_shared_identifier_links_nobody_and_is_told_once() -> None:
     people.resolve(1)
     assert "email:kiosk" not in people.map()
     assert len(people.persons()) == 4
-    assert people.con.execute("select status from oneid.identifier where identity_key = 'email:kiosk'").fetchall() == [("shared",)]
+    assert people.con.execute("select status from oneid.identifier where identity_key = 'email:kiosk'").fetchall() == [
+        ("shared",)
+    ]
     assert people.all("guard_audit") == [(DAY, "email:kiosk", "degree", 3, 2)]
 
 
@@ -211,7 +223,13 @@ def random_nights(seed: int) -> Nights:
     def one(prefix: str, share: float, size: int) -> str | None:
         return f"{prefix}{rng.integers(0, size)}" if rng.random() < share else None
 
-    return [[(one("C", 0.6, 60), one("M", 0.3, 60), one("S", 0.2, 60), one("e", 0.3, 60), one("p", 0.5, 25)) for _ in range(12)] for _ in range(6)]
+    return [
+        [
+            (one("C", 0.6, 60), one("M", 0.3, 60), one("S", 0.2, 60), one("e", 0.3, 60), one("p", 0.5, 25))
+            for _ in range(12)
+        ]
+        for _ in range(6)
+    ]
 
 
 def run_in_groups(nights: Nights, groups: Sequence[Sequence[int]], full: bool = False) -> People:
@@ -226,7 +244,10 @@ def run_in_groups(nights: Nights, groups: Sequence[Sequence[int]], full: bool = 
 
 
 @pytest.mark.parametrize("seed", range(3))
-@pytest.mark.parametrize("groups", [[[0], [1], [2], [3], [4], [5]], [[0, 1, 2], [3, 4, 5]], [[0], [1, 2, 3, 4], [5]], [[3, 1], [0, 5, 2], [4]]])
+@pytest.mark.parametrize(
+    "groups",
+    [[[0], [1], [2], [3], [4], [5]], [[0, 1, 2], [3, 4, 5]], [[0], [1, 2, 3, 4], [5]], [[3, 1], [0, 5, 2], [4]]],
+)
 def test_nights_in_any_grouping_find_the_same_persons(seed: int, groups: list[list[int]]) -> None:
     nights = random_nights(seed)
     assert run_in_groups(nights, groups).persons() == run_in_groups(nights, [[0, 1, 2, 3, 4, 5]]).persons()
@@ -251,6 +272,8 @@ def test_a_failure_leaves_the_night_untaken(people: People) -> None:
 
 def test_a_warehouse_of_an_earlier_onedata_is_refused_with_the_way_out() -> None:
     con = duckdb.connect()
-    con.execute("create schema oneid; create table oneid.oneid_map (identity_key varchar, id_int integer, oneid varchar)")
+    con.execute(
+        "create schema oneid; create table oneid.oneid_map (identity_key varchar, id_int integer, oneid varchar)"
+    )
     with pytest.raises(OldTablesError, match="build it anew from its source"):
         create_tables(con)

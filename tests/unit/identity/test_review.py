@@ -17,19 +17,29 @@ def people() -> People:
     found.resolve(0)
     ids = dict(found.con.execute("select identity_key, id_int from oneid.identifier").fetchall())
     one, two, three = (ids[f"account:shop:C{number}"] for number in (1, 2, 3))
-    for pair, weight, band in (((one, two), 2.5, "review"), ((one, three), 3.5, "review"), ((two, three), 9.0, "vetoed")):
-        found.con.execute("insert into oneid.prob_edge values (?, ?, ?, null, ?, 'v1', 'name')", [*sorted(pair), weight, band])
+    for pair, weight, band in (
+        ((one, two), 2.5, "review"),
+        ((one, three), 3.5, "review"),
+        ((two, three), 9.0, "vetoed"),
+    ):
+        found.con.execute(
+            "insert into oneid.prob_edge values (?, ?, ?, null, ?, 'v1', 'name')", [*sorted(pair), weight, band]
+        )
     return found
 
 
 def test_the_likeliest_pair_comes_first_with_the_commands_that_decide_it(people: People) -> None:
     assert save_queue(people.con) == 2
-    rows = people.con.execute("select place, key_a, key_b, weight, to_merge, to_keep_apart from oneid.review order by place").fetchall()
+    rows = people.con.execute(
+        "select place, key_a, key_b, weight, to_merge, to_keep_apart from oneid.review order by place"
+    ).fetchall()
     assert [(row[0], row[1], row[2], row[3]) for row in rows] == [
         (1, "account:shop:C1", "account:shop:C3", 3.5),
         (2, "account:shop:C1", "account:shop:C2", 2.5),
     ]
-    assert rows[0][4:] == tuple(f"onedata identity {what} 'account:shop:C1' 'account:shop:C3' --reason '...'" for what in ("merge", "split"))
+    assert rows[0][4:] == tuple(
+        f"onedata identity {what} 'account:shop:C1' 'account:shop:C3' --reason '...'" for what in ("merge", "split")
+    )
 
 
 def test_a_pair_that_was_decided_leaves_the_queue(people: People) -> None:

@@ -19,14 +19,34 @@ from onedata.identity.scoring.prepare import ProfileError
 from onedata.identity.scoring.score import EDGES, score
 from onedata.identity.scoring.train import train
 
-SHIPPED = Model({comparison.name: tuple(Weights(level.m, level.u) for level in comparison.levels) for comparison in COMPARISONS}, 1e-6, 0)
-LIN = {"given_name": "Xiaoyu", "family_name": "Lin", "phone": "+8613800000001", "address": "Renmin Road 12", "postcode": "200001", "city": "Shanghai"}
-ANNA = {"given_name": "Anna", "family_name": "Novák", "email": "anna.novak@web.de", "birth_date": "1990-03-14", "city": "Praha"}
+SHIPPED = Model(
+    {comparison.name: tuple(Weights(level.m, level.u) for level in comparison.levels) for comparison in COMPARISONS},
+    1e-6,
+    0,
+)
+LIN = {
+    "given_name": "Xiaoyu",
+    "family_name": "Lin",
+    "phone": "+8613800000001",
+    "address": "Renmin Road 12",
+    "postcode": "200001",
+    "city": "Shanghai",
+}
+ANNA = {
+    "given_name": "Anna",
+    "family_name": "Novák",
+    "email": "anna.novak@web.de",
+    "birth_date": "1990-03-14",
+    "city": "Praha",
+}
 
 
 def profiles(con: duckdb.DuckDBPyConnection, *rows: dict[str, Any]) -> str:
     names = sorted({name for row in rows for name in row})
-    con.register("profiles_given", pa.table({"profile_id": range(1, len(rows) + 1)} | {name: [row.get(name) for row in rows] for name in names}))
+    con.register(
+        "profiles_given",
+        pa.table({"profile_id": range(1, len(rows) + 1)} | {name: [row.get(name) for row in rows] for name in names}),
+    )
     con.execute("create or replace temp table profile as from profiles_given")
     return "profile"
 
@@ -67,7 +87,9 @@ def test_the_people_of_a_household_are_never_linked(one: str, other: str) -> Non
 def test_what_households_share_does_not_link_alone() -> None:
     with duckdb.connect() as con:
         score(con, SHIPPED, profiles(con, LIN, LIN | {"given_name": None}, LIN | {"given_name": "X"}))
-        found = con.execute(f"select profile_a, profile_b, weight >= {LINK_WEIGHT}, band from {EDGES} order by all").fetchall()
+        found = con.execute(
+            f"select profile_a, profile_b, weight >= {LINK_WEIGHT}, band from {EDGES} order by all"
+        ).fetchall()
     assert found == [(1, 2, True, "review"), (1, 3, True, "link"), (2, 3, True, "review")]
 
 
@@ -133,9 +155,14 @@ def test_an_explanation_adds_up_and_holds_no_value_of_anybody() -> None:
 def test_a_rare_name_counts_for_more() -> None:
     common = [{"given_name": "Anna", "family_name": f"Other{number}"} for number in range(3000)]
     with duckdb.connect() as con:
-        score(con, SHIPPED, profiles(con, ANNA, ANNA, ANNA | {"given_name": "Zsófia"}, ANNA | {"given_name": "Zsófia"}, *common))
+        score(
+            con,
+            SHIPPED,
+            profiles(con, ANNA, ANNA, ANNA | {"given_name": "Zsófia"}, ANNA | {"given_name": "Zsófia"}, *common),
+        )
         found = con.execute(
-            f"select (explanation -> 'given' ->> 'weight')::double from {EDGES} where (profile_a, profile_b) in ((1, 2), (3, 4)) order by profile_a"
+            f"select (explanation -> 'given' ->> 'weight')::double from {EDGES} where (profile_a, profile_b) in ((1, "
+            "2), (3, 4)) order by profile_a"
         )
         often, rare = (row[0] for row in found.fetchall())
     assert rare > often + 3
@@ -143,7 +170,8 @@ def test_a_rare_name_counts_for_more() -> None:
 
 @pytest.fixture
 def few_random_pairs(monkeypatch: pytest.MonkeyPatch) -> None:
-    """For tests in which it does not matter how well chance agreement is known: the pairs are nearly all that training costs."""
+    """For tests in which it does not matter how well chance agreement is known: the pairs are nearly all that training
+    costs."""
     monkeypatch.setattr("onedata.identity.scoring.train.RANDOM_PAIRS", 50_000)
 
 
@@ -151,8 +179,10 @@ def people(con: duckdb.DuckDBPyConnection, persons: int) -> str:
     """Three profiles a person, one of them with a typo and another phone; the person is `oneid`."""
     con.execute(
         f"""create or replace temp table profile as select row_number() over (order by p, k) as profile_id, p as oneid,
-            case k when 1 then 'Ana' else 'An' end || chr((97 + p % 26)::int) || chr((97 + p // 26 % 26)::int) || 'ela' as given_name,
-            'Fam' || hash(p) % 997 as family_name, 'mail' || p || '@web.de' as email, '+49' || (1700000000 + p * 10 + k // 2) as phone,
+            case k when 1 then 'Ana' else 'An' end || chr((97 + p % 26)::int) || chr((97 + p // 26 % 26)::int) || 'ela'
+                as given_name,
+            'Fam' || hash(p) % 997 as family_name, 'mail' || p || '@web.de' as email, '+49' || (1700000000 + p * 10 + k
+                // 2) as phone,
             date '1950-01-01' + (hash(p, 1) % 20000)::int as birth_date, 'City' || hash(p, 2) % 50 as city
         from range({persons}) a(p), range(3) b(k)"""
     )
@@ -165,7 +195,9 @@ def test_scoring_what_changed_gives_the_pairs_that_touch_it() -> None:
         table = people(con, 400)
         changed = "(select profile_id from profile where profile_id % 40 = 0)"
         score(con, SHIPPED, table)
-        whole = con.execute(f"select {columns} from {EDGES} where profile_a in {changed} or profile_b in {changed} order by all").fetchall()
+        whole = con.execute(
+            f"select {columns} from {EDGES} where profile_a in {changed} or profile_b in {changed} order by all"
+        ).fetchall()
         score(con, SHIPPED, table, changed)
         assert con.execute(f"select {columns} from {EDGES} order by all").fetchall() == whole
     assert len(whole) >= 60
@@ -212,7 +244,9 @@ def test_chance_agreement_is_measured_where_there_are_many_profiles() -> None:
     assert model.levels["email"][0].u == SHIPPED.levels["email"][0].u
 
 
-def test_no_value_reaches_the_database_and_nothing_is_printed(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_no_value_reaches_the_database_and_nothing_is_printed(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     file = str(tmp_path / "vault.duckdb")
     with duckdb.connect(file) as con:
         con.execute(f"create table kept as from {people(con, 50)}")
@@ -249,5 +283,8 @@ def test_no_profiles_give_no_pairs() -> None:
 
 
 def test_commands_that_do_not_score_do_not_load_splink() -> None:
-    loaded = "import sys, onedata.identity, onedata.identity.scoring, onedata.identity.scoring.model; sys.exit('splink' in sys.modules)"
+    loaded = (
+        "import sys, onedata.identity, onedata.identity.scoring, onedata.identity.scoring.model; "
+        "sys.exit('splink' in sys.modules)"
+    )
     assert subprocess.run([sys.executable, "-c", loaded], check=False).returncode == 0

@@ -15,14 +15,31 @@ from onedata.identity.scoring.cluster import MOST_PROFILES, cluster
 from onedata.identity.scoring.prepare import ProfileError
 from onedata.identity.scoring.records import match_records
 
-FEBRL = {"given_name": "given_name", "family_name": "surname", "address": "address", "postcode": "postcode", "city": "suburb", "birth_date": "date_of_birth"}
+FEBRL = {
+    "given_name": "given_name",
+    "family_name": "surname",
+    "address": "address",
+    "postcode": "postcode",
+    "city": "suburb",
+    "birth_date": "date_of_birth",
+}
 Link = tuple[int, int, float, bool]
 
 
-def clusters(size: int, links: list[Link], apart: list[tuple[int, int]] | None = None, most: int = MOST_PROFILES) -> set[frozenset[int]]:
+def clusters(
+    size: int, links: list[Link], apart: list[tuple[int, int]] | None = None, most: int = MOST_PROFILES
+) -> set[frozenset[int]]:
     a, b, weights, confirmed = zip(*links, strict=True) if links else ((), (), (), ())
     pairs = np.array(apart or [], dtype=np.int64).reshape(-1, 2)
-    labels = cluster(size, np.array(a, np.int64), np.array(b, np.int64), np.array(weights, float), np.array(confirmed, bool), (pairs[:, 0], pairs[:, 1]), most)
+    labels = cluster(
+        size,
+        np.array(a, np.int64),
+        np.array(b, np.int64),
+        np.array(weights, float),
+        np.array(confirmed, bool),
+        (pairs[:, 0], pairs[:, 1]),
+        most,
+    )
     return {frozenset(np.flatnonzero(labels == label).tolist()) for label in np.unique(labels)}
 
 
@@ -69,7 +86,11 @@ def test_other_clusters_keep_their_members_when_one_is_parted() -> None:
 
 def test_the_same_links_give_the_same_clusters() -> None:
     rng = np.random.default_rng(1)
-    links = [(int(x), int(y), float(w), False) for x, y, w in zip(*rng.integers(0, 200, (2, 600)), rng.random(600) * 20, strict=True) if x != y]
+    links = [
+        (int(x), int(y), float(w), False)
+        for x, y, w in zip(*rng.integers(0, 200, (2, 600)), rng.random(600) * 20, strict=True)
+        if x != y
+    ]
     assert clusters(200, links) == clusters(200, links)
     assert max(map(len, clusters(200, links))) <= MOST_PROFILES
 
@@ -81,7 +102,8 @@ def measured(con: duckdb.DuckDBPyConnection, found: pa.Table, truth_sql: str) ->
         f"""
         with cell as (select cluster, truth, count(*) as n from found join ({truth_sql}) using (id) group by all),
         c as (select cluster, sum(n) as n from cell group by 1), t as (select truth, sum(n) as n from cell group by 1)
-        select 2 * (select sum(n * (n - 1)) from cell) / ((select sum(n * (n - 1)) from c) + (select sum(n * (n - 1)) from t)) as pairwise,
+        select 2 * (select sum(n * (n - 1)) from cell) / ((select sum(n * (n - 1)) from c) + (select sum(n * (n - 1))
+            from t)) as pairwise,
             (select sum(cell.n * cell.n / c.n) / sum(cell.n) from cell join c using (cluster)) as p,
             (select sum(cell.n * cell.n / t.n) / sum(cell.n) from cell join t using (truth)) as r
         """
@@ -93,7 +115,10 @@ def measured(con: duckdb.DuckDBPyConnection, found: pa.Table, truth_sql: str) ->
 def febrl_records(con: duckdb.DuckDBPyConnection, *frames: object) -> str:
     tables = [pa.Table.from_pandas(frame) for frame in frames]
     con.register("febrl", pa.concat_tables(tables, promote_options="permissive"))
-    return "select rec_id as id, split_part(rec_id, '-', 2) as truth, *, concat_ws(' ', street_number, address_1, address_2) as address from febrl"
+    return (
+        "select rec_id as id, split_part(rec_id, '-', 2) as truth, *, concat_ws(' ', street_number, address_1, "
+        "address_2) as address from febrl"
+    )
 
 
 def test_febrl3_is_resolved_with_the_one_default_model() -> None:
@@ -113,7 +138,13 @@ def test_febrl4_is_resolved_with_the_one_default_model() -> None:
 
 def test_fake_1000_is_resolved_with_the_one_default_model() -> None:
     file = shared_data("identity") / "fake_1000.csv"
-    columns = {"given_name": "first_name", "family_name": "surname", "birth_date": "dob", "city": "city", "email": "email"}
+    columns = {
+        "given_name": "first_name",
+        "family_name": "surname",
+        "birth_date": "dob",
+        "city": "city",
+        "email": "email",
+    }
     with duckdb.connect() as con:
         found = match_records(con, f"select * from '{file}'", "unique_id", columns)
         quality = measured(con, found, f"select unique_id as id, cluster as truth from '{file}'")
@@ -123,7 +154,9 @@ def test_fake_1000_is_resolved_with_the_one_default_model() -> None:
 
 def test_records_keep_their_own_ids(tmp_path: Path) -> None:
     file = tmp_path / "people.csv"
-    file.write_text("key,name,mail\nb,Anna Novak,anna@web.de\na,Anna Novak,anna@web.de\nc,Pedro,pedro@gmx.net\n", encoding="utf-8")
+    file.write_text(
+        "key,name,mail\nb,Anna Novak,anna@web.de\na,Anna Novak,anna@web.de\nc,Pedro,pedro@gmx.net\n", encoding="utf-8"
+    )
     with duckdb.connect() as con:
         found = match_records(con, f"select * from '{file}'", "key", {"given_name": "name", "email": "mail"})
         cluster_of = dict(zip(found["id"].to_pylist(), found["cluster"].to_pylist(), strict=True))
@@ -133,7 +166,10 @@ def test_records_keep_their_own_ids(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("columns", "message"),
-    [({"name": "a"}, "no profile column name; there are given_name"), ({"city": "town"}, "no column town; they have id, a")],
+    [
+        ({"name": "a"}, "no profile column name; there are given_name"),
+        ({"city": "town"}, "no column town; they have id, a"),
+    ],
 )
 def test_a_wrong_column_is_named(columns: dict[str, str], message: str) -> None:
     with duckdb.connect() as con, pytest.raises(ProfileError, match=message):

@@ -65,6 +65,13 @@ def test_a_difference_does_not_stop_the_nights(people: People, tmp_path: Path) -
 
 def test_it_runs_on_sundays_in_production_only() -> None:
     settings = replace(Settings(), nightly_at="02:30", time_zone="Europe/London")
-    for deployment, status in (("production", dg.DefaultScheduleStatus.RUNNING), ("dev", dg.DefaultScheduleStatus.STOPPED)):
+    for deployment, status in (
+        ("production", dg.DefaultScheduleStatus.RUNNING),
+        ("dev", dg.DefaultScheduleStatus.STOPPED),
+    ):
         _, schedule = weekly_identity_check(Retailer(replace(settings, deployment=deployment), {}, People().policy, ()))
-        assert (schedule.cron_schedule, schedule.execution_timezone, schedule.default_status) == ("30 8 * * 0", "Europe/London", status)
+        assert (schedule.cron_schedule, schedule.execution_timezone, schedule.default_status) == (
+            "30 8 * * 0",
+            "Europe/London",
+            status,
+        )

@@ -36,7 +36,9 @@ def encode(kind: str, records: Sequence[Record], names: Sequence[str] = NAMES) -
         return "".join(json.dumps({name: record.get(name) for name in names}) + "\n" for record in records).encode()
     if kind == "parquet":
         stream = io.BytesIO()
-        pq.write_table(pa.table({name: pa.array([record.get(name) for record in records], pa.string()) for name in names}), stream)
+        pq.write_table(
+            pa.table({name: pa.array([record.get(name) for record in records], pa.string()) for name in names}), stream
+        )
         return stream.getvalue()
     cells = ["".join(f"<{name}>{record[name]}</{name}>" for name in names if record.get(name)) for record in records]
     return ("<Answers>\n" + "".join(f"<Answer>{cell}</Answer>\n" for cell in cells) + "</Answers>\n").encode()

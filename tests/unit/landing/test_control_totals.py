@@ -39,9 +39,10 @@ def landing(con: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
     """Two files' typed rows as they stand when a landing has judged them: file, fate, amount, currency."""
     create_ledger(con)
     con.execute(
-        "create temp table landing_files as select * from (values ('a.csv', 'h1', 'b1', date '2026-01-05'), ('b.csv', 'h2', 'b1', date '2026-01-05')) "
-        "t(path, content_hash, batch_id, ds); "
-        "create temp table typed as select * from (values ('a.csv', 'good', 10.10, 'CNY'), ('a.csv', 'good', 5, 'EUR'), ('a.csv', 'bad', -3, 'CNY'), "
+        "create temp table landing_files as select * from (values ('a.csv', 'h1', 'b1', date '2026-01-05'), ('b.csv', "
+        "'h2', 'b1', date '2026-01-05')) t(path, content_hash, batch_id, ds); "
+        "create temp table typed as select * from (values ('a.csv', 'good', 10.10, 'CNY'), ('a.csv', 'good', 5, "
+        "'EUR'), ('a.csv', 'bad', -3, 'CNY'), "
         "('a.csv', 'bad', null, null), "
         "('a.csv', 'again', 7, 'CNY'), ('b.csv', 'good', 1, 'CNY')) t(_file, fate, amount, currency)"
     )
@@ -54,7 +55,9 @@ def totals(con: duckdb.DuckDBPyConnection, columns: str = COUNTS) -> list[tuple[
 
 def write(con: duckdb.DuckDBPyConnection, feed: Feed, received: str = "typed") -> None:
     fates = {"accepted": "good", "quarantined": "bad", "duplicate": "again"}
-    relations = {received: ["received"]} | {f"(from typed where fate = '{fate}')": [name] for name, fate in fates.items()}
+    relations = {received: ["received"]} | {
+        f"(from typed where fate = '{fate}')": [name] for name, fate in fates.items()
+    }
     sql = control_totals_sql(feed, relations)
     assert sql is not None
     add(con, "control_total", sql)
@@ -72,7 +75,14 @@ def test_each_file_has_its_totals_by_currency_and_fate(landing: duckdb.DuckDBPyC
 
 def test_a_total_names_its_file_batch_and_night(landing: duckdb.DuckDBPyConnection, payments: Feed) -> None:
     write(landing, payments)
-    assert totals(landing, "feed, path, content_hash, batch_id, ds, total_name")[0] == ("payments", "a.csv", "h1", "b1", NIGHT, "amount")
+    assert totals(landing, "feed, path, content_hash, batch_id, ds, total_name")[0] == (
+        "payments",
+        "a.csv",
+        "h1",
+        "b1",
+        NIGHT,
+        "amount",
+    )
 
 
 def test_money_that_is_in_no_fate_shows(landing: duckdb.DuckDBPyConnection, payments: Feed) -> None:

@@ -20,7 +20,9 @@ Retail = Callable[..., SmallRetailer]
 def test_a_missing_file_is_a_warning_that_names_night_and_place(survey: SmallRetailer) -> None:
     taken = survey.take()
     assert taken.closed == {}
-    assert taken.warned == {"file_delivered": "no file for 2026-01-05 (there never was one), expected every 1 d at survey/{ds}.csv"}
+    assert taken.warned == {
+        "file_delivered": "no file for 2026-01-05 (there never was one), expected every 1 d at survey/{ds}.csv"
+    }
 
 
 def test_a_file_missing_after_others_names_the_last_one(survey: SmallRetailer) -> None:
@@ -31,7 +33,9 @@ def test_a_file_missing_after_others_names_the_last_one(survey: SmallRetailer) -
 
 def test_a_missing_source_folder_is_refused_with_the_way_out(survey: SmallRetailer) -> None:
     shutil.rmtree(survey.settings.source)
-    with pytest.raises(SourceMissing, match=r"source folder .* does not exist. Set `source` in onedata.toml or give --source"):
+    with pytest.raises(
+        SourceMissing, match=r"source folder .* does not exist. Set `source` in onedata.toml or give --source"
+    ):
         survey.land()
     assert survey.files() == []
 
@@ -77,7 +81,9 @@ def test_an_empty_file_closes_the_gate_and_is_kept(retail: Retail, kind: str) ->
     assert (rule, Path(raw.removeprefix("the file is kept at ")).read_bytes()) == ("unreadable_file", b"")
 
 
-def test_an_unreadable_file_is_kept_for_its_owner_alone_whoever_may_read_the_delivered_one(survey: SmallRetailer) -> None:
+def test_an_unreadable_file_is_kept_for_its_owner_alone_whoever_may_read_the_delivered_one(
+    survey: SmallRetailer,
+) -> None:
     survey.put(f"survey/{NIGHT}.csv", b"").chmod(0o644)
     private_umask()
     survey.land()
@@ -194,7 +200,10 @@ def test_latin_1_bytes_in_json_lines_quarantine_their_line(retail: Retail) -> No
 
 def test_xml_that_lies_about_its_encoding_is_refused(retail: Retail) -> None:
     survey = retail(survey_contract("xml"))
-    survey.put("survey/2026-01-05.xml", b"<?xml version='1.0' encoding='utf-8'?>" + encode("xml", GOOD).replace(b"poor", b"caf\xe9"))
+    survey.put(
+        "survey/2026-01-05.xml",
+        b"<?xml version='1.0' encoding='utf-8'?>" + encode("xml", GOOD).replace(b"poor", b"caf\xe9"),
+    )
     assert "not well-formed" in survey.take().closed["readable_files"]
 
 
@@ -239,14 +248,28 @@ def test_a_parquet_file_with_a_broken_page_does_not_stop_its_neighbour(retail: R
 @pytest.mark.parametrize(
     ("lines", "raw"),
     [
-        pytest.param(b'A1,O1,5,"two\nlines \xff, and",\nA2,O2,1,fine,\n', 'A1,O1,5,"two\nlines \\xff, and",', id="of several lines"),
-        pytest.param(b"A2,O2,1,fine,\n\n\nA1,O1,5,\xff\xc3(\xed\xa0\x80,\n", "A1,O1,5,\\xff\\xc3(\\xed\\xa0\\x80,", id="behind blank lines"),
+        pytest.param(
+            b'A1,O1,5,"two\nlines \xff, and",\nA2,O2,1,fine,\n',
+            'A1,O1,5,"two\nlines \\xff, and",',
+            id="of several lines",
+        ),
+        pytest.param(
+            b"A2,O2,1,fine,\n\n\nA1,O1,5,\xff\xc3(\xed\xa0\x80,\n",
+            "A1,O1,5,\\xff\\xc3(\\xed\\xa0\\x80,",
+            id="behind blank lines",
+        ),
         pytest.param(b"A2,O2,1,fine,\r\n\r\nA1,O1,5,\xff,\r\n", "A1,O1,5,\\xff,", id="behind Windows' blank lines"),
         pytest.param(b"A2,O2,1,fine,\n\nA1,O1\n", "A1,O1", id="too short, behind a blank line"),
         pytest.param(b"A1,O1,5," + b"x" * 30_000 + b"\nA2,O2,1,fine,\n", "A1,O1,5," + "x" * 30_000, id="long"),
-        pytest.param(b'A1,O1,5,"' + b"x\n" * 9_000 + b'"\nA2,O2,1,fine,\n', 'A1,O1,5,"' + "x\n" * 9_000 + '"', id="long, of many lines"),
         pytest.param(
-            b"\n" * 30_000 + b'A1, so","so,1\nA3,"a ""word"\nA2,O2,1,fine,\n', 'A1, so","so,1\nA3,"a ""word"', id="of an open quote, behind many blank lines"
+            b'A1,O1,5,"' + b"x\n" * 9_000 + b'"\nA2,O2,1,fine,\n',
+            'A1,O1,5,"' + "x\n" * 9_000 + '"',
+            id="long, of many lines",
+        ),
+        pytest.param(
+            b"\n" * 30_000 + b'A1, so","so,1\nA3,"a ""word"\nA2,O2,1,fine,\n',
+            'A1, so","so,1\nA3,"a ""word"',
+            id="of an open quote, behind many blank lines",
         ),
         pytest.param(b"A2,O2,1,fine,\n" + b"\n" * 30_000 + b"A1,O1\n", "A1,O1", id="behind many blank lines"),
     ],
@@ -270,7 +293,10 @@ def test_a_record_that_duckdb_takes_for_two_is_kept_whole(retail: Retail) -> Non
 
 def test_a_record_that_duckdb_gives_the_place_of_another_for_is_kept_whole(retail: Retail) -> None:
     survey = retail(contract(quarantineTolerance=1, options={"escape": "\\"}))
-    survey.put("survey/2026-01-05.csv", f'{HEADER}\nA1,O1,1,fine,\nA2,O2,3,"a ""wor01,O1,3,"a ""wor01,O1,3,"a ""word""",\nA3,O3,5,fine,\n')
+    survey.put(
+        "survey/2026-01-05.csv",
+        f'{HEADER}\nA1,O1,1,fine,\nA2,O2,3,"a ""wor01,O1,3,"a ""wor01,O1,3,"a ""word""",\nA3,O3,5,fine,\n',
+    )
     assert survey.take().counts == (3, 2, 1, 0)
     assert 'A2,O2,3,"a ""wor01,O1,3,"a ""wor01,O1,3,"a ""word""",' in survey.quarantine("raw")[0][0]
 
@@ -278,6 +304,11 @@ def test_a_record_that_duckdb_gives_the_place_of_another_for_is_kept_whole(retai
 def test_many_undecodable_records_are_fetched_in_one_go(retail: Retail) -> None:
     """One statement a record would take minutes for this file, and hours for a large one."""
     survey = retail(contract(quarantineTolerance=1))
-    survey.put("survey/2026-01-05.csv", HEADER.encode() + b"\n" + b"".join(b"A%d,O1,5,caf\xe9,\n" % number for number in range(25_000)))
+    survey.put(
+        "survey/2026-01-05.csv",
+        HEADER.encode() + b"\n" + b"".join(b"A%d,O1,5,caf\xe9,\n" % number for number in range(25_000)),
+    )
     assert survey.take().counts == (25_000, 0, 25_000, 0)
-    assert survey.con.execute("select count(distinct raw) from ops.quarantine where raw like '%caf\\xe9,' escape '!'").fetchone() == (25_000,)
+    assert survey.con.execute(
+        "select count(distinct raw) from ops.quarantine where raw like '%caf\\xe9,' escape '!'"
+    ).fetchone() == (25_000,)

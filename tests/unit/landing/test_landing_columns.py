@@ -24,7 +24,9 @@ def names_with(old: str, new: str) -> tuple[str, ...]:
 @pytest.mark.parametrize("kind", NAMED)
 def test_an_added_column_is_kept_and_reported_and_the_file_accepted(retail: Retail, kind: str) -> None:
     survey = retail(survey_contract(kind))
-    survey.put(f"survey/{NIGHT}.{kind}", encode(kind, [{**record, "mood": "good"} for record in GOOD], (*NAMES, "mood")))
+    survey.put(
+        f"survey/{NIGHT}.{kind}", encode(kind, [{**record, "mood": "good"} for record in GOOD], (*NAMES, "mood"))
+    )
     taken = survey.take()
     assert (taken.counts, taken.closed) == ((3, 3, 0, 0), {})
     message = "column 'mood' is not in the contract; its values are kept in _extra"
@@ -43,7 +45,9 @@ def test_a_column_the_contract_leaves_out_on_purpose_is_no_drift(retail: Retail)
 @pytest.mark.parametrize("kind", NESTED)
 def test_an_added_field_of_a_nested_format_does_no_harm(retail: Retail, kind: str) -> None:
     survey = retail(survey_contract(kind))
-    survey.put(f"survey/{NIGHT}.{kind}", encode(kind, [{**record, "mood": "good"} for record in GOOD], (*NAMES, "mood")))
+    survey.put(
+        f"survey/{NIGHT}.{kind}", encode(kind, [{**record, "mood": "good"} for record in GOOD], (*NAMES, "mood"))
+    )
     taken = survey.take()
     assert (taken.counts, taken.closed) == ((3, 3, 0, 0), {})
 

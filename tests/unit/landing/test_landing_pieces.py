@@ -37,7 +37,10 @@ def csv_text(notes: dict[int, str] | None = None, end: str = "\n", usual: str = 
 
 def json_lines() -> list[str]:
     names = HEADER.split(",")
-    return [json.dumps(dict(zip(names, line(number, "fine – öß €").split(","), strict=True)), ensure_ascii=False) for number in range(1, ROWS + 1)]
+    return [
+        json.dumps(dict(zip(names, line(number, "fine – öß €").split(","), strict=True)), ensure_ascii=False)
+        for number in range(1, ROWS + 1)
+    ]
 
 
 def landed(retail: Retail, content: str, kind: str = "csv", **more: Any) -> tuple[SmallRetailer, bool]:
@@ -50,7 +53,9 @@ def landed(retail: Retail, content: str, kind: str = "csv", **more: Any) -> tupl
 
 def ids(survey: SmallRetailer) -> list[tuple[int, str]]:
     """Number and id of every row, good and bad."""
-    return survey.con.execute(f"select _row, response_id from read_parquet('{survey.settings.staged}/*/*/*.parquet') order by 1").fetchall()
+    return survey.con.execute(
+        f"select _row, response_id from read_parquet('{survey.settings.staged}/*/*/*.parquet') order by 1"
+    ).fetchall()
 
 
 EVERY = [(number, f"A{number}") for number in range(1, ROWS + 1)]
@@ -85,13 +90,20 @@ def test_a_header_below_other_lines_is_left_out_of_the_count(retail: Retail) -> 
 
 
 def test_a_file_without_a_header_is_counted_from_its_first_line(retail: Retail) -> None:
-    survey, cut = landed(retail, csv_text().split("\n", 1)[1], options={"header": "false", "columns": HEADER.split(",")})
+    survey, cut = landed(
+        retail, csv_text().split("\n", 1)[1], options={"header": "false", "columns": HEADER.split(",")}
+    )
     assert (ids(survey), cut) == (EVERY, True)
 
 
 @pytest.mark.parametrize(
     "content",
-    [csv_text({70: '"two\nlines"'}), csv_text({3: '"two\nlines"'}), csv_text().replace("A60,", "\n\nA60,"), csv_text().replace("A60,", "# a remark\nA60,")],
+    [
+        csv_text({70: '"two\nlines"'}),
+        csv_text({3: '"two\nlines"'}),
+        csv_text().replace("A60,", "\n\nA60,"),
+        csv_text().replace("A60,", "# a remark\nA60,"),
+    ],
     ids=["a quoted line end in the second half", "in the first half", "blank lines", "a comment"],
 )
 def test_where_a_record_is_not_a_line_the_file_is_read_whole(retail: Retail, content: str) -> None:
@@ -144,13 +156,21 @@ def test_the_parts_of_a_file_end_with_lines_and_are_together_the_file(tmp_path: 
     found = spans(file, 3, '"')
     content = file.read_bytes()
     assert (len(found), found[0].start, found[-1].end) == (3, 0, len(content))
-    assert all(before.end == after.start and content[before.end - 1 : before.end] == b"\n" for before, after in pairwise(found))
+    assert all(
+        before.end == after.start and content[before.end - 1 : before.end] == b"\n" for before, after in pairwise(found)
+    )
     assert [span.lines for span in found] == [content[span.start : span.end].count(b"\n") for span in found]
 
 
 @pytest.mark.parametrize(
     "content",
-    ["a,b\n" * 20, "x" * 500, "a,b\n" * 50 + 'c,"\n' + "a,b\n" * 50, "a,b\n" * 50 + "c\rd\n" * 50, "a,b\r\n" * 50 + "c\r"],
+    [
+        "a,b\n" * 20,
+        "x" * 500,
+        "a,b\n" * 50 + 'c,"\n' + "a,b\n" * 50,
+        "a,b\n" * 50 + "c\rd\n" * 50,
+        "a,b\r\n" * 50 + "c\r",
+    ],
     ids=["small", "one line", "a quote that stays open", "a carriage return alone", "one at the end"],
 )
 def test_a_file_that_is_small_or_may_have_records_of_several_lines_is_not_cut(tmp_path: Path, content: str) -> None:

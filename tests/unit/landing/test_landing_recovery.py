@@ -25,10 +25,23 @@ def deliver(survey: SmallRetailer) -> None:
 
 def outcome(survey: SmallRetailer) -> tuple[object, ...]:
     """Ledger, quarantine and lake without the clock."""
-    deliveries = survey.con.execute("select * exclude (landed_at, accepted_at, applied_at) from ops.delivery order by 1").fetchall()
-    lake = sorted(str(path.relative_to(survey.settings.lake)) for path in (survey.settings.lake / "ods").rglob("[!.]*") if path.is_file())
+    deliveries = survey.con.execute(
+        "select * exclude (landed_at, accepted_at, applied_at) from ops.delivery order by 1"
+    ).fetchall()
+    lake = sorted(
+        str(path.relative_to(survey.settings.lake))
+        for path in (survey.settings.lake / "ods").rglob("[!.]*")
+        if path.is_file()
+    )
     staged = sorted(str(path) for path in survey.settings.staged.rglob("*.parquet*"))
-    return survey.rows("* exclude (_arrived_at)"), survey.files("* exclude (arrived_at, mtime_ns)"), survey.quarantine(), deliveries, lake, staged
+    return (
+        survey.rows("* exclude (_arrived_at)"),
+        survey.files("* exclude (arrived_at, mtime_ns)"),
+        survey.quarantine(),
+        deliveries,
+        lake,
+        staged,
+    )
 
 
 def killed_after_staging(survey: SmallRetailer) -> None:
@@ -121,7 +134,9 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> tuple[object, ...]:
 
 
 @pytest.mark.parametrize("kill", KILLS)
-def test_a_killed_night_run_again_ends_like_an_undisturbed_one(tmp_path: Path, undisturbed: tuple[object, ...], kill: Kill) -> None:
+def test_a_killed_night_run_again_ends_like_an_undisturbed_one(
+    tmp_path: Path, undisturbed: tuple[object, ...], kill: Kill
+) -> None:
     with open_warehouse(settings_in(tmp_path)) as con:
         survey = small_retailer(tmp_path, con, Gatekeeper(con), contract(quarantineTolerance=0.5))
         deliver(survey)

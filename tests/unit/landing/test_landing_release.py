@@ -29,7 +29,9 @@ def mended(kind: str = "csv", **more: Any) -> dict[str, Any]:
     """The survey's contract with scores up to ten."""
     content = survey_contract(kind, quarantineTolerance=1, **more)
     properties = content["schema"][0]["properties"]
-    content["schema"][0]["properties"] = [item | WIDER if item["name"] == "satisfaction" else item for item in properties]
+    content["schema"][0]["properties"] = [
+        item | WIDER if item["name"] == "satisfaction" else item for item in properties
+    ]
     return content
 
 
@@ -71,7 +73,12 @@ def test_a_row_that_came_again_mended_is_known_already(retail: Retail) -> None:
     survey.take()
     survey.put("survey/2026-01-06.csv", "id,order,score,note,answered\nA1,O1,,,\n")
     survey.take()
-    properties = [item if item["name"] != "satisfaction" else {"name": "satisfaction", "transformLogic": "try_cast({score} as integer)"} for item in ANSWERS]
+    properties = [
+        item
+        if item["name"] != "satisfaction"
+        else {"name": "satisfaction", "transformLogic": "try_cast({score} as integer)"}
+        for item in ANSWERS
+    ]
     survey = with_contract(survey, contract(properties=properties, quarantineTolerance=1))
     assert released(survey).duplicate + released(survey).accepted <= 1
     assert survey.quarantine() == []
@@ -84,7 +91,10 @@ def test_what_is_still_bad_stays_and_says_why_today(retail: Retail) -> None:
     survey = with_contract(survey, mended())
     released(survey)
     assert survey.quarantine("rule, reason") == [
-        ("satisfaction_in_range", 'satisfaction (source field score): "12" breaks satisfaction_in_range (at least 1, at most 10)')
+        (
+            "satisfaction_in_range",
+            'satisfaction (source field score): "12" breaks satisfaction_in_range (at least 1, at most 10)',
+        )
     ]
 
 
@@ -130,6 +140,9 @@ def test_money_moves_with_the_rows_it_belongs_to(retail: Retail) -> None:
     sums = "select sum(received), sum(accepted), sum(quarantined), sum(duplicate) from ops.control_total"
     assert [float(amount) for amount in survey.con.execute(sums).fetchall()[0]] == [260.75, 10.5, 250.25, 0]
     properties[2] = {"name": "amount", "physicalName": "amount"}
-    survey = with_contract(survey, contract("payments", entity="payment", path="pay/{ds}.csv", properties=properties, quarantineTolerance=1))
+    survey = with_contract(
+        survey,
+        contract("payments", entity="payment", path="pay/{ds}.csv", properties=properties, quarantineTolerance=1),
+    )
     assert released(survey) == Release(accepted=1)
     assert [float(amount) for amount in survey.con.execute(sums).fetchall()[0]] == [260.75, 260.75, 0, 0]

@@ -1,4 +1,5 @@
-"""Repairs a contract declares, what they change, and that each is counted; what a feed makes of fields that are not its contract's."""
+"""Repairs a contract declares, what they change, and that each is counted; what a feed makes of fields that are not its
+contract's."""
 
 from __future__ import annotations
 
@@ -36,7 +37,9 @@ def repaired(survey: SmallRetailer) -> list[tuple[Any, ...]]:
         ("satisfaction", {"unit": {"stars": 1, "points": 0.05}}, "100points", 5),
     ],
 )
-def test_a_declared_repair_mends_its_column_and_is_counted(retail: Retail, column: str, repair: Any, given: str, becomes: Any) -> None:
+def test_a_declared_repair_mends_its_column_and_is_counted(
+    retail: Retail, column: str, repair: Any, given: str, becomes: Any
+) -> None:
     survey = with_repairs(retail, column, repair)
     score, note = (given, "") if column == "satisfaction" else ("3", f'"{given}"')
     survey.csv(f"A1,O1,{score},{note},")
@@ -46,7 +49,9 @@ def test_a_declared_repair_mends_its_column_and_is_counted(retail: Retail, colum
     assert repaired(survey) == [(column, kind, 1)]
 
 
-@pytest.mark.parametrize(("repair", "given"), [("upper", "FINE"), ({"values": {"gut": "good"}}, "fine"), ("mojibake", "Köln Ã la carte")])
+@pytest.mark.parametrize(
+    ("repair", "given"), [("upper", "FINE"), ({"values": {"gut": "good"}}, "fine"), ("mojibake", "Köln Ã la carte")]
+)
 def test_a_value_that_needs_no_repair_is_left_and_not_counted(retail: Retail, repair: Any, given: str) -> None:
     survey = with_repairs(retail, "comment", repair)
     survey.csv(f"A1,O1,3,{given},")
@@ -93,7 +98,9 @@ def test_a_repair_that_cannot_be_followed_is_refused(retail: Retail, repair: Any
 @pytest.mark.parametrize("kind", ["csv", "parquet", "jsonl"])
 def test_an_added_field_is_refused_where_the_contract_says_so(retail: Retail, kind: str) -> None:
     survey = retail(survey_contract(kind, onDrift={"added": "refuse"}))
-    survey.put(f"survey/{NIGHT}.{kind}", encode(kind, [{**record, "mood": "good"} for record in GOOD], (*NAMES, "mood")))
+    survey.put(
+        f"survey/{NIGHT}.{kind}", encode(kind, [{**record, "mood": "good"} for record in GOOD], (*NAMES, "mood"))
+    )
     assert "'mood' is not in the contract, and onDrift says added: refuse" in survey.take().closed["readable_files"]
 
 
@@ -117,7 +124,14 @@ def test_an_added_member_of_documents_is_kept_and_reported(retail: Retail) -> No
     survey.put(f"survey/{NIGHT}.jsonl", encode("jsonl", [*GOOD[:2], {**GOOD[2], "mood": "good"}], (*NAMES, "mood")))
     survey.take()
     assert survey.rows("_extra")[2] == ('{"mood":"good"}',)
-    assert survey.drifts() == [("survey/2026-01-05.jsonl", "added", "mood", "column 'mood' is not in the contract; its values are kept in _extra")]
+    assert survey.drifts() == [
+        (
+            "survey/2026-01-05.jsonl",
+            "added",
+            "mood",
+            "column 'mood' is not in the contract; its values are kept in _extra",
+        )
+    ]
 
 
 def test_a_member_that_no_document_has_any_more_is_reported_once(retail: Retail) -> None:
@@ -137,12 +151,17 @@ def typed(kind: str) -> bytes:
 
     stream = io.BytesIO()
     scores = pa.array([5], pa.int64()) if kind == "int" else pa.array(["5"], pa.string())
-    pq.write_table(pa.table({"id": [f"A-{kind}"], "order": ["O1"], "score": scores, "note": ["fine"], "answered": ["2026-01-05"]}), stream)
+    pq.write_table(
+        pa.table({"id": [f"A-{kind}"], "order": ["O1"], "score": scores, "note": ["fine"], "answered": ["2026-01-05"]}),
+        stream,
+    )
     return stream.getvalue()
 
 
 @pytest.mark.parametrize(("policy", "closed"), [("report", False), ("refuse", True)])
-def test_a_column_of_another_type_than_before_follows_the_contracts_policy(retail: Retail, policy: str, closed: bool) -> None:
+def test_a_column_of_another_type_than_before_follows_the_contracts_policy(
+    retail: Retail, policy: str, closed: bool
+) -> None:
     survey = retail(survey_contract("parquet", onDrift={"retyped": policy}))
     survey.put(f"survey/{NIGHT}.parquet", typed("int"))
     survey.take()

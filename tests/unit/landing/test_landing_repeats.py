@@ -21,7 +21,9 @@ SALES = (
 @pytest.fixture
 def keyless(retail: Retail) -> SmallRetailer:
     """A feed that names no key: rowKey content."""
-    return retail(contract("places", entity="postcode_location", path="places/{ds}_*.csv", properties=SALES, rowKey="content"))
+    return retail(
+        contract("places", entity="postcode_location", path="places/{ds}_*.csv", properties=SALES, rowKey="content")
+    )
 
 
 def places(keyless: SmallRetailer, name: str, *rows: str) -> None:
@@ -63,7 +65,9 @@ def test_the_same_content_under_another_name_is_duplicate_to_the_row(retail: Ret
     taken = survey.take(NEXT)
     assert (taken.counts, taken.closed) == ((3, 0, 0, 3), {})
     assert survey.files()[1] == (f"survey/2026-01-06.{kind}", "repeated", 3, 0, 0, 3)
-    assert survey.files("message")[1] == (f"the same content as survey/2026-01-05.{kind}: every row counts as a duplicate",)
+    assert survey.files("message")[1] == (
+        f"the same content as survey/2026-01-05.{kind}: every row counts as a duplicate",
+    )
     assert len(survey.rows()) == 3
 
 
@@ -110,7 +114,10 @@ def test_a_file_written_anew_lands_only_what_is_new(survey: SmallRetailer) -> No
     survey.take()
     survey.csv("A1,O1,5,fine,", "A2,O2,4,,")
     assert survey.take().counts == (2, 1, 0, 1)
-    assert survey.files("path, received, accepted, duplicate") == [("survey/2026-01-05.csv", 1, 1, 0), ("survey/2026-01-05.csv", 2, 1, 1)]
+    assert survey.files("path, received, accepted, duplicate") == [
+        ("survey/2026-01-05.csv", 1, 1, 0),
+        ("survey/2026-01-05.csv", 2, 1, 1),
+    ]
 
 
 def test_rows_that_differ_only_in_a_column_left_out_on_purpose_are_the_same_row(retail: Retail) -> None:

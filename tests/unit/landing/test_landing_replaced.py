@@ -38,7 +38,10 @@ def test_a_corrected_file_takes_the_place_of_the_night(survey: SmallRetailer) ->
     assert passed(survey)
     assert_balanced(survey)
     assert survey.rows("response_id", order="1") == [("A1",), ("A3",), ("B1",)]
-    assert survey.files("path, received, accepted, duplicate") == [("survey/2026-01-05.csv", 2, 2, 0), ("survey/2026-01-06.csv", 1, 1, 0)]
+    assert survey.files("path, received, accepted, duplicate") == [
+        ("survey/2026-01-05.csv", 2, 2, 0),
+        ("survey/2026-01-06.csv", 1, 1, 0),
+    ]
 
 
 def test_the_same_files_taken_anew_are_the_same_night(survey: SmallRetailer) -> None:
@@ -57,7 +60,10 @@ def test_a_night_taken_anew_has_to_be_built_anew_downstream(survey: SmallRetaile
     again(survey)
     passed(survey)
     assert has_replaced(survey.con)
-    assert survey.con.execute("select status, count(*) from ops.delivery group by 1 order by 1").fetchall() == [("accepted", 1), ("replaced", 1)]
+    assert survey.con.execute("select status, count(*) from ops.delivery group by 1 order by 1").fetchall() == [
+        ("accepted", 1),
+        ("replaced", 1),
+    ]
 
 
 def test_a_closed_gate_leaves_the_night_as_it_was(survey: SmallRetailer) -> None:
@@ -86,7 +92,10 @@ def test_a_night_whose_file_is_gone_is_not_taken_anew(retail: Retail) -> None:
     paths = [survey.put(f"survey/2026-01-05_{number}.csv", f"{HEADER}\nA{number},O,5,,\n") for number in (1, 2)]
     survey.take()
     paths[0].unlink()
-    with pytest.raises(SourceError, match=r"night 2026-01-05 cannot be taken again: 1 of its files are no longer there \(survey/2026-01-05_1.csv\)"):
+    with pytest.raises(
+        SourceError,
+        match=r"night 2026-01-05 cannot be taken again: 1 of its files are no longer there \(survey/2026-01-05_1.csv\)",
+    ):
         again(survey)
     assert len(survey.rows()) == 2
 

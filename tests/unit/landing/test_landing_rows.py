@@ -31,7 +31,9 @@ def test_a_required_value_missing_quarantines_its_row(retail: Retail, kind: str)
     survey = retail(survey_contract(kind, quarantineTolerance=0.5))
     survey.put(f"survey/{NIGHT}.{kind}", encode(kind, [*GOOD[:2], GOOD[2] | {"order": None}]))
     assert survey.take().counts == (3, 2, 1, 0)
-    assert survey.quarantine("row, rule, reason") == [(3, "order_id_required", "order_id (source field order): is required and missing")]
+    assert survey.quarantine("row, rule, reason") == [
+        (3, "order_id_required", "order_id (source field order): is required and missing")
+    ]
 
 
 @pytest.mark.parametrize(
@@ -40,13 +42,22 @@ def test_a_required_value_missing_quarantines_its_row(retail: Retail, kind: str)
         ({"logicalType": "number", "logicalTypeOptions": {"minimum": 2}}, "1", "satisfaction_in_range"),
         ({"logicalType": "number", "logicalTypeOptions": {"maximum": 4}}, "5", "satisfaction_in_range"),
         ({"logicalType": "string", "logicalTypeOptions": {"pattern": "^[234]$"}}, "5", "satisfaction_in_range"),
-        ({"quality": [{"metric": "invalidValues", "arguments": {"validValues": [2, 3]}, "mustBe": 0}]}, "5", "satisfaction_invalidValues"),
+        (
+            {"quality": [{"metric": "invalidValues", "arguments": {"validValues": [2, 3]}, "mustBe": 0}]},
+            "5",
+            "satisfaction_invalidValues",
+        ),
         ({"quality": [{"metric": "nullValues", "mustBe": 0, "name": "scored"}]}, "", "scored"),
         ({"required": True}, "", "satisfaction_required"),
     ],
 )
-def test_a_row_rule_quarantines_what_breaks_it_and_only_that(retail: Retail, rule: dict[str, Any], bad: str, name: str) -> None:
-    properties = [item if item["name"] != "satisfaction" else {"name": "satisfaction", "physicalName": "score", **rule} for item in ANSWERS]
+def test_a_row_rule_quarantines_what_breaks_it_and_only_that(
+    retail: Retail, rule: dict[str, Any], bad: str, name: str
+) -> None:
+    properties = [
+        item if item["name"] != "satisfaction" else {"name": "satisfaction", "physicalName": "score", **rule}
+        for item in ANSWERS
+    ]
     survey = retail(contract(properties=properties, quarantineTolerance=0.5))
     survey.csv("A1,O1,3,fine,", f"A2,O2,{bad},poor,")
     taken = survey.take()
@@ -60,8 +71,17 @@ def test_an_empty_value_does_not_break_a_value_rule(survey: SmallRetailer) -> No
 
 
 def test_a_row_rule_of_severity_warning_lets_the_row_pass_and_counts_it(retail: Retail) -> None:
-    rule = {"metric": "invalidValues", "arguments": {"validValues": [5]}, "mustBe": 0, "severity": "warning", "name": "happy"}
-    properties = [item if item["name"] != "satisfaction" else {"name": "satisfaction", "physicalName": "score", "quality": [rule]} for item in ANSWERS]
+    rule = {
+        "metric": "invalidValues",
+        "arguments": {"validValues": [5]},
+        "mustBe": 0,
+        "severity": "warning",
+        "name": "happy",
+    }
+    properties = [
+        item if item["name"] != "satisfaction" else {"name": "satisfaction", "physicalName": "score", "quality": [rule]}
+        for item in ANSWERS
+    ]
     survey = retail(contract(properties=properties))
     survey.csv("A1,O1,5,,", "A2,O2,1,,")
     taken = survey.take()
@@ -74,7 +94,11 @@ def test_a_row_with_two_faults_names_both(survey: SmallRetailer) -> None:
     assert survey.take().counts == (3, 2, 1, 0)
     ((rule, reason),) = survey.quarantine("rule, reason")
     assert rule == "order_id_required"
-    for part in ("order_id (source field order): is required", "breaks satisfaction_in_range", '"aaaa" is not a timestamp'):
+    for part in (
+        "order_id (source field order): is required",
+        "breaks satisfaction_in_range",
+        '"aaaa" is not a timestamp',
+    ):
         assert part in reason
 
 
@@ -85,7 +109,10 @@ def test_blank_is_missing_and_texts_are_trimmed(survey: SmallRetailer) -> None:
 
 
 def test_a_transformation_that_fails_on_a_row_leaves_the_value_missing(retail: Retail) -> None:
-    properties = [ANSWERS[0], {"name": "order_id", "physicalName": "order", "transformLogic": "(1 / {value}::integer)::integer::varchar"}]
+    properties = [
+        ANSWERS[0],
+        {"name": "order_id", "physicalName": "order", "transformLogic": "(1 / {value}::integer)::integer::varchar"},
+    ]
     survey = retail(contract(properties=properties, quarantineTolerance=0.5))
     survey.csv("A1,1,,,", "A2,none,,,")
     assert survey.take().counts == (2, 1, 1, 0)
@@ -103,8 +130,12 @@ def test_a_cast_that_two_transformations_share_fails_on_its_row_only(retail: Ret
     assert survey.take().counts == (2, 1, 1, 0)
 
 
-@pytest.mark.parametrize(("tolerance", "closed"), [(0.25, []), (0.24, ["quarantine_tolerance"]), (0, ["quarantine_tolerance"]), (1, [])])
-def test_the_tolerance_holds_at_its_share_and_closes_above_it(retail: Retail, tolerance: float, closed: list[str]) -> None:
+@pytest.mark.parametrize(
+    ("tolerance", "closed"), [(0.25, []), (0.24, ["quarantine_tolerance"]), (0, ["quarantine_tolerance"]), (1, [])]
+)
+def test_the_tolerance_holds_at_its_share_and_closes_above_it(
+    retail: Retail, tolerance: float, closed: list[str]
+) -> None:
     survey = retail(contract(quarantineTolerance=tolerance))
     survey.csv("A1,O1,5,,", "A2,O2,4,,", "A3,O3,x,,", "A4,O4,4,,")
     taken = survey.take()
@@ -118,8 +149,10 @@ def test_a_closed_gate_names_feed_file_rule_and_rows(survey: SmallRetailer) -> N
     (result,) = [result for result in taken.results if result.blocks]
     assert (result.stage, result.subject, result.observed) == ("contract", "survey", "66.7%")
     assert result.message == (
-        "2 of 3 rows for 2026-01-05 quarantined, tolerance 50.0%: survey/2026-01-05.csv, rule satisfaction_type: 2 rows "
-        '(row 1: satisfaction (source field score): "x" is not a integer | row 2: satisfaction (source field score): "y" is not a integer)'
+        "2 of 3 rows for 2026-01-05 quarantined, tolerance 50.0%: survey/2026-01-05.csv, rule satisfaction_type: 2 "
+        "rows "
+        '(row 1: satisfaction (source field score): "x" is not a integer | row 2: satisfaction (source field score): '
+        '"y" is not a integer)'
     )
     assert survey.con.execute("select status from ops.delivery").fetchall() == [("refused",)]
 
@@ -148,7 +181,12 @@ def test_an_unmended_file_after_a_closed_gate_closes_it_again(survey: SmallRetai
 
 
 def test_a_rule_on_the_delivery_closes_the_gate(retail: Retail) -> None:
-    rule = {"metric": "duplicateValues", "arguments": {"properties": ["order_id"]}, "mustBe": 0, "name": "one_answer_an_order"}
+    rule = {
+        "metric": "duplicateValues",
+        "arguments": {"properties": ["order_id"]},
+        "mustBe": 0,
+        "name": "one_answer_an_order",
+    }
     survey = retail(contract(quality=[rule]))
     survey.csv("A1,O1,5,,", "A2,O1,4,,")
     message = survey.take().closed["one_answer_an_order"]
@@ -157,7 +195,12 @@ def test_a_rule_on_the_delivery_closes_the_gate(retail: Retail) -> None:
 
 
 def test_a_key_seen_again_on_another_night_is_no_duplicate_of_its_delivery(retail: Retail) -> None:
-    rule = {"metric": "duplicateValues", "arguments": {"properties": ["order_id"]}, "mustBe": 0, "name": "one_answer_an_order"}
+    rule = {
+        "metric": "duplicateValues",
+        "arguments": {"properties": ["order_id"]},
+        "mustBe": 0,
+        "name": "one_answer_an_order",
+    }
     survey = retail(contract(quality=[rule]))
     survey.csv("A1,O1,5,,")
     survey.csv("A2,O1,4,,", night=NEXT)
@@ -173,7 +216,9 @@ def test_parquet_types_of_the_source_are_kept_exact(retail: Retail) -> None:
         {"name": "currency", "transformLogic": "'EUR'"},
         {"name": "paid_at", "physicalName": "paid"},
     ]
-    survey = retail(contract("payments", entity="payment", path="pay/{ds}.parquet", kind="parquet", properties=properties))
+    survey = retail(
+        contract("payments", entity="payment", path="pay/{ds}.parquet", kind="parquet", properties=properties)
+    )
     path = survey.put("pay/2026-01-05.parquet", b"")
     table = pa.table(
         {
@@ -185,7 +230,9 @@ def test_parquet_types_of_the_source_are_kept_exact(retail: Retail) -> None:
     )
     pq.write_table(table, path)
     assert survey.take().counts == (1, 1, 0, 0)
-    assert survey.rows("order_id, payment_id, amount, paid_at::varchar") == [("9007199254740993", "1", Decimal("12345678901.2345"), "2026-01-05 10:00:00")]
+    assert survey.rows("order_id, payment_id, amount, paid_at::varchar") == [
+        ("9007199254740993", "1", Decimal("12345678901.2345"), "2026-01-05 10:00:00")
+    ]
 
 
 def test_the_header_line_is_not_a_row(survey: SmallRetailer) -> None:

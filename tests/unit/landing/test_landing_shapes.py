@@ -83,7 +83,10 @@ def test_glob_characters_in_a_name_do_not_read_its_neighbour(retail: Retail) -> 
     survey.put("survey/a1_2026-01-06.csv", f"{HEADER}\nA2,O2,5,,\n")
     assert survey.take().counts == (1, 1, 0, 0)
     assert survey.take(NEXT).counts == (1, 1, 0, 0)
-    assert survey.rows("response_id, _file", order="1") == [("A1", "survey/a[1]_2026-01-05.csv"), ("A2", "survey/a1_2026-01-06.csv")]
+    assert survey.rows("response_id, _file", order="1") == [
+        ("A1", "survey/a[1]_2026-01-05.csv"),
+        ("A2", "survey/a1_2026-01-06.csv"),
+    ]
 
 
 @pytest.mark.parametrize("name", ["o'clock", "data [old]"])

@@ -33,7 +33,11 @@ def test_an_offset_decides_whatever_the_feeds_zone(retail: Retail, timezone: str
 
 def test_without_an_offset_the_feeds_zone_decides(retail: Retail) -> None:
     texts = ["2026-01-05T10:00:00", "2026-01-05 07:59:59.5", "2026-01-05"]
-    assert landed(retail, texts, "Asia/Shanghai") == ["2026-01-05 02:00:00", "2026-01-04 23:59:59.5", "2026-01-04 16:00:00"]
+    assert landed(retail, texts, "Asia/Shanghai") == [
+        "2026-01-05 02:00:00",
+        "2026-01-04 23:59:59.5",
+        "2026-01-04 16:00:00",
+    ]
 
 
 def test_without_a_zone_in_the_contract_it_is_utc(retail: Retail) -> None:
@@ -41,7 +45,13 @@ def test_without_a_zone_in_the_contract_it_is_utc(retail: Retail) -> None:
 
 
 def test_summer_time_is_followed(retail: Retail) -> None:
-    texts = ["2026-03-29T00:59:59", "2026-03-29T02:00:00", "2026-07-01T12:00:00", "2026-10-25T00:59:59", "2026-10-25T02:00:00"]
+    texts = [
+        "2026-03-29T00:59:59",
+        "2026-03-29T02:00:00",
+        "2026-07-01T12:00:00",
+        "2026-10-25T00:59:59",
+        "2026-10-25T02:00:00",
+    ]
     assert landed(retail, texts, "Europe/London") == [
         "2026-03-29 00:59:59",
         "2026-03-29 01:00:00",
@@ -68,7 +78,10 @@ def test_what_is_no_time_is_quarantined(retail: Retail, timezone: str) -> None:
 
 
 def test_microseconds_since_1970_go_by_transform_logic(retail: Retail) -> None:
-    properties = [*ANSWERS[:4], {"name": "answered_at", "physicalName": "answered", "transformLogic": "make_timestamp({value}::bigint)"}]
+    properties = [
+        *ANSWERS[:4],
+        {"name": "answered_at", "physicalName": "answered", "transformLogic": "make_timestamp({value}::bigint)"},
+    ]
     survey = retail(contract(properties=properties, timezone="UTC"))
     survey.csv("A1,O1,5,,1767607200000000")
     assert survey.take().counts == (1, 1, 0, 0)

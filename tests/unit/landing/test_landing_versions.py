@@ -48,7 +48,9 @@ def test_a_refused_change_closes_the_gate_with_the_difference_and_lands_nothing(
     assert list(taken.closed) == ["contract_version"]
     assert "breaking: column answered_at: from answered -> dropped" in taken.closed["contract_version"]
     assert taken.landed.files == 0
-    assert [result.rule for result in taken.results] == ["contract_version"]  # nothing else can be said of files that were not looked at
+    assert [result.rule for result in taken.results] == [
+        "contract_version"
+    ]  # nothing else can be said of files that were not looked at
     assert [path for path, *_ in landed.files()] == [f"survey/{NIGHT}.csv"]
     assert contracts(landed) == [("1.0.0",)]
 
@@ -79,7 +81,9 @@ def test_a_contract_under_which_nothing_has_landed_yet_may_still_change(landed: 
 def test_two_versions_that_alternate_land_each_and_stay_two(landed: SmallRetailer) -> None:
     assert under(landed, TITLED, "1.1.0").take(NEXT).closed == {}
     for day, (properties, version) in enumerate([(ANSWERS, "1.0.0"), (TITLED, "1.1.0"), (ANSWERS, "1.0.0")], 7):
-        landed.put(f"survey/2026-01-0{day}.csv", f"id,order,score,note,answered\nr{day},o1,5,fine,2026-01-05T10:00:00\n")
+        landed.put(
+            f"survey/2026-01-0{day}.csv", f"id,order,score,note,answered\nr{day},o1,5,fine,2026-01-05T10:00:00\n"
+        )
         taken = under(landed, properties, version).take(NEXT.replace(day=day))
         assert (taken.counts, taken.closed) == ((1, 1, 0, 0), {})
         assert "goes back to a contract that was used before" in taken.warned["contract_version"]

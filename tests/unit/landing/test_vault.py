@@ -16,14 +16,18 @@ from onedata.landing.vault import open_vault, token_sql
 from onedata.landing.vault_files import VaultError, create_vault
 
 Retail = Callable[..., SmallRetailer]
-PEOPLE = tuple({"name": name, "physicalName": name} for name in ("customer_id", "email", "phone", "full_name", "address", "city"))
+PEOPLE = tuple(
+    {"name": name, "physicalName": name} for name in ("customer_id", "email", "phone", "full_name", "address", "city")
+)
 RAW = ("Ann.Li@Mail.cn", "+86 (138) 0000-0001", "Ann  Li", "1 Long Road")
 ROW = f"C1,{','.join(RAW)},Wuhan"
 
 
 @pytest.fixture
 def people(retail: Retail) -> SmallRetailer:
-    return retail(contract("people", entity="customer", path="people/{ds}.csv", properties=PEOPLE, quarantineTolerance=1))
+    return retail(
+        contract("people", entity="customer", path="people/{ds}.csv", properties=PEOPLE, quarantineTolerance=1)
+    )
 
 
 def deliver(people: SmallRetailer, *rows: str, night: str = "2026-01-05") -> None:
@@ -88,7 +92,9 @@ def test_no_raw_value_leaves_the_vault_but_for_the_quarantine(people: SmallRetai
     for file in people.settings.lake.rglob("*.parquet"):
         stored = str(duckdb.execute("from read_parquet(?)", [str(file)]).fetchall()).lower().encode()
         assert [text for text in raw if text in stored or text in file.read_bytes().lower()] == []
-    tables = people.con.execute("select schema_name || '.' || table_name from duckdb_tables() where not temporary").fetchall()
+    tables = people.con.execute(
+        "select schema_name || '.' || table_name from duckdb_tables() where not temporary"
+    ).fetchall()
     for (table,) in tables:
         content = str(people.con.execute(f"from {table}").fetchall()).lower().encode()
         assert table == "ops.quarantine" or [text for text in (*raw, b"bad@mail.cn") if text in content] == []
@@ -98,8 +104,13 @@ def test_no_raw_value_leaves_the_vault_but_for_the_quarantine(people: SmallRetai
 def test_nothing_raw_is_left_in_the_session(people: SmallRetailer) -> None:
     deliver(people, ROW)
     people.land()
-    assert people.con.execute("select table_name from duckdb_tables() where table_name like 'landing%'").fetchall() == []
-    assert people.con.execute("select database_name from duckdb_databases() where database_name = 'vault'").fetchall() == []
+    assert (
+        people.con.execute("select table_name from duckdb_tables() where table_name like 'landing%'").fetchall() == []
+    )
+    assert (
+        people.con.execute("select database_name from duckdb_databases() where database_name = 'vault'").fetchall()
+        == []
+    )
     assert sql_of(people.con, "getvariable('token_inner')") is None
 
 
@@ -144,7 +155,9 @@ def test_a_name_that_is_a_blocked_value_gets_no_token(people: SmallRetailer) -> 
 
 
 @pytest.mark.parametrize(("region", "number"), [({"region": "DE"}, "+491711234567"), ({}, "+861711234567")])
-def test_a_phone_without_a_country_code_is_one_of_the_feeds_region(retail: Retail, region: dict[str, str], number: str) -> None:
+def test_a_phone_without_a_country_code_is_one_of_the_feeds_region(
+    retail: Retail, region: dict[str, str], number: str
+) -> None:
     feed = contract("people", entity="customer", path="people/{ds}.csv", properties=PEOPLE, **region)
     people = retail(feed)
     deliver(people, "C1,,0171 1234567,,,")
@@ -180,14 +193,18 @@ def mark(people: SmallRetailer, statement: str) -> None:
         vault.execute(statement)
 
 
-@pytest.mark.parametrize("before", ["alter table key_fingerprint drop column normaliser", "update key_fingerprint set normaliser = 99"])
+@pytest.mark.parametrize(
+    "before", ["alter table key_fingerprint drop column normaliser", "update key_fingerprint set normaliser = 99"]
+)
 def test_tokens_of_other_normalisers_are_not_mixed_with_new_ones(people: SmallRetailer, before: str) -> None:
     deliver(people, ROW)
     people.take()
     mark(people, before)
     deliver(people, ROW.replace("C1", "C2"), night="2026-01-06")
     with pytest.raises(
-        VaultError, match=r"vault.duckdb holds tokens by normalisers of version (1|99), .* Run a full refresh from source: move .*lake, .*--backfill"
+        VaultError,
+        match=r"vault.duckdb holds tokens by normalisers of version (1|99), .* Run a full refresh "
+        r"from source: move .*lake, .*--backfill",
     ):
         people.land(NEXT)
 
@@ -202,40 +219,65 @@ def test_a_vault_without_tokens_takes_the_normalisers_there_are(people: SmallRet
     assert people.take(NEXT.replace(day=7)).counts == (1, 1, 0, 0)
 
 
-@pytest.mark.parametrize("key", [b"k" * 32, b"k" * 31 + b"\n", b"0123456789abcdef" * 4, b"0123456789abcdef" * 4 + b"\n", bytes(range(100))])
-def test_a_key_that_lies_there_before_the_vault_is_used_as_its_bytes_are(con: duckdb.DuckDBPyConnection, tmp_path: Path, key: bytes) -> None:
+@pytest.mark.parametrize(
+    "key", [b"k" * 32, b"k" * 31 + b"\n", b"0123456789abcdef" * 4, b"0123456789abcdef" * 4 + b"\n", bytes(range(100))]
+)
+def test_a_key_that_lies_there_before_the_vault_is_used_as_its_bytes_are(
+    con: duckdb.DuckDBPyConnection, tmp_path: Path, key: bytes
+) -> None:
     (tmp_path / "home" / "vault").mkdir()
     (tmp_path / "home" / "vault" / "token.key").write_bytes(key)
     create_vault(tmp_path / "home" / "vault")
     with open_vault(con, tmp_path / "home" / "vault"):
-        assert sql_of(con, token_sql("'ann.li@mail.cn'")) == hmac.new(key, b"ann.li@mail.cn", hashlib.sha256).hexdigest()[:32]
+        assert (
+            sql_of(con, token_sql("'ann.li@mail.cn'"))
+            == hmac.new(key, b"ann.li@mail.cn", hashlib.sha256).hexdigest()[:32]
+        )
     assert (tmp_path / "home" / "vault" / "token.key").read_bytes() == key
 
 
-@pytest.mark.parametrize("before, after", [(b"k" * 32, b"k" * 32 + b"\n"), (b"k" * 32 + b"\n", b"k" * 32), (b"ab" * 32, bytes.fromhex("ab" * 32))])
-def test_a_key_that_was_written_in_another_way_is_another_key(con: duckdb.DuckDBPyConnection, tmp_path: Path, before: bytes, after: bytes) -> None:
+@pytest.mark.parametrize(
+    "before, after",
+    [(b"k" * 32, b"k" * 32 + b"\n"), (b"k" * 32 + b"\n", b"k" * 32), (b"ab" * 32, bytes.fromhex("ab" * 32))],
+)
+def test_a_key_that_was_written_in_another_way_is_another_key(
+    con: duckdb.DuckDBPyConnection, tmp_path: Path, before: bytes, after: bytes
+) -> None:
     (tmp_path / "home" / "vault").mkdir()
     (tmp_path / "home" / "vault" / "token.key").write_bytes(before)
     create_vault(tmp_path / "home" / "vault")
     (tmp_path / "home" / "vault" / "token.key").write_bytes(after)
-    with pytest.raises(VaultError, match="is not the key the vault's tokens were made with"), open_vault(con, tmp_path / "home" / "vault"):
+    with (
+        pytest.raises(VaultError, match="is not the key the vault's tokens were made with"),
+        open_vault(con, tmp_path / "home" / "vault"),
+    ):
         pass
 
 
-def test_tokens_that_an_earlier_onedata_made_with_a_key_longer_than_a_block_stay_what_they_are(con: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
+def test_tokens_that_an_earlier_onedata_made_with_a_key_longer_than_a_block_stay_what_they_are(
+    con: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
     create_vault(tmp_path / "home" / "vault")
     key = b"0123456789abcdef" * 4 + b"\n"
     (tmp_path / "home" / "vault" / "token.key").write_bytes(key)
     with duckdb.connect(str(tmp_path / "home" / "vault" / "vault.duckdb")) as vault:
-        vault.execute("update key_fingerprint set fingerprint = ?", [hashlib.sha256(b"onedata fingerprint" + key).hexdigest()])
+        vault.execute(
+            "update key_fingerprint set fingerprint = ?", [hashlib.sha256(b"onedata fingerprint" + key).hexdigest()]
+        )
     with open_vault(con, tmp_path / "home" / "vault"):
         # Each half of HMAC by hand, the key neither hashed nor cut.
         inner = hashlib.sha256(bytes(byte ^ 0x36 for byte in key) + b"ann").digest()
-        assert sql_of(con, token_sql("'ann'")) == hashlib.sha256(bytes(byte ^ 0x5C for byte in key) + inner).hexdigest()[:32]
+        assert (
+            sql_of(con, token_sql("'ann'"))
+            == hashlib.sha256(bytes(byte ^ 0x5C for byte in key) + inner).hexdigest()[:32]
+        )
 
 
 def test_only_the_owner_may_look_into_the_vault(people: SmallRetailer) -> None:
     deliver(people, ROW)
     people.take()
-    modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in (people.settings.vault, *people.settings.vault.iterdir())}
+    modes = {
+        path.name: stat.S_IMODE(path.stat().st_mode)
+        for path in (people.settings.vault, *people.settings.vault.iterdir())
+    }
     assert modes == {"vault": 0o700, "token.key": 0o600, "vault.duckdb": 0o600}

@@ -1,4 +1,5 @@
-"""A vault that is lost, old or damaged, and keys that cannot be used: refused with the file and the way out, and nothing made in its place."""
+"""A vault that is lost, old or damaged, and keys that cannot be used: refused with the file and the way out, and
+nothing made in its place."""
 
 from __future__ import annotations
 
@@ -28,7 +29,10 @@ from onedata.retailer import prepare_warehouse
 
 Retail = Callable[..., SmallRetailer]
 PEOPLE = tuple({"name": name, "physicalName": name} for name in ("customer_id", "email", "full_name"))
-LACKS = r"vault.duckdb lacks 2 of the 4 tokens that are known, for example of kind email: it is a copy from before they were made. Restore the newest copy"
+LACKS = (
+    r"vault.duckdb lacks 2 of the 4 tokens that are known, for example of kind email: it is a copy "
+    r"from before they were made. Restore the newest copy"
+)
 
 
 @pytest.fixture
@@ -49,8 +53,13 @@ def night(people: SmallRetailer, name: str = "Ann", day: str = "2026-01-05", wit
     assert people.take(NIGHT if day == "2026-01-05" else NEXT, "people").counts == (1, 1, 0, 0)
     if with_oneid:
         folder = people.settings.lake / "ods" / "customer"
-        people.con.execute(f"create or replace view ods.ods_customer as from read_parquet('{folder}/source=*/*/*.parquet', union_by_name = true)")
-        resolve(people.con, {"customer": people.feed("people").entity}, identifier_policy(), NIGHT, people.settings.vault)
+        people.con.execute(
+            f"create or replace view ods.ods_customer as from read_parquet('{folder}/source=*/*/*.parquet', "
+            "union_by_name = true)"
+        )
+        resolve(
+            people.con, {"customer": people.feed("people").entity}, identifier_policy(), NIGHT, people.settings.vault
+        )
 
 
 def next_run(people: SmallRetailer) -> None:
@@ -81,7 +90,9 @@ def test_a_short_key_is_refused_where_tokens_were_made(people: SmallRetailer, co
     (people.settings.vault / "token.key").write_bytes(content)
     deliver(people, "C2,b@mail.cn,Bob Li", night="2026-01-06")
     for step in (lambda: next_run(people), lambda: people.land(NEXT, "people")):
-        with pytest.raises(VaultError, match=rf"token.key holds {len(content)} bytes, .* Restore the key from where you keep it"):
+        with pytest.raises(
+            VaultError, match=rf"token.key holds {len(content)} bytes, .* Restore the key from where you keep it"
+        ):
             step()
     assert (people.settings.vault / "token.key").read_bytes() == content
 
@@ -90,10 +101,13 @@ def test_tokens_that_were_made_with_an_empty_key_are_to_be_made_anew(people: Sma
     night(people, with_oneid=False)
     (people.settings.vault / "token.key").write_bytes(b"")
     with duckdb.connect(str(people.settings.vault / "vault.duckdb")) as vault:
-        vault.execute("update key_fingerprint set fingerprint = ?", [hashlib.sha256(b"onedata fingerprint").hexdigest()])
+        vault.execute(
+            "update key_fingerprint set fingerprint = ?", [hashlib.sha256(b"onedata fingerprint").hexdigest()]
+        )
     with pytest.raises(
         VaultError,
-        match=r"can be guessed, and the vault's were made with it. Run a full refresh from source: move .*/lake, .*/vault away",
+        match=r"can be guessed, and the vault's were made with it. Run a full refresh from source: move .*/lake, "
+        r".*/vault away",
     ):
         next_run(people)
 
@@ -107,7 +121,9 @@ def lose_vault(people: SmallRetailer, with_key: bool) -> dict[str, str]:
 
 @pytest.mark.parametrize("with_key", [False, True])
 @pytest.mark.parametrize("known", ["oneid", "lake", "staged"])
-def test_a_vault_that_is_gone_is_refused_while_tokens_are_known(people: SmallRetailer, known: str, with_key: bool) -> None:
+def test_a_vault_that_is_gone_is_refused_while_tokens_are_known(
+    people: SmallRetailer, known: str, with_key: bool
+) -> None:
     if known == "staged":
         deliver(people, "C1,ann@mail.cn,Ann Li")
         assert people.land(NIGHT, "people").accepted == 1
@@ -119,9 +135,13 @@ def test_a_vault_that_is_gone_is_refused_while_tokens_are_known(people: SmallRet
         # The warehouse is gone as well.
         people.con.execute("drop schema ops cascade; drop schema oneid cascade")
     left = lose_vault(people, with_key)
-    with pytest.raises(VaultError, match=r"vault/vault.duckdb is missing. .* restore it, with token.key, from a back-up") as caught:
+    with pytest.raises(
+        VaultError, match=r"vault/vault.duckdb is missing. .* restore it, with token.key, from a back-up"
+    ) as caught:
         next_run(people)
-    assert {"oneid": "the tables of OneID", "lake": "source=people/ds=2026-01-05", "staged": "/staged/people/"}[known] in str(caught.value)
+    assert {"oneid": "the tables of OneID", "lake": "source=people/ds=2026-01-05", "staged": "/staged/people/"}[
+        known
+    ] in str(caught.value)
     assert contents(people.settings.vault) == left
     with pytest.raises(VaultError, match=r"vault.duckdb is missing"), open_vault(people.con, people.settings.vault):
         pass
@@ -143,13 +163,17 @@ def test_a_lake_file_that_cannot_be_read_makes_no_new_vault(people: SmallRetaile
     (file,) = (people.settings.lake / "ods" / "customer" / "source=people").rglob("*.parquet")
     file.write_bytes(b"cut")
     left = lose_vault(people, with_key=False)
-    with pytest.raises(VaultError, match=r"vault.duckdb is missing.*\(Whether .*parquet holds tokens made with it cannot be told"):
+    with pytest.raises(
+        VaultError, match=r"vault.duckdb is missing.*\(Whether .*parquet holds tokens made with it cannot be told"
+    ):
         next_run(people)
     assert contents(people.settings.vault) == left
 
 
 @pytest.mark.parametrize("with_oneid", [True, False])
-def test_an_older_copy_of_the_vault_is_refused_and_the_newest_goes_on(people: SmallRetailer, tmp_path: Path, with_oneid: bool) -> None:
+def test_an_older_copy_of_the_vault_is_refused_and_the_newest_goes_on(
+    people: SmallRetailer, tmp_path: Path, with_oneid: bool
+) -> None:
     night(people, "Ann")
     next_run(people)
     file = people.settings.vault / "vault.duckdb"
@@ -237,7 +261,9 @@ def holder(people: SmallRetailer) -> Iterator[subprocess.Popen[str]]:
         process.kill()
 
 
-def test_a_vault_that_another_process_holds_is_told_as_busy(people: SmallRetailer, holder: subprocess.Popen[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_vault_that_another_process_holds_is_told_as_busy(
+    people: SmallRetailer, holder: subprocess.Popen[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(vault_files, "PATIENCE_SECONDS", 0.3)
     with pytest.raises(VaultBusy, match=r"vault.duckdb is held by another process"):
         next_run(people)
@@ -247,7 +273,9 @@ def test_a_vault_that_another_process_holds_is_told_as_busy(people: SmallRetaile
     next_run(people)
 
 
-def test_a_vault_that_is_let_go_is_waited_for(people: SmallRetailer, holder: subprocess.Popen[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_vault_that_is_let_go_is_waited_for(
+    people: SmallRetailer, holder: subprocess.Popen[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     def let_go(_: float) -> None:
         holder.kill()
         holder.wait()
@@ -276,7 +304,10 @@ def test_a_file_that_may_not_be_read_is_told_as_that(name: str) -> None:
         refused = as_nobody(Path(folder), code, str(vault))
     told = refused.stderr.splitlines()[-1]
     file = vault / ("vault.duckdb" if name == "." else name)
-    assert told.startswith("onedata.landing.vault_files.VaultError") and f"{file} cannot be read and written by user nobody: " in told
+    assert (
+        told.startswith("onedata.landing.vault_files.VaultError")
+        and f"{file} cannot be read and written by user nobody: " in told
+    )
     assert "or give it to this one with chown" in told and "damaged" not in told
 
 
@@ -322,10 +353,16 @@ create_vault(Path(sys.argv[1]))
 """
 
 
-@pytest.mark.parametrize(("call", "number"), [("fsync", 1), ("fsync", 2), ("link", 1), ("unlink", 2), ("fsync", 4), ("link", 2)])
-def test_a_process_killed_while_it_makes_the_vault_leaves_none_or_a_whole_one(tmp_path: Path, call: str, number: int) -> None:
+@pytest.mark.parametrize(
+    ("call", "number"), [("fsync", 1), ("fsync", 2), ("link", 1), ("unlink", 2), ("fsync", 4), ("link", 2)]
+)
+def test_a_process_killed_while_it_makes_the_vault_leaves_none_or_a_whole_one(
+    tmp_path: Path, call: str, number: int
+) -> None:
     folder = tmp_path / "vault"
-    done = subprocess.run([sys.executable, "-c", KILLED, str(folder), call, str(number)], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", KILLED, str(folder), call, str(number)], capture_output=True, text=True, check=False
+    )
     assert done.returncode == -signal.SIGKILL, done.stderr
     key = folder / "token.key"
     before = key.read_bytes() if key.exists() else None

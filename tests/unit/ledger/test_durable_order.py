@@ -35,7 +35,10 @@ class Traced:
 @pytest.fixture(scope="module")
 def traced(tmp_path_factory: pytest.TempPathFactory) -> Traced:
     strace = shutil.which("strace")
-    if strace is None or subprocess.run([strace, "-o", os.devnull, "true"], check=False, capture_output=True).returncode:
+    if (
+        strace is None
+        or subprocess.run([strace, "-o", os.devnull, "true"], check=False, capture_output=True).returncode
+    ):
         pytest.skip("NOT TESTED that accepted rows are on the disk: strace is not installed, or may not trace here")
     folder = tmp_path_factory.mktemp("traced")
     trace, python = folder / "trace", os.pathsep.join([str(REPOSITORY), str(HERE.parent)])

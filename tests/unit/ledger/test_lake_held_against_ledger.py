@@ -26,7 +26,9 @@ def two_nights(survey: SmallRetailer) -> list[Path]:
 
 
 def contents(survey: SmallRetailer) -> list[Path]:
-    return sorted(path for path in (survey.settings.lake / "ods").rglob("*") if path.is_file() and "_schema" not in str(path))
+    return sorted(
+        path for path in (survey.settings.lake / "ods").rglob("*") if path.is_file() and "_schema" not in str(path)
+    )
 
 
 def unfinished(survey: SmallRetailer) -> Path:
@@ -51,7 +53,9 @@ def test_a_lost_warehouse_stops_the_next_run_and_no_file_is_touched(survey: Smal
     survey.settings.warehouse.rename(tmp_path / "lost.duckdb")
     with (
         open_warehouse(survey.settings) as con,
-        pytest.raises(UnknownLakeFiles, match=r"holds 6 files .* never known .* Nothing was changed.* `onedata rebuild`"),
+        pytest.raises(
+            UnknownLakeFiles, match=r"holds 6 files .* never known .* Nothing was changed.* `onedata rebuild`"
+        ),
     ):
         small_retailer(tmp_path, con, Gatekeeper(con), contract(quarantineTolerance=0.5))
     assert {path: path.read_bytes() for path in contents(survey)} == before
@@ -116,7 +120,9 @@ def test_a_manifest_that_is_gone_is_written_again_from_the_ledger(survey: SmallR
     lost.unlink()
     (said,) = check_lake(survey.con, survey.settings)
     assert "was written again from the ledger" in said
-    assert [(item.batch, item.rows, item.accepted_at, item.files) for item in read_manifests(survey.settings.lake)] == before
+    assert [
+        (item.batch, item.rows, item.accepted_at, item.files) for item in read_manifests(survey.settings.lake)
+    ] == before
     assert check_lake(survey.con, survey.settings) == []
 
 

@@ -1,4 +1,5 @@
-"""A data home of an earlier onedata is brought to this one's format, with a copy first; one of a later onedata is refused."""
+"""A data home of an earlier onedata is brought to this one's format, with a copy first; one of a later onedata is
+refused."""
 
 from __future__ import annotations
 
@@ -21,7 +22,8 @@ SURVEY = contract(quarantineTolerance=1)
 
 @pytest.fixture
 def old(survey: SmallRetailer) -> SmallRetailer:
-    """A home as format 1 left it: a delivery a night, a repeat in the delivery that it repeats, drift without one, and no manifests."""
+    """A home as format 1 left it: a delivery a night, a repeat in the delivery that it repeats, drift without one, and
+    no manifests."""
     survey.csv("A1,O1,5,fine,,x", "A2,O2,9,,,x", header=HEADER + ",mood")
     survey.csv("A3,O3,4,,", night=NEXT)
     survey.csv("A1,O1,5,fine,,x", "A2,O2,9,,,x", night=NEXT.replace(day=7), header=HEADER + ",mood")
@@ -29,15 +31,18 @@ def old(survey: SmallRetailer) -> SmallRetailer:
     apply(survey.con)
     survey.con.execute(
         """
-        update ops.file f set batch_id = (select g.batch_id from ops.file g where g.content_hash = f.content_hash and g.status = 'landed')
+        update ops.file f set batch_id = (select g.batch_id from ops.file g where g.content_hash = f.content_hash
+            and g.status = 'landed')
         where status = 'repeated';
         delete from ops.delivery where rows = 0;
         drop view ops.batch; drop view ops.pending_batch;
         drop table ops.lake_file; drop table ops.clock; drop table ops.format;
         alter table ops.drift alter batch_id drop not null; alter table ops.drift drop column batch_id;
         create table d as select * exclude (accepted_at) from ops.delivery; drop table ops.delivery;
-        create table ops.delivery (batch_id varchar primary key, feed varchar not null, entity varchar not null, ds date not null,
-            status varchar not null, rows bigint not null, landed_at timestamp not null, applied_at timestamp, replaces varchar[] not null);
+        create table ops.delivery (batch_id varchar primary key, feed varchar not null, entity varchar not null,
+            ds date not null,
+            status varchar not null, rows bigint not null, landed_at timestamp not null, applied_at timestamp,
+            replaces varchar[] not null);
         insert into ops.delivery by name from d; drop table d;
         """
     )
@@ -59,7 +64,9 @@ def test_a_home_of_format_1_is_migrated_after_a_copy(old: SmallRetailer, tmp_pat
             ("survey/2026-01-06.csv", "landed", 1, 1, 0, 0),
             ("survey/2026-01-07.csv", "repeated", 2, 0, 0, 2),
         ]
-        assert con.execute("select f.path, d.ds::varchar, d.rows from ops.file f join ops.delivery d using (batch_id) order by 1").fetchall() == [
+        assert con.execute(
+            "select f.path, d.ds::varchar, d.rows from ops.file f join ops.delivery d using (batch_id) order by 1"
+        ).fetchall() == [
             ("survey/2026-01-05.csv", "2026-01-05", 1),
             ("survey/2026-01-06.csv", "2026-01-06", 1),
             ("survey/2026-01-07.csv", "2026-01-07", 0),
@@ -103,7 +110,9 @@ def test_a_home_of_a_later_onedata_is_refused_and_left_as_it_is(survey: SmallRet
     assert format_of(survey.con) == FORMAT + 1
 
 
-def test_no_room_for_the_copy_is_told_before_anything_is_changed(old: SmallRetailer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_room_for_the_copy_is_told_before_anything_is_changed(
+    old: SmallRetailer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from collections import namedtuple
 
     usage = namedtuple("usage", "total used free")

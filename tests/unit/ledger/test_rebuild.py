@@ -53,12 +53,15 @@ def ledger(survey: SmallRetailer) -> dict[str, list[tuple[Any, ...]]]:
     for table in of_role("logged", "ops"):
         left_out = " exclude (applied_at, status)" if table == "delivery" else ""
         found[table] = survey.con.execute(f"select *{left_out} from ops.{table} order by all").fetchall()
-    found["statuses"] = survey.con.execute("select batch_id, status in ('accepted', 'applied') from ops.delivery order by 1").fetchall()
+    found["statuses"] = survey.con.execute(
+        "select batch_id, status in ('accepted', 'applied') from ops.delivery order by 1"
+    ).fetchall()
     return found
 
 
 def eventful(survey: SmallRetailer, feeds: tuple[dict[str, Any], ...]) -> SmallRetailer:
-    """Rows that are good, bad, repaired, repeated, released, still bad, replaced, with drift and money, of three nights."""
+    """Rows that are good, bad, repaired, repeated, released, still bad, replaced, with drift and money, of three
+    nights."""
     first = (" A1 ,O1,5,fine,,new", "A2,O2,9,,,new", "A3,O3,x,,,new")
     survey.csv(*first, header=HEADER + ",mood")
     survey.csv("A4,O4,4,,,new", night=NEXT, header=HEADER + ",mood")
@@ -68,9 +71,18 @@ def eventful(survey: SmallRetailer, feeds: tuple[dict[str, Any], ...]) -> SmallR
     survey.csv(*first, night=NEXT.replace(day=8), header=HEADER + ",mood")  # a repeat
     survey.take(NEXT.replace(day=8), "survey")
     apply(survey.con)
-    wider = contract(quarantineTolerance=1, properties=[*ANSWERS[:2], ANSWERS[2] | {"logicalTypeOptions": {"minimum": 1, "maximum": 10}}, *ANSWERS[3:]])
+    wider = contract(
+        quarantineTolerance=1,
+        properties=[*ANSWERS[:2], ANSWERS[2] | {"logicalTypeOptions": {"minimum": 1, "maximum": 10}}, *ANSWERS[3:]],
+    )
     survey = with_contracts(survey, wider | {"version": "1.1.0"}, feeds[1])
-    stage_release(survey.con, survey.settings, survey.feed("survey"), survey.retailer.policy, Selection(path="survey/2026-01-05.csv"))
+    stage_release(
+        survey.con,
+        survey.settings,
+        survey.feed("survey"),
+        survey.retailer.policy,
+        Selection(path="survey/2026-01-05.csv"),
+    )
     gate(survey, "survey")
     survey.csv("A5,O5,4,,", night=NEXT)
     land(survey.con, survey.settings, survey.feed("survey"), survey.retailer.policy, NEXT, [NEXT])
@@ -174,7 +186,9 @@ def test_a_rebuild_that_refuses_leaves_the_warehouse_that_is_there(survey: Small
 
 
 @pytest.mark.parametrize("ending", [".parquet", ".record", ".json"])
-def test_a_delivery_that_is_not_whole_is_left_out_only_when_asked_and_comes_again_from_the_source(survey: SmallRetailer, ending: str) -> None:
+def test_a_delivery_that_is_not_whole_is_left_out_only_when_asked_and_comes_again_from_the_source(
+    survey: SmallRetailer, ending: str
+) -> None:
     survey.csv("A1,O1,5,fine,")
     survey.csv("A2,O2,4,,", night=NEXT)
     survey.take(NEXT)
@@ -209,7 +223,9 @@ def test_an_empty_lake_is_no_ledger(survey: SmallRetailer) -> None:
         rebuild(survey.retailer, False, print)
 
 
-def test_a_killed_rebuild_changes_nothing_and_can_be_run_again(survey: SmallRetailer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_killed_rebuild_changes_nothing_and_can_be_run_again(
+    survey: SmallRetailer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     survey.csv("A1,O1,5,fine,")
     survey.take()
     before = ledger(survey)
@@ -251,19 +267,34 @@ def test_a_warehouse_that_does_not_know_a_decision_of_the_log_is_refused(survey:
 
     survey.con.execute("checkpoint")
     older = survey.settings.warehouse.read_bytes()
-    survey.con.execute("insert into oneid.decision values (1, 'block', 'phone:x', null, 'r', 'ann', timestamp '2026-01-05 10:00:00', null)")
+    survey.con.execute(
+        "insert into oneid.decision values (1, 'block', 'phone:x', null, 'r', 'ann', timestamp '2026-01-05 10:00:00', "
+        "null)"
+    )
     log_decisions(survey.con, survey.settings.lake)
     survey.con.close()
     survey.settings.warehouse.write_bytes(older)
-    with open_warehouse(survey.settings) as con, pytest.raises(ForeignLedger, match=r"1 decisions of operators .*onedata rebuild"):
+    with (
+        open_warehouse(survey.settings) as con,
+        pytest.raises(ForeignLedger, match=r"1 decisions of operators .*onedata rebuild"),
+    ):
         small_retailer(tmp_path, con, Gatekeeper(con), SURVEY)
 
 
 def test_every_table_is_derived_logged_or_tells_of_runs(tmp_path: Path) -> None:
     with open_warehouse(settings_in(tmp_path)) as con:
         small_retailer(tmp_path, con, Gatekeeper(con), SURVEY)
-        there = {f"{schema}.{table}" for schema, table in con.execute("select schema_name, table_name from duckdb_tables() where not temporary").fetchall()}
-    assert there == {name for name in ROLES if not name.startswith(("dim.", "dwd.", "dws.", "ads.", "ref.")) and name != "oneid.review"}
+        there = {
+            f"{schema}.{table}"
+            for schema, table in con.execute(
+                "select schema_name, table_name from duckdb_tables() where not temporary"
+            ).fetchall()
+        }
+    assert there == {
+        name
+        for name in ROLES
+        if not name.startswith(("dim.", "dwd.", "dws.", "ads.", "ref.")) and name != "oneid.review"
+    }
     assert set(ROLES.values()) == {"derived", "logged", TELLS_OF_RUNS}
 
 
@@ -298,7 +329,9 @@ def test_a_warehouse_that_another_process_writes_is_not_rebuilt(survey: SmallRet
     survey.take()
     survey.con.close()
     hold = "import sys, duckdb; con = duckdb.connect(sys.argv[1]); print('open', flush=True); sys.stdin.readline()"
-    with subprocess.Popen([sys.executable, "-c", hold, str(survey.settings.warehouse)], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
+    with subprocess.Popen(
+        [sys.executable, "-c", hold, str(survey.settings.warehouse)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as holder:
         assert holder.stdout is not None
         assert holder.stdout.readline() == b"open\n"
         with pytest.raises(WarehouseBusy, match=f"process {holder.pid}"):
@@ -306,7 +339,9 @@ def test_a_warehouse_that_another_process_writes_is_not_rebuilt(survey: SmallRet
         holder.kill()
 
 
-def test_a_decision_that_the_log_lost_is_refused_and_left_out_only_where_a_person_says_so(survey: SmallRetailer) -> None:
+def test_a_decision_that_the_log_lost_is_refused_and_left_out_only_where_a_person_says_so(
+    survey: SmallRetailer,
+) -> None:
     survey.csv("A1,O1,5,fine,")
     survey.take()
     for number in (1, 2, 3):
@@ -315,7 +350,9 @@ def test_a_decision_that_the_log_lost_is_refused_and_left_out_only_where_a_perso
         log_decisions(survey.con, survey.settings.lake)
     sorted((survey.settings.lake / "_log" / "decision").iterdir())[1].unlink()
     lose(survey)
-    with pytest.raises(LogDamaged, match=r"_log/decision lacks decisions 2 of operators.*repair --from BACKUP.*--leave-out"):
+    with pytest.raises(
+        LogDamaged, match=r"_log/decision lacks decisions 2 of operators.*repair --from BACKUP.*--leave-out"
+    ):
         rebuild(survey.retailer, False, print)
     assert not survey.settings.warehouse.exists()
     said: list[str] = []
@@ -331,6 +368,9 @@ def test_a_run_begins_no_warehouse_beside_a_lake_that_has_files(survey: SmallRet
     survey.take()
     lose(survey)
     resource = warehouse_resource(survey.retailer, Mock())
-    with pytest.raises(UnknownLakeFiles, match=r"is gone\. Put the right warehouse back, or make it anew from the lake: `onedata rebuild`"):
+    with pytest.raises(
+        UnknownLakeFiles,
+        match=r"is gone\. Put the right warehouse back, or make it anew from the lake: `onedata rebuild`",
+    ):
         next(resource.resource_fn(dg.build_init_resource_context()))
     assert not survey.settings.warehouse.exists()

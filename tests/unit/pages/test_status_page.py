@@ -191,7 +191,9 @@ def test_deliveries_that_wait_are_counted_by_night_and_state(
         ("d", NIGHT, "applied", NOW),
     ]
     con.executemany(
-        "insert into ops.delivery (batch_id, feed, entity, ds, status, rows, landed_at, applied_at, replaces) values (?, 'f', 'e', ?, ?, 1, now(), ?, [])", rows
+        "insert into ops.delivery (batch_id, feed, entity, ds, status, rows, landed_at, applied_at, replaces) "
+        "values (?, 'f', 'e', ?, ?, 1, now(), ?, [])",
+        rows,
     )
     assert read_build(con, "r1").waiting == [(NIGHT, "accepted", 2), (NEXT, "refused", 1)]
     text = drawn(settings, con).parts["Deliveries that wait to be published"]

@@ -22,8 +22,20 @@ from onedata.settings import Settings
 from onedata.warehouse import open_warehouse
 
 SECRET = "order_id=77, email=ann@mail.cn"
-FAILED = CheckResult("dwd", "dwd_order", "total_adds_up", "error", False, "3", f"3 rows break it, first: {SECRET}", "0", "the total is <net> & tax, ^[A-Z]+$")
-HELD = CheckResult("contract", "shop_orders", "order_id_required", "error", True, "0", "", "0", "order_id is never missing")
+FAILED = CheckResult(
+    "dwd",
+    "dwd_order",
+    "total_adds_up",
+    "error",
+    False,
+    "3",
+    f"3 rows break it, first: {SECRET}",
+    "0",
+    "the total is <net> & tax, ^[A-Z]+$",
+)
+HELD = CheckResult(
+    "contract", "shop_orders", "order_id_required", "error", True, "0", "", "0", "order_id is never missing"
+)
 WARNED = CheckResult("contract", "till", "rowCount", "warning", False, "0", SECRET, "at least 1", "number of rows")
 
 
@@ -76,7 +88,11 @@ def pages(
 def test_no_page_loads_anything_from_a_network(con: duckdb.DuckDBPyConnection, settings: Settings) -> None:
     folder = pages(con, settings, FAILED, HELD, WARNED).parent
     written = sorted(folder.rglob("*.html"))
-    assert [str(page.relative_to(folder)) for page in written] == [f"{NIGHT}/contract.html", f"{NIGHT}/dwd.html", "index.html"]
+    assert [str(page.relative_to(folder)) for page in written] == [
+        f"{NIGHT}/contract.html",
+        f"{NIGHT}/dwd.html",
+        "index.html",
+    ]
     for page in written:
         assert [target for target in read(page).found if re.match(r"(https?:)?//", target)] == []
         assert re.findall(r"<script|@import|url\(", page.read_text(encoding="utf-8")) == []
@@ -113,7 +129,9 @@ def test_a_page_says_rule_words_observed_and_expected(con: duckdb.DuckDBPyConnec
 
 def test_the_last_check_of_a_night_counts(con: duckdb.DuckDBPyConnection, settings: Settings) -> None:
     pages(con, settings, FAILED)
-    text = read(pages(con, settings, CheckResult("dwd", "dwd_order", "total_adds_up", "error", True, "0", "", "0"))).text
+    text = read(
+        pages(con, settings, CheckResult("dwd", "dwd_order", "total_adds_up", "error", True, "0", "", "0"))
+    ).text
     assert "Every rule held." in text
 
 

@@ -21,9 +21,13 @@ def keeper() -> Gatekeeper:
     return Gatekeeper(duckdb.connect())
 
 
-def check(keeper: Gatekeeper, rows: list[tuple[Any, ...]], *items: dict[str, Any], column: str | None = None) -> list[CheckResult]:
+def check(
+    keeper: Gatekeeper, rows: list[tuple[Any, ...]], *items: dict[str, Any], column: str | None = None
+) -> list[CheckResult]:
     con = keeper._con
-    con.execute("create schema if not exists dwd; create or replace table dwd.thing (id varchar, n integer, mail varchar)")
+    con.execute(
+        "create schema if not exists dwd; create or replace table dwd.thing (id varchar, n integer, mail varchar)"
+    )
     if rows:
         con.executemany("insert into dwd.thing values (?, ?, ?)", [list(row) for row in rows])
     return keeper.check("dwd", "thing", "dwd.thing", parse_rules(items, "thing.yml", column))
@@ -32,12 +36,32 @@ def check(keeper: Gatekeeper, rows: list[tuple[Any, ...]], *items: dict[str, Any
 CASES = [
     ({"metric": "nullValues", "column": "id", "mustBe": 0}, (None, 1, None), "1", "id=None, n=1"),
     ({"metric": "nullValues", "columns": ["id", "n"], "mustBe": 0}, None, "1", "id=C, n=None"),
-    ({"metric": "invalidValues", "column": "id", "arguments": {"validValues": ["A", "B", "C"]}, "mustBe": 0}, ("D", 1, None), "1", "id=D"),
-    ({"metric": "invalidValues", "column": "n", "arguments": {"validValues": [1, 2]}, "mustBe": 0}, ("D", 3, None), "1", "n=3"),
+    (
+        {"metric": "invalidValues", "column": "id", "arguments": {"validValues": ["A", "B", "C"]}, "mustBe": 0},
+        ("D", 1, None),
+        "1",
+        "id=D",
+    ),
+    (
+        {"metric": "invalidValues", "column": "n", "arguments": {"validValues": [1, 2]}, "mustBe": 0},
+        ("D", 3, None),
+        "1",
+        "n=3",
+    ),
     ({"metric": "invalidValues", "column": "n", "arguments": {"minimum": 1}, "mustBe": 0}, ("D", 0, None), "1", "n=0"),
     ({"metric": "invalidValues", "column": "n", "arguments": {"maximum": 2}, "mustBe": 0}, ("D", 3, None), "1", "n=3"),
-    ({"metric": "invalidValues", "column": "n", "arguments": {"minimum": 1, "maximum": 2}, "mustBe": 0}, ("D", -1, None), "1", "n=-1"),
-    ({"metric": "invalidValues", "column": "mail", "arguments": {"pattern": "^[^@]+@[a-z]{1,3}$"}, "mustBe": 0}, ("D", 1, "x"), "1", "mail=x"),
+    (
+        {"metric": "invalidValues", "column": "n", "arguments": {"minimum": 1, "maximum": 2}, "mustBe": 0},
+        ("D", -1, None),
+        "1",
+        "n=-1",
+    ),
+    (
+        {"metric": "invalidValues", "column": "mail", "arguments": {"pattern": "^[^@]+@[a-z]{1,3}$"}, "mustBe": 0},
+        ("D", 1, "x"),
+        "1",
+        "mail=x",
+    ),
     (
         {"metric": "invalidValues", "column": "n", "arguments": {"minimum": 1, "validValues": [1, 2]}, "mustBe": 0},
         ("D", 3, None),
@@ -45,12 +69,22 @@ CASES = [
         "n=3",
     ),
     ({"metric": "duplicateValues", "column": "id", "mustBe": 0}, ("A", 9, None), "1", "id=A, copies=2"),
-    ({"metric": "duplicateValues", "arguments": {"properties": ["id", "n"]}, "mustBe": 0}, ("A", 1, None), "1", "id=A, n=1, copies=2"),
+    (
+        {"metric": "duplicateValues", "arguments": {"properties": ["id", "n"]}, "mustBe": 0},
+        ("A", 1, None),
+        "1",
+        "id=A, n=1, copies=2",
+    ),
     ({"metric": "rowCount", "mustBe": 3}, ("D", 1, None), "4", "4 rows; between 3 and 3 expected"),
     ({"metric": "rowCount", "mustBeLessThan": 4}, ("D", 1, None), "4", "4 rows"),
     ({"metric": "rowCount", "mustBeBetween": [1, 3]}, ("D", 1, None), "4", "between 1 and 3 expected"),
     ({"type": "sql", "query": "select id from {object} t where t.n > 2", "mustBe": 0}, ("D", 3, None), "1", "id=D"),
-    ({"type": "sql", "query": "select id from {object} where regexp_matches(id, '^[A-Z][0-9]$')", "mustBe": 0}, ("D2", 3, None), "1", "id=D2"),
+    (
+        {"type": "sql", "query": "select id from {object} where regexp_matches(id, '^[A-Z][0-9]$')", "mustBe": 0},
+        ("D2", 3, None),
+        "1",
+        "id=D2",
+    ),
 ]
 
 
@@ -82,7 +116,11 @@ def test_a_missing_value_breaks_no_value_rule(keeper: Gatekeeper) -> None:
 
 
 def test_the_count_is_of_all_bad_rows_and_the_sample_of_the_first(keeper: Gatekeeper) -> None:
-    (result,) = check(keeper, [("A", -n, None) for n in range(1, 41)], {"metric": "invalidValues", "column": "n", "arguments": {"minimum": 0}, "mustBe": 0})
+    (result,) = check(
+        keeper,
+        [("A", -n, None) for n in range(1, 41)],
+        {"metric": "invalidValues", "column": "n", "arguments": {"minimum": 0}, "mustBe": 0},
+    )
     assert result.observed == "40"
     assert "40 rows break it" in result.message
     assert result.message.count("n=-") == 5
@@ -94,10 +132,17 @@ def test_a_warning_fails_and_does_not_block(keeper: Gatekeeper) -> None:
 
 
 def test_rules_of_one_suite_are_told_apart(keeper: Gatekeeper) -> None:
-    rules = [{"metric": "nullValues", "column": "id", "mustBe": 0, "name": f"r{n}", "severity": "warning"} for n in range(3)]
+    rules = [
+        {"metric": "nullValues", "column": "id", "mustBe": 0, "name": f"r{n}", "severity": "warning"} for n in range(3)
+    ]
     rules.append({"metric": "rowCount", "mustBe": 3, "name": "r3"})
     results = check(keeper, [("A", 1, None), (None, 1, None)], *rules)
-    assert [(result.rule, result.passed) for result in results] == [("r0", False), ("r1", False), ("r2", False), ("r3", False)]
+    assert [(result.rule, result.passed) for result in results] == [
+        ("r0", False),
+        ("r1", False),
+        ("r2", False),
+        ("r3", False),
+    ]
 
 
 def test_the_rules_own_words_are_used(keeper: Gatekeeper) -> None:
@@ -128,6 +173,8 @@ def test_a_rule_on_a_table_that_is_not_there_is_an_error(keeper: Gatekeeper) -> 
 
 
 @pytest.mark.parametrize(("bound", "bad_rows", "passes"), [(1, 1, True), (1, 2, False)])
-def test_a_bound_above_zero_bears_that_many_bad_rows(keeper: Gatekeeper, bound: int, bad_rows: int, passes: bool) -> None:
+def test_a_bound_above_zero_bears_that_many_bad_rows(
+    keeper: Gatekeeper, bound: int, bad_rows: int, passes: bool
+) -> None:
     rule = {"metric": "nullValues", "column": "id", "mustBeLessOrEqualTo": bound}
     assert check(keeper, [*GOOD, *[(None, 1, None)] * bad_rows], rule)[0].passed is passes

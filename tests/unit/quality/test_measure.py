@@ -46,10 +46,14 @@ def test_a_repeated_telling_column_is_no_duplicate_key(con: duckdb.DuckDBPyConne
 
 
 def test_a_key_with_a_column_missing_is_no_key_among_many_rows(con: duckdb.DuckDBPyConnection) -> None:
-    assert count(con, rows(con, f"select i as a, 1 as b from range({MANY}) t(i)", "select null, 1 union all select null, 1"), KEY) == [0]
+    assert count(
+        con, rows(con, f"select i as a, 1 as b from range({MANY}) t(i)", "select null, 1 union all select null, 1"), KEY
+    ) == [0]
 
 
-def test_hashes_that_collide_are_decided_by_the_keys(con: duckdb.DuckDBPyConnection, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_hashes_that_collide_are_decided_by_the_keys(
+    con: duckdb.DuckDBPyConnection, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(measure, "_is_unique", lambda *_: False)
     assert count(con, rows(con, f"select i as a, 1 as b from range({MANY}) t(i)"), KEY) == [0]
 
@@ -69,7 +73,9 @@ def test_hashes_that_collide_are_decided_by_the_keys(con: duckdb.DuckDBPyConnect
 )
 def test_rows_that_break_a_rule_are_counted(con: duckdb.DuckDBPyConnection, rule: Rule, bad: int) -> None:
     values = "values (1, 1, '10'), (2, 2, '9'), (3, 3, '8'), (null, 3, '11'), (null, null, '12')"
-    assert count(con, rows(con, f"select * from ({values}) v(a, b, t)"), rule, Rule("other", "rowCount", (), {}, 1, None)) == [bad, 5]
+    assert count(
+        con, rows(con, f"select * from ({values}) v(a, b, t)"), rule, Rule("other", "rowCount", (), {}, 1, None)
+    ) == [bad, 5]
 
 
 def test_what_is_not_a_number_is_not_within_bounds(con: duckdb.DuckDBPyConnection) -> None:
@@ -77,7 +83,9 @@ def test_what_is_not_a_number_is_not_within_bounds(con: duckdb.DuckDBPyConnectio
     assert count(con, relation, Rule("r", "invalidValues", ("a",), {"minimum": 0, "maximum": 5}, 0, 0)) == [1]
 
 
-def test_required_columns_and_bounds_of_a_parquet_file_are_proven_without_reading_its_values(con: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
+def test_required_columns_and_bounds_of_a_parquet_file_are_proven_without_reading_its_values(
+    con: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
     file = tmp_path / "staged.parquet"
     con.execute(f"copy (select i as a, i::varchar as b from range(200000) t(i)) to '{file}' (format parquet)")
     content = bytearray(file.read_bytes())

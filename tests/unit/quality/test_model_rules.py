@@ -46,13 +46,29 @@ def test_every_model_has_a_key_a_grain_and_an_owner(file: Path) -> None:
 
 
 def manifest(**meta: Any) -> dict[str, Any]:
-    node = {"name": "b", "schema": "dwd", "resource_type": "model", "original_file_path": "models/b.yml", "config": {"meta": meta}}
-    return {"nodes": {"b": node, "a": node | {"name": "a"}, "t": node | {"name": "t", "resource_type": "test"}, "x": node | {"name": "x", "schema": "ads"}}}
+    node = {
+        "name": "b",
+        "schema": "dwd",
+        "resource_type": "model",
+        "original_file_path": "models/b.yml",
+        "config": {"meta": meta},
+    }
+    return {
+        "nodes": {
+            "b": node,
+            "a": node | {"name": "a"},
+            "t": node | {"name": "t", "resource_type": "test"},
+            "x": node | {"name": "x", "schema": "ads"},
+        }
+    }
 
 
 def test_rules_come_by_model_of_the_layer_in_order() -> None:
     found = model_rules(manifest(quality=[{"metric": "rowCount", "mustBeGreaterThan": 0}]), "dwd")
-    assert [(name, relation, len(rules)) for name, (relation, rules) in found.items()] == [("a", "dwd.a", 1), ("b", "dwd.b", 1)]
+    assert [(name, relation, len(rules)) for name, (relation, rules) in found.items()] == [
+        ("a", "dwd.a", 1),
+        ("b", "dwd.b", 1),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -71,7 +87,10 @@ def test_a_query_reads_its_model_and_others(query: str) -> None:
 @pytest.mark.parametrize(
     ("query", "what"),
     [
-        ("select raw from ops.quarantine", "reads 'ops.quarantine', which is no table a rule may read; there are {object}, ads.x, dwd.a, dwd.b"),
+        (
+            "select raw from ops.quarantine",
+            "reads 'ops.quarantine', which is no table a rule may read; there are {object}, ads.x, dwd.a, dwd.b",
+        ),
         ("select value from vault.token", "reads 'vault.token'"),
         ("select 1 from {object}, 'orders.parquet'", "reads 'orders.parquet'"),
         ("select getvariable('token_inner') from {object}", "calls getvariable()"),
@@ -89,14 +108,24 @@ def test_a_query_that_reads_more_is_refused_before_a_run(query: str, what: str) 
 def test_the_rules_beside_the_shipped_models_keep_to_their_boundary() -> None:
     """The manifest's part of the models' YAML; persons and their map are tables that Python builds."""
     nodes = {
-        model["name"]: {"name": model["name"], "schema": file.parent.name, "resource_type": "model", "original_file_path": str(file), "config": model["config"]}
+        model["name"]: {
+            "name": model["name"],
+            "schema": file.parent.name,
+            "resource_type": "model",
+            "original_file_path": str(file),
+            "config": model["config"],
+        }
         for file in FILES
         for model in models(file)
     }
     sources = {name: {"name": name, "schema": "oneid"} for name in ("person", "oneid_map")}
     check_model_rules({"nodes": nodes, "sources": sources})
     queries = [
-        rule for layer in LAYERS for _, rules in model_rules({"nodes": nodes, "sources": sources}, layer).values() for rule in rules if rule.metric == "sql"
+        rule
+        for layer in LAYERS
+        for _, rules in model_rules({"nodes": nodes, "sources": sources}, layer).values()
+        for rule in rules
+        if rule.metric == "sql"
     ]
     assert len(queries) >= 17
 

@@ -16,7 +16,9 @@ from onedata.quality.results import CheckResult
 DAY = date(2026, 1, 10)
 BEFORE = DAY - timedelta(days=1)
 PERSONS = 100
-AGAIN = "insert into oneid.oneid_map select identity_key, id_int, 'P1', rule, {}, 2 from oneid.oneid_map where id_int = 0"
+AGAIN = (
+    "insert into oneid.oneid_map select identity_key, id_int, 'P1', rule, {}, 2 from oneid.oneid_map where id_int = 0"
+)
 
 
 @pytest.fixture
@@ -24,15 +26,23 @@ def con() -> duckdb.DuckDBPyConnection:
     """A hundred persons of ten identifiers each, known since the night before, and a run each night."""
     con = duckdb.connect()
     create_tables(con)
-    con.execute("insert into oneid.run values (1, ?, 'incremental', '2026-01-10 01:00', 1, 1), (2, ?, 'incremental', '2026-01-11 01:00', 1, 1)", [BEFORE, DAY])
+    con.execute(
+        "insert into oneid.run values (1, ?, 'incremental', '2026-01-10 01:00', 1, 1), (2, ?, 'incremental', "
+        "'2026-01-11 01:00', 1, 1)",
+        [BEFORE, DAY],
+    )
     con.execute(
         f"""
         insert into oneid.identifier
-        select i, 'account:s' || i % 10 || ':' || i, 'account', date '{BEFORE}', date '{BEFORE}', 'ok' from range({PERSONS * 10}) r(i);
-        insert into oneid.oneid_map select identity_key, id_int, 'P' || id_int // 10, 'core', date '{BEFORE}', null, 1 from oneid.identifier;
-        insert into oneid.issued select 'P' || i, 'account:s0:' || i * 10, date '{BEFORE}', date '{BEFORE}' from range({PERSONS}) r(i);
+        select i, 'account:s' || i % 10 || ':' || i, 'account', date '{BEFORE}', date '{BEFORE}', 'ok'
+            from range({PERSONS * 10}) r(i);
+        insert into oneid.oneid_map select identity_key, id_int, 'P' || id_int // 10, 'core', date '{BEFORE}', null, 1
+            from oneid.identifier;
+        insert into oneid.issued select 'P' || i, 'account:s0:' || i * 10, date '{BEFORE}', date '{BEFORE}'
+            from range({PERSONS}) r(i);
         insert into oneid.person select 'P' || i, 10, date '{BEFORE}', date '{BEFORE}' from range({PERSONS}) r(i);
-        insert into oneid.household_map select 'P' || i, 'H' || i, 'alone', date '{BEFORE}', null, 1 from range({PERSONS}) r(i);
+        insert into oneid.household_map select 'P' || i, 'H' || i, 'alone', date '{BEFORE}', null, 1
+            from range({PERSONS}) r(i);
         """
     )
     return con
@@ -40,14 +50,20 @@ def con() -> duckdb.DuckDBPyConnection:
 
 def broken(con: duckdb.DuckDBPyConnection) -> list[str]:
     """Rules that do not hold, whatever table."""
-    return [result.rule for results in oneid_gate(con, Gatekeeper(con), identifier_policy(), 10).values() for result in results if not result.passed]
+    return [
+        result.rule
+        for results in oneid_gate(con, Gatekeeper(con), identifier_policy(), 10).values()
+        for result in results
+        if not result.passed
+    ]
 
 
 def move(con: duckdb.DuckDBPyConnection, *ids: int, to: str = "P0", night: date = DAY, rule: str = "core") -> None:
     """Give identifiers to another person from the night on."""
     con.execute("update oneid.oneid_map set valid_to = ? where id_int in (select unnest(?))", [night, list(ids)])
     con.execute(
-        "insert into oneid.oneid_map select identity_key, id_int, ?, ?, ?, null, 2 from oneid.identifier where id_int in (select unnest(?))",
+        "insert into oneid.oneid_map select identity_key, id_int, ?, ?, ?, null, 2 from oneid.identifier "
+        "where id_int in (select unnest(?))",
         [to, rule, night, list(ids)],
     )
 
@@ -69,13 +85,16 @@ def test_a_sound_night_passes_every_rule(con: duckdb.DuckDBPyConnection) -> None
         ("insert into oneid.person from oneid.person where oneid = 'P7'", "person_once"),
         ("update oneid.person set identifier_count = 9 where oneid = 'P7'", "persons_are_those_of_the_map"),
         ("insert into oneid.person values ('P1000', 1, '2026-01-09', '2026-01-09')", "persons_are_those_of_the_map"),
-        ("insert into oneid.household_map select oneid, 'H0', rule, valid_from, null, 2 from oneid.household_map limit 1", "person_has_one_household"),
+        ("insert into oneid.household_map select oneid, 'H0', rule, valid_from, null, 2 from oneid.household_map "
+         "limit 1", "person_has_one_household"),
         ("delete from oneid.household_map where oneid = 'P7'", "person_has_a_household"),
         ("update oneid.household_map set household_id = 'H0' where oneid[2:]::int < 11", "household_not_too_large"),
         ("update oneid.oneid_map set oneid = 'P0' where id_int < 51", "person_not_too_large"),
-        ("update oneid.oneid_map set oneid = 'P0', identity_key = replace(identity_key, 'account:', 'cookie:') where id_int < 51", "browsers_not_too_many"),
+        ("update oneid.oneid_map set oneid = 'P0', identity_key = replace(identity_key, 'account:', 'cookie:') "
+         "where id_int < 51", "browsers_not_too_many"),
         ("update oneid.oneid_map set identity_key = 'account:s:' || id_int where id_int < 20", "accounts_within_limit"),
-        ("update oneid.oneid_map set identity_key = 'account:s:' || id_int where id_int < 40", "accounts_not_far_over_limit"),
+        ("update oneid.oneid_map set identity_key = 'account:s:' || id_int "
+         "where id_int < 40", "accounts_not_far_over_limit"),
     ],
 )  # fmt: skip
 def test_damage_is_seen_by_its_rule(con: duckdb.DuckDBPyConnection, damage: str, seen: str) -> None:
@@ -93,7 +112,9 @@ def test_one_person_with_three_accounts_of_a_system_closes_no_gate(con: duckdb.D
     assert broken(con) == []
 
 
-def test_one_in_a_thousand_identifiers_may_change_its_person_and_what_chance_makes_of_so_few(con: duckdb.DuckDBPyConnection) -> None:
+def test_one_in_a_thousand_identifiers_may_change_its_person_and_what_chance_makes_of_so_few(
+    con: duckdb.DuckDBPyConnection,
+) -> None:
     move(con, *range(10, 23))
     assert churn(con).passed
     move(con, 23)
@@ -122,23 +143,35 @@ def test_an_identifier_that_came_back_the_same_night_has_not_changed(con: duckdb
     assert churn(con).observed == "0"
 
 
-@pytest.mark.parametrize(("kind", "key_a", "key_b"), [("merge", "account:s0:0", "account:s0:10"), ("block", "account:s1:11", None)])
-def test_what_operators_decided_since_the_night_before_does_not_count(con: duckdb.DuckDBPyConnection, kind: str, key_a: str, key_b: str | None) -> None:
+@pytest.mark.parametrize(
+    ("kind", "key_a", "key_b"), [("merge", "account:s0:0", "account:s0:10"), ("block", "account:s1:11", None)]
+)
+def test_what_operators_decided_since_the_night_before_does_not_count(
+    con: duckdb.DuckDBPyConnection, kind: str, key_a: str, key_b: str | None
+) -> None:
     move(con, *range(10, 20))
     assert churn(con).observed == "10"
-    con.execute("insert into oneid.decision values (1, ?, ?, ?, 'why', 'me', '2026-01-10 12:00', null)", [kind, key_a, key_b])
+    con.execute(
+        "insert into oneid.decision values (1, ?, ?, ?, 'why', 'me', '2026-01-10 12:00', null)", [kind, key_a, key_b]
+    )
     assert churn(con).observed == "0"
 
 
 def test_what_operators_decided_long_ago_excuses_nothing(con: duckdb.DuckDBPyConnection) -> None:
     move(con, *range(10, 20))
-    con.execute("insert into oneid.decision values (1, 'merge', 'account:s0:0', 'account:s0:10', 'why', 'me', '2026-01-09 12:00', null)")
+    con.execute(
+        "insert into oneid.decision values (1, 'merge', 'account:s0:0', 'account:s0:10', 'why', 'me', "
+        "'2026-01-09 12:00', null)"
+    )
     assert churn(con).observed == "10"
 
 
 def test_a_decision_taken_back_since_does_not_count_either(con: duckdb.DuckDBPyConnection) -> None:
     move(con, *range(10, 20))
-    con.execute("insert into oneid.decision values (1, 'merge', 'account:s0:0', 'account:s0:10', 'why', 'me', '2026-01-01 12:00', '2026-01-10 12:00')")
+    con.execute(
+        "insert into oneid.decision values (1, 'merge', 'account:s0:0', 'account:s0:10', 'why', 'me', "
+        "'2026-01-01 12:00', '2026-01-10 12:00')"
+    )
     assert churn(con).observed == "0"
 
 
@@ -152,7 +185,8 @@ def note(con: duckdb.DuckDBPyConnection, metric: str, values: list[float], ident
     """A value a night, the last on DAY."""
     for back, value in enumerate(reversed(values)):
         con.execute(
-            "insert into oneid.run_metric values (?, ?, ?, 'phone', ?, ?)", [len(values) - back, DAY - timedelta(days=back), metric, identifiers, value]
+            "insert into oneid.run_metric values (?, ?, ?, 'phone', ?, ?)",
+            [len(values) - back, DAY - timedelta(days=back), metric, identifiers, value],
         )
 
 
@@ -174,7 +208,9 @@ def test_a_share_like_those_of_the_nights_before_holds(con: duckdb.DuckDBPyConne
 
 
 @pytest.mark.parametrize(("nights", "identifiers"), [(6, 1000), (8, 20)])
-def test_few_nights_or_few_identifiers_are_not_judged(con: duckdb.DuckDBPyConnection, nights: int, identifiers: int) -> None:
+def test_few_nights_or_few_identifiers_are_not_judged(
+    con: duckdb.DuckDBPyConnection, nights: int, identifiers: int
+) -> None:
     note(con, "shared_share", [0.1] * nights + [0.9], identifiers)
     assert trend(con, "shared_share").passed
 

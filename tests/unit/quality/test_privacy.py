@@ -40,7 +40,12 @@ def scanned(tmp_path: Path, vault: Path, *values: str | None, column: str = "rem
 
 def test_a_clean_table_passes(tmp_path: Path, vault: Path) -> None:
     result = scanned(tmp_path, vault, "store 12", None, "me @ home", "Ann Lim")
-    assert (result.passed, result.stage, result.subject, result.rule) == (True, "published", "ads_thing", "no_raw_identifier")
+    assert (result.passed, result.stage, result.subject, result.rule) == (
+        True,
+        "published",
+        "ads_thing",
+        "no_raw_identifier",
+    )
 
 
 @pytest.mark.parametrize(
@@ -88,8 +93,12 @@ def test_without_a_vault_e_mail_addresses_are_still_found(tmp_path: Path) -> Non
 def test_every_table_with_text_has_a_result(tmp_path: Path, vault: Path) -> None:
     database = tmp_path / "many.duckdb"
     with duckdb.connect(str(database)) as con:
-        con.execute("create table b as select 'x' as v; create table a as select 'a@b.cn' as v; create table n as select 1 as v")
+        con.execute(
+            "create table b as select 'x' as v; create table a as select 'a@b.cn' as v; create table n as select 1 as v"
+        )
     with duckdb.connect() as con:
         assert [(result.subject, result.passed) for result in scan(con, database, vault)] == [("a", False), ("b", True)]
-        assert con.execute("select count(*) from duckdb_databases() where database_name like 'scanned%'").fetchone() == (0,)
+        assert con.execute(
+            "select count(*) from duckdb_databases() where database_name like 'scanned%'"
+        ).fetchone() == (0,)
         assert con.execute("select count(*) from duckdb_tables() where temporary").fetchone() == (0,)

@@ -1,4 +1,5 @@
-"""From the files to the lake: every row and every cent is somewhere, and where it is not, the gate says which file and how much."""
+"""From the files to the lake: every row and every cent is somewhere, and where it is not, the gate says which file and
+how much."""
 
 from __future__ import annotations
 
@@ -58,7 +59,9 @@ def known(shop: SmallRetailer, night: Any = NIGHT, **money: str) -> None:
     amounts = ", ".join(f"{amount}::decimal(38, 4)" for amount in (MONEY | money).values())
     shop.con.execute("delete from ops.control_total where ds = ?", [night])
     shop.con.execute(
-        f"insert into ops.control_total select feed, path, content_hash, batch_id, ds, 'amount', 'CNY', {amounts} from ops.file where ds = ?", [night]
+        f"insert into ops.control_total select feed, path, content_hash, batch_id, ds, 'amount', 'CNY', {amounts} "
+        "from ops.file where ds = ?",
+        [night],
     )
 
 
@@ -105,8 +108,12 @@ def test_a_row_lost_from_the_lake_closes_the_gate(shop: SmallRetailer) -> None:
     shop.con.execute(f"copy (from read_parquet('{file}') where order_id = 'O1') to '{file}.new' (format parquet)")
     Path(f"{file}.new").replace(file)
     messages = broken(shop)
-    assert messages["rows_reconciled"] == ("layer ods, night 2026-01-05: rows for 2026-01-05: 2 in, 1 out, nothing excluded: difference 1")
-    assert "amount CNY for 2026-01-05: 15.10 in, 10.10 out, nothing excluded: difference 5" in messages["money_reconciled"]
+    assert messages["rows_reconciled"] == (
+        "layer ods, night 2026-01-05: rows for 2026-01-05: 2 in, 1 out, nothing excluded: difference 1"
+    )
+    assert (
+        "amount CNY for 2026-01-05: 15.10 in, 10.10 out, nothing excluded: difference 5" in messages["money_reconciled"]
+    )
 
 
 def test_a_file_that_is_gone_from_the_lake_closes_the_gate(shop: SmallRetailer) -> None:
@@ -127,13 +134,19 @@ def test_a_file_in_the_lake_with_more_rows_than_its_delivery_closes_the_gate(sho
 def test_a_row_that_the_ledger_lost_is_told_with_its_file(shop: SmallRetailer) -> None:
     deliver(shop, *ROWS)
     shop.con.execute("update ops.file set quarantined = quarantined - 1")
-    assert "rows in payments/2026-01-05.csv for 2026-01-05: 4 in, 1 out, 1 quarantined, 1 duplicate excluded: difference 1" in (broken(shop)["rows_reconciled"])
+    assert (
+        "rows in payments/2026-01-05.csv for 2026-01-05: 4 in, 1 out, 1 quarantined, 1 duplicate excluded: difference 1"
+        in (broken(shop)["rows_reconciled"])
+    )
 
 
 def test_a_quarantined_row_that_is_gone_is_told_with_its_file(shop: SmallRetailer) -> None:
     deliver(shop, *ROWS)
     shop.con.execute("delete from ops.quarantine where row = 2")
-    assert "rows kept in quarantine in payments/2026-01-05.csv for 2026-01-05: 2 in, 1 out" in broken(shop)["rows_reconciled"]
+    assert (
+        "rows kept in quarantine in payments/2026-01-05.csv for 2026-01-05: 2 in, 1 out"
+        in broken(shop)["rows_reconciled"]
+    )
 
 
 def test_a_delivery_with_another_count_than_its_files_closes_the_gate(shop: SmallRetailer) -> None:
@@ -153,10 +166,14 @@ def test_a_cent_changed_in_the_lake_closes_the_gate(shop: SmallRetailer) -> None
     deliver(shop, *ROWS)
     known(shop)
     (file,) = (shop.settings.lake / "ods" / "payment" / "source=payments").rglob("*.parquet")
-    shop.con.execute(f"copy (select * replace (amount + 0.01 as amount) from read_parquet('{file}')) to '{file}.new' (format parquet)")
+    shop.con.execute(
+        "copy (select * replace (amount + 0.01 as amount) "
+        f"from read_parquet('{file}')) to '{file}.new' (format parquet)"
+    )
     Path(f"{file}.new").replace(file)
     assert broken(shop) == {
-        "money_reconciled": "layer ods, night 2026-01-05: amount CNY for 2026-01-05: 10.10 in, 10.11 out, nothing excluded: difference -0.01"
+        "money_reconciled": "layer ods, night 2026-01-05: amount CNY for 2026-01-05: 10.10 in, 10.11 out, nothing "
+        "excluded: difference -0.01"
     }
 
 
@@ -164,7 +181,9 @@ def test_files_from_before_control_totals_are_told_and_do_not_close_the_gate(sho
     deliver(shop, *ROWS)
     shop.con.execute("delete from ops.control_total")
     assert broken(shop) == {}
-    told = shop.con.execute("select total_in, total_out, excluded from ops.reconciliation where unit = 'files'").fetchall()
+    told = shop.con.execute(
+        "select total_in, total_out, excluded from ops.reconciliation where unit = 'files'"
+    ).fetchall()
     assert told == [(1, 0, {"landed before control totals were kept": 1})]
 
 
@@ -174,7 +193,10 @@ def test_a_file_without_control_totals_after_others_had_them_closes_the_gate(sho
     check(shop)
     deliver(shop, "O9,1,1,CNY", night=NEXT)
     shop.con.execute("delete from ops.control_total where ds = ?", [NEXT])
-    assert "control totals in payments/2026-01-06.csv for 2026-01-06: 1 in, 0 out, nothing excluded: difference 1" in broken(shop, NEXT)["rows_reconciled"]
+    assert (
+        "control totals in payments/2026-01-06.csv for 2026-01-06: 1 in, 0 out, nothing excluded: difference 1"
+        in broken(shop, NEXT)["rows_reconciled"]
+    )
 
 
 def test_a_repeated_file_is_duplicate_in_every_balance(shop: SmallRetailer) -> None:
@@ -184,7 +206,10 @@ def test_a_repeated_file_is_duplicate_in_every_balance(shop: SmallRetailer) -> N
     deliver(shop, *ROWS, night=NEXT)
     known(shop, NEXT, accepted="0", quarantined="0", duplicate="17.20")
     assert broken(shop, NEXT) == {}
-    assert shop.con.execute("select measure, total_in, excluded from ops.reconciliation where ds = ? and path is not null order by 1", [NEXT]).fetchall() == [
+    assert shop.con.execute(
+        "select measure, total_in, excluded from ops.reconciliation where ds = ? and path is not null order by 1",
+        [NEXT],
+    ).fetchall() == [
         ("amount", Decimal("17.2"), {"duplicate": Decimal("17.2")}),
         ("control totals", 1, {}),
         ("rows", 4, {"duplicate": 4}),
@@ -204,7 +229,10 @@ def test_a_late_file_is_drawn_in_its_own_partition_with_what_was_there(shop: Sma
     check(shop)
     deliver(shop, "O7,1,1,CNY", night=NEXT, name=str(NIGHT))
     assert broken(shop, NEXT) == {}
-    late = shop.con.execute("select ds, total_in, total_out from ops.reconciliation where layer = 'ods' and measure = 'rows' and night = ?", [NEXT]).fetchall()
+    late = shop.con.execute(
+        "select ds, total_in, total_out from ops.reconciliation where layer = 'ods' and measure = 'rows' and night = ?",
+        [NEXT],
+    ).fetchall()
     assert late == [(NIGHT, 2, 2)]
 
 

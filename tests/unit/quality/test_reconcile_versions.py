@@ -1,4 +1,5 @@
-"""From ODS to the latest version: what is superseded is found from the lake, in the order of versions, and must be all that is missing."""
+"""From ODS to the latest version: what is superseded is found from the lake, in the order of versions, and must be all
+that is missing."""
 
 from __future__ import annotations
 
@@ -42,10 +43,13 @@ def lake() -> duckdb.DuckDBPyConnection:
     return con
 
 
-def order(con: duckdb.DuckDBPyConnection, amount: str, updated: str | None, ds: Any = NIGHT, row: int = 1, number: str = "1") -> None:
+def order(
+    con: duckdb.DuckDBPyConnection, amount: str, updated: str | None, ds: Any = NIGHT, row: int = 1, number: str = "1"
+) -> None:
     """One delivered version of an order."""
     con.execute(
-        "insert into ods.ods_sales_order (source_system, order_id, total_amount, currency, updated_at, ds, _feed, _file, _row) "
+        "insert into ods.ods_sales_order (source_system, order_id, total_amount, currency, updated_at, ds, _feed, "
+        "_file, _row) "
         "values ('shop', ?, ?, 'cny', ?, ?, 'shop_orders', 'f', ?)",
         [number, amount, updated, ds, row],
     )
@@ -53,7 +57,10 @@ def order(con: duckdb.DuckDBPyConnection, amount: str, updated: str | None, ds: 
 
 def stands(con: duckdb.DuckDBPyConnection, amount: str, number: str = "1") -> None:
     """The version that DWD holds."""
-    con.execute("insert into dwd.dwd_order (source_system, order_id, total_amount, currency) values ('shop', ?, ?, 'CNY')", [number, amount])
+    con.execute(
+        "insert into dwd.dwd_order (source_system, order_id, total_amount, currency) values ('shop', ?, ?, 'CNY')",
+        [number, amount],
+    )
 
 
 def draw(con: duckdb.DuckDBPyConnection, status: str = "accepted") -> dict[str, str]:
@@ -62,18 +69,23 @@ def draw(con: duckdb.DuckDBPyConnection, status: str = "accepted") -> dict[str, 
     for entity in (ORDER, SPEND):
         con.execute(
             "insert into ops.delivery (batch_id, feed, entity, ds, status, rows, landed_at, applied_at, replaces) "
-            f"select '{entity.name}', 'f', '{entity.name}', date '{NIGHT}', '{status}', count(*), now()::timestamp, null, [] "
-            f"from ods.ods_{entity.name}"
+            f"select '{entity.name}', 'f', '{entity.name}', date '{NIGHT}', '{status}', count(*), now()::timestamp, "
+            f"null, [] from ods.ods_{entity.name}"
         )
     scope = Scope(settings_in(Path("nowhere")), (), {"sales_order": ORDER, "marketing_spend": SPEND}, MANIFEST)
     results = reconcile(con, scope, "dwd", NIGHT, "run")
-    return {f"{model}, {result.rule}": result.message for model, of_model in results.items() for result in of_model if result.blocks}
+    return {
+        f"{model}, {result.rule}": result.message
+        for model, of_model in results.items()
+        for result in of_model
+        if result.blocks
+    }
 
 
 def superseded(con: duckdb.DuckDBPyConnection, measure: str = "total_amount") -> Any:
     row = con.execute(
-        "select excluded['superseded versions'] from ops.reconciliation where subject = 'ods_sales_order -> dwd_order' and measure = ? "
-        "order by checked_at desc limit 1",
+        "select excluded['superseded versions'] from ops.reconciliation where subject = 'ods_sales_order -> dwd_order' "
+        "and measure = ? order by checked_at desc limit 1",
         [measure],
     ).fetchone()
     return row[0] if row else None
@@ -100,7 +112,9 @@ def test_rows_and_money_of_one_version_a_key_close(lake: duckdb.DuckDBPyConnecti
         ([("1", None, NIGHT, 9), ("2", None, NIGHT, 10)], "2"),  # and then the place in the file
     ],
 )
-def test_the_latest_version_stands_and_the_other_is_named(lake: duckdb.DuckDBPyConnection, versions: list[Any], latest: str) -> None:
+def test_the_latest_version_stands_and_the_other_is_named(
+    lake: duckdb.DuckDBPyConnection, versions: list[Any], latest: str
+) -> None:
     for version in versions:
         order(lake, *version)
     stands(lake, latest)
@@ -114,7 +128,8 @@ def test_another_version_than_the_latest_is_a_difference(lake: duckdb.DuckDBPyCo
     order(lake, "2", "2026-01-04", NEXT)
     stands(lake, "2")
     assert draw(lake) == {
-        "dwd_order, money_reconciled": "layer dwd, night 2026-01-05: total_amount CNY: 3 in, 2 out, 2 superseded versions excluded: difference -1"
+        "dwd_order, money_reconciled": "layer dwd, night 2026-01-05: total_amount CNY: 3 in, 2 out, 2 superseded "
+        "versions excluded: difference -1"
     }
 
 

@@ -17,7 +17,9 @@ from onedata.quality.stages import LAYERS, layer_gate, new_partitions, require_o
 from onedata.warehouse.views import OPS_VIEWS
 
 
-def result(stage: str, subject: str = "thing", rule: str = "rule", severity: Any = "error", passed: bool = False) -> CheckResult:
+def result(
+    stage: str, subject: str = "thing", rule: str = "rule", severity: Any = "error", passed: bool = False
+) -> CheckResult:
     return CheckResult(stage, subject, rule, severity, passed, "3", "3 rows are bad", "0", "no row is bad")
 
 
@@ -81,7 +83,9 @@ def test_a_warning_closes_nothing(ledger: duckdb.DuckDBPyConnection) -> None:
     require_open(ledger, "published")
 
 
-def test_a_contract_gate_of_a_refused_feed_does_not_hold_the_ods_of_the_others(ledger: duckdb.DuckDBPyConnection) -> None:
+def test_a_contract_gate_of_a_refused_feed_does_not_hold_the_ods_of_the_others(
+    ledger: duckdb.DuckDBPyConnection,
+) -> None:
     write(ledger, result("contract", "survey"))
     require_open(ledger, "dwd")
 
@@ -101,7 +105,9 @@ def test_no_results_write_nothing(ledger: duckdb.DuckDBPyConnection) -> None:
 
 
 @pytest.mark.parametrize("name", ["ops_gate", "ops_profile", "ops_trend"])
-def test_every_published_column_of_the_quality_tables_has_its_comment(ledger: duckdb.DuckDBPyConnection, name: str) -> None:
+def test_every_published_column_of_the_quality_tables_has_its_comment(
+    ledger: duckdb.DuckDBPyConnection, name: str
+) -> None:
     _, source, columns = OPS_VIEWS[name]
     assert [column[0] for column in ledger.execute(source).description or []] == list(columns)
 
@@ -117,38 +123,66 @@ def test_listed_values_are_not_published(ledger: duckdb.DuckDBPyConnection) -> N
         "insert into ops.delivery (batch_id, feed, entity, ds, status, rows, landed_at, applied_at, replaces) "
         "values ('b', 'f', 'e', '2026-01-05', 'applied', 1, now()::timestamp, null, [])"
     )
-    ledger.execute("insert into ops.profile values ('f', '2026-01-05', 'b', 'c', 'share', 'Ann', 1), ('f', '2026-01-05', 'b', '', 'rows', '', 1)")
+    ledger.execute(
+        "insert into ops.profile values ('f', '2026-01-05', 'b', 'c', 'share', 'Ann', 1), ('f', '2026-01-05', 'b', '', "
+        "'rows', '', 1)"
+    )
     assert ledger.execute(OPS_VIEWS["ops_profile"][1]).fetchall() == [("f", NIGHT, "b", "", "rows", 1.0)]
 
 
 def test_a_summary_tells_failures_only() -> None:
     assert summarise([result("ods", passed=True)]) == ""
-    assert summarise([result("ods"), result("ods", severity="warning")]) == ("ERROR thing, rule rule: 3 rows are bad\nWARNING thing, rule rule: 3 rows are bad")
+    assert summarise([result("ods"), result("ods", severity="warning")]) == (
+        "ERROR thing, rule rule: 3 rows are bad\nWARNING thing, rule rule: 3 rows are bad"
+    )
 
 
 def node(name: str, layer: str, *rules: dict[str, Any], kind: str = "model") -> dict[str, Any]:
-    return {"name": name, "schema": layer, "resource_type": kind, "original_file_path": f"models/{name}.sql", "config": {"meta": {"quality": list(rules)}}}
+    return {
+        "name": name,
+        "schema": layer,
+        "resource_type": kind,
+        "original_file_path": f"models/{name}.sql",
+        "config": {"meta": {"quality": list(rules)}},
+    }
 
 
 def test_a_layer_gate_checks_its_own_models_and_only_those_asked_for() -> None:
     con = duckdb.connect()
-    con.execute("create schema dwd; create table dwd.a as select null::integer as id; create table dwd.b as select 1 as id")
+    con.execute(
+        "create schema dwd; create table dwd.a as select null::integer as id; create table dwd.b as select 1 as id"
+    )
     rule = {"metric": "nullValues", "column": "id", "mustBe": 0, "name": "id_required"}
-    manifest = {"nodes": {n["name"]: n for n in (node("a", "dwd", rule), node("b", "dwd", rule), node("c", "dws", rule), node("d", "dwd", rule, kind="test"))}}
+    manifest = {
+        "nodes": {
+            n["name"]: n
+            for n in (
+                node("a", "dwd", rule),
+                node("b", "dwd", rule),
+                node("c", "dws", rule),
+                node("d", "dwd", rule, kind="test"),
+            )
+        }
+    }
     keeper = Gatekeeper(con)
     assert [(r.subject, r.passed) for r in layer_gate(keeper, manifest, "dwd")] == [("a", False), ("b", True)]
     assert [r.subject for r in layer_gate(keeper, manifest, "dwd", ["b"])] == ["b"]
 
 
 def test_only_partitions_that_are_not_published_are_checked_in_ods(ledger: duckdb.DuckDBPyConnection) -> None:
-    ledger.execute("create schema ods; create table ods.a as select null::integer as id, date '2026-01-04' as ds union all select 1, date '2026-01-05'")
+    ledger.execute(
+        "create schema ods; create table ods.a as select null::integer as id, date '2026-01-04' as ds union all "
+        "select 1, date '2026-01-05'"
+    )
     for batch, ds, status in (("b1", "2026-01-04", "applied"), ("b2", "2026-01-05", "accepted")):
         ledger.execute(
             "insert into ops.delivery (batch_id, feed, entity, ds, status, rows, landed_at, applied_at, replaces) "
             "values (?, 'f', 'e', ?, ?, 1, now()::timestamp, null, [])",
             [batch, ds, status],
         )
-    manifest = {"nodes": {"a": node("a", "ods", {"metric": "nullValues", "column": "id", "mustBe": 0, "name": "id_required"})}}
+    manifest = {
+        "nodes": {"a": node("a", "ods", {"metric": "nullValues", "column": "id", "mustBe": 0, "name": "id_required"})}
+    }
     keeper = Gatekeeper(ledger)
     assert new_partitions(ledger) == "ds in (date '2026-01-05')"
     assert [r.passed for r in layer_gate(keeper, manifest, "ods", where=new_partitions(ledger))] == [True]
@@ -171,7 +205,9 @@ def test_the_guard_closes_the_gate_when_a_bad_row_got_through(survey: SmallRetai
     survey.csv("A1,O1,5,fine,")
     survey.land()
     (staged,) = (survey.settings.staged / "survey").rglob("*.parquet")
-    survey.con.execute(f"copy (select * replace (99 as satisfaction) from read_parquet('{staged}')) to '{staged}' (format parquet)")
+    survey.con.execute(
+        f"copy (select * replace (99 as satisfaction) from read_parquet('{staged}')) to '{staged}' (format parquet)"
+    )
     results = contract_gate(survey.con, survey.gatekeeper, survey.settings, survey.feed(), NIGHT)
     assert [r.rule for r in results if r.blocks] == ["satisfaction_in_range"]
     assert survey.con.execute("select status from ops.delivery").fetchall() == [("refused",)]

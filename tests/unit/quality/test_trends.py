@@ -36,7 +36,15 @@ class History:
         self.con = duckdb.connect()
         create_ledger(self.con)
 
-    def night(self, day: int, rows: int, nulls: float = 0.0, different: float = 1.0, shares: Shares | None = None, status: str = "applied") -> date:
+    def night(
+        self,
+        day: int,
+        rows: int,
+        nulls: float = 0.0,
+        different: float = 1.0,
+        shares: Shares | None = None,
+        status: str = "applied",
+    ) -> date:
         ds, batch = NIGHT + timedelta(days=day), f"b{day}-{status}-{rows}"
         self.con.execute(
             "insert into ops.delivery (batch_id, feed, entity, ds, status, rows, landed_at, applied_at, replaces) "
@@ -45,13 +53,24 @@ class History:
         )
         values = [("", "received", "", rows), ("", "rows", "", rows), ("", "sample_rows", "", rows)]
         values += [("comment", "null_share", "", nulls), ("comment", "distinct_share", "", different)]
-        values += [("satisfaction", "share", bucket, value) for bucket, value in (shares or {"1": 0.2, "4": 0.8}).items()]
-        self.con.executemany("insert into ops.profile values (?, ?, ?, ?, ?, ?, ?)", [[self.feed.name, ds, batch, *value] for value in values])
+        values += [
+            ("satisfaction", "share", bucket, value) for bucket, value in (shares or {"1": 0.2, "4": 0.8}).items()
+        ]
+        self.con.executemany(
+            "insert into ops.profile values (?, ?, ?, ?, ?, ?, ?)",
+            [[self.feed.name, ds, batch, *value] for value in values],
+        )
         return ds
 
     def usual(self, nights: int = 10) -> History:
         for day in range(nights):
-            self.night(day, USUAL[day % 10], nulls=0.1 + day % 3 / 100, different=0.9, shares={"1": 0.2 + day % 3 / 100, "4": 0.8 - day % 3 / 100})
+            self.night(
+                day,
+                USUAL[day % 10],
+                nulls=0.1 + day % 3 / 100,
+                different=0.9,
+                shares={"1": 0.2 + day % 3 / 100, "4": 0.8 - day % 3 / 100},
+            )
         return self
 
     def judge(self, *nights: date) -> dict[str, CheckResult]:
@@ -69,7 +88,13 @@ def outside(results: Mapping[str, CheckResult]) -> set[str]:
 
 def test_a_night_like_those_before_holds_every_trend(history: History) -> None:
     results = history.judge(history.night(10, 415, nulls=0.12, different=0.88, shares={"1": 0.22, "4": 0.78}))
-    assert set(results) == {"trend_received", "trend_rows", "trend_null_share", "trend_distinct_share", "trend_distribution"}
+    assert set(results) == {
+        "trend_received",
+        "trend_rows",
+        "trend_null_share",
+        "trend_distinct_share",
+        "trend_distribution",
+    }
     assert outside(results) == set()
 
 
@@ -80,12 +105,24 @@ def test_a_night_like_those_before_holds_every_trend(history: History) -> None:
         ({"rows": 1600}, "trend_received", "rows received 1600, expected 200 to 800"),
         ({"nulls": 0.5}, "trend_null_share", "column comment: null share 0.5, expected 0.021 to 0.199"),
         ({"different": 0.3}, "trend_distinct_share", "column comment: distinct share 0.3, expected 0.695 to 1"),
-        ({"shares": {"1": 0.8, "4": 0.2}}, "trend_distribution", "column satisfaction: distance of the distribution 0.5"),
-        ({"shares": {"99": 1.0}}, "trend_distribution", "column satisfaction: distance of the distribution 1, expected 0 to 0."),
+        (
+            {"shares": {"1": 0.8, "4": 0.2}},
+            "trend_distribution",
+            "column satisfaction: distance of the distribution 0.5",
+        ),
+        (
+            {"shares": {"99": 1.0}},
+            "trend_distribution",
+            "column satisfaction: distance of the distribution 1, expected 0 to 0.",
+        ),
     ],
 )
-def test_a_night_unlike_those_before_warns_with_column_value_and_band(history: History, night: dict[str, Any], rule: str, words: str) -> None:
-    results = history.judge(history.night(10, **{"rows": 400, "nulls": 0.1, "different": 0.9, "shares": {"1": 0.2, "4": 0.8}} | night))
+def test_a_night_unlike_those_before_warns_with_column_value_and_band(
+    history: History, night: dict[str, Any], rule: str, words: str
+) -> None:
+    results = history.judge(
+        history.night(10, **{"rows": 400, "nulls": 0.1, "different": 0.9, "shares": {"1": 0.2, "4": 0.8}} | night)
+    )
     assert rule in outside(results)
     assert words in results[rule].message
     assert not results[rule].blocks
@@ -160,7 +197,10 @@ def test_nights_of_one_run_are_each_judged_against_the_nights_before_them(tmp_pa
     apart = History(feed(tmp_path))
     for day, rows in nights:
         apart.judge(apart.night(day, rows))
-    question = "select ds, column_name, metric, round(value, 9), round(low, 9), round(high, 9), nights, holds from ops.trend order by all"
+    question = (
+        "select ds, column_name, metric, round(value, 9), round(low, 9), round(high, 9), nights, holds "
+        "from ops.trend order by all"
+    )
     judged = together.con.execute(question).fetchall()
     assert [row[0] for row in judged if row[2] == "rows" and not row[-1]] == [days[8]]
     assert judged == apart.con.execute(question).fetchall()
@@ -225,7 +265,9 @@ def test_a_contract_that_says_it_wrongly_is_refused(tmp_path: Path, value: Any, 
 
 def test_a_tolerance_widens_every_band(tmp_path: Path) -> None:
     history = History(feed(tmp_path, trends={"tolerance": 4})).usual()
-    assert outside(history.judge(history.night(10, 1600, nulls=0.4, different=0.9, shares={"1": 0.7, "4": 0.3}))) == set()
+    assert (
+        outside(history.judge(history.night(10, 1600, nulls=0.4, different=0.9, shares={"1": 0.7, "4": 0.3}))) == set()
+    )
 
 
 def test_where_trends_are_off_nothing_is_judged(tmp_path: Path) -> None:

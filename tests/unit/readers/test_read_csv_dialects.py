@@ -57,7 +57,9 @@ def test_an_encoding_of_the_contract_lands_as_text(retail: Retail, encoding: str
         pytest.param("shift_jis", b"\x81", "\\x81", id="half a character"),
     ],
 )
-def test_a_line_with_bytes_that_are_no_text_is_bad_and_shown(retail: Retail, encoding: str, broken: bytes, shown: str) -> None:
+def test_a_line_with_bytes_that_are_no_text_is_bad_and_shown(
+    retail: Retail, encoding: str, broken: bytes, shown: str
+) -> None:
     survey = desk(retail, encoding=encoding)
     assert comments(survey, f"{HEADER}\nA1,O1,5,".encode() + broken + b",\nA2,O2,1,x,\n") == ["x"]
     ((rule, reason, raw),) = survey.quarantine("rule, reason, raw")
@@ -66,9 +68,13 @@ def test_a_line_with_bytes_that_are_no_text_is_bad_and_shown(retail: Retail, enc
     assert shown in raw
 
 
-def test_a_text_larger_than_a_block_keeps_characters_on_the_border(retail: Retail, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_text_larger_than_a_block_keeps_characters_on_the_border(
+    retail: Retail, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("onedata.readers.encoding.BLOCK", 7)
-    assert comments(desk(retail, encoding="gb18030"), f"{HEADER}\nA1,O1,5,很好很好很好很好,\n".encode("gb18030")) == ["很好很好很好很好"]
+    assert comments(desk(retail, encoding="gb18030"), f"{HEADER}\nA1,O1,5,很好很好很好很好,\n".encode("gb18030")) == [
+        "很好很好很好很好"
+    ]
 
 
 def test_a_file_without_a_header_has_the_contracts_names(retail: Retail) -> None:
@@ -92,7 +98,11 @@ def test_a_quote_may_be_escaped_by_a_backslash(retail: Retail) -> None:
 
 
 def test_texts_of_the_contract_mean_nothing(retail: Retail) -> None:
-    assert comments(desk(retail, nullValues=["NA", "-"]), f"{HEADER}\nA1,O1,5,NA,\nA2,O2,1,-,\nA3,O3,1,N/A,\n") == [None, None, "N/A"]
+    assert comments(desk(retail, nullValues=["NA", "-"]), f"{HEADER}\nA1,O1,5,NA,\nA2,O2,1,-,\nA3,O3,1,N/A,\n") == [
+        None,
+        None,
+        "N/A",
+    ]
 
 
 @pytest.mark.parametrize("delimiter", [";", "\t", "|", "§"])
@@ -115,9 +125,21 @@ def test_numbers_with_a_decimal_comma_are_numbers_by_the_reader_option(retail: R
         {"name": "currency", "transformLogic": "'EUR'"},
     ]
     options = {"delimiter": ";", "decimal": ","}
-    shop = retail(contract("payments", entity="payment", path="pay/{ds}.csv", properties=properties, options=options, quarantineTolerance=1))
+    shop = retail(
+        contract(
+            "payments",
+            entity="payment",
+            path="pay/{ds}.csv",
+            properties=properties,
+            options=options,
+            quarantineTolerance=1,
+        )
+    )
     amounts = ["1.234,50", "12,5", "-7", "1.000", "12.5", "x"]
-    shop.put("pay/2026-01-05.csv", "order;no;amount\n" + "".join(f"O1;{number};{amount}\n" for number, amount in enumerate(amounts)))
+    shop.put(
+        "pay/2026-01-05.csv",
+        "order;no;amount\n" + "".join(f"O1;{number};{amount}\n" for number, amount in enumerate(amounts)),
+    )
     assert shop.take().counts == (6, 4, 2, 0)
     assert [float(amount) for (amount,) in shop.rows("amount")] == [1234.5, 12.5, -7, 1000]
     assert "the comma is decimal here" in shop.quarantine("reason")[0][0]

@@ -1,4 +1,5 @@
-"""EPCIS 2.0 as XML: events of several names in one list, extensions of others between, to the same entity as the JSON feed."""
+"""EPCIS 2.0 as XML: events of several names in one list, extensions of others between, to the same entity as the JSON
+feed."""
 
 from __future__ import annotations
 
@@ -20,7 +21,9 @@ TRACE: tuple[dict[str, Any], ...] = (
     {
         "name": "action",
         "physicalName": "action",
-        "quality": [{"metric": "invalidValues", "arguments": {"validValues": ["ADD", "OBSERVE", "DELETE"]}, "mustBe": 0}],
+        "quality": [
+            {"metric": "invalidValues", "arguments": {"validValues": ["ADD", "OBSERVE", "DELETE"]}, "mustBe": 0}
+        ],
     },
     {"name": "biz_step", "physicalName": "bizStep", "transformLogic": WORD},
     {"name": "disposition", "physicalName": "disposition", "transformLogic": WORD},
@@ -28,12 +31,14 @@ TRACE: tuple[dict[str, Any], ...] = (
     {"name": "parent_id", "physicalName": "parentID"},
     {
         "name": "product_id",
-        "transformLogic": "regexp_extract(coalesce({quantityList/quantityElement/epcClass}, {childQuantityList/quantityElement/epcClass}, "
+        "transformLogic": "regexp_extract(coalesce({quantityList/quantityElement/epcClass}, "
+        "{childQuantityList/quantityElement/epcClass}, "
         "{outputQuantityList/quantityElement/epcClass}, {extension/quantityList/quantityElement/epcClass}), '[^:/]+$')",
     },
     {
         "name": "quantity",
-        "transformLogic": "coalesce({quantityList/quantityElement/quantity}, {childQuantityList/quantityElement/quantity}, "
+        "transformLogic": "coalesce({quantityList/quantityElement/quantity}, "
+        "{childQuantityList/quantityElement/quantity}, "
         "{outputQuantityList/quantityElement/quantity}, {extension/quantityList/quantityElement/quantity})",
     },
     {"name": "transaction_type", "physicalName": "bizTransactionList/bizTransaction/@type", "transformLogic": WORD},
@@ -43,40 +48,53 @@ TRACE: tuple[dict[str, Any], ...] = (
 )
 START = """<?xml version="1.0" encoding="UTF-8" standalone="yes"?>
 <!-- one delivery a night -->
-<epcis:EPCISDocument xmlns:epcis="urn:epcglobal:epcis:xsd:2" xmlns:sbdh="http://www.unece.org/cefact/namespaces/StandardBusinessDocumentHeader"
-    xmlns:cbvmda="urn:epcglobal:cbv:mda" xmlns:wms="http://wms.example/epcis/" schemaVersion="2.0" creationDate="2026-01-05T20:00:00Z">
-  <EPCISHeader><sbdh:StandardBusinessDocumentHeader><sbdh:HeaderVersion>1.0</sbdh:HeaderVersion></sbdh:StandardBusinessDocumentHeader></EPCISHeader>
+<epcis:EPCISDocument xmlns:epcis="urn:epcglobal:epcis:xsd:2"
+    xmlns:sbdh="http://www.unece.org/cefact/namespaces/StandardBusinessDocumentHeader"
+    xmlns:cbvmda="urn:epcglobal:cbv:mda" xmlns:wms="http://wms.example/epcis/"
+    schemaVersion="2.0" creationDate="2026-01-05T20:00:00Z">
+  <EPCISHeader><sbdh:StandardBusinessDocumentHeader>
+    <sbdh:HeaderVersion>1.0</sbdh:HeaderVersion></sbdh:StandardBusinessDocumentHeader></EPCISHeader>
   <EPCISBody><EventList>
 """
 OBJECT = """    <ObjectEvent>
-      <eventTime>2026-01-05T08:00:00+08:00</eventTime><recordTime>2026-01-05T00:00:03Z</recordTime><eventTimeZoneOffset>+08:00</eventTimeZoneOffset>
+      <eventTime>2026-01-05T08:00:00+08:00</eventTime><recordTime>2026-01-05T00:00:03Z</recordTime>
+        <eventTimeZoneOffset>+08:00</eventTimeZoneOffset>
       <eventID>ni:///sha-256;1?ver=CBV2.0</eventID>
       <epcList><epc>urn:epc:id:sgtin:0614141.107346.2017</epc><epc>urn:epc:id:sgtin:0614141.107346.2018</epc></epcList>
-      <action>OBSERVE</action><bizStep>https://ref.gs1.org/cbv/BizStep-shipping</bizStep><disposition>urn:epcglobal:cbv:disp:in_transit</disposition>
+      <action>OBSERVE</action><bizStep>https://ref.gs1.org/cbv/BizStep-shipping</bizStep>
+        <disposition>urn:epcglobal:cbv:disp:in_transit</disposition>
       <readPoint><id>https://id.example.com/414/WH01</id><wms:id>no</wms:id></readPoint>
       <bizTransactionList><bizTransaction type="urn:epcglobal:cbv:btt:desadv">D-17</bizTransaction>
         <bizTransaction type="po">P-1</bizTransaction></bizTransactionList>
-      <quantityList><quantityElement><epcClass>https://id.example.com/01/SKU-00017</epcClass><quantity>12</quantity><uom>EA</uom></quantityElement></quantityList>
+      <quantityList><quantityElement><epcClass>https://id.example.com/01/SKU-00017</epcClass><quantity>12</quantity>
+        <uom>EA</uom></quantityElement></quantityList>
       <ilmd><cbvmda:lotNumber>L1</cbvmda:lotNumber><wms:quantity>99</wms:quantity></ilmd>
       <wms:dock><wms:door note="&lt;ObjectEvent&gt;">7</wms:door></wms:dock>
     </ObjectEvent>
 """
 AGGREGATION = """    <AggregationEvent xmlns:v="urn:vendor:scan">
-      <eventTime>2026-01-05T09:00:00Z</eventTime><eventTimeZoneOffset>+00:00</eventTimeZoneOffset><eventID>urn:uuid:2</eventID>
+      <eventTime>2026-01-05T09:00:00Z</eventTime><eventTimeZoneOffset>+00:00</eventTimeZoneOffset>
+        <eventID>urn:uuid:2</eventID>
       <parentID>urn:epc:id:sscc:0614141.1234567890</parentID><childEPCs/>
       <action>ADD</action><bizStep>packing</bizStep><bizLocation><id>urn:epc:id:sgln:WH01</id></bizLocation>
-      <childQuantityList><quantityElement><epcClass>urn:epc:class:SKU-00018</epcClass><quantity>3.5</quantity></quantityElement></childQuantityList>
+      <childQuantityList><quantityElement><epcClass>urn:epc:class:SKU-00018</epcClass><quantity>3.5</quantity>
+        </quantityElement></childQuantityList>
       <v:scan><![CDATA[</AggregationEvent>]]></v:scan>
     </AggregationEvent>
 """
-TRANSACTION = """    <TransactionEvent><eventTime>2026-01-05T10:00:00.000Z</eventTime><eventTimeZoneOffset>+00:00</eventTimeZoneOffset>
+TRANSACTION = """    <TransactionEvent><eventTime>2026-01-05T10:00:00.000Z</eventTime>
+      <eventTimeZoneOffset>+00:00</eventTimeZoneOffset>
       <eventID>urn:uuid:3</eventID>
-      <bizTransactionList><bizTransaction type="po">P-3</bizTransaction></bizTransactionList><epcList/><action>DELETE</action></TransactionEvent>
+      <bizTransactionList><bizTransaction type="po">P-3</bizTransaction>
+        </bizTransactionList><epcList/><action>DELETE</action></TransactionEvent>
 """
-TRANSFORMATION = """    <extension><TransformationEvent><eventTime>2026-01-05T11:00:00Z</eventTime><eventTimeZoneOffset>+00:00</eventTimeZoneOffset>
+TRANSFORMATION = """    <extension><TransformationEvent><eventTime>2026-01-05T11:00:00Z</eventTime>
+      <eventTimeZoneOffset>+00:00</eventTimeZoneOffset>
       <baseExtension><eventID>urn:uuid:4</eventID></baseExtension>
-      <inputQuantityList><quantityElement><epcClass>urn:x:SKU-1</epcClass><quantity>5</quantity></quantityElement></inputQuantityList>
-      <outputQuantityList><quantityElement><epcClass>urn:x:SKU-2</epcClass><quantity>1</quantity></quantityElement></outputQuantityList>
+      <inputQuantityList><quantityElement><epcClass>urn:x:SKU-1</epcClass><quantity>5</quantity>
+        </quantityElement></inputQuantityList>
+      <outputQuantityList><quantityElement><epcClass>urn:x:SKU-2</epcClass><quantity>1</quantity>
+        </quantityElement></outputQuantityList>
       <bizStep>commissioning</bizStep></TransformationEvent></extension>
 """
 END = "  </EventList></EPCISBody>\n</epcis:EPCISDocument>\n"
@@ -85,16 +103,51 @@ DOCUMENT = START + OBJECT + AGGREGATION + TRANSACTION + TRANSFORMATION + END
 
 @pytest.fixture
 def traced(retail: Retail) -> SmallRetailer:
-    written = contract("trace", entity="trace_event", path="epcis/{ds}.xml", kind="xml", options={"recordTag": EVENTS}, properties=TRACE, quarantineTolerance=1)
+    written = contract(
+        "trace",
+        entity="trace_event",
+        path="epcis/{ds}.xml",
+        kind="xml",
+        options={"recordTag": EVENTS},
+        properties=TRACE,
+        quarantineTolerance=1,
+    )
     return retail(written)
 
 
 def test_events_of_every_kind_become_trace_events(traced: SmallRetailer) -> None:
     traced.put("epcis/2026-01-05.xml", DOCUMENT)
     assert traced.take().counts == (4, 4, 0, 0)
-    assert traced.rows("event_id, event_type, action, biz_step, disposition, node_id, parent_id, product_id, quantity, transaction_type, transaction_id") == [
-        ("ni:///sha-256;1?ver=CBV2.0", "ObjectEvent", "OBSERVE", "shipping", "in_transit", "WH01", None, "SKU-00017", Decimal(12), "desadv", "D-17"),
-        ("urn:uuid:2", "AggregationEvent", "ADD", "packing", None, "WH01", "urn:epc:id:sscc:0614141.1234567890", "SKU-00018", Decimal("3.5"), None, None),
+    assert traced.rows(
+        "event_id, event_type, action, biz_step, disposition, node_id, parent_id, product_id, quantity, "
+        "transaction_type, transaction_id"
+    ) == [
+        (
+            "ni:///sha-256;1?ver=CBV2.0",
+            "ObjectEvent",
+            "OBSERVE",
+            "shipping",
+            "in_transit",
+            "WH01",
+            None,
+            "SKU-00017",
+            Decimal(12),
+            "desadv",
+            "D-17",
+        ),
+        (
+            "urn:uuid:2",
+            "AggregationEvent",
+            "ADD",
+            "packing",
+            None,
+            "WH01",
+            "urn:epc:id:sscc:0614141.1234567890",
+            "SKU-00018",
+            Decimal("3.5"),
+            None,
+            None,
+        ),
         ("urn:uuid:3", "TransactionEvent", "DELETE", None, None, None, None, None, None, "po", "P-3"),
         ("urn:uuid:4", "TransformationEvent", None, "commissioning", None, None, None, "SKU-2", Decimal(1), None, None),
     ]

@@ -35,10 +35,14 @@ def workbook(*rows: list[Any], sheet: str = "Survey", change: Callable[[Any], No
 
 
 def desk(retail: Retail, **options: str) -> SmallRetailer:
-    return retail(contract(path="survey/{ds}.xlsx", kind="xlsx", options=options, properties=ANSWERS, quarantineTolerance=0.5))
+    return retail(
+        contract(path="survey/{ds}.xlsx", kind="xlsx", options=options, properties=ANSWERS, quarantineTolerance=0.5)
+    )
 
 
-def cells(tmp_path: Path, content: bytes, sheet: str | None = None, area: str | None = None) -> list[dict[str, str | None]]:
+def cells(
+    tmp_path: Path, content: bytes, sheet: str | None = None, area: str | None = None
+) -> list[dict[str, str | None]]:
     (tmp_path / "a.xlsx").write_bytes(content)
     excel.to_parquet(tmp_path / "a.xlsx", tmp_path / "a.parquet", sheet, area)
     return list(pq.read_table(tmp_path / "a.parquet").to_pylist())
@@ -53,7 +57,9 @@ def test_a_sheet_lands(retail: Retail) -> None:
 
 def test_a_merged_title_above_the_table_is_left_out_by_the_range(retail: Retail) -> None:
     survey = desk(retail, sheet="Survey", range="A4:E")
-    content = workbook(["Weekly report"], [], ["as of", dt.date(2026, 1, 5)], NAMES, ROW, change=lambda page: page.merge_cells("A1:E1"))
+    content = workbook(
+        ["Weekly report"], [], ["as of", dt.date(2026, 1, 5)], NAMES, ROW, change=lambda page: page.merge_cells("A1:E1")
+    )
     survey.put("survey/2026-01-05.xlsx", content)
     assert survey.take().counts == (1, 1, 0, 0)
 
@@ -67,7 +73,9 @@ def test_the_same_sheet_again_is_a_repeat(retail: Retail) -> None:
 
 
 def test_empty_rows_are_no_rows(tmp_path: Path) -> None:
-    assert [row["a"] for row in cells(tmp_path, workbook([], ["a", "b"], ["1", "2"], [], [None, None], ["3", None]))] == ["1", "3"]
+    assert [
+        row["a"] for row in cells(tmp_path, workbook([], ["a", "b"], ["1", "2"], [], [None, None], ["3", None]))
+    ] == ["1", "3"]
 
 
 @pytest.mark.parametrize(
@@ -131,7 +139,11 @@ def test_a_cell_far_away_takes_no_memory(tmp_path: Path) -> None:
         pytest.param(workbook(NAMES, ROW)[:-200], "cannot be read as an Excel workbook", id="truncated"),
         pytest.param(workbook(), "the sheet has no header", id="empty"),
         pytest.param(workbook(["a", "a"], [1, 2]), "column 'a' stands twice in the header", id="twice"),
-        pytest.param(workbook(["a", None], [1, "lost"]), 'row 1 below the header has "aaaa" in a column without a name', id="no name"),
+        pytest.param(
+            workbook(["a", None], [1, "lost"]),
+            'row 1 below the header has "aaaa" in a column without a name',
+            id="no name",
+        ),
         pytest.param(workbook(["id", "score"], ["A1", 5]), "column 'order' is missing", id="missing column"),
     ],
 )

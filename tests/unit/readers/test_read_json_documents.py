@@ -18,7 +18,15 @@ A2 = {"id": "A2", "order": "O2", "score": 1, "note": "ü 中", "answered": "2026
 
 
 def desk(retail: Retail, where: str | None = None, **feed: Any) -> SmallRetailer:
-    return retail(contract(path="survey/{ds}.json", kind="json", options={"documents": where} if where else {}, properties=ANSWERS, **feed))
+    return retail(
+        contract(
+            path="survey/{ds}.json",
+            kind="json",
+            options={"documents": where} if where else {},
+            properties=ANSWERS,
+            **feed,
+        )
+    )
 
 
 @pytest.mark.parametrize(
@@ -27,13 +35,19 @@ def desk(retail: Retail, where: str | None = None, **feed: Any) -> SmallRetailer
         pytest.param([A1, A2], None, id="array"),
         pytest.param({"answers": [A1, A2]}, "answers", id="array in a member"),
         pytest.param({"meta": {"answers": 1}, "answers": [A1, A2]}, "answers", id="the same name elsewhere"),
-        pytest.param({"data": {"answers": {"edges": [{"cursor": "x", "node": A1}, {"node": A2}]}}}, "data.answers.edges[].node", id="GraphQL"),
+        pytest.param(
+            {"data": {"answers": {"edges": [{"cursor": "x", "node": A1}, {"node": A2}]}}},
+            "data.answers.edges[].node",
+            id="GraphQL",
+        ),
         pytest.param({"answers": [A1], "answer": A2}, "answers|answer", id="either name"),
         pytest.param({"pages": [{"answers": [A1]}, {"answers": [A2]}]}, "pages[].answers", id="pages"),
     ],
 )
 @pytest.mark.parametrize("indent", [None, 2])
-def test_documents_are_found_where_the_contract_says(retail: Retail, content: Any, where: str | None, indent: int | None) -> None:
+def test_documents_are_found_where_the_contract_says(
+    retail: Retail, content: Any, where: str | None, indent: int | None
+) -> None:
     survey = desk(retail, where)
     survey.put("survey/2026-01-05.json", json.dumps(content, indent=indent))
     assert survey.take().counts == (2, 2, 0, 0)
@@ -54,7 +68,15 @@ def test_the_object_at_a_path_is_one_document(retail: Retail) -> None:
 
 def test_members_of_a_document_become_rows(retail: Retail) -> None:
     properties = [{"name": item["name"], "physicalName": f"answers[].{item['physicalName']}"} for item in ANSWERS]
-    survey = retail(contract(path="survey/{ds}.json", kind="json", options={"documents": "days"}, properties=properties, records="answers"))
+    survey = retail(
+        contract(
+            path="survey/{ds}.json",
+            kind="json",
+            options={"documents": "days"},
+            properties=properties,
+            records="answers",
+        )
+    )
     survey.put("survey/2026-01-05.json", json.dumps({"days": [{"answers": [A1, A2]}]}))
     assert survey.take().counts == (2, 2, 0, 0)
 
@@ -89,7 +111,9 @@ def test_a_line_break_in_a_string_is_not_repaired(retail: Retail) -> None:
         pytest.param("]", "']' at byte 0", id="only an end"),
     ],
 )
-def test_a_file_that_is_no_json_to_its_end_is_quarantined_whole(retail: Retail, content: str | bytes, says: str) -> None:
+def test_a_file_that_is_no_json_to_its_end_is_quarantined_whole(
+    retail: Retail, content: str | bytes, says: str
+) -> None:
     survey = desk(retail)
     survey.put("survey/2026-01-05.json", content)
     assert survey.take().counts == (1, 0, 1, 0)
@@ -100,14 +124,19 @@ def test_documents_that_are_elsewhere_are_told_with_what_is_there(retail: Retail
     survey = desk(retail, "orders")
     survey.put("survey/2026-01-05.json", '{"answers": [], "meta": {}}')
     survey.take()
-    assert "there is nothing at 'orders'; the file has 'answers', 'meta'. Check `documents`" in survey.quarantine("reason")[0][0]
+    assert (
+        "there is nothing at 'orders'; the file has 'answers', 'meta'. Check `documents`"
+        in survey.quarantine("reason")[0][0]
+    )
 
 
 @pytest.mark.parametrize("block", [4, 5, 7, 64])
 def test_blocks_may_end_anywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, block: int) -> None:
     monkeypatch.setattr(documents, "BLOCK", block)
     content = [A1, A2, 1.5e3, None, 'a \\ " b', [], {}, [[A1]], True]
-    (tmp_path / "a.json").write_text("\ufeff" + json.dumps({"skip": {"x": ["]", "\\"]}, "all": content}, indent=1, ensure_ascii=False))
+    (tmp_path / "a.json").write_text(
+        "\ufeff" + json.dumps({"skip": {"x": ["]", "\\"]}, "all": content}, indent=1, ensure_ascii=False)
+    )
     documents.to_lines(tmp_path / "a.json", tmp_path / "a.jsonl", "all")
     assert [json.loads(line) for line in (tmp_path / "a.jsonl").read_text().splitlines()] == content
 

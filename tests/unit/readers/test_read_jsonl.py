@@ -16,10 +16,17 @@ def answers(retail: Retail, documents: list[Any], *paths: str, records: str | No
     """A feed that reads up to three paths: order_id, comment, title. Its id is `id` (or the member's)."""
     own = f"{records}[].id" if records else "id"
     properties = [{"name": "response_id", "physicalName": own}]
-    properties += [{"name": name, "physicalName": path} for name, path in zip(("order_id", "comment", "title"), paths, strict=False)]
+    properties += [
+        {"name": name, "physicalName": path}
+        for name, path in zip(("order_id", "comment", "title"), paths, strict=False)
+    ]
     more = {"records": records} if records else {}
-    survey = retail(contract(path="survey/{ds}.jsonl", kind="jsonl", properties=properties, quarantineTolerance=1, **more))
-    survey.put("survey/2026-01-05.jsonl", "".join(json.dumps(document, ensure_ascii=False) + "\n" for document in documents))
+    survey = retail(
+        contract(path="survey/{ds}.jsonl", kind="jsonl", properties=properties, quarantineTolerance=1, **more)
+    )
+    survey.put(
+        "survey/2026-01-05.jsonl", "".join(json.dumps(document, ensure_ascii=False) + "\n" for document in documents)
+    )
     return survey
 
 
@@ -43,8 +50,10 @@ def answers(retail: Retail, documents: list[Any], *paths: str, records: str | No
 )
 def test_a_path_finds_its_value_as_text(retail: Retail, path: str, value: str | None) -> None:
     line = (
-        '{"id": "A1", "order": "O1", "customer": {"name": "Ann"}, "tags": ["a", "b"], "items": [{"sku": "S1"}, {"sku": "S2"}], '
-        '"with space": {"x-y": 1}, "$dollar": 2, "number": 19.99, "big": 9007199254740993, "yes": true, "none": null, "empty": ""}\n'
+        '{"id": "A1", "order": "O1", "customer": {"name": "Ann"}, "tags": ["a", "b"], "items": [{"sku": "S1"}, {"sku": '
+        '"S2"}], '
+        '"with space": {"x-y": 1}, "$dollar": 2, "number": 19.99, "big": 9007199254740993, "yes": true, "none": null, '
+        '"empty": ""}\n'
     )
     survey = answers(retail, [], "order", path)
     survey.put("survey/2026-01-05.jsonl", line)
@@ -59,7 +68,13 @@ def test_a_member_is_chosen_by_its_key(retail: Retail) -> None:
     ]
     paths = ("order", "event_params[key=ga_session_id].value.int_value", "event_params[key=page].value.string_value")
     survey = answers(
-        retail, [{"id": "A1", "order": "O1", "event_params": params}, {"id": "A2", "order": "O2", "event_params": []}, {"id": "A3", "order": "O3"}], *paths
+        retail,
+        [
+            {"id": "A1", "order": "O1", "event_params": params},
+            {"id": "A2", "order": "O2", "event_params": []},
+            {"id": "A3", "order": "O3"},
+        ],
+        *paths,
     )
     assert survey.take().counts == (3, 3, 0, 0)
     assert survey.rows("comment, title") == [("42", "/a"), (None, None), (None, None)]
@@ -74,7 +89,11 @@ def test_an_array_is_exploded_and_each_row_carries_its_document(retail: Retail) 
     ]
     survey = answers(retail, documents, "order", "lines[].note.text", records="lines")
     assert survey.take().counts == (3, 3, 0, 0)
-    assert survey.rows("order_id, response_id, comment, _row") == [("O1", "1", "x", 1), ("O1", "2", None, 2), ("O4", "1", None, 3)]
+    assert survey.rows("order_id, response_id, comment, _row") == [
+        ("O1", "1", "x", 1),
+        ("O1", "2", None, 2),
+        ("O4", "1", None, 3),
+    ]
 
 
 def test_a_nested_array_is_exploded(retail: Retail) -> None:
@@ -84,7 +103,12 @@ def test_a_nested_array_is_exploded(retail: Retail) -> None:
 
 
 def test_a_member_is_chosen_by_key_inside_an_exploded_record(retail: Retail) -> None:
-    documents = [{"order": "O1", "lines": [{"id": "1", "p": [{"key": "a", "v": "x"}]}, {"id": "2", "p": [{"key": "b", "v": "y"}]}]}]
+    documents = [
+        {
+            "order": "O1",
+            "lines": [{"id": "1", "p": [{"key": "a", "v": "x"}]}, {"id": "2", "p": [{"key": "b", "v": "y"}]}],
+        }
+    ]
     survey = answers(retail, documents, "order", "lines[].p[key=a].v", records="lines")
     survey.take()
     assert survey.rows("comment") == [("x",), (None,)]
@@ -92,7 +116,10 @@ def test_a_member_is_chosen_by_key_inside_an_exploded_record(retail: Retail) -> 
 
 def test_a_broken_line_of_an_exploded_feed_is_one_row_in_quarantine(retail: Retail) -> None:
     survey = answers(retail, [], "order", records="lines")
-    survey.put("survey/2026-01-05.jsonl", '{"order": "O1", "lines": [{"id": "1"}, {"id": "2"}]}\n{"order": "O2", "lines": [{"id": \n')
+    survey.put(
+        "survey/2026-01-05.jsonl",
+        '{"order": "O1", "lines": [{"id": "1"}, {"id": "2"}]}\n{"order": "O2", "lines": [{"id": \n',
+    )
     assert survey.take().counts == (3, 2, 1, 0)
     assert survey.quarantine("row, rule, raw") == [(3, "unreadable_record", '{"order": "O2", "lines": [{"id": ')]
 
@@ -120,7 +147,9 @@ def test_delimiters_quotes_and_line_ends_inside_values_stay(retail: Retail) -> N
 
 
 def test_a_long_line_is_read_whole(retail: Retail) -> None:
-    survey = answers(retail, [{"id": "A1", "order": "O1", "note": "x" * 3_000_000}, {"id": "A2", "order": "O2"}], "order", "note")
+    survey = answers(
+        retail, [{"id": "A1", "order": "O1", "note": "x" * 3_000_000}, {"id": "A2", "order": "O2"}], "order", "note"
+    )
     assert survey.land().accepted == 2
 
 
@@ -136,7 +165,8 @@ def test_single_quotes_are_not_json(retail: Retail) -> None:
 
 
 def test_large_documents_are_read_member_by_member_in_little_memory(retail: Retail) -> None:
-    # Copied for each of its members, as when nothing else is wanted of it, each of the 2,000 documents would take more than a megabyte.
+    # Copied for each of its members, as when nothing else is wanted of it, each of the 2,000 documents would take more
+    # than a megabyte.
     members = [{"id": str(number), "note": "x" * 250} for number in range(60)]
     survey = answers(retail, [], "lines[].id", records="lines")
     survey.con.execute("set memory_limit = '1000MB'")

@@ -13,9 +13,16 @@ Retail = Callable[..., SmallRetailer]
 LINES = (
     {"name": "order_id", "physicalName": "SequenceNumber"},
     {"name": "line_id", "physicalName": "RetailTransaction/LineItem/SequenceNumber"},
-    {"name": "line_type", "transformLogic": "case when {RetailTransaction/LineItem/Return/ItemID} is null then 'sale' else 'return' end"},
+    {
+        "name": "line_type",
+        "transformLogic": "case when {RetailTransaction/LineItem/Return/ItemID} is null then 'sale' else 'return' end",
+    },
     {"name": "channel", "transformLogic": "'store'"},
-    {"name": "product_id", "transformLogic": "coalesce({RetailTransaction/LineItem/Sale/ItemID}, {RetailTransaction/LineItem/Return/ItemID})"},
+    {
+        "name": "product_id",
+        "transformLogic": "coalesce({RetailTransaction/LineItem/Sale/ItemID}, "
+        "{RetailTransaction/LineItem/Return/ItemID})",
+    },
     {"name": "quantity", "transformLogic": "1"},
     {"name": "unit_price", "transformLogic": "1"},
     {"name": "currency", "transformLogic": "'CNY'"},
@@ -41,12 +48,30 @@ TICKET = """
 def tickets(retail: Retail, **more: Any) -> SmallRetailer:
     records = {"records": "RetailTransaction/LineItem[Sale|Return]"}
     return retail(
-        contract("tickets", entity="order_line", path="till/{ds}.xml", kind="xml", options={"recordTag": "Transaction"}, properties=LINES, **records, **more)
+        contract(
+            "tickets",
+            entity="order_line",
+            path="till/{ds}.xml",
+            kind="xml",
+            options={"recordTag": "Transaction"},
+            properties=LINES,
+            **records,
+            **more,
+        )
     )
 
 
 def answers(retail: Retail, document: str, **more: Any) -> SmallRetailer:
-    survey = retail(contract(path="survey/{ds}.xml", kind="xml", options={"recordTag": "Answer"}, properties=ANSWER, quarantineTolerance=1, **more))
+    survey = retail(
+        contract(
+            path="survey/{ds}.xml",
+            kind="xml",
+            options={"recordTag": "Answer"},
+            properties=ANSWER,
+            quarantineTolerance=1,
+            **more,
+        )
+    )
     survey.put("survey/2026-01-05.xml", document)
     return survey
 
@@ -63,17 +88,23 @@ def test_exploded_records_are_chosen_by_child_and_carry_their_ticket(retail: Ret
 
 def test_vendor_namespaces_and_extra_elements_do_no_harm(retail: Retail) -> None:
     till = tickets(retail)
-    body = TICKET.replace("<Sale>", "<v:Weight xmlns:v='urn:vendor'>3</v:Weight><Sale><v:Promo xmlns:v='urn:vendor'><ItemID>X</ItemID></v:Promo>")
+    body = TICKET.replace(
+        "<Sale>",
+        "<v:Weight xmlns:v='urn:vendor'>3</v:Weight><Sale><v:Promo xmlns:v='urn:vendor'><ItemID>X</ItemID></v:Promo>",
+    )
     till.put(
         "till/2026-01-05.xml",
-        f"<POSLog xmlns='http://www.nrf-arts.org/IXRetail/namespace/'><vendor:Header xmlns:vendor='urn:vendor'/>{body}</POSLog>",
+        "<POSLog xmlns='http://www.nrf-arts.org/IXRetail/namespace/'><vendor:Header "
+        f"xmlns:vendor='urn:vendor'/>{body}</POSLog>",
     )
     assert till.take().counts == (2, 2, 0, 0)
     assert till.rows("product_id") == [("S1",), ("S2",)]
 
 
 def test_a_prefixed_namespace_is_read_by_local_names(retail: Retail) -> None:
-    survey = answers(retail, "<a:As xmlns:a='urn:a'><a:Answer id='A1'><a:Order><a:No>O1</a:No></a:Order></a:Answer></a:As>")
+    survey = answers(
+        retail, "<a:As xmlns:a='urn:a'><a:Answer id='A1'><a:Order><a:No>O1</a:No></a:Order></a:Answer></a:As>"
+    )
     assert survey.take().counts == (1, 1, 0, 0)
     assert survey.rows("response_id, order_id") == [("A1", "O1")]
 
@@ -96,13 +127,17 @@ def test_a_bad_record_is_kept_whole_as_xml(retail: Retail) -> None:
 
 
 def test_markup_in_a_value_is_text(retail: Retail) -> None:
-    survey = answers(retail, "<As><Answer id='A1'><Order><No>O1</No></Order><Note><![CDATA[a < b & c]]></Note></Answer></As>")
+    survey = answers(
+        retail, "<As><Answer id='A1'><Order><No>O1</No></Order><Note><![CDATA[a < b & c]]></Note></Answer></As>"
+    )
     survey.take()
     assert survey.rows("comment") == [("a < b & c",)]
 
 
 def test_a_comment_inside_a_value_does_not_cut_it(retail: Retail) -> None:
-    survey = answers(retail, "<As><Answer id='A1'><Order><No>O1</No></Order><Note>first<!-- aside --> second</Note></Answer></As>")
+    survey = answers(
+        retail, "<As><Answer id='A1'><Order><No>O1</No></Order><Note>first<!-- aside --> second</Note></Answer></As>"
+    )
     survey.take()
     assert survey.rows("comment") == [("first second",)]
 
@@ -110,7 +145,10 @@ def test_a_comment_inside_a_value_does_not_cut_it(retail: Retail) -> None:
 @pytest.mark.parametrize("encoding", ["ISO-8859-1", "UTF-16"])
 def test_the_encoding_the_document_declares_is_followed(retail: Retail, encoding: str) -> None:
     survey = answers(retail, "")
-    document = f"<?xml version='1.0' encoding='{encoding}'?><As><Answer id='A1'><Order><No>O1</No></Order><Note>café</Note></Answer></As>"
+    document = (
+        f"<?xml version='1.0' encoding='{encoding}'?><As><Answer "
+        "id='A1'><Order><No>O1</No></Order><Note>café</Note></Answer></As>"
+    )
     survey.put("survey/2026-01-05.xml", document.encode(encoding))
     survey.take()
     assert survey.rows("comment") == [("café",)]
@@ -119,7 +157,8 @@ def test_the_encoding_the_document_declares_is_followed(retail: Retail, encoding
 def test_a_billion_laughs_do_not_expand(retail: Retail) -> None:
     entities = "".join(f"<!ENTITY l{n} '{f'&l{n - 1};' * 10}'>" for n in range(1, 12))
     document = (
-        f"<?xml version='1.0'?><!DOCTYPE As [<!ENTITY l0 'hahaha'>{entities}]><As><Answer id='A1'><Order><No>O1</No></Order><Note>&l11;</Note></Answer></As>"
+        f"<?xml version='1.0'?><!DOCTYPE As [<!ENTITY l0 'hahaha'>{entities}]><As><Answer "
+        "id='A1'><Order><No>O1</No></Order><Note>&l11;</Note></Answer></As>"
     )
     survey = answers(retail, document)
     survey.take()
@@ -152,7 +191,10 @@ def test_an_external_document_type_is_not_fetched(retail: Retail, tmp_path: Path
 
 
 def test_a_value_with_an_unresolved_entity_is_not_cut_in_silence(retail: Retail) -> None:
-    document = "<?xml version='1.0'?><!DOCTYPE As [<!ENTITY x 'y'>]><As><Answer id='A1'><Order><No>O&x;9</No></Order></Answer></As>"
+    document = (
+        "<?xml version='1.0'?><!DOCTYPE As [<!ENTITY x 'y'>]><As><Answer "
+        "id='A1'><Order><No>O&x;9</No></Order></Answer></As>"
+    )
     survey = answers(retail, document)
     survey.take()
     assert survey.rows("order_id") in ([], [("Oy9",)])
@@ -164,5 +206,7 @@ def test_more_records_than_one_batch_keep_their_order(retail: Retail) -> None:
     survey = answers(retail, document)
     assert survey.land().accepted == count
     (folder,) = (survey.settings.staged / "survey").rglob("*.parquet")
-    wrong = survey.con.execute("select count(*) from read_parquet(?) where response_id <> 'A' || (_row - 1)", [str(folder)]).fetchone()
+    wrong = survey.con.execute(
+        "select count(*) from read_parquet(?) where response_id <> 'A' || (_row - 1)", [str(folder)]
+    ).fetchone()
     assert wrong == (0,)

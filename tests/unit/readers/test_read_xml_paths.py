@@ -54,7 +54,23 @@ def test_a_path_takes_the_first_match(tmp_path: Path, path: str, value: str | No
     assert found[path] == value
 
 
-@pytest.mark.parametrize("path", ["v:Note", "..", "../Order", "Order[", "Order[2]", "Order[x='a'\"]", "@id/No", "a//name()", "Order/", "a'b", "text()", "*"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "v:Note",
+        "..",
+        "../Order",
+        "Order[",
+        "Order[2]",
+        "Order[x='a'\"]",
+        "@id/No",
+        "a//name()",
+        "Order/",
+        "a'b",
+        "text()",
+        "*",
+    ],
+)
 def test_a_path_that_is_not_understood_is_a_mistake_in_the_contract(tmp_path: Path, path: str) -> None:
     feed = xml_feed(tmp_path, ["@id", path])
     with pytest.raises(ContractError, match=r"survey\.odcs\.yaml: survey: the XML path .* is not understood"):
@@ -74,13 +90,20 @@ def test_members_are_named_by_a_plain_path(tmp_path: Path, records: str) -> None
 
 
 def test_one_record_tag_may_begin_like_another(tmp_path: Path) -> None:
-    document = "<As><AnswerLink id='no'/><Answer id='A1'><AnswerLink id='no'>x</AnswerLink></Answer><Answers id='no'></Answers><Answer id='A2'/></As>"
+    document = (
+        "<As><AnswerLink id='no'/><Answer id='A1'><AnswerLink id='no'>x</AnswerLink></Answer><Answers "
+        "id='no'></Answers><Answer id='A2'/></As>"
+    )
     assert xml_feed(tmp_path, ["@id"]).values(document) == [("A1",), ("A2",)]
 
 
 def test_records_may_have_several_names_and_tell_their_own(tmp_path: Path) -> None:
     document = "<As><Sale id='1'/><Tender id='2'/><Return id='3'>x</Return><v:Sale xmlns:v='urn:v' id='4'/></As>"
-    assert xml_feed(tmp_path, ["name()", "@id"], "Sale|Return").values(document) == [("Sale", "1"), ("Return", "3"), ("Sale", "4")]
+    assert xml_feed(tmp_path, ["name()", "@id"], "Sale|Return").values(document) == [
+        ("Sale", "1"),
+        ("Return", "3"),
+        ("Sale", "4"),
+    ]
 
 
 def test_a_record_in_a_record_is_a_part_of_it(tmp_path: Path) -> None:
@@ -89,19 +112,32 @@ def test_a_record_in_a_record_is_a_part_of_it(tmp_path: Path) -> None:
 
 
 def test_a_document_may_be_one_record(tmp_path: Path) -> None:
-    assert xml_feed(tmp_path, ["@id", "Note"]).values("<?xml version='1.0'?><Answer id='A1'><Note>n</Note></Answer>") == [("A1", "n")]
+    assert xml_feed(tmp_path, ["@id", "Note"]).values(
+        "<?xml version='1.0'?><Answer id='A1'><Note>n</Note></Answer>"
+    ) == [("A1", "n")]
 
 
 def test_records_may_lie_at_several_depths(tmp_path: Path) -> None:
-    document = "<As><Store><Answer id='A1'/><Answer id='A2'></Answer></Store><Store><Day><Answer id='A3'></Answer></Day></Store><Answer id='A4'/><End/></As>"
+    document = (
+        "<As><Store><Answer id='A1'/><Answer id='A2'></Answer></Store><Store><Day><Answer "
+        "id='A3'></Answer></Day></Store><Answer id='A4'/><End/></As>"
+    )
     assert xml_feed(tmp_path, ["@id"]).values(document) == [("A1",), ("A2",), ("A3",), ("A4",)]
 
 
 def test_members_share_what_their_record_says(tmp_path: Path) -> None:
     feed = xml_feed(tmp_path, ["Item/Sku", "@id", "Item[@gift=true]/Sku", "Item/@gift"], records="Item")
-    document = "<As><Answer id='A1'><Item gift='true'><Sku>S1</Sku></Item><Item><Sku>S2</Sku></Item></Answer><Answer id='A2'/></As>"
+    document = (
+        "<As><Answer id='A1'><Item gift='true'><Sku>S1</Sku></Item><Item><Sku>S2</Sku></Item></Answer><Answer "
+        "id='A2'/></As>"
+    )
     named = dict(zip(feed.feed.source_fields, zip(*feed.values(document), strict=True), strict=True))
-    assert named == {"Item/Sku": ("S1", "S2"), "@id": ("A1", "A1"), "Item[@gift=true]/Sku": ("S1", "S1"), "Item/@gift": ("true", None)}
+    assert named == {
+        "Item/Sku": ("S1", "S2"),
+        "@id": ("A1", "A1"),
+        "Item[@gift=true]/Sku": ("S1", "S1"),
+        "Item/@gift": ("true", None),
+    }
 
 
 def test_rows_are_numbered_within_each_file(tmp_path: Path) -> None:

@@ -104,13 +104,17 @@ def test_what_stands_in_a_record_does_not_tear_it(small: XmlFeed, at: int, note:
     ],
 )
 def test_what_stands_between_records_is_no_record(small: XmlFeed, between: str) -> None:
-    document = answers(odd={20: between + answer(20), 40: answer(40) + between}, start=ROOT + "<As2>", end="</As2></As>")
+    document = answers(
+        odd={20: between + answer(20), 40: answer(40) + between}, start=ROOT + "<As2>", end="</As2></As>"
+    )
     assert small.values(document) == expected()
 
 
 def test_a_record_without_a_closing_tag_is_a_record(small: XmlFeed) -> None:
     odd = {number: f"<Answer id='A{number}'/>" for number in (1, 20, 40)}
-    assert small.values(answers(odd=odd)) == [(f"A{n}", None, None) if n in odd else (f"A{n}", f"O{n}", "n") for n in range(1, 41)]
+    assert small.values(answers(odd=odd)) == [
+        (f"A{n}", None, None) if n in odd else (f"A{n}", f"O{n}", "n") for n in range(1, 41)
+    ]
 
 
 def test_a_closing_tag_may_have_blanks_before_its_end(small: XmlFeed, pushed: list[int]) -> None:
@@ -120,12 +124,17 @@ def test_a_closing_tag_may_have_blanks_before_its_end(small: XmlFeed, pushed: li
 
 def test_a_record_larger_than_a_block_is_a_piece(small: XmlFeed, pushed: list[int]) -> None:
     long = dict.fromkeys((1, 20, 40), "x" * 2000)
-    assert small.values(answers(odd={number: answer(number, note) for number, note in long.items()})) == expected(odd=long)
+    assert small.values(answers(odd={number: answer(number, note) for number, note in long.items()})) == expected(
+        odd=long
+    )
     assert sum(pushed) == 0
 
 
 def test_two_vendors_say_the_same_names(small: XmlFeed, pushed: list[int]) -> None:
-    odd = {7: answer(7).replace("<Note>", "<v:Note>w</v:Note><Note>"), 8: answer(8).replace("<Note>", "<w:Note>u</w:Note><Note>")}
+    odd = {
+        7: answer(7).replace("<Note>", "<v:Note>w</v:Note><Note>"),
+        8: answer(8).replace("<Note>", "<w:Note>u</w:Note><Note>"),
+    }
     start = '<As xmlns="urn:a" xmlns:v="urn:v" xmlns:w="urn:w">'
     assert small.values(answers(odd=odd, start=start)) == expected(odd={7: "w", 8: "u"})
     assert sum(pushed) == 0
@@ -138,11 +147,16 @@ def test_attributes_that_differ_by_namespace_alone_are_two(small: XmlFeed) -> No
 
 
 def test_namespaces_may_be_declared_anywhere(small: XmlFeed) -> None:
-    odd = {20: "<q:Answer xmlns:q='urn:q' id='A20'><Order xmlns='urn:z'><q:No>O20</q:No></Order><Note xmlns=''>n</Note></q:Answer>"}
+    odd = {
+        20: "<q:Answer xmlns:q='urn:q' id='A20'><Order xmlns='urn:z'><q:No>O20</q:No></Order><Note "
+        "xmlns=''>n</Note></q:Answer>"
+    }
     assert small.values(answers(odd=odd)) == expected()
 
 
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "us-ascii", "ISO-8859-1", "ISO-8859-15", "windows-1252", "UTF-16", "GB18030"])
+@pytest.mark.parametrize(
+    "encoding", ["utf-8", "utf-8-sig", "us-ascii", "ISO-8859-1", "ISO-8859-15", "windows-1252", "UTF-16", "GB18030"]
+)
 def test_every_encoding_gives_the_same_rows_cut_or_not(small: XmlFeed, pushed: list[int], encoding: str) -> None:
     note = "n" if encoding == "us-ascii" else "café"
     name = "utf-8" if encoding == "utf-8-sig" else encoding
@@ -161,7 +175,12 @@ def test_a_document_type_without_entities_is_read(small: XmlFeed) -> None:
 
 
 def test_what_a_document_type_says_holds_for_every_record(small: XmlFeed) -> None:
-    document = "<!DOCTYPE As [<!ATTLIST Answer id NMTOKEN #IMPLIED>]>" + "<As>" + "<Answer id=' A1 '></Answer>\n" * 40 + "</As>"
+    document = (
+        "<!DOCTYPE As [<!ATTLIST Answer id NMTOKEN #IMPLIED>]>"
+        + "<As>"
+        + "<Answer id=' A1 '></Answer>\n" * 40
+        + "</As>"
+    )
     assert small.values(document) == [("A1", None, None)] * 40
 
 
@@ -186,7 +205,20 @@ def test_a_megabyte_of_other_things_is_passed_over(tmp_path: Path, where: str) -
 # ---- any document, any cut ----
 
 TEXTS = st.sampled_from(
-    ["", " ", "x", "é€", "a&amp;b", "&#x10FFFF;", "<![CDATA[</A><A i='0'>]]>", "<!-- <A></A> -->", "<?p </A>?>", "\ue000\ue001", "]]&gt;", "\r\n"]
+    [
+        "",
+        " ",
+        "x",
+        "é€",
+        "a&amp;b",
+        "&#x10FFFF;",
+        "<![CDATA[</A><A i='0'>]]>",
+        "<!-- <A></A> -->",
+        "<?p </A>?>",
+        "\ue000\ue001",
+        "]]&gt;",
+        "\r\n",
+    ]
 )
 NAMED = st.sampled_from(["A", "B", "C", "AB", "v:A", "v:B", "w:C"])
 DECLARED = st.sampled_from(["", "", "", " xmlns='urn:i'", " xmlns:v='urn:j'", " xmlns=''"])
@@ -195,16 +227,26 @@ ATTRIBUTES = st.sampled_from(["", "", " i='1'", ' i="&lt;&#9;>"', " v:i='2'", " 
 
 def _element(name: str, declared: str, attributes: str, content: list[str], blank: str) -> str:
     inner = "".join(content)
-    return f"<{name}{declared}{attributes}{blank}>{inner}</{name}{blank}>" if inner else f"<{name}{attributes}{declared}{blank}/>"
+    return (
+        f"<{name}{declared}{attributes}{blank}>{inner}</{name}{blank}>"
+        if inner
+        else f"<{name}{attributes}{declared}{blank}/>"
+    )
 
 
 ELEMENTS = st.recursive(
     TEXTS,
-    lambda inner: st.builds(_element, NAMED, DECLARED, ATTRIBUTES, st.lists(inner, max_size=5), st.sampled_from(["", " ", "\n"])),
+    lambda inner: st.builds(
+        _element, NAMED, DECLARED, ATTRIBUTES, st.lists(inner, max_size=5), st.sampled_from(["", " ", "\n"])
+    ),
     max_leaves=25,
 )
 STARTS = st.sampled_from(
-    ["<R xmlns:v='urn:v' xmlns:w='urn:w'>", "<v:R xmlns='urn:d' xmlns:v='urn:v' xmlns:w='urn:d'><B i='9'>", "<A xmlns:v='urn:v' xmlns:w='urn:w'>"]
+    [
+        "<R xmlns:v='urn:v' xmlns:w='urn:w'>",
+        "<v:R xmlns='urn:d' xmlns:v='urn:v' xmlns:w='urn:d'><B i='9'>",
+        "<A xmlns:v='urn:v' xmlns:w='urn:w'>",
+    ]
 )
 ENCODINGS = st.sampled_from(["utf-8", "utf-8", "utf-16", "gb18030"])
 
@@ -216,7 +258,9 @@ def any_feed(tmp_path_factory: pytest.TempPathFactory) -> XmlFeed:
 
 @pytest.fixture(scope="module")
 def any_members(tmp_path_factory: pytest.TempPathFactory) -> XmlFeed:
-    return xml_feed(tmp_path_factory.mktemp("members"), ["@i", "B/.", "B/C", "B//B", "C/B"], "A|AB", records="B[C|B]", where="B")
+    return xml_feed(
+        tmp_path_factory.mktemp("members"), ["@i", "B/.", "B/C", "B//B", "C/B"], "A|AB", records="B[C|B]", where="B"
+    )
 
 
 def outermost(element: etree._Element) -> list[etree._Element]:
@@ -247,13 +291,21 @@ def by_hand(document: bytes) -> list[Row]:
     ]
 
 
-@given(start=STARTS, elements=st.lists(ELEMENTS, max_size=8), encoding=ENCODINGS, block=st.sampled_from([60, 100, 170, 1000]))
+@given(
+    start=STARTS,
+    elements=st.lists(ELEMENTS, max_size=8),
+    encoding=ENCODINGS,
+    block=st.sampled_from([60, 100, 170, 1000]),
+)
 @settings(max_examples=40, deadline=None, database=None)
 def test_any_cut_of_any_document_gives_the_same_rows(
     any_feed: XmlFeed, any_members: XmlFeed, start: str, elements: list[str], encoding: str, block: int
 ) -> None:
     name = start[1:].split()[0]
-    document = f"<?xml version='1.0' encoding='{encoding}'?>{start}{''.join(elements)}{'</B>' if '<B' in start else ''}</{name}>".encode(encoding)
+    document = (
+        "<?xml version='1.0' "
+        f"encoding='{encoding}'?>{start}{''.join(elements)}{'</B>' if '<B' in start else ''}</{name}>"
+    ).encode(encoding)
     whole, whole_members = any_feed.values(document), any_members.values(document)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(xml_stream, "BLOCK_BYTES", block)

@@ -13,7 +13,8 @@ from onedata.readers import xml_stream
 NAMES = "xmlns='urn:a' xmlns:v='urn:v'"
 LINES = f"""<POSLog {NAMES} xmlns:w='urn:unused'>
 <Ticket no="1" v:till="7"><Control/></Ticket>
-<Ticket no="2"><Card>M1</Card><Sales><Line><No>1</No><Sale><v:Sku>S1</v:Sku></Sale></Line> <Line><No>2</No><Tender>9</Tender></Line>
+<Ticket no="2"><Card>M1</Card><Sales><Line><No>1</No><Sale><v:Sku>S1</v:Sku></Sale></Line>
+  <Line><No>2</No><Tender>9</Tender></Line>
   <Line v:void="true"><No>3</No><Return><v:Sku>caf&#233; &amp; &lt;b&gt;</v:Sku></Return></Line></Sales></Ticket>
 <Ticket no="3"><Sales><Line><No>1</No><Sale><v:Sku><![CDATA[</Ticket>]]></v:Sku></Sale></Line></Sales></Ticket>
 </POSLog>"""
@@ -21,7 +22,12 @@ LINES = f"""<POSLog {NAMES} xmlns:w='urn:unused'>
 
 @pytest.fixture
 def lines(tmp_path: Path) -> XmlFeed:
-    return xml_feed(tmp_path, ["@no", "Sales/Line/No", "Sales/Line//Sku", "Card", "Sales/Line/Sale/name()"], "Ticket", records="Sales/Line[Sale|Return]")
+    return xml_feed(
+        tmp_path,
+        ["@no", "Sales/Line/No", "Sales/Line//Sku", "Card", "Sales/Line/Sale/name()"],
+        "Ticket",
+        records="Sales/Line[Sale|Return]",
+    )
 
 
 @pytest.fixture
@@ -46,7 +52,9 @@ def test_of_exploded_members_one_is_left_beside_those_that_are_no_rows(lines: Xm
 @pytest.mark.parametrize("kind", ["lines", "tickets"])
 @pytest.mark.parametrize("block", [50, 200, 1 << 20])
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
-def test_a_raw_record_is_read_again_as_its_row(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, kind: str, block: int, encoding: str) -> None:
+def test_a_raw_record_is_read_again_as_its_row(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, kind: str, block: int, encoding: str
+) -> None:
     monkeypatch.setattr(xml_stream, "BLOCK_BYTES", block)
     feed: XmlFeed = request.getfixturevalue(kind)
     document = LINES.encode(encoding)
@@ -54,7 +62,9 @@ def test_a_raw_record_is_read_again_as_its_row(request: pytest.FixtureRequest, m
     raw = feed.raw(document, *range(1, len(rows) + 1))
     assert [number for number, _ in raw] == list(range(1, len(rows) + 1))
     assert [feed.values(f"<any>{text}</any>") for _, text in raw] == [[row] for row in rows]
-    assert [feed.values(f"<x:any xmlns:x='urn:x' xmlns='urn:y'>{text}</x:any>") for _, text in raw] == [[row] for row in rows]
+    assert [feed.values(f"<x:any xmlns:x='urn:x' xmlns='urn:y'>{text}</x:any>") for _, text in raw] == [
+        [row] for row in rows
+    ]
 
 
 def test_only_the_wanted_rows_are_told_in_the_files_order(lines: XmlFeed) -> None:

@@ -32,11 +32,18 @@ class XmlFeed:
         return SourceFile(number, path, path.name, NIGHT, path.stat().st_size, 0, "")
 
     def read(self, *documents: str | bytes) -> tuple[list[Row], list[str]]:
-        """Rows as (file number, row number, values in the order of the paths), as they come, and the files' problems."""
+        """Rows as (file number, row number, values in the order of the paths), as they come, and the files'
+        problems."""
         fields = ", ".join(quote_name(name) for name in self.feed.source_fields)
         with duckdb.connect() as con:
-            reading = read_xml(con, self.feed, [self.file(document, number) for number, document in enumerate(documents, 1)])
-            rows = [row for part in reading.parts for row in con.execute(f"select {part.file.number}, _row, {fields} from ({part.query})").fetchall()]
+            reading = read_xml(
+                con, self.feed, [self.file(document, number) for number, document in enumerate(documents, 1)]
+            )
+            rows = [
+                row
+                for part in reading.parts
+                for row in con.execute(f"select {part.file.number}, _row, {fields} from ({part.query})").fetchall()
+            ]
         return rows, [problem.message for problem in reading.problems]
 
     def values(self, document: str | bytes) -> list[Row]:
@@ -58,7 +65,9 @@ class XmlFeed:
 
 def xml_feed(folder: Path, paths: Sequence[str], tag: str = "Answer", **more: Any) -> XmlFeed:
     """A feed that reads the paths, up to as many as NAMES."""
-    properties: list[dict[str, Any]] = [{"name": name, "physicalName": path} for name, path in zip(NAMES, paths, strict=False)]
+    properties: list[dict[str, Any]] = [
+        {"name": name, "physicalName": path} for name, path in zip(NAMES, paths, strict=False)
+    ]
     if len(paths) == 1:
         properties.append({"name": "order_id", "transformLogic": "'O1'"})
     written = contract(path="survey/{ds}.xml", kind="xml", options={"recordTag": tag}, properties=properties, **more)

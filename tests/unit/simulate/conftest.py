@@ -1,7 +1,8 @@
 """Simulated retailers for the tests that only read them.
 
-``retailer`` is large and long enough for shares and rates, with a peak day (18 June) inside; ``small`` has a good deal of every defect that
-leaves its files whole, for comparisons record by record; ``broken`` has far too much of everything.
+``retailer`` is large and long enough for shares and rates, with a peak day (18 June) inside; ``small`` has a good deal
+of every defect that leaves its files whole, for comparisons record by record; ``broken`` has far too much of
+everything.
 """
 
 from __future__ import annotations
@@ -31,7 +32,9 @@ def retailer(tmp_path_factory: pytest.TempPathFactory) -> SimulationSummary:
 @pytest.fixture(scope="session")
 def small(tmp_path_factory: pytest.TempPathFactory) -> SimulationSummary:
     rates = DefectRates.named("light", WHOLE)
-    return _simulated(tmp_path_factory, SimulationSettings(customers=800, days=12, start=date(2026, 5, 30), defects=rates))
+    return _simulated(
+        tmp_path_factory, SimulationSettings(customers=800, days=12, start=date(2026, 5, 30), defects=rates)
+    )
 
 
 @pytest.fixture(scope="session")

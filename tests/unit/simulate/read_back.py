@@ -56,7 +56,8 @@ def fingerprint(folder: Path) -> dict[str, tuple[str, int]]:
 
 
 def delivered(source: Path, feed: str) -> Iterator[tuple[str, int, Record]]:
-    """Every record of a feed: its file below ``source``, its number there from 1, its values; {} where it cannot be parsed."""
+    """Every record of a feed: its file below ``source``, its number there from 1, its values; {} where it cannot be
+    parsed."""
     for path in sorted(source.glob(GLOBS[feed])):
         for row, record in enumerate(_records(path), start=1):
             yield str(path.relative_to(source)), row, record
@@ -72,7 +73,9 @@ def _records(path: Path) -> Iterator[Record]:
             yield _parsed(line)
     else:
         text = path.read_bytes().decode("utf-8", errors="replace")
-        yield from csv.DictReader(io.StringIO(text, newline=""), delimiter=";" if "/pos/" in str(path) and "stores" not in path.name else ",")
+        yield from csv.DictReader(
+            io.StringIO(text, newline=""), delimiter=";" if "/pos/" in str(path) and "stores" not in path.name else ","
+        )
 
 
 def _parsed(line: bytes) -> Record:
@@ -87,7 +90,10 @@ def _transaction(item: ET.Element) -> Record:
     record: Record = {child.tag.removeprefix(ARTS): child.text for child in item if not len(child)}
     lines = [
         {"void": line.get("VoidFlag") == "true", "kind": kind, "no": line.findtext(f"{ARTS}SequenceNumber")}
-        | {name: goods.findtext(f"{ARTS}{name}") for name in ("ItemID", "RegularSalesUnitPrice", "ExtendedAmount", "DiscountAmount", "Quantity")}
+        | {
+            name: goods.findtext(f"{ARTS}{name}")
+            for name in ("ItemID", "RegularSalesUnitPrice", "ExtendedAmount", "DiscountAmount", "Quantity")
+        }
         | {"original": goods.findtext(f".//{ARTS}TransactionID")}
         for line in item.iter(f"{ARTS}LineItem")
         for kind in ("Sale", "Return")
@@ -125,7 +131,8 @@ def micros(text: str) -> int:
 
 
 def truth(folder: Path) -> duckdb.DuckDBPyConnection:
-    """The truth as views: ``lines, touches, demand, persons, identifiers, identifier_owners, records`` (with ``feed``) and ``files``."""
+    """The truth as views: ``lines, touches, demand, persons, identifiers, identifier_owners, records`` (with ``feed``)
+    and ``files``."""
     con = duckdb.connect(config={"threads": 2})
     con.execute("set timezone = 'UTC'")
     for name in ("persons", "identifiers", "identifier_owners"):
@@ -135,7 +142,10 @@ def truth(folder: Path) -> duckdb.DuckDBPyConnection:
     for name in ("records", "files"):
         if any(folder.glob(f"{name}/*/*.parquet")):
             feed = f"split_part(replace(filename, '{folder}/{name}/', ''), '/', 1)"
-            con.execute(f"create view {name} as select * exclude filename, {feed} as feed from read_parquet('{folder}/{name}/*/*.parquet', filename = true)")
+            con.execute(
+                f"create view {name} as select * exclude filename, {feed} as feed "
+                f"from read_parquet('{folder}/{name}/*/*.parquet', filename = true)"
+            )
     return con
 
 

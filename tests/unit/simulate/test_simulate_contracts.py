@@ -25,7 +25,10 @@ OUTER = {"shop_order_lines": "shop_orders", "pos_transaction_lines": "pos_transa
 
 def files(feed: Feed, source: Path) -> list[SourceFile]:
     found = sorted(source.glob(feed.location.path.replace("{ds}", "*")))
-    return [SourceFile(number, path, str(path.relative_to(source)), date(2026, 1, 5), path.stat().st_size, 0, str(number)) for number, path in enumerate(found)]
+    return [
+        SourceFile(number, path, str(path.relative_to(source)), date(2026, 1, 5), path.stat().st_size, 0, str(number))
+        for number, path in enumerate(found)
+    ]
 
 
 def landed(con: duckdb.DuckDBPyConnection, feed: Feed, given: list[SourceFile]) -> Reading:
@@ -39,12 +42,17 @@ def landed(con: duckdb.DuckDBPyConnection, feed: Feed, given: list[SourceFile]) 
 
 def counted(con: duckdb.DuckDBPyConnection, reading: Reading, given: list[SourceFile]) -> dict[str, tuple[int, int]]:
     """By file the records received and those that are bad, the ones the CSV reader could not take apart included."""
-    found = {given[number].relative: (many, bad) for number, many, bad in rows(con, "select _file_number, count(*), count(_rule) from landed group by 1")}
+    found = {
+        given[number].relative: (many, bad)
+        for number, many, bad in rows(con, "select _file_number, count(*), count(_rule) from landed group by 1")
+    }
     if not reading.rejects_table:
         return found
     name = reading.rejects_table
     relative = {str(file.path): file.relative for file in given}
-    rejects = rows(con, f"select file_path, count(distinct line) from {name} join {name}_scans using (scan_id, file_id) group by 1")
+    rejects = rows(
+        con, f"select file_path, count(distinct line) from {name} join {name}_scans using (scan_id, file_id) group by 1"
+    )
     for path, many in rejects:
         received, bad = found.get(relative[path], (0, 0))
         found[relative[path]] = (received + many, bad + many)
@@ -56,7 +64,8 @@ def told(truth: Path, feed: str) -> dict[str, tuple[int, int]]:
     outer, inner = OUTER.get(feed, feed), feed in OUTER
     bad = f"expected = 'quarantine' and (broken_feed = '{feed}' or (defect = 'truncated' and {inner}))"
     found = duckdb.execute(
-        f"select file, sum({'inner_rows' if inner else 'rows'})::bigint, count(*) filter ({bad}) from '{truth}/records/{outer}/*.parquet' group by file"
+        f"select file, sum({'inner_rows' if inner else 'rows'})::bigint, count(*) filter ({bad}) "
+        f"from '{truth}/records/{outer}/*.parquet' group by file"
     ).fetchall()
     return {file: (received, quarantined) for file, received, quarantined in found if received}
 
@@ -83,7 +92,9 @@ def test_a_contract_reads_its_feed(name: str, retailer: SimulationSummary) -> No
     repeated = con.execute(f"select count(*) - count(distinct ({key})) from landed where _rule is null").fetchone()
     assert repeated == (expected["duplicates"],)
     filled = con.execute(f"select {', '.join(f'count({column}) > 0' for column in columns)} from landed").fetchone()
-    assert [column for column, some in zip(columns, filled or (), strict=True) if not some] == NEVER_FILLED.get(name, [])
+    assert [column for column, some in zip(columns, filled or (), strict=True) if not some] == NEVER_FILLED.get(
+        name, []
+    )
 
 
 @pytest.mark.parametrize("name", sorted(FEEDS))
@@ -93,11 +104,21 @@ def test_a_contract_survives_its_feed_at_its_worst(name: str, broken: Simulation
     reading = landed(con, feed, given)
     damaged: dict[str, tuple[str, str]] = {}
     if (folder := broken.truth / "files" / OUTER.get(name, name)).exists():
-        damaged = {file: (kind, expected) for file, kind, expected in duckdb.execute(f"select file, kind, expected from '{folder}/*.parquet'").fetchall()}
+        damaged = {
+            file: (kind, expected)
+            for file, kind, expected in duckdb.execute(
+                f"select file, kind, expected from '{folder}/*.parquet'"
+            ).fetchall()
+        }
     refused = {problem.file.relative for problem in reading.problems}
     assert refused == {file for file, (_, expected) in damaged.items() if expected == "refuse_file"}
-    # A member that documents no longer have is told by comparing with the file before (`landing.drift`), not by the reader.
-    drifts = {file for file, (kind, expected) in damaged.items() if expected == "drift" and not (file.endswith(".jsonl") and kind.startswith("drop"))}
+    # A member that documents no longer have is told by comparing with the file before (`landing.drift`), not by the
+    # reader.
+    drifts = {
+        file
+        for file, (kind, expected) in damaged.items()
+        if expected == "drift" and not (file.endswith(".jsonl") and kind.startswith("drop"))
+    }
     assert {drift.file.relative for drift in reading.drifts} == drifts
     expected = {file: counts for file, counts in told(broken.truth, name).items() if file not in refused}
     assert {file: counts for file, counts in counted(con, reading, given).items() if file not in refused} == expected

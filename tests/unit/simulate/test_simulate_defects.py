@@ -1,4 +1,5 @@
-"""Defects on a made-up feed: as many as asked, exactly where the flags say, nothing lost, and the same for the same seed."""
+"""Defects on a made-up feed: as many as asked, exactly where the flags say, nothing lost, and the same for the same
+seed."""
 
 from __future__ import annotations
 
@@ -115,13 +116,21 @@ def test_a_copy_follows_its_record_or_ends_its_file() -> None:
     assert (after["index"] > after["last"]).all()
     data = frame_of(0).columns
     assert written.filter(copies).select(data).join(frame_of(0), on=data, how="anti", nulls_equal=True).is_empty()
-    assert not maker(only("duplicate"), feed=Feed("made_up", resent=False)).apply("made_up", 0, frame_of(0))["_defect"].is_not_null().any()
+    assert (
+        not maker(only("duplicate"), feed=Feed("made_up", resent=False))
+        .apply("made_up", 0, frame_of(0))["_defect"]
+        .is_not_null()
+        .any()
+    )
 
 
 @pytest.mark.parametrize(
-    ("kind", "share", "delays", "expected"), [("late", 0.75, range(1, 22), "accept_late"), ("out_of_order", 0.25, range(2, 4), "superseded")]
+    ("kind", "share", "delays", "expected"),
+    [("late", 0.75, range(1, 22), "accept_late"), ("out_of_order", 0.25, range(2, 4), "superseded")],
 )
-def test_a_held_record_comes_unchanged_on_its_later_night(kind: str, share: float, delays: range, expected: str) -> None:
+def test_a_held_record_comes_unchanged_on_its_later_night(
+    kind: str, share: float, delays: range, expected: str
+) -> None:
     defects = maker(only(kind))
     first = defects.apply("made_up", 0, frame_of(0))
     held = defects.still_held()
@@ -132,7 +141,12 @@ def test_a_held_record_comes_unchanged_on_its_later_night(kind: str, share: floa
     came = pl.concat([defects.apply("made_up", night, frame_of(night, 0)) for night in range(1, 23)])
     assert defects.still_held().is_empty()
     assert came.height == held.height
-    assert as_given(came, frame_of(0)).drop("_file").join(frame_of(0).drop("_file"), on=frame_of(0).drop("_file").columns, how="anti").is_empty()
+    assert (
+        as_given(came, frame_of(0))
+        .drop("_file")
+        .join(frame_of(0).drop("_file"), on=frame_of(0).drop("_file").columns, how="anti")
+        .is_empty()
+    )
     assert came["_expected"].unique().to_list() == [expected]
     assert came["_due_night"].unique().to_list() == [0]
     nights = set(held["arrival_night"])
@@ -154,13 +168,17 @@ def test_a_correction_brings_the_right_value_with_a_later_version() -> None:
     assert wrong["_expected"].unique().to_list() == ["superseded"]
     assert wrong["_column"].unique().to_list() == ["price"]
     assert not wrong["_will_change"].any()
-    later = pl.concat([defects.apply("made_up", night, frame_of(night, 0)).with_columns(night=night) for night in range(1, 4)])
+    later = pl.concat(
+        [defects.apply("made_up", night, frame_of(night, 0)).with_columns(night=night) for night in range(1, 4)]
+    )
     both = later.join(wrong, on="_key", suffix="_wrong")
     assert both.height == later.height == wrong.height
     assert (later["price"] == "12.50").all()
     assert later["_expected"].unique().to_list() == ["accept"]
     assert sorted(later["night"].unique()) == [1, 2, 3]
-    assert (both["updated_at"] - both["updated_at_wrong"]).equals(both["night"].cast(pl.Int64) * DAY_US, check_names=False)
+    assert (both["updated_at"] - both["updated_at_wrong"]).equals(
+        both["night"].cast(pl.Int64) * DAY_US, check_names=False
+    )
     assert both["at"].equals(both["at_wrong"], check_names=False)
 
 
@@ -179,17 +197,30 @@ def test_a_wrong_clock_is_minutes_to_hours_off() -> None:
 
 @pytest.mark.parametrize(
     ("kind", "column", "value", "share"),
-    [("bad_type", "quantity", "two", 1.0), ("broken_key", "customer", None, 1.0), ("impossible", "quantity", "-40", 4 / 7)],
+    [
+        ("bad_type", "quantity", "two", 1.0),
+        ("broken_key", "customer", None, 1.0),
+        ("impossible", "quantity", "-40", 4 / 7),
+    ],
 )
-def test_a_broken_value_stands_exactly_where_the_flags_say(kind: str, column: str, value: str | None, share: float) -> None:
+def test_a_broken_value_stands_exactly_where_the_flags_say(
+    kind: str, column: str, value: str | None, share: float
+) -> None:
     written = maker(only(kind)).apply("made_up", 0, frame_of(0))
     flagged = written["_defect"].is_not_null()
     assert near(flagged.sum(), 0.2 * share * ROWS)
-    assert written[column].cast(pl.String).eq_missing(pl.Series([value], dtype=pl.String)).equals(flagged, check_names=False)
+    assert (
+        written[column]
+        .cast(pl.String)
+        .eq_missing(pl.Series([value], dtype=pl.String))
+        .equals(flagged, check_names=False)
+    )
     assert as_given(written.filter(~flagged), frame_of(0)).equals(frame_of(0).filter(~flagged))
     assert written.drop(column, *FLAGS).equals(frame_of(0).drop(column))
     assert written.filter(flagged)["_column"].unique().to_list() == [column]
-    assert written.filter(flagged)["_broken_feed"].unique().to_list() == ["made_up_lines" if kind == "bad_type" else "made_up"]
+    assert written.filter(flagged)["_broken_feed"].unique().to_list() == [
+        "made_up_lines" if kind == "bad_type" else "made_up"
+    ]
     if kind == "impossible":
         assert (frame_of(0).filter(flagged)["quantity"] > 2).all()
 
@@ -203,7 +234,9 @@ def test_a_value_that_stays_the_same_is_no_defect() -> None:
 
 def test_encode_breaks_exactly_the_flagged_lines() -> None:
     defects = maker(only("bad_encoding"))
-    written = defects.apply("made_up", 0, frame_of(0)).with_columns(line=pl.concat_str(pl.lit('{"name":"'), "name", pl.lit('"}')))
+    written = defects.apply("made_up", 0, frame_of(0)).with_columns(
+        line=pl.concat_str(pl.lit('{"name":"'), "name", pl.lit('"}'))
+    )
     flagged = written["_defect"] == "bad_encoding"
     assert near(flagged.fill_null(False).sum(), 0.2 * 0.8 * ROWS)
     lines = defects.encode(written, "line")
@@ -225,9 +258,16 @@ def test_nothing_is_lost_or_doubled_over_thirty_nights() -> None:
     rates = DefectRates.named("heavy", dict.fromkeys(KINDS, 0.04))
     defects = maker(rates)
     given = pl.concat([frame_of(night).with_columns(night=pl.lit(night, pl.Int64)) for night in range(30)])
-    written = pl.concat([defects.apply("made_up", night, frame_of(night)).with_columns(night=pl.lit(night, pl.Int64)) for night in range(30)])
+    written = pl.concat(
+        [
+            defects.apply("made_up", night, frame_of(night)).with_columns(night=pl.lit(night, pl.Int64))
+            for night in range(30)
+        ]
+    )
     held = defects.still_held()
-    extra = (pl.col("_defect") == "duplicate") | ((pl.col("_defect") == "correction") & (pl.col("_expected") == "accept"))
+    extra = (pl.col("_defect") == "duplicate") | (
+        (pl.col("_defect") == "correction") & (pl.col("_expected") == "accept")
+    )
     own = written.filter(~extra.fill_null(False))
     missing = held.filter(pl.col("_defect") != "correction")
     assert own["_key"].is_unique().all()
@@ -255,7 +295,10 @@ def test_a_newer_version_of_a_held_record_is_left_alone() -> None:
 def test_a_night_is_the_same_in_every_run_of_the_seed() -> None:
     rates = DefectRates.heavy()
     runs = [maker(rates), maker(rates), maker(rates, seed=8)]
-    nights = [[run.apply("made_up", night, frame_of(night)) for night in range(days)] for run, days in zip(runs, (5, 9, 5), strict=True)]
+    nights = [
+        [run.apply("made_up", night, frame_of(night)) for night in range(days)]
+        for run, days in zip(runs, (5, 9, 5), strict=True)
+    ]
     assert all(short.equals(long) for short, long in zip(nights[0], nights[1], strict=False))
     assert not any(one.equals(other) for one, other in zip(nights[0], nights[2], strict=True))
     assert runs[0].file_defects("made_up", 4, 99).equals(runs[1].file_defects("made_up", 4, 99))
@@ -298,7 +341,11 @@ def test_files_are_broken_one_way_each() -> None:
     assert near(counts["truncated"], 0.2 * ROWS)
     assert near(counts["unknown_column"], 0.2 * 0.8 * ROWS)
     assert near(counts["dropped_column"], 0.2 * 0.64 * ROWS)
-    assert dict(broken.select("kind", "expected").unique().iter_rows()) == {"truncated": "quarantine", "unknown_column": "drift", "dropped_column": "drift"}
+    assert dict(broken.select("kind", "expected").unique().iter_rows()) == {
+        "truncated": "quarantine",
+        "unknown_column": "drift",
+        "dropped_column": "drift",
+    }
     assert "dropped_column" not in maker(rates, feed=Feed("made_up")).file_defects("made_up", 2, ROWS)["kind"]
 
 

@@ -26,7 +26,9 @@ def sound(known: duckdb.DuckDBPyConnection, source: SimulationSummary, feed: str
     """Records without a defect in a value, each once."""
     told = {
         (file, row): key
-        for file, row, key, defect in rows(known, f"select file, row, key, coalesce(defect, '') from records where feed = '{feed}'")
+        for file, row, key, defect in rows(
+            known, f"select file, row, key, coalesce(defect, '') from records where feed = '{feed}'"
+        )
         if defect not in VALUES
     }
     once: dict[str, Record] = {}
@@ -57,7 +59,11 @@ def lines_eu(small: SimulationSummary, known_small: duckdb.DuckDBPyConnection) -
 
 
 def true_lines(known: duckdb.DuckDBPyConnection, source: str) -> dict[tuple[str, int], Line]:
-    found = rows(known, f"select document, line_no, sku, quantity, unit, discount, original, currency, at_us from lines where source = '{source}'")
+    found = rows(
+        known,
+        "select document, line_no, sku, quantity, unit, discount, original, currency, at_us from lines "
+        f"where source = '{source}'",
+    )
     return {(document, line): tuple(values) for document, line, *values in found}
 
 
@@ -88,17 +94,31 @@ def test_order_lines_are_the_true_ones(orders: list[Record], known_small: duckdb
         for item in order["line_items"]:
             place = str(order["id"]), item["id"] % 10
             sku, quantity, unit, discount, original, currency, at = true[place]
-            assert (item["sku"], item["quantity"], cents(item["price"]), cents(item["total_discount"])) == (sku, quantity, unit, discount)
+            assert (item["sku"], item["quantity"], cents(item["price"]), cents(item["total_discount"])) == (
+                sku,
+                quantity,
+                unit,
+                discount,
+            )
             assert (original, currency, at // 1_000_000) == (None, "CNY", placed // 1_000_000)
             seen.add(place)
-    broken = {key.split("/")[0] for (key,) in rows(known_small, f"select key from records where feed = 'shop_orders' and defect in {VALUES}")}
-    assert {document for document, _ in true.keys() - seen} <= broken | late_documents(known_small, "shop", "shop_orders")
+    broken = {
+        key.split("/")[0]
+        for (key,) in rows(known_small, f"select key from records where feed = 'shop_orders' and defect in {VALUES}")
+    }
+    assert {document for document, _ in true.keys() - seen} <= broken | late_documents(
+        known_small, "shop", "shop_orders"
+    )
 
 
 def late_documents(known: duckdb.DuckDBPyConnection, source: str, feed: str) -> set[str]:
     """Documents of which no record has come yet."""
     name = "split_part(key, '/', 1)" if feed != "pos_transactions" else "key"
-    found = rows(known, f"select distinct document from lines where source = '{source}' except select distinct {name} from records where feed = '{feed}'")
+    found = rows(
+        known,
+        f"select distinct document from lines where source = '{source}' except select distinct {name} from records "
+        f"where feed = '{feed}'",
+    )
     held = {document for (document,) in found}
     assert len(held) < 0.03 * number(known, f"select count(distinct document) from lines where source = '{source}'")
     return held
@@ -109,21 +129,37 @@ def test_poslogs_add_up_and_tell_the_true_lines(tills: list[Record], known_small
     kinds: Counter[str] = Counter()
     assert len(tills) > 500
     for record in tills:
-        document = f"{record['RetailStoreID']}-{record['WorkstationID']}-{record['SequenceNumber']}-{record['BusinessDayDate']}"
+        parts = ("RetailStoreID", "WorkstationID", "SequenceNumber", "BusinessDayDate")
+        document = "-".join(str(record[part]) for part in parts)
         sign = -1 if record["refund"] else 1
-        assert cents(record["paid"]) == sum(cents(line["ExtendedAmount"]) for line in record["lines"] if not line["void"])
+        assert cents(record["paid"]) == sum(
+            cents(line["ExtendedAmount"]) for line in record["lines"] if not line["void"]
+        )
         assert cents(record["total"]) == sign * cents(record["paid"])
         assert {line["kind"] for line in record["lines"]} == {"Return" if record["refund"] else "Sale"}
         for line in record["lines"]:
             sku, quantity, unit, discount, original, currency, _ = true[document, int(line["no"])]
-            given = (line["ItemID"], sign * int(line["Quantity"]), cents(line["RegularSalesUnitPrice"]), sign * cents(line["DiscountAmount"]))
+            given = (
+                line["ItemID"],
+                sign * int(line["Quantity"]),
+                cents(line["RegularSalesUnitPrice"]),
+                sign * cents(line["DiscountAmount"]),
+            )
             assert (*given, line["original"], "CNY") == (sku, quantity, unit, discount, original, currency)
             assert cents(line["ExtendedAmount"]) == int(line["Quantity"]) * unit - abs(discount)
-        kinds.update([*record["flags"], "return" if record["refund"] else "sale", *("void" for line in record["lines"] if line["void"])])
+        kinds.update(
+            [
+                *record["flags"],
+                "return" if record["refund"] else "sale",
+                *("void" for line in record["lines"] if line["void"]),
+            ]
+        )
     assert {"sale", "return", "void", "CancelFlag", "SuspendFlag", "TrainingModeFlag"} <= kinds.keys()
 
 
-def test_flat_tickets_add_up_and_tell_the_true_lines(tickets_eu: list[Record], lines_eu: list[Record], known_small: duckdb.DuckDBPyConnection) -> None:
+def test_flat_tickets_add_up_and_tell_the_true_lines(
+    tickets_eu: list[Record], lines_eu: list[Record], known_small: duckdb.DuckDBPyConnection
+) -> None:
     true = true_lines(known_small, "pos")
     totals: Counter[str] = Counter()
     many: Counter[str] = Counter()
@@ -132,57 +168,102 @@ def test_flat_tickets_add_up_and_tell_the_true_lines(tickets_eu: list[Record], l
         document = f"{line['StoreID']}-{line['Till']}-{line['ReceiptNo']}-{year}-{month}-{day}"
         sign = -1 if line["Kind"] == "R" else 1
         sku, quantity, unit, discount, original, currency, _ = true[document, int(line["Line"])]
-        given = (line["ArticleNo"], sign * int(line["Quantity"]), cents(line["UnitPrice"]), sign * cents(line["Discount"]))
-        assert (*given, line["OrigReceipt"] or None, line["Currency"]) == (sku, quantity, unit, discount, original, currency)
+        given = (
+            line["ArticleNo"],
+            sign * int(line["Quantity"]),
+            cents(line["UnitPrice"]),
+            sign * cents(line["Discount"]),
+        )
+        assert (*given, line["OrigReceipt"] or None, line["Currency"]) == (
+            sku,
+            quantity,
+            unit,
+            discount,
+            original,
+            currency,
+        )
         assert cents(line["Amount"]) == int(line["Quantity"]) * unit - abs(discount)
         totals[document] += cents(line["Amount"]) * (line["Voided"] == "0")
         many[document] += 1
-    wanted = dict(rows(known_small, "select document, count(*) from lines where source = 'pos' and currency = 'EUR' group by 1"))
+    wanted = dict(
+        rows(known_small, "select document, count(*) from lines where source = 'pos' and currency = 'EUR' group by 1")
+    )
     whole = {document for document in many if many[document] == wanted[document]}
     assert len(whole) > 100
     told = {}
     for ticket in tickets_eu:
         day, month, year = ticket["BusinessDate"].split(".")
-        told[f"{ticket['StoreID']}-{ticket['Till']}-{ticket['ReceiptNo']}-{year}-{month}-{day}"] = cents(ticket["Total"])
-    assert {document: told[document] for document in whole & told.keys()} == {document: totals[document] for document in whole & told.keys()}
+        told[f"{ticket['StoreID']}-{ticket['Till']}-{ticket['ReceiptNo']}-{year}-{month}-{day}"] = cents(
+            ticket["Total"]
+        )
+    assert {document: told[document] for document in whole & told.keys()} == {
+        document: totals[document] for document in whole & told.keys()
+    }
     assert len(whole & told.keys()) > 0.9 * len(whole)
     assert wanted.keys() == told.keys()
 
 
-def test_parcels_that_came_back_are_the_true_ones(small: SimulationSummary, known_small: duckdb.DuckDBPyConnection) -> None:
+def test_parcels_that_came_back_are_the_true_ones(
+    small: SimulationSummary, known_small: duckdb.DuckDBPyConnection
+) -> None:
     true = true_lines(known_small, "logistics")
     found = sound(known_small, small, "logistics_returns")
     assert len(found) > 30
     for record in found:
         sku, quantity, unit, discount, original, currency, at = true[record["rma_id"], int(record["rma_line"])]
-        assert (record["sku"], -int(record["quantity"]), cents(record["unit_price"]), -cents(record["discount"])) == (sku, quantity, unit, discount)
+        assert (record["sku"], -int(record["quantity"]), cents(record["unit_price"]), -cents(record["discount"])) == (
+            sku,
+            quantity,
+            unit,
+            discount,
+        )
         assert (record["order_id"], record["currency"], micros(record["received_at"])) == (original, currency, at)
 
 
 def test_no_more_comes_back_than_was_sold(known: duckdb.DuckDBPyConnection) -> None:
     sold = "select document, sku, sum(quantity) as q from lines where counts and not is_return group by all"
-    back = "select original as document, sku, -sum(quantity) as q, min(at_us) as at from lines where is_return group by all"
+    back = (
+        "select original as document, sku, -sum(quantity) as q, min(at_us) as at from lines where is_return "
+        "group by all"
+    )
     assert number(known, f"select count(*) from ({back})") > 500
-    assert rows(known, f"select * from ({back}) b left join ({sold}) s using (document, sku) where s.q is null or b.q > s.q or b.q <= 0") == []
+    assert (
+        rows(
+            known,
+            f"select * from ({back}) b left join ({sold}) s using (document, sku) where s.q is null or b.q > s.q "
+            "or b.q <= 0",
+        )
+        == []
+    )
     bought = "select document, min(at_us) as bought from lines where not is_return group by 1"
     assert rows(known, f"select * from ({back}) b join ({bought}) using (document) where b.at <= bought") == []
     # Paid back at what was paid, in the currency of the till.
     paid = "select document, sku, unit, currency from lines where counts and not is_return"
     wrong = (
-        f"select * from lines b join ({paid}) s on s.document = b.original and s.sku = b.sku where b.is_return and b.currency = s.currency and b.unit <> s.unit"
+        f"select * from lines b join ({paid}) s on s.document = b.original and s.sku = b.sku where b.is_return "
+        "and b.currency = s.currency and b.unit <> s.unit"
     )
     assert rows(known, wrong) == []
 
 
-def test_refunds_give_back_what_was_cancelled_or_returned(small: SimulationSummary, known_small: duckdb.DuckDBPyConnection) -> None:
+def test_refunds_give_back_what_was_cancelled_or_returned(
+    small: SimulationSummary, known_small: duckdb.DuckDBPyConnection
+) -> None:
     true = true_lines(known_small, "shop")
     units = "select original, sku, -sum(quantity)::bigint from lines where source = 'logistics' group by all"
     returned = {(original, sku): quantity for original, sku, quantity in rows(known_small, units)}
-    cancelled = dict(rows(known_small, "select distinct document, cancelled_us from lines where source = 'shop' and cancelled_us is not null"))
+    cancelled = dict(
+        rows(
+            known_small,
+            "select distinct document, cancelled_us from lines where source = 'shop' and cancelled_us is not null",
+        )
+    )
     came: Counter[str] = Counter()
     for refund in sound(known_small, small, "shop_refunds"):
         items = refund["refund_line_items"]
-        assert [cents(payment["amount"]) for payment in refund["transactions"]] == [sum(cents(item["subtotal"]) for item in items)]
+        assert [cents(payment["amount"]) for payment in refund["transactions"]] == [
+            sum(cents(item["subtotal"]) for item in items)
+        ]
         order = str(refund["order_id"])
         kind = items[0]["restock_type"]
         came[kind] += 1
@@ -190,12 +271,19 @@ def test_refunds_give_back_what_was_cancelled_or_returned(small: SimulationSumma
         for item in items:
             sku, quantity, unit, discount, *_ = true[order, item["line_item_id"] % 10]
             assert item["line_item_id"] // 10 == refund["order_id"]
-            assert (item["line_item"]["sku"], item["quantity"], cents(item["line_item"]["price"])) == (sku, quantity, unit)
+            assert (item["line_item"]["sku"], item["quantity"], cents(item["line_item"]["price"])) == (
+                sku,
+                quantity,
+                unit,
+            )
             assert cents(item["subtotal"]) == quantity * unit - discount
             back[sku] += quantity
         if kind == "cancel":
             assert cancelled[order] == micros(refund["created_at"])
-            assert back == sum((Counter({sku: quantity}) for (document, _), (sku, quantity, *_) in true.items() if document == order), Counter())
+            assert back == sum(
+                (Counter({sku: quantity}) for (document, _), (sku, quantity, *_) in true.items() if document == order),
+                Counter(),
+            )
         else:
             assert order not in cancelled
             assert all(back[sku] == returned[order, sku] for sku in back)
@@ -204,13 +292,18 @@ def test_refunds_give_back_what_was_cancelled_or_returned(small: SimulationSumma
     until = number(known_small, "select max(at_us) from lines where source = 'logistics'")
     due = {
         original
-        for (original,) in rows(known_small, f"select distinct original from lines where source = 'logistics' and at_us < {until} - 2 * 86_400_000_000")
+        for (original,) in rows(
+            known_small,
+            f"select distinct original from lines where source = 'logistics' and at_us < {until} - 2 * 86_400_000_000",
+        )
     }
     seen = {str(record["order_id"]) for record in sound(known_small, small, "shop_refunds")}
     assert due <= seen
 
 
-def test_a_tracking_number_begins_as_its_carrier_writes_it_and_is_the_same_in_the_order(small: SimulationSummary, orders: list[Record]) -> None:
+def test_a_tracking_number_begins_as_its_carrier_writes_it_and_is_the_same_in_the_order(
+    small: SimulationSummary, orders: list[Record]
+) -> None:
     parcels = [parcel for _, _, parcel in delivered(small.source, "logistics_shipments")]
     begins = {(parcel["carrier"], parcel["shipment_id"].rstrip("0123456789")) for parcel in parcels}
     assert begins == {("SF Express", "SF"), ("DHL", "JJD")}

@@ -78,7 +78,9 @@ def test_shares(people: People, condition: str, of: str, expected: float, tolera
     assert mean(people.frame, condition, of) == pytest.approx(expected, abs=tolerance)
 
 
-@pytest.mark.parametrize(("column", "expected"), [("tablet_cookie", 0.20), ("pay_token_shared", 0.08), ("email_shared", 0.03)])
+@pytest.mark.parametrize(
+    ("column", "expected"), [("tablet_cookie", 0.20), ("pay_token_shared", 0.08), ("email_shared", 0.03)]
+)
 def test_households_share(people: People, column: str, expected: float) -> None:
     shared = pl.col(column).is_not_null() if column == "tablet_cookie" else pl.col(column)
     homes = people.frame.group_by("household_no").agg(pl.len(), shared.any().alias("some"), shared.all().alias("all"))
@@ -159,19 +161,30 @@ def test_a_recycled_number_is_the_present_one_of_somebody_else(people: People) -
 
 
 @pytest.mark.parametrize(
-    ("rates", "persons"), [(IdentityRates(), PERSONS), (EVERYTHING, 3_000), (NOTHING, 3_000), (RECYCLED, 3_000), *((EVERYTHING, few) for few in (1, 2, 3, 7))]
+    ("rates", "persons"),
+    [
+        (IdentityRates(), PERSONS),
+        (EVERYTHING, 3_000),
+        (NOTHING, 3_000),
+        (RECYCLED, 3_000),
+        *((EVERYTHING, few) for few in (1, 2, 3, 7)),
+    ],
 )
 def test_owners_and_identifiers_agree(rates: IdentityRates, persons: int) -> None:
     made = built(rates, persons)
     truth, owners = all_identifiers(made), all_owners(made)
     assert truth.select("type", "value").is_unique().all()
     assert owners.is_unique().all()
-    users = owners.group_by("type", "value").agg(pl.len().cast(pl.Int64).alias("users"), pl.col("person_no").alias("who"))
+    users = owners.group_by("type", "value").agg(
+        pl.len().cast(pl.Int64).alias("users"), pl.col("person_no").alias("who")
+    )
     both = truth.join(users, on=["type", "value"], how="full", coalesce=True).with_columns(pl.col("users").fill_null(0))
     assert both["person_no"].null_count() == 0
     assert (both["users"] == both["owner_count"]).all()
     assert both.filter(pl.col("sharing").is_null() != (pl.col("owner_count") == 1)).is_empty()
-    assert both.filter((pl.col("person_no") == SHARED) != (pl.col("sharing").is_not_null() & (pl.col("sharing") != "recycled"))).is_empty()
+    assert both.filter(
+        (pl.col("person_no") == SHARED) != (pl.col("sharing").is_not_null() & (pl.col("sharing") != "recycled"))
+    ).is_empty()
     assert both.filter((pl.col("person_no") >= 0) & ~pl.col("who").list.contains(pl.col("person_no"))).is_empty()
     assert both.filter(pl.col("sharing") == "kiosk")["owner_count"].sum() == 0
 
@@ -186,14 +199,25 @@ def test_every_kind_of_identifier_and_of_sharing_is_in_the_truth() -> None:
     truth = all_identifiers(built(replace(IdentityRates(), shared_phone=0.1)))
     assert set(truth["type"]) == {"account", "loyalty", "social", "email", "phone", "cookie", "payment"}
     assert set(truth["sharing"]) == {None, "household", "company", "reseller", "hotline", "kiosk", "recycled"}
-    assert truth.schema == {"type": pl.String, "value": pl.String, "person_no": pl.Int64, "sharing": pl.String, "owner_count": pl.Int64}
-    assert (truth["value"] == truth["value"].str.to_lowercase()).sum() == truth.filter(pl.col("type") != "loyalty").height
+    assert truth.schema == {
+        "type": pl.String,
+        "value": pl.String,
+        "person_no": pl.Int64,
+        "sharing": pl.String,
+        "owner_count": pl.Int64,
+    }
+    assert (truth["value"] == truth["value"].str.to_lowercase()).sum() == truth.filter(
+        pl.col("type") != "loyalty"
+    ).height
 
 
 def test_account_and_card_are_of_those_who_have_them(people: People) -> None:
     truth = all_identifiers(people)
     for kind, has in (("account", "has_shop"), ("loyalty", "has_card"), ("social", "has_social")):
-        assert sorted(truth.filter(pl.col("type") == kind)["person_no"]) == people.frame.filter(pl.col(has))["person_no"].to_list()
+        assert (
+            sorted(truth.filter(pl.col("type") == kind)["person_no"])
+            == people.frame.filter(pl.col(has))["person_no"].to_list()
+        )
 
 
 @pytest.mark.parametrize("persons", [1, 3])

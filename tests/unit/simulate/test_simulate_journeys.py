@@ -26,19 +26,30 @@ def test_touches_are_met_as_often_as_asked(known: duckdb.DuckDBPyConnection) -> 
             asked = {name: weight / sum(weights.values()) for name, weight in weights.items() if weight}
             found = rows(
                 known,
-                f"select kind, count(*) / sum(count(*)) over (), sum(count(*)) over () from {MET} and segment = ? and has_social = ? group by 1",
+                f"select kind, count(*) / sum(count(*)) over (), sum(count(*)) over () from {MET} and segment = ? "
+                "and has_social = ? group by 1",
                 [segment, social],
             )
             # Touches of one person follow the same weights, so they are as good as independent.
-            assert {kind: float(share) for kind, share, _ in found} == pytest.approx(asked, abs=2.5 / float(found[0][2]) ** 0.5)
+            assert {kind: float(share) for kind, share, _ in found} == pytest.approx(
+                asked, abs=2.5 / float(found[0][2]) ** 0.5
+            )
 
 
 def test_journeys_have_up_to_four_touches(known: duckdb.DuckDBPyConnection) -> None:
-    lengths = f"(select segment, journey_no, count(*) - 1 as n, min(touch_no) as first, max(touch_no) as last from {WITH_PERSON} group by all)"
+    lengths = (
+        "(select segment, journey_no, count(*) - 1 as n, min(touch_no) as first, max(touch_no) as last "
+        f"from {WITH_PERSON} group by all)"
+    )
     assert number(known, f"select count(*) from {lengths} where n <> last or first <> 0 or n > 4") == 0
     assert number(known, "select count(*) from touches where (kind = 'base') <> (touch_no = 0)") == 0
     for position, segment in enumerate(SEGMENTS):
-        found = dict(rows(known, f"select n, count(*) / sum(count(*)) over () from {lengths} where segment = '{segment}' group by 1"))
+        found = dict(
+            rows(
+                known,
+                f"select n, count(*) / sum(count(*)) over () from {lengths} where segment = '{segment}' group by 1",
+            )
+        )
         asked = {count: share for count, share in enumerate(TOUCH_COUNTS[position]) if share}
         assert {count: float(share) for count, share in found.items()} == pytest.approx(asked, abs=0.02)
 
@@ -47,17 +58,27 @@ def test_journeys_convert_as_their_touches_make_them(known: duckdb.DuckDBPyConne
     effect = " ".join(f"when '{kind.name}' then {1 - kind.effect}" for kind in TOUCHES)
     base = " ".join(f"when '{segment}' then {1 - share}" for segment, share in zip(SEGMENTS, BASE_EFFECT, strict=True))
     expected = f"1 - any_value(case segment {base} end) * product(case kind {effect} else 1 end)"
-    each = f"(select segment, journey_no, {expected} as expected, bool_or(converts) as converts from {WITH_PERSON} group by all)"
-    for segment, share, wanted, count in rows(known, f"select segment, avg(converts::int), avg(expected), count(*) from {each} group by 1"):
+    each = (
+        f"(select segment, journey_no, {expected} as expected, bool_or(converts) as converts from {WITH_PERSON} "
+        "group by all)"
+    )
+    for segment, share, wanted, count in rows(
+        known, f"select segment, avg(converts::int), avg(expected), count(*) from {each} group by 1"
+    ):
         assert share == pytest.approx(wanted, abs=2 / count**0.5), segment
     assert 0.2 < conversion(0, has_social=False) < conversion(0, has_social=True) < 0.6
 
 
 def test_causes_add_up_to_one_with_the_wish_there_was_before(known: duckdb.DuckDBPyConnection) -> None:
-    each = "(select journey_no, sum(weight) as w, count(*) filter (is_cause) as causes, bool_or(converts) as converts from touches group by 1)"
+    each = (
+        "(select journey_no, sum(weight) as w, count(*) filter (is_cause) as causes, bool_or(converts) as converts "
+        "from touches group by 1)"
+    )
     assert number(known, f"select count(*) from {each} where abs(w - 1) > 5e-6 or causes <> converts::int") == 0
     # A touch is the cause as often as its weight says: the weights of the converted are probabilities.
-    for kind, caused, weight, count in rows(known, "select kind, avg(is_cause::int), avg(weight), count(*) from touches where converts group by 1"):
+    for kind, caused, weight, count in rows(
+        known, "select kind, avg(is_cause::int), avg(weight), count(*) from touches where converts group by 1"
+    ):
         assert caused == pytest.approx(weight, abs=2.5 / count**0.5), kind
 
 
@@ -80,12 +101,18 @@ def test_referrals_come_from_people_who_shared(known: duckdb.DuckDBPyConnection,
         "select person_no, min(created_at::timestamptz) as at from records join "
         f"read_json('{retailer.source}/social/engagements/*.jsonl', ignore_errors = true, columns = "
         "{event_id: 'varchar', type: 'varchar', created_at: 'varchar'}) on key = event_id "
-        "where feed = 'social_engagements' and type = 'share' and try_cast(created_at as timestamptz) is not null group by 1"
+        "where feed = 'social_engagements' and type = 'share' and try_cast(created_at as timestamptz) is not null "
+        "group by 1"
     )
-    late = number(known, "select count(distinct key) from records where feed = 'social_engagements' and defect = 'bad_type'")
+    late = number(
+        known, "select count(distinct key) from records where feed = 'social_engagements' and defect = 'bad_type'"
+    )
     early = f"select count(distinct referrer) from {named} and referrer not in (select person_no from ({shared}))"
     assert number(known, early) <= late
-    before = f"select count(*) from touches join ({shared}) as s on s.person_no = referrer where make_timestamptz(at_us) < s.at"
+    before = (
+        f"select count(*) from touches join ({shared}) as s on s.person_no = referrer "
+        "where make_timestamptz(at_us) < s.at"
+    )
     assert number(known, before) <= late * 5
 
 
@@ -115,7 +142,10 @@ def test_promises_are_kept_worse_over_long_distances(service: duckdb.DuckDBPyCon
 
 def test_nobody_rings_a_bell_at_night(service: duckdb.DuckDBPyConnection) -> None:
     # On the clock of the place, that of the text; who pays for a courier may want it at any hour.
-    night = "select count(*) from parcels where service not in ('instant_1h', 'three_hours') and substr(delivered_at, 12, 2)::int not between 9 and 21"
+    night = (
+        "select count(*) from parcels where service not in ('instant_1h', 'three_hours') and substr(delivered_at, "
+        "12, 2)::int not between 9 and 21"
+    )
     assert number(service, night) == 0
     assert number(service, "select count(distinct right(delivered_at, 6)) from parcels") == 2
 
@@ -137,7 +167,8 @@ def test_answers_follow_the_service_given(service: duckdb.DuckDBPyConnection) ->
 
 def test_channels_cross(known: duckdb.DuckDBPyConnection, retailer: SimulationSummary) -> None:
     ways = (
-        f"select shipping_lines[1].code as way, source_name, count(distinct id) as n from read_json('{retailer.source}/shop/orders/*.jsonl', "
+        "select shipping_lines[1].code as way, source_name, count(distinct id) as n "
+        f"from read_json('{retailer.source}/shop/orders/*.jsonl', "
         "ignore_errors = true) where not test group by all"
     )
     with duckdb.connect() as con:
@@ -146,15 +177,38 @@ def test_channels_cross(known: duckdb.DuckDBPyConnection, retailer: SimulationSu
     assert found["SHIP_FROM_STORE", "web"] > 100
     assert found["STANDARD", "pos"] > 50  # ordered in a store from the warehouse
     assert found["PICKUP", "social"] > 10
-    returned = "select count(distinct r.document) from lines as r join (select distinct document, source from lines where not is_return) as s "
-    assert number(known, returned + "on r.original = s.document where r.is_return and r.source = 'pos' and s.source = 'shop'") > 100
-    assert number(known, returned + "on r.original = s.document where r.is_return and r.source = 'pos' and s.source = 'pos'") > 100
-    assert number(known, returned + "on r.original = s.document where r.is_return and r.source = 'logistics' and s.source = 'shop'") > 100
+    returned = (
+        "select count(distinct r.document) from lines as r join (select distinct document, source from lines "
+        "where not is_return) as s "
+    )
+    assert (
+        number(
+            known, returned + "on r.original = s.document where r.is_return and r.source = 'pos' and s.source = 'shop'"
+        )
+        > 100
+    )
+    assert (
+        number(
+            known, returned + "on r.original = s.document where r.is_return and r.source = 'pos' and s.source = 'pos'"
+        )
+        > 100
+    )
+    assert (
+        number(
+            known,
+            returned + "on r.original = s.document where r.is_return and r.source = 'logistics' and s.source = 'shop'",
+        )
+        > 100
+    )
 
 
 @pytest.mark.parametrize("start", [date(2026, 3, 26), date(2026, 10, 22)])
-def test_stores_are_visited_while_open_when_the_clocks_have_changed_since_the_visit_was_planned(start: date, tmp_path: Path) -> None:
-    made = simulate(SimulationSettings(customers=1_500, days=6, start=start, defects=DefectRates.none()), tmp_path / "retailer")
+def test_stores_are_visited_while_open_when_the_clocks_have_changed_since_the_visit_was_planned(
+    start: date, tmp_path: Path
+) -> None:
+    made = simulate(
+        SimulationSettings(customers=1_500, days=6, start=start, defects=DefectRates.none()), tmp_path / "retailer"
+    )
     sales = [ticket["Start"] for _, _, ticket in delivered(made.source, "pos_tickets_eu") if ticket["Status"] == "SALE"]
     hours = [int(moment[11:13]) for moment in sales]
     assert len(hours) > 150

@@ -36,7 +36,15 @@ def share(people: People, condition: pl.Expr, of: pl.Expr | None = None) -> floa
 
 def test_the_frame_has_one_row_a_person_in_order_and_no_hole(people: People) -> None:
     assert people.frame["person_no"].to_list() == list(range(PERSONS))
-    may_be_null = {"address_before", "union_id", "card_email", "phone_before", "tablet_cookie", "sharing_kind", "phone_taker"}
+    may_be_null = {
+        "address_before",
+        "union_id",
+        "card_email",
+        "phone_before",
+        "tablet_cookie",
+        "sharing_kind",
+        "phone_taker",
+    }
     holes = {column for column in people.frame.columns if people.frame[column].null_count()}
     assert holes == may_be_null
 
@@ -84,16 +92,19 @@ def test_activity_has_the_mean_of_its_segment(people: People, segment: str, fact
 
 def test_households_are_neighbours_of_one_to_five_with_mostly_one_name(people: People) -> None:
     homes = people.frame.group_by("household_no", maintain_order=True).agg(
-        pl.len(), pl.col("person_no").min().alias("low"), pl.col("person_no").max().alias("high"), pl.col("city_no").n_unique().alias("cities")
+        pl.len(),
+        pl.col("person_no").min().alias("low"),
+        pl.col("person_no").max().alias("high"),
+        pl.col("city_no").n_unique().alias("cities"),
     )
     assert homes["len"].min() == 1
     assert homes["len"].max() == 5
     assert (homes["high"] - homes["low"] + 1 == homes["len"]).all()
     assert (homes["cities"] == 1).all()
     assert homes["household_no"].to_list() == list(range(homes.height))
-    pairs = people.frame.with_columns(pl.col("household_no", "family", "given", "address", "moved").shift().name.prefix("last_")).filter(
-        pl.col("household_no") == pl.col("last_household_no")
-    )
+    pairs = people.frame.with_columns(
+        pl.col("household_no", "family", "given", "address", "moved").shift().name.prefix("last_")
+    ).filter(pl.col("household_no") == pl.col("last_household_no"))
     assert pairs.height > 5_000
     assert 0.5 < pairs.select((pl.col("family") == pl.col("last_family")).mean()).item() < 0.75
     assert pairs.select((pl.col("given") == pl.col("last_given")).mean()).item() < 0.01
@@ -122,7 +133,9 @@ def test_the_lists_of_names_are_equally_long_and_no_slip_is_a_true_name() -> Non
 
 
 def test_the_clerk_gets_some_names_wrong(people: People) -> None:
-    full = pl.when("chinese").then(pl.col("family") + pl.col("given")).otherwise(pl.col("given") + " " + pl.col("family"))
+    full = (
+        pl.when("chinese").then(pl.col("family") + pl.col("given")).otherwise(pl.col("given") + " " + pl.col("family"))
+    )
     initial = pl.col("card_name") == pl.col("given").str.head(1) + ". " + pl.col("family")
     assert share(people, initial, ~pl.col("chinese")) == pytest.approx(0.04, abs=0.01)
     assert share(people, initial, pl.col("chinese")) == 0
@@ -144,7 +157,14 @@ def test_homes_lie_around_their_city(people: People) -> None:
 
 def test_the_home_store_is_in_the_city_or_in_the_nearest_one_of_the_market(people: People) -> None:
     stores = {city: set(of_city["home_store"]) for (city,), of_city in people.frame.group_by("city")}
-    assert stores == {"Shanghai": {1, 2}, "Hangzhou": {3}, "Suzhou": {1, 2}, "Berlin": {4}, "Paris": {5, 6}, "Warsaw": {4}}
+    assert stores == {
+        "Shanghai": {1, 2},
+        "Hangzhou": {3},
+        "Suzhou": {1, 2},
+        "Berlin": {4},
+        "Paris": {5, 6},
+        "Warsaw": {4},
+    }
 
 
 def test_years_and_days_are_in_range(people: People) -> None:
@@ -156,7 +176,9 @@ def test_residents_are_shown_as_the_people_they_are(people: People) -> None:
     residents = settle(people)
     somebody = pl.Series([5, 17, PERSONS - 1, 5])
     told = [name for name in people.frame.columns if name in residents.frame.columns or name in ("account_id", "card")]
-    true = people.frame.with_columns(pl.when("mistypes_email").then("email_mistyped").alias("email_mistyped")).select(told)
+    true = people.frame.with_columns(pl.when("mistypes_email").then("email_mistyped").alias("email_mistyped")).select(
+        told
+    )
     assert {"market", "address_before", "card_name", "phone", "union_id", "account_id", "card"} <= set(told)
     assert_frame_equal(residents.shown(told, people.frame["person_no"]), true)
     assert_frame_equal(residents.shown(told, somebody), true[somebody])

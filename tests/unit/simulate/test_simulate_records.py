@@ -1,4 +1,5 @@
-"""Row by row: every delivered record is told in ``truth/records`` with its file, its place and its key, and nothing else is."""
+"""Row by row: every delivered record is told in ``truth/records`` with its file, its place and its key, and nothing
+else is."""
 
 from __future__ import annotations
 
@@ -41,13 +42,17 @@ def _member(record: Record) -> str:
 
 
 KEYS: dict[str, Callable[[Record], str]] = {
-    "shop_orders": lambda record: f"{record['id']}/{1 if record['test'] or record['updated_at'] == record['created_at'] else 2}",
+    "shop_orders": lambda record: (
+        f"{record['id']}/{1 if record['test'] or record['updated_at'] == record['created_at'] else 2}"
+    ),
     "shop_refunds": _joined("id"),
     "shop_customers": _version("id"),
     "shop_products": _version("sku"),
     "shop_prices": _joined("price_date", "sku", "market", "channel"),
     "shop_events": _session,
-    "pos_transactions": lambda r: f"{r['RetailStoreID']}-{r['WorkstationID']}-{r['SequenceNumber']}-{r['BusinessDayDate']}",
+    "pos_transactions": lambda r: (
+        f"{r['RetailStoreID']}-{r['WorkstationID']}-{r['SequenceNumber']}-{r['BusinessDayDate']}"
+    ),
     "pos_tickets_eu": _ticket,
     "pos_ticket_lines_eu": lambda record: f"{_ticket(record)}/{record['Line']}",
     "pos_members": _member,
@@ -74,10 +79,14 @@ def test_every_feed_is_looked_at(small: SimulationSummary) -> None:
 
 
 @pytest.mark.parametrize("feed", sorted(GLOBS))
-def test_records_stand_where_the_truth_says(feed: str, small: SimulationSummary, known_small: duckdb.DuckDBPyConnection) -> None:
+def test_records_stand_where_the_truth_says(
+    feed: str, small: SimulationSummary, known_small: duckdb.DuckDBPyConnection
+) -> None:
     told = {
         (file, row): (key, defect)
-        for file, row, key, defect in rows(known_small, f"select file, row, key, coalesce(defect, '') from records where feed = '{feed}'")
+        for file, row, key, defect in rows(
+            known_small, f"select file, row, key, coalesce(defect, '') from records where feed = '{feed}'"
+        )
     }
     found = {(file, row): record for file, row, record in delivered(small.source, feed)}
     assert found.keys() == told.keys()
@@ -88,34 +97,52 @@ def test_records_stand_where_the_truth_says(feed: str, small: SimulationSummary,
     if feed in ("shop_customers", "pos_members", "shop_products"):
         expected = {place: key[:-6] for place, key in expected.items()}
     if feed == "shop_orders":
-        # A version is numbered only in the truth: an order that leaves on the day it is placed comes once, changed already.
+        # A version is numbered only in the truth: an order that leaves on the day it is placed comes once, changed
+        # already.
         keys, expected = ({place: key.split("/")[0] for place, key in each.items()} for each in (keys, expected))
     assert keys == expected
 
 
 def test_observed_events_are_numbered_through(small: SimulationSummary, known_small: duckdb.DuckDBPyConnection) -> None:
-    told = {(file, row): (key, many) for file, row, key, many in rows(known_small, "select file, row, key, rows from records where feed = 'logistics_epcis'")}
+    told = {
+        (file, row): (key, many)
+        for file, row, key, many in rows(
+            known_small, "select file, row, key, rows from records where feed = 'logistics_epcis'"
+        )
+    }
     for file, row, record in delivered(small.source, "logistics_epcis"):
         key, many = told[file, row]
         events = record["epcisBody"]["eventList"]
         assert len(events) == many <= 50
-        assert record["creationDate"] and key.split("/")[0] in {event["eventID"][19:29] for event in events if event["type"] == "ObjectEvent"} | {
-            key.split("/")[0]
-        }
+        assert record["creationDate"] and key.split("/")[0] in {
+            event["eventID"][19:29] for event in events if event["type"] == "ObjectEvent"
+        } | {key.split("/")[0]}
 
 
-@pytest.mark.parametrize(("feed", "inner"), [("shop_orders", "shop_order_lines"), ("pos_transactions", "pos_transaction_lines")])
-def test_lines_inside_documents_are_counted(feed: str, inner: str, small: SimulationSummary, known_small: duckdb.DuckDBPyConnection) -> None:
-    told = {(file, row): many for file, row, many in rows(known_small, f"select file, row, inner_rows from records where feed = '{feed}'")}
+@pytest.mark.parametrize(
+    ("feed", "inner"), [("shop_orders", "shop_order_lines"), ("pos_transactions", "pos_transaction_lines")]
+)
+def test_lines_inside_documents_are_counted(
+    feed: str, inner: str, small: SimulationSummary, known_small: duckdb.DuckDBPyConnection
+) -> None:
+    told = {
+        (file, row): many
+        for file, row, many in rows(known_small, f"select file, row, inner_rows from records where feed = '{feed}'")
+    }
     name = "line_items" if feed == "shop_orders" else "lines"
     assert {(file, row): len(record[name]) for file, row, record in delivered(small.source, feed)} == told
     assert small.rows[inner] == sum(told.values())
 
 
-def test_versions_of_an_order_come_in_their_order(small: SimulationSummary, known_small: duckdb.DuckDBPyConnection) -> None:
+def test_versions_of_an_order_come_in_their_order(
+    small: SimulationSummary, known_small: duckdb.DuckDBPyConnection
+) -> None:
     where = {
         (file, row): key
-        for file, row, key in rows(known_small, "select file, row, key from records where feed = 'shop_orders' and expected is distinct from 'duplicate'")
+        for file, row, key in rows(
+            known_small,
+            "select file, row, key from records where feed = 'shop_orders' and expected is distinct from 'duplicate'",
+        )
     }
     first: dict[int, Record] = {}
     second: dict[int, Record] = {}
@@ -128,5 +155,13 @@ def test_versions_of_an_order_come_in_their_order(small: SimulationSummary, know
         if order in first:
             assert first[order]["updated_at"] < record["updated_at"]
             assert first[order]["fulfillment_status"] is None and first[order]["cancelled_at"] is None
-            same = record.keys() - {"updated_at", "cancelled_at", "financial_status", "fulfillment_status", "fulfillments", "line_items", "x_export_version"}
+            same = record.keys() - {
+                "updated_at",
+                "cancelled_at",
+                "financial_status",
+                "fulfillment_status",
+                "fulfillments",
+                "line_items",
+                "x_export_version",
+            }
             assert {name: record[name] for name in same} == {name: first[order][name] for name in same}

@@ -1,4 +1,5 @@
-"""The generator as a whole: same seed same bytes, clear refusals, nothing half written, every size from the smallest."""
+"""The generator as a whole: same seed same bytes, clear refusals, nothing half written, every size from the
+smallest."""
 
 from __future__ import annotations
 
@@ -43,7 +44,13 @@ def test_another_seed_gives_another_retailer(first: Path, tmp_path: Path) -> Non
     simulate(SimulationSettings(customers=120, days=3, seed=8), tmp_path / "b")
     one, other = fingerprint(first), fingerprint(tmp_path / "b")
     # Not every file: the list of campaigns and a till on a quiet day may be the same.
-    for feed in ("shop/orders/orders", "shop/events/events", "shop/customers/customers", "shop/prices/prices", "logistics/movements/movements"):
+    for feed in (
+        "shop/orders/orders",
+        "shop/events/events",
+        "shop/customers/customers",
+        "shop/prices/prices",
+        "logistics/movements/movements",
+    ):
         assert not {one[name][0] for name in one if feed in name} & {other[name][0] for name in other if feed in name}
 
 
@@ -65,7 +72,9 @@ def test_a_longer_run_begins_with_the_same_nights(profile: str, tmp_path: Path) 
 def test_the_bytes_do_not_depend_on_the_number_of_threads(first: Path, tmp_path: Path) -> None:
     for threads in ("1", "2"):
         out = tmp_path / threads
-        subprocess.run([sys.executable, "-c", RUN, str(out), "3"], check=True, env=os.environ | {"POLARS_MAX_THREADS": threads})
+        subprocess.run(
+            [sys.executable, "-c", RUN, str(out), "3"], check=True, env=os.environ | {"POLARS_MAX_THREADS": threads}
+        )
         assert fingerprint(out) == fingerprint(first)
 
 
@@ -123,7 +132,9 @@ def test_the_folder_one_stands_in_is_used(tmp_path: Path, monkeypatch: pytest.Mo
     assert {path.name for path in tmp_path.iterdir()} == {"source", "truth"}
 
 
-def test_too_small_a_disk_is_refused_before_anything_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_too_small_a_disk_is_refused_before_anything_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(shutil, "disk_usage", lambda _: Usage(10**9, 10**9, 1_000))
     with pytest.raises(OSError, match=r"0\.0 GB free, the simulation needs about .* fewer customers or days"):
         simulate(SMALL, tmp_path / "deep" / "out")
@@ -131,7 +142,9 @@ def test_too_small_a_disk_is_refused_before_anything_is_written(tmp_path: Path, 
 
 
 @pytest.mark.parametrize("after", [0, 40])
-def test_a_disk_that_fills_up_leaves_nothing_behind(after: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_disk_that_fills_up_leaves_nothing_behind(
+    after: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     written = 0
     save = deliver.save_parquet
 
@@ -162,7 +175,12 @@ def test_what_is_expected_on_disk_is_about_what_is_written(tmp_path: Path) -> No
 def test_the_smallest_retailer_has_every_file(profile: str, tmp_path: Path) -> None:
     summary = simulate(SimulationSettings(customers=1, days=1, profile=profile), tmp_path / "out")
     names = {path.name for path in summary.source.rglob("*") if path.is_file()}
-    assert {"orders_2026-01-05.jsonl", "poslog_2026-01-05_001.xml", "tickets_2026-01-05.csv", "inventory_2026-01-05.parquet"} <= names
+    assert {
+        "orders_2026-01-05.jsonl",
+        "poslog_2026-01-05_001.xml",
+        "tickets_2026-01-05.csv",
+        "inventory_2026-01-05.parquet",
+    } <= names
     assert len(summary.rows) == 25
     assert summary.rows["logistics_inventory"] > 60
 
@@ -202,7 +220,9 @@ def test_a_folder_that_is_named_like_a_run_and_is_none_stays(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("is_there", [False, True], ids=["a new folder", "an empty folder"])
-def test_a_killed_run_leaves_nothing_that_stays_and_a_second_at_once_is_refused(is_there: bool, first: Path, tmp_path: Path) -> None:
+def test_a_killed_run_leaves_nothing_that_stays_and_a_second_at_once_is_refused(
+    is_there: bool, first: Path, tmp_path: Path
+) -> None:
     out = tmp_path / "out"
     if is_there:
         out.mkdir()

@@ -39,35 +39,65 @@ def test_closing_is_opening_and_what_moved(stock: duckdb.DuckDBPyConnection) -> 
     moved = "select movement_date as d, node_id, sku, sum(quantity) as moved from moves group by all"
     before = "select snapshot_date + 1 as d, node_id, sku, on_hand as opening from closing"
     checked = (
-        f"from (select snapshot_date::date as d, node_id, sku, on_hand from closing) c join ({before}) b using (d, node_id, sku) "
-        f"left join ({moved}) m using (d, node_id, sku) "
+        f"from (select snapshot_date::date as d, node_id, sku, on_hand from closing) c join ({before}) b using (d, "
+        f"node_id, sku) left join ({moved}) m using (d, node_id, sku) "
     )
     assert number(stock, f"select count(*) {checked}") > 4_000
     assert rows(stock, f"select * {checked} where on_hand <> opening + coalesce(moved, 0)") == []
     # A cell that first shows up later was empty before; one that moved is in the count of its night.
-    gone = f"select * from ({moved}) m anti join closing c on c.snapshot_date = m.d and c.node_id = m.node_id and c.sku = m.sku where moved <> 0"
+    gone = (
+        f"select * from ({moved}) m anti join closing c on c.snapshot_date = m.d and c.node_id = m.node_id "
+        "and c.sku = m.sku where moved <> 0"
+    )
     assert rows(stock, gone) == []
 
 
 def test_no_more_is_held_or_reserved_than_there_is(stock: duckdb.DuckDBPyConnection) -> None:
-    assert rows(stock, "select * from closing where on_hand < 0 or reserved < 0 or reserved > on_hand or in_transit < 0 or safety_stock < 0") == []
+    assert (
+        rows(
+            stock,
+            "select * from closing where on_hand < 0 or reserved < 0 or reserved > on_hand or in_transit < 0 "
+            "or safety_stock < 0",
+        )
+        == []
+    )
     assert number(stock, "select sum(reserved) from closing") > 0
-    assert number(stock, "select count(*) from (select snapshot_date, node_id, sku from closing group by all having count(*) > 1)") == 0
+    assert (
+        number(
+            stock,
+            "select count(*) from (select snapshot_date, node_id, sku from closing group by all having count(*) > 1)",
+        )
+        == 0
+    )
 
 
 def test_stock_moves_for_every_reason_with_the_right_sign(stock: duckdb.DuckDBPyConnection) -> None:
-    found = {kind: (low, high) for kind, low, high in rows(stock, "select movement_type, min(quantity), max(quantity) from moves group by 1")}
+    found = {
+        kind: (low, high)
+        for kind, low, high in rows(stock, "select movement_type, min(quantity), max(quantity) from moves group by 1")
+    }
     assert found.keys() == {"receipt", "transfer_in", "transfer_out", "sale", "return", "write_off", "adjustment"}
     assert all(low > 0 for kind, (low, _) in found.items() if kind in ("receipt", "transfer_in", "return"))
-    assert all(high < 0 for kind, (_, high) in found.items() if kind in ("sale", "transfer_out", "write_off", "adjustment"))
+    assert all(
+        high < 0 for kind, (_, high) in found.items() if kind in ("sale", "transfer_out", "write_off", "adjustment")
+    )
 
 
 def test_what_leaves_a_warehouse_reaches_its_store(stock: duckdb.DuckDBPyConnection) -> None:
-    ways = "select reference, sku, abs(sum(quantity)) as q, min(movement_date) as d from moves where movement_type = '{}' group by all"
+    ways = (
+        "select reference, sku, abs(sum(quantity)) as q, min(movement_date) as d from moves "
+        "where movement_type = '{}' group by all"
+    )
     both = f"({ways.format('transfer_out')}) o full join ({ways.format('transfer_in')}) i using (reference, sku)"
     last = "(select max(movement_date) from moves)"
     assert number(stock, f"select count(*) from {both} where i.q = o.q and i.d = o.d + 2") > 100
-    assert number(stock, f"select count(*) from {both} where i.q is distinct from o.q and not (i.q is null and o.d > {last} - 2)") == 0
+    assert (
+        number(
+            stock,
+            f"select count(*) from {both} where i.q is distinct from o.q and not (i.q is null and o.d > {last} - 2)",
+        )
+        == 0
+    )
 
 
 def test_what_is_sold_and_taken_back_moves(stock: duckdb.DuckDBPyConnection) -> None:
@@ -87,18 +117,26 @@ def test_what_is_sold_and_taken_back_moves(stock: duckdb.DuckDBPyConnection) -> 
 def test_nothing_is_sold_that_was_not_there(stock: duckdb.DuckDBPyConnection) -> None:
     short = "select night, node_id, sku, wanted - served as lacking from demand where wanted > served"
     opening = "select snapshot_date + 1 as night, node_id, sku, on_hand - reserved as free from closing"
-    came = "select movement_date as night, node_id, sku, sum(quantity) as came from moves where movement_type in ('receipt', 'transfer_in') group by all"
-    cells = f"({short}) join demand using (night, node_id, sku) join ({opening}) using (night, node_id, sku) left join ({came}) using (night, node_id, sku)"
+    came = (
+        "select movement_date as night, node_id, sku, sum(quantity) as came from moves "
+        "where movement_type in ('receipt', 'transfer_in') group by all"
+    )
+    cells = (
+        f"({short}) join demand using (night, node_id, sku) join ({opening}) using (night, node_id, sku) "
+        f"left join ({came}) using (night, node_id, sku)"
+    )
     assert number(stock, f"select count(*) from {cells}") > 50
     assert rows(stock, f"select * from {cells} where wanted <= free + coalesce(came, 0)") == []
-    assert rows(stock, f"select * from demand join ({opening}) using (night, node_id, sku) left join ({came}) using (night, node_id, sku) "
+    assert rows(stock, f"select * from demand join ({opening}) using (night, node_id, sku) "
+                       f"left join ({came}) using (night, node_id, sku) "
                        "where served > free + coalesce(came, 0)") == []  # fmt: skip
 
 
 def test_observed_events_are_the_movements(clean: SimulationSummary) -> None:
     seen: Counter[tuple[object, ...]] = Counter()
     moved: Counter[tuple[object, ...]] = Counter()
-    words = {"receipt": "receiving", "transfer_in": "receiving", "transfer_out": "shipping", "sale": "retail_selling", "return": "returning",
+    words = {"receipt": "receiving", "transfer_in": "receiving", "transfer_out": "shipping", "sale": "retail_selling",
+    "return": "returning",
              "write_off": "destroying", "adjustment": "stock_taking"}  # fmt: skip
     parcels = set()
     for _, _, document in delivered(clean.source, "logistics_epcis"):
@@ -113,7 +151,14 @@ def test_observed_events_are_the_movements(clean: SimulationSummary) -> None:
             seen[step, node, sku, goods["quantity"], micros(event["eventTime"]), paper] += 1
             assert event["eventTime"].endswith(event["eventTimeZoneOffset"])
     for _, _, row in delivered(clean.source, "logistics_movements"):
-        moved[words[row["movement_type"]], row["node_id"], row["sku"], abs(row["quantity"]), micros(row["moved_at"]), row["reference"]] += 1
+        moved[
+            words[row["movement_type"]],
+            row["node_id"],
+            row["sku"],
+            abs(row["quantity"]),
+            micros(row["moved_at"]),
+            row["reference"],
+        ] += 1
     assert seen == moved
     sent = {record["shipment_id"] for _, _, record in delivered(clean.source, "logistics_shipments")}
     assert parcels == sent

@@ -1,4 +1,5 @@
-"""Every identifier that a feed shows is known to the truth and belongs to, or is shared with, the person behind its record."""
+"""Every identifier that a feed shows is known to the truth and belongs to, or is shared with, the person behind its
+record."""
 
 from __future__ import annotations
 
@@ -23,12 +24,22 @@ def _of_order(order: Record) -> Shown:
         return
     customer = order["customer"] or {}
     yield "account", customer.get("id") and str(customer["id"])
-    yield from (("email", order["email"]), ("email", customer.get("email")), ("phone", order["phone"]), ("phone", customer.get("phone")))
+    yield from (
+        ("email", order["email"]),
+        ("email", customer.get("email")),
+        ("phone", order["phone"]),
+        ("phone", customer.get("phone")),
+    )
     yield from (("social", _noted(order, "union_id")), ("payment", _noted(order, "payment_token")))
 
 
 def _of_customer(record: Record) -> Shown:
-    yield from (("account", record["id"]), ("email", record["email"]), ("phone", record["phone"]), ("social", record["union_id"]))
+    yield from (
+        ("account", record["id"]),
+        ("email", record["email"]),
+        ("phone", record["phone"]),
+        ("social", record["union_id"]),
+    )
 
 
 def _of_member(record: Record) -> Shown:
@@ -68,13 +79,16 @@ def shown(small: SimulationSummary, known_small: duckdb.DuckDBPyConnection) -> d
             (file, row): person
             for file, row, person in rows(
                 known_small,
-                f"select file, row, person_no from records where feed = '{feed}' and coalesce(defect, '') not in ('bad_encoding', 'impossible', 'broken_key')",
+                f"select file, row, person_no from records where feed = '{feed}' and coalesce(defect, "
+                "'') not in ('bad_encoding', 'impossible', 'broken_key')",
             )
         }
         for file, row, record in delivered(small.source, feed):
             if (file, row) in owners:
                 found += [(feed, kind, value, owners[file, row]) for kind, value in identifiers(record) if value]
-    table = pl.DataFrame(found, schema={"feed": pl.String, "type": pl.String, "value": pl.String, "person_no": pl.Int64}, orient="row").to_arrow()
+    table = pl.DataFrame(
+        found, schema={"feed": pl.String, "type": pl.String, "value": pl.String, "person_no": pl.Int64}, orient="row"
+    ).to_arrow()
     known_small.register("given", table)
     known_small.execute("create or replace table shown as select distinct * from given")
     return known_small
@@ -87,14 +101,20 @@ def test_all_kinds_of_identifiers_are_shown(shown: duckdb.DuckDBPyConnection) ->
 
 
 def test_every_shown_identifier_is_known(shown: duckdb.DuckDBPyConnection) -> None:
-    unknown = "select distinct feed, type, value from shown anti join identifiers using (type, value) where value not like 'o6_stranger%'"
+    unknown = (
+        "select distinct feed, type, value from shown anti join identifiers using (type, value) "
+        "where value not like 'o6_stranger%'"
+    )
     assert rows(shown, unknown) == []
 
 
 def test_it_belongs_to_the_person_behind_the_record(shown: duckdb.DuckDBPyConnection) -> None:
     # A kiosk in a store is everybody's and has no owners of its own.
     private = "(select type, value from identifiers where sharing is distinct from 'kiosk')"
-    others = f"select * from shown join {private} using (type, value) anti join identifier_owners using (type, value, person_no)"
+    others = (
+        f"select * from shown join {private} using (type, value) anti join identifier_owners using (type, value, "
+        "person_no)"
+    )
     assert rows(shown, others) == []
 
 
@@ -104,26 +124,55 @@ def test_only_strangers_have_nobody_behind_them(shown: duckdb.DuckDBPyConnection
 
 
 def test_owners_and_identifiers_tell_the_same(known_small: duckdb.DuckDBPyConnection) -> None:
-    owned = "select type, value, count(distinct person_no) as owners, any_value(person_no) as one from identifier_owners group by all"
+    owned = (
+        "select type, value, count(distinct person_no) as owners, any_value(person_no) as one "
+        "from identifier_owners group by all"
+    )
     both = f"identifiers full join ({owned}) using (type, value) where sharing is distinct from 'kiosk'"
     assert rows(known_small, f"select * from {both} and (owners is null or owner_count is null)") == []
-    assert rows(known_small, f"select * from identifiers join ({owned}) using (type, value) where sharing is null and (person_no <> one or owners <> 1)") == []
-    assert rows(known_small, f"select * from identifiers join ({owned}) using (type, value) where owners > 1 and sharing is null") == []
+    assert (
+        rows(
+            known_small,
+            f"select * from identifiers join ({owned}) using (type, value) where sharing is null and (person_no <> one "
+            "or owners <> 1)",
+        )
+        == []
+    )
+    assert (
+        rows(
+            known_small,
+            f"select * from identifiers join ({owned}) using (type, value) where owners > 1 and sharing is null",
+        )
+        == []
+    )
     assert rows(known_small, "select type, value from identifiers group by all having count(*) > 1") == []
 
 
 def test_records_of_one_document_have_one_person(known_small: duckdb.DuckDBPyConnection) -> None:
     true = "select distinct source, document, person_no from lines where not is_test"
     told = (
-        "select 'shop' as source, split_part(key, '/', 1) as document, person_no from records where feed = 'shop_orders' union "
+        "select 'shop' as source, split_part(key, '/', 1) as document, person_no from records "
+        "where feed = 'shop_orders' union "
         "select 'pos', key, person_no from records where feed in ('pos_transactions', 'pos_tickets_eu') union "
         "select 'logistics', split_part(key, '/', 1), person_no from records where feed = 'logistics_returns'"
     )
-    assert rows(known_small, f"select * from ({true}) t join ({told}) r using (source, document) where t.person_no is distinct from r.person_no") == []
-    assert rows(known_small, "select document from lines group by source, document having count(distinct person_no) > 1") == []
+    assert (
+        rows(
+            known_small,
+            f"select * from ({true}) t join ({told}) r using (source, document) where t.person_no is distinct "
+            "from r.person_no",
+        )
+        == []
+    )
+    assert (
+        rows(known_small, "select document from lines group by source, document having count(distinct person_no) > 1")
+        == []
+    )
 
 
-def test_referral_codes_belong_to_people_who_shared(small: SimulationSummary, known_small: duckdb.DuckDBPyConnection) -> None:
+def test_referral_codes_belong_to_people_who_shared(
+    small: SimulationSummary, known_small: duckdb.DuckDBPyConnection
+) -> None:
     codes, seen = {}, set()
     for _, _, order in delivered(small.source, "shop_orders"):
         code = _noted(order, "referrer_code")

@@ -24,7 +24,22 @@ class Postgres:
     database: str = "postgres"
 
     def sql(self, statement: str) -> None:
-        command = [self.bin / "psql", "-q", "-v", "ON_ERROR_STOP=1", "-h", "127.0.0.1", "-p", str(self.port), "-U", USER, "-d", self.database, "-c", statement]
+        command = [
+            self.bin / "psql",
+            "-q",
+            "-v",
+            "ON_ERROR_STOP=1",
+            "-h",
+            "127.0.0.1",
+            "-p",
+            str(self.port),
+            "-U",
+            USER,
+            "-d",
+            self.database,
+            "-c",
+            statement,
+        ]
         subprocess.run(command, check=True, env=dict(os.environ) | {"PGPASSWORD": PASSWORD, "PGTZ": "UTC"})
 
     def contract(self, table: str = "answers", name: str = "survey", **feed: Any) -> dict[str, Any]:
@@ -62,5 +77,10 @@ class Store:
         content = contract(kind=kind, properties=ANSWERS, **feed)
         server = content["servers"][0]
         del server["path"]
-        server |= {"server": "minio", "type": "s3", "location": f"s3://{self.bucket}/{key}", "endpointUrl": self.endpoint}
+        server |= {
+            "server": "minio",
+            "type": "s3",
+            "location": f"s3://{self.bucket}/{key}",
+            "endpointUrl": self.endpoint,
+        }
         return content

@@ -1,4 +1,5 @@
-"""File names are names: whatever stands in one, the file lands under it; a link out of the source folder is reported, never followed."""
+"""File names are names: whatever stands in one, the file lands under it; a link out of the source folder is reported,
+never followed."""
 
 from __future__ import annotations
 
@@ -62,7 +63,9 @@ def secret(tmp_path: Path) -> Path:
     return file
 
 
-def test_a_link_out_of_the_source_folder_is_reported_and_not_followed(shop: SmallRetailer, secret: Path, tmp_path: Path) -> None:
+def test_a_link_out_of_the_source_folder_is_reported_and_not_followed(
+    shop: SmallRetailer, secret: Path, tmp_path: Path
+) -> None:
     (shop.settings.source / "survey").mkdir()
     (shop.settings.source / "survey" / "2026-01-05.csv").symlink_to(secret)
     assert shop.take().counts == (1, 0, 1, 0)
@@ -91,7 +94,17 @@ def test_a_contract_path_with_brackets_means_brackets(retail: Retail) -> None:
     assert shop.take().landed.files == 1
 
 
-@pytest.mark.parametrize("value", ["=1+1", "=cmd|' /C calc'!A0", "@SUM(A1)", "'); drop table ops.file; --", "${jndi:ldap://x}", "<script>alert(1)</script>"])
+@pytest.mark.parametrize(
+    "value",
+    [
+        "=1+1",
+        "=cmd|' /C calc'!A0",
+        "@SUM(A1)",
+        "'); drop table ops.file; --",
+        "${jndi:ldap://x}",
+        "<script>alert(1)</script>",
+    ],
+)
 def test_a_hostile_value_is_a_value(shop: SmallRetailer, value: str) -> None:
     shop.put("survey/2026-01-05.csv", f'{HEADER}\nA1,O1,5,"{value}",2026-01-05T10:00:00Z\n')
     shop.take()

@@ -1,4 +1,5 @@
-"""Packed files land like unpacked ones; bombs, climbing names and packed files in packed files are refused whole and do no harm."""
+"""Packed files land like unpacked ones; bombs, climbing names and packed files in packed files are refused whole and do
+no harm."""
 
 from __future__ import annotations
 
@@ -27,7 +28,12 @@ def zstd(content: bytes) -> bytes:
     return bytes(pa.Codec("zstd").compress(content).to_pybytes())
 
 
-PACKERS: dict[str, Callable[[bytes], bytes]] = {"gz": gzip.compress, "bz2": bz2.compress, "xz": lzma.compress, "zst": zstd}
+PACKERS: dict[str, Callable[[bytes], bytes]] = {
+    "gz": gzip.compress,
+    "bz2": bz2.compress,
+    "xz": lzma.compress,
+    "zst": zstd,
+}
 
 
 def zipped(*members: tuple[str, bytes]) -> bytes:
@@ -74,9 +80,15 @@ def test_the_same_rows_packed_otherwise_are_a_repeat(packed: SmallRetailer) -> N
 
 
 def test_each_member_of_an_archive_is_a_file_of_its_own(archives: SmallRetailer) -> None:
-    archives.put("survey/2026-01-05.zip", zipped(("north/a.csv", GOOD), ("south/a.csv", OTHER), ("__MACOSX/north/._a.csv", b"junk")))
+    archives.put(
+        "survey/2026-01-05.zip",
+        zipped(("north/a.csv", GOOD), ("south/a.csv", OTHER), ("__MACOSX/north/._a.csv", b"junk")),
+    )
     assert archives.take().counts == (4, 4, 0, 0)
-    assert archives.files("path, accepted") == [("survey/2026-01-05.zip!north/a.csv", 2), ("survey/2026-01-05.zip!south/a.csv", 2)]
+    assert archives.files("path, accepted") == [
+        ("survey/2026-01-05.zip!north/a.csv", 2),
+        ("survey/2026-01-05.zip!south/a.csv", 2),
+    ]
 
 
 def test_only_the_members_of_the_contract_are_read(retail: Retail) -> None:
@@ -86,8 +98,12 @@ def test_only_the_members_of_the_contract_are_read(retail: Retail) -> None:
 
 
 @pytest.mark.parametrize("name", ["2026-01-05.csv.gz", "2026-01-05.csv.zip"])
-def test_a_packed_file_that_has_landed_is_not_unpacked_again(packed: SmallRetailer, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    packed.put(f"survey/{name}", gzip.compress(GOOD) if name.endswith("gz") else zipped(("a.csv", GOOD), ("b.csv", OTHER)))
+def test_a_packed_file_that_has_landed_is_not_unpacked_again(
+    packed: SmallRetailer, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    packed.put(
+        f"survey/{name}", gzip.compress(GOOD) if name.endswith("gz") else zipped(("a.csv", GOOD), ("b.csv", OTHER))
+    )
     packed.take()
     monkeypatch.setattr("onedata.landing.files.unpack", None)
     assert packed.take(NEXT).landed.files == 0
@@ -135,10 +151,16 @@ def pointing_before_its_start() -> bytes:
     ("content", "says"),
     [
         pytest.param(zipped(("../../x.csv", GOOD)), "'../../x.csv' leads out of the archive", id="climbs"),
-        pytest.param(zipped(("a.csv", GOOD), ("/etc/x.csv", GOOD)), "'/etc/x.csv' leads out of the archive", id="absolute"),
+        pytest.param(
+            zipped(("a.csv", GOOD), ("/etc/x.csv", GOOD)), "'/etc/x.csv' leads out of the archive", id="absolute"
+        ),
         pytest.param(zipped(("..\\x.csv", GOOD)), "leads out of the archive", id="climbs by backslash"),
         pytest.param(zipped(("C:\\x.csv", GOOD)), "leads out of the archive", id="drive"),
-        pytest.param(zipped(("a.zip", zipped(("a.csv", GOOD)))), "'a.zip' is packed itself; packed files in packed files are not read", id="nested zip"),
+        pytest.param(
+            zipped(("a.zip", zipped(("a.csv", GOOD)))),
+            "'a.zip' is packed itself; packed files in packed files are not read",
+            id="nested zip",
+        ),
         pytest.param(zipped(("a.csv.gz", gzip.compress(GOOD))), "'a.csv.gz' is packed itself", id="packed member"),
         pytest.param(encrypted(), "'a.csv' is encrypted. Ask for it without a password.", id="encrypted"),
         pytest.param(zipped(), "no file in it matches", id="empty"),
@@ -149,7 +171,9 @@ def pointing_before_its_start() -> bytes:
         pytest.param(zipped(("a.csv", GOOD))[:-30], "cannot be unpacked to its end", id="truncated zip"),
     ],
 )
-def test_an_archive_that_no_honest_sender_packs_is_quarantined_whole(archives: SmallRetailer, tmp_path: Path, content: bytes, says: str) -> None:
+def test_an_archive_that_no_honest_sender_packs_is_quarantined_whole(
+    archives: SmallRetailer, tmp_path: Path, content: bytes, says: str
+) -> None:
     archives.put("survey/2026-01-05.zip", content)
     before = {path for path in tmp_path.rglob("*") if path.name == "x.csv"}
     assert archives.take().counts == (1, 0, 1, 0)
@@ -166,7 +190,9 @@ def test_two_members_of_one_name_are_refused(archives: SmallRetailer) -> None:
 
 
 @pytest.mark.parametrize("pack", [gzip.compress, lambda content: zipped(("a.csv", content))], ids=["gz", "zip"])
-def test_a_bomb_is_stopped_by_what_comes_out_of_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pack: Callable[[bytes], bytes]) -> None:
+def test_a_bomb_is_stopped_by_what_comes_out_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pack: Callable[[bytes], bytes]
+) -> None:
     monkeypatch.setattr(unpack, "RATIO_FROM_BYTES", 1 << 20)
     bomb = tmp_path / "bomb"
     bomb.write_bytes(pack(b"0" * (40 << 20)))

@@ -1,4 +1,5 @@
-"""A PostgreSQL table is read by its watermark: nothing is lost, nothing counts twice, and what is wrong is told by server, table and column."""
+"""A PostgreSQL table is read by its watermark: nothing is lost, nothing counts twice, and what is wrong is told by
+server, table and column."""
 
 from __future__ import annotations
 
@@ -20,8 +21,13 @@ Retail = Callable[..., SmallRetailer]
 def add(postgres: Postgres, *answers: tuple[str, str | None], score: int = 5) -> None:
     """Answers as (id, updated_at)."""
     moments = [(name, f"'{moment}'" if moment else "null") for name, moment in answers]
-    rows = ", ".join(f"('{name}', 'O{name}', {score}, null, '2026-01-05 10:00+00', {moment})" for name, moment in moments)
-    postgres.sql(f"insert into answers values {rows} on conflict (id) do update set score = excluded.score, updated_at = excluded.updated_at")
+    rows = ", ".join(
+        f"('{name}', 'O{name}', {score}, null, '2026-01-05 10:00+00', {moment})" for name, moment in moments
+    )
+    postgres.sql(
+        f"insert into answers values {rows} on conflict (id) do update set score = excluded.score, "
+        "updated_at = excluded.updated_at"
+    )
 
 
 @pytest.fixture
@@ -48,7 +54,9 @@ def test_each_night_goes_on_from_the_last_one_though_the_clock_went_back(
 ) -> None:
     for number, night in enumerate((NIGHT, NEXT, NEXT + timedelta(days=1))):
         add(postgres, (f"A{number}", f"2026-01-0{5 + number} 10:00+00"))
-        assert shop.take(night).landed.received == (1 if number == 0 else 2), "the new row, and the last one before again"
+        assert shop.take(night).landed.received == (1 if number == 0 else 2), (
+            "the new row, and the last one before again"
+        )
         machine.put_back()
     marks = shop.con.execute("select ds from ops.watermark order by extracted_at").fetchall()
     assert [ds for (ds,) in marks] == [NIGHT, NEXT, NEXT + timedelta(days=1)]
@@ -66,7 +74,9 @@ def test_a_night_without_changes_delivers_nothing(postgres: Postgres, shop: Smal
     assert shop.take(NEXT).landed.files == 0
 
 
-def test_a_row_with_the_same_watermark_as_the_last_one_read_is_not_lost(postgres: Postgres, shop: SmallRetailer) -> None:
+def test_a_row_with_the_same_watermark_as_the_last_one_read_is_not_lost(
+    postgres: Postgres, shop: SmallRetailer
+) -> None:
     add(postgres, ("A1", "2026-01-05 10:00+00"))
     shop.take(NIGHT)
     add(postgres, ("A2", "2026-01-05 10:00+00"))
@@ -91,7 +101,9 @@ def test_a_lookback_finds_a_row_that_was_committed_late(postgres: Postgres, reta
     assert accepted(shop) == ["A0", "A1"]
 
 
-def test_a_landing_killed_before_it_is_booked_neither_loses_nor_doubles_rows(postgres: Postgres, shop: SmallRetailer) -> None:
+def test_a_landing_killed_before_it_is_booked_neither_loses_nor_doubles_rows(
+    postgres: Postgres, shop: SmallRetailer
+) -> None:
     add(postgres, ("A1", "2026-01-05 10:00+00"))
     shop.take(NIGHT)
     add(postgres, ("A2", "2026-01-06 10:00+00"))
@@ -134,7 +146,9 @@ def test_an_older_extract_whose_night_is_forgotten_is_delivered_again(postgres: 
     shop.con.execute("update ops.delivery set status = 'refused' where ds = ?", [NIGHT])
     add(postgres, ("A1", "2026-01-06 11:00+00"), score=1)  # the first version is nowhere else any more
     shop.take(NEXT)
-    assert [(row[0], int(row[1])) for row in shop.rows("response_id, satisfaction", order="response_id, satisfaction")] == [("A1", 1), ("A1", 5), ("A2", 5)]
+    assert [
+        (row[0], int(row[1])) for row in shop.rows("response_id, satisfaction", order="response_id, satisfaction")
+    ] == [("A1", 1), ("A1", 5), ("A2", 5)]
 
 
 def test_rows_without_a_watermark_are_read_and_reported(postgres: Postgres, shop: SmallRetailer) -> None:
@@ -179,9 +193,14 @@ def test_a_table_without_a_watermark_is_read_whole(postgres: Postgres, retail: R
 
 def test_numbers_keep_every_digit_and_times_are_utc(postgres: Postgres, shop: SmallRetailer) -> None:
     postgres.sql("alter table answers alter note type numeric using null")
-    postgres.sql("insert into answers values ('A1', 'O1', 5, 12345678901234567890.12345678901234567890, '2026-01-05 18:00+08', '2026-01-05 18:00+08')")
+    postgres.sql(
+        "insert into answers values ('A1', 'O1', 5, 12345678901234567890.12345678901234567890, '2026-01-05 18:00+08', "
+        "'2026-01-05 18:00+08')"
+    )
     shop.take()
-    assert shop.rows("comment, answered_at::varchar") == [("12345678901234567890.12345678901234567890", "2026-01-05 10:00:00")]
+    assert shop.rows("comment, answered_at::varchar") == [
+        ("12345678901234567890.12345678901234567890", "2026-01-05 10:00:00")
+    ]
 
 
 def test_a_new_watermark_is_offered_and_a_known_one_is_not(postgres: Postgres, shop: SmallRetailer) -> None:
@@ -196,7 +215,10 @@ def test_a_new_watermark_is_offered_and_a_known_one_is_not(postgres: Postgres, s
 
 
 def test_sql_in_a_value_is_a_value(postgres: Postgres, shop: SmallRetailer) -> None:
-    postgres.sql("insert into answers values ('A1', 'O1', 5, '''); drop table answers; --', '2026-01-05 10:00+00', '2026-01-05 10:00+00')")
+    postgres.sql(
+        "insert into answers values ('A1', 'O1', 5, '''); drop table answers; --', '2026-01-05 10:00+00', "
+        "'2026-01-05 10:00+00')"
+    )
     shop.take()
     assert shop.rows("comment") == [("'); drop table answers; --",)]
 
@@ -205,7 +227,10 @@ def test_a_table_with_a_hostile_name_is_read(postgres: Postgres, retail: Retail)
     name = 'it\'s a "table"; drop'
     postgres.sql('alter table answers rename to "it\'s a ""table""; drop"')
     shop = retail(postgres.contract(table=name, watermark="updated_at"))
-    postgres.sql("""insert into "it's a ""table""; drop" values ('A1', 'O1', 5, null, '2026-01-05 10:00+00', '2026-01-05 10:00+00')""")
+    postgres.sql(
+        """insert into "it's a ""table""; drop"
+        values ('A1', 'O1', 5, null, '2026-01-05 10:00+00', '2026-01-05 10:00+00')"""
+    )
     assert shop.take().counts == (1, 1, 0, 0)
 
 
@@ -224,7 +249,10 @@ def test_a_missing_table_is_named_with_server_and_fix(postgres: Postgres, shop: 
 
 def test_a_dropped_watermark_is_named_with_the_columns_there_are(postgres: Postgres, shop: SmallRetailer) -> None:
     postgres.sql("alter table answers drop updated_at")
-    assert "public.answers has no column 'updated_at', its watermark; it has id, order, score, note, answered" in refusal(shop)
+    assert (
+        "public.answers has no column 'updated_at', its watermark; it has id, order, score, note, answered"
+        in refusal(shop)
+    )
 
 
 def test_a_dropped_column_refuses_the_extract_and_names_it(postgres: Postgres, shop: SmallRetailer) -> None:
@@ -237,17 +265,24 @@ def test_a_dropped_column_refuses_the_extract_and_names_it(postgres: Postgres, s
 
 
 def test_a_watermark_that_is_a_text_is_refused(postgres: Postgres, retail: Retail) -> None:
-    assert "note is text; a watermark is a time or a whole number" in refusal(retail(postgres.contract(watermark="note")))
+    assert "note is text; a watermark is a time or a whole number" in refusal(
+        retail(postgres.contract(watermark="note"))
+    )
 
 
 def test_a_lookback_of_the_wrong_kind_is_refused(postgres: Postgres, retail: Retail) -> None:
-    assert "lookback '5' does not go with updated_at" in refusal(retail(postgres.contract(watermark="updated_at", lookback=5)))
+    assert "lookback '5' does not go with updated_at" in refusal(
+        retail(postgres.contract(watermark="updated_at", lookback=5))
+    )
 
 
 def test_a_wrong_password_is_told_without_any(shop: SmallRetailer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PGPASSWORD", "wrong secret")
     text = refusal(shop)
-    assert 'password authentication failed for user "shop". Check host and port in the contract, and PGUSER, PGPASSWORD or ~/.pgpass.' in text
+    assert (
+        'password authentication failed for user "shop". Check host and port in the contract, and PGUSER, PGPASSWORD '
+        "or ~/.pgpass." in text
+    )
     assert "wrong secret" not in text
     assert PASSWORD not in text
 
@@ -260,7 +295,9 @@ def test_a_server_that_is_down_is_named(postgres: Postgres, retail: Retail) -> N
     assert "Connection refused" in text
 
 
-def test_a_password_in_pgpass_is_used(postgres: Postgres, shop: SmallRetailer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_password_in_pgpass_is_used(
+    postgres: Postgres, shop: SmallRetailer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     add(postgres, ("A1", "2026-01-05 10:00+00"))
     (tmp_path / "pgpass").write_text(f"127.0.0.1:{postgres.port}:*:shop:{PASSWORD}\n")
     (tmp_path / "pgpass").chmod(0o600)

@@ -29,7 +29,9 @@ def test_an_object_lands_under_its_address(store: Store, shop: SmallRetailer) ->
     assert shop.files("path, status") == [(f"s3://{store.bucket}/desk/2026-01-05/survey.csv", "landed")]
 
 
-def test_an_object_that_has_landed_is_not_downloaded_again(store: Store, shop: SmallRetailer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_object_that_has_landed_is_not_downloaded_again(
+    store: Store, shop: SmallRetailer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     store.put("desk/2026-01-05/survey.csv", ROWS)
     shop.take()
     monkeypatch.setattr("onedata.landing.files.download", None)
@@ -76,7 +78,10 @@ def test_a_night_without_objects_is_empty(shop: SmallRetailer) -> None:
 def test_a_missing_bucket_is_named_with_the_fix(store: Store, retail: Retail) -> None:
     content = store.contract("desk/{ds}.csv")
     content["servers"][0]["location"] = "s3://no-such-bucket/desk/{ds}.csv"
-    with pytest.raises(SourceError, match=r"server minio \(http://127.*listing s3://no-such-bucket/desk failed: .*Check endpointUrl and location"):
+    with pytest.raises(
+        SourceError,
+        match=r"server minio \(http://127.*listing s3://no-such-bucket/desk failed: .*Check endpointUrl and location",
+    ):
         retail(content).land()
 
 

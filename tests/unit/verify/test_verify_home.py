@@ -27,27 +27,62 @@ FILES = {
     "page": f"{PUBLICATION}/quality/index.html",
 }
 ALTERED = {
-    "a cent in DWD": ("update dwd.dwd_payment set amount = amount + 0.01 where payment_id = 'P2'", "ods_payment -> dwd_payment: "),
-    "a cent in ADS": ("update ads.ads_payment_day set amount = amount + 0.01 where currency = 'EUR'", "ads_payment_day: 3 rows published and 3"),
-    "a cent in the ledger": ("update ops.control_total set accepted = accepted + 0.01 where currency = 'EUR' and accepted > 0", "feed payments: "),
+    "a cent in DWD": (
+        "update dwd.dwd_payment set amount = amount + 0.01 where payment_id = 'P2'",
+        "ods_payment -> dwd_payment: ",
+    ),
+    "a cent in ADS": (
+        "update ads.ads_payment_day set amount = amount + 0.01 where currency = 'EUR'",
+        "ads_payment_day: 3 rows published and 3",
+    ),
+    "a cent in the ledger": (
+        "update ops.control_total set accepted = accepted + 0.01 where currency = 'EUR' and accepted > 0",
+        "feed payments: ",
+    ),
     "a cent moved between two rows": (
-        "update ads.ads_payment_day set amount = amount + case when ds = '2026-01-05' then 0.01 else -0.01 end where currency = 'CNY'",
+        "update ads.ads_payment_day set amount = amount + case when ds = '2026-01-05' then 0.01 else -0.01 end "
+        "where currency = 'CNY'",
         "different are amount",
     ),
-    "another version in DWD": ("update dwd.dwd_payment set _row = _row + 1 where payment_id = 'P2'", "the rows by source_system"),
-    "a row less in DWD": ("delete from dwd.dwd_payment where payment_id = 'P2'", "dwd.dwd_payment has 2 keys and the lake 3"),
-    "a row twice in DWD": ("insert into dwd.dwd_payment from dwd.dwd_payment where payment_id = 'P2'", "dwd.dwd_payment has 4 keys and the lake 3"),
-    "rows of a delivery": ("update ops.delivery set rows = rows + 1 where feed = 'payments' and ds = '2026-01-05'", "rows is 2 there and 3 in the ledger"),
-    "hash of a lake file": ("update ops.lake_file set sha256 = 'x' where feed = 'payments' and ds = '2026-01-05'", "files is"),
+    "another version in DWD": (
+        "update dwd.dwd_payment set _row = _row + 1 where payment_id = 'P2'",
+        "the rows by source_system",
+    ),
+    "a row less in DWD": (
+        "delete from dwd.dwd_payment where payment_id = 'P2'",
+        "dwd.dwd_payment has 2 keys and the lake 3",
+    ),
+    "a row twice in DWD": (
+        "insert into dwd.dwd_payment from dwd.dwd_payment where payment_id = 'P2'",
+        "dwd.dwd_payment has 4 keys and the lake 3",
+    ),
+    "rows of a delivery": (
+        "update ops.delivery set rows = rows + 1 where feed = 'payments' and ds = '2026-01-05'",
+        "rows is 2 there and 3 in the ledger",
+    ),
+    "hash of a lake file": (
+        "update ops.lake_file set sha256 = 'x' where feed = 'payments' and ds = '2026-01-05'",
+        "files is",
+    ),
     "a quarantined row": ("update ops.quarantine set raw = raw || '1'", "ops.quarantine of delivery payments-20260106"),
     "a quarantined row less": ("delete from ops.quarantine", "ops.quarantine of delivery payments-20260106"),
-    "received rows": ("update ops.file set received = received + 1 where feed = 'survey' and ds = '2026-01-05'", "ops.file of delivery survey-20260105"),
-    "a profile": ("update ops.profile set value = value + 1 where feed = 'people' and ds = '2026-01-05'", "ops.profile of delivery people-20260105"),
+    "received rows": (
+        "update ops.file set received = received + 1 where feed = 'survey' and ds = '2026-01-05'",
+        "ops.file of delivery survey-20260105",
+    ),
+    "a profile": (
+        "update ops.profile set value = value + 1 where feed = 'people' and ds = '2026-01-05'",
+        "ops.profile of delivery people-20260105",
+    ),
     "a decision that the log lacks": (
-        "insert into oneid.decision values (7, 'block', 'phone:x', null, 'r', 'ann', timestamp '2026-01-05 10:00:00', null)",
+        "insert into oneid.decision values (7, 'block', 'phone:x', null, 'r', 'ann', timestamp '2026-01-05 10:00:00', "
+        "null)",
         "lacks 1 decisions that the warehouse knows (the first is 7)",
     ),
-    "a table less": ("drop table ads.ads_payment_day", "ads_payment_day is published, and the warehouse has no such table"),
+    "a table less": (
+        "drop table ads.ads_payment_day",
+        "ads_payment_day is published, and the warehouse has no such table",
+    ),
 }
 
 
@@ -83,9 +118,13 @@ def test_a_sound_home_has_no_difference_and_every_area_has_looked(kept: Retailer
 
 
 def test_nothing_is_changed(kept: Retailer) -> None:
-    before = {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in kept.settings.home.rglob("*") if path.is_file()}
+    before = {
+        path: (path.read_bytes(), path.stat().st_mtime_ns) for path in kept.settings.home.rglob("*") if path.is_file()
+    }
     verify_home(kept)
-    assert {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in kept.settings.home.rglob("*") if path.is_file()} == before
+    assert {
+        path: (path.read_bytes(), path.stat().st_mtime_ns) for path in kept.settings.home.rglob("*") if path.is_file()
+    } == before
 
 
 @pytest.mark.parametrize("where", [0.0, 0.4, 0.999])
@@ -139,7 +178,10 @@ def test_a_published_parquet_of_other_rows_is_found_without_its_manifest(kept: R
     file.chmod(0o600)
     duckdb.execute(f"copy (select * replace (amount + 0.01 as amount) from '{file}') to '{file}.new' (format parquet)")
     Path(f"{file}.new").replace(file)
-    assert any("ads_payment_day: 3 rows" in text and "different are amount" in text for text in differences(kept)["publications"])
+    assert any(
+        "ads_payment_day: 3 rows" in text and "different are amount" in text
+        for text in differences(kept)["publications"]
+    )
 
 
 def test_a_key_that_is_another_one_is_found(kept: Retailer) -> None:
@@ -148,10 +190,16 @@ def test_a_key_that_is_another_one_is_found(kept: Retailer) -> None:
 
 
 def test_a_warehouse_that_has_gone_on_is_not_held_against_the_publication(kept: Retailer) -> None:
-    change(kept.settings, "update ops.delivery set status = 'accepted', applied_at = null where feed = 'survey' and ds = '2026-01-06'")
+    change(
+        kept.settings,
+        "update ops.delivery set status = 'accepted', applied_at = null where feed = 'survey' and ds = '2026-01-06'",
+    )
     change(kept.settings, "update ads.ads_payment_day set amount = 0")
     areas = {area.name: area for area in verify_home(kept)}
-    assert areas["warehouse and published"].compared == "not compared: deliveries wait to be published; `onedata run` goes on"
+    assert (
+        areas["warehouse and published"].compared
+        == "not compared: deliveries wait to be published; `onedata run` goes on"
+    )
     assert differences(kept) == {}
 
 
@@ -198,8 +246,14 @@ def test_a_name_that_readers_open_and_that_is_no_link_through_current_is_named(k
     ("sql", "told"),
     [
         ("delete from token where kind = 'phone'", "lacks 1 of the 3 tokens that are known, for example of kind phone"),
-        ("update token set value = 'eve@mail.cn' where value = 'ann5@mail.cn'", "holds 1 values of kind email that do not make their token"),
-        ("update token set value = '13800000002' where kind = 'phone'", "holds 1 values of kind phone that do not make their token"),
+        (
+            "update token set value = 'eve@mail.cn' where value = 'ann5@mail.cn'",
+            "holds 1 values of kind email that do not make their token",
+        ),
+        (
+            "update token set value = '13800000002' where kind = 'phone'",
+            "holds 1 values of kind phone that do not make their token",
+        ),
     ],
 )
 def test_a_vault_that_lacks_a_token_or_holds_another_value_is_told(kept: Retailer, sql: str, told: str) -> None:

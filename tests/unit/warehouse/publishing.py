@@ -101,7 +101,8 @@ def whole(night: date, value: int) -> tuple[date, int, int, str]:
 
 @contextmanager
 def frozen(home: Path, to: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[tuple[str, Path]]]:
-    """While it lasts, the home is copied after every step that makes, renames or removes a name: what a kill would leave.
+    """While it lasts, the home is copied after every step that makes, renames or removes a name: what a kill would
+    leave.
 
     A kill at an fsync leaves what the step before it left, since what was written stays in the kernel.
 

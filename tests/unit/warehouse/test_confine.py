@@ -1,4 +1,5 @@
-"""Whatever SQL gets past a contract's boundary, the warehouse's connections open the retailer's own folders and nothing else."""
+"""Whatever SQL gets past a contract's boundary, the warehouse's connections open the retailer's own folders and nothing
+else."""
 
 from __future__ import annotations
 
@@ -17,7 +18,8 @@ from onedata.warehouse import open_warehouse
 
 @pytest.fixture
 def retailer(tmp_path: Path) -> Settings:
-    """A home and a source beside folders that are none of the retailer's business, one of them with a name that begins like the source's."""
+    """A home and a source beside folders that are none of the retailer's business, one of them with a name that begins
+    like the source's."""
     settings = settings_in(tmp_path)
     settings.source.mkdir()
     (settings.source / "orders.csv").write_text("id\n1\n")
@@ -35,7 +37,10 @@ def con(retailer: Settings) -> Iterator[duckdb.DuckDBPyConnection]:
 
 def test_the_retailers_own_files_are_read_and_written(con: duckdb.DuckDBPyConnection, retailer: Settings) -> None:
     assert con.execute(f"from '{retailer.source}/orders.csv'").fetchall() == [(1,)]
-    con.execute(f"copy (select 1 as a) to '{retailer.home}/a.parquet'; attach '{retailer.home}/other.duckdb' as other; detach other")
+    con.execute(
+        f"copy (select 1 as a) to '{retailer.home}/a.parquet'; attach '{retailer.home}/other.duckdb' as other; detach "
+        "other"
+    )
     assert con.execute(f"select a from '{retailer.home}/a.parquet'").fetchall() == [(1,)]
     con.execute("set threads = 1; set memory_limit = '1GB'; set variable a = 1")
 
@@ -86,7 +91,9 @@ def test_what_is_raised_with_the_warehouse_open_repeats_no_value(retailer: Setti
     assert "Aaa Aaaaaa" in str(caught.value)
 
 
-def test_pieces_of_a_large_file_are_read_by_several_connections(con: duckdb.DuckDBPyConnection, retailer: Settings) -> None:
+def test_pieces_of_a_large_file_are_read_by_several_connections(
+    con: duckdb.DuckDBPyConnection, retailer: Settings
+) -> None:
     """The landing's own file system is one of the places; its pieces are refused again once it is taken away."""
     file = retailer.source / "orders.csv"
     con.register_filesystem(PieceFiles())

@@ -18,13 +18,23 @@ from small_retailer import settings_in
 from support import another_user, fill_disk, small_disk
 
 from onedata.settings import Settings
-from onedata.warehouse import WarehouseBusy, WarehouseDamaged, WarehouseMissing, WarehouseUnreadable, open_warehouse, read_warehouse
+from onedata.warehouse import (
+    WarehouseBusy,
+    WarehouseDamaged,
+    WarehouseMissing,
+    WarehouseUnreadable,
+    open_warehouse,
+    read_warehouse,
+)
 from onedata.warehouse.damage import examine
 from onedata.warehouse.look import HEADER, HEADERS, WORD, checksum
 from onedata.warehouse.open import STORAGE
 
 BLOCK = 262_144
-HOLD = "import sys, duckdb; con = duckdb.connect(sys.argv[1], read_only=len(sys.argv) > 2); print('open', flush=True); sys.stdin.readline()"
+HOLD = (
+    "import sys, duckdb; con = duckdb.connect(sys.argv[1], read_only=len(sys.argv) > 2); print('open', "
+    "flush=True); sys.stdin.readline()"
+)
 # Ends as a killed process does: what was committed is in the log, not in the file.
 KILLED = """
 import os, sys, duckdb
@@ -51,7 +61,9 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("whole") / "onedata.duckdb"
     with duckdb.connect(str(path)) as con:
         con.execute("create table kept as select range as a, md5(range::varchar) as b from range(200000)")
-        con.execute("create table keyed (k varchar primary key); insert into keyed select md5(range::varchar) from range(20000)")
+        con.execute(
+            "create table keyed (k varchar primary key); insert into keyed select md5(range::varchar) from range(20000)"
+        )
     assert path.stat().st_size > 12 * BLOCK
     assert not Path(f"{path}.wal").exists()
     return path
@@ -59,7 +71,8 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module", params=["v0.10.0", STORAGE])
 def killed(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Path:
-    """A warehouse, as homes of before have it or as onedata makes it, whose writer was killed: three tables stand in its log alone."""
+    """A warehouse, as homes of before have it or as onedata makes it, whose writer was killed: three tables stand in
+    its log alone."""
     path = tmp_path_factory.mktemp("killed") / "onedata.duckdb"
     subprocess.run([sys.executable, "-c", KILLED, str(path), request.param], check=True)
     assert Path(f"{path}.wal").stat().st_size > 10_000
@@ -92,7 +105,8 @@ def log_of(killed: Path) -> bytes:
 
 
 def catalogue(content: bytes) -> int:
-    """Where the block lies that holds the names of the tables: the newer of the two small headers names it in 56 bits."""
+    """Where the block lies that holds the names of the tables: the newer of the two small headers names it in 56
+    bits."""
     _, block = max(struct.unpack_from("<QQ", content, at + 8) for at in (HEADER, 2 * HEADER))
     return HEADERS + (block & (2**56 - 1)) * BLOCK
 
@@ -101,27 +115,69 @@ def catalogue(content: bytes) -> int:
 DAMAGES: dict[str, tuple[Callable[[bytes], bytes], str, bool]] = {
     "empty": (lambda _: b"", "is empty", True),
     "one byte": (lambda content: content[:1], "is no DuckDB database: its first bytes are others", True),
-    "junk": (lambda _: b"not a database, a block of junk" * 10_000, "is no DuckDB database: its first bytes are others", True),
+    "junk": (
+        lambda _: b"not a database, a block of junk" * 10_000,
+        "is no DuckDB database: its first bytes are others",
+        True,
+    ),
     "random": (lambda content: os.urandom(len(content)), "is no DuckDB database: its first bytes are others", True),
     "zeros": (lambda content: bytes(len(content)), "is no DuckDB database: its first bytes are others", True),
-    "within the headers": (lambda content: content[:5000], "is cut short: it has 5,000 bytes, and its headers alone have 12,288", True),
-    "headers alone": (lambda content: content[:HEADERS], "is cut short: it has 12,288 bytes, and its header tells of {size:,}", True),
-    "half": (lambda content: content[: len(content) // 2], "is cut short: it has {half:,} bytes, and its header tells of {size:,}", False),
+    "within the headers": (
+        lambda content: content[:5000],
+        "is cut short: it has 5,000 bytes, and its headers alone have 12,288",
+        True,
+    ),
+    "headers alone": (
+        lambda content: content[:HEADERS],
+        "is cut short: it has 12,288 bytes, and its header tells of {size:,}",
+        True,
+    ),
+    "half": (
+        lambda content: content[: len(content) // 2],
+        "is cut short: it has {half:,} bytes, and its header tells of {size:,}",
+        False,
+    ),
     "one byte less": (lambda content: content[:-1], "", False),
     "one block less": (lambda content: content[:-BLOCK], "", False),
     "magic": (lambda content: flipped(content, 9), "is no DuckDB database: its first bytes are others", True),
-    "version": (lambda content: flipped(content, 12), "is damaged: the header at byte 0 does not match its checksum", True),
-    "first header": (lambda content: flipped(content, 3000), "is damaged: the header at byte 0 does not match its checksum", True),
-    "first header's checksum": (lambda content: flipped(content, 2), "is damaged: the header at byte 0 does not match its checksum", True),
-    "second header": (lambda content: flipped(content, HEADER + 20), "is damaged: the header at byte 4,096 does not match its checksum", True),
-    "third header": (lambda content: flipped(content, 2 * HEADER + 20), "is damaged: the header at byte 8,192 does not match its checksum", True),
-    "DuckDB's own tables": (lambda content: flipped(content, catalogue(content) + 100), "is damaged: the block at byte ", True),
+    "version": (
+        lambda content: flipped(content, 12),
+        "is damaged: the header at byte 0 does not match its checksum",
+        True,
+    ),
+    "first header": (
+        lambda content: flipped(content, 3000),
+        "is damaged: the header at byte 0 does not match its checksum",
+        True,
+    ),
+    "first header's checksum": (
+        lambda content: flipped(content, 2),
+        "is damaged: the header at byte 0 does not match its checksum",
+        True,
+    ),
+    "second header": (
+        lambda content: flipped(content, HEADER + 20),
+        "is damaged: the header at byte 4,096 does not match its checksum",
+        True,
+    ),
+    "third header": (
+        lambda content: flipped(content, 2 * HEADER + 20),
+        "is damaged: the header at byte 8,192 does not match its checksum",
+        True,
+    ),
+    "DuckDB's own tables": (
+        lambda content: flipped(content, catalogue(content) + 100),
+        "is damaged: the block at byte ",
+        True,
+    ),
 }
 
 
 @BOTH
 @pytest.mark.parametrize("damage", DAMAGES)
-def test_each_damage_is_told_with_the_file_what_is_wrong_and_the_way_out(settings: Settings, whole: Path, damage: str, opening: Opening) -> None:
+def test_each_damage_is_told_with_the_file_what_is_wrong_and_the_way_out(
+    settings: Settings, whole: Path, damage: str, opening: Opening
+) -> None:
     content = whole.read_bytes()
     change, what, at_once = DAMAGES[damage]
     warehouse = put(settings, change(content))
@@ -140,8 +196,15 @@ def test_each_damage_is_told_with_the_file_what_is_wrong_and_the_way_out(setting
 def test_free_blocks_that_duckdb_cut_off_are_no_damage(settings: Settings) -> None:
     # DuckDB shortens its file without writing down that it did: a header that tells of more is no sign of damage.
     with written(settings) as con:
-        con.execute("create table small as select 1 as a; create table large as select range as a, md5(range::varchar) as b from range(300000); checkpoint")
-    for sql in ("drop table large; checkpoint", "insert into small values (2); checkpoint", "insert into small values (3); checkpoint"):
+        con.execute(
+            "create table small as select 1 as a; create table large as select range as a, md5(range::varchar) as b "
+            "from range(300000); checkpoint"
+        )
+    for sql in (
+        "drop table large; checkpoint",
+        "insert into small values (2); checkpoint",
+        "insert into small values (3); checkpoint",
+    ):
         with written(settings) as con:
             con.execute(sql)
         content = settings.warehouse.read_bytes()
@@ -154,14 +217,19 @@ def test_free_blocks_that_duckdb_cut_off_are_no_damage(settings: Settings) -> No
 
 
 @BOTH
-def test_a_block_of_a_table_is_read_only_when_asked_for_and_is_told_then(settings: Settings, whole: Path, opening: Opening) -> None:
-    # DuckDB does not read a table's blocks when it opens the file: that a byte is flipped there shows in the middle of a night.
+def test_a_block_of_a_table_is_read_only_when_asked_for_and_is_told_then(
+    settings: Settings, whole: Path, opening: Opening
+) -> None:
+    # DuckDB does not read a table's blocks when it opens the file: that a byte is flipped there shows in the middle of
+    # a night.
     content = whole.read_bytes()
     warehouse = put(settings, flipped(content, HEADERS + 1000))
     with pytest.raises(WarehouseDamaged) as caught, opening(settings) as con:
         assert con.execute("select 1").fetchall() == [(1,)]
         con.execute("select max(a), max(b) from kept").fetchall()
-    assert str(caught.value).startswith(f"the warehouse file {warehouse} is damaged: the block at byte {HEADERS:,} does not match its checksum. Nothing")
+    assert str(caught.value).startswith(
+        f"the warehouse file {warehouse} is damaged: the block at byte {HEADERS:,} does not match its checksum. Nothing"
+    )
 
 
 def test_every_block_with_a_flipped_byte_is_found_by_reading_all(settings: Settings, whole: Path) -> None:
@@ -177,7 +245,11 @@ def test_every_block_with_a_flipped_byte_is_found_by_reading_all(settings: Setti
 
 
 def test_a_whole_file_is_sound_however_deep_one_looks(whole: Path, killed: Path, settings: Settings) -> None:
-    assert (examine(whole).kind, examine(whole, write=True).kind, examine(whole, deep=True).kind) == ("sound", "sound", "sound")
+    assert (examine(whole).kind, examine(whole, write=True).kind, examine(whole, deep=True).kind) == (
+        "sound",
+        "sound",
+        "sound",
+    )
     put(settings, killed.read_bytes(), log_of(killed))
     assert examine(settings.warehouse, deep=True).kind == "sound"
     with read_warehouse(settings) as con:
@@ -199,7 +271,10 @@ def test_a_file_of_a_newer_duckdb_is_told_as_such(settings: Settings, whole: Pat
     with pytest.raises(duckdb.IOException, match="created with an newer version"):  # the header is made as DuckDB would
         duckdb.connect(str(settings.warehouse))
     with (
-        pytest.raises(WarehouseUnreadable, match=r"was written by a newer DuckDB \(v9.9.9, storage version 999\): run the onedata that wrote it"),
+        pytest.raises(
+            WarehouseUnreadable,
+            match=r"was written by a newer DuckDB \(v9.9.9, storage version 999\): run the onedata that wrote it",
+        ),
         written(settings),
     ):
         pass
@@ -211,9 +286,16 @@ def test_a_bad_block_that_is_free_is_no_damage_until_a_statement_meets_it(settin
         con.execute("create table last as select 1 as a; drop table kept; checkpoint")
         used = {place for (place,) in con.execute("select block_id from pragma_storage_info('keyed')").fetchall()}
     content = settings.warehouse.read_bytes()
-    free = next(number for number in range(len(content) // BLOCK - 1, 0, -1) if number not in used and HEADERS + number * BLOCK != catalogue(content))
+    free = next(
+        number
+        for number in range(len(content) // BLOCK - 1, 0, -1)
+        if number not in used and HEADERS + number * BLOCK != catalogue(content)
+    )
     settings.warehouse.write_bytes(flipped(content, HEADERS + free * BLOCK + 99))
-    assert (examine(settings.warehouse, deep=True).kind, examine(settings.warehouse, deep=True).blocks) == ("doubtful", (HEADERS + free * BLOCK,))
+    assert (examine(settings.warehouse, deep=True).kind, examine(settings.warehouse, deep=True).blocks) == (
+        "doubtful",
+        (HEADERS + free * BLOCK,),
+    )
     with pytest.raises(duckdb.IOException, match="No files found"), written(settings) as con:
         con.execute(f"from read_parquet('{settings.home}/gone.parquet')")
 
@@ -221,7 +303,10 @@ def test_a_bad_block_that_is_free_is_no_damage_until_a_statement_meets_it(settin
 @pytest.mark.parametrize("version", ["v0.10.0", "v1.2.0", "latest"])
 def test_files_of_every_storage_version_that_duckdb_writes_are_sound(tmp_path: Path, version: str) -> None:
     with duckdb.connect() as con:
-        con.execute(f"attach '{tmp_path}/other' as other (storage_version '{version}'); create table other.t as select 1 as a; detach other")
+        con.execute(
+            f"attach '{tmp_path}/other' as other (storage_version '{version}'); create table other.t as "
+            "select 1 as a; detach other"
+        )
     assert examine(tmp_path / "other", deep=True).kind == "sound"
 
 
@@ -234,7 +319,10 @@ def test_before_the_first_night_there_is_nothing_to_read(settings: Settings) -> 
 def test_a_folder_in_its_place_is_told(settings: Settings) -> None:
     settings.warehouse.mkdir(parents=True)
     for opening in (written, read_warehouse):
-        with pytest.raises(WarehouseDamaged, match="is no file: a folder or a device is in its place"), opening(settings):
+        with (
+            pytest.raises(WarehouseDamaged, match="is no file: a folder or a device is in its place"),
+            opening(settings),
+        ):
             pass
 
 
@@ -248,7 +336,9 @@ def test_junk_in_place_of_the_log_is_refused(settings: Settings, killed: Path, o
     with pytest.raises(WarehouseDamaged) as caught, opening(settings):
         pass
     log = Path(f"{settings.warehouse}.wal")
-    assert str(caught.value).startswith(f"the warehouse log {log} is damaged: it does not begin as a write-ahead log of DuckDB does")
+    assert str(caught.value).startswith(
+        f"the warehouse log {log} is damaged: it does not begin as a write-ahead log of DuckDB does"
+    )
     assert log.read_bytes() == junk
 
 
@@ -264,7 +354,8 @@ def test_no_flipped_byte_of_the_log_loses_a_commit_in_silence(settings: Settings
         try:
             with read_warehouse(settings) as con:
                 there = con.execute("select count(*) from duckdb_tables()").fetchone()
-            # The last commit alone may go: with the size in its end mark flipped it is what a crash leaves of one that was not finished.
+            # The last commit alone may go: with the size in its end mark flipped it is what a crash leaves of one that
+            # was not finished.
             if there != (3,) and place < len(log) - 21:
                 silent.append((place, there))
         except WarehouseDamaged as error:
@@ -273,15 +364,19 @@ def test_no_flipped_byte_of_the_log_loses_a_commit_in_silence(settings: Settings
 
 
 def test_a_log_torn_by_a_crash_is_taken_as_far_as_it_was_committed(settings: Settings, killed: Path) -> None:
-    # A log that was cut cannot be told from one that a crash tore: the commits it held whole are there, and what the ledger then lacks is
-    # found by the night, which refuses lake files that the ledger does not know.
+    # A log that was cut cannot be told from one that a crash tore: the commits it held whole are there, and what the
+    # ledger then lacks is found by the night, which refuses lake files that the ledger does not know.
     put(settings, killed.read_bytes(), log_of(killed)[:-5])
     with written(settings) as con:
-        assert con.execute("select table_name from duckdb_tables() order by 1").fetchall() == [("logged0",), ("logged1",)]
+        assert con.execute("select table_name from duckdb_tables() order by 1").fetchall() == [
+            ("logged0",),
+            ("logged1",),
+        ]
 
 
 def test_the_log_of_an_older_copy_is_not_applied_to_a_newer_file(settings: Settings) -> None:
-    # A file that is brought back beside a log that is not its own: a storage version before STORAGE applies it, and rows are there twice.
+    # A file that is brought back beside a log that is not its own: a storage version before STORAGE applies it, and
+    # rows are there twice.
     with written(settings):
         pass
     log = Path(f"{settings.warehouse}.wal")
@@ -291,7 +386,10 @@ def test_the_log_of_an_older_copy_is_not_applied_to_a_newer_file(settings: Setti
         con.execute("checkpoint")
     log.write_bytes(older)
     for opening in (written, read_warehouse):
-        with pytest.raises(WarehouseDamaged, match="the WAL checkpoint iteration does not match the database file"), opening(settings):
+        with (
+            pytest.raises(WarehouseDamaged, match="the WAL checkpoint iteration does not match the database file"),
+            opening(settings),
+        ):
             pass
     log.unlink()
     with read_warehouse(settings) as con:
@@ -301,7 +399,12 @@ def test_the_log_of_an_older_copy_is_not_applied_to_a_newer_file(settings: Setti
 def test_a_log_without_its_database_is_kept_and_told(settings: Settings, killed: Path) -> None:
     put(settings, None, log_of(killed))
     for opening in (written, read_warehouse):
-        with pytest.raises(WarehouseDamaged, match=r"is gone, and its write-ahead log .*onedata.duckdb.wal is still there"), opening(settings):
+        with (
+            pytest.raises(
+                WarehouseDamaged, match=r"is gone, and its write-ahead log .*onedata.duckdb.wal is still there"
+            ),
+            opening(settings),
+        ):
             pass
     assert Path(f"{settings.warehouse}.wal").read_bytes() == log_of(killed)
     assert not settings.warehouse.exists()
@@ -320,7 +423,9 @@ def use_all(con: duckdb.DuckDBPyConnection) -> None:
 
 @contextmanager
 def held(warehouse: Path, *reading: str) -> Iterator[int]:
-    with subprocess.Popen([sys.executable, "-c", HOLD, str(warehouse), *reading], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(warehouse), *reading], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "open\n"
         yield process.pid
@@ -365,9 +470,15 @@ def test_a_damaged_file_that_is_held_is_busy_until_it_is_let_go(tmp_path: Path, 
 def test_looking_does_not_drop_the_lock_of_whoever_holds_the_file(settings: Settings, whole: Path) -> None:
     put(settings, whole.read_bytes())
     with written(settings):
-        assert (examine(settings.warehouse).kind, examine(settings.warehouse, deep=True).holder) == ("held", os.getpid())
+        assert (examine(settings.warehouse).kind, examine(settings.warehouse, deep=True).holder) == (
+            "held",
+            os.getpid(),
+        )
         intruder = subprocess.run(
-            [sys.executable, "-c", f"import duckdb; duckdb.connect({str(settings.warehouse)!r})"], capture_output=True, text=True, check=False
+            [sys.executable, "-c", f"import duckdb; duckdb.connect({str(settings.warehouse)!r})"],
+            capture_output=True,
+            text=True,
+            check=False,
         )
     assert intruder.returncode == 1
     assert "Conflicting lock" in intruder.stderr
@@ -393,7 +504,9 @@ except RuntimeError as error:
 def as_nobody(home: Path, how: str) -> str:
     """What opening says to a user who owns nothing."""
     command, environment = another_user()
-    done = subprocess.run([*command, "-c", OPEN_AS, str(home), how], env=environment, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [*command, "-c", OPEN_AS, str(home), how], env=environment, capture_output=True, text=True, check=False
+    )
     assert done.stderr == ""
     return done.stdout
 
@@ -425,7 +538,9 @@ def test_without_the_right_to_write_it_can_be_read(open_home: Path) -> None:
     (open_home / "warehouse").chmod(0o777 if os.geteuid() == 0 else 0o755)
     warehouse.chmod(0o444)
     assert as_nobody(open_home, "read") == "200000\n"
-    assert f"has no right to {warehouse} ({warehouse} belongs to user {os.geteuid()}, mode 444)" in as_nobody(open_home, "write")
+    assert f"has no right to {warehouse} ({warehouse} belongs to user {os.geteuid()}, mode 444)" in as_nobody(
+        open_home, "write"
+    )
 
 
 def test_without_the_right_to_its_folder_it_says_so(open_home: Path) -> None:
@@ -433,7 +548,9 @@ def test_without_the_right_to_its_folder_it_says_so(open_home: Path) -> None:
     (folder / "onedata.duckdb").chmod(0o666)
     folder.chmod(0o555)
     assert as_nobody(open_home, "read") == "200000\n"
-    assert f"has no right to {folder} ({folder} belongs to user {os.geteuid()}, mode 555)" in as_nobody(open_home, "write")
+    assert f"has no right to {folder} ({folder} belongs to user {os.geteuid()}, mode 555)" in as_nobody(
+        open_home, "write"
+    )
     folder.chmod(0o700 if os.geteuid() == 0 else 0)
     assert f"has no right to {folder / 'onedata.duckdb'} " in as_nobody(open_home, "read")
 
@@ -444,7 +561,10 @@ def test_a_full_disk_is_told_before_anything_is_written(tmp_path: Path, whole: P
         put(settings, whole.read_bytes())
         filler = fill_disk(folder, 1024 * 1024)
         with (
-            pytest.raises(WarehouseUnreadable, match=rf"no space is left on the disk of {settings.warehouse.parent} \(1 MB free\): free some"),
+            pytest.raises(
+                WarehouseUnreadable,
+                match=rf"no space is left on the disk of {settings.warehouse.parent} \(1 MB free\): free some",
+            ),
             written(settings),
         ):
             pass
@@ -460,7 +580,12 @@ def test_a_disk_that_is_mounted_read_only_is_told(tmp_path: Path, whole: Path) -
         settings = replace(settings_in(tmp_path), home=folder / "home")
         put(settings, whole.read_bytes())
         subprocess.run(["mount", "-o", "remount,ro", str(folder)], check=True)
-        with pytest.raises(WarehouseUnreadable, match=f"{settings.warehouse.parent} is on a disk that is mounted read-only"), written(settings):
+        with (
+            pytest.raises(
+                WarehouseUnreadable, match=f"{settings.warehouse.parent} is on a disk that is mounted read-only"
+            ),
+            written(settings),
+        ):
             pass
         with read_warehouse(settings) as con:
             assert con.execute("select count(*) from kept").fetchall() == [(200_000,)]

@@ -27,14 +27,18 @@ def holder(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
     """Another process that writes the warehouse until its stdin ends."""
     warehouse = settings_in(tmp_path).warehouse
     warehouse.parent.mkdir(parents=True)
-    with subprocess.Popen([sys.executable, "-c", HOLD, str(warehouse)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(warehouse)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "open\n"
         yield process
         process.kill()
 
 
-def test_a_held_warehouse_is_refused_with_the_holder_and_the_way_out(tmp_path: Path, holder: subprocess.Popen[str]) -> None:
+def test_a_held_warehouse_is_refused_with_the_holder_and_the_way_out(
+    tmp_path: Path, holder: subprocess.Popen[str]
+) -> None:
     said: list[str] = []
     with pytest.raises(WarehouseBusy) as caught, open_warehouse(settings_in(tmp_path), said.append):
         pass
@@ -59,13 +63,17 @@ def test_the_warehouse_is_unlocked_at_the_end_also_after_an_error(tmp_path: Path
         con.execute("create table t as select 1 as a")
         raise RuntimeError("stop")
     code = "import sys, duckdb; print(duckdb.connect(sys.argv[1]).execute('from t').fetchall())"
-    done = subprocess.run([sys.executable, "-c", code, str(settings_in(tmp_path).warehouse)], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(settings_in(tmp_path).warehouse)], capture_output=True, text=True, check=False
+    )
     assert done.stdout == "[(1,)]\n"
 
 
 def test_time_is_utc_and_the_limits_are_the_settings(tmp_path: Path) -> None:
     with open_warehouse(replace(settings_in(tmp_path), threads=1, memory_limit="512MB")) as con:
-        row = con.execute("select current_setting('TimeZone'), current_setting('threads'), current_setting('memory_limit')").fetchone()
+        row = con.execute(
+            "select current_setting('TimeZone'), current_setting('threads'), current_setting('memory_limit')"
+        ).fetchone()
     assert row == ("UTC", 1, "488.2 MiB")
 
 

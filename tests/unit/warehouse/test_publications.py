@@ -397,7 +397,9 @@ def test_the_command_on_a_home_where_nothing_is_published_makes_nothing(
     assert not settings.home.exists()
 
 
-def test_a_copy_under_a_constant_name_is_moved_aside_before_the_next_run_does_anything(con: duckdb.DuckDBPyConnection, settings: Settings) -> None:
+def test_a_copy_under_a_constant_name_is_moved_aside_before_the_next_run_does_anything(
+    con: duckdb.DuckDBPyConnection, settings: Settings
+) -> None:
     publish(con, settings)
     settings.published_database.unlink()
     shutil.copyfile(settings.published / "current" / "onedata.duckdb", settings.published_database)
@@ -415,7 +417,10 @@ def test_the_report_says_where_a_newer_publication_is_kept(con: duckdb.DuckDBPyC
     publish(con, settings, NEXT, 2)
     assert newer_publication(settings) == ""
     serve_night(settings, NIGHT, silent)
-    assert newer_publication(settings) == f"\n  a newer publication is kept, of night {NEXT}: `onedata serve {NEXT}` serves it"
+    assert (
+        newer_publication(settings)
+        == f"\n  a newer publication is kept, of night {NEXT}: `onedata serve {NEXT}` serves it"
+    )
 
 
 def test_where_nothing_is_published_no_name_is_made(settings: Settings) -> None:

@@ -78,7 +78,10 @@ def node(
     description: str = "Things.",
 ) -> dict[str, Any]:
     """A model of dbt's manifest; each column has its description and classification."""
-    described = {key: {"name": key, "description": text, "config": {"meta": {"classification": kind} if kind else {}}} for key, (text, kind) in columns.items()}
+    described = {
+        key: {"name": key, "description": text, "config": {"meta": {"classification": kind} if kind else {}}}
+        for key, (text, kind) in columns.items()
+    }
     config = {"meta": {"published": published}}
     return {
         "resource_type": "model",
@@ -249,8 +252,15 @@ def test_the_published_ledger_counts_the_quarantine_and_does_not_show_it(survey:
     manifest = {"nodes": {"m": node("thing", {"a": ("Worth.", None)})}}
     build_candidate(survey.con, survey.settings, published_tables(manifest), NIGHT, "r")
     with duckdb.connect(str(candidate_path(survey.settings)), read_only=True) as reader:
-        assert reader.execute("select path, rule, rows from ops_quarantine").fetchall() == [("survey/2026-01-05.csv", "satisfaction_type", 1)]
-        content = str([reader.execute(f"from {table}").fetchall() for (table,) in reader.execute("select table_name from duckdb_tables()").fetchall()])
+        assert reader.execute("select path, rule, rows from ops_quarantine").fetchall() == [
+            ("survey/2026-01-05.csv", "satisfaction_type", 1)
+        ]
+        content = str(
+            [
+                reader.execute(f"from {table}").fetchall()
+                for (table,) in reader.execute("select table_name from duckdb_tables()").fetchall()
+            ]
+        )
     assert "ann@mail.cn" not in content
 
 
