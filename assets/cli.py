@@ -8,28 +8,29 @@ from typing import Annotated
 
 import typer
 
-from onedata.backup_cli import backup_app
-from onedata.cli import SAID, SettingsOption, SourceOption, app, clear_end, fail, settings_from, show_progress
-from onedata.contracts import ContractError
+from onedata.cli.backup import backup_app
+from onedata.cli.contracts import contracts_app
+from onedata.cli.feed import feed_app
+from onedata.cli.identity import identity_app
+from onedata.cli.published import published_app
+from onedata.cli.quarantine import quarantine_app
+from onedata.cli.repair import repair_app
+from onedata.cli.root import SettingsOption, SourceOption, app, day_from, fail, settings_from
+from onedata.cli.simulate import show_progress, simulate_app
+from onedata.errors import OnedataError
+from onedata.faults import faults_told
 from onedata.faults.storage import damaged_storage
-from onedata.feed_cli import feed_app
-from onedata.identity_cli import identity_app
-from onedata.quarantine_cli import quarantine_app
-from onedata.rebuild import NothingToRebuild
 from onedata.rebuild import rebuild as rebuild_warehouse
-from onedata.repair_cli import repair_app
 from onedata.report import night_report
 from onedata.retailer import load_retailer
 from onedata.simulate import SimulationSettings
 from onedata.simulate import simulate as simulate_retailer
-from onedata.sources import SourceError
 
 main = app
-app.add_typer(backup_app)
-app.add_typer(feed_app)
-app.add_typer(identity_app)
-app.add_typer(quarantine_app)
-app.add_typer(repair_app)
+for group in (
+    simulate_app, published_app, contracts_app, feed_app, quarantine_app, identity_app, backup_app, repair_app,
+):  # fmt: skip
+    app.add_typer(group)
 
 
 @app.command()
@@ -64,24 +65,25 @@ def run(
     where the ledger stands. A closed gate stops the night, leaves what is published untouched, and is printed with
     feed, file, row and rule.
     """
-    settings = settings_from(settings_file, source)
-    from assets.runner import NightStopped, faults_told, run_nights
-    from assets.selection import NoSuchNight, select_nights
-    from assets.status import draw_end
-
     if ds and (first or last):
         fail("give --ds, or --from and --to, not both")
     if replace and not (ds or (first and last)):
         fail("--replace takes nights anew: say which with --ds, or with --from and --to")
+    from_day, to_day = _day(ds or first), _day(ds or last)
+    settings = settings_from(settings_file, source)
+    from assets.runner import LIBRARY_ERRORS, run_nights
+    from assets.selection import NoSuchNight, select_nights
+    from assets.status import draw_end
+
     options = _options(settings_file, source)
     try:
-        with faults_told(settings):
-            nights = select_nights(settings, _day(ds or first), _day(ds or last))
-    except NoSuchNight as error:
-        fail(str(error))
-    except (NightStopped, SourceError, *SAID) as error:
-        draw_end(settings, _day(ds or last) or date.today(), "", "not started", [type(error).__name__])
-        fail(str(error))
+        with faults_told(settings, LIBRARY_ERRORS):
+            nights = select_nights(settings, from_day, to_day)
+    except NoSuchNight:
+        raise
+    except OnedataError as error:
+        draw_end(settings, to_day or date.today(), "", "not started", [type(error).__name__])
+        raise
     if not nights and settings.published_database.exists():
         typer.echo(
             f"nothing new below {settings.source}; every file of a night up to {date.today()} is "
@@ -99,11 +101,7 @@ def run(
         else f"{len(nights)} nights from {nights[0]} to {nights[-1]}, {'one run each' if each_night else 'in one run'}"
     )
     typer.echo(f"{span}; data home {settings.home}")
-    try:
-        published = run_nights(settings, nights, each_night, full_refresh, replace)
-    except ContractError as error:  # of a rule beside a model: contracts were read with the settings
-        fail(str(error))
-    if not published:
+    if not run_nights(settings, nights, each_night, full_refresh, replace):
         raise typer.Exit(1)
     typer.echo(night_report(settings, options))
 
@@ -130,11 +128,8 @@ def rebuild(
     from assets.definitions import REBUILD
     from assets.runner import run_nights
 
-    try:
-        with clear_end(settings):
-            night = rebuild_warehouse(load_retailer(settings), leave_out, lambda text: typer.echo(text, err=True))
-    except NothingToRebuild as error:
-        fail(str(error))
+    with faults_told(settings):
+        night = rebuild_warehouse(load_retailer(settings), leave_out, lambda text: typer.echo(text, err=True))
     if not run_nights(settings, [night], True, False, job_name=REBUILD):
         raise typer.Exit(1)
     typer.echo(night_report(settings, _options(settings_file, None)))
@@ -163,13 +158,10 @@ def dev(
 ) -> None:
     """Open the Dagster UI of a retailer; stop it with Ctrl-C."""
     settings = settings_from(settings_file, source)
-    from assets.runner import NightStopped, prepare_instance
+    from assets.runner import prepare_instance
 
-    try:
-        with clear_end(settings):
-            prepare_instance(settings)
-    except NightStopped as stopped:
-        fail(str(stopped))
+    with faults_told(settings):
+        prepare_instance(settings)
     damaged = damaged_storage(settings)
     if damaged:
         fail("\n".join(map(str, damaged)))
@@ -187,7 +179,4 @@ def _options(settings_file: Path | None, source: Path | None) -> str:
 
 
 def _day(text: str) -> date | None:
-    try:
-        return date.fromisoformat(text) if text else None
-    except ValueError:
-        fail(f"{text!r} is not a day; write YYYY-MM-DD")
+    return day_from(text) if text else None

@@ -9,7 +9,8 @@ import dagster as dg
 
 from assets.dbt import Dbt
 from assets.identity import HOUSEHOLD_KEY, ONEID_KEY, PERSON_KEY
-from assets.ingest import landing_key, markdown
+from assets.ingest import landing_key
+from assets.markdown import markdown
 from assets.nights import night_of
 from assets.publish import CANDIDATE_KEY
 from assets.reconciliation import reconciliation_gates
@@ -20,9 +21,9 @@ from onedata.contracts.model import Feed
 from onedata.identity.household import MOST_MEMBERS
 from onedata.masking import hides_values
 from onedata.quality import CheckResult, record, summarise
+from onedata.quality.gates import contract_gate, layer_gate, new_partitions
 from onedata.quality.oneid_gate import oneid_gate
 from onedata.quality.privacy import scan
-from onedata.quality.stages import contract_gate, layer_gate, new_partitions
 from onedata.quality.trends import trend_lines
 from onedata.retailer import Retailer
 from onedata.warehouse.publish import candidate_path

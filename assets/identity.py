@@ -7,7 +7,7 @@ from dataclasses import asdict
 import dagster as dg
 
 from assets.dbt import Dbt
-from assets.ingest import markdown
+from assets.markdown import markdown
 from assets.nights import FULL_REFRESH_TAG, night_of
 from assets.resources import Warehouse
 from assets.warehouse import GROUPS, LayerTranslator
@@ -26,7 +26,7 @@ from onedata.ledger import has_replaced
 from onedata.ledger.moves import pending_night
 from onedata.masking import hides_values
 from onedata.pictures import as_markdown, stacked_columns
-from onedata.quality.stages import require_open
+from onedata.quality.gates import require_open
 from onedata.retailer import Retailer
 
 ONEID_KEY = dg.AssetKey(["oneid", "oneid_map"])

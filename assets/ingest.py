@@ -1,16 +1,15 @@
 """Landing: one asset a feed, made by a loop over the contracts."""
 
-from collections.abc import Sequence
-from datetime import date
-
 import dagster as dg
 
+from assets.markdown import markdown
 from assets.nights import first_night_of, night_of, nights, nights_again
 from assets.resources import Warehouse
 from onedata.contracts import Feed
-from onedata.contracts.pages import facts
 from onedata.landing import land
-from onedata.masking import hides_values, mask
+from onedata.ledger.told import FILE_COLUMNS, QUARANTINE_COLUMNS, counted, files_of_nights, quarantine_of_nights
+from onedata.masking import hides_values
+from onedata.pages.feeds import facts
 from onedata.retailer import Retailer
 
 PREVIEW_FILES = 20
@@ -63,23 +62,18 @@ def _landing_asset(retailer: Retailer, feed: Feed) -> dg.AssetsDefinition:
                 f"quarantined + {landed.duplicate} duplicate"
             )
         first = first_night_of(context, warehouse)
-        totals = warehouse.con.execute(
-            "select coalesce(sum(accepted), 0)::bigint, count(*), coalesce(sum(received), 0)::bigint, "
-            "coalesce(sum(quarantined), 0)::bigint, coalesce(sum(duplicate), 0)::bigint from ops.file where feed = ? "
-            "and ds between ? and ?",
-            [feed.name, first, night],
-        ).fetchone()
-        accepted, files, received, quarantined, duplicate = totals or (0, 0, 0, 0, 0)
+        rows = counted(warehouse.con, feed.name, first, night)
+        shown = (warehouse.con, feed.name, first, night, PREVIEW_FILES)
         return dg.MaterializeResult(
             metadata={
-                "dagster/row_count": accepted,
-                "files": files,
+                "dagster/row_count": rows.accepted,
+                "files": rows.files,
                 "files new in this run": landed.files,
-                "received": received,
-                "quarantined": quarantined,
-                "duplicate": duplicate,
-                "by file": dg.MetadataValue.md(_files_table(warehouse, feed, first, night)),
-                "quarantine": dg.MetadataValue.md(_quarantine_table(warehouse, feed, first, night)),
+                "received": rows.received,
+                "quarantined": rows.quarantined,
+                "duplicate": rows.duplicate,
+                "by file": dg.MetadataValue.md(markdown(FILE_COLUMNS, files_of_nights(*shown))),
+                "quarantine": dg.MetadataValue.md(markdown(QUARANTINE_COLUMNS, quarantine_of_nights(*shown))),
             }
         )
 
@@ -105,33 +99,3 @@ def _description(feed: Feed) -> str:
         f"Files `{feed.location.path}` ({feed.location.format}) land here typed, counted and with raw identifiers "
         f"replaced by keyed hashes; bad rows go to `ops.quarantine`. Contract: `{feed.contract.name}` {feed.version}."
     )
-
-
-def _files_table(warehouse: Warehouse, feed: Feed, first: date, last: date) -> str:
-    rows = warehouse.con.execute(
-        "select path, ds, status, received, accepted, quarantined, duplicate from ops.file where feed = ? "
-        "and ds between ? and ? order by ds desc, path limit ?",
-        [feed.name, first, last, PREVIEW_FILES],
-    ).fetchall()
-    return markdown(["file", "night", "status", "received", "accepted", "quarantined", "duplicate"], rows)
-
-
-def _quarantine_table(warehouse: Warehouse, feed: Feed, first: date, last: date) -> str:
-    rows = warehouse.con.execute(
-        "select path, rule, count(*), min(row), any_value(reason) from ops.quarantine where feed = ? "
-        "and ds between ? and ? group by path, rule order by 3 desc, 1, 2 limit ?",
-        [feed.name, first, last, PREVIEW_FILES],
-    ).fetchall()
-    return markdown(["file", "rule", "rows", "first row", "reason"], rows)
-
-
-def markdown(header: list[str], rows: Sequence[tuple[object, ...]]) -> str:
-    """A Markdown table, 'nothing' where it has no rows; what looks like an e-mail, phone or card in it is masked."""
-    if not rows:
-        return "nothing"
-    lines = [header, ["---"] * len(header), *[[_cell(value) for value in row] for row in rows]]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
-
-
-def _cell(value: object) -> str:
-    return "" if value is None else mask(str(value)).replace("|", "\\|").replace("\n", " ")

@@ -11,6 +11,7 @@ from dagster._core.storage.tags import (
 
 from assets.resources import Warehouse
 from assets.tags import REPLACE_TAG
+from onedata.ledger.told import last_delivered
 from onedata.settings import Settings
 
 FULL_REFRESH_TAG = "onedata/full_refresh"
@@ -36,8 +37,7 @@ def night_of_run(run: dg.DagsterRun, warehouse: Warehouse) -> date:
     key = run.tags.get(PARTITION_NAME_TAG) or run.tags.get(ASSET_PARTITION_RANGE_END_TAG)
     if key:
         return date.fromisoformat(key)
-    row = warehouse.con.execute("select max(ds) from ops.delivery").fetchone()
-    return row[0] if row and row[0] else warehouse.retailer.settings.first_night
+    return last_delivered(warehouse.con) or warehouse.retailer.settings.first_night
 
 
 def first_night_of(context: dg.AssetExecutionContext, warehouse: Warehouse) -> date:

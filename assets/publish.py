@@ -7,14 +7,14 @@ from datetime import UTC, datetime
 import dagster as dg
 
 from assets.dbt import Dbt
-from assets.ingest import markdown
+from assets.markdown import markdown
 from assets.nights import night_of
 from assets.resources import Warehouse
 from assets.status import draw
 from assets.warehouse import LayerTranslator
 from onedata.masking import hides_values
-from onedata.quality.data_docs import build_data_docs, docs_folder
-from onedata.quality.stages import require_open
+from onedata.pages.data_docs import build_data_docs, docs_folder
+from onedata.quality.gates import require_open
 from onedata.retailer import Retailer
 from onedata.warehouse.earlier import move_earlier
 from onedata.warehouse.publications import QUALITY, candidate_folder

@@ -6,7 +6,7 @@ from datetime import date
 import dagster as dg
 
 from assets.dbt import Dbt
-from assets.ingest import markdown
+from assets.markdown import markdown
 from assets.nights import night_of
 from assets.resources import Warehouse
 from assets.status import draw

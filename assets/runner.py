@@ -22,7 +22,7 @@ from assets.nights import FULL_REFRESH_TAG, PROCESS_TAG, range_tags
 from assets.status import draw_end
 from assets.tags import REPLACE_TAG
 from onedata.durable import write_durably
-from onedata.faults import explain, explain_error, worth_looking
+from onedata.faults import HomeFault, explain, faults_told, worth_looking
 from onedata.faults.storage import damaged_settings
 from onedata.home import private_umask, secure_home
 from onedata.masking import mask_error
@@ -52,7 +52,7 @@ def prepare_instance(settings: Settings) -> None:
     """Close the data home to others, and give it a Dagster instance of its own, by the repository's dagster.yaml.
 
     Raises:
-        NightStopped: the instance's settings are damaged.
+        HomeFault: the instance's settings are damaged.
     """
     private_umask()
     for line in secure_home(settings):
@@ -62,31 +62,10 @@ def prepare_instance(settings: Settings) -> None:
         write_durably(settings.dagster_home / "dagster.yaml", (REPOSITORY / "dagster.yaml").read_bytes())
     damaged = next(damaged_settings(settings.dagster_home), None)
     if damaged:
-        raise NightStopped(str(damaged))
+        raise HomeFault(str(damaged))
     location = {"module_name": "assets.definitions", "location_name": "onedata", "working_directory": str(REPOSITORY)}
     workspace = yaml.safe_dump({"load_from": [{"python_module": location}]})
     write_durably(settings.dagster_home / "workspace.yaml", workspace)
-
-
-class NightStopped(RuntimeError):
-    """No night could be begun or ended because of a file of the home; the text names it with the cause and the way
-    out."""
-
-
-@contextmanager
-def faults_told(settings: Settings) -> Iterator[None]:
-    """What a library raises because of a file of the home, as one sentence; anything else stays what it is.
-
-    Raises:
-        NightStopped: with the sentence.
-    """
-    try:
-        yield
-    except LIBRARY_ERRORS as error:
-        told = explain_error(settings, error)
-        if told is None:
-            raise
-        raise NightStopped(told) from error
 
 
 def run_nights(
@@ -99,9 +78,9 @@ def run_nights(
 ) -> bool:
     """Run the nights in order and stop at the first that fails; True where all were published."""
     try:
-        with faults_told(settings):
+        with faults_told(settings, LIBRARY_ERRORS):
             return _run_nights(settings, nights, each_night, full_refresh, replace, job_name)
-    except NightStopped as stopped:
+    except HomeFault as stopped:
         typer.echo(f"stopped; what was published stays as it was.\n{mask_error(str(stopped))}", err=True)
         return False
 
@@ -148,14 +127,14 @@ def _instance(settings: Settings) -> Iterator[dg.DagsterInstance]:
     """The home's Dagster instance.
 
     Raises:
-        NightStopped: its settings are not what Dagster takes.
+        HomeFault: its settings are not what Dagster takes.
     """
     try:
         instance = dg.DagsterInstance.get()
     except dg.DagsterInvalidConfigError as error:
         words = " ".join(str(error).split())
         file = settings.dagster_home / "dagster.yaml"
-        raise NightStopped(
+        raise HomeFault(
             f"Dagster's file {file} is damaged ({words}): mend it, or move it away, and the next run writes a new one"
         ) from error
     with instance:
@@ -172,7 +151,7 @@ def _run_night(
 ) -> str:
     """Run one night; '' where it was published, else why it was not."""
     try:
-        with faults_told(settings):
+        with faults_told(settings, LIBRARY_ERRORS):
             outcome = job.execute_in_process(
                 instance=instance,
                 partition_key=partition_key,
@@ -180,7 +159,7 @@ def _run_night(
                 raise_on_error=False,
                 run_config={"loggers": {"console": {}}},
             )
-    except NightStopped as stopped:
+    except HomeFault as stopped:
         return str(stopped)
     if outcome.success:
         return ""

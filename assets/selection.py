@@ -9,9 +9,11 @@ import duckdb
 import typer
 
 from onedata.contracts.model import Database
+from onedata.errors import OnedataError
 from onedata.identity.decisions import night_to_repeat
 from onedata.landing.files import MEMBER, discover
 from onedata.ledger.recover import refuse_without_warehouse
+from onedata.ledger.told import accepted_nights, last_published, published_files, waiting_nights
 from onedata.retailer import Retailer, load_retailer, prepare_warehouse
 from onedata.settings import Settings
 from onedata.warehouse import WarehouseBusy, open_warehouse
@@ -57,8 +59,7 @@ def _tell_pending(settings: Settings) -> None:
         return
     at_once = replace(settings, lock_wait_seconds=0.0)
     with suppress(WarehouseBusy, duckdb.CatalogException), open_warehouse(at_once, typer.echo) as con:
-        rows = con.execute("select distinct ds from ops.pending_batch order by ds").fetchall()
-        nights = ", ".join(str(ds) for (ds,) in rows)
+        nights = ", ".join(map(str, accepted_nights(con)))
         if nights:
             typer.echo(f"accepted by an earlier run and not published: {nights}; published with this run", err=True)
 
@@ -69,7 +70,7 @@ def _tell_later(nights: list[date]) -> None:
     typer.echo(f"{text}. If that is wrong, set the clock or mend their names", err=True)
 
 
-class NoSuchNight(ValueError):
+class NoSuchNight(OnedataError):
     """A day that is no night of this retailer: before its first, in the future, or a range that ends before it
     begins."""
 
@@ -95,14 +96,5 @@ def _ledger(retailer: Retailer) -> tuple[set[tuple[str, str, int, int]], set[dat
     with open_warehouse(settings, typer.echo) as con:
         for text in prepare_warehouse(con, retailer):
             typer.echo(text, err=True)
-        files = con.execute(
-            f"select f.feed, unnest([f.path, split_part(f.path, '{MEMBER}', 1)]), f.size_bytes, f.mtime_ns "
-            "from ops.file f "
-            "join ops.delivery d using (batch_id) where d.status = 'applied'"
-        )
-        known = set(files.fetchall())
-        pending = {
-            row[0] for row in con.execute("select distinct ds from ops.delivery where applied_at is null").fetchall()
-        }
-        last = con.execute("select max(night) from ops.night").fetchall()[0][0]
-        return known, pending, night_to_repeat(con) or (None if settings.published_database.exists() else last)
+        again = night_to_repeat(con) or (None if settings.published_database.exists() else last_published(con))
+        return published_files(con, MEMBER), waiting_nights(con), again

@@ -7,15 +7,17 @@ import dagster as dg
 from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, dbt_assets
 
 from assets.dbt import Dbt, build
-from assets.ingest import landing_key, markdown
+from assets.ingest import landing_key
+from assets.markdown import markdown
 from assets.nights import FULL_REFRESH_TAG
 from assets.resources import Warehouse
 from onedata.ledger import has_replaced
 from onedata.ledger.promote import promote
 from onedata.masking import hides_values
+from onedata.quality.gates import require_open
 from onedata.quality.model_rules import sensitive_columns
-from onedata.quality.stages import require_open
 from onedata.retailer import Retailer
+from onedata.warehouse.preview import columns_of, first_rows, rows_of
 
 GROUPS = {"ods": "b_ods", "dim": "c_dim", "dwd": "d_dwd", "oneid": "e_oneid", "dws": "f_dws", "ads": "g_ads"}
 DBT_LAYERS = ("ods", "dim", "dwd", "dws", "ads")
@@ -92,20 +94,16 @@ def _with_contents(event: Any, warehouse: Warehouse, layer: str, context: dg.Ass
     if not isinstance(event, dg.Output) or layer == "ods":
         return event
     key = next(key for key in context.selected_asset_keys if key.to_python_identifier() == event.output_name)
-    relation = ".".join(key.path)
-    row = warehouse.con.execute(f"select count(*) from {relation}").fetchone()
     metadata: dict[str, Any] = {
         **event.metadata,
-        "dagster/row_count": row[0] if row else 0,
+        "dagster/row_count": rows_of(warehouse.con, key.path),
         "dagster/column_schema": _columns(warehouse, key),
     }
     if layer in ("dws", "ads"):
-        shown = ", ".join(
-            column.name or "" for column in _columns(warehouse, key).columns if column.name in _public(warehouse, key)
-        )
-        cursor = warehouse.con.execute(f"select {shown} from {relation} limit {PREVIEW_ROWS}")
-        names = [column[0] for column in cursor.description or []]
-        metadata["first rows"] = dg.MetadataValue.md(markdown(names, cursor.fetchall()))
+        public = _public(warehouse, key)
+        shown = [name for name, _ in columns_of(warehouse.con, key.path) if name in public]
+        rows = first_rows(warehouse.con, key.path, shown, PREVIEW_ROWS)
+        metadata["first rows"] = dg.MetadataValue.md(markdown(shown, rows))
     return event.with_metadata(metadata)
 
 
@@ -122,7 +120,7 @@ def _described(warehouse: Warehouse, key: dg.AssetKey) -> Mapping[str, Any]:
 def _columns(warehouse: Warehouse, key: dg.AssetKey) -> dg.TableSchema:
     """The table's columns with the types DuckDB gave them and the meanings the YAML gives."""
     described = _described(warehouse, key)
-    rows = warehouse.con.execute(f"describe {'.'.join(key.path)}").fetchall()
+    columns = columns_of(warehouse.con, key.path)
     return dg.TableSchema(
-        [dg.TableColumn(name, kind, described.get(name, {}).get("description") or None) for name, kind, *_ in rows]
+        [dg.TableColumn(name, kind, described.get(name, {}).get("description") or None) for name, kind in columns]
     )

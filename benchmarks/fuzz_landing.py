@@ -26,8 +26,8 @@ from onedata.landing import land
 from onedata.ledger import recover
 from onedata.ledger.paths import staged_files
 from onedata.ledger.promote import promote
+from onedata.quality.gates import contract_gate
 from onedata.quality.gx import Gatekeeper
-from onedata.quality.stages import contract_gate
 from onedata.readers.xml_paths import record_tags
 from onedata.retailer import Retailer, prepare_warehouse
 from onedata.settings import REPOSITORY, Settings

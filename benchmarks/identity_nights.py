@@ -16,8 +16,8 @@ from onedata.contracts.identifiers import blocked_values
 from onedata.identity import resolve
 from onedata.landing import land
 from onedata.ledger.promote import promote
+from onedata.quality.gates import contract_gate
 from onedata.quality.gx import Gatekeeper
-from onedata.quality.stages import contract_gate
 from onedata.retailer import Retailer, load_retailer, prepare_warehouse
 from onedata.settings import Settings
 from onedata.simulate import IdentityRates, SimulationSettings, simulate

@@ -26,8 +26,8 @@ from read_xml import speeds
 from onedata.contracts import load_entities, load_feeds
 from onedata.contracts.identifiers import load_identifier_policy
 from onedata.landing import land
+from onedata.quality.gates import contract_gate
 from onedata.quality.gx import Gatekeeper
-from onedata.quality.stages import contract_gate
 from onedata.retailer import Retailer, prepare_warehouse
 from onedata.settings import REPOSITORY, Settings
 from onedata.sources.unpack import hash_file

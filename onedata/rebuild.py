@@ -9,6 +9,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 
 from onedata.durable import make_folders, move_aside, replace_durably
+from onedata.errors import OnedataError
 from onedata.identity.keep import KIND, missing_decisions, restore_state, states
 from onedata.identity.known_tokens import require_vault
 from onedata.identity.take_in import RESTORED
@@ -31,7 +32,7 @@ class _Aside(Settings):
         return self.home / "tmp" / "rebuild" / "onedata.duckdb"
 
 
-class NothingToRebuild(RuntimeError):
+class NothingToRebuild(OnedataError):
     """No delivery has ever entered the lake."""
 
 

@@ -18,11 +18,13 @@ from typing import Any
 
 from phonenumbers import SUPPORTED_REGIONS
 
+from onedata.errors import OnedataError
+
 OTHER_VARIABLES = ("ONEDATA_SETTINGS", "ONEDATA_WAREHOUSE", "ONEDATA_LAKE", "ONEDATA_SHARED_DATA")
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 
-class SettingsError(ValueError):
+class SettingsError(OnedataError):
     """A setting is unknown or has a value that cannot be read."""
 
 

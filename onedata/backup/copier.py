@@ -13,11 +13,13 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from onedata.errors import OnedataError
+
 CHUNK = 1 << 20
 PRIVATE = 0o600
 
 
-class CopyError(RuntimeError):
+class CopyError(OnedataError):
     """A file could not be copied; the text names it and the cause."""
 
 

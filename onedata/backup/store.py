@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from onedata.durable import make_folders, write_durably
+from onedata.errors import OnedataError
 from onedata.sealed import seal, unseal
 
 MARKER = "onedata-backup.json"
@@ -21,7 +22,7 @@ HARMLESS = re.compile(rf"lost\+found|\.{re.escape(MARKER)}\..*\.new")
 """What an empty folder may hold: a file system's own, and what a kill left of our own marker."""
 
 
-class BackupError(RuntimeError):
+class BackupError(OnedataError):
     """A back-up cannot be made, read or given back; the text names the file, the cause and the way out."""
 
 

@@ -12,9 +12,9 @@ import duckdb
 import pyarrow.parquet as pq
 import yaml
 
-from onedata.contracts.checks import known
 from onedata.contracts.derived import MARK, write_files
 from onedata.contracts.identifiers import IdentifierPolicy, blocked_values, usable_sql
+from onedata.contracts.mistakes import known
 from onedata.contracts.model import Column, Entity
 from onedata.durable import make_folders, write_durably
 

@@ -8,10 +8,10 @@ from typing import Any
 
 import duckdb
 
-from onedata.contracts.checks import known, need, number
+from onedata.contracts.mistakes import known, need, number
 from onedata.contracts.model import ContractError
-from onedata.contracts.normalise import NORMALISERS
 from onedata.contracts.strict_yaml import read_mapping
+from onedata.normalise.identifiers import NORMALISERS
 from onedata.sql import quote_text
 
 _KEYS = ("strength", "weight", "links", "limit", "degree", "normalise")

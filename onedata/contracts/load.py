@@ -10,14 +10,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_args
 
-from onedata.contracts.checks import custom as _custom
-from onedata.contracts.checks import items as _items
-from onedata.contracts.checks import known as _known
-from onedata.contracts.checks import need as _need
-from onedata.contracts.checks import number as _number
-from onedata.contracts.checks import pairs as _pairs
 from onedata.contracts.expressions import check_expressions
 from onedata.contracts.location import NESTED, location_of, read_location
+from onedata.contracts.mistakes import custom as _custom
+from onedata.contracts.mistakes import items as _items
+from onedata.contracts.mistakes import known as _known
+from onedata.contracts.mistakes import need as _need
+from onedata.contracts.mistakes import number as _number
+from onedata.contracts.mistakes import pairs as _pairs
 from onedata.contracts.model import (
     SQL_TYPES,
     Classification,
@@ -32,12 +32,12 @@ from onedata.contracts.model import (
     Rule,
     references,
 )
-from onedata.contracts.phone import REGIONS
 from onedata.contracts.repairs import parse_drift, parse_repairs
 from onedata.contracts.rules import parse_rules, parse_trends
 from onedata.contracts.strict_yaml import read_mapping
 from onedata.contracts.totals import parse_totals
 from onedata.contracts.versions import SEMANTIC
+from onedata.normalise.phone import REGIONS
 
 _OBJECT_PROPERTIES = (
     "entity",

@@ -8,7 +8,7 @@ from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import urlsplit
 
-from onedata.contracts.checks import custom, known, need
+from onedata.contracts.mistakes import custom, known, need
 from onedata.contracts.model import ContractError, Database, Location, ObjectStore
 
 PACKED = ("members", "unpackLimit")

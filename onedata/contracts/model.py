@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from onedata.errors import OnedataError
+
 ColumnType = Literal["text", "integer", "decimal", "double", "boolean", "date", "timestamp"]
 Classification = Literal["public", "sensitive", "core"]
 Severity = Literal["error", "warning"]
@@ -29,7 +31,7 @@ SQL_TYPES: Mapping[str, str] = {
 }
 
 
-class ContractError(ValueError):
+class ContractError(OnedataError):
     """A contract or canonical entity says something the platform cannot follow; the text names file and place."""
 
 

@@ -5,7 +5,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, cast, get_args
 
-from onedata.contracts.checks import number
+from onedata.contracts.mistakes import number
 from onedata.contracts.model import ContractError, Metric, Rule, Severity, Trends
 
 _ARGUMENTS = ("properties", "validValues", "pattern", "minimum", "maximum")

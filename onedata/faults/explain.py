@@ -1,9 +1,13 @@
 """An error in one sentence: the file, the cause, the way out. The cause is found by looking at disk, lake, warehouse
 and Dagster's files."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import duckdb
 
 from onedata import disk
+from onedata.errors import OnedataError
 from onedata.faults.lake import all_losses, losses_named
 from onedata.faults.storage import damaged_storage
 from onedata.settings import Settings
@@ -38,6 +42,35 @@ OTHERS = frozenset(
         "ReaderError",
     }
 )
+
+
+class HomeFault(OnedataError):
+    """What a library raised comes of a file of the home; the text names it with the cause and the way out."""
+
+
+@contextmanager
+def faults_told(settings: Settings, kinds: tuple[type[Exception], ...] = (duckdb.Error, OSError)) -> Iterator[None]:
+    """What a library raises because of a file of the home, as one sentence; anything else stays what it is.
+
+    Args:
+        settings: Whose home is looked at.
+        kinds: The errors of libraries that may come of a file.
+
+    Raises:
+        HomeFault: with the sentence.
+    """
+    try:
+        yield
+    except kinds as error:
+        told = explain_error(settings, error)
+        if told is None and isinstance(error, duckdb.CatalogException):
+            told = (
+                f"{settings.warehouse} is of another onedata: {str(error).splitlines()[0]} "
+                "Run a night with this one first"
+            )
+        if told is None:
+            raise
+        raise HomeFault(told) from error
 
 
 def worth_looking(class_name: str) -> bool:

@@ -6,6 +6,7 @@ from typing import Literal
 
 import duckdb
 
+from onedata.errors import OnedataError
 from onedata.ledger import tick
 
 Kind = Literal["merge", "split", "block"]
@@ -18,7 +19,7 @@ where a.is_reverted is distinct from (d.reverted_at is not null) and (d.reverted
 nothing."""
 
 
-class DecisionError(ValueError):
+class DecisionError(OnedataError):
     """A decision that cannot be taken; the text says why and what to do."""
 
 

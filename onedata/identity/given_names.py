@@ -7,9 +7,9 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 
-from onedata.contracts.normalise import given_sql, name_sql
 from onedata.identity.cluster import Ints
 from onedata.identity.evidence import AGREE, DIFFER, NONE, UNKNOWN, no_names
+from onedata.normalise.identifiers import given_sql, name_sql
 
 ALIKE = 0.88
 """Jaro-Winkler similarity from which on two given names are one with a slip of the pen."""

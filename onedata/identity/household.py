@@ -12,10 +12,10 @@ import numpy as np
 import pyarrow as pa
 
 from onedata.contracts.identifiers import IdentifierPolicy
-from onedata.contracts.normalise import family_sql, name_sql
 from onedata.identity.cluster import Ints, limited_components
 from onedata.identity.components import components
 from onedata.landing.vault import token_sql
+from onedata.normalise.identifiers import family_sql, name_sql
 
 MOST_AT_ADDRESS = 8
 """Persons at one address; above, it is an office, a dormitory or a house of many flats."""

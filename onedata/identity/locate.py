@@ -9,14 +9,15 @@ import duckdb
 
 from onedata.contracts.identifiers import IdentifierPolicy
 from onedata.contracts.model import Entity
-from onedata.contracts.normalise import normalised_sql
+from onedata.errors import OnedataError
 from onedata.landing.vault import open_vault, token_sql
 from onedata.landing.vault_files import VaultBusy
+from onedata.normalise.identifiers import normalised_sql
 
 ONEID = re.compile("P[0-9A-F]{20}")
 
 
-class LocateError(ValueError):
+class LocateError(OnedataError):
     """Nothing is known by what was typed; the text says what can be."""
 
 

@@ -12,9 +12,9 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 
-from onedata.contracts.normalise import family_sql, given_sql, name_sql
 from onedata.identity.decide import Decided
 from onedata.identity.region import Region
+from onedata.normalise.identifiers import family_sql, given_sql, name_sql
 
 SINGLE = ("given_name", "family_name", "full_name", "address", "postcode", "city", "birth_date", "birth_year", "gender")
 TYPED: Mapping[str, str] = {"birth_date": "date", "birth_year": "integer"}

@@ -2,6 +2,8 @@
 
 import duckdb
 
+from onedata.errors import OnedataError
+
 DDL = """
 create schema if not exists oneid;
 create table if not exists oneid.run (
@@ -118,7 +120,7 @@ comment on view oneid.oneid_current is 'What a OneID that was merged away is cal
 """
 
 
-class OldTablesError(RuntimeError):
+class OldTablesError(OnedataError):
     """The warehouse is from before OneID kept versions."""
 
 

@@ -11,8 +11,8 @@ import pyarrow as pa
 
 from onedata.durable import make_folders
 from onedata.landing.control_totals import amounts_sql, control_totals_sql, repeated_totals_sql
+from onedata.landing.delivery import Delivery, Repeat
 from onedata.landing.stage import BAD, DUPLICATE, GOOD, WRITTEN
-from onedata.landing.write import Delivery, Repeat
 from onedata.ledger import moves as ledger
 from onedata.ledger.belongings import add
 from onedata.ledger.moves import Booking, Counts, FileEntry

@@ -15,8 +15,8 @@ from typing import NamedTuple
 import duckdb
 
 from onedata.contracts.model import Database, Feed, ObjectStore
+from onedata.landing.delivery import Delivery, Repeat
 from onedata.landing.extracts import kept_extracts, take_extracts
-from onedata.landing.write import Delivery, Repeat
 from onedata.ledger.moves import new_id
 from onedata.ledger.seen import Archive, Touched, note_archive, note_touched
 from onedata.ledger.states import IN_LAKE, sql_list

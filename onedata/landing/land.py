@@ -11,9 +11,9 @@ from onedata.contracts.identifiers import IdentifierPolicy
 from onedata.contracts.model import Feed
 from onedata.landing import files as arrivals
 from onedata.landing.book import Landed, book, drop_staged, prepare_bad_rows
+from onedata.landing.delivery import Delivery
 from onedata.landing.drift import compare_with_before
 from onedata.landing.stage import clear, forget_run, stage
-from onedata.landing.write import Delivery
 from onedata.ledger import recover, tick
 from onedata.readers import READERS, Drift, FileProblem, SourceFile
 from onedata.settings import Settings

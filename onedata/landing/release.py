@@ -17,8 +17,8 @@ from onedata.contracts.identifiers import IdentifierPolicy
 from onedata.contracts.model import Feed
 from onedata.landing.book import book_accepted, book_delivery, drop_staged
 from onedata.landing.control_totals import released_totals_sql
+from onedata.landing.delivery import Delivery
 from onedata.landing.stage import BAD, DUPLICATE, GOOD, clear, forget_run, stage
-from onedata.landing.write import Delivery
 from onedata.ledger import recover, tick
 from onedata.ledger.belongings import add
 from onedata.ledger.moves import new_id

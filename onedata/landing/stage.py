@@ -13,7 +13,7 @@ import duckdb
 
 from onedata.contracts.derive import lake_columns, schema_file
 from onedata.contracts.identifiers import IdentifierPolicy
-from onedata.landing.write import BAD_ROWS, GOOD_ROWS, Delivery, write
+from onedata.landing.delivery import BAD_ROWS, GOOD_ROWS, Delivery, write
 from onedata.ledger.lake import lake_files
 from onedata.ledger.paths import file_name, staged_files, staged_folder
 from onedata.readers import Reading

@@ -13,7 +13,6 @@ import duckdb
 
 from onedata.contracts.identifiers import IdentifierPolicy, blocked_values, usable_sql
 from onedata.contracts.model import Column
-from onedata.contracts.normalise import VERSION, normalised_sql
 from onedata.landing.vault_files import (
     BLOCK_BYTES,
     VaultError,
@@ -27,6 +26,7 @@ from onedata.landing.vault_files import (
     read_key,
     telling_damage,
 )
+from onedata.normalise.identifiers import VERSION, normalised_sql
 from onedata.sql import quote_text
 
 TOKEN_CHARACTERS = 32

@@ -16,9 +16,10 @@ from pathlib import Path
 
 import duckdb
 
-from onedata.contracts.normalise import VERSION
 from onedata.durable import create_durably, make_folders, name_durably, sync_file
+from onedata.errors import OnedataError
 from onedata.home import user_name
+from onedata.normalise.identifiers import VERSION
 from onedata.sql import quote_text
 
 BLOCK_BYTES = 64
@@ -36,7 +37,7 @@ create table key_fingerprint (fingerprint varchar, normaliser integer);
 HOWTO = "docs/howto/lost-vault-or-key.md"
 
 
-class VaultError(RuntimeError):
+class VaultError(OnedataError):
     """The vault or its key is missing, damaged or cannot be read, or the two do not belong together.
 
     The text says which, and the way out.

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from onedata.durable import make_folders, write_durably
+from onedata.errors import OnedataError
 from onedata.sealed import seal, unseal
 
 
@@ -23,7 +24,7 @@ class Entry:
     file: Path
 
 
-class LogDamaged(RuntimeError):
+class LogDamaged(OnedataError):
     """An entry of the log cannot be read; the text names the file."""
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 import duckdb
 
 from onedata.durable import make_folders, replace_durably, sync_file, write_durably
+from onedata.errors import OnedataError
 from onedata.ledger.belongings import BELONGINGS
 from onedata.ledger.paths import MANIFESTS, manifest_file, record_file
 from onedata.sealed import seal, unseal
@@ -26,7 +27,7 @@ RECORDED = tuple(table for table in BELONGINGS if table != "lake_file")
 """What belongs to a delivery and is written into its record; the lake's files are named in the manifest itself."""
 
 
-class ManifestError(RuntimeError):
+class ManifestError(OnedataError):
     """A manifest, or a file that it names, is not what was written; the text names the file and the way out."""
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import duckdb
 
 from onedata.durable import make_folders
+from onedata.errors import OnedataError
 from onedata.ledger.clock import set_clock
 from onedata.ledger.manifest import lake_file, write_manifest
 from onedata.ledger.paths import batch_of, partition_folder
@@ -21,7 +22,7 @@ from onedata.sql import transaction
 COPY = "import shutil, sys; shutil.copyfile(sys.argv[1], sys.argv[2])"
 
 
-class HomeFormatError(RuntimeError):
+class HomeFormatError(OnedataError):
     """The data home is of a later onedata, or there is no room for the copy that is made before it is brought up to
     this one."""
 

@@ -16,6 +16,7 @@ from pathlib import Path
 import duckdb
 
 from onedata.durable import make_folders, move_aside, remove_listed, write_durably
+from onedata.errors import OnedataError
 from onedata.ledger.manifest import LakeFile, write_manifest
 from onedata.ledger.moves import forget
 from onedata.ledger.paths import MANIFESTS, batch_of, lake_folder, partition_folder
@@ -26,7 +27,7 @@ SHOWN = 3
 RUN_FOLDER = re.compile(r"\d{8}T\d{6}(-\d+)?")
 
 
-class ForeignLedger(RuntimeError):
+class ForeignLedger(OnedataError):
     """The lake, or the log beside it, knows what the ledger has never known: it is another one, or an older copy;
     nothing was changed."""
 
@@ -35,7 +36,7 @@ class UnknownLakeFiles(ForeignLedger):
     """The lake holds files of deliveries that the ledger has never known; nothing was changed."""
 
 
-class LakeDamaged(RuntimeError):
+class LakeDamaged(OnedataError):
     """A file of the lake that the ledger knows is gone, or is not as it was written; nothing was changed."""
 
 

@@ -5,6 +5,8 @@ from enum import StrEnum
 
 import duckdb
 
+from onedata.errors import OnedataError
+
 
 class Status(StrEnum):
     """How far a delivery has come."""
@@ -38,7 +40,7 @@ IN_LAKE = frozenset({Status.ACCEPTED, Status.APPLIED})
 """The rows of a delivery in one of these count."""
 
 
-class LedgerError(RuntimeError):
+class LedgerError(OnedataError):
     """The ledger was asked for a move that its states do not allow, or does not know the delivery."""
 
 

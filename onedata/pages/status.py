@@ -16,7 +16,7 @@ import duckdb
 
 from onedata.durable import make_folders, write_durably
 from onedata.home import share_with_readers
-from onedata.quality.data_docs import STAGES
+from onedata.pages.data_docs import STAGES
 from onedata.settings import Settings
 from onedata.warehouse.publications import READABLE_FOLDER, Publication, current_publication
 

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 import duckdb
 
 from onedata.contracts.model import Rule
+from onedata.errors import OnedataError
 from onedata.landing.rows import violates
 
 FEW_ROWS = 100_000  # grouping so few is cheaper than being clever
@@ -19,7 +20,7 @@ MOST_HASHES = 32_000_000  # 256 MB in memory; above, DuckDB groups them and spil
 HEAD_ROWS = 2_048
 
 
-class CheckError(RuntimeError):
+class CheckError(OnedataError):
     """A check could not be evaluated: a wrong column or query, not bad data."""
 
 

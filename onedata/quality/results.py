@@ -7,11 +7,12 @@ from datetime import date
 import duckdb
 
 from onedata.contracts.model import Severity
+from onedata.errors import OnedataError
 from onedata.ledger import tick
 from onedata.masking import mask_error
 
 
-class GateClosed(RuntimeError):
+class GateClosed(OnedataError):
     """A rule of severity error does not hold; nothing after it may run. The text names subject, rule and rows."""
 
 

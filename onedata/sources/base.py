@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
+from onedata.errors import OnedataError
+
 WILD = re.compile(r"(\{ds\}|\*)")
 
 
@@ -26,7 +28,7 @@ class Offer:
     refused: str | None = None
 
 
-class SourceError(RuntimeError):
+class SourceError(OnedataError):
     """A source cannot be read as a whole; the text names it and the fix."""
 
 

@@ -14,6 +14,7 @@ from typing import NoReturn
 import duckdb
 
 from onedata import disk
+from onedata.errors import OnedataError
 from onedata.warehouse import look
 from onedata.warehouse.look import Found
 
@@ -28,7 +29,7 @@ ENGINE_ERRORS = (
 worth while."""
 
 
-class WarehouseError(RuntimeError):
+class WarehouseError(OnedataError):
     """The warehouse cannot be used; the text names the file, the cause and the way out in one sentence."""
 
 

@@ -21,6 +21,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from onedata.durable import make_folders, move_aside, replace_durably, sync_folder, write_durably
+from onedata.errors import OnedataError
 from onedata.home import SHARED_FOLDER, share_folder, share_with_readers
 from onedata.ledger.manifest import digest
 from onedata.settings import Settings
@@ -32,7 +33,7 @@ READABLE_FOLDER, READ_ONLY_FILE = SHARED_FOLDER, 0o440
 Say = Callable[[str], object]
 
 
-class PublishError(RuntimeError):
+class PublishError(OnedataError):
     """A night cannot be published or served; the text says which, why, and what to do."""
 
 

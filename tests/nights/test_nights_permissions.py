@@ -175,17 +175,17 @@ def test_a_dry_run_leaves_nothing_that_others_may_read_while_it_runs(
     home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from assets.cli import main
-    from onedata import feed_check
+    from onedata.onboarding import dry_run
 
     found: dict[str, int] = {}
-    real = feed_check.land
+    real = dry_run.land
 
     def landed(con: duckdb.DuckDBPyConnection, settings: Settings, *rest: object) -> object:
         outcome = real(con, settings, *rest)  # type: ignore[arg-type]
         found.update(modes(settings.home) | {".": stat.S_IMODE(settings.home.stat().st_mode)})
         return outcome
 
-    monkeypatch.setattr(feed_check, "land", landed)
+    monkeypatch.setattr(dry_run, "land", landed)
     os.umask(0)
     file = next((home.settings.source / "shop" / "customers").rglob("*"))
     for name in ("home", "source"):

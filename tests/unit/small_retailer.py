@@ -18,9 +18,9 @@ from onedata.contracts import Entity, Feed, load_entities, load_feeds
 from onedata.contracts.identifiers import IdentifierPolicy, load_identifier_policy
 from onedata.landing import Landed, land
 from onedata.ledger.promote import promote
+from onedata.quality.gates import contract_gate
 from onedata.quality.gx import Gatekeeper
 from onedata.quality.results import CheckResult
-from onedata.quality.stages import contract_gate
 from onedata.retailer import Retailer, prepare_warehouse
 from onedata.settings import REPOSITORY, Settings
 

@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from onedata.errors import OnedataError
 from onedata.identity.scoring.comparisons import COMPARISONS
 
 LINK_WEIGHT = 3.0
@@ -19,7 +20,7 @@ REVIEW_WEIGHT = 0.0
 """Have a person look from here on: as likely one person as not. Below, the pair is left."""
 
 
-class ModelError(ValueError):
+class ModelError(OnedataError):
     """A kept model does not belong to this code's comparisons."""
 
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 import duckdb
 
+from onedata.errors import OnedataError
 from onedata.identity.scoring.nicknames import NICKNAMES
 from onedata.sql import quote_name, quote_text
 
@@ -17,7 +18,7 @@ PROFILE_COLUMNS = (
 PREPARED = "scoring_profile"
 
 
-class ProfileError(ValueError):
+class ProfileError(OnedataError):
     """The profiles do not have the shape that scoring reads."""
 
 

@@ -17,8 +17,8 @@ from onedata.backup.take import back_up
 from onedata.landing import land
 from onedata.ledger import check_lake
 from onedata.ledger.promote import promote
+from onedata.quality.gates import contract_gate
 from onedata.quality.gx import Gatekeeper
-from onedata.quality.stages import contract_gate
 from onedata.retailer import Retailer
 from onedata.warehouse import open_warehouse
 

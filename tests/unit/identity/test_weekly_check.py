@@ -13,7 +13,7 @@ from people import DAY, ENTITIES, People
 from assets.resources import Warehouse
 from assets.schedules import WEEKLY, weekly_identity_check
 from onedata.landing.vault_files import create_vault
-from onedata.quality.stages import require_open
+from onedata.quality.gates import require_open
 from onedata.retailer import Retailer
 from onedata.settings import Settings
 

@@ -11,8 +11,8 @@ from small_retailer import NEXT, NIGHT, SmallRetailer, assert_balanced, contract
 from onedata.ledger import check_lake, recover
 from onedata.ledger.paths import partition_folder, staged_files
 from onedata.ledger.promote import promote
+from onedata.quality.gates import contract_gate
 from onedata.quality.gx import Gatekeeper
-from onedata.quality.stages import contract_gate
 from onedata.warehouse import open_warehouse
 
 Kill = Callable[[SmallRetailer], None]

@@ -13,7 +13,7 @@ from small_retailer import ANSWERS, NIGHT, SmallRetailer, assert_balanced, canon
 from onedata.contracts import load_feeds
 from onedata.landing.release import Release, Selection, stage_release
 from onedata.ledger.promote import promote
-from onedata.quality.stages import contract_gate
+from onedata.quality.gates import contract_gate
 
 Retail = Callable[..., SmallRetailer]
 WIDER = {"logicalType": "number", "logicalTypeOptions": {"minimum": 1, "maximum": 10}}

@@ -11,7 +11,7 @@ from small_retailer import HEADER, NEXT, NIGHT, SmallRetailer, assert_balanced, 
 from onedata.landing import Landed, land
 from onedata.ledger import apply, has_replaced
 from onedata.ledger.promote import promote
-from onedata.quality.stages import contract_gate
+from onedata.quality.gates import contract_gate
 from onedata.sources import SourceError
 from onedata.sql import transaction
 

@@ -18,7 +18,7 @@ from onedata.ledger import belongings, manifest, recover
 from onedata.ledger.belongings import BELONGINGS
 from onedata.ledger.moves import Booking, book, forget
 from onedata.ledger.promote import promote
-from onedata.quality.stages import contract_gate
+from onedata.quality.gates import contract_gate
 
 Retail = Callable[..., SmallRetailer]
 NOT_BELONGINGS = {

@@ -12,8 +12,8 @@ from onedata.ledger import LedgerError, UnknownLakeFiles, check_lake, recover
 from onedata.ledger.paths import batch_of
 from onedata.ledger.promote import promote
 from onedata.ledger.recover import LakeDamaged, compare, prune_orphans
+from onedata.quality.gates import contract_gate
 from onedata.quality.gx import Gatekeeper
-from onedata.quality.stages import contract_gate
 from onedata.warehouse import open_warehouse
 
 

@@ -32,10 +32,10 @@ from onedata.landing import land
 from onedata.ledger import apply, create_ledger, tick
 from onedata.ledger.belongings import BELONGINGS
 from onedata.ledger.promote import promote
+from onedata.quality.gates import contract_gate, require_open
 from onedata.quality.gx import Gatekeeper
 from onedata.quality.reconcile import Scope, reconcile
 from onedata.quality.results import CheckResult, GateClosed, record
-from onedata.quality.stages import contract_gate, require_open
 from onedata.sql import transaction
 from onedata.warehouse import open_warehouse
 

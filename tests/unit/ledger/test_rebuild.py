@@ -26,8 +26,8 @@ from onedata.ledger.log import LogDamaged
 from onedata.ledger.manifest import ManifestError
 from onedata.ledger.promote import promote
 from onedata.ledger.recover import LakeDamaged, UnknownLakeFiles
+from onedata.quality.gates import contract_gate
 from onedata.quality.gx import Gatekeeper
-from onedata.quality.stages import contract_gate
 from onedata.rebuild import NothingToRebuild, rebuild
 from onedata.warehouse import WarehouseBusy, open_warehouse
 

@@ -10,8 +10,8 @@ from small_retailer import NIGHT, contract, settings_in, small_retailer
 
 from onedata.landing import land
 from onedata.ledger.promote import promote
+from onedata.quality.gates import contract_gate
 from onedata.quality.gx import Gatekeeper
-from onedata.quality.stages import contract_gate
 from onedata.warehouse import open_warehouse
 
 

@@ -10,8 +10,8 @@ import yaml
 
 from onedata.contracts import ContractError
 from onedata.contracts.rules import parse_rules
+from onedata.quality.gates import LAYERS
 from onedata.quality.model_rules import check_model_rules, model_rules
-from onedata.quality.stages import LAYERS
 from onedata.settings import REPOSITORY
 
 MODELS = REPOSITORY / "dbt_project" / "models"

@@ -10,7 +10,7 @@ import pytest
 from small_retailer import ANSWERS, NIGHT, SmallRetailer, contract
 
 from onedata.quality import profile
-from onedata.quality.stages import contract_gate
+from onedata.quality.gates import contract_gate
 
 Retail = Callable[..., SmallRetailer]
 

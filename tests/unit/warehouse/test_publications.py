@@ -19,7 +19,7 @@ from publishing import COST, built, publish, shown, silent, whole
 from small_retailer import NEXT, NIGHT
 from typer.testing import CliRunner
 
-from onedata.cli import app
+from onedata.cli.root import app
 from onedata.report import newer_publication
 from onedata.settings import Settings
 from onedata.warehouse.publications import (

@@ -7,9 +7,9 @@ from typing import Annotated
 import typer
 
 from onedata.backup.restore import restore as restore_home
-from onedata.backup.store import BackupError
 from onedata.backup.take import back_up
-from onedata.cli import SettingsOption, clear_end, fail, settings_from
+from onedata.cli.root import SettingsOption, fail, settings_from
+from onedata.faults import faults_told
 from onedata.retailer import load_retailer
 from onedata.verify import told, verify_home
 
@@ -34,17 +34,15 @@ def backup(
 
     It runs while no night does: it takes the warehouse's lock, waits for it as a night does, and a night waits for it.
     Kept are lake, warehouse, vault, published, extracts and quarantine; not Dagster's history and what the next run
-    makes again. The vault's KEY IS NEVER IN
-    THE BACK-UP, and without it nothing can be restored: keep it elsewhere (--key-to).
+    makes again. The vault's KEY IS NEVER IN THE BACK-UP, and without it nothing can be restored: keep it elsewhere
+    (--key-to).
 
     A back-up that was stopped does not count; the same command again goes on from there.
     """
     settings = settings_from(settings_file, None)
     try:
-        with clear_end(settings):
+        with faults_told(settings):
             taken = back_up(settings, to, key_to, lambda text: typer.echo(text, err=True))
-    except BackupError as error:
-        fail(str(error))
     except OSError as error:
         fail(
             f"{error.filename or to}: {error.strerror}; no back-up was written. Give the same command again once that "
@@ -78,8 +76,6 @@ def restore(
     settings = settings_from(settings_file, None)
     try:
         whole = restore_home(settings, source, key, number, lambda text: typer.echo(text, err=True))
-    except BackupError as error:
-        fail(str(error))
     except OSError as error:
         fail(
             f"{error.filename or settings.home}: {error.strerror}; the home is half restored. Give the same command "
@@ -102,13 +98,12 @@ def verify(
         typer.Option("--thorough/--quick", help="Read every file and compare its SHA-256, or compare sizes alone."),
     ] = True,
 ) -> None:
-    """Hold ledger, lake, warehouse and what is published against one another, by hash, count and sum. Nothing is
-    changed.
+    """Hold ledger, lake, warehouse and what is published against one another. Nothing is changed.
 
     One line an area; every difference is named, and then the exit code is 1. A night that comes meanwhile waits.
     """
     settings = settings_from(settings_file, None)
-    with clear_end(settings):
+    with faults_told(settings):
         areas = verify_home(load_retailer(settings), thorough)
     typer.echo(told(areas))
     if any(area.differences for area in areas):

@@ -6,8 +6,8 @@ Each gives NULL where the value cannot be what it should, and its own result aga
 
 from collections.abc import Callable, Mapping
 
-from onedata.contracts.folding import filled, fold_sql, let, squeezed
-from onedata.contracts.phone import phone_sql
+from onedata.normalise.letters import filled, fold_sql, let, squeezed
+from onedata.normalise.phone import phone_sql
 from onedata.sql import quote_text
 
 NORMALISERS = ("id", "email", "phone", "name", "address")

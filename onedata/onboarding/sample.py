@@ -4,12 +4,14 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from onedata.errors import OnedataError
+
 SAMPLE_ROWS = 200
 MOST_BYTES = 64 << 20
 """What is looked at as a whole (a JSON document, XML) may be this large."""
 
 
-class SniffError(ValueError):
+class SniffError(OnedataError):
     """The sample is not something a reader takes; the text says what to do."""
 
 

@@ -18,12 +18,12 @@ import yaml
 from small_retailer import ANSWERS, HEADER, canonical, contract, custom, identifier_policy, settings_in, write_contracts
 
 from onedata.contracts import ContractError, load_feeds
-from onedata.contracts.match import adapted, fit
-from onedata.contracts.sample import Rows, SniffError, SourceField
-from onedata.contracts.scaffold import path_pattern, shown
-from onedata.contracts.sniff import sniff
-from onedata.feed_check import Checked, CheckMisuse, check_file, feeds_for
-from onedata.feed_new import Scaffold, ScaffoldError, scaffold
+from onedata.onboarding.dry_run import Checked, CheckMisuse, check_file, feeds_for
+from onedata.onboarding.match import adapted, fit
+from onedata.onboarding.new_feed import Scaffold, ScaffoldError, scaffold
+from onedata.onboarding.sample import Rows, SniffError, SourceField
+from onedata.onboarding.scaffold import path_pattern, shown
+from onedata.onboarding.sniff import sniff
 from onedata.retailer import Retailer
 from onedata.settings import Settings
 

@@ -7,10 +7,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from onedata.contracts import Entity, Feed, load_entities, load_feeds
-from onedata.contracts.match import Fit, known_mappings, rank
-from onedata.contracts.sample import Sniffed, SniffError
-from onedata.contracts.scaffold import Draft, contract_text, path_pattern
-from onedata.contracts.sniff import sniff
+from onedata.errors import OnedataError
+from onedata.onboarding.match import Fit, known_mappings, rank
+from onedata.onboarding.sample import Sniffed, SniffError
+from onedata.onboarding.scaffold import Draft, contract_text, path_pattern
+from onedata.onboarding.sniff import sniff
 from onedata.readers.excel import NotASheet, to_parquet
 from onedata.settings import REPOSITORY, Settings
 from onedata.sources.unpack import Unreadable, is_packed, unpack
@@ -18,7 +19,7 @@ from onedata.sources.unpack import Unreadable, is_packed, unpack
 NAME = re.compile("[a-z][a-z0-9_]*")
 
 
-class ScaffoldError(ValueError):
+class ScaffoldError(OnedataError):
     """The contract cannot be written as asked; the text says why and what to give."""
 
 

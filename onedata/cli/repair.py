@@ -8,11 +8,10 @@ import duckdb
 import typer
 
 from onedata.backup.repair import restore_lake_files
-from onedata.backup.store import BackupError
-from onedata.cli import SettingsOption, fail, settings_from
+from onedata.cli.root import SettingsOption, settings_from
 from onedata.faults.repair import repair
 from onedata.settings import Settings
-from onedata.warehouse import WarehouseBusy, WarehouseDamaged, WarehouseMissing, open_warehouse
+from onedata.warehouse import WarehouseDamaged, WarehouseMissing, open_warehouse
 
 repair_app = typer.Typer()
 
@@ -24,8 +23,7 @@ def repair_command(
         Path | None, typer.Option("--from", help="Folder of back-ups: first put back what the lake has lost.")
     ] = None,
 ) -> None:
-    """Look at disk, Dagster's files, warehouse, lake and published database, all read whole, and do what has a safe way
-    out.
+    """Look at disk, Dagster's files, warehouse, lake and published, all read whole, and mend what is safe.
 
     Dagster's damaged files are moved aside, below <home>/aside/<time>, and the next run begins new ones: they hold the
     history of runs and no data. Stop the Dagster UI first. What only you can decide is told with its ways out and left
@@ -49,10 +47,7 @@ def _put_back(settings: Settings, backup: Path) -> list[str]:
     """What the lake has lost, from a back-up, while no night runs; by the lake's own manifests where the warehouse is
     lost too."""
     try:
-        try:
-            with open_warehouse(settings, typer.echo, begin=False) as con:
-                return restore_lake_files(settings, backup, con)
-        except (WarehouseMissing, WarehouseDamaged, duckdb.CatalogException):
-            return restore_lake_files(settings, backup)
-    except (BackupError, WarehouseBusy) as error:
-        fail(str(error))
+        with open_warehouse(settings, typer.echo, begin=False) as con:
+            return restore_lake_files(settings, backup, con)
+    except (WarehouseMissing, WarehouseDamaged, duckdb.CatalogException):
+        return restore_lake_files(settings, backup)

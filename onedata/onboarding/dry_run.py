@@ -16,10 +16,11 @@ from datetime import date
 from pathlib import Path
 
 from onedata.contracts.model import Database, Feed
+from onedata.errors import OnedataError, require_known
 from onedata.landing import Landed, land
+from onedata.quality.gates import contract_gate
 from onedata.quality.gx import Gatekeeper
 from onedata.quality.results import CheckResult
-from onedata.quality.stages import contract_gate
 from onedata.retailer import Retailer, prepare_warehouse
 from onedata.warehouse import open_warehouse
 
@@ -27,7 +28,7 @@ SAMPLE = 3
 DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 
-class CheckMisuse(ValueError):
+class CheckMisuse(OnedataError):
     """The file, or the feed to check it against, is not there or not plain; the text says what to give."""
 
 
@@ -69,9 +70,10 @@ def feeds_for(retailer: Retailer, file: Path, name: str | None) -> list[Feed]:
     """
     if name:
         named = [feed for feed in retailer.feeds if feed.name == name]
-        if not named:
-            raise CheckMisuse(f"no feed {name}; there are {', '.join(feed.name for feed in retailer.feeds)}")
+        require_known(name, (feed.name for feed in retailer.feeds), "feed", "`onedata contracts` lists them")
         return named
+    if not file.is_file():
+        raise CheckMisuse(f"no file {file}")
     path = file.absolute().as_posix()
     fits = {feed.name: _fit(feed.location.path, path) for feed in retailer.feeds}
     longest = max(fits.values())

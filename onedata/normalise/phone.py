@@ -6,7 +6,7 @@ from functools import cache
 
 from phonenumbers import COUNTRY_CODE_TO_REGION_CODE, SUPPORTED_REGIONS, PhoneMetadata
 
-from onedata.contracts.folding import fold_sql, let
+from onedata.normalise.letters import fold_sql, let
 from onedata.sql import quote_text
 
 REGIONS = frozenset(SUPPORTED_REGIONS)

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 import yaml
 
-from onedata.contracts.match import EMAIL, ISO_TIME, NUMBER, Fit, Mapped
 from onedata.contracts.model import Column
-from onedata.contracts.sample import Sniffed, SourceField
+from onedata.onboarding.match import EMAIL, ISO_TIME, NUMBER, Fit, Mapped
+from onedata.onboarding.sample import Sniffed, SourceField
 
 DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 PACKED_DAY = re.compile(r"(?<!\d)20\d{6}(?!\d)")

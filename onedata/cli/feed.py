@@ -7,17 +7,14 @@ from typing import Annotated
 
 import typer
 
-from onedata.cli import SettingsOption, SourceOption, fail, settings_from
-from onedata.contracts import ContractError
-from onedata.contracts.match import Fit
-from onedata.contracts.sample import SniffError
-from onedata.contracts.scaffold import looks_personal
-from onedata.feed_check import Checked, CheckMisuse, check_file, feeds_for
-from onedata.feed_new import Scaffold, ScaffoldError, scaffold
+from onedata.cli.root import SettingsOption, SourceOption, settings_from
+from onedata.onboarding.dry_run import Checked, check_file, feeds_for
+from onedata.onboarding.match import Fit
+from onedata.onboarding.new_feed import Scaffold, scaffold
+from onedata.onboarding.scaffold import looks_personal
 from onedata.report import table
 from onedata.retailer import load_retailer
-from onedata.settings import SettingsError, load_settings
-from onedata.warehouse import WarehouseError
+from onedata.settings import load_settings
 
 MOST_RANKED = 5
 MOST_RAW = 160
@@ -50,10 +47,7 @@ def new(
 ) -> None:
     """Write a contract for files like SAMPLE. An existing one is never overwritten."""
     environment = dict(os.environ) | ({"ONEDATA_SOURCE": str(source)} if source else {})
-    try:
-        made = scaffold(load_settings(settings_file, environment), sample, name, entity, path, system)
-    except (ScaffoldError, SniffError, ContractError, SettingsError) as error:
-        fail(str(error))
+    made = scaffold(load_settings(settings_file, environment), sample, name, entity, path, system)
     typer.echo(_made(made, sample, f" --settings {settings_file}" if settings_file else "", entity is None))
 
 
@@ -63,18 +57,14 @@ def check(
     feed: Annotated[str | None, typer.Option(help="The feed it is for. Default: told from its path.")] = None,
     settings_file: SettingsOption = None,
 ) -> None:
-    """Dry-run a file against its contract: what a night would accept, repair and quarantine, and whether the gate would
-    stay open.
+    """Dry-run a file against its contract: what a night would accept, repair and quarantine.
 
     Nothing is kept: it lands in a temp folder that is removed. What has landed before is not looked at. The exit code
     is 0 where all is clean, 1 where rows would be quarantined or the gate would close. Bad rows are shown raw, personal
     data included.
     """
     retailer = load_retailer(settings_from(settings_file, None))
-    try:
-        outcomes = [check_file(retailer, file, item) for item in feeds_for(retailer, file, feed)]
-    except (CheckMisuse, WarehouseError) as error:
-        fail(str(error))
+    outcomes = [check_file(retailer, file, item) for item in feeds_for(retailer, file, feed)]
     typer.echo("\n\n".join(_told(outcome, file) for outcome in outcomes))
     if not all(outcome.clean for outcome in outcomes):
         raise typer.Exit(1)

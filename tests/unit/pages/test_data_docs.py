@@ -14,10 +14,11 @@ import pytest
 from small_retailer import NIGHT, settings_in
 from typer.testing import CliRunner
 
-from onedata.cli import app
+from onedata.cli.root import app
 from onedata.ledger import create_ledger
-from onedata.quality import CheckResult, data_docs, record
-from onedata.quality.data_docs import build_data_docs
+from onedata.pages import data_docs
+from onedata.pages.data_docs import build_data_docs
+from onedata.quality import CheckResult, record
 from onedata.settings import Settings
 from onedata.warehouse import open_warehouse
 

@@ -9,19 +9,18 @@ from typing import Annotated
 import duckdb
 import typer
 
-from onedata.cli import SettingsOption, fail, reading, settings_from, writing
+from onedata.cli.root import SettingsOption, fail, reading, settings_from, writing
 from onedata.identity import operate, resolve
-from onedata.identity.decisions import WAITING, Decision, DecisionError
+from onedata.identity.decisions import WAITING, Decision
 from onedata.identity.decisions import revert as take_back
 from onedata.identity.explain import Step
 from onedata.identity.explain import explain as explain_pair
 from onedata.identity.keep import log_decisions
-from onedata.identity.locate import Directory, Located, LocateError, core_kinds
+from onedata.identity.locate import Directory, Located, core_kinds
 from onedata.identity.person import show as show_person
 from onedata.identity.review import queue
 from onedata.identity.why_not import why_not as why_not_pair
 from onedata.identity.words import odds, score_parts
-from onedata.landing.vault_files import VaultError
 from onedata.report import table
 from onedata.retailer import Retailer, load_retailer, prepare_warehouse
 
@@ -52,8 +51,9 @@ NowOption = Annotated[
 
 @identity_app.command(epilog="For example: onedata identity show loyalty:M100234; onedata identity show ann@shop.cn")
 def show(of: KeyArgument, settings_file: SettingsOption = None) -> None:
-    """One person: identifiers, since when and by which rule, OneIDs of before, and what happened to them; of an
-    identifier, also whose it was."""
+    """One person: identifiers, since when and by which rule, OneIDs of before, what happened to them.
+
+    Of an identifier, also whose it was."""
     with _directory(settings_file) as (directory, _):
         found = directory.find(of)
         person = show_person(directory.con, found)
@@ -81,8 +81,9 @@ def show(of: KeyArgument, settings_file: SettingsOption = None) -> None:
     "ann@shop.cn loyalty:M100234"
 )
 def explain(a: AArgument, b: BArgument, settings_file: SettingsOption = None) -> None:
-    """Why A and B are one person: the shortest chain of rows, scores and decisions from one to the other. Exit code 1
-    where they are two."""
+    """Why A and B are one person: the shortest chain of rows, scores and decisions from one to the other.
+
+    Exit code 1 where they are two."""
     with _directory(settings_file) as (directory, _):
         one, other = directory.find(a), directory.find(b)
         found = explain_pair(directory.con, directory.policy, one, other)
@@ -98,8 +99,9 @@ def explain(a: AArgument, b: BArgument, settings_file: SettingsOption = None) ->
 
 @identity_app.command("why-not", epilog="For example: onedata identity why-not account:shop:8815 account:shop:9120")
 def why_not(a: AArgument, b: BArgument, settings_file: SettingsOption = None) -> None:
-    """Why A and B are not one person: where the evidence between them stops, decisions, and scores. Exit code 1 where
-    they are one."""
+    """Why A and B are not one person: where the evidence between them stops, decisions, and scores.
+
+    Exit code 1 where they are one."""
     with _directory(settings_file) as (directory, _):
         one, other = directory.find(a), directory.find(b)
         found = why_not_pair(directory.con, directory.policy, one, other)
@@ -129,8 +131,9 @@ def merge(
     now: NowOption = False,
     settings_file: SettingsOption = None,
 ) -> None:
-    """A and B are one person, whatever the limits say; a OneID is stored as one of its strong identifiers. Undo:
-    revert."""
+    """A and B are one person, whatever the limits say. Undo: revert.
+
+    A OneID is stored as one of its strong identifiers."""
     with _deciding(settings_file, now) as directory:
         decision = operate.merge(directory, a, b, _reason(reason), by or getpass.getuser())
         _decided(decision, f"{decision.key_a} and {decision.key_b} are to be one person", now)
@@ -147,8 +150,9 @@ def split(
     now: NowOption = False,
     settings_file: SettingsOption = None,
 ) -> None:
-    """A and B are two persons: what holds them together is cut where it is weakest, now and on every night to come.
-    Undo: revert."""
+    """A and B are two persons: what holds them together is cut where it is weakest. Undo: revert.
+
+    That is so now and on every night to come."""
     with _deciding(settings_file, now) as directory:
         decision = operate.split(directory, a, b, _reason(reason), by or getpass.getuser())
         _decided(decision, f"{decision.key_a} and {decision.key_b} are to be two persons", now)
@@ -162,8 +166,7 @@ def block(
     now: NowOption = False,
     settings_file: SettingsOption = None,
 ) -> None:
-    """KEY is nobody's (a hotline, a test value): it unites nobody, and what it held together alone comes apart. Undo:
-    revert."""
+    """KEY is nobody's (a hotline, a test value): what it held together alone comes apart. Undo: revert."""
     with _deciding(settings_file, now) as directory:
         decision = operate.block(directory, key, _reason(reason), by or getpass.getuser())
         _decided(decision, f"{decision.key_a} is to be nobody's", now)
@@ -171,8 +174,9 @@ def block(
 
 @identity_app.command()
 def revert(decision: DecisionArgument, now: NowOption = False, settings_file: SettingsOption = None) -> None:
-    """Take a decision back, as if it had never been taken; persons that it parted get the OneID they had where they
-    come together again."""
+    """Take a decision back, as if it had never been taken.
+
+    Persons that it parted get the OneID they had where they come together again."""
     with _deciding(settings_file, now) as directory:
         take_back(directory.con, decision)
         typer.echo(f"decision {decision} is taken back" + ("" if now else f"; {NEXT}"))
@@ -198,10 +202,9 @@ def decisions(settings_file: SettingsOption = None) -> None:
 
 @identity_app.command()
 def review(
-    limit: Annotated[int, typer.Option(help="How many pairs.")] = 10, settings_file: SettingsOption = None
+    limit: Annotated[int, typer.Option(min=1, help="How many pairs.")] = 10, settings_file: SettingsOption = None
 ) -> None:
-    """Pairs that may be one person and wait for somebody to say so: the likeliest first, with what speaks for and
-    against.
+    """Pairs that may be one person and wait for a decision, the likeliest first, with what speaks for and against.
 
     Say so with merge or split (A and B as printed): a pair that was decided does not come again.
     """
@@ -223,7 +226,7 @@ def review(
 def _directory(settings_file: SettingsOption) -> Iterator[tuple[Directory, Retailer]]:
     """The identifiers of a retailer for reading only; what is not known ends with exit code 2."""
     retailer = load_retailer(settings_from(settings_file, None))
-    with reading(retailer.settings) as con, _clear_end():
+    with reading(retailer.settings) as con:
         if not con.execute(
             "select 1 from duckdb_tables() where schema_name = 'oneid' and table_name = 'decision'"
         ).fetchone():
@@ -235,20 +238,12 @@ def _directory(settings_file: SettingsOption) -> Iterator[tuple[Directory, Retai
 def _deciding(settings_file: SettingsOption, now: bool) -> Iterator[Directory]:
     """The identifiers for writing a decision, which is carried out at the end where `now`."""
     retailer = load_retailer(settings_from(settings_file, None))
-    with writing(retailer.settings) as con, _clear_end():
+    with writing(retailer.settings) as con:
         prepare_warehouse(con, retailer)
         yield _look_up(retailer, con)
         log_decisions(con, retailer.settings.lake)
         if now:
             _carry_out(con, retailer)
-
-
-@contextmanager
-def _clear_end() -> Iterator[None]:
-    try:
-        yield
-    except (LocateError, DecisionError, VaultError) as error:
-        fail(str(error))
 
 
 def _look_up(retailer: Retailer, con: duckdb.DuckDBPyConnection) -> Directory:

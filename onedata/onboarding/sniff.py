@@ -12,8 +12,8 @@ from typing import Any
 import duckdb
 from lxml import etree
 
-from onedata.contracts.sample import MOST_BYTES, SAMPLE_ROWS, Rows, Sniffed, SniffError, SourceField
-from onedata.contracts.sniff_json import is_json, sniff_json, sniff_json_lines
+from onedata.onboarding.sample import MOST_BYTES, SAMPLE_ROWS, Rows, Sniffed, SniffError, SourceField
+from onedata.onboarding.sniff_json import is_json, sniff_json, sniff_json_lines
 from onedata.sql import quote_text
 
 HEAD_BYTES = 1 << 20

@@ -13,14 +13,14 @@ import yaml
 from small_retailer import ANSWERS, canonical, contract, custom, write_contracts
 
 from onedata.contracts import Feed, load_feeds
-from onedata.contracts.pages import feed_pages, write_pages
-from onedata.feed_new import scaffold
+from onedata.onboarding.new_feed import scaffold
+from onedata.pages.feeds import feed_pages, write_pages
 from onedata.settings import REPOSITORY, Settings
 
 PAGES = REPOSITORY / "docs" / "feeds"
 # From the package datacontract-cli 1.2.8; the schema is the Bitol project's
 # (github.com/bitol-io/open-data-contract-standard, Apache License 2.0).
-SCHEMA = Path(__file__).with_name("odcs-3.1.0.schema.json")
+SCHEMA = Path(__file__).parents[1] / "contracts" / "odcs-3.1.0.schema.json"
 CONTRACTS = sorted(
     [*(REPOSITORY / "data_contracts").glob("*.odcs.yaml"), *(REPOSITORY / "examples").glob("*/contracts/*.odcs.yaml")]
 )

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from onedata.contracts.normalise import (
+from onedata.normalise.identifiers import (
     NORMALISERS,
     address_sql,
     email_sql,
@@ -20,7 +20,7 @@ from onedata.contracts.normalise import (
     name_sql,
     normalised_sql,
 )
-from onedata.contracts.phone import REGIONS, phone_sql
+from onedata.normalise.phone import REGIONS, phone_sql
 
 Builder = Callable[[str], str]
 SORTS = "AR AU BR BY CA CN CO DE ES FR GB GG HK HU IN IT JP KR KZ LT MX NG PL RU SG SM TR TW UA US VA ZA"

@@ -12,8 +12,8 @@ from small_retailer import NIGHT, SmallRetailer
 from onedata.ledger import create_ledger
 from onedata.quality import CheckResult, GateClosed, record, summarise
 from onedata.quality.contract_rules import contract_rules
+from onedata.quality.gates import LAYERS, layer_gate, new_partitions, require_open
 from onedata.quality.gx import Gatekeeper
-from onedata.quality.stages import LAYERS, layer_gate, new_partitions, require_open
 from onedata.warehouse.views import OPS_VIEWS
 
 
@@ -200,7 +200,7 @@ def test_the_guard_on_the_quarantine_judges_again_what_can_be_judged(survey: Sma
 
 
 def test_the_guard_closes_the_gate_when_a_bad_row_got_through(survey: SmallRetailer) -> None:
-    from onedata.quality.stages import contract_gate
+    from onedata.quality.gates import contract_gate
 
     survey.csv("A1,O1,5,fine,")
     survey.land()

@@ -9,7 +9,7 @@ from datetime import datetime
 from functools import cache
 
 from onedata.contracts.model import Column, Entity, Feed
-from onedata.contracts.sample import Rows, SourceField
+from onedata.onboarding.sample import Rows, SourceField
 
 LEAST = 0.6
 ISO_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")

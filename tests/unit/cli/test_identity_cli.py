@@ -16,7 +16,7 @@ from typer.testing import CliRunner, Result
 from onedata.landing.vault import open_vault, token_sql
 from onedata.warehouse import open_warehouse
 
-sys.path.append(str(Path(__file__).parent / "identity"))
+sys.path.append(str(Path(__file__).parents[1] / "identity"))
 from people import People
 
 C1, C2 = "account:shop:C1", "account:shop:C2"

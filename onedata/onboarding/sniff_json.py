@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from onedata.contracts.sample import MOST_BYTES, SAMPLE_ROWS, Rows, Sniffed, SniffError, SourceField
+from onedata.onboarding.sample import MOST_BYTES, SAMPLE_ROWS, Rows, Sniffed, SniffError, SourceField
 
 NOT_IN_A_NAME = frozenset(".[]=")
 

@@ -1,0 +1,54 @@
+"""`onedata contracts` and `derive`: check what the contracts say, and write what is derived from them."""
+
+import typer
+
+from onedata.cli.root import SettingsOption, settings_from
+from onedata.contracts import load_entities, load_feeds
+from onedata.contracts.derive import write_derived
+from onedata.contracts.history import changes
+from onedata.contracts.identifiers import load_identifier_policy
+from onedata.pages.feeds import write_pages
+from onedata.retailer import load_retailer
+from onedata.settings import REPOSITORY, Settings
+from onedata.warehouse import WarehouseBusy, WarehouseMissing, read_warehouse
+
+contracts_app = typer.Typer()
+
+
+@contracts_app.command()
+def contracts(settings_file: SettingsOption = None) -> None:
+    """Check every contract and list its feeds, with what has changed since rows last landed by it.
+
+    Exit code 1 where a night would refuse it."""
+    settings = settings_from(settings_file, None)
+    retailer = load_retailer(settings)
+    for feed in retailer.feeds:
+        typer.echo(
+            f"{feed.name:28} {feed.entity.name:20} {feed.location.format:8} {feed.location.path:44} "
+            f"{feed.contract.name}"
+        )
+    try:
+        with read_warehouse(settings) as con:
+            waiting = changes(con, retailer.feeds)
+    except WarehouseMissing:
+        return
+    except WarehouseBusy:
+        typer.echo(
+            "a night holds the warehouse, so the contracts were not compared with those that rows landed by", err=True
+        )
+        return
+    for name, change in waiting.items():
+        typer.echo(f"\n{'REFUSED' if change.refused else 'CHANGED'} {name}\n{change.message}")
+    if any(change.refused for change in waiting.values()):
+        raise typer.Exit(1)
+
+
+@contracts_app.command()
+def derive() -> None:
+    """Write what is derived from data_contracts: ODS models of the dbt project, pages in docs/feeds."""
+    settings = Settings()
+    policy = load_identifier_policy(REPOSITORY / "data_contracts" / "identifiers.yaml")
+    entities = load_entities(settings.canonical)
+    changed = write_derived(settings.dbt_project, entities, policy)
+    changed += write_pages(REPOSITORY / "docs" / "feeds", load_feeds(settings.contracts, entities))
+    typer.echo("\n".join(str(file.relative_to(REPOSITORY)) for file in changed) or "everything is current")

@@ -1,0 +1,53 @@
+"""`onedata status`, `serve` and `quality`: what is published, what waits, and what the gates found."""
+
+from typing import Annotated
+
+import typer
+
+from onedata.cli.root import SettingsOption, day_from, fail, settings_from, writing
+from onedata.ledger import create_ledger
+from onedata.pages.data_docs import rebuild_live_docs
+from onedata.report import status_report
+from onedata.warehouse.publications import serve_night
+
+published_app = typer.Typer()
+quality = typer.Typer(no_args_is_help=True, help="What the gates found.")
+published_app.add_typer(quality, name="quality")
+
+
+@published_app.command()
+def status(settings_file: SettingsOption = None) -> None:
+    """What is published, what was received and quarantined, what waits, and which gates are closed.
+
+    Exit code 1 where a gate is closed, a delivery waits, or a file is damaged or gone."""
+    typed = f" --settings {settings_file}" if settings_file else ""
+    settings = settings_from(settings_file, None)
+    if not settings.home.exists():
+        fail(f"there is no data home {settings.home}; `onedata run{typed}` begins one")
+    text, well = status_report(settings, typed)
+    typer.echo(text)
+    if not well:
+        raise typer.Exit(1)
+
+
+@published_app.command()
+def serve(
+    night: Annotated[str, typer.Argument(help="A night that is kept in published/publications, YYYY-MM-DD.")],
+    settings_file: SettingsOption = None,
+) -> None:
+    """Serve a kept night's newest publication: database, Parquet and quality pages; to go back, or forward again."""
+    settings = settings_from(settings_file, None)
+    found = serve_night(settings, day_from(night), typer.echo)
+    typer.echo(f"{settings.published_database} is night {night} now, publication {found.number}")
+
+
+@quality.command("docs")
+def quality_docs(settings_file: SettingsOption = None) -> None:
+    """Write the pages of the last nights anew, also of one whose gate closed: published/status/quality/index.html.
+
+    The pages in a publication (published/quality) tell of its night as it was published, and never change.
+    """
+    settings = settings_from(settings_file, None)
+    with writing(settings) as con:
+        create_ledger(con)
+        typer.echo(rebuild_live_docs(con, settings))

@@ -1,0 +1,117 @@
+"""What every command shares: the application, its options, and how a command opens the warehouse and ends."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import duckdb
+import typer
+from typer.core import TyperGroup
+
+from onedata.errors import OnedataError
+from onedata.faults import faults_told
+from onedata.home import private_umask
+from onedata.masking import mask_error
+from onedata.retailer import load_retailer
+from onedata.settings import Settings, load_settings
+from onedata.warehouse import open_warehouse, read_warehouse
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"onedata {version('onedata')}")
+        raise typer.Exit
+
+
+class NotADay(OnedataError):
+    """A text that is no day."""
+
+
+class Commands(TyperGroup):
+    """The one place where an error becomes a sentence and an exit code."""
+
+    def invoke(self, ctx: typer.Context) -> Any:  # type: ignore[override]  # typer's own name for it is private
+        try:
+            return super().invoke(ctx)
+        except OnedataError as error:
+            fail(str(error), error.exit_code)
+
+
+app = typer.Typer(
+    name="onedata",
+    cls=Commands,
+    no_args_is_help=True,
+    pretty_exceptions_show_locals=False,
+)
+
+
+@app.callback()
+def about(
+    show: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and end.")
+    ] = False,
+) -> None:
+    """An open data middle platform for omnichannel retail.
+
+    Feeds by contract -> gated layers -> OneID -> metrics -> one published DuckDB database.
+    """
+
+
+SettingsOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--settings", help="onedata.toml of the retailer. Default: $ONEDATA_SETTINGS, else the built-in retailer."
+    ),
+]
+SourceOption = Annotated[
+    Path | None, typer.Option("--source", help="Folder the feeds' files lie in; overrides the settings.")
+]
+
+
+def fail(message: str, exit_code: int = 2) -> NoReturn:
+    """End with a message, values of people masked in it."""
+    typer.echo(f"onedata: {mask_error(message)}", err=True)
+    raise typer.Exit(exit_code)
+
+
+def settings_from(file: Path | None, source: Path | None) -> Settings:
+    """Settings of the options. What the command writes from here on only its user may read.
+
+    Raises:
+        SettingsError, ContractError: the settings or a contract are not valid.
+    """
+    private_umask()
+    environment = dict(os.environ) | ({"ONEDATA_SOURCE": str(source)} if source else {})
+    settings = load_settings(file, environment)
+    load_retailer(settings)
+    return settings
+
+
+def day_from(text: str) -> date:
+    """A day that was typed.
+
+    Raises:
+        NotADay: it is none.
+    """
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise NotADay(f"{text!r} is not a day; write YYYY-MM-DD") from None
+
+
+@contextmanager
+def reading(settings: Settings) -> Iterator[duckdb.DuckDBPyConnection]:
+    """The warehouse for reading only."""
+    with faults_told(settings), read_warehouse(settings) as con:
+        yield con
+
+
+@contextmanager
+def writing(settings: Settings) -> Iterator[duckdb.DuckDBPyConnection]:
+    """The warehouse of a retailer that has had a night, as its one writer."""
+    with faults_told(settings), open_warehouse(settings, typer.echo, begin=False) as con:
+        yield con

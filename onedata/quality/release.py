@@ -1,0 +1,53 @@
+"""Quarantined rows read again by today's contract, and through the contract gate into the lake: the same gate and the
+same promotion as of a night."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import duckdb
+
+from onedata.contracts.identifiers import IdentifierPolicy
+from onedata.contracts.model import Feed
+from onedata.landing.release import Release, Selection, stage_release
+from onedata.ledger.promote import promote
+from onedata.quality.gates import contract_gate
+from onedata.quality.gx import Gatekeeper
+from onedata.quality.results import CheckResult, record
+from onedata.settings import Settings
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What was read again, and what the gate said of it; no results where nothing was staged."""
+
+    found: Release
+    results: tuple[CheckResult, ...] = ()
+
+    @property
+    def is_refused(self) -> bool:
+        return any(result.blocks for result in self.results)
+
+
+def release(
+    con: duckdb.DuckDBPyConnection, settings: Settings, feed: Feed, policy: IdentifierPolicy, selection: Selection
+) -> Outcome:
+    """Release one feed's quarantined rows. Where the gate refuses them nothing is released.
+
+    Args:
+        con: The warehouse, prepared.
+        settings: Whose data home.
+        feed: The feed, by its contract as it is now.
+        policy: How identifiers are normalised.
+        selection: Which rows.
+    """
+    found = stage_release(con, settings, feed, policy, selection)
+    if not found.tried or not found.deliveries:
+        return Outcome(found)
+    night = con.execute("select max(ds) from ops.delivery where feed = ? and status = 'staged'", [feed.name]).fetchone()
+    assert night is not None
+    results = contract_gate(con, Gatekeeper(con), settings, feed, night[0])
+    record(con, f"release {datetime.now(UTC):%Y-%m-%d %H:%M:%S}", night[0], results)
+    outcome = Outcome(found, tuple(results))
+    if not outcome.is_refused:
+        promote(con, settings)
+    return outcome
