@@ -28,7 +28,7 @@ run: setup
 
 test: setup
 	@echo "test: unit, graph, gates, layers, nights, examples (about 50 minutes on two cores)"
-	@$(VENV)/bin/python -m pytest
+	@$(VENV)/bin/python -m pytest -n auto --maxprocesses 4 --dist loadgroup
 
 dev: setup
 	@$(VENV)/bin/onedata dev

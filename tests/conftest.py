@@ -3,14 +3,17 @@
 import json
 import os
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
 import pytest
-from support import MISSING, NIGHTS, Simulated, Story, environment_kept, home_at, run_well, story
+from support import NIGHTS, Simulated, Story, environment_kept, home_at, run_well, story
 
 from onedata.retailer import Retailer, load_retailer
 from onedata.simulate import SimulationSettings, simulate
+
+TESTS = Path(__file__).parent
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -73,10 +76,21 @@ def manifest(request: pytest.FixtureRequest, retailer: Retailer) -> dict[str, An
     return dict(json.loads((retailer.settings.dbt_target / "target" / "manifest.json").read_text(encoding="utf-8")))
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests that share what takes long to make run on one worker: of whole nights all of a folder, else of a file."""
+    for item in items:
+        parts = item.path.relative_to(TESTS).parts
+        of_folder = parts[0] != "unit" or parts[1] in ("simulate", "sources")
+        item.add_marker(pytest.mark.xdist_group("/".join(parts[:-1] if of_folder else parts)))
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    if MISSING:
+    """What was skipped, once more and loudly."""
+    skipped = terminalreporter.stats.get("skipped", [])
+    reasons = {str(report.longrepr[2]).removeprefix("Skipped: ") for report in skipped if report.longrepr}
+    if reasons:
         terminalreporter.write_sep(
             "!", "REAL DATA, OR A RIGHT ON THIS MACHINE, IS MISSING: these tests did not run", red=True, bold=True
         )
-        for text in sorted(set(MISSING)):
+        for text in sorted(reasons):
             terminalreporter.write_line(text, red=True)

@@ -27,7 +27,6 @@ NIGHTS = [FIRST + timedelta(days=day) for day in range(3)]
 LAYERS = ("dim", "dwd", "dws", "ads")
 KEY = b"the key that the homes of one test session share"[:32]
 PATIENCE_SECONDS = 240.0
-MISSING: list[str] = []  # real data that tests looked for; the terminal summary names it
 
 
 @dataclass(frozen=True)
@@ -312,7 +311,6 @@ def shared_data(name: str) -> Path:
     if folder.is_dir() and any(folder.iterdir()):
         return folder
     text = f"{name}: no data in {folder}. Set ONEDATA_SHARED_DATA to the folder that holds {name}/"
-    MISSING.append(text)
     pytest.skip(text)
 
 
@@ -347,7 +345,6 @@ def another_user() -> tuple[list[str], dict[str, str]]:
         "permission does not bind root, and no other user can run this Python (setpriv is missing, or the "
         "interpreter lies in root's home)"
     )
-    MISSING.append(text)
     pytest.skip(text)
 
 
@@ -355,8 +352,7 @@ def skip_unless_root() -> None:
     """Skip, and have the terminal summary say so, where files cannot be given to another user and looked at as that
     one."""
     if os.geteuid() or not shutil.which("setpriv"):
-        MISSING.append("another user's view of files needs root and setpriv")
-        pytest.skip(MISSING[-1])
+        pytest.skip("another user's view of files needs root and setpriv")
 
 
 def as_nobody(folder: Path, code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -392,8 +388,7 @@ def small_disk(folder: Path, megabytes: int) -> Iterator[Path]:
         check=False,
     )
     if done.returncode:
-        MISSING.append(f"no small disk can be mounted: {done.stderr.strip()}")
-        pytest.skip(MISSING[-1])
+        pytest.skip(f"no small disk can be mounted: {done.stderr.strip()}")
     try:
         yield folder
     finally:

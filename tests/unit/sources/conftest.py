@@ -15,7 +15,6 @@ import pytest
 from moto.server import ThreadedMotoServer
 from pyarrow import fs
 from servers import PASSWORD, USER, Postgres, Store
-from support import MISSING
 
 
 def _as_owner(command: list[str | Path], user: str | None) -> None:
@@ -33,7 +32,6 @@ def postgres_server() -> Iterator[Postgres]:
     ]
     if not found:
         text = "PostgreSQL is not installed: apt-get install postgresql"
-        MISSING.append(text)
         pytest.skip(text)
     folder, user = Path(tempfile.mkdtemp(prefix="onedata-postgres-")), "postgres" if os.geteuid() == 0 else None
     (folder / "password").write_text(PASSWORD)
