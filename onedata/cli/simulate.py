@@ -42,7 +42,7 @@ def simulate(
     """Write an omnichannel retailer's files, night by night: source/ for the pipeline, truth/ beside it.
 
     The truth is who is behind every record and identifier, what was wanted, sold and lost and why, and each defect with
-    its file, row and what should come of it. docs/simulator.md tells what is in it.
+    its file, row and expected outcome. docs/simulator.md tells what is in it.
     """
     try:
         rates = DefectRates.named(defects, dict(_rate(text) for text in defect or []))
