@@ -31,9 +31,8 @@ from onedata.retailer import load_retailer
 from onedata.settings import REPOSITORY, Settings
 from onedata.warehouse import WarehouseError
 
-OWN_CLASS = re.compile(
-    r"^(onedata|assets)(\.\w+)+: "
-)  # before the words of an error of onedata's, which are a sentence already
+# It stands before the words of an error of onedata's, which are a sentence already.
+OWN_CLASS = re.compile(r"^(onedata|assets)(\.\w+)+: ")
 # What a file that fails a library raises here, outside of a step of the run.
 LIBRARY_ERRORS = (
     OSError,
