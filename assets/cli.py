@@ -82,11 +82,11 @@ def run(
     except NoSuchNight:
         raise
     except OnedataError as error:
-        draw_end(settings, to_day or date.today(), "", "not started", [type(error).__name__])
+        draw_end(settings, to_day or settings.today(), "", "not started", [type(error).__name__])
         raise
     if not nights and settings.published_database.exists():
         typer.echo(
-            f"nothing new below {settings.source}; every file of a night up to {date.today()} is "
+            f"nothing new below {settings.source}; every file of a night up to {settings.today()} is "
             f"published\n\n{night_report(settings, options)}"
         )
         return

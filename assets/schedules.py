@@ -60,7 +60,7 @@ def new_files_sensor(retailer: Retailer, job: object) -> dg.SensorDefinition:
         description="Looks for new or changed files in the source folder and runs the night they are for.",
     )
     def new_files(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
-        today = date.today()
+        today = retailer.settings.today()
         try:
             seen = listing(retailer, today)
         except SourceError as error:

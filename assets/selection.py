@@ -31,7 +31,7 @@ def select_nights(settings: Settings, first: date | None, last: date | None) -> 
     retailer = load_retailer(settings)
     refuse_half_restored(settings.home)
     refuse_without_warehouse(settings)
-    far = last or date.today()
+    far = last or settings.today()
     _within_calendar(settings, [day for day in (first, last) if day])
     if first or last:
         _tell_pending(settings)
@@ -47,7 +47,7 @@ def select_nights(settings: Settings, first: date | None, last: date | None) -> 
             elif (feed.name, offer.name, offer.size, offer.mtime_ns) not in known:
                 found.add(offer.ds)
     if later:
-        _tell_later(sorted(later))
+        _tell_later(sorted(later), settings.today())
     if not found and again:
         found.add(again)
     return sorted(day for day in found if (first is None or day >= first) and day <= far)
@@ -64,9 +64,9 @@ def _tell_pending(settings: Settings) -> None:
             typer.echo(f"accepted by an earlier run and not published: {nights}; published with this run", err=True)
 
 
-def _tell_later(nights: list[date]) -> None:
+def _tell_later(nights: list[date], today: date) -> None:
     """Say that files are dated after today: they wait for their night, unless the clock or their name is wrong."""
-    text = f"files of later nights wait: {len(nights)}, of {nights[0]} to {nights[-1]}; today is {date.today()}"
+    text = f"files of later nights wait: {len(nights)}, of {nights[0]} to {nights[-1]}; today is {today}"
     typer.echo(f"{text}. If that is wrong, set the clock or mend their names", err=True)
 
 
@@ -77,10 +77,10 @@ class NoSuchNight(OnedataError):
 
 def _within_calendar(settings: Settings, bounds: list[date]) -> None:
     for day in bounds:
-        if not settings.first_night <= day <= date.today():
+        if not settings.first_night <= day <= settings.today():
             raise NoSuchNight(
                 f"{day} is no night to run: nights go from {settings.first_night} (setting first_night) to today, "
-                f"{date.today()}"
+                f"{settings.today()}"
             )
     if bounds != sorted(bounds):
         raise NoSuchNight(f"--from {bounds[0]} is after --to {bounds[1]}")

@@ -12,7 +12,7 @@ import tomllib
 import zoneinfo
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +49,10 @@ class Settings:
     deployment: str = "dev"
     reader_group: str = ""
     backup_folder: Path | None = None
+
+    def today(self) -> date:
+        """The retailer's day, in its time zone: the one that commands, schedules and the partitions of the UI go by."""
+        return datetime.now(zoneinfo.ZoneInfo(self.time_zone)).date()
 
     @property
     def canonical(self) -> Path:

@@ -3,7 +3,6 @@
 import getpass
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import date
 from typing import Annotated
 
 import duckdb
@@ -253,7 +252,7 @@ def _look_up(retailer: Retailer, con: duckdb.DuckDBPyConnection) -> Directory:
 def _carry_out(con: duckdb.DuckDBPyConnection, retailer: Retailer) -> None:
     """OneID alone, as of its last night."""
     last = con.execute("select max(night) from oneid.run").fetchone()
-    night = last[0] if last and last[0] else date.today()
+    night = last[0] if last and last[0] else retailer.settings.today()
     found = resolve(
         con, retailer.entities, retailer.policy, night, retailer.settings.vault, lake=retailer.settings.lake
     )

@@ -95,7 +95,7 @@ def check_file(retailer: Retailer, file: Path, feed: Feed) -> Checked:
     if not file.is_file():
         raise CheckMisuse(f"no file {file}")
     feed = _local(feed)
-    read_as, night = _placed(feed, file)
+    read_as, night = _placed(feed, file, retailer.settings.today())
     with tempfile.TemporaryDirectory(prefix="onedata-check-") as folder:
         settings = replace(retailer.settings, home=Path(folder) / "home", source=Path(folder) / "source")
         place = settings.source / read_as
@@ -149,12 +149,12 @@ def _regex(pattern: str) -> str:
     )
 
 
-def _placed(feed: Feed, file: Path) -> tuple[str, date]:
-    """The file's path below the source folder, and its night: the day in its name, else today."""
+def _placed(feed: Feed, file: Path, today: date) -> tuple[str, date]:
+    """The file's path below the source folder, and its night: the day in its name, else `today`."""
     pattern, path = feed.location.path, file.absolute().as_posix()
     match = DAY.search(file.name) or DAY.search(path)
     try:
-        night = date.fromisoformat(match[0]) if match else date.today()
+        night = date.fromisoformat(match[0]) if match else today
     except ValueError:
         raise CheckMisuse(f"{match[0] if match else ''} in the name of {file.name} is no day") from None
     whole = re.search("(?:^|/)(" + _regex(pattern) + ")$", path)

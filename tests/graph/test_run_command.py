@@ -1,7 +1,7 @@
 """What the command line refuses before it runs anything."""
 
 import os
-from datetime import date, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -24,7 +24,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     ("arguments", "message"),
     [
         (["--ds", "2025-12-31"], "2025-12-31 is no night to run: nights go from 2026-01-01"),
-        (["--ds", (date.today() + timedelta(days=1)).isoformat()], "is no night to run"),
+        (["--ds", (Settings().today() + timedelta(days=1)).isoformat()], "is no night to run"),
         (["--ds", "2026-13-45"], "'2026-13-45' is not a day"),
         (["--from", "2026-01-09", "--to", "2026-01-05"], "--from 2026-01-09 is after --to 2026-01-05"),
         (["--ds", "2026-01-05", "--from", "2026-01-05"], "give --ds, or --from and --to, not both"),
@@ -65,18 +65,18 @@ def test_settings_of_dagster_that_are_cut_short_stop_the_run_with_a_way_out(
 
 
 def test_files_of_later_nights_are_told(home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    later = date.today() + timedelta(days=40)
+    later = Settings().today() + timedelta(days=40)
     file = tmp_path / "source" / "customer" / "consents" / f"consents_{later}.csv"
     file.parent.mkdir(parents=True)
     file.write_text("a\n", encoding="utf-8")
     assert select_nights(Settings(home=home, source=tmp_path / "source"), None, None) == []
     said = capsys.readouterr().err
-    assert f"files of later nights wait: 1, of {later} to {later}; today is {date.today()}." in said
+    assert f"files of later nights wait: 1, of {later} to {later}; today is {Settings().today()}." in said
 
 
 def test_a_run_that_cannot_start_is_told_on_the_status_page(home: Path) -> None:
     home.mkdir()
     assert runner.invoke(main, ["run"]).exit_code == 2
     page = (home / "published" / "status" / "index.html").read_text(encoding="utf-8")
-    assert f"<h1>Night {date.today()} did not start</h1>" in page
+    assert f"<h1>Night {Settings().today()} did not start</h1>" in page
     assert "SourceMissing" in page

@@ -164,3 +164,9 @@ def test_telemetry_is_off_for_every_tool() -> None:
 def test_the_examples_settings_load_and_their_contracts_lie_beside_them(name: str) -> None:
     settings = load_settings(REPOSITORY / "examples" / name / "onedata.toml", {})
     assert settings.contracts == REPOSITORY / "examples" / name / "contracts"
+
+
+def test_today_is_the_retailers_day_and_not_the_machines() -> None:
+    """26 hours lie between the two zones: their days are never the same, wherever the machine is."""
+    first, last = Settings(time_zone="Etc/GMT+12").today(), Settings(time_zone="Pacific/Kiritimati").today()
+    assert 1 <= (last - first).days <= 2

@@ -433,9 +433,9 @@ def test_a_check_leaves_nothing_behind(survey: Path, monkeypatch: pytest.MonkeyP
     ("name", "read_as"), [("2026-01-05.csv", "survey/2026-01-05.csv"), ("new export.csv", "survey/{today}.csv")]
 )
 def test_a_file_is_read_in_the_place_its_contract_names(survey: Path, name: str, read_as: str) -> None:
-    from datetime import date
-
-    assert checked(survey, delivered(survey, GOOD, name=name), "survey").read_as == read_as.format(today=date.today())
+    assert checked(survey, delivered(survey, GOOD, name=name), "survey").read_as == read_as.format(
+        today=settings_in(survey).today()
+    )
 
 
 @pytest.mark.parametrize(

@@ -67,4 +67,4 @@ def test_a_table_that_has_not_changed_since_is_nothing_to_do(tmp_path: Path, pos
     settings = published(tmp_path, postgres.contract(watermark="updated_at"), {})
     assert select_nights(settings, None, None) == []
     postgres.sql("insert into answers values ('A2', 'O2', 5, null, '2026-01-05 10:00+00', '2026-01-05 11:00+00')")
-    assert select_nights(settings, None, None) == [date.today()]
+    assert select_nights(settings, None, None) == [settings.today()]
