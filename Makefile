@@ -27,7 +27,7 @@ run: setup
 	@$(VENV)/bin/onedata demo
 
 test: setup
-	@echo "test: unit, graph, gates, layers, nights, examples (about 50 minutes on two cores)"
+	@echo "test: unit, graph, gates, faults, layers, nights, examples (about half an hour on two cores)"
 	@$(VENV)/bin/python -m pytest -n auto --maxprocesses 4 --dist loadgroup
 
 dev: setup

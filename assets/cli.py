@@ -69,7 +69,7 @@ def run(
         fail("give --ds, or --from and --to, not both")
     if replace and not (ds or (first and last)):
         fail("--replace takes nights anew: say which with --ds, or with --from and --to")
-    from_day, to_day = _day(ds or first), _day(ds or last)
+    from_day, to_day = (_day(ds, "--ds"),) * 2 if ds else (_day(first, "--from"), _day(last, "--to"))
     settings = settings_from(settings_file, source)
     from assets.runner import LIBRARY_ERRORS, run_nights
     from assets.selection import NoSuchNight, select_nights
@@ -178,5 +178,5 @@ def _options(settings_file: Path | None, source: Path | None) -> str:
     return (f" --settings {settings_file}" if settings_file else "") + (f" --source {source}" if source else "")
 
 
-def _day(text: str) -> date | None:
-    return day_from(text) if text else None
+def _day(text: str, of: str) -> date | None:
+    return day_from(text, of) if text else None

@@ -1,12 +1,14 @@
 """A night by a clock that was put back or ahead: a library of the harness answers for the system's clock, loaded before
 libc's."""
 
-from datetime import date, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 from faults_calls import compiled
 from faults_home import SECOND, World
 from faults_trial import Skipped, Trial, finish
+
+from onedata.settings import Settings
 
 
 def clock(trial: Trial) -> None:
@@ -18,7 +20,11 @@ def clock(trial: Trial) -> None:
     trial.what = f"the clock is put {step / 86_400:+.0f} days from where it was for night {SECOND}"
     said = trial.world.run(trial.home, environment={"LD_PRELOAD": str(library), "FAULTS_CLOCK_STEP": str(step)})
     trial.outcome = "refused" if said.code else "ended well"
-    if step < 0 and "files of later nights wait" not in said.text and date.today() + timedelta(seconds=step) < SECOND:
+    if (
+        step < 0
+        and "files of later nights wait" not in said.text
+        and Settings().today() + timedelta(seconds=step) < SECOND
+    ):
         trial.wrong.append("does not say that files wait for a later night")
     # By the right clock again: the next run.
     finish(trial, said if said.code else trial.world.run(trial.home))

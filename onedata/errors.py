@@ -28,10 +28,10 @@ def require_known(name: str, known: Iterable[str], what: str, how: str) -> None:
     """
     names = sorted(set(known))
     if name and name not in names:
-        raise UnknownName(f"there is no {what} {name!r}{did_you_mean(name, names)}; {how}")
+        raise UnknownName(f"there is no {what} {name!r}{did_you_mean(name, names)} ({how})")
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """', did you mean X?' with the nearest name; empty where none is near."""
+    """'; did you mean X?' with the nearest name; empty where none is near."""
     near = difflib.get_close_matches(name, list(known), n=1)
-    return f", did you mean {near[0]}?" if near else ""
+    return f"; did you mean {near[0]}?" if near else ""

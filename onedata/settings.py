@@ -4,7 +4,6 @@ One TOML file (`onedata.toml`) and environment variables of the same names, uppe
 environment wins. Paths in the file are relative to the file.
 """
 
-import difflib
 import grp
 import os
 import re
@@ -18,7 +17,7 @@ from typing import Any
 
 from phonenumbers import SUPPORTED_REGIONS
 
-from onedata.errors import OnedataError
+from onedata.errors import OnedataError, did_you_mean
 
 OTHER_VARIABLES = ("ONEDATA_SETTINGS", "ONEDATA_WAREHOUSE", "ONEDATA_LAKE", "ONEDATA_SHARED_DATA")
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -140,10 +139,7 @@ def _known_environment(env: Mapping[str, str]) -> None:
     known = {f"ONEDATA_{field.name.upper()}" for field in fields(Settings)} | set(OTHER_VARIABLES)
     for name in sorted(env):
         if name.startswith("ONEDATA_") and name not in known:
-            close = difflib.get_close_matches(name, sorted(known), n=1)
-            raise SettingsError(
-                f"environment variable {name} is no setting" + (f"; did you mean {close[0]}?" if close else "")
-            )
+            raise SettingsError(f"environment variable {name} is no setting{did_you_mean(name, sorted(known))}")
 
 
 def _check(settings: Settings) -> None:

@@ -9,7 +9,7 @@ import typer
 from onedata.backup.restore import restore as restore_home
 from onedata.backup.take import back_up
 from onedata.cli.root import SettingsOption, fail, settings_from
-from onedata.faults import faults_told
+from onedata.faults import faults_told, version_told
 from onedata.retailer import load_retailer
 from onedata.verify import told, verify_home
 
@@ -103,7 +103,7 @@ def verify(
     One line an area; every difference is named, and then the exit code is 1. A night that comes meanwhile waits.
     """
     settings = settings_from(settings_file, None)
-    with faults_told(settings):
+    with faults_told(settings), version_told(settings):
         areas = verify_home(load_retailer(settings), thorough)
     typer.echo(told(areas))
     if any(area.differences for area in areas):

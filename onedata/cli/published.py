@@ -37,7 +37,7 @@ def serve(
 ) -> None:
     """Serve a kept night's newest publication: database, Parquet and quality pages; to go back, or forward again."""
     settings = settings_from(settings_file, None)
-    found = serve_night(settings, day_from(night), typer.echo)
+    found = serve_night(settings, day_from(night, "NIGHT"), typer.echo)
     typer.echo(f"{settings.published_database} is night {night} now, publication {found.number}")
 
 

@@ -84,15 +84,12 @@ def release(
     feeds = [item for item in retailer.feeds if feed in ("", item.name)]
     with writing(retailer.settings) as con:
         prepare_warehouse(con, retailer)
-        outcomes = {
-            item.name: release_rows(
-                con, retailer.settings, item, retailer.policy, Selection(rule or None, file or None)
-            )
-            for item in feeds
-        }
-    for name, outcome in outcomes.items():
-        _tell(name, outcome)
-    if any(outcome.is_refused for outcome in outcomes.values()):
+        refused = False
+        for item in feeds:  # each is told before the next: what is in the lake is in it, whatever comes after
+            outcome = release_rows(con, retailer.settings, item, retailer.policy, Selection(rule or None, file or None))
+            _tell(item.name, outcome)
+            refused = refused or outcome.is_refused
+    if refused:
         raise typer.Exit(1)
 
 

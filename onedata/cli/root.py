@@ -13,7 +13,7 @@ import typer
 from typer.core import TyperGroup
 
 from onedata.errors import OnedataError
-from onedata.faults import faults_told
+from onedata.faults import faults_told, version_told
 from onedata.home import private_umask
 from onedata.masking import mask_error
 from onedata.retailer import load_retailer
@@ -91,8 +91,8 @@ def settings_from(file: Path | None, source: Path | None) -> Settings:
     return settings
 
 
-def day_from(text: str) -> date:
-    """A day that was typed.
+def day_from(text: str, of: str) -> date:
+    """A day that was typed; `of` is the option or argument, for the message.
 
     Raises:
         NotADay: it is none.
@@ -100,18 +100,18 @@ def day_from(text: str) -> date:
     try:
         return date.fromisoformat(text)
     except ValueError:
-        raise NotADay(f"{text!r} is not a day; write YYYY-MM-DD") from None
+        raise NotADay(f"{of} takes a day as YYYY-MM-DD, not {text!r}") from None
 
 
 @contextmanager
 def reading(settings: Settings) -> Iterator[duckdb.DuckDBPyConnection]:
     """The warehouse for reading only."""
-    with faults_told(settings), read_warehouse(settings) as con:
+    with faults_told(settings), version_told(settings), read_warehouse(settings) as con:
         yield con
 
 
 @contextmanager
 def writing(settings: Settings) -> Iterator[duckdb.DuckDBPyConnection]:
     """The warehouse of a retailer that has had a night, as its one writer."""
-    with faults_told(settings), open_warehouse(settings, typer.echo, begin=False) as con:
+    with faults_told(settings), version_told(settings), open_warehouse(settings, typer.echo, begin=False) as con:
         yield con

@@ -50,7 +50,7 @@ def simulate(
             customers=customers,
             days=days,
             seed=seed,
-            start=day_from(start),
+            start=day_from(start, "--start"),
             profile=scale_profile,
             defects=rates,
             identity=IdentityRates(shared_phone=shared_phones),

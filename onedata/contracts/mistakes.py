@@ -1,11 +1,11 @@
 """What every part of a contract is checked with; each mistake is told by place and fix."""
 
-import difflib
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from onedata.contracts.model import ContractError
+from onedata.errors import did_you_mean
 
 
 def need(content: Mapping[str, Any], name: str, where: str) -> Any:
@@ -27,8 +27,7 @@ def known(names: Iterable[str], allowed: Sequence[str], where: str) -> None:
     """
     for name in names:
         if name not in allowed:
-            close = difflib.get_close_matches(name, allowed, n=1)
-            hint = f"; did you mean {close[0]}?" if close else f"; known are {', '.join(allowed)}"
+            hint = did_you_mean(name, allowed) or f"; known are {', '.join(allowed)}"
             raise ContractError(f"{where}: {name!r} is not known{hint}")
 
 

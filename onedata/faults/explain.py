@@ -63,14 +63,23 @@ def faults_told(settings: Settings, kinds: tuple[type[Exception], ...] = (duckdb
         yield
     except kinds as error:
         told = explain_error(settings, error)
-        if told is None and isinstance(error, duckdb.CatalogException):
-            told = (
-                f"{settings.warehouse} is of another onedata: {str(error).splitlines()[0]} "
-                "Run a night with this one first"
-            )
         if told is None:
             raise
         raise HomeFault(told) from error
+
+
+@contextmanager
+def version_told(settings: Settings) -> Iterator[None]:
+    """A table that is looked for and not there as what it is for whoever only reads: the warehouse is of another version.
+
+    Raises:
+        HomeFault: with the sentence.
+    """
+    try:
+        yield
+    except duckdb.CatalogException as error:
+        words = f"{settings.warehouse} is of another onedata: {str(error).splitlines()[0]}"
+        raise HomeFault(explain_error(settings, error) or f"{words} Run a night with this one first") from error
 
 
 def worth_looking(class_name: str) -> bool:

@@ -5,8 +5,6 @@ from enum import StrEnum
 
 import duckdb
 
-from onedata.errors import OnedataError
-
 
 class Status(StrEnum):
     """How far a delivery has come."""
@@ -40,7 +38,7 @@ IN_LAKE = frozenset({Status.ACCEPTED, Status.APPLIED})
 """The rows of a delivery in one of these count."""
 
 
-class LedgerError(OnedataError):
+class LedgerError(RuntimeError):
     """The ledger was asked for a move that its states do not allow, or does not know the delivery."""
 
 

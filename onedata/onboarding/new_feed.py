@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from onedata.contracts import Entity, Feed, load_entities, load_feeds
-from onedata.errors import OnedataError
+from onedata.errors import OnedataError, require_known
 from onedata.onboarding.match import Fit, known_mappings, rank
 from onedata.onboarding.sample import Sniffed, SniffError
 from onedata.onboarding.scaffold import Draft, contract_text, path_pattern
@@ -65,8 +65,7 @@ def scaffold(
     own = load_feeds(settings.contracts, entities) if any(settings.contracts.glob("*.odcs.yaml")) else ()
     if any(feed.name == name for feed in own):
         raise ScaffoldError(f"there is a feed {name} already; choose another --name")
-    if entity and entity not in entities:
-        raise ScaffoldError(f"no entity {entity}; there are {', '.join(sorted(entities))}")
+    require_known(entity or "", entities, "entity", f"there are {', '.join(sorted(entities))}")
     if not sample.is_file():
         raise ScaffoldError(f"no file {sample}")
     sniffed = _look(sample)

@@ -25,7 +25,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     [
         (["--ds", "2025-12-31"], "2025-12-31 is no night to run: nights go from 2026-01-01"),
         (["--ds", (Settings().today() + timedelta(days=1)).isoformat()], "is no night to run"),
-        (["--ds", "2026-13-45"], "'2026-13-45' is not a day"),
+        (["--ds", "2026-13-45"], "--ds takes a day as YYYY-MM-DD, not '2026-13-45'"),
         (["--from", "2026-01-09", "--to", "2026-01-05"], "--from 2026-01-09 is after --to 2026-01-05"),
         (["--ds", "2026-01-05", "--from", "2026-01-05"], "give --ds, or --from and --to, not both"),
         (["--settings", "gone.toml"], "no settings file gone.toml"),

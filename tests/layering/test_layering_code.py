@@ -149,3 +149,11 @@ def _stage(path: Path) -> str:
 
 def _name(path: Path) -> str:
     return path.relative_to(REPOSITORY).as_posix()
+
+
+def test_only_the_command_line_knows_the_simulator() -> None:
+    importers = {_name(path) for path in ALL if any(m.startswith("onedata.simulate") for m in _imports(path))}
+    assert {name for name in importers if not name.startswith("onedata/simulate/")} == {
+        "onedata/cli/simulate.py",
+        "assets/cli.py",
+    }

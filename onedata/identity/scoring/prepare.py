@@ -5,7 +5,6 @@ from collections.abc import Mapping
 
 import duckdb
 
-from onedata.errors import OnedataError
 from onedata.identity.scoring.nicknames import NICKNAMES
 from onedata.sql import quote_name, quote_text
 
@@ -18,7 +17,7 @@ PROFILE_COLUMNS = (
 PREPARED = "scoring_profile"
 
 
-class ProfileError(OnedataError):
+class ProfileError(ValueError):
     """The profiles do not have the shape that scoring reads."""
 
 

@@ -16,9 +16,15 @@ from assets.cli import main
 
 HEAVY = ("dagster", "dbt", "great_expectations", "splink")
 WRONG = {
-    "a night that is no day": (["serve", "yesterday"], "'yesterday' is not a day; write YYYY-MM-DD"),
-    "a first night that is no day": (["run", "--from", "05.01.2026"], "'05.01.2026' is not a day; write YYYY-MM-DD"),
-    "a start that is no day": (["simulate", "--out", "nowhere", "--start", "soon"], "'soon' is not a day"),
+    "a night that is no day": (["serve", "yesterday"], "NIGHT takes a day as YYYY-MM-DD, not 'yesterday'"),
+    "a first night that is no day": (
+        ["run", "--from", "05.01.2026"],
+        "--from takes a day as YYYY-MM-DD, not '05.01.2026'",
+    ),
+    "a start that is no day": (
+        ["simulate", "--out", "nowhere", "--start", "soon"],
+        "--start takes a day as YYYY-MM-DD, not 'soon'",
+    ),
     "two ways to say the night": (["run", "--ds", "2026-01-05", "--to", "2026-01-06"], "not both"),
     "a file that is not there": (["feed", "check", "missing.csv"], "no file missing.csv"),
     "a feed that is not there": (
@@ -67,7 +73,7 @@ def test_a_feed_that_never_was_in_quarantine_is_refused(
     ended = typed(["quarantine", command, "--feed", "shop_ordres"], survey.settings.home, monkeypatch)
     assert ended.exit_code == 2
     assert ended.stderr == (
-        "onedata: there is no feed 'shop_ordres', did you mean shop_orders?; `onedata contracts` lists them\n"
+        "onedata: there is no feed 'shop_ordres'; did you mean shop_orders? (`onedata contracts` lists them)\n"
     )
 
 

@@ -14,7 +14,7 @@ import pytest
 from small_retailer import NIGHT, settings_in
 from typer.testing import CliRunner
 
-from onedata.cli.root import app
+from assets.cli import main as app
 from onedata.ledger import create_ledger
 from onedata.pages import data_docs
 from onedata.pages.data_docs import build_data_docs

@@ -490,13 +490,14 @@ OPEN_AS = """
 import sys
 from dataclasses import replace
 from pathlib import Path
+from onedata.errors import OnedataError
 from onedata.settings import Settings
 from onedata.warehouse import open_warehouse, read_warehouse
 settings = replace(Settings(), home=Path(sys.argv[1]))
 try:
     with (open_warehouse if sys.argv[2] == "write" else read_warehouse)(settings) as con:
         print(con.execute("select count(*) from kept").fetchone()[0])
-except RuntimeError as error:
+except OnedataError as error:
     print(type(error).__name__, error)
 """
 

@@ -19,7 +19,7 @@ from publishing import COST, built, publish, shown, silent, whole
 from small_retailer import NEXT, NIGHT
 from typer.testing import CliRunner
 
-from onedata.cli.root import app
+from assets.cli import main as app
 from onedata.report import newer_publication
 from onedata.settings import Settings
 from onedata.warehouse.publications import (
