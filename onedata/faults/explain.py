@@ -70,7 +70,7 @@ def faults_told(settings: Settings, kinds: tuple[type[Exception], ...] = (duckdb
 
 @contextmanager
 def version_told(settings: Settings) -> Iterator[None]:
-    """A table that is looked for and not there as what it is for whoever only reads: the warehouse is of another version.
+    """A table that is not there, told to who only reads as what it means: the warehouse is of another version.
 
     Raises:
         HomeFault: with the sentence.

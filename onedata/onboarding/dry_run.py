@@ -66,7 +66,8 @@ def feeds_for(retailer: Retailer, file: Path, name: str | None) -> list[Feed]:
     """The feed of that name, or every feed whose contract's path the file's path ends with (the longest such path).
 
     Raises:
-        CheckMisuse: there is none, or several contracts fit equally well.
+        CheckMisuse: no contract fits, several fit equally well, or there is no such file.
+        UnknownName: no feed has the name.
     """
     if name:
         named = [feed for feed in retailer.feeds if feed.name == name]

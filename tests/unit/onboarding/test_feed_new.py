@@ -18,6 +18,7 @@ import yaml
 from small_retailer import ANSWERS, HEADER, canonical, contract, custom, identifier_policy, settings_in, write_contracts
 
 from onedata.contracts import ContractError, load_feeds
+from onedata.errors import OnedataError
 from onedata.onboarding.dry_run import Checked, CheckMisuse, check_file, feeds_for
 from onedata.onboarding.match import adapted, fit
 from onedata.onboarding.new_feed import Scaffold, ScaffoldError, scaffold
@@ -269,11 +270,11 @@ def test_an_existing_contract_is_never_overwritten(tmp_path: Path) -> None:
     [
         ("App-Reviews", None, "is no name of a feed"),
         ("../evil", None, "is no name of a feed"),
-        ("app", "survey", "no entity survey; there are"),
+        ("app", "survey", "there is no entity 'survey'"),
     ],
 )
 def test_a_wrong_name_or_entity_is_told(tmp_path: Path, name: str, entity: str | None, message: str) -> None:
-    with pytest.raises(ScaffoldError, match=message):
+    with pytest.raises(OnedataError, match=message):
         made(tmp_path, sample(tmp_path, REVIEWS), entity, name)
 
 
@@ -442,12 +443,12 @@ def test_a_file_is_read_in_the_place_its_contract_names(survey: Path, name: str,
     ("name", "feed", "message"),
     [
         ("other.csv", None, "is named like no feed's files; give --feed NAME. Known: survey/{ds}.csv"),
-        ("2026-01-05.csv", "nobody", "no feed nobody; there are survey"),
+        ("2026-01-05.csv", "nobody", "there is no feed 'nobody'"),
         ("2026-02-31.csv", "survey", "2026-02-31 in the name of 2026-02-31.csv is no day"),
     ],
 )
 def test_a_check_of_nothing_known_is_told(survey: Path, name: str, feed: str | None, message: str) -> None:
-    with pytest.raises(CheckMisuse) as caught:
+    with pytest.raises(OnedataError) as caught:
         checked(survey, delivered(survey, GOOD, name=name), feed)
     assert message in str(caught.value)
 
