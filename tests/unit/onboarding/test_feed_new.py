@@ -458,6 +458,9 @@ def test_a_name_that_fits_two_contracts_asks_which(tmp_path: Path) -> None:
         settings_in(tmp_path).contracts, contract("one", path="a/{ds}.csv"), contract("two", path="b/{ds}.csv")
     )
     world = retailer(settings_in(tmp_path))
+    (tmp_path / "b").mkdir()
+    for name in ("2026-01-05.csv", "b/2026-01-05.csv"):
+        (tmp_path / name).touch()
     with pytest.raises(CheckMisuse, match="may be of one or two; give --feed NAME"):
         feeds_for(world, tmp_path / "2026-01-05.csv", None)
     assert [feed.name for feed in feeds_for(world, tmp_path / "b" / "2026-01-05.csv", None)] == ["two"]
