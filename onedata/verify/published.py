@@ -1,7 +1,6 @@
 """What is published against the warehouse it was made of, and every publication against itself: its database, its
 Parquet files, its manifest."""
 
-import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ from typing import Any
 import duckdb
 
 from onedata.ledger.manifest import digest
-from onedata.sealed import SEAL, unseal
+from onedata.sealed import unseal_if_sealed
 from onedata.settings import Settings
 from onedata.sql import escape_glob, quote_name, quote_text
 from onedata.verify.report import Finding, Scope
@@ -209,8 +208,7 @@ def _figures(con: duckdb.DuckDBPyConnection, relation: str, hashed: Sequence[str
 def _against_manifest(folder: Path, thorough: bool) -> list[str]:
     file = folder / MANIFEST
     try:
-        text = file.read_text(encoding="utf-8")
-        content = unseal(text) if f'"{SEAL}"' in text else json.loads(text)
+        content = unseal_if_sealed(file.read_text(encoding="utf-8"))
         files = {str(name): (int(item["bytes"]), str(item["sha256"])) for name, item in content["files"].items()}
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         return [f"{file} is damaged ({error})"]

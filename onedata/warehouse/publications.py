@@ -10,7 +10,6 @@ again; docs/adr/0013 says why.
 
 import fcntl
 import hashlib
-import json
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -24,6 +23,8 @@ from onedata.durable import make_folders, move_aside, replace_durably, sync_fold
 from onedata.errors import OnedataError
 from onedata.home import SHARED_FOLDER, share_folder, share_with_readers
 from onedata.ledger.manifest import digest
+from onedata.sealed import seal as seal_text
+from onedata.sealed import unseal_if_sealed
 from onedata.settings import Settings
 
 DATABASE, PARQUET, QUALITY, MANIFEST = "onedata.duckdb", "parquet", "quality", "manifest.json"
@@ -78,7 +79,7 @@ def current_link(settings: Settings) -> Path:
 def read_publication(folder: Path) -> Publication | None:
     """The publication in the folder; None where no manifest proves that onedata published it under this number."""
     try:
-        content = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        content = unseal_if_sealed((folder / MANIFEST).read_text(encoding="utf-8"))
         told = content["files"].items()
         files = {str(name): SealedFile(int(file["bytes"]), str(file["sha256"])) for name, file in told}
         tables = {str(name): int(rows) for name, rows in content["tables"].items()}
@@ -145,7 +146,7 @@ def seal(
     for inner in (folder, *(path for path in paths if path.is_dir())):
         inner.chmod(READABLE_FOLDER)
         sync_folder(inner)
-    write_durably(folder / MANIFEST, json.dumps(content, indent=1), READ_ONLY_FILE)
+    write_durably(folder / MANIFEST, seal_text(content), READ_ONLY_FILE)
     return Publication(folder, number, night, run_id, built_at, files, tables)
 
 

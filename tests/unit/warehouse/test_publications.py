@@ -426,3 +426,16 @@ def test_the_report_says_where_a_newer_publication_is_kept(con: duckdb.DuckDBPyC
 def test_where_nothing_is_published_no_name_is_made(settings: Settings) -> None:
     mend_names(settings, silent)
     assert not settings.published.exists()
+
+
+def test_a_manifest_of_which_one_bit_changed_proves_nothing_though_it_still_is_json(
+    con: duckdb.DuckDBPyConnection, settings: Settings
+) -> None:
+    file = publish(con, settings).folder / "manifest.json"
+    before = file.read_text(encoding="utf-8")
+    file.chmod(0o600)
+    file.write_text(before.replace("ads_thing.parquet", "ads_thing.parqtet"), encoding="utf-8")
+    assert json.loads(file.read_text(encoding="utf-8"))["number"] == 1
+    assert publications(settings) == []
+    file.write_text(before, encoding="utf-8")
+    assert [kept.number for kept in publications(settings)] == [1]
