@@ -28,5 +28,5 @@ def test_a_query_that_is_shown_runs_and_finds_rows(page: str, block: str, one_by
     (tmp_path / ".venv").symlink_to(sys.prefix)
     done = subprocess.run(["bash", "-c", block], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, ""), page
-    assert done.stdout.count("│") > 10
+    assert done.stdout.count("│") > 4
     assert "0 rows" not in done.stdout
