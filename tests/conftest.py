@@ -76,6 +76,7 @@ def manifest(request: pytest.FixtureRequest, retailer: Retailer) -> dict[str, An
     return dict(json.loads((retailer.settings.dbt_target / "target" / "manifest.json").read_text(encoding="utf-8")))
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist's own, which reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Tests that share what takes long to make run on one worker: of whole nights all of a folder, else of a file."""
     for item in items:

@@ -12,6 +12,7 @@ import duckdb
 import typer
 from typer.core import TyperGroup
 
+from onedata import disk
 from onedata.errors import OnedataError
 from onedata.faults import faults_told, version_told
 from onedata.home import private_umask
@@ -39,6 +40,11 @@ class Commands(TyperGroup):
             return super().invoke(ctx)
         except OnedataError as error:
             fail(str(error), error.exit_code)
+        except PermissionError as error:
+            told = disk.told_of(error, Path(error.filename or "."))
+            if told is None:
+                raise
+            fail(told)
 
 
 app = typer.Typer(

@@ -10,6 +10,7 @@ from pathlib import Path
 import duckdb
 import pytest
 from small_retailer import SmallRetailer
+from support import another_user
 from typer.testing import CliRunner, Result
 
 from assets.cli import main
@@ -109,3 +110,22 @@ def test_wrong_arguments_load_no_engine(tmp_path: Path) -> None:
     codes, loaded = json.loads(done.stdout)
     assert codes == [2] * len(commands) + [0, 0]
     assert loaded == []
+
+
+@pytest.mark.parametrize("arguments", [["run", "--ds", "2026-01-05"], ["status"], ["verify"], ["repair"]])
+def test_a_home_in_a_folder_that_may_not_be_looked_into_is_told(arguments: list[str], tmp_path: Path) -> None:
+    command, environment = another_user()
+    for folder in [tmp_path, *tmp_path.parents][:-2]:
+        folder.chmod(0o755)
+    home = tmp_path / "private" / "home"
+    home.mkdir(parents=True)
+    home.parent.chmod(0)
+    own = {"ONEDATA_HOME": str(home), "ONEDATA_SOURCE": str(tmp_path)}
+    code = f"from assets.cli import main; main({arguments!r})"
+    done = subprocess.run(
+        [*command, "-c", code], env=environment | own, capture_output=True, text=True, check=False, cwd="/"
+    )
+    home.parent.chmod(0o700)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("onedata: ") and len(done.stderr.splitlines()) == 1
+    assert f"has no right to {home}" in done.stderr

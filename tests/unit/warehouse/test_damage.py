@@ -515,7 +515,7 @@ def as_nobody(home: Path, how: str) -> str:
 @pytest.fixture
 def open_home(tmp_path: Path, whole: Path) -> Iterator[Path]:
     """A home that every user can reach, with the warehouse."""
-    for folder in (tmp_path, *list(tmp_path.parents)[:2]):
+    for folder in [tmp_path, *tmp_path.parents][:-2]:
         folder.chmod(0o755)
     home = tmp_path / "home"
     put(replace(Settings(), home=home), whole.read_bytes())
