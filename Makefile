@@ -15,7 +15,9 @@ help:
 setup: $(INSTALLED)
 
 $(INSTALLED): requirements.lock pyproject.toml
-	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(0 if (3, 11) <= v[:2] < (3, 14) else f"onedata needs Python 3.11 to 3.13, this is {v[0]}.{v[1]}: make setup PYTHON=python3.12")'
+	@$(PYTHON) -c 'import sys; v = sys.version_info; \
+		told = f"this is {v[0]}.{v[1]}: make setup PYTHON=python3.12"; \
+		sys.exit(0 if (3, 11) <= v[:2] < (3, 14) else f"onedata needs Python 3.11 to 3.13, {told}")'
 	@echo "setup: an isolated environment in $(VENV), locked versions (one to three minutes)"
 	@$(PYTHON) -m venv $(VENV)
 	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r requirements.lock

@@ -25,8 +25,7 @@ def select_nights(settings: Settings, first: date | None, last: date | None) -> 
 
     Without bounds only nights with something to do: a file the ledger does not know, or a delivery that was not
     published; where there are none but OneID was decided on by hand, or what was published is gone, the last night
-    again. With a bound, accepted nights
-    that no run has published are told: they are published with this one.
+    again. With a bound, accepted nights that no run has published are told: they are published with this one.
     """
     retailer = load_retailer(settings)
     refuse_half_restored(settings.home)

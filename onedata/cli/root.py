@@ -119,5 +119,5 @@ def reading(settings: Settings) -> Iterator[duckdb.DuckDBPyConnection]:
 @contextmanager
 def writing(settings: Settings) -> Iterator[duckdb.DuckDBPyConnection]:
     """The warehouse of a retailer that has had a night, as its one writer."""
-    with faults_told(settings), version_told(settings), open_warehouse(settings, typer.echo, begin=False) as con:
+    with faults_told(settings), open_warehouse(settings, typer.echo, begin=False) as con:
         yield con

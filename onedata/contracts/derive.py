@@ -118,7 +118,9 @@ def _identity_key(column: Column, policy: IdentifierPolicy, blocked: str) -> str
     key = f"'{column.identifier.type}:' || {scope}{column.name}"
     if column.classification == "core":  # landing judged the value that the token is of
         return key
-    return f"case when {usable_sql(column.name, blocked, policy.types[column.identifier.type])} then {key} end"
+    line = "\n            "
+    usable = usable_sql(column.name, blocked, policy.types[column.identifier.type], line)
+    return f"case{line}when {usable}{line}then {key}\n        end"
 
 
 def _model_sql(entity: Entity, policy: IdentifierPolicy) -> str:
@@ -131,7 +133,9 @@ def _model_sql(entity: Entity, policy: IdentifierPolicy) -> str:
     if keys:
         inner = ",\n        ".join(keys)
         lines.append(
-            f"coalesce(\n        {inner}\n    ) as identity_key" if len(keys) > 1 else f"{keys[0]} as identity_key"
+            f"coalesce(\n        {inner}\n    ) as identity_key"
+            if len(keys) > 1
+            else keys[0].replace("\n    ", "\n") + " as identity_key"
         )
     lines += [*LINEAGE, "ds"]
     body = ",\n    ".join(lines)

@@ -56,20 +56,21 @@ def blocked_values(policy: IdentifierPolicy) -> str:
     return ", ".join(quote_text(value) for value in ("", *policy.blocked_values))
 
 
-def usable_sql(value: str, general: str, kind: IdentifierType | None = None) -> str:
+def usable_sql(value: str, general: str, kind: IdentifierType | None = None, joint: str = " ") -> str:
     """SQL predicate: the value names somebody.
 
     Args:
         value: SQL of a normalised value.
         general: Inside of an SQL list of the generally blocked values, `blocked_values(policy)`.
         kind: Its kind, for what only that kind blocks.
+        joint: The blanks before each `and`, for who lays the predicate out in lines.
     """
     parts = [f"lower({value}) not in ({general})", f"replace({value}, '0', '') != ''"]
     if kind and kind.blocked:
         parts.append(f"lower({value}) not in ({', '.join(map(quote_text, kind.blocked))})")
     if kind:
         parts += [f"not regexp_full_match({value}, {quote_text(pattern)})" for pattern in kind.blocked_patterns]
-    return " and ".join(parts)
+    return f"{joint}and ".join(parts)
 
 
 def load_identifier_policy(file: Path) -> IdentifierPolicy:

@@ -143,7 +143,11 @@ def _more(item: Feed | Field, told: frozenset[str]) -> dict[str, Any]:
 
 def _plain(value: Any) -> Any:
     """The value as JSON gives it back."""
-    return json.loads(json.dumps(value, default=lambda part: asdict(part) if is_dataclass(part) else str(part)))  # type: ignore[arg-type]
+    return json.loads(json.dumps(value, default=_as_json))
+
+
+def _as_json(part: Any) -> Any:
+    return asdict(part) if is_dataclass(part) and not isinstance(part, type) else str(part)
 
 
 def _rules(rules: Sequence[Rule]) -> dict[str, Any]:

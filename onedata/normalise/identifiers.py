@@ -20,8 +20,8 @@ _LONG = {"ß": "ss", "æ": "ae", "œ": "oe", "þ": "th"}
 _EAST = r"\p{Han}\p{Hangul}"
 
 _TITLES = (
-    "mr|mrs|ms|miss|mx|sir|dame|lady|rev|dr|prof|professor|doctor|herrn?|frau|fraulein|hr|fr|dipl-ing|dr-ing|ing|mag|med|"
-    "monsieur|madame|mademoiselle|mme|mlle|senora?|senorita|sra?|srta|dona?|sig|signora?|dhr|mevr|pan|pani"
+    "mr|mrs|ms|miss|mx|sir|dame|lady|rev|dr|prof|professor|doctor|herrn?|frau|fraulein|hr|fr|dipl-ing|dr-ing|ing|mag|"
+    "med|monsieur|madame|mademoiselle|mme|mlle|senora?|senorita|sra?|srta|dona?|sig|signora?|dhr|mevr|pan|pani"
 )
 _SUFFIXES = "jr|sr|ii|iii|iv|phd|md|dds|mba|msc|bsc|esq|cpa|ph d|m d|junior|senior"
 _LEADING, _TRAILING = f"'^(({_TITLES})[ ,·-]+)+'", f"'([ ,·-]+({_SUFFIXES}))+$'"

@@ -12,6 +12,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import duckdb
 
@@ -112,8 +113,10 @@ def _first_record(lines: io.StringIO, options: Mapping[str, str]) -> list[str]:
                 header.append(line)
                 yield line
 
-    escaped = {} if escape == quote else {"doublequote": False, "escapechar": escape}
-    names = next(csv.reader(content(), delimiter=delimiter, quotechar=quote, skipinitialspace=True, **escaped), [])  # type: ignore[arg-type]
+    dialect: dict[str, Any] = {"delimiter": delimiter, "quotechar": quote, "skipinitialspace": True}
+    if escape != quote:
+        dialect |= {"doublequote": False, "escapechar": escape}
+    names = next(csv.reader(content(), **dialect), [])
     for number, record in enumerate([*taken, "".join(header)], 1):
         if not sound.fullmatch(record):
             raise csv.Error(f"a quote is open, or stands where none may, in line {number}")

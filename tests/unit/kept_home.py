@@ -187,7 +187,8 @@ def killed_before_rename(settings: Settings, number: int, *arguments: str) -> bo
         "sys.addaudithook(stop)\n"
         "from assets.cli import main; main()"
     )
-    ended = subprocess.run([sys.executable, "-c", hook, str(number), *arguments], **_process(settings, {}), check=False)  # type: ignore[call-overload]
+    command = [sys.executable, "-c", hook, str(number), *arguments]
+    ended = subprocess.run(command, **_process(settings, {}), check=False)  # type: ignore[call-overload]
     assert ended.returncode in (0, -signal.SIGKILL), ended.stderr
     return ended.returncode == -signal.SIGKILL
 

@@ -14,7 +14,11 @@ select
     cast(business_date as date) as business_date,
     cast(recorded_at as timestamp) as recorded_at,
     coalesce(
-        case when lower(loyalty_id) not in ({{ blocked_values() }}) and replace(loyalty_id, '0', '') != '' then 'loyalty:' || loyalty_id end,
+        case
+            when lower(loyalty_id) not in ({{ blocked_values() }})
+            and replace(loyalty_id, '0', '') != ''
+            then 'loyalty:' || loyalty_id
+        end,
         'email:' || email
     ) as identity_key,
     source_system,

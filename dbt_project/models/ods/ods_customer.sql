@@ -22,9 +22,21 @@ select
     cast(registered_at as timestamp) as registered_at,
     cast(updated_at as timestamp) as updated_at,
     coalesce(
-        case when lower(customer_id) not in ({{ blocked_values() }}) and replace(customer_id, '0', '') != '' then 'account:' || source_system || ':' || customer_id end,
-        case when lower(loyalty_id) not in ({{ blocked_values() }}) and replace(loyalty_id, '0', '') != '' then 'loyalty:' || loyalty_id end,
-        case when lower(social_union_id) not in ({{ blocked_values() }}) and replace(social_union_id, '0', '') != '' then 'social:' || social_union_id end,
+        case
+            when lower(customer_id) not in ({{ blocked_values() }})
+            and replace(customer_id, '0', '') != ''
+            then 'account:' || source_system || ':' || customer_id
+        end,
+        case
+            when lower(loyalty_id) not in ({{ blocked_values() }})
+            and replace(loyalty_id, '0', '') != ''
+            then 'loyalty:' || loyalty_id
+        end,
+        case
+            when lower(social_union_id) not in ({{ blocked_values() }})
+            and replace(social_union_id, '0', '') != ''
+            then 'social:' || social_union_id
+        end,
         'email:' || email,
         'phone:' || phone
     ) as identity_key,

@@ -26,8 +26,16 @@ select
     cast(sold_at as timestamp) as sold_at,
     cast(updated_at as timestamp) as updated_at,
     coalesce(
-        case when lower(customer_id) not in ({{ blocked_values() }}) and replace(customer_id, '0', '') != '' then 'account:' || source_system || ':' || customer_id end,
-        case when lower(loyalty_id) not in ({{ blocked_values() }}) and replace(loyalty_id, '0', '') != '' then 'loyalty:' || loyalty_id end
+        case
+            when lower(customer_id) not in ({{ blocked_values() }})
+            and replace(customer_id, '0', '') != ''
+            then 'account:' || source_system || ':' || customer_id
+        end,
+        case
+            when lower(loyalty_id) not in ({{ blocked_values() }})
+            and replace(loyalty_id, '0', '') != ''
+            then 'loyalty:' || loyalty_id
+        end
     ) as identity_key,
     source_system,
     _feed,

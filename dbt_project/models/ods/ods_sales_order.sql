@@ -28,12 +28,29 @@ select
     cast(ordered_at as timestamp) as ordered_at,
     cast(updated_at as timestamp) as updated_at,
     coalesce(
-        case when lower(customer_id) not in ({{ blocked_values() }}) and replace(customer_id, '0', '') != '' then 'account:' || source_system || ':' || customer_id end,
-        case when lower(loyalty_id) not in ({{ blocked_values() }}) and replace(loyalty_id, '0', '') != '' then 'loyalty:' || loyalty_id end,
-        case when lower(social_union_id) not in ({{ blocked_values() }}) and replace(social_union_id, '0', '') != '' then 'social:' || social_union_id end,
+        case
+            when lower(customer_id) not in ({{ blocked_values() }})
+            and replace(customer_id, '0', '') != ''
+            then 'account:' || source_system || ':' || customer_id
+        end,
+        case
+            when lower(loyalty_id) not in ({{ blocked_values() }})
+            and replace(loyalty_id, '0', '') != ''
+            then 'loyalty:' || loyalty_id
+        end,
+        case
+            when lower(social_union_id) not in ({{ blocked_values() }})
+            and replace(social_union_id, '0', '') != ''
+            then 'social:' || social_union_id
+        end,
         'email:' || email,
         'phone:' || phone,
-        case when lower(payment_token) not in ({{ blocked_values() }}) and replace(payment_token, '0', '') != '' and lower(payment_token) not in ('cash') then 'payment:' || payment_token end
+        case
+            when lower(payment_token) not in ({{ blocked_values() }})
+            and replace(payment_token, '0', '') != ''
+            and lower(payment_token) not in ('cash')
+            then 'payment:' || payment_token
+        end
     ) as identity_key,
     source_system,
     _feed,

@@ -17,7 +17,11 @@ select
     url,
     cast(business_date as date) as business_date,
     cast(posted_at as timestamp) as posted_at,
-    case when lower(social_union_id) not in ({{ blocked_values() }}) and replace(social_union_id, '0', '') != '' then 'social:' || social_union_id end as identity_key,
+    case
+        when lower(social_union_id) not in ({{ blocked_values() }})
+        and replace(social_union_id, '0', '') != ''
+        then 'social:' || social_union_id
+    end as identity_key,
     source_system,
     _feed,
     _file,

@@ -19,8 +19,17 @@ select
     cast(business_date as date) as business_date,
     cast(occurred_at as timestamp) as occurred_at,
     coalesce(
-        case when lower(customer_id) not in ({{ blocked_values() }}) and replace(customer_id, '0', '') != '' then 'account:' || source_system || ':' || customer_id end,
-        case when lower(visitor_id) not in ({{ blocked_values() }}) and replace(visitor_id, '0', '') != '' and lower(visitor_id) not in ('(not set)') then 'cookie:' || source_system || ':' || visitor_id end
+        case
+            when lower(customer_id) not in ({{ blocked_values() }})
+            and replace(customer_id, '0', '') != ''
+            then 'account:' || source_system || ':' || customer_id
+        end,
+        case
+            when lower(visitor_id) not in ({{ blocked_values() }})
+            and replace(visitor_id, '0', '') != ''
+            and lower(visitor_id) not in ('(not set)')
+            then 'cookie:' || source_system || ':' || visitor_id
+        end
     ) as identity_key,
     source_system,
     _feed,

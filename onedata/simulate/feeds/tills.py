@@ -97,7 +97,10 @@ def poslogs(state: State, night: Night, tickets: pl.DataFrame, lines: pl.DataFra
     rows = rows.with_columns(
         pl.col("flag").replace_strict(_FLAGS, default="", return_dtype=pl.String).alias("flag_text"),
         pl.when(retail).then(pl.lit('<RetailTransaction Version="2.1">')).otherwise(
-            pl.lit("<ControlTransaction><ReasonCode>SignOn</ReasonCode><tv:Drawer>open</tv:Drawer></ControlTransaction>")
+            pl.lit(
+                "<ControlTransaction><ReasonCode>SignOn</ReasonCode>"
+                "<tv:Drawer>open</tv:Drawer></ControlTransaction>"
+            )
         ).alias("head"),
         pl.col("items").fill_null(""),
         pl.when(retail).then(pl.concat_str(tender, card.fill_null(""), total)).otherwise(pl.lit("")).alias("foot"),

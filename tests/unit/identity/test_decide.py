@@ -48,7 +48,8 @@ class Drawn:
         )
 
     def _pairs(self, pairs: Sequence[tuple[str, str]]) -> tuple[Ints, Ints]:
-        return tuple(integers([self.nodes.index(pair[end]) for pair in pairs]) for end in (0, 1))  # type: ignore[return-value]
+        a, b = (integers([self.nodes.index(pair[end]) for pair in pairs]) for end in (0, 1))
+        return a, b
 
     def persons(self) -> set[frozenset[str]]:
         labels = self.decided.person
