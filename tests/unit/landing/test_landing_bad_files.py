@@ -312,3 +312,10 @@ def test_many_undecodable_records_are_fetched_in_one_go(retail: Retail) -> None:
     assert survey.con.execute(
         "select count(distinct raw) from ops.quarantine where raw like '%caf\\xe9,' escape '!'"
     ).fetchone() == (25_000,)
+
+
+def test_a_record_that_is_cut_short_has_one_reason_which_counts_its_fields(survey: SmallRetailer) -> None:
+    survey.csv("A1,O1,5,fine,", "A2,O2")
+    survey.take()
+    reason = survey.con.execute("select reason from ops.quarantine").fetchall()
+    assert reason == [("missing columns: Expected Number of Columns: 5 Found: 2",)]
