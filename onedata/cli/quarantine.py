@@ -1,6 +1,9 @@
 """`onedata quarantine`: look at the rows that were not accepted, and let those in that are good by the contract as it
 is now."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Annotated
 
 import duckdb
@@ -14,7 +17,7 @@ from onedata.quality import summarise
 from onedata.quality.release import Outcome
 from onedata.quality.release import release as release_rows
 from onedata.report import table
-from onedata.retailer import Retailer, load_retailer, prepare_warehouse
+from onedata.retailer import load_retailer, prepare_warehouse
 
 quarantine_app = typer.Typer(
     name="quarantine", no_args_is_help=True, help="Rows that were not accepted: look, mend the contract, release."
@@ -29,9 +32,7 @@ FEEDS = "`onedata contracts` lists them"
 @quarantine_app.command("list")
 def list_rows(settings_file: SettingsOption = None, feed: FeedOption = "") -> None:
     """What is in quarantine, counted by feed, rule and file, the most first."""
-    retailer = load_retailer(settings_from(settings_file, None))
-    with reading(retailer.settings) as con:
-        _require_feed(con, retailer, feed)
+    with _quarantine(settings_file, feed) as con:
         rows = con.execute(
             "select feed, rule, path, ds::varchar, count(*), min_by(reason, row) from ops.quarantine where ? in ('', "
             "feed) group by all order by 5 desc, 1, 2, 3",
@@ -52,9 +53,7 @@ def show(
     limit: Annotated[int, typer.Option(min=1, help="How many rows.")] = 10,
 ) -> None:
     """Rows in quarantine, whole: file, row, rule, reason and the raw record, which may hold raw identifiers."""
-    retailer = load_retailer(settings_from(settings_file, None))
-    with reading(retailer.settings) as con:
-        _require_feed(con, retailer, feed)
+    with _quarantine(settings_file, feed) as con:
         rows = con.execute(
             "select feed, path, row, rule, reason, raw from ops.quarantine where ? in ('', feed) and ? in ('', rule) "
             "and ? in ('', path) order by feed, path, row limit ?",
@@ -93,10 +92,14 @@ def release(
         raise typer.Exit(1)
 
 
-def _require_feed(con: duckdb.DuckDBPyConnection, retailer: Retailer, feed: str) -> None:
-    """Refuse a feed that has no contract and never had a row in quarantine."""
-    kept = con.execute("select distinct feed from ops.quarantine").fetchall()
-    require_known(feed, [*(item.name for item in retailer.feeds), *(name for (name,) in kept)], "feed", FEEDS)
+@contextmanager
+def _quarantine(settings_file: Path | None, feed: str) -> Iterator[duckdb.DuckDBPyConnection]:
+    """The warehouse for reading; refuses a feed that has no contract and never had a row in quarantine."""
+    retailer = load_retailer(settings_from(settings_file, None))
+    with reading(retailer.settings) as con:
+        kept = con.execute("select distinct feed from ops.quarantine").fetchall()
+        require_known(feed, [*(item.name for item in retailer.feeds), *(name for (name,) in kept)], "feed", FEEDS)
+        yield con
 
 
 def _tell(feed: str, outcome: Outcome) -> None:
