@@ -14,7 +14,7 @@ help:
 
 setup: $(INSTALLED)
 
-$(INSTALLED): requirements.lock pyproject.toml
+$(INSTALLED): requirements.lock pyproject.toml setup.py
 	@$(PYTHON) -c 'import sys; v = sys.version_info; \
 		told = f"this is {v[0]}.{v[1]}: make setup PYTHON=python3.12"; \
 		sys.exit(0 if (3, 11) <= v[:2] < (3, 14) else f"onedata needs Python 3.11 to 3.13, {told}")'
@@ -22,6 +22,7 @@ $(INSTALLED): requirements.lock pyproject.toml
 	@$(PYTHON) -m venv $(VENV)
 	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
 	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@mkdir -p build/names && ln -sfn ../../assets build/names/onedata_assets
 	@touch $@
 	@echo "setup: done"
 

@@ -12,6 +12,7 @@ from onedata.cli.backup import backup_app
 from onedata.cli.contracts import contracts_app
 from onedata.cli.feed import feed_app
 from onedata.cli.identity import identity_app
+from onedata.cli.init import init_app
 from onedata.cli.published import published_app
 from onedata.cli.quarantine import quarantine_app
 from onedata.cli.repair import repair_app
@@ -23,12 +24,14 @@ from onedata.faults.storage import damaged_storage
 from onedata.rebuild import rebuild as rebuild_warehouse
 from onedata.report import night_report
 from onedata.retailer import load_retailer
+from onedata.settings import home_folder
 from onedata.simulate import SimulationSettings
 from onedata.simulate import simulate as simulate_retailer
 
 main = app
 for group in (
-    simulate_app, published_app, contracts_app, feed_app, quarantine_app, identity_app, backup_app, repair_app,
+    init_app, simulate_app, published_app, contracts_app, feed_app,
+    quarantine_app, identity_app, backup_app, repair_app,
 ):  # fmt: skip
     app.add_typer(group)
 
@@ -71,9 +74,9 @@ def run(
         fail("--replace takes nights anew: say which with --ds, or with --from and --to")
     from_day, to_day = (_day(ds, "--ds"),) * 2 if ds else (_day(first, "--from"), _day(last, "--to"))
     settings = settings_from(settings_file, source)
-    from assets.runner import LIBRARY_ERRORS, run_nights
-    from assets.selection import NoSuchNight, select_nights
-    from assets.status import draw_end
+    from onedata_assets.runner import LIBRARY_ERRORS, run_nights
+    from onedata_assets.selection import NoSuchNight, select_nights
+    from onedata_assets.status import draw_end
 
     options = _options(settings_file, source)
     try:
@@ -125,8 +128,8 @@ def rebuild(
     runs (gates, balances and times of nights before) begins anew.
     """
     settings = settings_from(settings_file, None)
-    from assets.definitions import REBUILD
-    from assets.runner import run_nights
+    from onedata_assets.definitions import REBUILD
+    from onedata_assets.runner import run_nights
 
     with faults_told(settings):
         night = rebuild_warehouse(load_retailer(settings), leave_out, lambda text: typer.echo(text, err=True))
@@ -141,6 +144,7 @@ def demo(
     days: Annotated[int, typer.Option(help="How many nights of files.")] = 5,
 ) -> None:
     """Generate the built-in omnichannel retailer (if it is not there yet) and run its nights."""
+    (home_folder() / "data").mkdir(exist_ok=True)
     settings = settings_from(None, None)
     if not settings.source.exists():
         typer.echo(
@@ -158,7 +162,7 @@ def dev(
 ) -> None:
     """Open the Dagster UI of a retailer; stop it with Ctrl-C."""
     settings = settings_from(settings_file, source)
-    from assets.runner import prepare_instance
+    from onedata_assets.runner import prepare_instance
 
     with faults_told(settings):
         prepare_instance(settings)

@@ -5,21 +5,21 @@ import os
 
 import dagster as dg
 
-from assets.console import console_logger
-from assets.dbt import parse_dbt
-from assets.gates import gate_checks
-from assets.identity import identity_assets
-from assets.ingest import LANDING_GROUP, landing_assets
-from assets.nights import nights
-from assets.publish import publish_assets
-from assets.resources import warehouse_resource
-from assets.schedules import new_files_sensor, nightly_schedule, weekly_identity_check, weekly_verify
-from assets.status import draw_failure
-from assets.warehouse import LayerTranslator, layer_assets
 from onedata.home import private_umask
 from onedata.quality.model_rules import check_model_rules
 from onedata.retailer import Retailer, load_retailer
 from onedata.settings import load_settings
+from onedata_assets.console import console_logger
+from onedata_assets.dbt import parse_dbt
+from onedata_assets.gates import gate_checks
+from onedata_assets.identity import identity_assets
+from onedata_assets.ingest import LANDING_GROUP, landing_assets
+from onedata_assets.nights import nights
+from onedata_assets.publish import publish_assets
+from onedata_assets.resources import warehouse_resource
+from onedata_assets.schedules import new_files_sensor, nightly_schedule, weekly_identity_check, weekly_verify
+from onedata_assets.status import draw_failure
+from onedata_assets.warehouse import LayerTranslator, layer_assets
 
 NIGHTLY = "nightly"
 REBUILD = "rebuild"
@@ -39,7 +39,7 @@ def build_definitions(retailer: Retailer) -> dg.Definitions:
         DbtFailed: the dbt project does not parse.
         ContractError: a rule beside a model does what it may not.
     """
-    os.environ.update(retailer.settings.environment())  # dbt reads its paths from the environment
+    os.environ.update(retailer.environment())  # dbt reads its paths from the environment
     dbt = parse_dbt(retailer.settings)
     check_model_rules(dbt.manifest)
     translator = LayerTranslator(retailer)

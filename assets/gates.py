@@ -7,16 +7,6 @@ from typing import Any
 
 import dagster as dg
 
-from assets.dbt import Dbt
-from assets.identity import HOUSEHOLD_KEY, ONEID_KEY, PERSON_KEY
-from assets.ingest import landing_key
-from assets.markdown import markdown
-from assets.nights import night_of
-from assets.publish import CANDIDATE_KEY
-from assets.reconciliation import reconciliation_gates
-from assets.resources import Warehouse
-from assets.status import draw
-from assets.warehouse import DBT_LAYERS, LayerTranslator
 from onedata.contracts.model import Feed
 from onedata.identity.household import MOST_MEMBERS
 from onedata.masking import hides_values
@@ -27,6 +17,16 @@ from onedata.quality.privacy import scan
 from onedata.quality.trends import trend_lines
 from onedata.retailer import Retailer
 from onedata.warehouse.publish import candidate_path
+from onedata_assets.dbt import Dbt
+from onedata_assets.identity import HOUSEHOLD_KEY, ONEID_KEY, PERSON_KEY
+from onedata_assets.ingest import landing_key
+from onedata_assets.markdown import markdown
+from onedata_assets.nights import night_of
+from onedata_assets.publish import CANDIDATE_KEY
+from onedata_assets.reconciliation import reconciliation_gates
+from onedata_assets.resources import Warehouse
+from onedata_assets.status import draw
+from onedata_assets.warehouse import DBT_LAYERS, LayerTranslator
 
 GATE = "gate"
 
@@ -123,7 +123,8 @@ def _oneid_gate(retailer: Retailer) -> dg.AssetChecksDefinition:
     @hides_values
     def gate_oneid(context: dg.AssetCheckExecutionContext) -> Iterator[dg.AssetCheckResult]:
         warehouse: Warehouse = context.resources.warehouse
-        for table, results in oneid_gate(warehouse.con, warehouse.gatekeeper, retailer.policy, MOST_MEMBERS).items():
+        found = oneid_gate(warehouse.con, warehouse.gatekeeper, retailer.policy, retailer.settings.gates, MOST_MEMBERS)
+        for table, results in found.items():
             yield _outcome(context, warehouse, keys[table], results)
         draw(context, warehouse)
 

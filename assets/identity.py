@@ -6,11 +6,6 @@ from dataclasses import asdict
 
 import dagster as dg
 
-from assets.dbt import Dbt
-from assets.markdown import markdown
-from assets.nights import FULL_REFRESH_TAG, night_of
-from assets.resources import Warehouse
-from assets.warehouse import GROUPS, LayerTranslator
 from onedata.contracts.derive import identity_keys
 from onedata.identity import resolve
 from onedata.identity.household import household_totals
@@ -28,6 +23,11 @@ from onedata.masking import hides_values
 from onedata.pictures import as_markdown, stacked_columns
 from onedata.quality.gates import require_open
 from onedata.retailer import Retailer
+from onedata_assets.dbt import Dbt
+from onedata_assets.markdown import markdown
+from onedata_assets.nights import FULL_REFRESH_TAG, night_of
+from onedata_assets.resources import Warehouse
+from onedata_assets.warehouse import GROUPS, LayerTranslator
 
 ONEID_KEY = dg.AssetKey(["oneid", "oneid_map"])
 PERSON_KEY = dg.AssetKey(["oneid", "person"])

@@ -2,15 +2,15 @@
 
 import dagster as dg
 
-from assets.markdown import markdown
-from assets.nights import first_night_of, night_of, nights, nights_again
-from assets.resources import Warehouse
 from onedata.contracts import Feed
 from onedata.landing import land
 from onedata.ledger.told import FILE_COLUMNS, QUARANTINE_COLUMNS, counted, files_of_nights, quarantine_of_nights
 from onedata.masking import hides_values
 from onedata.pages.feeds import facts
 from onedata.retailer import Retailer
+from onedata_assets.markdown import markdown
+from onedata_assets.nights import first_night_of, night_of, nights, nights_again
+from onedata_assets.resources import Warehouse
 
 PREVIEW_FILES = 20
 LANDING_GROUP = "a_landing"

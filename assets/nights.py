@@ -9,10 +9,10 @@ from dagster._core.storage.tags import (
     PARTITION_NAME_TAG,
 )
 
-from assets.resources import Warehouse
-from assets.tags import REPLACE_TAG
 from onedata.ledger.told import last_delivered
 from onedata.settings import Settings
+from onedata_assets.resources import Warehouse
+from onedata_assets.tags import REPLACE_TAG
 
 FULL_REFRESH_TAG = "onedata/full_refresh"
 PROCESS_TAG = "onedata/process"

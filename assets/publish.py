@@ -6,12 +6,6 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
-from assets.dbt import Dbt
-from assets.markdown import markdown
-from assets.nights import night_of
-from assets.resources import Warehouse
-from assets.status import draw
-from assets.warehouse import LayerTranslator
 from onedata.masking import hides_values
 from onedata.pages.data_docs import build_data_docs, docs_folder
 from onedata.quality.gates import require_open
@@ -19,6 +13,12 @@ from onedata.retailer import Retailer
 from onedata.warehouse.earlier import move_earlier
 from onedata.warehouse.publications import QUALITY, candidate_folder
 from onedata.warehouse.publish import Cost, build_candidate, publication_night, publish_candidate, published_tables
+from onedata_assets.dbt import Dbt
+from onedata_assets.markdown import markdown
+from onedata_assets.nights import night_of
+from onedata_assets.resources import Warehouse
+from onedata_assets.status import draw
+from onedata_assets.warehouse import LayerTranslator
 
 CANDIDATE_KEY = dg.AssetKey(["published", "candidate"])
 PUBLISHED_KEY = dg.AssetKey(["published", "onedata"])

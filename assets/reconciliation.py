@@ -5,16 +5,16 @@ from datetime import date
 
 import dagster as dg
 
-from assets.dbt import Dbt
-from assets.markdown import markdown
-from assets.nights import night_of
-from assets.resources import Warehouse
-from assets.status import draw
-from assets.warehouse import LayerTranslator
 from onedata.masking import hides_values
 from onedata.quality import CheckResult, record, summarise
 from onedata.quality.reconcile import LAYERS, Scope, drawn, reconcile, reconciled_models
 from onedata.retailer import Retailer
+from onedata_assets.dbt import Dbt
+from onedata_assets.markdown import markdown
+from onedata_assets.nights import night_of
+from onedata_assets.resources import Warehouse
+from onedata_assets.status import draw
+from onedata_assets.warehouse import LayerTranslator
 
 RECONCILIATION = "reconciliation"
 COLUMNS = ["subject", "for", "file", "measure", "unit", "in", "out", "excluded", "difference"]

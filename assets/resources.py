@@ -7,13 +7,13 @@ from typing import Any
 import dagster as dg
 import duckdb
 
-from assets.dbt import Dbt
-from assets.tags import replaced_nights
 from onedata.home import private_umask, secure_home
 from onedata.ledger.recover import refuse_without_warehouse
 from onedata.quality.gx import Gatekeeper
 from onedata.retailer import Retailer, prepare_warehouse
 from onedata.warehouse import open_warehouse
+from onedata_assets.dbt import Dbt
+from onedata_assets.tags import replaced_nights
 
 
 @dataclass(frozen=True)

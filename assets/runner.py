@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -16,11 +17,6 @@ import typer
 import yaml
 from sqlalchemy.exc import SQLAlchemyError
 
-from assets.dbt import DbtFailed
-from assets.definitions import NIGHTLY, build_definitions
-from assets.nights import FULL_REFRESH_TAG, PROCESS_TAG, range_tags
-from assets.status import draw_end
-from assets.tags import REPLACE_TAG
 from onedata.durable import write_durably
 from onedata.faults import HomeFault, explain, faults_told, worth_looking
 from onedata.faults.storage import damaged_settings
@@ -28,11 +24,18 @@ from onedata.home import private_umask, secure_home
 from onedata.masking import mask_error
 from onedata.report import closed_gates
 from onedata.retailer import load_retailer
-from onedata.settings import REPOSITORY, Settings
+from onedata.settings import Settings
 from onedata.warehouse import WarehouseError
+from onedata_assets.dbt import DbtFailed
+from onedata_assets.definitions import NIGHTLY, build_definitions
+from onedata_assets.nights import FULL_REFRESH_TAG, PROCESS_TAG, range_tags
+from onedata_assets.status import draw_end
+from onedata_assets.tags import REPLACE_TAG
 
+# Copied into a home that has none.
+INSTANCE = Path(__file__).with_name("dagster.yaml")
 # It stands before the words of an error of onedata's, which are a sentence already.
-OWN_CLASS = re.compile(r"^(onedata|assets)(\.\w+)+: ")
+OWN_CLASS = re.compile(r"^(onedata|onedata_assets)(\.\w+)+: ")
 # What a file that fails a library raises here, outside of a step of the run.
 LIBRARY_ERRORS = (
     OSError,
@@ -58,11 +61,11 @@ def prepare_instance(settings: Settings) -> None:
         typer.echo(line, err=True)
     settings.dagster_home.mkdir(parents=True, exist_ok=True)
     if not (settings.dagster_home / "dagster.yaml").exists():
-        write_durably(settings.dagster_home / "dagster.yaml", (REPOSITORY / "dagster.yaml").read_bytes())
+        write_durably(settings.dagster_home / "dagster.yaml", INSTANCE.read_bytes())
     damaged = next(damaged_settings(settings.dagster_home), None)
     if damaged:
         raise HomeFault(str(damaged))
-    location = {"module_name": "assets.definitions", "location_name": "onedata", "working_directory": str(REPOSITORY)}
+    location = {"module_name": "onedata_assets.definitions", "location_name": "onedata"}
     workspace = yaml.safe_dump({"load_from": [{"python_module": location}]})
     write_durably(settings.dagster_home / "workspace.yaml", workspace)
 

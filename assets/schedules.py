@@ -7,8 +7,6 @@ from datetime import date, timedelta
 
 import dagster as dg
 
-from assets.nights import night_of
-from assets.resources import Warehouse
 from onedata.backup.drill import drill
 from onedata.backup.store import BackupError
 from onedata.identity.verify import verify
@@ -19,6 +17,8 @@ from onedata.retailer import Retailer
 from onedata.settings import Settings
 from onedata.sources import SourceError
 from onedata.verify import Area, told, verify_home
+from onedata_assets.nights import night_of
+from onedata_assets.resources import Warehouse
 
 POLL_SECONDS = 60
 WEEKLY = "weekly_identity_check"

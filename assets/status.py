@@ -8,10 +8,10 @@ import dagster as dg
 import duckdb
 import typer
 
-from assets.nights import night_of, night_of_run
-from assets.resources import Warehouse
 from onedata.pages import Run, draw_status
 from onedata.settings import Settings
+from onedata_assets.nights import night_of, night_of_run
+from onedata_assets.resources import Warehouse
 
 
 def draw(

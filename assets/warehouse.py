@@ -6,11 +6,6 @@ from typing import Any
 import dagster as dg
 from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, dbt_assets
 
-from assets.dbt import Dbt, build
-from assets.ingest import landing_key
-from assets.markdown import markdown
-from assets.nights import FULL_REFRESH_TAG
-from assets.resources import Warehouse
 from onedata.ledger import has_replaced
 from onedata.ledger.promote import promote
 from onedata.masking import hides_values
@@ -18,6 +13,11 @@ from onedata.quality.gates import require_open
 from onedata.quality.model_rules import sensitive_columns
 from onedata.retailer import Retailer
 from onedata.warehouse.preview import columns_of, first_rows, rows_of
+from onedata_assets.dbt import Dbt, build
+from onedata_assets.ingest import landing_key
+from onedata_assets.markdown import markdown
+from onedata_assets.nights import FULL_REFRESH_TAG
+from onedata_assets.resources import Warehouse
 
 GROUPS = {"ods": "b_ods", "dim": "c_dim", "dwd": "d_dwd", "oneid": "e_oneid", "dws": "f_dws", "ads": "g_ads"}
 DBT_LAYERS = ("ods", "dim", "dwd", "dws", "ads")

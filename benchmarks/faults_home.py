@@ -13,13 +13,14 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+from checkout import REPOSITORY
 from faults_calls import counting
 
-from onedata.settings import REPOSITORY, Settings
+from onedata.settings import Settings
 
 FIRST, SECOND = date(2026, 1, 5), date(2026, 1, 6)
 CALLS = "calls.txt"
-ONEDATA = (sys.executable, "-c", "from assets.cli import main; main()")
+ONEDATA = (sys.executable, "-c", "from onedata_assets.cli import main; main()")
 PATIENCE_SECONDS = 900.0
 LOCK_SECONDS = 60.0
 

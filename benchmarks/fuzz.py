@@ -20,11 +20,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from checkout import REPOSITORY
 from fuzz_landing import Input, Verdict, arena, make_inputs
 from fuzz_samples import Target, made_targets, real_targets
 from measure import child_cpu_seconds
-
-from onedata.settings import REPOSITORY
 
 AT_ONCE = 100
 HANG_SECONDS = 120

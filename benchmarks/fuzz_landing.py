@@ -17,6 +17,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 import yaml
+from checkout import REPOSITORY
 from fuzz_samples import MARK, Target
 from lxml import etree
 
@@ -30,7 +31,7 @@ from onedata.quality.gates import contract_gate
 from onedata.quality.gx import Gatekeeper
 from onedata.readers.xml_paths import record_tags
 from onedata.retailer import Retailer, prepare_warehouse
-from onedata.settings import REPOSITORY, Settings
+from onedata.settings import Settings
 from onedata.sources import SourceError
 from onedata.warehouse import open_warehouse
 

@@ -15,9 +15,8 @@ import openpyxl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import yaml
+from checkout import REPOSITORY
 from fuzz_mutations import mutate
-
-from onedata.settings import REPOSITORY
 
 MARK = "Z0000000Z"
 """Begins the ids of rows; each input puts its own number into it, so that its rows can be told from others'."""

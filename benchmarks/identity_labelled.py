@@ -7,10 +7,10 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import duckdb
+from checkout import REPOSITORY
 from identity_measures import Measures, measures
 
 from onedata.identity.scoring.records import match_records
-from onedata.settings import REPOSITORY
 from onedata.sql import quote_name, quote_text
 
 FAKE_1000 = REPOSITORY.parent / "shared" / "data" / "identity" / "fake_1000.csv"

@@ -1,10 +1,12 @@
 """OneID night after night on a simulated retailer: its files land as a night lands them, through their gates, and are
 resolved."""
 
+import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import date
+from functools import partial
 from pathlib import Path
 
 import duckdb
@@ -12,7 +14,7 @@ from identity_truth import Quality, compare, current_map
 from measure import Cost, measured
 
 from onedata.contracts.derive import derived_files
-from onedata.contracts.identifiers import blocked_values
+from onedata.contracts.identifiers import usable_by_kind
 from onedata.identity import resolve
 from onedata.landing import land
 from onedata.ledger.promote import promote
@@ -85,10 +87,16 @@ def create_ods_views(con: duckdb.DuckDBPyConnection, retailer: Retailer) -> None
             "{{ lake('" + entity.name + "') }}",
             lake + "hive_partitioning = true, hive_types = {'source': varchar, 'ds': date})",
         )
-        con.execute(
-            f"create or replace view ods.ods_{entity.name} as "
-            f"{body.replace('{{ blocked_values() }}', blocked_values(retailer.policy))}"
+        body = re.sub(
+            r"\{\{ usable\('(\w+)', '(\w+)'\) \}\}",
+            partial(_names_somebody, usable_by_kind(retailer.policy)),
+            body,
         )
+        con.execute(f"create or replace view ods.ods_{entity.name} as {body}")
+
+
+def _names_somebody(predicates: Mapping[str, str], call: re.Match[str]) -> str:
+    return predicates[call[2]].replace("{value}", call[1])
 
 
 def land_night(con: duckdb.DuckDBPyConnection, retailer: Retailer, gatekeeper: Gatekeeper, night: date) -> None:

@@ -20,6 +20,7 @@ from typing import Annotated, Any
 import duckdb
 import typer
 import yaml
+from checkout import REPOSITORY
 from measure import Cost, measured, resident_mb
 from read_xml import speeds
 
@@ -29,7 +30,7 @@ from onedata.landing import land
 from onedata.quality.gates import contract_gate
 from onedata.quality.gx import Gatekeeper
 from onedata.retailer import Retailer, prepare_warehouse
-from onedata.settings import REPOSITORY, Settings
+from onedata.settings import Settings
 from onedata.sources.unpack import hash_file
 from onedata.sql import quote_text
 from onedata.warehouse import open_warehouse

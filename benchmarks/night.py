@@ -30,10 +30,11 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 import typer
+from checkout import REPOSITORY
 from lxml import etree
 from measure import Cost, child_cpu_seconds, measured
 
-from onedata.settings import REPOSITORY, Settings, load_settings
+from onedata.settings import Settings, load_settings
 from onedata.simulate import SimulationSettings, simulate
 
 ORDER_LINES_PER_CUSTOMER = 10
@@ -911,8 +912,8 @@ def platform(settings: Settings) -> None:
     Raises:
         NotComparable: a gate or an error stopped the run.
     """
-    from assets.runner import run_nights
-    from assets.selection import select_nights
+    from onedata_assets.runner import run_nights
+    from onedata_assets.selection import select_nights
 
     if not run_nights(settings, select_nights(settings, None, None), each_night=False, full_refresh=False):
         raise NotComparable("the platform's night failed; its own message stands above")
@@ -952,7 +953,7 @@ def empty_night_cpu_s(settings: Settings, night: date) -> float:
         subprocess.CalledProcessError: the night failed.
     """
     before = child_cpu_seconds()
-    command = [sys.executable, "-c", "from assets.cli import main; main()", "run", "--ds", str(night)]
+    command = [sys.executable, "-c", "from onedata_assets.cli import main; main()", "run", "--ds", str(night)]
     subprocess.run(
         command, cwd=REPOSITORY, env=os.environ | settings.environment(), check=True, stdout=subprocess.DEVNULL
     )

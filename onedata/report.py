@@ -9,7 +9,8 @@ import duckdb
 
 from onedata.masking import mask_error
 from onedata.quality.reconcile_lake import UNKNOWN_AT_SOURCE
-from onedata.settings import REPOSITORY, Settings
+from onedata.settings import Settings
+from onedata.shipped import checkout
 from onedata.warehouse import (
     WarehouseBusy,
     WarehouseDamaged,
@@ -199,20 +200,20 @@ def _value(value: Decimal, unit: str) -> str:
 
 def _next_steps(settings: Settings, options: str) -> str:
     database = _short(settings.published_database)
-    ui = f".venv/bin/onedata dev{options}" if options else "make dev"
+    at_home = Path.cwd() == checkout()
+    ui = "make dev" if at_home and not options else f"{'.venv/bin/' if at_home else ''}onedata dev{options}"
+    python = ".venv/bin/python" if at_home else "python"
     return (
         "NEXT\n"
         f"  the Dagster UI on http://127.0.0.1:3000, the graph, the gates, backfills:\n    {ui}\n"
         "  query what is published:\n"
-        f"    .venv/bin/python -c \"import duckdb; print(duckdb.connect('{database}', "
+        f"    {python} -c \"import duckdb; print(duckdb.connect('{database}', "
         "read_only=True).sql('from ads_customer_360 limit 5'))\""
     )
 
 
 def _short(path: Path) -> str:
-    return (
-        str(path.relative_to(REPOSITORY)) if path.is_relative_to(REPOSITORY) and Path.cwd() == REPOSITORY else str(path)
-    )
+    return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
 
 
 def closed_gates(settings: Settings, run_id: str) -> str:

@@ -1,5 +1,6 @@
 """One retailer, loaded: settings, canonical entities, identifier policy and feeds."""
 
+import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -8,7 +9,7 @@ import duckdb
 
 from onedata.contracts import Entity, Feed, load_entities, load_feeds
 from onedata.contracts.derive import ensure_lake
-from onedata.contracts.identifiers import IdentifierPolicy, load_identifier_policy
+from onedata.contracts.identifiers import IdentifierPolicy, load_identifier_policy, usable_by_kind
 from onedata.identity.keep import keep_first_state, log_decisions
 from onedata.identity.known_tokens import require_vault
 from onedata.identity.tables import create_tables
@@ -16,7 +17,8 @@ from onedata.identity.take_in import STAGE
 from onedata.ledger import check_lake
 from onedata.ledger.migrations import migrate
 from onedata.quality.reconcile import create_reconciliation
-from onedata.settings import REPOSITORY, Settings
+from onedata.settings import IDENTIFIERS, Settings
+from onedata.shipped import shipped
 from onedata.warehouse.publications import mend_names
 from onedata.warehouse.publish import finish_publishing
 
@@ -34,6 +36,11 @@ class Retailer:
         """Feeds that fill `entity`; may be none."""
         return [feed for feed in self.feeds if feed.entity.name == entity]
 
+    def environment(self) -> dict[str, str]:
+        """What dbt and child processes read: the settings, and the SQL that tells whether an identifier names
+        somebody."""
+        return self.settings.environment() | {"ONEDATA_USABLE": json.dumps(usable_by_kind(self.policy))}
+
     @property
     def regions(self) -> tuple[str, ...]:
         """ISO 3166 codes of the countries whose numbers phones without a country code may be, the default first."""
@@ -49,7 +56,7 @@ def load_retailer(settings: Settings) -> Retailer:
         ContractError: a contract, canonical entity or the policy is not valid.
     """
     entities = load_entities(settings.canonical)
-    policy = load_identifier_policy(REPOSITORY / "data_contracts" / "identifiers.yaml")
+    policy = load_identifier_policy(shipped("data_contracts") / IDENTIFIERS, settings.identifiers)
     return Retailer(settings, entities, policy, load_feeds(settings.contracts, entities))
 
 

@@ -63,7 +63,7 @@ def retailer(simulated: Simulated, tmp_path_factory: pytest.TempPathFactory) -> 
 @pytest.fixture(scope="session")
 def graph(retailer: Retailer) -> dg.Definitions:
     """Its Dagster definitions, as a deployment loads them."""
-    from assets.definitions import build_definitions
+    from onedata_assets.definitions import build_definitions
 
     with environment_kept():
         return build_definitions(retailer)

@@ -20,8 +20,9 @@ from typing import Any
 import duckdb
 import pytest
 
-from onedata.settings import REPOSITORY, Settings, load_settings
+from onedata.settings import Settings, load_settings
 
+REPOSITORY = Path(__file__).resolve().parents[1]
 FIRST = date(2026, 1, 5)
 NIGHTS = [FIRST + timedelta(days=day) for day in range(3)]
 LAYERS = ("dim", "dwd", "dws", "ads")
@@ -89,7 +90,7 @@ def run(
     replace_nights: bool = False,
 ) -> Outcome:
     """Run the nights in this process through the Dagster job that the command line, the schedule and the UI run."""
-    from assets.runner import run_nights
+    from onedata_assets.runner import run_nights
 
     said = io.StringIO()
     with environment_kept(), contextlib.redirect_stderr(said):
@@ -326,7 +327,11 @@ def another_user() -> tuple[list[str], dict[str, str]]:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("ONEDATA_")}
     environment |= {
         "PYTHONPATH": os.pathsep.join(
-            [str(REPOSITORY), *(path for path in sys.path if path.endswith("site-packages"))]
+            [
+                str(REPOSITORY),
+                str(REPOSITORY / "build" / "names"),
+                *(path for path in sys.path if path.endswith("site-packages")),
+            ]
         ),
         "HOME": "/",
     }

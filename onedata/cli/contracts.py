@@ -2,14 +2,15 @@
 
 import typer
 
-from onedata.cli.root import SettingsOption, settings_from
+from onedata.cli.root import SettingsOption, fail, settings_from
 from onedata.contracts import load_entities, load_feeds
 from onedata.contracts.derive import write_derived
 from onedata.contracts.history import changes
 from onedata.contracts.identifiers import load_identifier_policy
 from onedata.pages.feeds import write_pages
 from onedata.retailer import load_retailer
-from onedata.settings import REPOSITORY, Settings
+from onedata.settings import IDENTIFIERS, Settings
+from onedata.shipped import checkout, shipped
 from onedata.warehouse import WarehouseBusy, WarehouseMissing, read_warehouse
 
 contracts_app = typer.Typer()
@@ -45,10 +46,14 @@ def contracts(settings_file: SettingsOption = None) -> None:
 
 @contracts_app.command()
 def derive() -> None:
-    """Write what is derived from data_contracts: ODS models of the dbt project, pages in docs/feeds."""
+    """Write what is derived from data_contracts: ODS models of the dbt project, pages in docs/feeds. For a checkout of
+    onedata only."""
+    repository = checkout()
+    if repository is None:
+        fail("derive writes into a checkout of onedata, and this is an installed package: there is nothing to derive")
     settings = Settings()
-    policy = load_identifier_policy(REPOSITORY / "data_contracts" / "identifiers.yaml")
+    policy = load_identifier_policy(shipped("data_contracts") / IDENTIFIERS)
     entities = load_entities(settings.canonical)
     changed = write_derived(settings.dbt_project, entities, policy)
-    changed += write_pages(REPOSITORY / "docs" / "feeds", load_feeds(settings.contracts, entities))
-    typer.echo("\n".join(str(file.relative_to(REPOSITORY)) for file in changed) or "everything is current")
+    changed += write_pages(repository / "docs" / "feeds", load_feeds(settings.contracts, entities))
+    typer.echo("\n".join(str(file.relative_to(repository)) for file in changed) or "everything is current")

@@ -5,6 +5,7 @@ Run by `onedata derive`; a test says that the files in the tree are current.
 """
 
 import io
+import json
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import pyarrow.parquet as pq
 import yaml
 
 from onedata.contracts.derived import MARK, write_files
-from onedata.contracts.identifiers import IdentifierPolicy, blocked_values, usable_sql
+from onedata.contracts.identifiers import IdentifierPolicy, usable_by_kind
 from onedata.contracts.mistakes import known
 from onedata.contracts.model import Column, Entity
 from onedata.durable import make_folders, write_durably
@@ -35,20 +36,37 @@ DS = ("date", "The night the row's file is for; partition of the lake.")
 IDENTITY_KEY = (
     "The identifier that stands for the person of this row, strongest kind first; empty where the row names nobody."
 )
+USABLE = "macros/usable.sql"
 SCHEMA_PARTITION = "source=_schema/ds=1970-01-01"
 HEADER = f"Derived from data_contracts/canonical/{{name}}.yaml {MARK}"
 
 
 def derived_files(entities: Mapping[str, Entity], policy: IdentifierPolicy) -> dict[str, str]:
     """File name (below dbt_project) to content: the ODS views and the macro of blocked identifier values."""
-    files = {
-        "macros/blocked_values.sql": f"{{#- Derived from data_contracts/identifiers.yaml {MARK} -#}}\n"
-        f"{{%- macro blocked_values() -%}}\n{blocked_values(policy)}\n{{%- endmacro %}}\n"
-    }
+    files = {USABLE: _usable_macro(policy)}
     for entity in entities.values():
         files[f"models/ods/ods_{entity.name}.sql"] = _model_sql(entity, policy)
         files[f"models/ods/ods_{entity.name}.yml"] = _model_yaml(entity, policy)
     return files
+
+
+def _usable_macro(policy: IdentifierPolicy) -> str:
+    """The macro that ODS views ask whether a value names somebody: by the shipped policy, or by that of the retailer,
+    which a run hands over as ONEDATA_USABLE."""
+    kinds = ",\n    ".join(
+        f"{json.dumps(name)}: {json.dumps(sql)}" for name, sql in usable_by_kind(policy, "\n            ").items()
+    )
+    return (
+        f"{{#- Derived from data_contracts/identifiers.yaml {MARK} -#}}\n"
+        "{%- macro usable(value, kind) -%}\n"
+        f"{{%- set shipped = {{\n    {kinds}\n}} -%}}\n"
+        "{%- set own = env_var('ONEDATA_USABLE', '') -%}\n"
+        "{%- if env_var('ONEDATA_IDENTIFIERS', '') and not own -%}\n"
+        "{{ exceptions.raise_compiler_error('this retailer has identifiers of its own: run the models by onedata') }}\n"
+        "{%- endif -%}\n"
+        "{{ (fromjson(own) if own else shipped)[kind] | replace('{value}', value) }}\n"
+        "{%- endmacro %}\n"
+    )
 
 
 def write_derived(dbt_project: Path, entities: Mapping[str, Entity], policy: IdentifierPolicy) -> list[Path]:
@@ -91,13 +109,12 @@ def lake_columns(entity: Entity) -> dict[str, str]:
     }
 
 
-def identity_keys(entity: Entity, policy: IdentifierPolicy, blocked: str | None = None) -> list[tuple[Column, str]]:
+def identity_keys(entity: Entity, policy: IdentifierPolicy, in_model: bool = False) -> list[tuple[Column, str]]:
     """The entity's identifiers, strong and weak, strongest first, each with the SQL of its key (NULL where the row has
     none that is usable).
 
     Args:
-        blocked: What stands for the list of blocked values; the values themselves by default, in dbt models the macro
-            that lists them.
+        in_model: Whether the SQL is for a dbt model, which asks a macro whether a value names somebody.
 
     Raises:
         ContractError: a column is an identifier of a type that the policy does not know.
@@ -109,22 +126,27 @@ def identity_keys(entity: Entity, policy: IdentifierPolicy, blocked: str | None 
     ordered = sorted(
         entity.identifiers, key=lambda column: order.index(column.identifier.type) if column.identifier else 0
     )
-    return [(column, _identity_key(column, policy, blocked or blocked_values(policy))) for column in ordered]
+    return [(column, _identity_key(column, policy, in_model)) for column in ordered]
 
 
-def _identity_key(column: Column, policy: IdentifierPolicy, blocked: str) -> str:
+def _identity_key(column: Column, policy: IdentifierPolicy, in_model: bool) -> str:
     assert column.identifier is not None
     scope = "source_system || ':' || " if column.identifier.scope == "system" else ""
     key = f"'{column.identifier.type}:' || {scope}{column.name}"
     if column.classification == "core":  # landing judged the value that the token is of
         return key
     line = "\n            "
-    usable = usable_sql(column.name, blocked, policy.types[column.identifier.type], line)
+    kind = column.identifier.type
+    usable = (
+        f"{{{{ usable('{column.name}', '{kind}') }}}}"
+        if in_model
+        else usable_by_kind(policy)[kind].replace("{value}", column.name)
+    )
     return f"case{line}when {usable}{line}then {key}\n        end"
 
 
 def _model_sql(entity: Entity, policy: IdentifierPolicy) -> str:
-    keys = [sql for _, sql in identity_keys(entity, policy, "{{ blocked_values() }}")]
+    keys = [sql for _, sql in identity_keys(entity, policy, in_model=True)]
     # A file from before a change of type still has the old one. Text holds every other type, so it needs no cast.
     lines = [
         column.name if column.type == "text" else f"cast({column.name} as {column.sql_type}) as {column.name}"

@@ -23,17 +23,14 @@ def check_expressions(feeds: Iterable[Feed], entities: Mapping[str, Entity]) -> 
         boundary = Boundary(con)
         tables = frozenset(("ods", f"ods_{name}") for name in entities)
         for feed in feeds:
-            where = f"{feed.contract}: schema {feed.name}"
             for item in feed.fields:
                 if item.logic is not None:
-                    boundary.check_expression(
-                        item.logic, f"{where}: property {item.column.name}: transformLogic {item.logic!r}"
-                    )
+                    boundary.check_expression(item.logic, f"{item.place}: transformLogic {item.logic!r}")
                 for rule in item.rules:
-                    _matches(con, rule.arguments.get("pattern"), f"{where}: property {item.column.name}")
+                    _matches(con, rule.arguments.get("pattern"), item.place)
             for rule in feed.rules:
                 if rule.metric == "sql":
-                    query, place = str(rule.arguments["query"]), f"{where}: quality rule {rule.name}: query"
+                    query, place = str(rule.arguments["query"]), f"{rule.place}: query"
                     boundary.check_query(query, place, tables)
                     _binds(con, query, feed.entity, entities, place)
 

@@ -1,4 +1,5 @@
-"""The kinds of identifier and what never to link on, from data_contracts/identifiers.yaml."""
+"""The kinds of identifier and what never to link on: the shipped data_contracts/identifiers.yaml, and what a retailer
+changes of it in the identifiers.yaml beside its settings."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,6 +17,9 @@ from onedata.sql import quote_text
 
 _KEYS = ("strength", "weight", "links", "limit", "degree", "normalise")
 
+# What a retailer may change of a kind. Strength and order say what makes a person, normalise what a token is of: a
+# lake that holds rows would have to be landed again.
+_OWN_KEYS = ("weight", "links", "limit", "degree", "blocked")
 LINKS = ("always", "unless_names_differ", "if_names_agree", "never")
 
 
@@ -56,6 +60,12 @@ def blocked_values(policy: IdentifierPolicy) -> str:
     return ", ".join(quote_text(value) for value in ("", *policy.blocked_values))
 
 
+def usable_by_kind(policy: IdentifierPolicy, joint: str = " ") -> dict[str, str]:
+    """Kind to the SQL predicate that a value names somebody; {value} stands for the SQL of the normalised value."""
+    general = blocked_values(policy)
+    return {name: usable_sql("{value}", general, kind, joint) for name, kind in policy.types.items()}
+
+
 def usable_sql(value: str, general: str, kind: IdentifierType | None = None, joint: str = " ") -> str:
     """SQL predicate: the value names somebody.
 
@@ -73,20 +83,41 @@ def usable_sql(value: str, general: str, kind: IdentifierType | None = None, joi
     return f"{joint}and ".join(parts)
 
 
-def load_identifier_policy(file: Path) -> IdentifierPolicy:
-    """The policy of `file`.
+def load_identifier_policy(file: Path, own: Path | None = None) -> IdentifierPolicy:
+    """The policy of `file`, and over it what a retailer's `own` file changes: of a kind its weight, links, limit and
+    degree; blocked values and patterns are added to those of `file`.
 
     Raises:
         ContractError: a key is missing, unknown or not as expected; the text names it and what it takes.
     """
-    content = read_mapping(file)
+    policy = _policy(read_mapping(file), file)
+    return _changed(policy, read_mapping(own), own) if own else policy
+
+
+def _changed(policy: IdentifierPolicy, content: Mapping[str, Any], file: Path) -> IdentifierPolicy:
     known(content, ("types", "blocked_values"), str(file))
-    types = need(content, "types", str(file))
-    if not isinstance(types, dict):
-        raise ContractError(
-            f"{file}: types is a mapping of a kind to what holds for it (email: {{strength: strong, ...}}), not "
-            f"{types!r}"
-        )
+    types = _types(content.get("types") or {}, file)
+    known(types, list(policy.types), f"{file}: types")
+    for name, item in types.items():
+        where = f"{file}: types: {name}"
+        for key in _mapping(item, where, _OWN_KEYS):
+            if key in _KEYS and key not in _OWN_KEYS:
+                raise ContractError(f"{where}: {key} is the same for every retailer; take the line out")
+        known(item, _OWN_KEYS, where)
+    kinds = {
+        name: _kind(name, _shipped_item(kind) | types[name], f"{file}: types: {name}", kind) if name in types else kind
+        for name, kind in policy.types.items()
+    }
+    return IdentifierPolicy(kinds, (*policy.blocked_values, *_general(content, file)))
+
+
+def _shipped_item(kind: IdentifierType) -> dict[str, Any]:
+    return {"strength": "strong" if kind.strong else "weak"} | {key: getattr(kind, key) for key in _KEYS[1:]}
+
+
+def _policy(content: Mapping[str, Any], file: Path) -> IdentifierPolicy:
+    known(content, ("types", "blocked_values"), str(file))
+    types = _types(need(content, "types", str(file)), file)
     kinds = [_kind(name, item, f"{file}: types: {name}") for name, item in types.items()]
     for before, kind in pairwise(kinds):
         if kind.strong and not before.strong:
@@ -94,16 +125,29 @@ def load_identifier_policy(file: Path) -> IdentifierPolicy:
                 f"{file}: types: {kind.name} is strong and stands after {before.name}, which is weak; put the "
                 "strongest first"
             )
+    return IdentifierPolicy({kind.name: kind for kind in kinds}, _general(content, file))
+
+
+def _types(types: Any, file: Path) -> dict[str, Any]:
+    return _mapping(types, f"{file}: types", ("a kind to what holds for it (email: {strength: strong, ...})",), "of")
+
+
+def _mapping(item: Any, where: str, keys: Sequence[str], joint: str = "with") -> dict[str, Any]:
+    if not isinstance(item, dict):
+        raise ContractError(f"{where} is a mapping {joint} {', '.join(keys)}, not {item!r}")
+    return item
+
+
+def _general(content: Mapping[str, Any], file: Path) -> tuple[str, ...]:
     values, patterns = _blocked(content.get("blocked_values", []), f"{file}: blocked_values")
     if patterns:
         raise ContractError(f"{file}: blocked_values takes values; give a pattern to the kind it is for, under blocked")
-    return IdentifierPolicy({kind.name: kind for kind in kinds}, values)
+    return values
 
 
-def _kind(name: str, item: Any, where: str) -> IdentifierType:
-    if not isinstance(item, dict):
-        raise ContractError(f"{where} is a mapping with {', '.join(_KEYS)}, not {item!r}")
-    known(item, (*_KEYS, "blocked"), where)
+def _kind(name: str, item: Any, where: str, shipped: IdentifierType | None = None) -> IdentifierType:
+    """The kind that `item` says; with what the `shipped` one blocks."""
+    known(_mapping(item, where, _KEYS), (*_KEYS, "blocked"), where)
     for key in _KEYS:
         need(item, key, where)
     known([item["strength"]], ("strong", "weak"), f"{where}: strength")
@@ -124,8 +168,8 @@ def _kind(name: str, item: Any, where: str) -> IdentifierType:
         weight,
         item["links"],
         item["normalise"],
-        values,
-        patterns,
+        (*(shipped.blocked if shipped else ()), *values),
+        (*(shipped.blocked_patterns if shipped else ()), *patterns),
     )
 
 

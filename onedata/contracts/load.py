@@ -12,6 +12,7 @@ from typing import Any, get_args
 
 from onedata.contracts.expressions import check_expressions
 from onedata.contracts.location import NESTED, location_of, read_location
+from onedata.contracts.mistakes import Where
 from onedata.contracts.mistakes import custom as _custom
 from onedata.contracts.mistakes import items as _items
 from onedata.contracts.mistakes import known as _known
@@ -32,6 +33,7 @@ from onedata.contracts.model import (
     Rule,
     references,
 )
+from onedata.contracts.odcs import FeedProperties, check_odcs
 from onedata.contracts.repairs import parse_drift, parse_repairs
 from onedata.contracts.rules import parse_rules, parse_trends
 from onedata.contracts.strict_yaml import read_mapping
@@ -39,19 +41,7 @@ from onedata.contracts.totals import parse_totals
 from onedata.contracts.versions import SEMANTIC
 from onedata.normalise.phone import REGIONS
 
-_OBJECT_PROPERTIES = (
-    "entity",
-    "records",
-    "where",
-    "timezone",
-    "rowKey",
-    "quarantineTolerance",
-    "onDrift",
-    "watermark",
-    "lookback",
-    "trends",
-    "region",
-)
+_OBJECT_PROPERTIES = tuple(FeedProperties.model_fields)
 _COLUMN_KEYS = ("name", "type", "description", "classification", "required", "identifier", "profile")
 _CONTRACT_PROPERTIES = ("unmapped",)
 _FIELD_KEYS = (
@@ -114,9 +104,10 @@ def read_contract(file: Path, entities: Mapping[str, Entity]) -> list[Feed]:
     servers = _items(content, "servers", str(file))
     if len(servers) != 1:
         raise ContractError(f"{file}: servers: exactly one is supported, {len(servers)} are given")
-    location = read_location(servers[0], f"{file}: servers[0]")
+    check_odcs(content, file)
+    location = read_location(servers[0], Where(file).within(servers[0], "servers[0]"))
     contract = _custom(content, str(file))
-    _known(contract, _CONTRACT_PROPERTIES, f"{file}: customProperties")
+    _known(contract, _CONTRACT_PROPERTIES, Where(file).at(content, "customProperties") + ": customProperties")
     feeds = [_feed(content, item, location, entities, file) for item in _items(content, "schema", str(file))]
     known = frozenset(name for feed in feeds for name in feed.source_fields) | frozenset(
         map(str, contract.get("unmapped", []))
@@ -146,7 +137,7 @@ def _entity(content: Mapping[str, Any], file: Path) -> Entity:
 
 
 def _column(item: Mapping[str, Any], file: Path) -> Column:
-    where = f"{file}: column {item.get('name')}"
+    where = Where(file).within(item, f"column {item.get('name')}")
     for name in ("name", "type", "description", "classification"):
         _need(item, name, where)
     _known([item["type"]], list(SQL_TYPES), where)
@@ -174,7 +165,7 @@ def _column(item: Mapping[str, Any], file: Path) -> Column:
 def _feed(
     content: Mapping[str, Any], item: Mapping[str, Any], location: Location, entities: Mapping[str, Entity], file: Path
 ) -> Feed:
-    where = f"{file}: schema {_need(item, 'name', f'{file}: schema')}"
+    where = Where(file).within(item, f"schema {_need(item, 'name', Where(file).within(item, 'schema'))}")
     custom = _custom(item, where)
     _known(custom, _OBJECT_PROPERTIES, where)
     _known([_need(custom, "entity", where)], list(entities), f"{where}: entity")
@@ -231,9 +222,9 @@ def _feed(
     return feed
 
 
-def _field(item: Mapping[str, Any], entity: Entity, where: str) -> Field:
-    name = _need(item, "name", where)
-    where = f"{where}: property {name}"
+def _field(item: Mapping[str, Any], entity: Entity, feed: Where) -> Field:
+    name = _need(item, "name", feed)
+    where = feed.within(item, f"property {name}")
     _known([name], [column.name for column in entity.columns], where)
     _known(item, _FIELD_KEYS, where)
     column = entity.column(name)
@@ -250,6 +241,7 @@ def _field(item: Mapping[str, Any], entity: Entity, where: str) -> Field:
         required=bool(item.get("required", column.required)),
         rules=_row_rules(item, name, where),
         repairs=parse_repairs(_custom(item, where), column, where),
+        place=where,
     )
 
 

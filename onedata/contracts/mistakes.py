@@ -2,10 +2,35 @@
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from pathlib import Path
+from typing import Any, Self
 
 from onedata.contracts.model import ContractError
+from onedata.contracts.strict_yaml import line_of
 from onedata.errors import did_you_mean
+
+
+class Where(str):
+    """A place in a file, as an error's text names it: `file:line: schema orders: property id`."""
+
+    file: Path
+    path: str
+    line: int | None
+
+    def __new__(cls, file: Path, path: str = "", line: int | None = None) -> Self:
+        """The place that `path` names in words, at this line."""
+        text = str(file) + (f":{line}" if line else "") + (f": {path}" if path else "")
+        where = super().__new__(cls, text)
+        where.file, where.path, where.line = file, path, line
+        return where
+
+    def within(self, item: Any, part: str, joint: str = ": ") -> Self:
+        """The place of an item in this one."""
+        return type(self)(self.file, f"{self.path}{joint}{part}" if self.path else part, line_of(item) or self.line)
+
+    def at(self, item: Any, key: object) -> Self:
+        """The same place, at the line of a key."""
+        return type(self)(self.file, self.path, line_of(item, [key]) or self.line)
 
 
 def need(content: Mapping[str, Any], name: str, where: str) -> Any:
@@ -28,6 +53,7 @@ def known(names: Iterable[str], allowed: Sequence[str], where: str) -> None:
     for name in names:
         if name not in allowed:
             hint = did_you_mean(name, allowed) or f"; known are {', '.join(allowed)}"
+            where = where.at(names, name) if isinstance(where, Where) else where
             raise ContractError(f"{where}: {name!r} is not known{hint}")
 
 

@@ -108,6 +108,7 @@ class Rule:
     at_most: int | None = None
     severity: Severity = "error"
     description: str = ""
+    place: str = field(default="", compare=False, repr=False)  # where it is written, for errors
 
 
 @dataclass(frozen=True)
@@ -132,6 +133,7 @@ class Field:
     required: bool
     rules: tuple[Rule, ...] = ()
     repairs: tuple[Repair, ...] = ()
+    place: str = field(default="", compare=False, repr=False)  # where it is written, for errors
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, cast, get_args
 
-from onedata.contracts.mistakes import number
+from onedata.contracts.mistakes import Where, number
 from onedata.contracts.model import ContractError, Metric, Rule, Severity, Trends
 
 _ARGUMENTS = ("properties", "validValues", "pattern", "minimum", "maximum")
@@ -30,10 +30,16 @@ def parse_rules(items: Sequence[Mapping[str, Any]], where: str, column: str | No
     Raises:
         ContractError: an unknown metric or severity, no bound, or a bound that is not a number.
     """
-    return tuple(_rule(item, f"{where}, quality rule {number}", column) for number, item in enumerate(items, 1))
+    return tuple(_rule(item, where, number, column) for number, item in enumerate(items, 1))
 
 
-def _rule(item: Mapping[str, Any], where: str, column: str | None) -> Rule:
+def _place(where: str, item: Mapping[str, Any], rule: object, joint: str) -> str:
+    part = f"quality rule {rule}"
+    return where.within(item, part, joint) if isinstance(where, Where) else f"{where}{joint}{part}"
+
+
+def _rule(item: Mapping[str, Any], around: str, position: int, column: str | None) -> Rule:
+    where = _place(around, item, position, ", ")
     metric = "sql" if item.get("type") == "sql" else str(item.get("metric"))
     if metric not in get_args(Metric):
         raise ContractError(f"{where}: metric {metric!r} is not known; use one of {', '.join(get_args(Metric))}")
@@ -52,17 +58,18 @@ def _rule(item: Mapping[str, Any], where: str, column: str | None) -> Rule:
     columns = tuple(
         arguments.pop("properties", None) or item.get("columns") or ([item["column"]] if "column" in item else own)
     )
-    for name in columns:
-        if not re.fullmatch(r"[A-Za-z_]\w*", str(name), re.ASCII):
+    for own_name in columns:
+        if not re.fullmatch(r"[A-Za-z_]\w*", str(own_name), re.ASCII):
             raise ContractError(
-                f"{where}: {name!r} is no name of a column; an expression belongs in a rule of type sql"
+                f"{where}: {own_name!r} is no name of a column; an expression belongs in a rule of type sql"
             )
     for limit in ("minimum", "maximum"):
         if limit in arguments:
             number(arguments[limit], f"{where}: {limit}")
     at_least, at_most = _bounds(item, where)
+    name = item.get("name") or "_".join([*columns, metric])
     return Rule(
-        name=item.get("name") or "_".join([*columns, metric]),
+        name=name,
         metric=cast(Metric, metric),
         columns=columns,
         arguments=arguments,
@@ -70,6 +77,7 @@ def _rule(item: Mapping[str, Any], where: str, column: str | None) -> Rule:
         at_most=at_most,
         severity=severity,
         description=item.get("description", ""),
+        place=_place(around, item, name, ": "),
     )
 
 

@@ -72,7 +72,7 @@ TOLD_OF_FEED = frozenset(
         "known_fields",
     )
 )
-TOLD_OF_FIELD = frozenset(("column", "physical_name", "logic", "required", "rules"))
+TOLD_OF_FIELD = frozenset(("column", "physical_name", "logic", "required", "rules", "place"))
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,8 @@ from onedata.onboarding.sample import Sniffed, SniffError
 from onedata.onboarding.scaffold import Draft, contract_text, path_pattern
 from onedata.onboarding.sniff import sniff
 from onedata.readers.excel import NotASheet, to_parquet
-from onedata.settings import REPOSITORY, Settings
+from onedata.settings import Settings
+from onedata.shipped import shipped
 from onedata.sources.unpack import Unreadable, is_packed, unpack
 
 NAME = re.compile("[a-z][a-z0-9_]*")
@@ -115,7 +116,7 @@ def _look(sample: Path) -> Sniffed:
 
 def _shipped(entities: Mapping[str, Entity]) -> list[Feed]:
     """The feeds of the contracts that come with onedata."""
-    folders = [Settings().contracts, *sorted((REPOSITORY / "examples").glob("*/contracts"))]
+    folders = [Settings().contracts, *sorted(shipped("examples").glob("*/contracts"))]
     return [feed for folder in folders for feed in load_feeds(folder, entities)]
 
 

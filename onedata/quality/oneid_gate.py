@@ -1,8 +1,8 @@
 """The gate after OneID: one person an identifier, whole versions, no id issued twice, nobody too large, ids that stay,
 and nights like those before.
 
-Limits: docs/reference/identity.md. All is read from the tables of the schema `oneid`; the gate judges the last run,
-whatever night it was.
+Limits: GateLimits of the settings, their reasons in docs/reference/identity.md. All is read from the tables of the
+schema `oneid`; the gate judges the last run, whatever night it was.
 """
 
 from collections.abc import Sequence
@@ -16,15 +16,10 @@ from onedata.quality.gx import Gatekeeper
 from onedata.quality.results import CheckResult
 from onedata.quality.trends import FEWEST_NIGHTS, FEWEST_ROWS, TRAILING_DAYS
 from onedata.quality.words import bound
+from onedata.settings import GateLimits
 from onedata.sql import quote_text
 
 STAGE = "oneid"
-MOST_IDENTIFIERS = 50
-MOST_ACCOUNTS = 2
-MANY_ACCOUNTS_SHARE = CHURN_SHARE = 0.001
-MANY_ACCOUNTS_STOP = CHURN_STOPS = 0.02
-"""A young retailer learns who is who: 0.4 % change on its second night, 0.1 % on its tenth (benchmarks/identity.py).
-Far more is a mistake."""
 CURRENT = "(select * from oneid.oneid_map where valid_to is null)"
 # A machine gets a new cookie as often as its owner clears them: many say nothing of a person.
 MACHINES = "('cookie', 'device')"
@@ -41,10 +36,10 @@ def _nothing(name: str, query: str, description: str, most: int = 0, severity: s
     )
 
 
-def _many(kinds: str) -> str:
+def _many(kinds: str, most: int) -> str:
     return (
         "select oneid, count(*) as identifiers from {object} "
-        f"where split_part(identity_key, ':', 1) {kinds} {MACHINES} group by oneid having count(*) > {MOST_IDENTIFIERS}"
+        f"where split_part(identity_key, ':', 1) {kinds} {MACHINES} group by oneid having count(*) > {most}"
     )
 
 
@@ -75,17 +70,6 @@ MAP_RULES = (
         "oneid_was_issued",
         "select distinct oneid from {object} where oneid not in (select oneid from oneid.issued)",
         "every OneID was issued",
-    ),
-    _nothing(
-        "person_not_too_large",
-        _many("not in"),
-        f"no person has more than {MOST_IDENTIFIERS} identifiers beside browsers and devices",
-    ),
-    _nothing(
-        "browsers_not_too_many",
-        _many("in"),
-        f"no person has more than {MOST_IDENTIFIERS} browsers and devices",
-        severity="warning",
     ),
 )
 PERSON_RULES = (
@@ -118,7 +102,11 @@ HOUSEHOLD_RULES = (
 
 
 def oneid_gate(
-    con: duckdb.DuckDBPyConnection, gatekeeper: Gatekeeper, policy: IdentifierPolicy, most_members: int
+    con: duckdb.DuckDBPyConnection,
+    gatekeeper: Gatekeeper,
+    policy: IdentifierPolicy,
+    limits: GateLimits,
+    most_members: int,
 ) -> dict[str, list[CheckResult]]:
     """The results by table: oneid_map, person, household_map; no household is to have more than `most_members`
     persons."""
@@ -131,24 +119,37 @@ def oneid_gate(
         "and id_int not in (select id_int from {object}), id_int in (select id_int from {object}))",
         "every identifier that names somebody has a person, and no shared or blocked one",
     )
+    sizes = (
+        _nothing(
+            "person_not_too_large",
+            _many("not in", limits.most_identifiers),
+            f"no person has more than {limits.most_identifiers} identifiers beside browsers and devices",
+        ),
+        _nothing(
+            "browsers_not_too_many",
+            _many("in", limits.most_browsers),
+            f"no person has more than {limits.most_browsers} browsers and devices",
+            severity="warning",
+        ),
+    )
     persons = _number(con, "select count(*) from oneid.person")
     # At least one: in a small retailer one customer with three accounts is no sign of anything.
-    many = max(1, int(persons * MANY_ACCOUNTS_SHARE))
+    many = max(1, int(persons * limits.many_accounts_warn))
     accounts = (
         f"select oneid, split_part(identity_key, ':', 2) as system, count(*) as accounts from {CURRENT} "
-        f"where starts_with(identity_key, 'account:') group by all having count(*) > {MOST_ACCOUNTS}"
+        f"where starts_with(identity_key, 'account:') group by all having count(*) > {limits.most_accounts}"
     )
-    words = "at most {:.1%} of the persons have more than " + f"{MOST_ACCOUNTS} accounts of one system"
+    words = "at most {:.1%} of the persons have more than " + f"{limits.most_accounts} accounts of one system"
     # Some shops make an account of every order, and their regulars have many: what is usual there is far too much only
     # where it is far more.
     person_rules = (
         *PERSON_RULES,
-        _nothing("accounts_within_limit", accounts, words.format(MANY_ACCOUNTS_SHARE), many, "warning"),
+        _nothing("accounts_within_limit", accounts, words.format(limits.many_accounts_warn), many, "warning"),
         _nothing(
             "accounts_not_far_over_limit",
             accounts,
-            words.format(MANY_ACCOUNTS_STOP),
-            max(1, int(persons * MANY_ACCOUNTS_STOP)),
+            words.format(limits.many_accounts_stop),
+            max(1, int(persons * limits.many_accounts_stop)),
         ),
     )
     too_large = _nothing(
@@ -160,8 +161,8 @@ def oneid_gate(
     households = "(select * from oneid.household_map where valid_to is null)"
     return {
         "oneid_map": [
-            *gatekeeper.check(STAGE, "oneid_map", CURRENT, (*MAP_RULES, has_a_person)),
-            churn(con),
+            *gatekeeper.check(STAGE, "oneid_map", CURRENT, (*MAP_RULES, *sizes, has_a_person)),
+            churn(con, limits),
             *trends(con),
         ],
         "person": gatekeeper.check(STAGE, "person", "oneid.person", person_rules),
@@ -169,7 +170,7 @@ def oneid_gate(
     }
 
 
-def churn(con: duckdb.DuckDBPyConnection) -> CheckResult:
+def churn(con: duckdb.DuckDBPyConnection, limits: GateLimits) -> CheckResult:
     """How many identifiers of persons known the night before have another OneID now; what operators decided since does
     not count.
 
@@ -179,8 +180,8 @@ def churn(con: duckdb.DuckDBPyConnection) -> CheckResult:
     from its ids.
     """
     words = (
-        f"at most {CHURN_SHARE:.1%} of the identifiers change their OneID in a night, beside those that operators "
-        "decided on"
+        f"at most {limits.churn_warn:.1%} of the identifiers change their OneID in a night, beside those that "
+        "operators decided on"
     )
     night = con.execute(
         "select max(night), max(started_at) filter (night < (select max(night) from oneid.run)) from oneid.run"
@@ -211,7 +212,9 @@ def churn(con: duckdb.DuckDBPyConnection) -> CheckResult:
     ).fetchone()
     assert row is not None
     changed, known, of_a_person, sample = row
-    allowed, most = (int(known * share + 4 * sqrt(known * share * of_a_person)) for share in (CHURN_SHARE, CHURN_STOPS))
+    allowed, most = (
+        int(known * share + 4 * sqrt(known * share * of_a_person)) for share in (limits.churn_warn, limits.churn_stop)
+    )
     held = changed <= allowed
     severity: Severity = "error" if changed > most else "warning"
     message = (

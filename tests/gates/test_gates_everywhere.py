@@ -5,12 +5,12 @@ from typing import Any
 
 import dagster as dg
 import pytest
+from support import REPOSITORY
 
 from onedata.contracts import load_entities, load_feeds
 from onedata.quality.contract_rules import contract_rules
 from onedata.quality.reconcile import LAYERS, Scope, reconciled_models
 from onedata.retailer import Retailer
-from onedata.settings import REPOSITORY
 
 CONTRACT_FOLDERS = [REPOSITORY / "data_contracts", *sorted((REPOSITORY / "examples").glob("*/contracts"))]
 

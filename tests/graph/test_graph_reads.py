@@ -12,7 +12,7 @@ STAGES = {"landing": 0, "ods": 1, "ref": 2, "dim": 2, "dwd": 2, "oneid": 3, "dws
 
 
 def test_the_definitions_that_a_deployment_loads_are_valid(retailer: Retailer) -> None:
-    from assets.definitions import defs
+    from onedata_assets.definitions import defs
 
     with environment_kept():
         os.environ |= retailer.settings.environment()

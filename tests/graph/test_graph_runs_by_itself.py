@@ -11,11 +11,10 @@ from zoneinfo import ZoneInfo
 import dagster as dg
 import pytest
 import yaml
-from support import Simulated, copy_source
+from support import REPOSITORY, Simulated, copy_source
 
-from assets.schedules import new_files_sensor, nightly_schedule
 from onedata.retailer import Retailer
-from onedata.settings import REPOSITORY
+from onedata_assets.schedules import new_files_sensor, nightly_schedule
 
 
 @pytest.fixture(scope="session")

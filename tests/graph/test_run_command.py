@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from assets.cli import main
-from assets.selection import select_nights
 from onedata.settings import Settings
+from onedata_assets.cli import main
+from onedata_assets.selection import select_nights
 
 runner = CliRunner()
 

@@ -2,9 +2,8 @@
 
 import re
 
+from support import REPOSITORY
 from test_layering_code import ORDER
-
-from onedata.settings import REPOSITORY
 
 TEXT = (REPOSITORY / "docs" / "architecture.md").read_text(encoding="utf-8")
 ROOMS, PLACES = TEXT.split("## Where is it?")

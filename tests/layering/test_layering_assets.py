@@ -3,8 +3,7 @@
 from pathlib import Path
 
 import pytest
-
-from onedata.settings import REPOSITORY
+from support import REPOSITORY
 
 ASSETS = sorted((REPOSITORY / "assets").glob("*.py"))
 

@@ -4,8 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
-
-from onedata.settings import REPOSITORY
+from support import REPOSITORY
 
 PAGES = sorted([*REPOSITORY.glob("*.md"), *(REPOSITORY / "docs").rglob("*.md"), *REPOSITORY.glob("*/README.md")])
 LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)")

@@ -5,9 +5,9 @@ from pathlib import Path
 import duckdb
 import pytest
 from ledger_writers import TABLES, writes, writes_of
+from support import REPOSITORY
 
 from onedata.ledger import create_ledger
-from onedata.settings import REPOSITORY
 
 LEDGER = REPOSITORY / "onedata" / "ledger"
 TELL_OF_RUNS = {"gate", "night", "publishing"}

@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 import yaml
+from support import REPOSITORY
 
 from onedata.contracts import load_entities
 from onedata.contracts.derive import derived_files
 from onedata.retailer import Retailer
-from onedata.settings import REPOSITORY
 
 ORDER = {"ref": 0, "ops": 0, "ods": 1, "dim": 2, "dwd": 2, "oneid": 3, "dws": 4, "ads": 5}
 MODELS = sorted((REPOSITORY / "dbt_project" / "models").glob("*/*.sql"))

@@ -6,9 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from support import Story
-
-from onedata.settings import REPOSITORY
+from support import REPOSITORY, Story
 
 QUERY = re.compile(r"```sh\n(\.venv/bin/python - <<'PY'\n.*?\nPY\n)```", re.DOTALL)
 BLOCKS = [

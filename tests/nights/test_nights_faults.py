@@ -171,5 +171,5 @@ def as_another(
     command: list[str], environment: dict[str, str], own: dict[str, str]
 ) -> subprocess.CompletedProcess[str]:
     variables = environment | {f"ONEDATA_{name.upper()}": value for name, value in own.items()}
-    code = f"from assets.cli import main; main(['run', '--ds', '{NIGHTS[0]}'])"
+    code = f"from onedata_assets.cli import main; main(['run', '--ds', '{NIGHTS[0]}'])"
     return subprocess.run([*command, "-c", code], env=variables, capture_output=True, text=True, check=False)

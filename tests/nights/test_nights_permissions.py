@@ -174,8 +174,8 @@ def test_a_stranger_reads_nothing(home: Home) -> None:
 def test_a_dry_run_leaves_nothing_that_others_may_read_while_it_runs(
     home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from assets.cli import main
     from onedata.onboarding import dry_run
+    from onedata_assets.cli import main
 
     found: dict[str, int] = {}
     real = dry_run.land
@@ -197,7 +197,7 @@ def test_a_dry_run_leaves_nothing_that_others_may_read_while_it_runs(
 
 
 def test_a_deployment_that_loads_the_graph_closes_what_it_makes(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
-    from assets.definitions import defs
+    from onedata_assets.definitions import defs
 
     for name in ("home", "source"):
         monkeypatch.setenv(f"ONEDATA_{name.upper()}", str(getattr(home.settings, name)))

@@ -16,6 +16,7 @@ from typing import Any
 
 import duckdb
 from small_retailer import ANSWERS, NEXT, NIGHT, SmallRetailer, contract, settings_in, small_retailer
+from support import REPOSITORY
 
 from onedata.durable import write_durably
 from onedata.ledger import apply
@@ -23,7 +24,7 @@ from onedata.ledger.log import append
 from onedata.ledger.seen import Archive, note_archive
 from onedata.quality.gx import Gatekeeper
 from onedata.retailer import Retailer, load_retailer
-from onedata.settings import REPOSITORY, Settings
+from onedata.settings import Settings
 from onedata.verify import verify_home
 from onedata.warehouse import open_warehouse
 from onedata.warehouse.views import OPS_VIEWS
@@ -170,7 +171,7 @@ def tree(home: Path) -> dict[str, tuple[Any, ...]]:
 def command(settings: Settings, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """The real command line in a process of its own."""
     return subprocess.run(
-        [sys.executable, "-c", "from assets.cli import main; main()", *arguments],
+        [sys.executable, "-c", "from onedata_assets.cli import main; main()", *arguments],
         **_process(settings, environment),
         check=False,
     )  # type: ignore[call-overload,no-any-return]
@@ -185,7 +186,7 @@ def killed_before_rename(settings: Settings, number: int, *arguments: str) -> bo
         "        left[0] -= 1\n"
         "        if left[0] == 0: os.kill(os.getpid(), signal.SIGKILL)\n"
         "sys.addaudithook(stop)\n"
-        "from assets.cli import main; main()"
+        "from onedata_assets.cli import main; main()"
     )
     command = [sys.executable, "-c", hook, str(number), *arguments]
     ended = subprocess.run(command, **_process(settings, {}), check=False)  # type: ignore[call-overload]

@@ -13,6 +13,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 import yaml
+from support import REPOSITORY
 
 from onedata.contracts import Entity, Feed, load_entities, load_feeds
 from onedata.contracts.identifiers import IdentifierPolicy, load_identifier_policy
@@ -22,7 +23,7 @@ from onedata.quality.gates import contract_gate
 from onedata.quality.gx import Gatekeeper
 from onedata.quality.results import CheckResult
 from onedata.retailer import Retailer, prepare_warehouse
-from onedata.settings import REPOSITORY, Settings
+from onedata.settings import Settings
 
 NIGHT = date(2026, 1, 5)
 NEXT = date(2026, 1, 6)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from datetime import date
 from pathlib import Path
 
 import pytest
+from jsonschema import Draft202012Validator
+from support import REPOSITORY
 
-from onedata.settings import REPOSITORY, Settings, SettingsError, load_settings
+from onedata.settings import GateLimits, Settings, SettingsError, load_settings, settings_schema
 
 
 def toml(folder: Path, text: str) -> Path:
@@ -94,7 +97,8 @@ def test_the_given_file_wins_over_the_named_one(tmp_path: Path) -> None:
 
 def test_an_unknown_setting_is_named_with_the_known_ones(tmp_path: Path) -> None:
     with pytest.raises(
-        SettingsError, match=r"onedata.toml: unknown setting 'sauce'; known are backup_folder, contracts, .*source"
+        SettingsError,
+        match=r"onedata.toml:1: unknown setting 'sauce'; did you mean source\?; known are backup_folder, .*source",
     ):
         load_settings(toml(tmp_path, 'sauce = "x"'), {})
 
@@ -170,3 +174,84 @@ def test_today_is_the_retailers_day_and_not_the_machines() -> None:
     """26 hours lie between the two zones: their days are never the same, wherever the machine is."""
     first, last = Settings(time_zone="Etc/GMT+12").today(), Settings(time_zone="Pacific/Kiritimati").today()
     assert 1 <= (last - first).days <= 2
+
+
+def test_a_mistake_names_the_line_it_stands_in(tmp_path: Path) -> None:
+    file = toml(tmp_path, '# shop\ntime_zone = "Europe/Berlin"\n\nthreads = 0\n')
+    with pytest.raises(SettingsError) as caught:
+        load_settings(file, {})
+    assert str(caught.value).startswith(f"{file}:4: setting threads is 0; it takes a number from 1")
+
+
+def test_a_mistake_of_the_environment_names_no_file(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"^setting threads is '0'"):
+        load_settings(toml(tmp_path, 'time_zone = "Europe/Berlin"'), {"ONEDATA_THREADS": "0"})
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("threads = true", "setting threads is True"),
+        ("threads = 1.5", "setting threads is 1.5"),
+        ("lock_wait_seconds = nan", "setting lock_wait_seconds is nan"),
+        ("home = 5", "setting home is 5; it takes the path of a folder"),
+        ("memory_limit = 1500", "setting memory_limit is 1500"),
+        ("gates = 3", r"setting gates is 3; it takes a table of limits"),
+        (
+            "[gates]\nmost_account = 3",
+            r":2: gates: unknown setting 'most_account'; did you mean most_accounts\?; known are churn_stop",
+        ),
+        ("[gates]\nchurn_stop = 2", r":2: setting gates: churn_stop is 2; it takes a share from 0 to 1"),
+    ],
+)
+def test_a_value_of_another_type_is_never_made_to_fit(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(SettingsError, match=message):
+        load_settings(toml(tmp_path, text), {})
+
+
+def test_limits_that_a_retailer_does_not_give_are_the_shipped_ones(tmp_path: Path) -> None:
+    limits = load_settings(toml(tmp_path, "[gates]\nmost_accounts = 5\n"), {}).gates
+    assert limits == GateLimits(most_accounts=5)
+    assert limits.churn_stop == 0.02
+
+
+def test_gates_and_identifiers_pass_through_the_environment(tmp_path: Path) -> None:
+    (tmp_path / "identifiers.yaml").write_text("blocked_values: [walk-in]\n")
+    settings = load_settings(toml(tmp_path, "[gates]\nchurn_warn = 0.5\n"), {})
+    assert load_settings(None, settings.environment()) == settings
+    assert (settings.gates.churn_warn, settings.identifiers) == (0.5, tmp_path / "identifiers.yaml")
+
+
+def test_the_settings_of_the_working_folder_are_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    toml(tmp_path, 'reporting_currency = "EUR"\nhome = "data"\n')
+    monkeypatch.chdir(tmp_path)
+    settings = load_settings(None, {})
+    assert (settings.reporting_currency, settings.home) == ("EUR", tmp_path / "data")
+
+
+def test_without_a_checkout_and_a_retailer_the_way_to_one_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("onedata.settings.load.checkout", lambda: None)
+    monkeypatch.setattr("onedata.settings.model.checkout", lambda: None)
+    with pytest.raises(SettingsError, match=r"no retailer in .*onedata init my_retailer"):
+        load_settings(None, {})
+    (tmp_path / "data").mkdir()
+    assert load_settings(None, {}).home == tmp_path / "data"
+
+
+def test_an_editors_schema_knows_every_setting_and_refuses_what_the_settings_refuse() -> None:
+    schema = settings_schema()
+    validator = Draft202012Validator(schema)
+    assert set(schema["properties"]) == {field.name for field in fields(Settings)}
+    assert validator.is_valid({"threads": 2, "gates": {"most_accounts": 3}})
+    for wrong in ({"threads": 0}, {"thread": 2}, {"gates": {"churn_stop": 2}}, {"nightly_at": "25:00"}):
+        assert not validator.is_valid(wrong), wrong
+    assert all(item.get("description") for item in schema["properties"].values())
+
+
+def test_every_setting_is_documented() -> None:
+    text = (REPOSITORY / "docs" / "settings.md").read_text(encoding="utf-8")
+    names = [field.name for model in (Settings, GateLimits) for field in fields(model)]
+    assert [name for name in names if f"`{name}`" not in text] == []

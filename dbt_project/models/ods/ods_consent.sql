@@ -15,8 +15,7 @@ select
     cast(recorded_at as timestamp) as recorded_at,
     coalesce(
         case
-            when lower(loyalty_id) not in ({{ blocked_values() }})
-            and replace(loyalty_id, '0', '') != ''
+            when {{ usable('loyalty_id', 'loyalty') }}
             then 'loyalty:' || loyalty_id
         end,
         'email:' || email

@@ -23,18 +23,15 @@ select
     cast(updated_at as timestamp) as updated_at,
     coalesce(
         case
-            when lower(customer_id) not in ({{ blocked_values() }})
-            and replace(customer_id, '0', '') != ''
+            when {{ usable('customer_id', 'account') }}
             then 'account:' || source_system || ':' || customer_id
         end,
         case
-            when lower(loyalty_id) not in ({{ blocked_values() }})
-            and replace(loyalty_id, '0', '') != ''
+            when {{ usable('loyalty_id', 'loyalty') }}
             then 'loyalty:' || loyalty_id
         end,
         case
-            when lower(social_union_id) not in ({{ blocked_values() }})
-            and replace(social_union_id, '0', '') != ''
+            when {{ usable('social_union_id', 'social') }}
             then 'social:' || social_union_id
         end,
         'email:' || email,

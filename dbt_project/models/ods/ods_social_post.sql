@@ -18,8 +18,7 @@ select
     cast(business_date as date) as business_date,
     cast(posted_at as timestamp) as posted_at,
     case
-        when lower(social_union_id) not in ({{ blocked_values() }})
-        and replace(social_union_id, '0', '') != ''
+        when {{ usable('social_union_id', 'social') }}
         then 'social:' || social_union_id
     end as identity_key,
     source_system,

@@ -20,14 +20,11 @@ select
     cast(occurred_at as timestamp) as occurred_at,
     coalesce(
         case
-            when lower(customer_id) not in ({{ blocked_values() }})
-            and replace(customer_id, '0', '') != ''
+            when {{ usable('customer_id', 'account') }}
             then 'account:' || source_system || ':' || customer_id
         end,
         case
-            when lower(visitor_id) not in ({{ blocked_values() }})
-            and replace(visitor_id, '0', '') != ''
-            and lower(visitor_id) not in ('(not set)')
+            when {{ usable('visitor_id', 'cookie') }}
             then 'cookie:' || source_system || ':' || visitor_id
         end
     ) as identity_key,

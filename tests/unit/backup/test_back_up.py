@@ -16,13 +16,13 @@ from pathlib import Path
 import duckdb
 import pytest
 from kept_home import KEY, change, command, killed_before_rename, tree
+from support import REPOSITORY
 
 from onedata.backup.contents import NOT_KEPT
 from onedata.backup.restore import restore
 from onedata.backup.store import BackupError, numbers, read_backup
 from onedata.backup.take import Taken, back_up, back_up_held
 from onedata.retailer import Retailer
-from onedata.settings import REPOSITORY
 from onedata.warehouse import WarehouseBusy, open_warehouse
 
 SECOND_WRITER = "import duckdb, sys; duckdb.connect(sys.argv[1]); print('in')"
@@ -185,7 +185,7 @@ def test_no_second_writer_gets_in_midway(kept: Retailer, tmp_path: Path) -> None
         "        open('ready', 'a').write('x')\n"
         "        while os.path.getsize('ready') > os.path.getsize('go'): time.sleep(0.01)\n"
         "sys.addaudithook(wait)\n"
-        "from assets.cli import main; main()"
+        "from onedata_assets.cli import main; main()"
     )
     folder = kept.settings.home.parent
     (folder / "go").touch()

@@ -10,12 +10,12 @@ import dagster as dg
 import pytest
 from kept_home import change, tree
 
-from assets.schedules import VERIFY, weekly_verify
 from onedata.backup.drill import MARKER, drill, scratch_folder
 from onedata.backup.store import BackupError, object_file, read_backup
 from onedata.backup.take import back_up
 from onedata.retailer import Retailer
 from onedata.settings import load_settings
+from onedata_assets.schedules import VERIFY, weekly_verify
 
 
 def nothing(text: str) -> None:

@@ -13,7 +13,7 @@ from small_retailer import SmallRetailer
 from support import another_user
 from typer.testing import CliRunner, Result
 
-from assets.cli import main
+from onedata_assets.cli import main
 
 HEAVY = ("dagster", "dbt", "great_expectations", "splink")
 WRONG = {
@@ -94,7 +94,7 @@ def test_a_home_of_another_onedata_is_told(
 
 def test_wrong_arguments_load_no_engine(tmp_path: Path) -> None:
     script = (
-        "import json, os, sys; from typer.testing import CliRunner; from assets.cli import main\n"
+        "import json, os, sys; from typer.testing import CliRunner; from onedata_assets.cli import main\n"
         "codes = [CliRunner().invoke(main, arguments).exit_code for arguments in json.loads(sys.argv[1])]\n"
         f"print(json.dumps([codes, [name for name in {HEAVY!r} if name in sys.modules]]))"
     )
@@ -121,7 +121,7 @@ def test_a_home_in_a_folder_that_may_not_be_looked_into_is_told(arguments: list[
     home.mkdir(parents=True)
     home.parent.chmod(0)
     own = {"ONEDATA_HOME": str(home), "ONEDATA_SOURCE": str(tmp_path)}
-    code = f"from assets.cli import main; main({arguments!r})"
+    code = f"from onedata_assets.cli import main; main({arguments!r})"
     done = subprocess.run(
         [*command, "-c", code], env=environment | own, capture_output=True, text=True, check=False, cwd="/"
     )

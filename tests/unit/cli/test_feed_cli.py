@@ -8,12 +8,12 @@ import pytest
 from small_retailer import ANSWERS, HEADER, NIGHT, contract, write_contracts
 from typer.testing import CliRunner
 
-from assets.cli import main
 from onedata.contracts import load_entities, load_feeds
 from onedata.ledger import create_ledger, tick
 from onedata.ledger.contracts import remember
 from onedata.settings import Settings
 from onedata.warehouse import open_warehouse
+from onedata_assets.cli import main
 
 GOOD, BAD = "r1,o1,5,fine,2026-01-05T10:00:00", "r2,o2,eleven,bad,2026-01-05T10:00:00"
 

@@ -53,7 +53,7 @@ def home(template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pat
 
 
 def typed(*arguments: str) -> Result:
-    from assets.cli import main
+    from onedata_assets.cli import main
 
     return CliRunner().invoke(main, ["identity", *arguments])
 
@@ -136,7 +136,7 @@ def test_a_split_and_a_block_are_carried_out(home: Path) -> None:
 
 
 def test_a_decision_makes_the_next_run_build_the_last_night_again(home: Path) -> None:
-    from assets.selection import select_nights
+    from onedata_assets.selection import select_nights
 
     settings = settings_in(home)
     settings.source.mkdir()

@@ -26,7 +26,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def typed(*arguments: str) -> Result:
-    from assets.cli import main
+    from onedata_assets.cli import main
 
     return CliRunner().invoke(main, ["quarantine", *arguments])
 

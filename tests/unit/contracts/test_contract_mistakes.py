@@ -116,12 +116,12 @@ def _without_id(folder: Path, content: dict[str, Any]) -> Path:
         (
             contract(quality=[{"metric": "rowCount", "mustBeGreaterThan": "many"}]),
             "quality rule 1",
-            "takes whole numbers, not 'many'",
+            "mustBeGreaterThan is 'many'; ODCS v3.1 takes a number",
         ),
         (
             contract(quality=[{"metric": "rowCount", "mustBeBetween": [1]}]),
             "quality rule 1",
-            "takes whole numbers, not [1]",
+            "mustBeBetween is [1]; ODCS v3.1 takes a list of two",
         ),
         (
             contract(quality=[{"metric": "rowCount", "mustBe": 1, "severity": "fatal"}]),
@@ -271,3 +271,74 @@ def test_a_contract_may_be_stricter_than_its_entity(tmp_path: Path) -> None:
 def test_a_field_read_twice_is_one_source_field(tmp_path: Path) -> None:
     (feed,) = load(tmp_path, with_property(name="title", physicalName="note", transformLogic="{value} || {score}"))
     assert feed.source_fields == ("id", "order", "score", "note", "answered")
+
+
+TEXT = """apiVersion: v3.1.0
+kind: DataContract
+id: survey
+name: Survey
+version: 1.0.0
+status: active
+dataProduct: desk
+description: {purpose: Answers.}
+servers:
+  - {server: landing, type: local, path: "survey_{ds}.csv", format: csv}
+schema:
+  - name: survey
+    customProperties:
+      - {property: entity, value: survey_response}
+    properties:
+      - {name: response_id, physicalName: id}
+      - {name: order_id, transformLogic: "'online'"}
+      - name: comment
+        physicalName: text
+        description: What was said.
+      - {name: answered_at, physicalName: at}
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line", "said"),
+    [
+        (
+            "        description: What",
+            "        descripton: What",
+            20,
+            "property comment: 'descripton' is not known; did",
+        ),
+        ("{name: answered_at, ", "{name: answerd_at, ", 21, "property answerd_at: 'answerd_at' is not known; did"),
+        (
+            "physicalName: at}",
+            "physicalname: at}",
+            21,
+            "'physicalname' is not known; did you mean physicalName",
+        ),
+        ("value: survey_response", "value: survey_responses", 12, "entity: 'survey_responses' is not known; did you"),
+        ("property: entity,", "property: entity, valeu: x,", 14, "'valeu' is not known; did you mean value?"),
+        ("purpose: Answers.", "purpose: Answers., usge: x", 8, "description: 'usge' is not known; did you mean usage?"),
+        ("name: Survey", "nmae: Survey", 4, "'nmae' is not known; did you mean name?"),
+        ("format: csv", "format: cvs", 10, "servers[0]: format 'cvs' is not known"),
+        ("physicalName: text", "physicalName: 5", 19, "property comment: physicalName is 5; ODCS v3.1 takes a text"),
+        (
+            "physicalName: at}",
+            "physicalName: at, required: maybe}",
+            21,
+            "required is 'maybe'; ODCS v3.1 takes true",
+        ),
+        ("\"'online'\"", '"no_such(1)"', 17, "property order_id: transformLogic 'no_such(1)'"),
+    ],
+)
+def test_a_mistake_names_its_line(tmp_path: Path, old: str, new: str, line: int, said: str) -> None:
+    assert TEXT.count(old) == 1
+    file = tmp_path / "survey.odcs.yaml"
+    file.write_text(TEXT.replace(old, new), encoding="utf-8")
+    with pytest.raises(ContractError) as caught:
+        load_feeds(tmp_path, canonical())
+    assert str(caught.value).startswith(f"{file}:{line}: ")
+    assert said in str(caught.value)
+
+
+def test_the_text_of_the_mistakes_is_a_contract_without_them(tmp_path: Path) -> None:
+    (tmp_path / "survey.odcs.yaml").write_text(TEXT, encoding="utf-8")
+    (feed,) = load_feeds(tmp_path, canonical())
+    assert [item.column.name for item in feed.fields] == ["response_id", "order_id", "comment", "answered_at"]

@@ -12,11 +12,11 @@ import duckdb
 import jinja2
 import pytest
 from small_retailer import canonical, identifier_policy
+from support import REPOSITORY
 
 from onedata.contracts import Column, Entity
 from onedata.contracts.derive import derived_files, ensure_lake, lake_columns
 from onedata.ledger import create_ledger
-from onedata.settings import REPOSITORY
 
 MACRO = REPOSITORY / "dbt_project" / "macros" / "lake.sql"
 CLOSED = Column("closed_at", "timestamp", "When it was closed.", "public")

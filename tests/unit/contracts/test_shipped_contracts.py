@@ -3,19 +3,23 @@ them."""
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
 import duckdb
 import pytest
 import yaml
+from jsonschema.validators import validator_for
+from open_data_contract_standard.model import OpenDataContractStandard
 from small_retailer import canonical, identifier_policy
+from support import REPOSITORY
 
 from onedata.contracts import ContractError, load_entities, load_feeds
 from onedata.contracts.derive import LINEAGE, derived_files, ensure_lake, identity_keys, lake_columns, write_derived
 from onedata.contracts.identifiers import load_identifier_policy
 from onedata.contracts.model import Identifier
-from onedata.settings import REPOSITORY
+from onedata.contracts.odcs import check_odcs, contract_schema
 
 DBT = REPOSITORY / "dbt_project"
 FOLDERS = [REPOSITORY / "data_contracts", *sorted((REPOSITORY / "examples").glob("*/contracts"))]
@@ -267,3 +271,76 @@ def test_a_mistake_in_an_entity_is_named(tmp_path: Path, old: str, new: str, mes
         load_entities(tmp_path)
     assert "thing.yaml" in str(caught.value)
     assert message in str(caught.value)
+
+
+OWN = """
+types:
+  phone: {limit: 3, blocked: ["+493012345678", {pattern: '\\+49800.*'}]}
+blocked_values: [Walk-in]
+"""
+
+
+def test_a_retailers_own_policy_changes_what_it_names_and_nothing_else(tmp_path: Path) -> None:
+    shipped, own = tmp_path / "shipped.yaml", tmp_path / "identifiers.yaml"
+    shipped.write_text(POLICY)
+    own.write_text(OWN)
+    before, after = load_identifier_policy(shipped), load_identifier_policy(shipped, own)
+    assert after.types["email"] == before.types["email"]
+    assert list(after.types) == list(before.types)
+    phone = after.types["phone"]
+    assert (phone.limit, phone.degree, phone.weight, phone.links) == (3, 2, 3, "never")
+    assert (phone.blocked, phone.blocked_patterns) == (("nobody", "+493012345678"), ("[0-]+", r"\+49800.*"))
+    assert after.blocked_values == ("guest", "walk-in")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("types: {fone: {limit: 3}}", "types: 'fone' is not known; did you mean phone?"),
+        ("types: {phone: {strength: strong}}", "types: phone: strength is the same for every retailer"),
+        ("types: {phone: {normalise: id}}", "types: phone: normalise is the same for every retailer"),
+        ("types: {phone: {limt: 3}}", "types: phone: 'limt' is not known; did you mean limit?"),
+        ("types: {phone: {limit: 0}}", "types: phone: limit is a whole number from 1, not 0"),
+        ("types: {phone: 3}", "types: phone is a mapping with weight, links, limit, degree, blocked, not 3"),
+        ("types: [phone]", "types is a mapping of a kind to what holds for it"),
+        ("blocked: [x]", "'blocked' is not known; did you mean blocked_values?"),
+    ],
+)
+def test_a_mistake_in_a_retailers_own_policy_is_named(tmp_path: Path, text: str, message: str) -> None:
+    shipped, own = tmp_path / "shipped.yaml", tmp_path / "identifiers.yaml"
+    shipped.write_text(POLICY)
+    own.write_text(text)
+    with pytest.raises(ContractError) as caught:
+        load_identifier_policy(shipped, own)
+    assert str(caught.value).startswith(str(own))
+    assert message in str(caught.value)
+
+
+PLACES = ("data_contracts", "examples/*/contracts", "onedata/onboarding/retailer/contracts")
+SHIPPED = sorted(file for place in PLACES for file in REPOSITORY.glob(f"{place}/*.odcs.yaml"))
+
+
+def test_every_shipped_contract_round_trips_through_the_official_models() -> None:
+    assert len(SHIPPED) > 24
+    for file in SHIPPED:
+        content = yaml.safe_load(file.read_text(encoding="utf-8"))
+        parsed = OpenDataContractStandard.model_validate(content)
+        assert parsed.model_dump(by_alias=True, exclude_unset=True) == content, file
+        check_odcs(content, file)
+
+
+def test_an_editors_schema_takes_every_shipped_contract_and_refuses_a_misspelt_one() -> None:
+    schema = contract_schema(canonical())
+    validator = validator_for(schema)(schema)
+    for file in SHIPPED:
+        content = json.loads(json.dumps(yaml.safe_load(file.read_text(encoding="utf-8")), default=str))
+        assert [error.message for error in validator.iter_errors(content)] == [], file
+    for old, new in (
+        ("property: entity, value: customer", "property: entity, value: custmer"),
+        ("property: entity", "property: entitty"),
+        ("format: csv", "format: cvs"),
+        ("quarantineTolerance, value: 0.25", "quarantineTolerance, value: 25"),
+    ):
+        text = (REPOSITORY / "data_contracts" / "shop_customers.odcs.yaml").read_text(encoding="utf-8")
+        assert old in text
+        assert not validator.is_valid(yaml.safe_load(text.replace(old, new))), new

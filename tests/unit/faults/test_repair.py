@@ -24,7 +24,7 @@ HEADERS = 12_288
 
 
 def typed(*arguments: str) -> Result:
-    from assets.cli import main
+    from onedata_assets.cli import main
 
     return CliRunner().invoke(main, list(arguments))
 
@@ -55,7 +55,7 @@ def home(begun: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settin
 
 
 def begin_dagster(settings: Settings) -> None:
-    from assets.runner import prepare_instance
+    from onedata_assets.runner import prepare_instance
 
     prepare_instance(settings)
     with pytest.MonkeyPatch.context() as patch:

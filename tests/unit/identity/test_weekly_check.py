@@ -10,12 +10,12 @@ import dagster as dg
 import pytest
 from people import DAY, ENTITIES, People
 
-from assets.resources import Warehouse
-from assets.schedules import WEEKLY, weekly_identity_check
 from onedata.landing.vault_files import create_vault
 from onedata.quality.gates import require_open
 from onedata.retailer import Retailer
 from onedata.settings import Settings
+from onedata_assets.resources import Warehouse
+from onedata_assets.schedules import WEEKLY, weekly_identity_check
 
 
 @pytest.fixture

@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 from small_retailer import settings_in
+from support import REPOSITORY
 from system_calls import CALLS, Disk, calls
 
 from onedata.ledger.manifest import Manifest, read_manifest
-from onedata.settings import REPOSITORY
 
 HERE = Path(__file__).parent
 

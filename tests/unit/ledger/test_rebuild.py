@@ -16,7 +16,6 @@ import pytest
 from small_retailer import ANSWERS, HEADER, NEXT, SmallRetailer, contract, settings_in, small_retailer
 from tables import ROLES, TELLS_OF_RUNS, of_role
 
-from assets.resources import warehouse_resource
 from onedata.contracts import load_feeds
 from onedata.identity.keep import log_decisions
 from onedata.landing import land
@@ -30,6 +29,7 @@ from onedata.quality.gates import contract_gate
 from onedata.quality.gx import Gatekeeper
 from onedata.rebuild import NothingToRebuild, rebuild
 from onedata.warehouse import WarehouseBusy, open_warehouse
+from onedata_assets.resources import warehouse_resource
 
 Retail = Callable[..., SmallRetailer]
 MONEY = contract(

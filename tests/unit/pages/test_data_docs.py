@@ -14,13 +14,13 @@ import pytest
 from small_retailer import NIGHT, settings_in
 from typer.testing import CliRunner
 
-from assets.cli import main as app
 from onedata.ledger import create_ledger
 from onedata.pages import data_docs
 from onedata.pages.data_docs import build_data_docs
 from onedata.quality import CheckResult, record
 from onedata.settings import Settings
 from onedata.warehouse import open_warehouse
+from onedata_assets.cli import main as app
 
 SECRET = "order_id=77, email=ann@mail.cn"
 FAILED = CheckResult(

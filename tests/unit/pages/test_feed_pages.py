@@ -11,11 +11,12 @@ import jsonschema
 import pytest
 import yaml
 from small_retailer import ANSWERS, canonical, contract, custom, write_contracts
+from support import REPOSITORY
 
 from onedata.contracts import Feed, load_feeds
 from onedata.onboarding.new_feed import scaffold
 from onedata.pages.feeds import feed_pages, write_pages
-from onedata.settings import REPOSITORY, Settings
+from onedata.settings import Settings
 
 PAGES = REPOSITORY / "docs" / "feeds"
 # From the package datacontract-cli 1.2.8; the schema is the Bitol project's

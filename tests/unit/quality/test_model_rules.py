@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 import yaml
+from support import REPOSITORY
 
 from onedata.contracts import ContractError
 from onedata.contracts.rules import parse_rules
 from onedata.quality.gates import LAYERS
 from onedata.quality.model_rules import check_model_rules, model_rules
-from onedata.settings import REPOSITORY
 
 MODELS = REPOSITORY / "dbt_project" / "models"
 FILES = sorted(file for file in MODELS.rglob("*.yml") if file.parent.name in LAYERS)

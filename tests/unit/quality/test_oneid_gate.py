@@ -12,6 +12,7 @@ from onedata.identity.tables import create_tables
 from onedata.quality.gx import Gatekeeper
 from onedata.quality.oneid_gate import MAP_RULES, churn, oneid_gate, trends
 from onedata.quality.results import CheckResult
+from onedata.settings import GateLimits
 
 DAY = date(2026, 1, 10)
 BEFORE = DAY - timedelta(days=1)
@@ -52,7 +53,7 @@ def broken(con: duckdb.DuckDBPyConnection) -> list[str]:
     """Rules that do not hold, whatever table."""
     return [
         result.rule
-        for results in oneid_gate(con, Gatekeeper(con), identifier_policy(), 10).values()
+        for results in oneid_gate(con, Gatekeeper(con), identifier_policy(), GateLimits(), 10).values()
         for result in results
         if not result.passed
     ]
@@ -116,31 +117,31 @@ def test_one_in_a_thousand_identifiers_may_change_its_person_and_what_chance_mak
     con: duckdb.DuckDBPyConnection,
 ) -> None:
     move(con, *range(10, 23))
-    assert churn(con).passed
+    assert churn(con, GateLimits()).passed
     move(con, 23)
-    found = churn(con)
+    found = churn(con, GateLimits())
     assert (found.passed, found.severity, found.observed, found.expected) == (False, "warning", "14", "at most 13")
     assert "account:s0:10: P1 is P0" in found.message
 
 
 def test_the_gate_closes_where_far_more_changed_than_a_young_retailer_learns(con: duckdb.DuckDBPyConnection) -> None:
     move(con, *range(10, 110))
-    assert (churn(con).passed, churn(con).severity) == (False, "error")
+    assert (churn(con, GateLimits()).passed, churn(con, GateLimits()).severity) == (False, "error")
 
 
 def test_identifiers_that_lost_their_person_count_as_changed(con: duckdb.DuckDBPyConnection) -> None:
     con.execute("update oneid.oneid_map set valid_to = ? where id_int < 2", [DAY])
-    assert churn(con).observed == "2"
+    assert churn(con, GateLimits()).observed == "2"
 
 
 def test_changes_of_earlier_nights_do_not_count(con: duckdb.DuckDBPyConnection) -> None:
     move(con, *range(10, 20), night=BEFORE)
-    assert churn(con).observed == "0"
+    assert churn(con, GateLimits()).observed == "0"
 
 
 def test_an_identifier_that_came_back_the_same_night_has_not_changed(con: duckdb.DuckDBPyConnection) -> None:
     move(con, *range(10, 20), to="P1")
-    assert churn(con).observed == "0"
+    assert churn(con, GateLimits()).observed == "0"
 
 
 @pytest.mark.parametrize(
@@ -150,11 +151,11 @@ def test_what_operators_decided_since_the_night_before_does_not_count(
     con: duckdb.DuckDBPyConnection, kind: str, key_a: str, key_b: str | None
 ) -> None:
     move(con, *range(10, 20))
-    assert churn(con).observed == "10"
+    assert churn(con, GateLimits()).observed == "10"
     con.execute(
         "insert into oneid.decision values (1, ?, ?, ?, 'why', 'me', '2026-01-10 12:00', null)", [kind, key_a, key_b]
     )
-    assert churn(con).observed == "0"
+    assert churn(con, GateLimits()).observed == "0"
 
 
 def test_what_operators_decided_long_ago_excuses_nothing(con: duckdb.DuckDBPyConnection) -> None:
@@ -163,7 +164,7 @@ def test_what_operators_decided_long_ago_excuses_nothing(con: duckdb.DuckDBPyCon
         "insert into oneid.decision values (1, 'merge', 'account:s0:0', 'account:s0:10', 'why', 'me', "
         "'2026-01-09 12:00', null)"
     )
-    assert churn(con).observed == "10"
+    assert churn(con, GateLimits()).observed == "10"
 
 
 def test_a_decision_taken_back_since_does_not_count_either(con: duckdb.DuckDBPyConnection) -> None:
@@ -172,7 +173,7 @@ def test_a_decision_taken_back_since_does_not_count_either(con: duckdb.DuckDBPyC
         "insert into oneid.decision values (1, 'merge', 'account:s0:0', 'account:s0:10', 'why', 'me', "
         "'2026-01-01 12:00', '2026-01-10 12:00')"
     )
-    assert churn(con).observed == "0"
+    assert churn(con, GateLimits()).observed == "0"
 
 
 def test_before_any_run_there_is_no_churn() -> None:

@@ -9,13 +9,12 @@ from pathlib import Path
 import duckdb
 import pytest
 from small_retailer import canonical
-from support import shared_data
+from support import REPOSITORY, shared_data
 from xml_rows import Row, XmlFeed, xml_feed
 
 from onedata.contracts import load_feeds
 from onedata.readers import SourceFile
 from onedata.readers.xml import read_xml
-from onedata.settings import REPOSITORY
 
 GRAND = "RetailTransaction/Total[@TotalType=TransactionGrandAmount]"
 

@@ -12,13 +12,13 @@ import pytest
 from servers import Postgres, Store
 from small_retailer import HEADER, contract, settings_in, small_retailer
 
-from assets.schedules import listing
-from assets.selection import select_nights
 from onedata.landing import land
 from onedata.quality.gx import Gatekeeper
 from onedata.retailer import load_retailer
 from onedata.settings import Settings
 from onedata.warehouse import open_warehouse
+from onedata_assets.schedules import listing
+from onedata_assets.selection import select_nights
 
 NIGHT = date(2026, 1, 5)
 ROWS = f"{HEADER}\nA1,O1,5,fine,2026-01-05T10:00:00Z\n"

@@ -19,7 +19,6 @@ from publishing import COST, built, publish, shown, silent, whole
 from small_retailer import NEXT, NIGHT
 from typer.testing import CliRunner
 
-from assets.cli import main as app
 from onedata.report import newer_publication
 from onedata.settings import Settings
 from onedata.warehouse.publications import (
@@ -33,6 +32,7 @@ from onedata.warehouse.publications import (
     swap,
 )
 from onedata.warehouse.publish import publish_candidate
+from onedata_assets.cli import main as app
 
 
 def numbers(settings: Settings) -> list[str]:

@@ -13,10 +13,10 @@ from publishing import COST, accepted, built, frozen, publish, shown, silent, wa
 from small_retailer import NEXT, NIGHT, settings_in
 
 import onedata.warehouse.publish
-from assets.selection import select_nights
 from onedata.settings import Settings
 from onedata.warehouse.publications import current_publication, damage, publications
 from onedata.warehouse.publish import finish_publishing, publish_candidate
+from onedata_assets.selection import select_nights
 
 OLD, NEW = whole(NIGHT, 1), whole(NEXT, 2)
 

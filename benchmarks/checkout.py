@@ -1,0 +1,5 @@
+"""Where the checkout lies that the benchmarks measure."""
+
+from pathlib import Path
+
+REPOSITORY = Path(__file__).resolve().parents[1]

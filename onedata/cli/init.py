@@ -1,0 +1,40 @@
+"""`onedata init` and `onedata schema`: a new retailer's folder, and what an editor knows of its files."""
+
+import json
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from onedata.contracts import load_entities
+from onedata.contracts.odcs import contract_schema
+from onedata.onboarding.new_retailer import new_retailer
+from onedata.settings import Settings, settings_schema
+
+init_app = typer.Typer()
+
+
+class Schema(StrEnum):
+    """What has a JSON schema."""
+
+    settings = "settings"
+    contract = "contract"
+
+
+@init_app.command()
+def init(folder: Annotated[Path, typer.Argument(help="Folder to write; must be new or empty.")]) -> None:
+    """Make the folder of a new retailer: settings, one contract, two nights of sample files. It runs as it is.
+
+    Several retailers on one machine are several folders; nothing is shared between them.
+    """
+    for file in new_retailer(folder):
+        typer.echo(f"  {folder / file}")
+    typer.echo(f"\nRun it:\n  cd {folder} && onedata run")
+
+
+@init_app.command()
+def schema(what: Annotated[Schema, typer.Argument(help="Whose schema.")]) -> None:
+    """Print the JSON schema of a file that you write, for an editor that completes and checks it."""
+    found = settings_schema() if what is Schema.settings else contract_schema(load_entities(Settings().canonical))
+    typer.echo(json.dumps(found, indent=2, ensure_ascii=False))

@@ -1,0 +1,182 @@
+"""A contract held against its standard, ODCS v3.1, by the official models; and the JSON schema of a contract.
+
+The official models let keys pass that they do not know, except at the top, and drop them: a misspelt key would say
+nothing, so it is refused here.
+"""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from importlib.resources import files
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import open_data_contract_standard
+from open_data_contract_standard.model import OpenDataContractStandard
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+from onedata.contracts.location import FORMATS
+from onedata.contracts.mistakes import Where
+from onedata.contracts.model import ContractError
+from onedata.contracts.repairs import DRIFT
+from onedata.contracts.strict_yaml import line_of
+from onedata.errors import did_you_mean
+
+_TAKES = {
+    "string_type": "a text; write it in quotes",
+    "bool_type": "true or false",
+    "bool_parsing": "true or false",
+    "list_type": "a list (- ...)",
+    "dict_type": "a mapping (name: value)",
+    "model_type": "a mapping (name: value)",
+    "model_attributes_type": "a mapping (name: value)",
+    "int_type": "a whole number",
+    "int_parsing": "a whole number",
+    "float_type": "a number",
+    "float_parsing": "a number",
+    "too_short": "a list of two",
+    "too_long": "a list of two",
+}
+
+
+class FeedProperties(BaseModel):
+    """The customProperties of one object under `schema`: what onedata needs to know of a feed beyond ODCS."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    entity: Annotated[str, Field(description="Canonical entity the rows fill.")]
+    records: Annotated[str | None, Field(description="Path of the list whose items are the rows.")] = None
+    where: Annotated[str | None, Field(description="SQL predicate of the records that are this feed's.")] = None
+    timezone: Annotated[str, Field(description="IANA time zone of times without an offset.")] = "UTC"
+    rowKey: Annotated[Literal["content"] | None, Field(description="content: the row itself is its key.")] = None
+    quarantineTolerance: Annotated[
+        float, Field(ge=0, le=1, description="Share of rows that may be quarantined before the gate closes.")
+    ] = 0.05
+    onDrift: Annotated[dict[str, str] | None, Field(description="What drift of the source's fields does.")] = None
+    watermark: Annotated[str | None, Field(description="Column of a database table that tells what is new.")] = None
+    lookback: Annotated[str | int | float | None, Field(description="How far below the watermark to read again.")] = (
+        None
+    )
+    trends: Annotated[Any, Field(description="off, or {severity, tolerance} of the comparison with nights before.")] = (
+        None
+    )
+    region: Annotated[str | None, Field(description="ISO 3166 code of phone numbers without a country code.")] = None
+
+
+def check_odcs(content: Mapping[str, Any], file: Path) -> None:
+    """Hold a contract against ODCS v3.1.
+
+    Raises:
+        ContractError: a value is of another type than the standard has, or a key is none of the standard's.
+    """
+    try:
+        parsed = OpenDataContractStandard.model_validate(content)
+    except ValidationError as error:
+        raise ContractError(_in_words(error, content, file)) from None
+    _refuse_unknown(content, parsed, content, (), file)
+
+
+def contract_schema(entities: Iterable[str]) -> dict[str, Any]:
+    """The JSON schema of a contract, for editors: that of ODCS v3.1, narrowed to what onedata reads."""
+    official: dict[str, Any] = json.loads(
+        files(open_data_contract_standard).joinpath("schema.json").read_text(encoding="utf-8")
+    )
+    feed = FeedProperties.model_json_schema()["properties"]
+    feed["entity"]["enum"] = sorted(entities)
+    feed["onDrift"] = {
+        "type": "object",
+        "additionalProperties": False,
+        "properties": {kind: {"enum": list(choices)} for kind, choices in DRIFT.items()},
+    }
+    own = {
+        "servers": _each({"type": {"enum": ["local", "s3", "postgres", "postgresql"]}, "format": {"enum": [*FORMATS]}}),
+        "customProperties": _properties({"unmapped": {"type": "array", "items": {"type": "string"}}}),
+        "schema": _each(
+            {
+                "customProperties": _properties(feed),
+                "properties": _each(
+                    {"customProperties": _properties({"repairs": TypeAdapter(list[Any]).json_schema()})}
+                ),
+            }
+        ),
+    }
+    return {**official, "allOf": [*official.get("allOf", []), {"properties": own}]}
+
+
+def _each(properties: Mapping[str, Any]) -> dict[str, Any]:
+    return {"items": {"properties": properties}}
+
+
+def _properties(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The schema of a list of {property, value} with these names."""
+    return {
+        "items": {
+            "properties": {"property": {"enum": sorted(values)}},
+            "allOf": [
+                {
+                    "if": {"properties": {"property": {"const": name}}, "required": ["property"]},
+                    "then": {"properties": {"value": value}},
+                }
+                for name, value in values.items()
+            ],
+        }
+    }
+
+
+def _in_words(error: ValidationError, content: Mapping[str, Any], file: Path) -> str:
+    """The first mistake, by file, line and place. A value that may be of several models is told by the last: its names
+    are no part of the contract."""
+    mistake = error.errors()[0]
+    path = [part for part in mistake["loc"] if _is_of(content, part)]
+    if mistake["type"] == "extra_forbidden":
+        return _unknown(str(path[-1]), OpenDataContractStandard, content, path, file)
+    takes = _TAKES.get(mistake["type"], mistake["msg"])
+    return f"{_place(content, path, file)} is {mistake['input']!r}; ODCS v3.1 takes {takes}"
+
+
+def _is_of(content: Any, part: Any) -> bool:
+    """Whether a key or index stands anywhere in the content."""
+    if isinstance(content, dict):
+        return part in content or any(_is_of(item, part) for item in content.values())
+    return isinstance(content, list) and (isinstance(part, int) or any(_is_of(item, part) for item in content))
+
+
+def _refuse_unknown(given: Any, parsed: Any, content: Mapping[str, Any], path: tuple[Any, ...], file: Path) -> None:
+    if isinstance(parsed, list) and isinstance(given, list):
+        for number, (item, model) in enumerate(zip(given, parsed, strict=True)):
+            _refuse_unknown(item, model, content, (*path, number), file)
+    if not isinstance(parsed, BaseModel):
+        return
+    names = {field.alias or name: name for name, field in type(parsed).model_fields.items()}
+    for key, value in given.items():
+        if key not in names:
+            raise ContractError(_unknown(key, type(parsed), content, (*path, key), file))
+        _refuse_unknown(value, getattr(parsed, names[key]), content, (*path, key), file)
+
+
+def _unknown(key: str, model: type[BaseModel], content: Mapping[str, Any], path: Sequence[Any], file: Path) -> str:
+    known = [field.alias or name for name, field in model.model_fields.items()]
+    hint = did_you_mean(key, known) or "; ODCS v3.1 has no such key here"
+    return f"{_place(content, path, file, len(path) - 1)}: {key!r} is not known{hint}"
+
+
+def _place(content: Mapping[str, Any], path: Sequence[Any], file: Path, told: int | None = None) -> str:
+    """`file:line: schema orders: property order_id: required`, by the line that the whole path leads to and in words
+    its first `told` parts."""
+    words: list[str] = []
+    found: Any = content
+    for part in path[:told]:
+        held = isinstance(found, dict) and part in found
+        found = found[part] if held or (isinstance(found, list) and isinstance(part, int)) else None
+        if isinstance(part, int):
+            words[-1] = _item(words[-1], part, found)
+        else:
+            words.append(str(part))
+    return str(Where(file, ": ".join(words), line_of(content, path)))
+
+
+def _item(of: str, number: int, item: Any) -> str:
+    """An item of a list as other mistakes tell it: by its name, else by its place."""
+    named = item if isinstance(item, dict) else {}
+    if of in ("schema", "properties") and named.get("name"):
+        return f"{'property' if of == 'properties' else of} {named['name']}"
+    return f"quality rule {number + 1}" if of == "quality" else f"{of} {named.get('property') or number + 1}"

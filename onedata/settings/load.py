@@ -1,0 +1,149 @@
+"""Settings read: one TOML file under the environment, every mistake told by file, line, value and what is taken."""
+
+import grp
+import json
+import os
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from onedata.errors import OnedataError, did_you_mean
+from onedata.settings.model import FILE, Settings, home_folder, settings_schema
+from onedata.shipped import checkout
+
+OTHER_VARIABLES = (
+    "ONEDATA_SETTINGS",
+    "ONEDATA_WAREHOUSE",
+    "ONEDATA_LAKE",
+    "ONEDATA_USABLE",
+    "ONEDATA_SHARED_DATA",
+)
+IDENTIFIERS = "identifiers.yaml"
+
+
+class SettingsError(OnedataError):
+    """A setting is unknown or has a value that cannot be read."""
+
+
+def load_settings(file: Path | None = None, environment: Mapping[str, str] | None = None) -> Settings:
+    """Settings of `file` under the environment. Without a file: that of ONEDATA_SETTINGS, else the onedata.toml of the
+    working folder, else the built-in retailer below ./data (of the checkout, where there is one).
+
+    Raises:
+        SettingsError: the file is missing or not TOML, a setting is unknown or unreadable, or there is no retailer.
+    """
+    env = os.environ if environment is None else environment
+    if file is None and env.get("ONEDATA_SETTINGS"):
+        file = Path(env["ONEDATA_SETTINGS"])
+    if file is None and Path(FILE).exists():
+        file = Path(FILE)
+    _known_environment(env)
+    _require_retailer(file, env)
+    values = _read_file(file) if file else {}
+    for field in fields(Settings):
+        text = env.get(f"ONEDATA_{field.name.upper()}")
+        if text:
+            values[field.name] = _from_text(field.name, text)
+    home = values.get("home", home_folder() / "data")
+    beside = {"source": home / "retailer" / "source"} if isinstance(home, Path) else {}
+    try:
+        settings = TypeAdapter(Settings).validate_python(beside | values)
+    except ValidationError as error:
+        raise SettingsError(_in_words(error, file)) from None
+    _check_group(settings.reader_group)
+    return settings
+
+
+def _require_retailer(file: Path | None, env: Mapping[str, str]) -> None:
+    if not (file or env.get("ONEDATA_HOME") or (home_folder() / "data").exists() or checkout()):
+        raise SettingsError(
+            f"there is no retailer in {Path.cwd()}: make one with `onedata init my_retailer`, see the built-in one "
+            f"with `onedata demo`, or name the {FILE} of yours with --settings"
+        )
+
+
+def _known_environment(env: Mapping[str, str]) -> None:
+    known = {f"ONEDATA_{field.name.upper()}" for field in fields(Settings)} | set(OTHER_VARIABLES)
+    for name in sorted(env):
+        if name.startswith("ONEDATA_") and name not in known:
+            raise SettingsError(f"environment variable {name} is no setting{did_you_mean(name, sorted(known))}")
+
+
+def _in_words(error: ValidationError, file: Path | None) -> str:
+    """The first mistake: where it stands, its value, and what the setting takes."""
+    mistake = error.errors()[0]
+    names = [str(part) for part in mistake["loc"]]
+    schema = settings_schema()
+    known, said = schema["properties"], ""
+    if names[0] == "gates" and len(names) > 1:
+        known, said, names = schema["$defs"]["GateLimits"]["properties"], "gates: ", names[1:]
+    name = names[0]
+    where = _place(file, name)
+    if mistake["type"] in ("unexpected_keyword_argument", "extra_forbidden"):
+        listed = ", ".join(sorted(known))
+        return f"{where}: {said}unknown setting {name!r}{did_you_mean(name, known)}; known are {listed}"
+    takes = known.get(name, {}).get("takes", "a table of limits, [gates]")
+    at = f"{where}: " if name in _written(file) else ""
+    return f"{at}setting {said}{name} is {mistake['input']!r}; it takes {takes}"
+
+
+def _written(file: Path | None) -> Mapping[str, int]:
+    """The lines that the settings of a file stand in."""
+    if file is None:
+        return {}
+    found = (re.match(r"\s*([A-Za-z_]+)\s*=", line) for line in file.read_text(encoding="utf-8").splitlines())
+    return {match[1]: number for number, match in enumerate(found, 1) if match}
+
+
+def _place(file: Path | None, name: str) -> str:
+    line = _written(file).get(name)
+    return "the environment" if file is None else f"{file}:{line}" if line else str(file)
+
+
+def _check_group(name: str) -> None:
+    """The group must exist, and this process must be one that may give files to it."""
+    if not name:
+        return
+    try:
+        number = grp.getgrnam(name).gr_gid
+    except KeyError:
+        wrong = f"setting reader_group is {name!r}; there is no such group on this machine"
+        raise SettingsError(f"{wrong}: make it with groupadd") from None
+    if os.geteuid() != 0 and number not in (os.getegid(), *os.getgroups()):
+        wrong = f"setting reader_group is {name!r}; user {os.geteuid()} is no member of it and may give it no file"
+        raise SettingsError(f"{wrong}: add it with usermod -aG {name}")
+
+
+def _read_file(file: Path) -> dict[str, Any]:
+    """The settings of a file, its paths relative to it."""
+    try:
+        content = tomllib.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise SettingsError(f"no settings file {file}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{file} is not TOML: {error}") from None
+    folder = file.resolve().parent
+    own = folder / IDENTIFIERS
+    values = {"identifiers": own} if own.is_file() else {}
+    return values | {name: _path(name, value, folder) for name, value in content.items()}
+
+
+def _from_text(name: str, text: str) -> Any:
+    """A variable's text as what its setting reads."""
+    if name == "gates":
+        try:
+            return json.loads(text)
+        except json.JSONDecodeError as error:
+            raise SettingsError(f"environment variable ONEDATA_GATES is not JSON: {error}") from None
+    return _path(name, text, Path.cwd())
+
+
+def _path(name: str, value: Any, base: Path) -> Any:
+    """Paths resolve against `base`; everything else stays as it is."""
+    is_path = name in ("home", "source", "contracts", "identifiers", "backup_folder")
+    return (base / Path(value).expanduser()).resolve() if is_path and isinstance(value, str) else value

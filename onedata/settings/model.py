@@ -1,0 +1,249 @@
+"""Settings: where the data lies and how the nightly build behaves.
+
+One TOML file (`onedata.toml`) and environment variables of the same names, upper-cased and prefixed `ONEDATA_`; the
+environment wins. Paths in the file are relative to the file. The models below are the single source of names, types,
+limits and meanings; `onedata schema settings` prints them as a JSON schema.
+"""
+
+import json
+import zoneinfo
+from dataclasses import fields
+from datetime import date, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+from phonenumbers import SUPPORTED_REGIONS
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, TypeAdapter
+from pydantic.dataclasses import dataclass
+
+from onedata.shipped import checkout, shipped
+
+FILE = "onedata.toml"
+_STRICT = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+
+def home_folder() -> Path:
+    """Where the built-in retailer's data lies: in the checkout, else in the working folder."""
+    return checkout() or Path.cwd()
+
+
+def _time_zone(name: str) -> str:
+    if name not in zoneinfo.available_timezones():
+        raise ValueError
+    return name
+
+
+def _region(code: str) -> str:
+    if code not in SUPPORTED_REGIONS:
+        raise ValueError
+    return code
+
+
+def _not_a_truth(value: object) -> object:
+    """Python counts true as 1; nobody means that."""
+    if isinstance(value, bool):
+        raise ValueError
+    return value
+
+
+def _day(value: object) -> object:
+    if not isinstance(value, str | date):
+        raise ValueError
+    return value
+
+
+def _setting(description: str, takes: str, **limits: Any) -> Any:
+    """What a setting means, what it takes in words, and its limits."""
+    return Field(description=description, json_schema_extra={"takes": takes}, **limits)
+
+
+Whole = Annotated[int, BeforeValidator(_not_a_truth)]
+Number = Annotated[float, BeforeValidator(_not_a_truth)]
+Share = Annotated[Number, _setting("Share of the persons or identifiers.", "a share from 0 to 1", ge=0, le=1)]
+Count = Annotated[Whole, _setting("A number.", "a whole number from 1", ge=1)]
+
+
+@dataclass(frozen=True, config=_STRICT)
+class GateLimits:
+    """What the gate after OneID lets pass; a retailer changes it under `[gates]` of its onedata.toml.
+
+    A young retailer learns who is who: 0.4 % of the identifiers change on its second night, 0.1 % on its tenth
+    (benchmarks/identity.py). Far more is a mistake. Some shops make an account of every order, so regulars have many.
+    """
+
+    most_identifiers: Annotated[Count, Field(description="Identifiers of a person, browsers and devices apart.")] = 50
+    most_browsers: Annotated[Count, Field(description="Browsers and devices of a person before the gate warns.")] = 50
+    most_accounts: Annotated[Count, Field(description="Accounts of one system that a person usually has at most.")] = 2
+    many_accounts_warn: Annotated[Share, Field(description="Share of persons with more accounts: warn.")] = 0.001
+    many_accounts_stop: Annotated[Share, Field(description="Share of persons with more accounts: close.")] = 0.02
+    churn_warn: Annotated[
+        Share, Field(description="Share of identifiers that change their OneID in a night: warn.")
+    ] = 0.001
+    churn_stop: Annotated[
+        Share, Field(description="Share of identifiers that change their OneID in a night: close.")
+    ] = 0.02
+
+
+@dataclass(frozen=True, config=_STRICT)
+class Settings:
+    """One retailer's settings; every path below `home` is derived from it."""
+
+    home: Annotated[
+        Path, _setting("The data home: lake, warehouse, vault, published, Dagster.", "the path of a folder")
+    ] = Field(default_factory=lambda: home_folder() / "data")
+    source: Annotated[Path, _setting("Where the feeds' files lie.", "the path of a folder")] = Field(
+        default_factory=lambda: home_folder() / "data" / "retailer" / "source"
+    )
+    contracts: Annotated[Path, _setting("Folder of the contracts, *.odcs.yaml.", "the path of a folder")] = Field(
+        default_factory=lambda: shipped("data_contracts")
+    )
+    identifiers: Annotated[
+        Path | None,
+        _setting(
+            "What is changed of the shipped identifier policy. Default: identifiers.yaml beside the settings.",
+            "the path of a file",
+        ),
+    ] = None
+    gates: Annotated[GateLimits, Field(description="Limits of the gate after OneID.")] = Field(
+        default_factory=GateLimits
+    )
+    reporting_currency: Annotated[
+        str,
+        _setting("Currency of the *_base amounts.", "an ISO 4217 code, for example CNY", pattern="^[A-Z]{3}$"),
+    ] = "CNY"
+    time_zone: Annotated[
+        str,
+        AfterValidator(_time_zone),
+        _setting("Decides which day is today.", "an IANA time zone, for example Asia/Shanghai"),
+    ] = "Asia/Shanghai"
+    default_region: Annotated[
+        str,
+        AfterValidator(_region),
+        _setting(
+            "Country of phone numbers without a country code, where a contract names none.",
+            "the ISO 3166 code of a country, for example CN",
+        ),
+    ] = "CN"
+    first_night: Annotated[date, BeforeValidator(_day), _setting("First partition.", "a day, YYYY-MM-DD")] = date(
+        2026, 1, 1
+    )
+    nightly_at: Annotated[
+        str,
+        _setting("When the nightly schedule runs.", "a time of day HH:MM", pattern=r"^([01]\d|2[0-3]):[0-5]\d$"),
+    ] = "02:00"
+    published_nights_kept: Annotated[
+        Whole, _setting("Nights whose newest publication is kept.", "a whole number from 1", ge=1)
+    ] = 7
+    threads: Annotated[Whole, _setting("Threads of DuckDB.", "a number from 1, a whole number", ge=1)] = 2
+    memory_limit: Annotated[
+        str,
+        _setting("Memory of DuckDB.", "a size, for example 1500MB or 2GB", pattern=r"^\d+(\.\d+)?\s*([KMGT]i?B)$"),
+    ] = "1500MB"
+    lock_wait_seconds: Annotated[
+        Number, _setting("How long a run waits for another one before it refuses.", "a number from 0", ge=0)
+    ] = 60.0
+    settle_seconds: Annotated[
+        Number,
+        _setting("Files modified less than this many seconds ago are left for the next run.", "a number from 0", ge=0),
+    ] = 0.0
+    orphans_kept_days: Annotated[
+        Whole,
+        _setting(
+            "How long files of unfinished or replaced deliveries are kept in lake/.orphans.",
+            "a whole number from 0",
+            ge=0,
+        ),
+    ] = 30
+    deployment: Annotated[
+        str,
+        _setting("`production` switches schedule and sensor on.", "dev or production", pattern="^(dev|production)$"),
+    ] = "dev"
+    reader_group: Annotated[
+        str, _setting("A group whose members may read `published`, and nothing else of the home.", "a group's name")
+    ] = ""
+    backup_folder: Annotated[
+        Path | None,
+        _setting("Back-up folder that the weekly restore drill uses; without it no drill.", "the path of a folder"),
+    ] = None
+
+    def today(self) -> date:
+        """The retailer's day, in its time zone: the one that commands, schedules and the partitions of the UI go by."""
+        return datetime.now(zoneinfo.ZoneInfo(self.time_zone)).date()
+
+    @property
+    def canonical(self) -> Path:
+        """Folder of the canonical entities; one set for every retailer."""
+        return shipped("data_contracts") / "canonical"
+
+    @property
+    def dbt_project(self) -> Path:
+        return shipped("dbt_project")
+
+    @property
+    def warehouse(self) -> Path:
+        return self.home / "warehouse" / "onedata.duckdb"
+
+    @property
+    def lake(self) -> Path:
+        return self.home / "lake"
+
+    @property
+    def staged(self) -> Path:
+        """Landed rows that no gate has passed yet."""
+        return self.home / "staged"
+
+    @property
+    def vault(self) -> Path:
+        """Raw identifiers by token, and the key that makes the tokens."""
+        return self.home / "vault"
+
+    @property
+    def published(self) -> Path:
+        return self.home / "published"
+
+    @property
+    def published_database(self) -> Path:
+        return self.published / "onedata.duckdb"
+
+    @property
+    def dagster_home(self) -> Path:
+        return self.home / "dagster"
+
+    @property
+    def dbt_target(self) -> Path:
+        return self.home / "dbt"
+
+    def environment(self) -> dict[str, str]:
+        """The same settings as environment variables, for dbt and for child processes."""
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        values["gates"] = json.dumps({field.name: getattr(self.gates, field.name) for field in fields(self.gates)})
+        own = {f"ONEDATA_{name.upper()}": "" if value is None else str(value) for name, value in values.items()}
+        return own | {
+            "ONEDATA_WAREHOUSE": str(self.warehouse),
+            "ONEDATA_LAKE": str(self.lake),
+            "DAGSTER_HOME": str(self.dagster_home),
+            "DBT_PROJECT_DIR": str(self.dbt_project),
+            "DBT_PROFILES_DIR": str(self.dbt_project),
+            "DBT_TARGET_PATH": str(self.dbt_target / "target"),
+            "DBT_LOG_PATH": str(self.dbt_target / "logs"),
+            "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
+            "DO_NOT_TRACK": "1",
+            "GX_ANALYTICS_ENABLED": "false",
+        }
+
+
+def settings_schema() -> dict[str, Any]:
+    """The JSON schema of onedata.toml, for editors."""
+    schema = _limits_named(TypeAdapter(Settings).json_schema())
+    for name in ("home", "source", "contracts"):
+        schema["properties"][name].pop("default", None)
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "title": FILE}
+
+
+def _limits_named(part: Any) -> Any:
+    """Pydantic writes a limit that stands outside of a validator under its own name."""
+    if isinstance(part, list):
+        return [_limits_named(item) for item in part]
+    if not isinstance(part, dict):
+        return part
+    return {{"ge": "minimum", "le": "maximum"}.get(key, key): _limits_named(value) for key, value in part.items()}
