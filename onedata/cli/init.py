@@ -1,25 +1,13 @@
 """`onedata init` and `onedata schema`: a new retailer's folder, and what an editor knows of its files."""
 
-import json
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from onedata.contracts import load_entities
-from onedata.contracts.odcs import contract_schema
-from onedata.onboarding.new_retailer import new_retailer
-from onedata.settings import Settings, settings_schema
+from onedata.onboarding.new_retailer import Schema, new_retailer, schema_text
 
 init_app = typer.Typer()
-
-
-class Schema(StrEnum):
-    """What has a JSON schema."""
-
-    settings = "settings"
-    contract = "contract"
 
 
 @init_app.command()
@@ -35,6 +23,7 @@ def init(folder: Annotated[Path, typer.Argument(help="Folder to write; must be n
 
 @init_app.command()
 def schema(what: Annotated[Schema, typer.Argument(help="Whose schema.")]) -> None:
-    """Print the JSON schema of a file that you write, for an editor that completes and checks it."""
-    found = settings_schema() if what is Schema.settings else contract_schema(load_entities(Settings().canonical))
-    typer.echo(json.dumps(found, indent=2, ensure_ascii=False))
+    """Print the JSON schema of a file that you write, for an editor that completes and checks it.
+
+    `onedata init` writes both below schemas/."""
+    typer.echo(schema_text(what), nl=False)

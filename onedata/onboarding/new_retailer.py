@@ -1,12 +1,24 @@
 """A new retailer: a folder with settings, one contract and a sample of its files, which runs as it is."""
 
+import json
 import shutil
+from enum import StrEnum
 from pathlib import Path
 
+from onedata.contracts import load_entities
+from onedata.contracts.odcs import contract_schema
 from onedata.errors import OnedataError
+from onedata.settings import Settings, settings_schema
 
 TEMPLATE = Path(__file__).with_name("retailer")
 IGNORED = "gitignore"  # shipped without its dot, so that it holds for nothing here
+
+
+class Schema(StrEnum):
+    """What of a retailer has a JSON schema."""
+
+    settings = "settings"
+    contract = "contract"
 
 
 class FolderNotEmpty(OnedataError):
@@ -23,4 +35,13 @@ def new_retailer(folder: Path) -> list[Path]:
         raise FolderNotEmpty(f"{folder} is there already and holds something: give a folder that is new or empty")
     shutil.copytree(TEMPLATE, folder, dirs_exist_ok=True)
     (folder / IGNORED).rename(folder / f".{IGNORED}")
+    (folder / "schemas").mkdir()
+    for what in Schema:
+        (folder / "schemas" / f"{what}.json").write_text(schema_text(what), encoding="utf-8")
     return sorted(path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
+
+
+def schema_text(what: Schema) -> str:
+    """The JSON schema, for an editor that completes and checks what a person writes."""
+    found = settings_schema() if what is Schema.settings else contract_schema(load_entities(Settings().canonical))
+    return json.dumps(found, indent=2, ensure_ascii=False) + "\n"
