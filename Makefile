@@ -3,13 +3,14 @@ PYTHON ?= python3
 VENV := .venv
 INSTALLED := $(VENV)/.installed
 
-.PHONY: help setup run test dev lint clean
+.PHONY: help setup run test dev lint mutants clean
 
 help:
 	@echo "make run    set up, generate a small retailer, run its nights, print the result"
 	@echo "make test   set up, run every test"
 	@echo "make dev    set up, open the Dagster UI on http://127.0.0.1:3000"
 	@echo "make lint   ruff, mypy, sqlfluff"
+	@echo "make mutants  change the code one operator at a time, print the changes that no test sees (hours)"
 	@echo "make clean  remove ./data: the generated retailer and every data home in it"
 
 setup: $(INSTALLED)
@@ -41,6 +42,10 @@ lint: setup
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
 	$(VENV)/bin/sqlfluff lint --processes 2 dbt_project/models
+
+mutants: setup
+	$(VENV)/bin/python benchmarks/mutants.py
+	$(VENV)/bin/python benchmarks/mutants_sql.py
 
 clean:
 	rm -rf data

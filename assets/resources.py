@@ -45,6 +45,9 @@ def warehouse_resource(retailer: Retailer, dbt: Dbt) -> dg.ResourceDefinition:
             again = replaced_nights(init_context.dagster_run.tags if init_context.dagster_run else {})
             for text in prepare_warehouse(con, retailer, again):
                 say(text)
-            yield Warehouse(con, retailer, Gatekeeper(con), dbt)
+            gatekeeper = Gatekeeper(con)
+            yield Warehouse(con, retailer, gatekeeper, dbt)
+            if gatekeeper.spent.rules:
+                say(str(gatekeeper.spent))
 
     return warehouse
