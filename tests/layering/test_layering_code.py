@@ -21,6 +21,7 @@ ORDER = {
     "sealed": 0,
     "sql": 0,
     "pictures": 0,
+    "tables": 0,
     "simulate": 0,
     "masking": 1,
     "normalise": 1,
