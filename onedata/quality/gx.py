@@ -19,10 +19,10 @@ from typing import Any
 import duckdb
 
 from onedata.contracts.model import Rule
+from onedata.contracts.words import expected, in_words
 from onedata.masking import shown
 from onedata.quality.measure import CheckError, count_bad_rows, unexpected_rows
 from onedata.quality.results import CheckResult
-from onedata.quality.words import expected, in_words
 
 SAMPLE_ROWS = 5
 SEVERITIES = {"error": "critical", "warning": "warning"}
@@ -165,10 +165,7 @@ class Gatekeeper:
     def _explain(self, relation: str, rule: Rule, count: int, hidden: Collection[str]) -> str:
         """Count and sample of the rows that break `rule`; only run on failure."""
         if rule.metric == "rowCount":
-            bound = (
-                f"at least {rule.at_least}" if rule.at_most is None else f"between {rule.at_least} and {rule.at_most}"
-            )
-            return f"{count} rows; {bound} expected"
+            return f"{count} rows; {expected(rule)} expected"
         cursor = self._con.execute(f"select * from ({unexpected_rows(rule, relation)}) limit {SAMPLE_ROWS}")
         names = [column[0] for column in cursor.description or []]
         sample = "; ".join(
