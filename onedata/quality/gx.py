@@ -198,16 +198,17 @@ def render_results(results: Sequence[CheckResult]) -> str:
             success=result.passed,
             expectation_config=ExpectationConfiguration(
                 type="expect_column_max_to_be_between",
-                kwargs={"column": result.subject},
-                # The renderer takes a description for HTML.
+                # The renderer takes all three texts for HTML.
+                kwargs={"column": escape(result.subject)},
                 description=escape(
                     f"{result.rule}: {result.description}" + ("" if result.severity == "error" else " (warning)")
                 ),
                 severity=SEVERITIES[result.severity],
             ),
             result={
-                "observed_value": f"{result.observed or '-'}"
-                + (f" (expected {result.expected})" if result.expected else "")
+                "observed_value": escape(
+                    (result.observed or "-") + (f" (expected {result.expected})" if result.expected else "")
+                )
             },
         )
         for result in results
