@@ -21,7 +21,7 @@ setup(
     package_dir={"onedata_assets": "assets", **{f"onedata.{folder}": folder for folder in DATA}},
     package_data={
         "onedata_assets": ["dagster.yaml"],
-        "onedata.pages": ["*.html"],
+        "onedata.pages": ["templates/*"],
         "onedata.onboarding": ["retailer/**/*"],
         **{f"onedata.{folder}": patterns for folder, patterns in DATA.items()},
     },

@@ -20,7 +20,7 @@ from onedata.identity.review import (
 from onedata.ledger import has_replaced
 from onedata.ledger.moves import pending_night
 from onedata.masking import hides_values
-from onedata.pictures import as_markdown, stacked_columns
+from onedata.pages.pictures import as_markdown, stacked_columns
 from onedata.quality.gates import require_open
 from onedata.retailer import Retailer
 from onedata_assets.dbt import Dbt

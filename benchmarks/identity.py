@@ -32,6 +32,7 @@ from identity_nights import quality
 from identity_scoring import scoring_costs
 
 from onedata.simulate import PROFILES
+from onedata.tables import text_table
 
 PARTS = ("quality", "labelled", "graph", "scoring")
 HEADLINE = 0.005
@@ -235,14 +236,19 @@ def _labelled(_: Path, options: Options) -> Line:
 
 def _graph(folder: Path, options: Options) -> Line:
     found = graph_costs(folder, options.edges, options.splink)
-    for name, cost in (
-        ("floor", found.floor),
-        ("components", found.full),
-        ("one hundredth more", found.delta),
-        ("Splink's clustering", found.splink),
-    ):
-        if cost:
-            typer.echo(f"{name:<24}{cost.cpu_s:>9.2f} CPU s{cost.wall_s:>9.2f} s{cost.peak_mb:>9,.0f} MB")
+    costs = {
+        "floor": found.floor,
+        "components": found.full,
+        "one hundredth more": found.delta,
+        "Splink's clustering": found.splink,
+    }
+    numbers = ("CPU s", "s", "MB")
+    rows = [
+        (name, f"{cost.cpu_s:.2f}", f"{cost.wall_s:.2f}", f"{cost.peak_mb:,.0f}")
+        for name, cost in costs.items()
+        if cost
+    ]
+    typer.echo(text_table(["", *numbers], rows, right=numbers))
     return {
         "edges": options.edges,
         "edge_identifiers": found.identifiers,

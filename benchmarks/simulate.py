@@ -34,6 +34,7 @@ from onedata.simulate import PROFILES, SimulationSettings, SimulationSummary, ru
 from onedata.simulate.feeds import tills
 from onedata.simulate.feeds.base import CSV, JSONL, PARQUET, POSLOG, FeedFiles
 from onedata.simulate.nights import FEEDS
+from onedata.tables import text_table
 
 SET_UP, LIFE, TRUTH, REST = "(set-up)", "(life)", "(truth)", "(rest)"
 FLAT = ("pos_tickets_eu", "pos_ticket_lines_eu")
@@ -227,25 +228,28 @@ def measure(settings: SimulationSettings, folder: Path, with_reference: bool) ->
     return Result(summary, cost, clock, copied, copy_cost)
 
 
-def table(result: Result) -> list[str]:
+def table(result: Result) -> str:
     """The table for people: a line a feed, most seconds first, then what belongs to no feed, then the totals."""
-    lines = [f"{'feed':<24}{'rows':>13}{'seconds':>10}{'rows/s':>13}{'DuckDB s':>10}{'ratio':>8}"]
-    for feed in sorted(FEEDS, key=lambda feed: -result.seconds(feed.name)):
-        lines.append(_line(feed.name, result.rows(feed), result.seconds(feed.name), result.copied.get(feed.name)))
-    for name in (SET_UP, LIFE, TRUTH):
-        lines.append(f"{name:<24}{'':>13}{result.seconds(name):>10.2f}  {MEANINGS[name]}")
-    lines.append(f"{REST:<24}{'':>13}{result.rest:>10.2f}  {MEANINGS[REST]}")
+    cells = [
+        _cells(feed.name, result.rows(feed), result.seconds(feed.name), result.copied.get(feed.name))
+        for feed in sorted(FEEDS, key=lambda feed: -result.seconds(feed.name))
+    ]
+    outside = {name: result.seconds(name) for name in (SET_UP, LIFE, TRUTH)} | {REST: result.rest}
+    cells += [(name, "", f"{seconds:.2f}", "", "", "", MEANINGS[name]) for name, seconds in outside.items()]
     rows, seconds, own = result.without_poslog
     total = Copied(0, result.copy_cost.wall_s) if result.copied else None
-    lines.append(_line("all", sum(result.summary.rows.values()), result.cost.wall_s, None))
-    lines.append(_line("all but POSLog", rows, seconds, total))
-    lines.append(_line("  their own seconds", rows, own, total))
-    return lines
+    cells += [
+        _cells("all", sum(result.summary.rows.values()), result.cost.wall_s, None),
+        _cells("all but POSLog", rows, seconds, total),
+        _cells("  their own seconds", rows, own, total),
+    ]
+    numbers = ("rows", "seconds", "rows/s", "DuckDB s", "ratio")
+    return text_table(["feed", *numbers, ""], cells, right=numbers)
 
 
-def _line(name: str, rows: int, seconds: float, copied: Copied | None) -> str:
-    line = f"{name:<24}{rows:>13,}{seconds:>10.2f}{_rate(rows, seconds):>13,}"
-    return line + (f"{copied.seconds:>10.2f}{seconds / copied.seconds:>8.1f}" if copied else "")
+def _cells(name: str, rows: int, seconds: float, copied: Copied | None) -> tuple[str, ...]:
+    reference = (f"{copied.seconds:.2f}", f"{seconds / copied.seconds:.1f}") if copied else ("", "")
+    return name, f"{rows:,}", f"{seconds:.2f}", f"{_rate(rows, seconds):,}", *reference, ""
 
 
 def _rate(rows: int, seconds: float) -> int:
@@ -311,7 +315,7 @@ def main(
         result = measure(settings, folder.resolve(), with_reference)
         if keep:
             typer.echo(f"kept: {result.summary.source.parent}", err=True)
-    typer.echo("\n".join(table(result)))
+    typer.echo(table(result))
     typer.echo(json.dumps(line_of(result, settings)))
 
 

@@ -1,7 +1,6 @@
 """What a person reads after a night: what was built, what was quarantined and why, the headline metrics, what to do
 next."""
 
-from collections.abc import Sequence
 from decimal import Decimal
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from onedata.masking import mask_error
 from onedata.quality.reconcile_lake import UNKNOWN_AT_SOURCE
 from onedata.settings import Settings
 from onedata.shipped import checkout
+from onedata.tables import text_table
 from onedata.warehouse import (
     WarehouseBusy,
     WarehouseDamaged,
@@ -115,7 +115,7 @@ def _build_state(settings: Settings) -> tuple[list[str], bool]:
     parts = []
     if waiting:
         text = "not published yet, because a run was stopped or a gate is closed; `onedata run` goes on from there"
-        parts.append(f"WAITING: {text}\n" + table(["night", "deliveries"], waiting))
+        parts.append(f"WAITING: {text}\n" + text_table(["night", "deliveries"], waiting))
     if warnings:
         lines = [
             f"  {subject}, rule {rule}: {mask_error(message)[:MOST_CHARACTERS]}" for subject, rule, message in warnings
@@ -131,7 +131,7 @@ def _built(con: duckdb.DuckDBPyConnection) -> str:
         "select table_name, estimated_size from duckdb_tables() where table_name not like 'ops_%' "
         "and table_name <> 'published_night' order by 1"
     ).fetchall()
-    return f"PUBLISHED night {night[0] if night else '?'}\n" + table(["table", "rows"], tables)
+    return f"PUBLISHED night {night[0] if night else '?'}\n" + text_table(["table", "rows"], tables)
 
 
 def newer_publication(settings: Settings) -> str:
@@ -148,7 +148,7 @@ def _received(con: duckdb.DuckDBPyConnection) -> str:
         "select feed, count(*), sum(received)::bigint, sum(accepted)::bigint, sum(quarantined)::bigint, "
         "sum(duplicate)::bigint from ops_file group by feed order by feed"
     ).fetchall()
-    return "RECEIVED = accepted + quarantined + duplicate\n" + table(
+    return "RECEIVED = accepted + quarantined + duplicate\n" + text_table(
         ["feed", "files", "received", "accepted", "quarantined", "duplicate"], rows
     )
 
@@ -165,7 +165,7 @@ def _reconciled(con: duckdb.DuckDBPyConnection) -> list[str]:
     unknown = con.execute(
         f"select count(distinct (subject, path)) from ops_reconciliation where excluded['{UNKNOWN_AT_SOURCE}'] > 0"
     ).fetchone()
-    text = "RECONCILED from file to ADS, rows and money (ops_reconciliation)\n" + table(
+    text = "RECONCILED from file to ADS, rows and money (ops_reconciliation)\n" + text_table(
         ["layer", "balances", "do not close"], rows
     )
     if unknown and unknown[0]:
@@ -177,7 +177,7 @@ def _quarantined(con: duckdb.DuckDBPyConnection) -> str:
     rows = con.execute(
         "select feed, path, rule, rows from ops_quarantine order by rows desc, feed, path limit ?", [MOST_RULES]
     ).fetchall()
-    return "QUARANTINED\n" + (table(["feed", "file", "rule", "rows"], rows) if rows else "  nothing")
+    return "QUARANTINED\n" + (text_table(["feed", "file", "rule", "rows"], rows) if rows else "  nothing")
 
 
 def _metrics(con: duckdb.DuckDBPyConnection) -> str:
@@ -190,7 +190,7 @@ def _metrics(con: duckdb.DuckDBPyConnection) -> str:
         (kpi, _value(value, unit) if available else "not available", unit, reason or "")
         for kpi, value, unit, available, reason in rows
     ]
-    return "METRICS (ads_kpi), all nights\n" + table(["metric", "value", "unit", ""], shown)
+    return "METRICS (ads_kpi), all nights\n" + text_table(["metric", "value", "unit", ""], shown)
 
 
 def _value(value: Decimal, unit: str) -> str:
@@ -240,19 +240,3 @@ def _closed(con: duckdb.DuckDBPyConnection, run_id: str) -> str:
         f"GATE CLOSED after {stage}: {subject}, rule {rule}\n  {mask_error(message)}"
         for stage, subject, rule, message in rows
     )
-
-
-def table(header: Sequence[str], rows: Sequence[tuple[object, ...]]) -> str:
-    """Columns of text, numbers to the right."""
-    cells = [list(header), *[[f"{value:,}" if isinstance(value, int) else str(value) for value in row] for row in rows]]
-    widths = [max(len(line[index]) for line in cells) for index in range(len(header))]
-    right = [bool(rows) and isinstance(rows[0][index], int) for index in range(len(header))]
-    lines = [
-        "  "
-        + "  ".join(
-            text.rjust(width) if numeric else text.ljust(width)
-            for text, width, numeric in zip(line, widths, right, strict=True)
-        )
-        for line in cells
-    ]
-    return "\n".join(line.rstrip() for line in lines)

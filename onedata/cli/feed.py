@@ -12,9 +12,9 @@ from onedata.onboarding.dry_run import Checked, check_file, feeds_for
 from onedata.onboarding.match import Fit
 from onedata.onboarding.new_feed import Scaffold, scaffold
 from onedata.onboarding.scaffold import looks_personal
-from onedata.report import table
 from onedata.retailer import load_retailer
 from onedata.settings import load_settings
+from onedata.tables import text_table
 
 MOST_RANKED = 5
 MOST_RAW = 160
@@ -78,7 +78,7 @@ def list_feeds(settings_file: SettingsOption = None) -> None:
         (feed.name, feed.entity.name, feed.location.format, feed.location.path, feed.contract.name, feed.version)
         for feed in feeds
     ]
-    typer.echo(table(["feed", "entity", "format", "path", "contract", "version"], rows))
+    typer.echo(text_table(["feed", "entity", "format", "path", "contract", "version"], rows))
 
 
 def _made(made: Scaffold, sample: Path, options: str, ranked: bool) -> str:
@@ -116,7 +116,7 @@ def _ranking(fits: Sequence[Fit]) -> str:
         )
         for fit in fits[:MOST_RANKED]
     ]
-    return table(["fit", "entity", "fields", "needed, not found"], rows)
+    return text_table(["fit", "entity", "fields", "needed, not found"], rows)
 
 
 def _told(outcome: Checked, file: Path) -> str:

@@ -20,8 +20,8 @@ from onedata.identity.person import show as show_person
 from onedata.identity.review import queue
 from onedata.identity.why_not import why_not as why_not_pair
 from onedata.identity.words import odds, score_parts
-from onedata.report import table
 from onedata.retailer import Retailer, load_retailer, prepare_warehouse
+from onedata.tables import text_table
 
 ABOUT = """Who is one person: see it, ask why, decide otherwise.
 
@@ -67,7 +67,7 @@ def show(of: KeyArgument, settings_file: SettingsOption = None) -> None:
             (item.key, str(item.since), item.rule, str(item.first_seen), str(item.last_seen))
             for item in person.identifiers
         ]
-        typer.echo(table(["identifier", "its since", "by", "first seen", "last seen"], rows))
+        typer.echo(text_table(["identifier", "its since", "by", "first seen", "last seen"], rows))
     else:
         typer.echo(f"{found.key} is nobody's: {found.status}")
     for title, lines in (("HISTORY", person.events), (found.key, person.versions), ("NOTES", person.notes)):
@@ -195,7 +195,9 @@ def decisions(settings_file: SettingsOption = None) -> None:
             """
         ).fetchall()
     typer.echo(
-        table(["id", "kind", "A", "B", "by", "on", "state", "reason"], rows) if rows else "nothing was decided by hand"
+        text_table(["id", "kind", "A", "B", "by", "on", "state", "reason"], rows)
+        if rows
+        else "nothing was decided by hand"
     )
 
 

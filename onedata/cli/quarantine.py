@@ -16,8 +16,8 @@ from onedata.masking import mask
 from onedata.quality import summarise
 from onedata.quality.release import Outcome
 from onedata.quality.release import release as release_rows
-from onedata.report import table
 from onedata.retailer import load_retailer, prepare_warehouse
+from onedata.tables import text_table
 
 quarantine_app = typer.Typer(
     name="quarantine", no_args_is_help=True, help="Rows that were not accepted: look, mend the contract, release."
@@ -40,7 +40,9 @@ def list_rows(settings_file: SettingsOption = None, feed: FeedOption = "") -> No
         ).fetchall()
     rows = [(*row[:-1], mask(row[-1])[:MOST_REASON]) for row in rows]  # an older onedata kept the values in its reasons
     typer.echo(
-        table(["feed", "rule", "file", "night", "rows", "first reason"], rows) if rows else "nothing is in quarantine"
+        text_table(["feed", "rule", "file", "night", "rows", "first reason"], rows)
+        if rows
+        else "nothing is in quarantine"
     )
 
 

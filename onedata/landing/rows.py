@@ -9,6 +9,7 @@ from typing import cast
 
 from onedata.contracts.boundary import fill
 from onedata.contracts.model import ColumnType, Feed, Field, Rule, references
+from onedata.contracts.words import asserted
 from onedata.landing.repairs import PADDED, may_be_padded, mended, repaired
 from onedata.masking import mask_sql, shown_sql
 from onedata.readers.base import Part
@@ -216,7 +217,7 @@ def _checks(item: Field, part: Part) -> list[_Check]:
         checks.append(_Check(f"{name}_required", missing, f"{field_name}: is required and missing"))
     for rule in item.rules:
         if rule.severity == "error":
-            after = f" breaks {rule.name} ({describe(rule)})"
+            after = f" breaks {rule.name} ({asserted(rule)})"
             checks.append(_Check(rule.name, f"({violates(rule, typed)}{whole})", before, value, after, known))
     return checks
 
@@ -254,9 +255,3 @@ def violates(rule: Rule, column: str) -> str:
     if isinstance(values, Sequence):
         parts.append(f"{column}::varchar not in ({', '.join(quote_text(str(value)) for value in values)})")
     return f"coalesce({' or '.join(parts) or 'false'}, false)"
-
-
-def describe(rule: Rule) -> str:
-    """The rule's arguments in words."""
-    names = {"minimum": "at least", "maximum": "at most", "pattern": "matches", "validValues": "one of"}
-    return ", ".join(f"{names.get(name, name)} {value}" for name, value in rule.arguments.items()) or rule.metric

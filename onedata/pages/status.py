@@ -7,16 +7,15 @@ never a row's value, and no message: messages may quote rows.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from html import escape
-from importlib.resources import files
 from pathlib import Path
-from string import Template
 
 import duckdb
 
 from onedata.durable import make_folders, write_durably
 from onedata.home import share_with_readers
+from onedata.pages import template
 from onedata.pages.data_docs import STAGES
+from onedata.pages.template import moment
 from onedata.settings import Settings
 from onedata.warehouse.publications import READABLE_FOLDER, Publication, current_publication
 
@@ -67,6 +66,28 @@ class BuildState:
     closed: Sequence[ClosedGate]
     stages: Sequence[Stage]
     waiting: Sequence[tuple[date, str, int]]
+
+
+@dataclass(frozen=True)
+class StatusPage:
+    """What the page shows.
+
+    `kind` is the verdict as a class of the page's style (bad, ok or now), `went` what became of the run, `stages` are
+    cells of name, outcome, rules and time, `waiting` of night, state and number, `age` is the publication's when the
+    page is drawn, `links` are address and text.
+    """
+
+    title: str
+    kind: str
+    drawn: datetime
+    run: Run
+    went: str
+    build: BuildState | None
+    stages: Sequence[Sequence[object]]
+    waiting: Sequence[Sequence[object]]
+    published: Publication | None
+    age: str
+    links: Sequence[tuple[str, str]]
 
 
 def status_page(settings: Settings) -> Path:
@@ -146,16 +167,22 @@ def render(
         links: Pages beside it: address and text.
     """
     verdict, kind = _verdict(run, build)
-    return _template().substitute(
-        title=escape(verdict),
+    page = StatusPage(
+        title=verdict,
         kind=kind,
-        drawn=_moment(now),
-        gates=_gates(build),
-        run=_run(run, build),
-        published=_published(published, now),
-        waiting=_waiting(build),
-        links="".join(f'<a href="{escape(address)}">{escape(text)}</a>' for address, text in links),
+        drawn=now,
+        run=run,
+        went=SAID[run.state],
+        build=build,
+        stages=[(stage.name, _found(stage), f"{stage.rules:,}", moment(stage.checked_at)) for stage in build.stages]
+        if build
+        else (),
+        waiting=[(night, state, f"{count:,}") for night, state, count in build.waiting] if build else (),
+        published=published,
+        age=_age(now - published.built_at) if published else "",
+        links=links,
     )
+    return template.render("status.html.j2", page=page)
 
 
 def _verdict(run: Run, build: BuildState | None) -> tuple[str, str]:
@@ -163,30 +190,6 @@ def _verdict(run: Run, build: BuildState | None) -> tuple[str, str]:
     if closed:
         return f"{_count(closed, 'rule')} closed a gate", "bad"
     return f"Night {run.night} {SAID[run.state]}", {"running": "now", "published": "ok"}.get(run.state, "bad")
-
-
-def _gates(build: BuildState | None) -> str:
-    if build is None:
-        text = "Unknown: the warehouse cannot be read, or there is none yet"
-        return f'<p class="bad">{text}; <code>onedata status</code> tells more.</p>'
-    if not build.closed:
-        return '<p class="ok">None: every rule of severity error held when it was last checked.</p>'
-    return "".join(
-        f"<article><h3>{escape(gate.subject)}</h3>"
-        f'<p class="where">after {escape(gate.stage)}, night {gate.night}, {_moment(gate.checked_at)}</p>'
-        f"<p>{escape(gate.words)} <code>{escape(gate.rule)}</code></p>"
-        f"<dl><dt>observed</dt><dd>{escape(gate.observed) or '-'}</dd>"
-        f"<dt>expected</dt><dd>{escape(gate.expected) or '-'}</dd></dl></article>"
-        for gate in build.closed
-    )
-
-
-def _run(run: Run, build: BuildState | None) -> str:
-    failed = f': <span class="bad">{escape(", ".join(run.failed))}</span>' if run.failed else ""
-    text = f"<p>Night {run.night} {SAID[run.state]}{failed}. Its run is <code>{escape(run.run_id) or '-'}</code>.</p>"
-    stages = build.stages if build else ()
-    lines = [(stage.name, _found(stage), f"{stage.rules:,}", _moment(stage.checked_at)) for stage in stages]
-    return text + (_table(["gate after", "", "rules", "checked"], lines) if lines else "<p>No gate was reached.</p>")
 
 
 def _found(stage: Stage) -> str:
@@ -199,41 +202,7 @@ def _count(number: int, what: str) -> str:
     return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
-def _published(published: Publication | None, now: datetime) -> str:
-    if published is None:
-        return "<p>Nothing is published.</p>"
-    return (
-        f"<p>Night {published.night}, publication {published.number}, built {_moment(published.built_at)}, "
-        f"{_age(now - published.built_at)} before this page was drawn.</p>"
-    )
-
-
-def _waiting(build: BuildState | None) -> str:
-    if build is None:
-        return "<p>Unknown.</p>"
-    lines = [(str(ds), status, f"{count:,}") for ds, status, count in build.waiting]
-    if not lines:
-        return '<p class="ok">None: all that was accepted is published.</p>'
-    return _table(["night", "state", "deliveries"], lines)
-
-
-def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    head = "".join(f"<th>{escape(name)}</th>" for name in header)
-    lines = "".join(f"<tr>{''.join(f'<td>{escape(value)}</td>' for value in row)}</tr>" for row in rows)
-    return f'<div class="wide"><table><tr>{head}</tr>{lines}</table></div>'
-
-
-def _moment(moment: datetime) -> str:
-    """A moment in UTC; one without a zone is in UTC already, as in the ledger."""
-    utc = moment.astimezone(UTC) if moment.tzinfo else moment
-    return f"{utc:%Y-%m-%d %H:%M} UTC"
-
-
 def _age(span: timedelta) -> str:
     minutes = max(0, int(span.total_seconds() // 60))
     days, hours = minutes // 1440, minutes // 60 % 24
     return f"{days} d {hours} h" if days else f"{hours} h {minutes % 60} min" if hours else f"{minutes} min"
-
-
-def _template() -> Template:
-    return Template(files("onedata.pages").joinpath("status.html").read_text(encoding="utf-8"))

@@ -4,6 +4,7 @@ whole delivery."""
 from dataclasses import replace
 
 from onedata.contracts.model import Feed, Rule
+from onedata.contracts.words import DELIVERY
 from onedata.landing.rows import is_row_identity
 
 
@@ -30,4 +31,4 @@ def hidden_columns(feed: Feed) -> set[str]:
 
 
 def _within_delivery(rule: Rule) -> Rule:
-    return replace(rule, columns=(*rule.columns, "_batch")) if rule.metric == "duplicateValues" else rule
+    return replace(rule, columns=(*rule.columns, DELIVERY)) if rule.metric == "duplicateValues" else rule

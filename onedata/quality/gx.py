@@ -21,10 +21,10 @@ from typing import Any
 import duckdb
 
 from onedata.contracts.model import Rule
+from onedata.contracts.words import expected, in_words
 from onedata.masking import shown
 from onedata.quality.measure import CheckError, count_bad_rows, unexpected_rows
 from onedata.quality.results import CheckResult
-from onedata.quality.words import expected, in_words
 
 SAMPLE_ROWS = 5
 SEVERITIES = {"error": "critical", "warning": "warning"}
@@ -188,10 +188,7 @@ class Gatekeeper:
     def _explain(self, relation: str, rule: Rule, count: int, hidden: Collection[str]) -> str:
         """Count and sample of the rows that break `rule`; only run on failure."""
         if rule.metric == "rowCount":
-            bound = (
-                f"at least {rule.at_least}" if rule.at_most is None else f"between {rule.at_least} and {rule.at_most}"
-            )
-            return f"{count} rows; {bound} expected"
+            return f"{count} rows; {expected(rule)} expected"
         cursor = self._con.execute(f"select * from ({unexpected_rows(rule, relation)}) limit {SAMPLE_ROWS}")
         names = [column[0] for column in cursor.description or []]
         sample = "; ".join(
@@ -224,16 +221,17 @@ def render_results(results: Sequence[CheckResult]) -> str:
             success=result.passed,
             expectation_config=ExpectationConfiguration(
                 type="expect_column_max_to_be_between",
-                kwargs={"column": result.subject},
-                # The renderer takes a description for HTML.
+                # The renderer takes all three texts for HTML.
+                kwargs={"column": escape(result.subject)},
                 description=escape(
                     f"{result.rule}: {result.description}" + ("" if result.severity == "error" else " (warning)")
                 ),
                 severity=SEVERITIES[result.severity],
             ),
             result={
-                "observed_value": f"{result.observed or '-'}"
-                + (f" (expected {result.expected})" if result.expected else "")
+                "observed_value": escape(
+                    (result.observed or "-") + (f" (expected {result.expected})" if result.expected else "")
+                )
             },
         )
         for result in results

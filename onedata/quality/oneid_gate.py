@@ -12,10 +12,10 @@ import duckdb
 
 from onedata.contracts.identifiers import IdentifierPolicy
 from onedata.contracts.model import Rule, Severity
+from onedata.contracts.words import bound
 from onedata.quality.gx import Gatekeeper
 from onedata.quality.results import CheckResult
 from onedata.quality.trends import FEWEST_NIGHTS, FEWEST_ROWS, TRAILING_DAYS
-from onedata.quality.words import bound
 from onedata.settings import GateLimits
 from onedata.sql import quote_text
 

@@ -17,9 +17,9 @@ from typing import Any
 import duckdb
 
 from onedata.contracts.model import Feed, Trends
+from onedata.contracts.words import bound
 from onedata.ledger.trends import add_trends, forget_trends
 from onedata.quality.results import CheckResult
-from onedata.quality.words import bound
 
 TRAILING_DAYS = 28
 FEWEST_NIGHTS = 7

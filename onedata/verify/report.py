@@ -8,6 +8,7 @@ import duckdb
 from onedata.contracts.model import Entity
 from onedata.retailer import Retailer
 from onedata.settings import Settings
+from onedata.tables import aligned
 
 
 @dataclass(frozen=True)
@@ -51,13 +52,13 @@ class Finding:
 
 def told(areas: Sequence[Area]) -> str:
     """A line an area, and below it a line a difference."""
-    wide = max(len(area.name) for area in areas)
-    compared = max(len(area.compared) for area in areas)
-    lines = []
-    for area in areas:
-        state = f"{len(area.differences):,} DIFFERENCES" if area.differences else "equal"
-        lines += [
-            f"{area.name:{wide}}  {area.compared:{compared}}  {area.seconds:6.1f} s  {state}",
-            *(f"    {text}" for text in area.differences),
-        ]
-    return "\n".join(lines)
+    lines = aligned([(area.name, area.compared, f"{area.seconds:6.1f} s", _state(area)) for area in areas])
+    return "\n".join(
+        text
+        for line, area in zip(lines, areas, strict=True)
+        for text in (line, *(f"    {difference}" for difference in area.differences))
+    )
+
+
+def _state(area: Area) -> str:
+    return f"{len(area.differences):,} DIFFERENCES" if area.differences else "equal"

@@ -20,7 +20,7 @@ ORDER = {
     "disk": 0,
     "sealed": 0,
     "sql": 0,
-    "pictures": 0,
+    "tables": 0,
     "simulate": 0,
     "masking": 1,
     "normalise": 1,

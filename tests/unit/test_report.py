@@ -2,31 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import date
 from pathlib import Path
 
 import duckdb
 from small_retailer import NIGHT, SmallRetailer, settings_in
 
 from onedata.quality.results import CheckResult, record
-from onedata.report import closed_gates, night_report, status_report, table
+from onedata.report import closed_gates, night_report, status_report
 from onedata.warehouse.open import RESTORING
-
-
-def test_texts_stand_left_and_numbers_right_with_thousands() -> None:
-    assert table(["table", "rows"], [("a", 5), ("longer", 1234567)]).splitlines() == [
-        "  table        rows",
-        "  a               5",
-        "  longer  1,234,567",
-    ]
-
-
-def test_a_table_without_rows_is_its_header() -> None:
-    assert table(["feed", "rows"], []) == "  feed  rows"
-
-
-def test_other_values_are_shown_as_they_are() -> None:
-    assert table(["a", "b"], [(None, date(2026, 1, 5))]).splitlines()[1] == "  None  2026-01-05"
 
 
 def test_before_the_first_night_the_report_says_what_to_do(tmp_path: Path) -> None:

@@ -209,3 +209,12 @@ def test_the_command_says_so_where_no_night_has_run(tmp_path: Path, monkeypatch:
     monkeypatch.setenv("ONEDATA_HOME", str(tmp_path))
     said = CliRunner().invoke(app, ["quality", "docs"])
     assert (said.exit_code, f"no night has run yet below {tmp_path}" in said.output) == (2, True)
+
+
+def test_what_a_rule_says_is_text_on_every_page(con: duckdb.DuckDBPyConnection, settings: Settings) -> None:
+    hostile = "<script>alert('&amp;')</script>"
+    result = CheckResult("dwd", hostile, hostile, "error", False, hostile, "", hostile, hostile)
+    for page in pages(con, settings, result).parent.rglob("*.html"):
+        content = page.read_text(encoding="utf-8")
+        assert "<script" not in content
+        assert hostile in read(page).text

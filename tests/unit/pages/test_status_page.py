@@ -264,3 +264,14 @@ def test_a_page_that_cannot_be_written_is_told_and_raises_nothing(
         f"the page {status_page(settings)} was not drawn anew, and nothing else of the night is wrong: ",
     )
     assert (settings.published / hindrance).exists()
+
+
+def test_what_a_rule_says_is_text(con: duckdb.DuckDBPyConnection, settings: Settings) -> None:
+    hostile = "<script>alert('&amp;')</script>"
+    record(con, "r1", NIGHT, [CheckResult("dwd", hostile, hostile, "error", False, hostile, "", hostile, hostile)])
+    page = drawn(settings, con, Run(NIGHT, hostile, "failed", [hostile]))
+    content = status_page(settings).read_text(encoding="utf-8")
+    assert "<script" not in content
+    assert page.parts["Closed gates"].count(hostile) == 5
+    assert page.parts["The run"].count(hostile) == 2
+    assert 'class="bars"' not in content

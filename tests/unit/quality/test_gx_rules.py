@@ -75,9 +75,9 @@ CASES = [
         "1",
         "id=A, n=1, copies=2",
     ),
-    ({"metric": "rowCount", "mustBe": 3}, ("D", 1, None), "4", "4 rows; between 3 and 3 expected"),
+    ({"metric": "rowCount", "mustBe": 3}, ("D", 1, None), "4", "4 rows; 3 expected"),
     ({"metric": "rowCount", "mustBeLessThan": 4}, ("D", 1, None), "4", "4 rows"),
-    ({"metric": "rowCount", "mustBeBetween": [1, 3]}, ("D", 1, None), "4", "between 1 and 3 expected"),
+    ({"metric": "rowCount", "mustBeBetween": [1, 3]}, ("D", 1, None), "4", "4 rows; 1 to 3 expected"),
     ({"type": "sql", "query": "select id from {object} t where t.n > 2", "mustBe": 0}, ("D", 3, None), "1", "id=D"),
     (
         {"type": "sql", "query": "select id from {object} where regexp_matches(id, '^[A-Z][0-9]$')", "mustBe": 0},

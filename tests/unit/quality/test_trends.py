@@ -301,4 +301,4 @@ def test_a_row_count_holds_in_every_night_of_a_run(retail: Retail) -> None:
 
 def test_one_night_of_a_run_with_too_few_rows_is_told_with_its_rows(retail: Retail) -> None:
     world = retail(contract(quality=[{"metric": "rowCount", "mustBeBetween": [10, 50]}]))
-    assert world.take(landed_nights(world, [40, 3, 41])).closed == {"rowCount": "3 rows; between 10 and 50 expected"}
+    assert world.take(landed_nights(world, [40, 3, 41])).closed == {"rowCount": "3 rows; 10 to 50 expected"}

@@ -4,7 +4,7 @@ import base64
 import re
 from xml.etree import ElementTree
 
-from onedata.pictures import BOTTOM, HEIGHT, MOST_LABELS, TOP, as_markdown, stacked_columns
+from onedata.pages.pictures import BOTTOM, HEIGHT, MOST_LABELS, TOP, as_markdown, stacked_columns
 
 RECT = "{http://www.w3.org/2000/svg}rect"
 
