@@ -13,7 +13,7 @@ from onedata.quality.reconcile_lake import excluded
 from onedata.sql import quote_text
 
 COUNTED = "counted"
-UNEXPLAINED = "left out for no known reason"
+UNEXPLAINED = "excluded for no known reason"
 
 # Why a movement does not count, told from DWD and not by the model's own flag; a line left out for none of these is a
 # difference.
@@ -22,7 +22,7 @@ select m.*, case
     when m.is_counted then '{COUNTED}'
     when document.is_test then 'lines of test orders'
     when document.is_cancelled then 'lines of cancelled orders'
-    when origin.is_test or origin.is_cancelled then 'given back on cancelled or test orders'
+    when origin.is_test or origin.is_cancelled then 'returns on cancelled or test orders'
     when test_lines.order_id is not null then 'test lines'
     else '{UNEXPLAINED}' end as reason
 from dws.dws_order_movement m
@@ -38,9 +38,9 @@ select case
     when orders.order_id is not null then '{COUNTED}'
     when h.is_test then 'test orders'
     when h.is_cancelled then 'cancelled orders'
-    when elsewhere.document_id is not null then 'booked on the orders they give back'
+    when elsewhere.document_id is not null then 'returns booked on their original orders'
     when own.document_id is not null then 'orders of test lines only'
-    when h.total_amount < 0 then 'money paid back without lines'
+    when h.total_amount < 0 then 'refunds without lines'
     else '{UNEXPLAINED}' end as reason
 from dwd.dwd_order h
 left join dws.dws_order orders on orders.source_system = h.source_system and orders.order_id = h.order_id
@@ -79,7 +79,7 @@ CUSTOMER = {"orders": "sum(order_count)", "net_revenue_base": "sum(net_revenue_b
 def dws_balances(currency: str) -> list[str]:
     """The queries of DWS; all base amounts are in the reporting currency `currency`."""
     ordered = {name: ORDER[name] for name in CUSTOMER}
-    nobody = _side("(from dws.dws_order where oneid is null)", currency, ordered)
+    unknown = _side("(from dws.dws_order where oneid is null)", currency, ordered)
     without_orders = {name: total for name, total in ORDER.items() if name != "orders"}
     parcels, sent = _parcels(currency), {"parcels": "count(*)", "cost_base": "sum(cost_base)"}
     delivered = _side(
@@ -113,7 +113,7 @@ def dws_balances(currency: str) -> list[str]:
                 _side("dws.dws_order", currency, ordered),
                 _side("dws.dws_customer", currency, CUSTOMER),
             ),
-            ("orders of nobody known", nobody),
+            ("orders without a known customer", unknown),
         ),
         _flow(
             "dws",
