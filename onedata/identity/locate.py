@@ -98,8 +98,8 @@ class Directory:
         ).fetchone()
         if row is None:
             raise LocateError(
-                f"OneID {asked} is nobody's today: what it was made "
-                f"from belongs to nobody in particular. See onedata identity show {issued[0]}"
+                f"OneID {asked} belongs to no person today: the identifier it was made from belongs "
+                f"to no single person. See onedata identity show {issued[0]}"
             )
         return replace(Located(*row), asked=asked)
 

@@ -91,8 +91,8 @@ def _notes(con: duckdb.DuckDBPyConnection, of: Located) -> list[str]:
         {"id": of.id_int},
     ).fetchone()
     assert stood is not None
-    notes = [f"it stood with {stood[0]:,} other identifiers", *words.blocked(con, of.key)]
+    notes = [f"it was seen with {stood[0]:,} other identifiers", *words.blocked(con, of.key)]
     if of.status == "shared":
-        notes += ["it is shared: it belongs to nobody and unites nobody"]
+        notes += ["it is shared: it belongs to no person and unites nobody"]
     rules = [rule for rule in words.GUARDS if of.status != "ok" or rule not in ("degree", "attach")]
     return notes + words.guards(con, of.key, rules)
