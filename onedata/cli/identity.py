@@ -165,7 +165,7 @@ def block(
     now: NowOption = False,
     settings_file: SettingsOption = None,
 ) -> None:
-    """Exclude KEY (a hotline, a test value): it belongs to no person, and what it alone joined is split. Undo: revert."""
+    """Exclude KEY (a hotline, a test value): what only KEY joined is split. Undo: revert."""
     with _deciding(settings_file, now) as directory:
         decision = operate.block(directory, key, _reason(reason), by or getpass.getuser())
         _decided(decision, f"{decision.key_a} is to belong to no person", now)

@@ -9,8 +9,8 @@ import duckdb
 from onedata.identity.decisions import WAITING
 
 GUARDS = {
-    "degree": "on {night} it was seen with {observed} identifiers of one strong kind, more than the {allowed} allowed: it "
-    "is a kiosk's, a shop's or a test value",
+    "degree": "on {night} it was seen with {observed} identifiers of one strong kind, more than the {allowed} allowed: "
+    "it is a kiosk's, a shop's or a test value",
     "names": "on {night} it was seen with persons whose given names differ, so it unites none of them",
     "limit": "on {night} uniting by it would have given one person more identifiers of a kind than one may have, and "
     "it was the weakest link",

@@ -1,5 +1,4 @@
-"""The tables of the schema `ops`. Each belongs to a delivery (`belongings`), or tells of sources, of runs, or of the
-gates."""
+"""The tables of the schema `ops`: rows of deliveries (`belongings`), of sources, of runs, and of gates."""
 
 import duckdb
 
@@ -7,7 +6,7 @@ from onedata.contracts.totals import AMOUNT, MACROS
 from onedata.ledger.clock import CLOCK
 
 FORMAT = 2
-"""Of the data home: 1 had no manifests beside the lake's files."""
+"""Format of the data home; format 1 had no manifests beside the lake's files."""
 DELIVERIES = """
 create schema if not exists ops;
 create table if not exists ops.file (
@@ -180,7 +179,7 @@ comment on column ops.trend.low is 'The least that was expected; the most is `hi
 comment on column ops.trend.nights is 'How many nights were compared with.';
 """
 
-# A delivery of repeats alone brings no row and no file: it is no part of the data, nor of how far the data reaches.
+# A delivery of duplicates only adds no row and no file: it is not part of the data and does not move its latest night.
 VIEWS = """
 create or replace view ops.batch as
     select batch_id, feed, entity, ds, rows from ops.delivery
@@ -192,8 +191,8 @@ create or replace view ops.pending_batch as
 
 
 def create_ledger(con: duckdb.DuckDBPyConnection) -> None:
-    """Create what is missing of the schema `ops`, and the macros that its money is summed by; a new ledger is of this
-    onedata's format."""
+    """Create missing tables of the schema `ops`, and the macros that sum its money; a new ledger gets the current
+    format."""
     is_new = not con.execute(
         "select 1 from duckdb_tables() where database_name = current_database() and schema_name = 'ops' "
         "and table_name = 'delivery'"
@@ -205,7 +204,7 @@ def create_ledger(con: duckdb.DuckDBPyConnection) -> None:
 
 
 def note_format(con: duckdb.DuckDBPyConnection) -> None:
-    """The data home is of this onedata's format."""
+    """Mark the data home as being of the current format."""
     con.execute(
         "create table if not exists ops.format (format integer not null); "
         "comment on table ops.format is 'Format of the data home, one row.'; delete from ops.format"

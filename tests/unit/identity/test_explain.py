@@ -79,7 +79,10 @@ def test_each_feed_is_told_of(people: People) -> None:
     people.profiles(1, {"customer_id": "C1", "loyalty_id": "M1"})
     people.resolve(1)
     (step,) = explained(people, C1, "loyalty:M1").steps
-    assert step.why == ("seen together on 1 row of customers on 2026-01-02", "seen together on 1 row of orders on 2026-01-01")
+    assert step.why == (
+        "seen together on 1 row of customers on 2026-01-02",
+        "seen together on 1 row of orders on 2026-01-01",
+    )
 
 
 def test_the_chain_is_the_shortest(people: People) -> None:
