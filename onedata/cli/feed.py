@@ -54,9 +54,7 @@ def new(
 @feed_app.command()
 def check(
     file: Annotated[Path, typer.Argument(help="A delivered file.")],
-    feed: Annotated[
-        str | None, typer.Option(help="The feed it is for. Default: by its path.")
-    ] = None,
+    feed: Annotated[str | None, typer.Option(help="The feed it is for. Default: by its path.")] = None,
     settings_file: SettingsOption = None,
 ) -> None:
     """Dry-run a file against its contract: what a night would accept, repair and quarantine.

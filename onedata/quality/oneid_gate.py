@@ -1,8 +1,8 @@
-"""The gate after OneID: one person an identifier, whole versions, no id issued twice, nobody too large, ids that stay,
-and nights like those before.
+"""The gate after OneID: one person per identifier, consistent versions, no id issued twice, no oversized person, stable
+ids, and trends.
 
-Limits: docs/reference/identity.md. All is read from the tables of the schema `oneid`; the gate judges the last run,
-whatever night it was.
+Limits: docs/reference/identity.md. The gate reads only tables of the schema `oneid` and judges the last run, whatever
+its night.
 """
 
 from collections.abc import Sequence
@@ -23,10 +23,10 @@ MOST_IDENTIFIERS = 50
 MOST_ACCOUNTS = 2
 MANY_ACCOUNTS_SHARE = CHURN_SHARE = 0.001
 MANY_ACCOUNTS_STOP = CHURN_STOPS = 0.02
-"""A young retailer learns who is who: 0.4 % change on its second night, 0.1 % on its tenth (benchmarks/identity.py).
-Far more is a mistake."""
+"""Churn is high at first: 0.4 % on a retailer's second night, 0.1 % on its tenth (benchmarks/identity.py). Far more is
+a mistake."""
 CURRENT = "(select * from oneid.oneid_map where valid_to is null)"
-# A machine gets a new cookie as often as its owner clears them: many say nothing of a person.
+# A device gets a new cookie whenever its owner clears them: many cookies say nothing about a person.
 MACHINES = "('cookie', 'device')"
 TRENDS = {
     "matched_share": "share of identifiers of each kind that belong to a person with others, like the nights before",
@@ -120,7 +120,7 @@ HOUSEHOLD_RULES = (
 def oneid_gate(
     con: duckdb.DuckDBPyConnection, gatekeeper: Gatekeeper, policy: IdentifierPolicy, most_members: int
 ) -> dict[str, list[CheckResult]]:
-    """The results by table: oneid_map, person, household_map; no household is to have more than `most_members`
+    """The results by table: oneid_map, person, household_map; no household may have more than `most_members`
     persons."""
     nameless = ", ".join(
         quote_text(name) for name in ("", *(kind.name for kind in policy.types.values() if kind.links == "never"))
@@ -132,15 +132,14 @@ def oneid_gate(
         "every identifier that names somebody has a person, and no shared or blocked one",
     )
     persons = _number(con, "select count(*) from oneid.person")
-    # At least one: in a small retailer one customer with three accounts is no sign of anything.
+    # At least one: in a small retailer one customer with three accounts is no sign of a mistake.
     many = max(1, int(persons * MANY_ACCOUNTS_SHARE))
     accounts = (
         f"select oneid, split_part(identity_key, ':', 2) as system, count(*) as accounts from {CURRENT} "
         f"where starts_with(identity_key, 'account:') group by all having count(*) > {MOST_ACCOUNTS}"
     )
     words = "at most {:.1%} of the persons have more than " + f"{MOST_ACCOUNTS} accounts of one system"
-    # Some shops make an account of every order, and their regulars have many: what is usual there is far too much only
-    # where it is far more.
+    # Some shops create an account for every order, so regular customers have many: only far more than usual is wrong.
     person_rules = (
         *PERSON_RULES,
         _nothing("accounts_within_limit", accounts, words.format(MANY_ACCOUNTS_SHARE), many, "warning"),
@@ -170,13 +169,12 @@ def oneid_gate(
 
 
 def churn(con: duckdb.DuckDBPyConnection) -> CheckResult:
-    """How many identifiers of persons known the night before have another OneID now; what operators decided since does
-    not count.
+    """Number of identifiers of persons known the night before that have another OneID now; changes by operators since
+    then do not count.
 
-    Allowed is the limit and what chance makes of so few: persons change whole, so the deviation is that of persons
-    (Poisson), four times. A first run has no night before. Above the limit it warns, above twenty times the limit it
-    closes. A full run is judged as any other: ids are to stay. A closed gate stops this night; the next one goes on
-    from its ids.
+    Allowed is the limit plus chance: whole persons change, so it is four standard deviations of persons (Poisson). A
+    first run has no night before. Above the limit the gate warns, above twenty times the limit it closes. A full run is
+    judged like any other: ids must stay. A closed gate stops this night; the next one continues from its ids.
     """
     words = (
         f"at most {CHURN_SHARE:.1%} of the identifiers change their OneID in a night, beside those that operators "
@@ -227,8 +225,8 @@ def churn(con: duckdb.DuckDBPyConnection) -> CheckResult:
 
 
 def trends(con: duckdb.DuckDBPyConnection) -> list[CheckResult]:
-    """The last run's shares against those of the nights before: median +- 6 robust deviations, at least 2 points and
-    what chance makes of so few."""
+    """Compare the last run's shares with those of the nights before: median +- 6 robust deviations, at least 2 points
+    plus an allowance for chance in small numbers."""
     rows = con.execute(
         f"""
         with last as (select * from oneid.run_metric qualify night = max(night) over () and run_id = max(run_id)

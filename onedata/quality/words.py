@@ -1,11 +1,11 @@
-"""What a rule says, in words that repeat no value of a row: they may be published."""
+"""Texts that describe a rule and repeat no value of a row, so that they may be published."""
 
 from onedata.contracts.model import Rule
 from onedata.landing.rows import describe
 
 
 def in_words(rule: Rule) -> str:
-    """The rule as a sentence: its own description, or one made of what it looks at."""
+    """The rule as a sentence: its own description, or one generated from its parts."""
     columns = ", ".join(rule.columns)
     if rule.description:
         return rule.description
@@ -20,7 +20,7 @@ def in_words(rule: Rule) -> str:
 
 
 def expected(rule: Rule) -> str:
-    """The bound on the count that was observed: of bad rows, for rowCount of rows."""
+    """The bound on the observed count: of invalid rows, or of all rows for rowCount."""
     return bound(rule.at_least, rule.at_most)
 
 

@@ -1,5 +1,5 @@
-"""What is published beside the models: of the ledger and of OneID. Each is its text, its SQL and what its columns mean;
-none holds a raw identifier."""
+"""Tables published besides the models: from the ledger and OneID. Each has a description, its SQL and column comments;
+none has a raw identifier."""
 
 from collections.abc import Mapping
 
