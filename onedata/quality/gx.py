@@ -178,7 +178,7 @@ class Gatekeeper:
 
 
 def _quoted(name: str, value: object, hidden: Collection[str]) -> str:
-    """A value of a sampled row as a message may repeat it."""
+    """A value of a sampled row, as a message may show it."""
     if value is None or isinstance(value, bool | date):
         return f"{name}={value}"
     return f"{name}={'(hidden)' if name in hidden else shown(str(value)).strip(chr(34))}"
@@ -234,7 +234,7 @@ def _worst(rule: Rule, row_counts: Sequence[int]) -> int:
 
 def _held(name: str, rule: Rule, item: Mapping[str, Any]) -> bool:
     exception = item.get("exception_info") or {}
-    # An error looks like a failure otherwise: it must not pass for bad data.
+    # Otherwise an error looks like a failed check: it must not be reported as bad data.
     raised = exception if "raised_exception" in exception else next(iter(exception.values()), {})
     if raised.get("raised_exception"):
         raise CheckError(f"{name}, rule {rule.name}: {raised.get('exception_message')}")

@@ -67,8 +67,8 @@ def _count(con: duckdb.DuckDBPyConnection, relation: str, rules: Sequence[Rule])
         else:
             scanned.append(f"select {number}, count(*) from {relation} where {_predicate(rule)}")
     if scanned:
-        # One filter per scan, over its own column only: DuckDB applies it to the dictionary of a Parquet file, and not to
-        # each row.
+        # One filter per scan, over its own column only: DuckDB applies it to the dictionary of a Parquet file, and not
+        # to each row.
         counts |= dict(con.execute(" union all ".join(scanned)).fetchall())
     return [counts[number] for number in range(len(rules))]
 
@@ -123,8 +123,8 @@ def _number_of(con: duckdb.DuckDBPyConnection, query: str) -> int:
 
 
 def _is_unique(con: duckdb.DuckDBPyConnection, relation: str, rule: Rule, incomplete: bool) -> bool:
-    """Whether hashes prove that no key occurs twice: of the key's most selective column if it has one, else of the
-    whole key.
+    """Whether hashes prove that no key occurs twice: first of a key column that is unique in the first rows, then of
+    the whole key.
 
     `incomplete` keys, with a missing column, are not keys; excluding them reads all columns, so it is done only if
     there are some.

@@ -18,15 +18,15 @@ from onedata.sql import escape_glob, quote_text
 
 PENDING = f"status = {quote_text(Status.ACCEPTED)}"
 UNKNOWN_AT_SOURCE = "landed before control totals were kept"
-# What arrived since the last reconciliation, and what a run that was stopped or refused has left pending.
+# Deliveries since the last reconciliation, and those that an interrupted or refused run left pending.
 ARRIVED = (
     "select * from ops.file where batch_id in (select batch_id from ops.delivery where status = 'accepted') "
     "or arrived_at > coalesce((select max(checked_at) from ops.reconciliation where layer = 'landing'), "
     "timestamp '1970-01-01')"
 )
 
-# Accepted rows by the delivery they came into the lake with: a released row came with its release, not with its file's
-# delivery.
+# Accepted rows by the delivery that brought them into the lake: a released row came with its release, not with its
+# file's delivery.
 ACCEPTED = (
     "select batch_id, accepted from ops.file union all select batch_id, 1 from ops.released where fate = 'accepted' "
     "union all "
