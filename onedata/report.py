@@ -113,7 +113,7 @@ def _build_state(settings: Settings) -> tuple[list[str], bool]:
         return [f"UNREADABLE\n  {error}"], False
     parts = []
     if waiting:
-        text = "not published yet, because a run was stopped or a gate is closed; `onedata run` goes on from there"
+        text = "not published yet, because a run was stopped or a gate is closed; `onedata run` continues from there"
         parts.append(f"WAITING: {text}\n" + table(["night", "deliveries"], waiting))
     if warnings:
         lines = [

@@ -206,7 +206,7 @@ def _other(store: Path, backup: Backup, damaged: Collection[str]) -> str:
     """The fix for damaged contents: the newest earlier back-up without them, and how to repair the folder."""
     mended = (
         "Where the home still has that content, move the damaged file out of the folder, and the next "
-        "`onedata backup` copies it anew."
+        "`onedata backup` copies it again."
     )
     for number in sorted((number for number in numbers(store) if number < backup.number), reverse=True):
         with suppress(BackupError):

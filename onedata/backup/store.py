@@ -155,8 +155,8 @@ def read_backup(folder: Path, number: int | None = None) -> Backup:
     known = numbers(folder)
     if not known:
         raise BackupError(
-            f"{folder} holds no whole back-up: the first one was stopped. Give `onedata backup {folder}` again, "
-            "it goes on from there."
+            f"{folder} has no complete back-up: the first one was interrupted. Run `onedata backup {folder}` again, "
+            "it resumes from there."
         )
     if number is not None and number not in known:
         raise BackupError(f"{folder} holds no back-up {number}; it holds {', '.join(map(str, known))}")

@@ -78,7 +78,7 @@ def back_up(settings: Settings, to: Path, key_to: Path | None, say: Say) -> Take
     if not settings.warehouse.exists():
         raise BackupError(
             f"there is no warehouse {settings.warehouse}, so there is nothing to back up: no night has run, or it is "
-            "lost and `onedata rebuild` makes it anew"
+            "lost and `onedata rebuild` rebuilds it"
         )
     with open_warehouse(settings, say) as con:  # type: ignore[arg-type]
         taken = back_up_held(con, settings, to, say)
@@ -87,8 +87,8 @@ def back_up(settings: Settings, to: Path, key_to: Path | None, say: Say) -> Take
             write_key(key_to, key_file(settings.vault).read_bytes())
         except OSError as error:
             text = (
-                f"back-up {taken.backup.number} was written, its key was not: {key_to}: {error.strerror}. Give the "
-                "same command again once that is mended"
+                f"back-up {taken.backup.number} was written, its key was not: {key_to}: {error.strerror}. Run the "
+                "same command again once that is fixed"
             )
             raise BackupError(text) from error
     if taken.backup.key:
@@ -107,7 +107,7 @@ def back_up_held(con: duckdb.DuckDBPyConnection, settings: Settings, to: Path, s
             return _write(con, settings, to, key, say)
         except CopyError as error:
             raise BackupError(
-                f"{error}. No back-up was written; give the same command again once that is mended, it goes on "
+                f"{error}. No back-up was written; run the same command again once that is fixed, it resumes "
                 "from there."
             ) from error
         finally:

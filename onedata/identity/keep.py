@@ -133,7 +133,7 @@ def log_decisions(con: duckdb.DuckDBPyConnection, lake: Path) -> None:
             f"{log_folder(lake, DECISIONS)} holds {len(lost)} decisions of operators that the warehouse has never "
             "known (the first is decision "
             f"{lost[0]}): the warehouse is new, an older copy, or another one's. Nothing was changed. Put the right "
-            "warehouse back, or make it anew from the lake: `onedata rebuild`."
+            "warehouse back, or rebuild it from the lake: `onedata rebuild`."
         )
     cursor = con.execute("select * from oneid.decision order by decision_id")
     names = [column[0] for column in cursor.description or []]

@@ -76,7 +76,7 @@ def _known_somewhere(
                 if any(len(tokens) for _, tokens in _tokens_in(file, columns)):
                     return str(file)
             except (pa.ArrowException, OSError) as error:
-                doubt = f"Whether {file} holds tokens made with it cannot be told: {error}."
+                doubt = f"Whether {file} holds tokens made with it is unknown: {error}."
                 raise VaultError(f"{gone(database_file(settings.vault))} ({doubt})") from None
     return ""
 

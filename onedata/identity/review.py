@@ -55,7 +55,7 @@ def save_queue(con: duckdb.DuckDBPyConnection) -> int:
                'onedata identity split ''' || key_a || ''' ''' || key_b || ''' --reason ''...''' as to_keep_apart
         from ({QUEUE}) order by place;
         comment on table oneid.review is
-            'Pairs of profiles that may be one person and wait for somebody to say so; written anew each night.';
+            'Pairs of profiles that may be one person and wait for a decision; rewritten each night.';
         comment on column oneid.review.weight is 'Match weight: log2 of the odds that they are one person.';
         comment on column oneid.review.explanation is 'What the weight is made of.';
         """

@@ -10,10 +10,10 @@ create table if not exists oneid.run (
     run_id integer not null, night date not null, kind varchar not null, started_at timestamp not null,
     touched bigint not null, decided bigint not null
 );
-comment on table oneid.run is 'Every run that changed OneID: incremental, or full (all evidence taken in anew).';
+comment on table oneid.run is 'Every run that changed OneID: incremental, or full (all evidence read again).';
 comment on column oneid.run.touched is 'Identifiers with new evidence.';
 comment on column oneid.run.decided is
-    'Identifiers decided anew: those whose evidence hangs together with the touched ones.';
+    'Identifiers decided again: those that evidence connects with the touched ones.';
 create table if not exists oneid.run_metric (
     run_id integer not null, night date not null, metric varchar not null, type varchar not null,
     identifiers bigint not null, value double not null
@@ -125,10 +125,10 @@ class OldTablesError(OnedataError):
 
 
 def create_tables(con: duckdb.DuckDBPyConnection) -> None:
-    """Create what is missing of the schema `oneid`.
+    """Create missing tables of the schema `oneid`.
 
     Raises:
-        OldTablesError: its tables have the columns of an earlier onedata; the text says what to do.
+        OldTablesError: its tables have the columns of an earlier onedata; the text names the fix.
     """
     columns = [
         name
@@ -139,6 +139,6 @@ def create_tables(con: duckdb.DuckDBPyConnection) -> None:
     if columns and "valid_from" not in columns:
         raise OldTablesError(
             "this data home was made by an earlier onedata, whose OneID kept no versions and whose vault has tokens of "
-            "other normalisers; build it anew from its source: move the data home away, then `onedata run --backfill`"
+            "other normalisers; rebuild it from its source: move the data home away, then `onedata run --backfill`"
         )
     con.execute(DDL)

@@ -39,7 +39,7 @@ def migrate(con: duckdb.DuckDBPyConnection, settings: Settings) -> list[str]:
     if now is not None and now > FORMAT:
         raise HomeFormatError(
             f"the data home {settings.home} has format {now}, made by a later onedata; this one knows formats up to "
-            f"{FORMAT}. Update onedata, or make the warehouse anew from its lake with this one: `onedata rebuild`."
+            f"{FORMAT}. Update onedata, or rebuild the warehouse from its lake with this one: `onedata rebuild`."
         )
     if now is None or now == FORMAT:
         create_ledger(con)

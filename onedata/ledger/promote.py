@@ -55,7 +55,7 @@ def _enter_lake(settings: Settings, feed: str, batch: str, partition: Path) -> l
         if (partition / file.name).exists():
             there = partition / file.name
             raise LedgerError(
-                f"{there} is there already and is not overwritten; run again: strange files are told first"
+                f"{there} already exists and is not overwritten; run again: unknown files are reported first"
             )
         file.replace(partition / file.name)
     sync_folder(partition)

@@ -52,7 +52,7 @@ class Loss:
     def __str__(self) -> str:
         return (
             f"the lake file {self.file} (feed {self.feed}, night {self.night}) {self.what}: bring it back with "
-            "`onedata repair --from BACKUP`, or take its night anew "
+            "`onedata repair --from BACKUP`, or reload its night "
             f"from the source with `onedata run --ds {self.night} --replace`"
         )
 
@@ -113,7 +113,7 @@ def _unknown(settings: Settings, files: list[Path]) -> UnknownLakeFiles:
     what = "new, an older copy, or another one's" if settings.warehouse.exists() else "gone"
     return UnknownLakeFiles(
         f"the lake holds {len(files):,} files of deliveries that the ledger has never known: the warehouse "
-        f"{settings.warehouse} is {what}. Put the right warehouse back, or make it anew "
+        f"{settings.warehouse} is {what}. Put the right warehouse back, or rebuild it "
         f"from the lake: `onedata rebuild`. Nothing was changed. The files are {names}"
         f"{' and others' if len(files) > SHOWN else ''}."
     )

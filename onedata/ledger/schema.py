@@ -45,7 +45,7 @@ create table if not exists ops.repair (
     repair varchar not null,
     rows bigint not null, batch_id varchar not null
 );
-comment on table ops.repair is 'Accepted rows in which landing mended a value, by file, column and repair.';
+comment on table ops.repair is 'Accepted rows in which landing repaired a value, by file, column and repair.';
 create table if not exists ops.quarantine (
     feed varchar not null, ds date not null, path varchar not null, row bigint not null, rule varchar not null,
     reason varchar not null, raw varchar, batch_id varchar not null, content_hash varchar not null,
@@ -56,7 +56,7 @@ comment on table ops.quarantine is 'Every row that was not accepted, whole and r
 comment on column ops.quarantine.row is
     'Number of the record in the file, header and broken lines not counted; of a broken line, its line.';
 comment on column ops.quarantine.totals is
-    'What ops.control_total counts for the row as quarantined, by total; taken back when the row is released.';
+    'What ops.control_total counts for the row as quarantined, by total; subtracted when the row is released.';
 create table if not exists ops.released (
     batch_id varchar not null, feed varchar not null, ds date not null, path varchar not null,
     content_hash varchar not null, row bigint not null,

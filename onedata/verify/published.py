@@ -102,7 +102,7 @@ def _past_current(settings: Settings) -> list[str]:
 def _gone_on(con: duckdb.DuckDBPyConnection) -> str:
     """The reason why the warehouse may differ from the last publication; empty if it must be equal."""
     if con.execute("select 1 from ops.delivery where applied_at is null limit 1").fetchone():
-        return "deliveries wait to be published; `onedata run` goes on"
+        return "deliveries wait to be published; `onedata run` publishes them"
     run = con.execute(
         "select run_id from ops.gate where subject <> ? and checked_at > (select max(finished_at) from ops.night) "
         "and run_id not in (select run_id from ops.night) limit 1",
@@ -118,7 +118,7 @@ def _against_source(con: duckdb.DuckDBPyConnection, table: str) -> tuple[list[st
     source = _source(con, table)
     if source is None:
         return [
-            f"{table} is published, and the warehouse has no such table; `onedata run --full-refresh` builds it anew"
+            f"{table} is published, and the warehouse has no such table; `onedata run --full-refresh` rebuilds it"
         ], 0
     rows = int(con.execute(f"select count(*) from {own}").fetchall()[0][0])
     missing = sorted(set(columns) - set(_columns(con, f"({source})")))

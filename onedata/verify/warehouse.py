@@ -60,7 +60,7 @@ def lake_against_models(scope: Scope) -> Finding:
     differences, keys, models = [], 0, list(_latest(scope))
     for model in models:
         if not _exists(scope.con, model.layer, model.name):
-            differences.append(f"{model.relation} is gone; `onedata run --full-refresh` builds it anew")
+            differences.append(f"{model.relation} is gone; `onedata run --full-refresh` rebuilds it")
             continue
         if _is_broken(scope, model.entity):
             differences.append(f"{model.relation} {NOT_READ}")

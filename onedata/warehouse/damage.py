@@ -97,7 +97,7 @@ def refusal(found: Found, database: Path) -> WarehouseError | None:
 def way_out(database: Path) -> str:
     """What to do about a damaged warehouse."""
     return (
-        "Nothing was published. `onedata rebuild` makes it anew from the lake "
+        "Nothing was published. `onedata rebuild` rebuilds it from the lake "
         f"and moves what is left of {database.name} aside; or bring the home back from "
         "a back-up with `onedata restore`."
     )

@@ -148,7 +148,7 @@ def checksum(content: bytes) -> int:
 
 
 def _library(headers: bytes) -> str:
-    return headers[52:84].split(b"\0", 1)[0].decode("ascii", "replace") or "version not told"
+    return headers[52:84].split(b"\0", 1)[0].decode("ascii", "replace") or "unknown version"
 
 
 def _newest_version() -> int:

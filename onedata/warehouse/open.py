@@ -59,8 +59,8 @@ def refuse_half_restored(home: Path) -> None:
     """
     if (home / RESTORING).exists():
         raise HalfRestored(
-            f"{home} is half restored: {home / RESTORING} names the back-up. Give the same `onedata restore` again, "
-            "it goes on from there."
+            f"{home} is half restored: {home / RESTORING} names the back-up. Run the same `onedata restore` again, "
+            "it resumes from there."
         )
 
 

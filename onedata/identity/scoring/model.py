@@ -71,6 +71,8 @@ class Model:
         kept = json.loads(text)
         shape = {name: len(levels) for name, levels in kept["levels"].items()}
         if shape != {comparison.name: len(comparison.levels) for comparison in COMPARISONS}:
-            raise ModelError(f"the kept model has levels {shape}, this version of onedata has other ones: train anew")
+            raise ModelError(
+                f"the stored model has levels {shape}, this version of onedata has other ones: train a new model"
+            )
         levels = {name: tuple(Weights(m, u) for m, u in found) for name, found in kept["levels"].items()}
         return Model(levels, kept["prior"], kept["labelled_pairs"])

@@ -198,7 +198,7 @@ def test_a_warehouse_that_has_gone_on_is_not_held_against_the_publication(kept: 
     areas = {area.name: area for area in verify_home(kept)}
     assert (
         areas["warehouse and published"].compared
-        == "not compared: deliveries wait to be published; `onedata run` goes on"
+        == "not compared: deliveries wait to be published; `onedata run` publishes them"
     )
     assert differences(kept) == {}
 
