@@ -131,7 +131,7 @@ def _vault(con: duckdb.DuckDBPyConnection, settings: Settings) -> Iterator[Step]
         con.execute("detach looked_vault")
         wrong = key_fault(settings.vault, kept[0] if kept else "")
         yield Step(
-            f"vault: {wrong or f'{database_file(settings.vault)} opens, and its key is the one'}",
+            f"vault: {wrong or f'{database_file(settings.vault)} opens, and its key matches'}",
             needs_person=bool(wrong),
         )
     except duckdb.Error as error:

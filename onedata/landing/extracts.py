@@ -81,7 +81,7 @@ def kept_extracts(
     gone = [(ds, file) for ds, _, _, file in files if not file.exists()]
     if gone:
         raise SourceError(
-            f"{feed.name}: night {gone[0][0]} cannot be taken again: its extract {gone[0][1]} is gone, "
+            f"{feed.name}: night {gone[0][0]} cannot be reloaded: its extract {gone[0][1]} is gone, "
             "and its rows would be lost. Bring it back from a "
             "back-up (`onedata restore` into another home, and copy it), then run again."
         )

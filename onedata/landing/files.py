@@ -127,12 +127,12 @@ def _all_there(
         if path.split(MEMBER)[0] in young:
             raise SourceError(
                 f"{path} was written less than {settings.settle_seconds:g} s ago (setting settle_seconds), so night "
-                f"{ds} was not taken again. Run again when that time has passed."
+                f"{ds} was not reloaded. Run again when that time has passed."
             )
     if gone:
         names = ", ".join(path for _, path in gone[:SHOWN])
         raise SourceError(
-            f"{feed.name}: night {gone[0][0]} cannot be taken again: {len(gone)} of its files are no longer there "
+            f"{feed.name}: night {gone[0][0]} cannot be reloaded: {len(gone)} of its files are no longer there "
             f"({names}), and their rows would be lost. Put them back; an empty file (a header alone) in the place of "
             "one takes its rows away."
         )

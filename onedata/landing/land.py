@@ -103,7 +103,7 @@ def _land_one(
     names = sorted(file.relative for file in changed)
     if delivery.replaced:
         raise SourceError(
-            f"{names[0]} changed while it was read, so night {delivery.ds} was not taken again. Run again when it is "
+            f"{names[0]} changed while it was read, so night {delivery.ds} was not reloaded. Run again when it is "
             "whole."
         )
     landed.waiting += names

@@ -88,7 +88,7 @@ def _same_normalisers(con: duckdb.DuckDBPyConnection, folder: Path) -> None:
     if version != VERSION and has_tokens:
         raise VaultError(
             f"{database_file(folder)} holds tokens by normalisers of version {version}, this onedata has version "
-            f"{VERSION}: going on would part customers from what is known of them. "
+            f"{VERSION}: continuing would disconnect customers from their known data. "
             f"{full_refresh(folder, f'{folder.name}/vault.duckdb (keep token.key)')}"
         )
     con.execute(

@@ -121,7 +121,7 @@ def read_key(folder: Path, known: str | None = None) -> bytes:
     file = key_file(folder)
     if not is_there(file):
         cause = f"{file} is missing, and the vault's tokens were made with it."
-        raise VaultError(f"{cause} Restore it: a new key would part every customer. See {HOWTO}.")
+        raise VaultError(f"{cause} Restore it: a new key would disconnect every customer. See {HOWTO}.")
     try:
         key = file.read_bytes()
     except OSError as error:

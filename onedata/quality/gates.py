@@ -196,6 +196,6 @@ def require_open(con: duckdb.DuckDBPyConnection, layer: str) -> None:
     if closed:
         text = "\n".join(f"gate {stage}: {subject}, rule {rule}: {message}" for stage, subject, rule, message in closed)
         raise GateClosed(
-            f"{layer} is not built, because a gate before it is closed:\n{text}\nMend the cause, then run the night "
+            f"{layer} is not built, because a gate before it is closed:\n{text}\nFix the cause, then run the night "
             "again."
         )

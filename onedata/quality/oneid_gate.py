@@ -29,9 +29,9 @@ CURRENT = "(select * from oneid.oneid_map where valid_to is null)"
 # A device gets a new cookie whenever its owner clears them: many cookies say nothing about a person.
 MACHINES = "('cookie', 'device')"
 TRENDS = {
-    "matched_share": "share of identifiers of each kind that belong to a person with others, like the nights before",
-    "shared_share": "share of identifiers of each kind that belong to nobody in particular, like the nights before",
-    "bridged_share": "share of identifiers whose person a weak identifier made one, like the nights before",
+    "matched_share": "share of identifiers of each kind whose person has others, compared with the nights before",
+    "shared_share": "share of identifiers of each kind that are shared, compared with the nights before",
+    "bridged_share": "share of identifiers joined to their person by a weak one, compared with the nights before",
 }
 
 
@@ -56,7 +56,7 @@ MAP_RULES = (
         {},
         0,
         0,
-        description="an identifier stands for one person",
+        description="every identifier belongs to one person",
     ),
     _nothing(
         "versions_do_not_overlap",
@@ -64,7 +64,7 @@ MAP_RULES = (
         "over (partition by id_int order by valid_from) as next_from "
         "from oneid.oneid_map where id_int in (select id_int from oneid.oneid_map where valid_to is not null)) "
         "where valid_to <= valid_from or next_from < coalesce(valid_to, date '9999-12-31')",
-        "of an identifier one version ends before the next begins",
+        "versions of one identifier do not overlap",
     ),
     _nothing(
         "oneid_issued_once",
@@ -79,7 +79,7 @@ MAP_RULES = (
     _nothing(
         "person_not_too_large",
         _many("not in"),
-        f"no person has more than {MOST_IDENTIFIERS} identifiers beside browsers and devices",
+        f"no person has more than {MOST_IDENTIFIERS} identifiers besides browsers and devices",
     ),
     _nothing(
         "browsers_not_too_many",
@@ -95,7 +95,7 @@ PERSON_RULES = (
         "select oneid, p.identifier_count, m.identifiers from {object} p full join (select oneid, "
         f"count(*) as identifiers from {CURRENT} group by oneid) m using (oneid) where p.identifier_count is distinct "
         "from m.identifiers",
-        "persons and their numbers of identifiers are those of the map",
+        "persons and their numbers of identifiers match the map",
     ),
 )
 HOUSEHOLD_RULES = (
@@ -112,7 +112,7 @@ HOUSEHOLD_RULES = (
         "person_has_a_household",
         "select oneid, h.household_id from oneid.person p full join {object} h using (oneid) where p.oneid is null "
         "or h.oneid is null",
-        "every person has a household, and nobody else",
+        "every person has a household, and only persons have one",
     ),
 )
 
@@ -129,7 +129,7 @@ def oneid_gate(
         "usable_identifier_has_a_person",
         f"select identity_key, status from oneid.identifier where if(status = 'ok', type not in ({nameless}) "
         "and id_int not in (select id_int from {object}), id_int in (select id_int from {object}))",
-        "every identifier that names somebody has a person, and no shared or blocked one",
+        "every usable identifier has a person, and no shared or blocked one has",
     )
     persons = _number(con, "select count(*) from oneid.person")
     # At least one: in a small retailer one customer with three accounts is no sign of a mistake.
@@ -177,8 +177,8 @@ def churn(con: duckdb.DuckDBPyConnection) -> CheckResult:
     judged like any other: ids must stay. A closed gate stops this night; the next one continues from its ids.
     """
     words = (
-        f"at most {CHURN_SHARE:.1%} of the identifiers change their OneID in a night, beside those that operators "
-        "decided on"
+        f"at most {CHURN_SHARE:.1%} of the identifiers change their OneID in a night, not counting those that "
+        "operators decided on"
     )
     night = con.execute(
         "select max(night), max(started_at) filter (night < (select max(night) from oneid.run)) from oneid.run"

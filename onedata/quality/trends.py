@@ -26,11 +26,11 @@ FEWEST_ROWS = 30  # a night with fewer is judged only by its volume
 SHOWN = 3
 FAR = "abs(value - middle) / greatest(case when value > middle then high - middle else middle - low end, 1e-9)"
 DESCRIPTIONS = {
-    "received": "rows received, like the nights before",
-    "rows": "rows accepted, like the nights before",
-    "null_share": "share of missing values of each column, like the nights before",
-    "distinct_share": "share of different values of each column, like the nights before",
-    "distribution": "distribution of the values of each column, like the nights before",
+    "received": "rows received, compared with the nights before",
+    "rows": "rows accepted, compared with the nights before",
+    "null_share": "share of missing values of each column, compared with the nights before",
+    "distinct_share": "share of distinct values of each column, compared with the nights before",
+    "distribution": "distribution of the values of each column, compared with the nights before",
 }
 
 # Every night's profile over all its deliveries: shares are weighted by the rows of their delivery.
@@ -156,7 +156,7 @@ def judge_trends(con: duckdb.DuckDBPyConnection, feed: Feed, nights: Sequence[da
         return []
     text = f"fewer than {FEWEST_NIGHTS} nights in the {TRAILING_DAYS} days before: not judged yet"
     young = CheckResult(
-        "contract", feed.name, "trends", feed.trends.severity, True, "", text, "", "like the nights before"
+        "contract", feed.name, "trends", feed.trends.severity, True, "", text, "", "compared with the nights before"
     )
     known = con.execute(
         "select count(distinct ds) from ops.profile where feed = ? and ds < ?", [feed.name, max(nights)]

@@ -89,8 +89,7 @@ def _unbalanced(con: duckdb.DuckDBPyConnection, query: str) -> list[str]:
         f"0) as left_out from ({query}) where total_in - total_out <> left_out order by all"
     ).fetchall()
     return [
-        f"{subject}: {measure} ({unit}): {figure(entered)} in, {figure(came_out)} out, {figure(left_out)} left out by "
-        "name"
+        f"{subject}: {measure} ({unit}): {figure(entered)} in, {figure(came_out)} out, {figure(left_out)} excluded"
         for _, subject, measure, unit, entered, came_out, left_out in rows
     ]
 
