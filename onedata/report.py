@@ -68,7 +68,7 @@ def _published(settings: Settings) -> tuple[list[str], bool]:
             way = (
                 f"`onedata run --ds {night}` publishes the last night again"
                 if night
-                else "`onedata repair` says the ways out"
+                else "`onedata repair` names the fix"
             )
             return [f"PUBLISHED DATABASE GONE\n  {settings.published_database}; {way}"], False
         return [f"nothing is published yet below {settings.published}; run `onedata run`"], True
@@ -85,7 +85,7 @@ def _published(settings: Settings) -> tuple[list[str], bool]:
         found = examine(settings.published_database, deep=True)
         what = found.what or f"cannot be read ({str(error).strip().splitlines()[0]})"
         return [
-            f"PUBLISHED DATABASE DAMAGED\n  {settings.published_database} {what}; `onedata repair` says the ways out"
+            f"PUBLISHED DATABASE DAMAGED\n  {settings.published_database} {what}; `onedata repair` names the fix"
         ], False
 
 
@@ -114,7 +114,7 @@ def _build_state(settings: Settings) -> tuple[list[str], bool]:
         return [f"UNREADABLE\n  {error}"], False
     parts = []
     if waiting:
-        text = "not published yet, because a run was stopped or a gate is closed; `onedata run` goes on from there"
+        text = "not published yet, because a run was stopped or a gate is closed; `onedata run` continues from there"
         parts.append(f"WAITING: {text}\n" + text_table(["night", "deliveries"], waiting))
     if warnings:
         lines = [

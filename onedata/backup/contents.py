@@ -1,4 +1,4 @@
-"""What of a data home is kept in a back-up: whatever cannot be made again, and never the vault's key."""
+"""Contents of a back-up: everything in a data home that cannot be rebuilt, and never the vault's key."""
 
 import os
 import re
@@ -10,17 +10,17 @@ from pathlib import Path
 from onedata.backup.store import BackupError, StoredFolder, StoredLink
 
 KEPT = ("lake", "warehouse", "published", "extracts", "quarantine")
-"""Folders of the home that are kept whole."""
+"""Folders of the home that are backed up completely."""
 VAULT = ("vault.duckdb", "vault.duckdb.wal")
-"""Of the vault these files and no others: whatever else lies there may be the key, or what a kill left of it."""
+"""The only files of the vault that are backed up: any other may be the key, or a part of it left by a kill."""
 NOT_KEPT = ("dagster", "dbt", "tmp", "spool", "staged", "logs", "retailer", "aside")
-"""Made again by the next run, or the retailer's own."""
+"""Rebuilt by the next run, or owned by the retailer."""
 PERMISSIONS = ".permissions"
-"""Says that the home was closed to others, which the next run looks after."""
+"""Marker that the home was closed to others; the next run maintains it."""
 UNFINISHED = re.compile(r"\..+\.new|\.new-.+")
-"""What a killed process left half written."""
+"""Partial files left by a killed process."""
 CANDIDATE = "published/candidate"
-"""A publication that no gate has passed."""
+"""A publication that has passed no gate."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Found:
 
 @dataclass
 class Contents:
-    """What is to be kept, and what else lies in the home and is not."""
+    """What to back up, and what else is in the home."""
 
     files: list[Found] = field(default_factory=list)
     folders: list[StoredFolder] = field(default_factory=list)
@@ -44,11 +44,11 @@ class Contents:
 
 
 def contents(home: Path) -> Contents:
-    """Look through the home. No file is opened.
+    """List the home's contents. No file is opened.
 
     Raises:
-        BackupError: a symlink leads out of the home, so that the back-up would not hold what it stands for; or a name
-            is no file.
+        BackupError: a symlink leads out of the home, so that the back-up would lack its target; or a name is not a
+            file.
     """
     found = Contents()
     for name in KEPT:
@@ -67,7 +67,7 @@ def contents(home: Path) -> Contents:
 
 
 def _look(home: Path, name: str, found: Contents) -> None:
-    """One folder and all below it; the folder itself may be a symlink to another disk."""
+    """One folder and everything below it; the folder itself may be a symlink to another disk."""
     found.folders.append(StoredFolder(name, _mode((home / name).stat())))
     for entry in _entries(home / name):
         path = f"{name}/{entry.name}"

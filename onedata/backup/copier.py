@@ -1,8 +1,8 @@
-"""Copy files so that they last and are known to be what was read, in a process of its own.
+"""Copy files durably and verify the copies, in a child process.
 
 The process that holds the warehouse must not open its file: closing any descriptor of it drops the POSIX lock, and a
-second writer gets in. So the back-up asks this module, run as a child, for every copy: a line of JSON for each on its
-standard input, an answer for each. Source: fcntl(2), "Advisory record locking".
+second writer gets in. Therefore the back-up sends every copy to this module, run as a child: one line of JSON per
+request on standard input, one answer each. Source: fcntl(2), "Advisory record locking".
 """
 
 import hashlib
@@ -35,7 +35,7 @@ def copy_whole(source: Path, target: Path) -> Copied:
     """Copy a file under a new name, sync it, read it back and compare.
 
     Raises:
-        CopyError: the source changed meanwhile, or what was read back is other than what was read.
+        CopyError: the source changed meanwhile, or the copy differs from what was read.
         OSError: a file cannot be read or written.
     """
     descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, PRIVATE)
@@ -49,7 +49,7 @@ def copy_whole(source: Path, target: Path) -> Copied:
         out.flush()
         os.fsync(out.fileno())
         after = os.fstat(stream.fileno())
-        if hasattr(os, "posix_fadvise"):  # so that what is read back comes from the disk where it can
+        if hasattr(os, "posix_fadvise"):  # so that the copy is read back from the disk if possible
             os.posix_fadvise(out.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
     if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns) or size != after.st_size:
         raise CopyError(f"{source} changed while it was copied; try again when nothing writes it")
@@ -61,10 +61,10 @@ def copy_whole(source: Path, target: Path) -> Copied:
 
 
 class Copier:
-    """The child that copies, one file after the other; to be used in a `with`."""
+    """The child that copies, one file after the other; use it in a `with`."""
 
     def __enter__(self) -> "Copier":
-        # A session of its own: Ctrl-C reaches the parent alone, which ends the child by closing its input.
+        # A separate session: Ctrl-C reaches only the parent, which ends the child by closing its input.
         self._child = subprocess.Popen(
             [sys.executable, "-m", "onedata.backup.copier"],
             stdin=subprocess.PIPE,
@@ -104,7 +104,7 @@ class Copier:
 
 
 def main() -> None:
-    """Answer every request of standard input until it ends."""
+    """Answer every request on standard input until it ends."""
     for line in sys.stdin:
         source, target = json.loads(line)
         try:

@@ -1,5 +1,4 @@
-"""The restore drill: the newest back-up, restored into a scratch folder and verified there, so that it is known to give
-the home back."""
+"""The restore drill: restore the newest back-up into a scratch folder and verify it there, to prove that it works."""
 
 import shutil
 from collections.abc import Callable, Sequence
@@ -15,28 +14,28 @@ from onedata.settings import Settings
 from onedata.verify import Area, verify_home
 
 MARKER = "onedata-drill"
-"""In the scratch folder: it is ours, and may be removed."""
+"""Marker in the scratch folder: the drill created it and may remove it."""
 
 
 @dataclass(frozen=True)
 class Drilled:
-    """What came of a drill."""
+    """Result of a drill."""
 
     backup: Backup
     areas: Sequence[Area]
 
 
 def scratch_folder(settings: Settings) -> Path:
-    """Where the drill restores to."""
+    """The drill's scratch folder."""
     return settings.home / "tmp" / "drill"
 
 
 def drill(retailer: Retailer, store: Path, say: Callable[[str], object]) -> Drilled:
-    """Restore the newest back-up with the home's own key, verify what was restored, and remove it.
+    """Restore the newest back-up with the home's own key, verify the restored home, and remove it.
 
     Raises:
-        BackupError: the back-up cannot be restored, or the scratch folder holds something else.
-        WarehouseError: what was restored cannot be read.
+        BackupError: the back-up cannot be restored, or the scratch folder contains something else.
+        WarehouseError: the restored home cannot be read.
     """
     scratch = scratch_folder(retailer.settings)
     _clear(scratch)
@@ -51,7 +50,7 @@ def drill(retailer: Retailer, store: Path, say: Callable[[str], object]) -> Dril
 
 
 def _clear(scratch: Path) -> None:
-    """Remove a scratch folder that a drill has made."""
+    """Remove a scratch folder that a drill created."""
     if not scratch.exists():
         return
     if any(scratch.iterdir()) and not (scratch / MARKER).exists():

@@ -1,4 +1,4 @@
-"""The vault's key, which no back-up holds: written elsewhere when asked, and known again by its fingerprint."""
+"""The vault's key, which no back-up contains: written elsewhere on request, and recognised by its fingerprint."""
 
 from pathlib import Path
 
@@ -11,10 +11,10 @@ from onedata.settings import Settings
 
 
 def hold_vault(con: duckdb.DuckDBPyConnection, settings: Settings) -> str:
-    """Attach the vault, so that nobody writes it while it is copied, and bring its log into its file.
+    """Attach the vault, so that nobody writes it while it is copied, and checkpoint its log into its file.
 
     Returns:
-        The fingerprint of the vault's key; empty where there is no vault yet.
+        The fingerprint of the vault's key; empty if there is no vault yet.
 
     Raises:
         BackupError: it cannot be opened.
@@ -31,10 +31,10 @@ def hold_vault(con: duckdb.DuckDBPyConnection, settings: Settings) -> str:
 
 
 def check_key_target(settings: Settings, to: Path, target: Path) -> None:
-    """Refuse a place for the key that would not keep it apart, before anything is written.
+    """Refuse a path for the key that would not keep it separate, before anything is written.
 
     Raises:
-        BackupError: it lies in the back-up or the home, or holds something else; or the home has no key.
+        BackupError: the path is in the back-up or the home, or contains something else; or the home has no key.
     """
     for folder, why in (
         (to, "a back-up together with its key protects nothing"),
@@ -58,7 +58,7 @@ def check_key_target(settings: Settings, to: Path, target: Path) -> None:
 
 
 def write_key(target: Path, key: bytes) -> None:
-    """Write the key for its owner alone, so that it lasts."""
+    """Write the key durably, readable only by its owner."""
     if target.exists() and target.read_bytes() == key:
         target.chmod(PRIVATE_FILE)
         return
@@ -66,7 +66,7 @@ def write_key(target: Path, key: bytes) -> None:
 
 
 def key_told(settings: Settings, key_to: Path | None) -> str:
-    """What a person must know of the key after a back-up."""
+    """What the user must know about the key after a back-up."""
     if key_to:
         return f"the vault's key was written to {key_to}; keep it apart from the back-up"
     if not key_file(settings.vault).exists():

@@ -1,5 +1,4 @@
-"""Give the lake back from a back-up what it lost: Parquet files, records, manifests, and entries of the log beside
-it."""
+"""Restore lost parts of the lake from a back-up: Parquet files, records, manifests, and entries of the log."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -18,33 +17,31 @@ from onedata.ledger.states import IN_LAKE, sql_list
 from onedata.settings import Settings
 
 DAMAGED = ".damaged"
-"""Folder of the lake for damaged files that were replaced: kept, for a person to look at."""
+"""Folder of the lake for damaged files that were replaced; kept for inspection."""
 
 
 def restore_lake_files(settings: Settings, store: Path, con: duckdb.DuckDBPyConnection | None = None) -> list[str]:
-    """Put back every file of the lake and every entry of its log that is gone or not what was written, and that a
-    back-up holds.
+    """Restore every lake file and log entry that is missing or damaged and that a back-up contains.
 
-    A delivery that has been replaced since stays so. A damaged file is moved aside to `lake/.damaged`. Running it again
-    is safe.
+    A delivery that has been replaced since stays replaced. A damaged file is moved to `lake/.damaged`. Idempotent.
 
     Args:
-        settings: Whose lake; the caller sees to it that no night runs.
+        settings: Location of the lake; the caller makes sure that no night runs.
         store: The folder of back-ups.
-        con: The warehouse, whose ledger says which deliveries count; None where it is lost or damaged: then the
-            manifests of the lake say it.
+        con: The warehouse, whose ledger says which deliveries count; None if it is lost or damaged: then the manifests
+            of the lake decide.
 
     Returns:
-        What was put back, and what is damaged and in no back-up, a sentence each.
+        What was restored, and what is damaged and in no back-up, one sentence each.
 
     Raises:
-        BackupError: the folder holds no back-up that can be read, or a content in it is damaged.
+        BackupError: the folder has no readable back-up, or a content in it is damaged.
     """
     return _Repair(settings, store, con).run()
 
 
 class _Repair:
-    """One repair: the back-ups, the newest first, and what was said."""
+    """State of one repair: the back-ups, the newest first, and the messages."""
 
     def __init__(self, settings: Settings, store: Path, con: duckdb.DuckDBPyConnection | None) -> None:
         self._settings, self._store = settings, store
@@ -83,7 +80,7 @@ class _Repair:
         return self._said
 
     def _mend(self, manifest: Manifest, contents: Mapping[tuple[str, int], tuple[StoredFile, Backup]]) -> None:
-        """Put back the delivery's files that are not what its manifest says."""
+        """Restore the delivery's files that do not match its manifest."""
         for folder, item in [
             *((manifest.partition, item) for item in manifest.files),
             (manifest.folder, manifest.record),
@@ -98,8 +95,8 @@ class _Repair:
                 self._said.append(f"{folder / item.name} is gone or damaged, and no back-up of {self._store} holds it")
 
     def _belongs(self, path: str) -> bool:
-        """Whether an entry of the log is one of today: of a kind that keeps whole states, a folder each, older ones
-        have been removed."""
+        """Whether a log entry is current: of kinds that store whole states, one folder each, older ones have been
+        removed."""
         folder = (self._settings.home / path).parent
         return folder.parent not in self._states or folder.exists()
 
@@ -136,7 +133,7 @@ class _Repair:
         return batch in self._live if self._live is not None else batch not in replaced
 
     def _replaced(self) -> set[str]:
-        """Deliveries that gave way to later ones: a manifest says so, or their files were moved aside."""
+        """Replaced deliveries: a manifest says so, or their files were moved aside."""
         lake = self._settings.lake
         manifests = (
             _readable_manifest(file) for file in (lake / "ods").glob(f"*/source=*/ds=*/{MANIFESTS}/[!.]*.json")
@@ -153,7 +150,7 @@ def _live(con: duckdb.DuckDBPyConnection) -> set[str]:
 
 
 def _readable(store: Path) -> Iterator[Backup]:
-    """The back-ups that can be read, the newest first.
+    """The readable back-ups, the newest first.
 
     Raises:
         BackupError: there is none.

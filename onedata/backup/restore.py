@@ -1,5 +1,4 @@
-"""Restore a data home from a back-up: every content is compared on its way, and the home counts only once all of it is
-there."""
+"""Restore a data home from a back-up: every content is verified, and the home is usable only once it is complete."""
 
 import json
 import os
@@ -19,27 +18,27 @@ from onedata.settings import Settings
 from onedata.warehouse.open import RESTORING
 
 HALF = re.compile(r"\..+\.\d+\.new")
-"""How a file is called while a process of onedata writes it."""
+"""Name of a file while an onedata process writes it."""
 
 Say = Callable[[str], object]
 SHOWN = 3
 
 
 def restore(settings: Settings, store: Path, key: Path | None, number: int | None, say: Say) -> Backup:
-    """Give a missing or empty home what a back-up holds, and the vault its key. Nothing is written before back-up and
-    key are known to fit.
+    """Restore a back-up and the vault's key into a missing or empty home. Nothing is written before back-up and key are
+    known to match.
 
-    A restore that was stopped leaves a marker, by which no night runs; the same restore again goes on from there.
+    An interrupted restore leaves a marker, and no night runs while it exists; the same restore resumes.
 
     Args:
-        settings: Whose home; its source folder may lie in it already.
+        settings: Location of the home; its source folder may already be in it.
         store: The folder of back-ups.
-        key: File of the vault's key; needed where the back-up has a vault.
-        number: Which back-up; the newest where none is given.
-        say: Told what was done.
+        key: File of the vault's key; required if the back-up has a vault.
+        number: Number of the back-up; the newest if None.
+        say: Called with what was done.
 
     Raises:
-        BackupError: the back-up is damaged, the key is another one, there is too little room, or the home holds
+        BackupError: the back-up is damaged, the key does not match, there is too little space, or the home contains
             something else.
     """
     backup = read_backup(store, number)
@@ -70,7 +69,7 @@ def restore(settings: Settings, store: Path, key: Path | None, number: int | Non
 
 
 def _read_key(backup: Backup, key: Path | None) -> bytes | None:
-    """The vault's key; None where the back-up has no vault."""
+    """The vault's key; None if the back-up has no vault."""
     if not backup.key:
         return None
     if key is None:
@@ -89,7 +88,7 @@ def _read_key(backup: Backup, key: Path | None) -> bytes | None:
 
 
 def _begun(home: Path, store: Path, backup: Backup) -> bool:
-    """Whether this restore has been begun in the home, and was stopped."""
+    """Whether this restore was started in the home and interrupted."""
     marker = home / RESTORING
     if not marker.exists():
         return False
@@ -110,7 +109,7 @@ def _refuse_used(settings: Settings) -> None:
         else set()
     )
     own |= {PERMISSIONS}
-    begun = f".{RESTORING}."  # how the name of our own marker begins while it is written
+    begun = f".{RESTORING}."  # prefix of our own marker's name while it is written
     strange = (
         sorted(path.name for path in home.iterdir() if path.name not in own and not path.name.startswith(begun))
         if home.exists()
@@ -163,10 +162,10 @@ def _write(settings: Settings, store: Path, backup: Backup, held: set[str]) -> N
 
 
 def place_object(store: Path, file: StoredFile, target: Path, backup: Backup) -> None:
-    """Copy a content out of the back-up under its name, once it has been compared.
+    """Copy a content from the back-up to its name, after verifying it.
 
     Raises:
-        BackupError: the content is not what was backed up, or cannot be copied.
+        BackupError: the content differs from what was backed up, or cannot be copied.
     """
     fresh = target.with_name(f".{target.name}.{os.getpid()}.new")
     source = object_file(store, file.sha256)
@@ -185,7 +184,7 @@ def place_object(store: Path, file: StoredFile, target: Path, backup: Backup) ->
 
 
 def _refuse_damaged(store: Path, backup: Backup, held: set[str]) -> None:
-    """Every content that will be placed is read once more before the first file is written."""
+    """Read and verify every needed content before the first file is written."""
     needed = {file.sha256: file for file in backup.files if file.path not in held}
     damaged = {
         sha256: file
@@ -204,11 +203,10 @@ def _refuse_damaged(store: Path, backup: Backup, held: set[str]) -> None:
 
 
 def _other(store: Path, backup: Backup, damaged: Collection[str]) -> str:
-    """Where else to restore from: the newest earlier back-up that has none of the damaged contents; and how the folder
-    is mended."""
+    """The fix for damaged contents: the newest earlier back-up without them, and how to repair the folder."""
     mended = (
         "Where the home still has that content, move the damaged file out of the folder, and the next "
-        "`onedata backup` copies it anew."
+        "`onedata backup` copies it again."
     )
     for number in sorted((number for number in numbers(store) if number < backup.number), reverse=True):
         with suppress(BackupError):

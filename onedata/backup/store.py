@@ -1,5 +1,4 @@
-"""The folder that holds back-ups: contents named by their SHA-256, and the indexes that say which file of a home had
-which."""
+"""The folder of back-ups: contents named by their SHA-256, and indexes that map the files of a home to contents."""
 
 import fcntl
 import re
@@ -19,16 +18,16 @@ MARKER = "onedata-backup.json"
 FORMAT = 1
 INDEX = re.compile(r"(\d{6,})\.json")
 HARMLESS = re.compile(rf"lost\+found|\.{re.escape(MARKER)}\..*\.new")
-"""What an empty folder may hold: a file system's own, and what a kill left of our own marker."""
+"""What an empty folder may contain: files of the file system, and a partial marker left by a kill."""
 
 
 class BackupError(OnedataError):
-    """A back-up cannot be made, read or given back; the text names the file, the cause and the way out."""
+    """A back-up cannot be made, read or restored; the text names the file, the cause and the fix."""
 
 
 @dataclass(frozen=True)
 class StoredFile:
-    """One file of the home: its path below the home, its content, and what else `restore` gives back."""
+    """One file of the home: its path below the home, its content, and other attributes that `restore` sets."""
 
     path: str
     sha256: str
@@ -47,7 +46,7 @@ class StoredFolder:
 
 @dataclass(frozen=True)
 class StoredLink:
-    """One symlink of the home, as it is: it is not followed."""
+    """One symlink of the home; it is not followed."""
 
     path: str
     target: str
@@ -56,7 +55,7 @@ class StoredLink:
 @dataclass(frozen=True)
 class Backup:
     """One back-up. `at` is UTC; `night` the last published one (YYYY-MM-DD); `key` the fingerprint of the vault's key,
-    empty where there is no vault."""
+    empty if there is no vault."""
 
     number: int
     at: datetime
@@ -73,10 +72,10 @@ class Backup:
 
 
 def make_store(folder: Path) -> None:
-    """Make an empty or missing folder one for back-ups; one that is stays as it is.
+    """Turn an empty or missing folder into one for back-ups; an existing one is unchanged.
 
     Raises:
-        BackupError: the folder holds something else.
+        BackupError: the folder contains something else.
     """
     if (folder / MARKER).exists():
         open_store(folder)
@@ -95,7 +94,7 @@ def make_store(folder: Path) -> None:
 
 
 def open_store(folder: Path) -> None:
-    """Look whether the folder is one for back-ups that this onedata can read.
+    """Check that the folder is one of back-ups that this onedata can read.
 
     Raises:
         BackupError: it is not.
@@ -111,7 +110,7 @@ def open_store(folder: Path) -> None:
 
 @contextmanager
 def alone(folder: Path) -> Iterator[None]:
-    """One back-up at a time writes to the folder.
+    """Lock the folder: only one back-up at a time writes to it.
 
     Raises:
         BackupError: another process does.
@@ -125,18 +124,18 @@ def alone(folder: Path) -> Iterator[None]:
 
 
 def object_file(folder: Path, sha256: str) -> Path:
-    """Where a content lies."""
+    """Path of a content."""
     return folder / "objects" / sha256[:2] / sha256
 
 
 def has_object(folder: Path, sha256: str, size: int) -> bool:
-    """Whether the content is there, whole by its size; it was compared when it was written."""
+    """Whether the content exists with its full size; it was verified when it was written."""
     path = object_file(folder, sha256)
     return path.is_file() and path.stat().st_size == size
 
 
 def incoming_folder(folder: Path) -> Path:
-    """Where contents lie while they are being copied."""
+    """Folder of contents while they are being copied."""
     return folder / "incoming"
 
 
@@ -156,8 +155,8 @@ def read_backup(folder: Path, number: int | None = None) -> Backup:
     known = numbers(folder)
     if not known:
         raise BackupError(
-            f"{folder} holds no whole back-up: the first one was stopped. Give `onedata backup {folder}` again, "
-            "it goes on from there."
+            f"{folder} has no complete back-up: the first one was interrupted. Run `onedata backup {folder}` again, "
+            "it resumes from there."
         )
     if number is not None and number not in known:
         raise BackupError(f"{folder} holds no back-up {number}; it holds {', '.join(map(str, known))}")
@@ -179,7 +178,7 @@ def read_backup(folder: Path, number: int | None = None) -> Backup:
 
 
 def write_backup(folder: Path, backup: Backup) -> None:
-    """Write the index, so that it lasts; the back-up counts from then on."""
+    """Write the index durably; the back-up counts from then on."""
     make_folders(folder / "backups")
     write_durably(
         _index_file(folder, backup.number),

@@ -1,6 +1,6 @@
-"""Take a back-up: copy what the folder does not hold yet, each content once, and write the index last.
+"""Take a back-up: copy contents that the folder does not have yet, each once, and write the index last.
 
-A process killed on the way leaves contents and no index: the next back-up goes on with them.
+A killed process leaves contents without an index: the next back-up reuses them.
 """
 
 import shutil
@@ -38,12 +38,12 @@ from onedata.warehouse.open import refuse_half_restored
 
 Say = Callable[[str], object]
 DATABASES = ("warehouse/", "vault/")
-"""Copied every time: their content changes under the same size."""
+"""Copied every time: their content changes without a change of size."""
 
 
 @dataclass(frozen=True)
 class Taken:
-    """What a back-up came to: contents and bytes that were copied into the folder, of all that it holds."""
+    """Result of a back-up: contents and bytes that were copied into the folder, out of all it contains."""
 
     backup: Backup
     copied: int
@@ -52,25 +52,23 @@ class Taken:
 
 @dataclass
 class _Plan:
-    """Files whose content the folder holds, and those that must be copied, with the SHA-256 they must have where one is
-    known."""
+    """Files whose content the folder has, and those that must be copied, with their SHA-256 if it is known."""
 
     held: list[StoredFile] = field(default_factory=list)
     to_copy: list[tuple[Found, str | None]] = field(default_factory=list)
 
 
 def back_up(settings: Settings, to: Path, key_to: Path | None, say: Say) -> Taken:
-    """Back the home up while no night runs: the warehouse is locked, as by a night, to the end.
+    """Back up the home while no night runs: the warehouse is locked until the end.
 
     Args:
-        settings: Whose home.
-        to: The folder for back-ups: empty, missing, or one that has some of this home.
+        settings: Location of the home.
+        to: The folder for back-ups: empty, missing, or with back-ups of this home.
         key_to: Where to write the vault's key; it is not in the back-up.
-        say: Told what was done, and what a person must know.
+        say: Called with what was done, and what the user must know.
 
     Raises:
-        BackupError: the folder or the place for the key is refused, there is too little room, or a file of the lake is
-            not as it was written.
+        BackupError: the folder or the path of the key is refused, there is too little space, or a lake file is damaged.
         WarehouseBusy: a night, or another back-up, holds the warehouse, or the home is half restored.
     """
     refuse_half_restored(settings.home)
@@ -80,7 +78,7 @@ def back_up(settings: Settings, to: Path, key_to: Path | None, say: Say) -> Take
     if not settings.warehouse.exists():
         raise BackupError(
             f"there is no warehouse {settings.warehouse}, so there is nothing to back up: no night has run, or it is "
-            "lost and `onedata rebuild` makes it anew"
+            "lost and `onedata rebuild` rebuilds it"
         )
     with open_warehouse(settings, say) as con:  # type: ignore[arg-type]
         taken = back_up_held(con, settings, to, say)
@@ -89,8 +87,8 @@ def back_up(settings: Settings, to: Path, key_to: Path | None, say: Say) -> Take
             write_key(key_to, key_file(settings.vault).read_bytes())
         except OSError as error:
             text = (
-                f"back-up {taken.backup.number} was written, its key was not: {key_to}: {error.strerror}. Give the "
-                "same command again once that is mended"
+                f"back-up {taken.backup.number} was written, its key was not: {key_to}: {error.strerror}. Run the "
+                "same command again once that is fixed"
             )
             raise BackupError(text) from error
     if taken.backup.key:
@@ -99,7 +97,7 @@ def back_up(settings: Settings, to: Path, key_to: Path | None, say: Say) -> Take
 
 
 def back_up_held(con: duckdb.DuckDBPyConnection, settings: Settings, to: Path, say: Say) -> Taken:
-    """The same over the open warehouse, whose lock is still held afterwards; see `back_up`."""
+    """The same with an open warehouse, whose lock is still held afterwards; see `back_up`."""
     _refuse_damage(con, settings)
     make_store(to)
     with alone(to):
@@ -109,7 +107,7 @@ def back_up_held(con: duckdb.DuckDBPyConnection, settings: Settings, to: Path, s
             return _write(con, settings, to, key, say)
         except CopyError as error:
             raise BackupError(
-                f"{error}. No back-up was written; give the same command again once that is mended, it goes on "
+                f"{error}. No back-up was written; run the same command again once that is fixed, it resumes "
                 "from there."
             ) from error
         finally:
@@ -166,10 +164,10 @@ def _write(con: duckdb.DuckDBPyConnection, settings: Settings, to: Path, key: st
 
 
 def _earlier(to: Path, key: str, say: Say) -> Mapping[str, StoredFile]:
-    """The files of the newest back-up that can be read, by path.
+    """The files of the newest readable back-up, by path.
 
     Raises:
-        BackupError: it is another home's.
+        BackupError: it belongs to another home.
     """
     open_store(to)
     for number in reversed(numbers(to)):
@@ -190,7 +188,7 @@ def _earlier(to: Path, key: str, say: Say) -> Mapping[str, StoredFile]:
 
 
 def _hashes(con: duckdb.DuckDBPyConnection) -> dict[str, str]:
-    """Path below the home to the SHA-256 that the ledger knows, of every Parquet file of the lake."""
+    """Path below the home to the SHA-256 in the ledger, for every Parquet file of the lake."""
     rows = con.execute(
         "select l.entity, l.feed, l.ds, l.name, l.sha256 from ops.lake_file l join ops.delivery d using (batch_id) "
         f"where d.status in {sql_list(IN_LAKE)}"
@@ -225,7 +223,7 @@ def _check_space(to: Path, needed: int) -> None:
 
 
 def _copy(settings: Settings, to: Path, plan: _Plan) -> tuple[list[StoredFile], dict[str, int]]:
-    """Copy what is missing; the files, and the size of each content that is new in the folder."""
+    """Copy what is missing. Returns the files, and the size of each content that is new in the folder."""
     stored, fresh = [], dict[str, int]()
     part, folders = incoming_folder(to) / "part", set[Path]()
     with Copier() as copier:
@@ -246,7 +244,7 @@ def _copy(settings: Settings, to: Path, plan: _Plan) -> tuple[list[StoredFile], 
 
 
 def _keep(to: Path, part: Path, copied: Copied) -> Path:
-    """Give the content its name; its folder, which is to be synced before the index is written."""
+    """Give the content its name. Returns its folder, which must be synced before the index is written."""
     target = object_file(to, copied.sha256)
     make_folders(target.parent)
     part.replace(target)

@@ -1,2 +1,2 @@
-"""The command line, one module a group of commands. `run`, `rebuild`, `demo` and `dev` need Dagster: `assets/cli.py`
-has them, and registers all of them."""
+"""The command line, one module per command group. `run`, `rebuild`, `demo` and `dev` need Dagster and are in
+`assets/cli.py`, which registers all commands."""

@@ -1,5 +1,4 @@
-"""`onedata backup`, `onedata restore`, `onedata verify`: a data home kept elsewhere, given back, and held against
-itself."""
+"""`onedata backup`, `onedata restore`, `onedata verify`: back up a data home, restore it, and check its consistency."""
 
 from pathlib import Path
 from typing import Annotated
@@ -21,7 +20,7 @@ def backup(
     to: Annotated[
         Path,
         typer.Argument(
-            help="Folder of the back-ups: empty or missing the first time. On another disk, readable by you alone."
+            help="Folder of the back-ups: empty or missing the first time. On another disk, readable only by you."
         ),
     ],
     settings_file: SettingsOption = None,
@@ -30,14 +29,13 @@ def backup(
         typer.Option("--key-to", help="Write the vault's key to this file: on another disk than the back-up."),
     ] = None,
 ) -> None:
-    """Back the data home up into a folder: what has changed since the last time, each file verified by its SHA-256.
+    """Back up the data home into a folder: what changed since the last back-up, each file verified by its SHA-256.
 
-    It runs while no night does: it takes the warehouse's lock, waits for it as a night does, and a night waits for it.
-    Kept are lake, warehouse, vault, published, extracts and quarantine; not Dagster's history and what the next run
-    makes again. The vault's KEY IS NEVER IN THE BACK-UP, and without it nothing can be restored: keep it elsewhere
-    (--key-to).
+    It takes the warehouse's lock: it waits for a running night, and a night waits for it. It copies lake, warehouse,
+    vault, published, extracts and quarantine, but not Dagster's history and what the next run rebuilds. The vault's KEY
+    IS NEVER IN THE BACK-UP, and without it nothing can be restored: keep it elsewhere (--key-to).
 
-    A back-up that was stopped does not count; the same command again goes on from there.
+    An interrupted back-up does not count; run the same command again to resume.
     """
     settings = settings_from(settings_file, None)
     try:
@@ -45,8 +43,8 @@ def backup(
             taken = back_up(settings, to, key_to, lambda text: typer.echo(text, err=True))
     except OSError as error:
         fail(
-            f"{error.filename or to}: {error.strerror}; no back-up was written. Give the same command again once that "
-            "is mended."
+            f"{error.filename or to}: {error.strerror}; no back-up was written. Run the same command again once that "
+            "is fixed."
         )
     whole = taken.backup
     typer.echo(
@@ -63,30 +61,29 @@ def restore(
     key: Annotated[
         Path | None,
         typer.Option(
-            "--key", help="The vault's key: what `onedata backup --key-to` wrote, or a copy of vault/token.key."
+            "--key", help="The vault's key: the file `onedata backup --key-to` wrote, or a copy of vault/token.key."
         ),
     ] = None,
     number: Annotated[int | None, typer.Option("--number", help="Which back-up. Default: the newest.")] = None,
 ) -> None:
-    """Give a missing or empty data home what a back-up holds, every file compared by its SHA-256 on the way.
+    """Restore a back-up into a missing or empty data home, every file verified by its SHA-256.
 
-    Nothing is written before the back-up is known to be whole and the key to be the vault's. A restore that was stopped
-    leaves a home that no night runs on; the same command again goes on from there.
+    It first checks that the back-up is complete and the key belongs to the vault, and only then writes. No night runs
+    on a home whose restore was interrupted; run the same command again to resume.
     """
     settings = settings_from(settings_file, None)
     try:
         whole = restore_home(settings, source, key, number, lambda text: typer.echo(text, err=True))
     except OSError as error:
         fail(
-            f"{error.filename or settings.home}: {error.strerror}; the home is half restored. Give the same command "
-            "again once that is mended, it goes on."
+            f"{error.filename or settings.home}: {error.strerror}; the home is half restored. Run the same command "
+            "again once that is fixed, it resumes."
         )
     options = f" --settings {settings_file}" if settings_file else ""
     typer.echo(
         f"{settings.home} is as it was at {whole.at:%Y-%m-%d %H:%M} "
         f"UTC{f', night {whole.night}' if whole.night else ''}.\n"
-        f"Next: `onedata verify{options}` holds it against itself, `onedata run{options}` takes what the source has "
-        "since."
+        f"Next: `onedata verify{options}` checks it, `onedata run{options}` loads what the source has since."
     )
 
 
@@ -95,12 +92,13 @@ def verify(
     settings_file: SettingsOption = None,
     thorough: Annotated[
         bool,
-        typer.Option("--thorough/--quick", help="Read every file and compare its SHA-256, or compare sizes alone."),
+        typer.Option("--thorough/--quick", help="Read every file and compare its SHA-256, or compare only sizes."),
     ] = True,
 ) -> None:
-    """Hold ledger, lake, warehouse and what is published against one another. Nothing is changed.
+    """Compare ledger, lake, warehouse and published tables with one another. Nothing is changed.
 
-    One line an area; every difference is named, and then the exit code is 1. A night that comes meanwhile waits.
+    Prints one line per area and every difference; with a difference the exit code is 1. A night that starts meanwhile
+    waits.
     """
     settings = settings_from(settings_file, None)
     with faults_told(settings), version_told(settings):

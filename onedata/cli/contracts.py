@@ -1,4 +1,4 @@
-"""`onedata contracts` and `derive`: check what the contracts say, and write what is derived from them."""
+"""`onedata contracts` and `derive`: check the contracts, and generate the files derived from them."""
 
 import typer
 
@@ -18,9 +18,9 @@ contracts_app = typer.Typer()
 
 @contracts_app.command()
 def contracts(settings_file: SettingsOption = None) -> None:
-    """Check every contract and list its feeds, with what has changed since rows last landed by it.
+    """Check every contract and list its feeds, with the changes since rows last landed by it.
 
-    Exit code 1 where a night would refuse it."""
+    Exit code 1 if a night would refuse a contract."""
     settings = settings_from(settings_file, None)
     retailer = load_retailer(settings)
     for feed in retailer.feeds:
@@ -46,8 +46,9 @@ def contracts(settings_file: SettingsOption = None) -> None:
 
 @contracts_app.command()
 def derive() -> None:
-    """Write what is derived from data_contracts: ODS models of the dbt project, pages in docs/feeds. For a checkout of
-    onedata only."""
+    """Generate the files derived from data_contracts: ODS models of the dbt project, pages in docs/feeds.
+
+    For a checkout of onedata only."""
     repository = checkout()
     if repository is None:
         fail("derive writes into a checkout of onedata, and this is an installed package: there is nothing to derive")

@@ -36,7 +36,7 @@ def new(
     path: Annotated[
         str | None,
         typer.Option(
-            help="Where its files lie below the source folder; {ds} for the day. Default: told from the sample's path."
+            help="Path of its files below the source folder; {ds} for the day. Default: from the sample's path."
         ),
     ] = None,
     system: Annotated[
@@ -45,7 +45,7 @@ def new(
     settings_file: SettingsOption = None,
     source: SourceOption = None,
 ) -> None:
-    """Write a contract for files like SAMPLE. An existing one is never overwritten."""
+    """Write a contract for files like SAMPLE. An existing contract is never overwritten."""
     environment = dict(os.environ) | ({"ONEDATA_SOURCE": str(source)} if source else {})
     made = scaffold(load_settings(settings_file, environment), sample, name, entity, path, system)
     typer.echo(_made(made, sample, f" --settings {settings_file}" if settings_file else "", entity is None))
@@ -54,14 +54,14 @@ def new(
 @feed_app.command()
 def check(
     file: Annotated[Path, typer.Argument(help="A delivered file.")],
-    feed: Annotated[str | None, typer.Option(help="The feed it is for. Default: told from its path.")] = None,
+    feed: Annotated[str | None, typer.Option(help="The feed it is for. Default: by its path.")] = None,
     settings_file: SettingsOption = None,
 ) -> None:
     """Dry-run a file against its contract: what a night would accept, repair and quarantine.
 
-    Nothing is kept: it lands in a temp folder that is removed. What has landed before is not looked at. The exit code
-    is 0 where all is clean, 1 where rows would be quarantined or the gate would close. Bad rows are shown raw, personal
-    data included.
+    Nothing is kept: the file lands in a temp folder that is removed. It is not compared with rows that landed before.
+    Invalid rows are shown raw, personal data included. Exit code 0 if the file is clean, 1 if rows would be quarantined
+    or the gate would close.
     """
     retailer = load_retailer(settings_from(settings_file, None))
     outcomes = [check_file(retailer, file, item) for item in feeds_for(retailer, file, feed)]
@@ -72,7 +72,7 @@ def check(
 
 @feed_app.command(name="list")
 def list_feeds(settings_file: SettingsOption = None) -> None:
-    """The feeds with entity, format, place, contract and its version."""
+    """List the feeds with entity, format, path, contract and its version."""
     feeds = load_retailer(settings_from(settings_file, None)).feeds
     rows: list[tuple[object, ...]] = [
         (feed.name, feed.entity.name, feed.location.format, feed.location.path, feed.contract.name, feed.version)
@@ -88,20 +88,20 @@ def _made(made: Scaffold, sample: Path, options: str, ranked: bool) -> str:
         f"{fit.entity.name}, files at {made.path}"
     ]
     if ranked:
-        lines += ["entities by how well they fit (--entity takes another):", _ranking(made.ranking)]
+        lines += ["entities by how well they fit (--entity chooses another):", _ranking(made.ranking)]
     guesses = [f"{item.field.name} -> {item.column.name}" for item in fit.mapped if item.score < 0.9]
     if guesses:
-        lines.append(f"guessed, so look at them: {', '.join(guesses)}")
+        lines.append(f"guessed, so check them: {', '.join(guesses)}")
     personal = looks_personal(fit.unmapped)
     if personal:
-        lines.append(f"holds e-mail addresses and fills no column: {', '.join(personal)}")
+        lines.append(f"has e-mail addresses and fills no column: {', '.join(personal)}")
     if fit.needed:
         lines.append(
             f"NEEDED, and no field was found: {', '.join(column.name for column in fit.needed)}. Until they are mapped "
             "no contract of the folder loads"
         )
-    steps = [f"look it through: purpose, owner, time zone, what is unmapped ({len(fit.unmapped)})"]
-    steps += [f"map what is marked NEEDED, until `onedata contracts{options}` is content"] if fit.needed else []
+    steps = [f"review it: purpose, owner, time zone, unmapped fields ({len(fit.unmapped)})"]
+    steps += [f"map what is marked NEEDED, until `onedata contracts{options}` succeeds"] if fit.needed else []
     steps.append(f"onedata feed check {sample} --feed {made.file.name.removesuffix('.odcs.yaml')}{options}")
     return "\n".join([*lines, "NEXT", *[f"  {number}. {step}" for number, step in enumerate(steps, 1)]])
 

@@ -1,4 +1,4 @@
-"""`onedata identity`: see a person, ask why two are one or are not, and decide by hand."""
+"""`onedata identity`: show a person, explain why two identifiers are or are not one person, and override it."""
 
 import getpass
 from collections.abc import Iterator
@@ -23,13 +23,13 @@ from onedata.identity.words import odds, score_parts
 from onedata.retailer import Retailer, load_retailer, prepare_warehouse
 from onedata.tables import text_table
 
-ABOUT = """Who is one person: see it, ask why, decide otherwise.
+ABOUT = """Show a person, explain why two identifiers are or are not one person, and override it.
 
-A and B are OneIDs (P and 20 characters; an old one goes on to what it is called today) or identifiers: loyalty:M100234,
+A and B are OneIDs (P and 20 characters; an old one is resolved to the current one) or identifiers: loyalty:M100234,
 account:shop:8815, email:ann@shop.cn or just ann@shop.cn, phone:'138 0013 8000'. An account is written with the source
-system in which its id is unique. What is typed raw is looked up by its token; e-mails and phones are printed as tokens
-only."""
-NEXT = "the next `onedata run` carries it out"
+system in which its id is unique. Raw values are looked up by their token; e-mails and phones are printed only as
+tokens."""
+NEXT = "the next `onedata run` applies it"
 
 identity_app = typer.Typer(name="identity", no_args_is_help=True, help=ABOUT)
 KeyArgument = Annotated[str, typer.Argument(metavar="KEY|ONEID", help="An identifier or a OneID.")]
@@ -43,16 +43,16 @@ NowOption = Annotated[
     bool,
     typer.Option(
         "--now",
-        help="Carry it out at once in oneid.*; the tables after it and the published night follow with the next run.",
+        help="Apply it at once in oneid.*; later tables and the published night follow with the next run.",
     ),
 ]
 
 
 @identity_app.command(epilog="For example: onedata identity show loyalty:M100234; onedata identity show ann@shop.cn")
 def show(of: KeyArgument, settings_file: SettingsOption = None) -> None:
-    """One person: identifiers, since when and by which rule, OneIDs of before, what happened to them.
+    """Show one person: identifiers, since when and by which rule, earlier OneIDs, and the history.
 
-    Of an identifier, also whose it was."""
+    For an identifier, also its earlier owners."""
     with _directory(settings_file) as (directory, _):
         found = directory.find(of)
         person = show_person(directory.con, found)
@@ -61,7 +61,7 @@ def show(of: KeyArgument, settings_file: SettingsOption = None) -> None:
     if person.oneid:
         typer.echo(
             f"{person.oneid}, {_count(len(person.identifiers), 'identifier')}"
-            + (f", once also {', '.join(person.once)}" if person.once else "")
+            + (f", formerly also {', '.join(person.once)}" if person.once else "")
         )
         rows = [
             (item.key, str(item.since), item.rule, str(item.first_seen), str(item.last_seen))
@@ -69,7 +69,7 @@ def show(of: KeyArgument, settings_file: SettingsOption = None) -> None:
         ]
         typer.echo(text_table(["identifier", "its since", "by", "first seen", "last seen"], rows))
     else:
-        typer.echo(f"{found.key} is nobody's: {found.status}")
+        typer.echo(f"{found.key} belongs to no person: {found.status}")
     for title, lines in (("HISTORY", person.events), (found.key, person.versions), ("NOTES", person.notes)):
         if lines:
             typer.echo("\n".join([title, *(f"  {line}" for line in lines)]))
@@ -80,9 +80,9 @@ def show(of: KeyArgument, settings_file: SettingsOption = None) -> None:
     "ann@shop.cn loyalty:M100234"
 )
 def explain(a: AArgument, b: BArgument, settings_file: SettingsOption = None) -> None:
-    """Why A and B are one person: the shortest chain of rows, scores and decisions from one to the other.
+    """Explain why A and B are one person: the shortest chain of rows, scores and decisions between them.
 
-    Exit code 1 where they are two."""
+    Exit code 1 if they are two persons."""
     with _directory(settings_file) as (directory, _):
         one, other = directory.find(a), directory.find(b)
         found = explain_pair(directory.con, directory.policy, one, other)
@@ -98,9 +98,9 @@ def explain(a: AArgument, b: BArgument, settings_file: SettingsOption = None) ->
 
 @identity_app.command("why-not", epilog="For example: onedata identity why-not account:shop:8815 account:shop:9120")
 def why_not(a: AArgument, b: BArgument, settings_file: SettingsOption = None) -> None:
-    """Why A and B are not one person: where the evidence between them stops, decisions, and scores.
+    """Explain why A and B are not one person: where the evidence between them stops, decisions, and scores.
 
-    Exit code 1 where they are one."""
+    Exit code 1 if they are one person."""
     with _directory(settings_file) as (directory, _):
         one, other = directory.find(a), directory.find(b)
         found = why_not_pair(directory.con, directory.policy, one, other)
@@ -112,7 +112,7 @@ def why_not(a: AArgument, b: BArgument, settings_file: SettingsOption = None) ->
         typer.echo("what connects them, and why it does not unite them:")
         _steps(found.crossings)
     else:
-        typer.echo("no row connects them, not even over other persons that are near")
+        typer.echo("no row connects them, not even through other persons nearby")
     for title, lines in (("decided", found.decisions), ("scored", found.scores)):
         typer.echo("\n".join([f"{title}:", *(f"  {line}" for line in lines)]) if lines else f"{title}: nothing")
     _notes(found.notes)
@@ -130,7 +130,7 @@ def merge(
     now: NowOption = False,
     settings_file: SettingsOption = None,
 ) -> None:
-    """A and B are one person, whatever the limits say. Undo: revert.
+    """Merge A and B into one person, overriding every limit. Undo: revert.
 
     A OneID is stored as one of its strong identifiers."""
     with _deciding(settings_file, now) as directory:
@@ -149,9 +149,9 @@ def split(
     now: NowOption = False,
     settings_file: SettingsOption = None,
 ) -> None:
-    """A and B are two persons: what holds them together is cut where it is weakest. Undo: revert.
+    """Split A and B into two persons: the weakest links between them are cut. Undo: revert.
 
-    That is so now and on every night to come."""
+    It holds on every later night."""
     with _deciding(settings_file, now) as directory:
         decision = operate.split(directory, a, b, _reason(reason), by or getpass.getuser())
         _decided(decision, f"{decision.key_a} and {decision.key_b} are to be two persons", now)
@@ -165,31 +165,31 @@ def block(
     now: NowOption = False,
     settings_file: SettingsOption = None,
 ) -> None:
-    """KEY is nobody's (a hotline, a test value): what it held together alone comes apart. Undo: revert."""
+    """Exclude KEY (a hotline, a test value): what only KEY joined is split. Undo: revert."""
     with _deciding(settings_file, now) as directory:
         decision = operate.block(directory, key, _reason(reason), by or getpass.getuser())
-        _decided(decision, f"{decision.key_a} is to be nobody's", now)
+        _decided(decision, f"{decision.key_a} is to belong to no person", now)
 
 
 @identity_app.command()
 def revert(decision: DecisionArgument, now: NowOption = False, settings_file: SettingsOption = None) -> None:
-    """Take a decision back, as if it had never been taken.
+    """Revert a decision, as if it had never been made.
 
-    Persons that it parted get the OneID they had where they come together again."""
+    Persons that it split get their old OneID if they merge again."""
     with _deciding(settings_file, now) as directory:
         take_back(directory.con, decision)
-        typer.echo(f"decision {decision} is taken back" + ("" if now else f"; {NEXT}"))
+        typer.echo(f"decision {decision} is reverted" + ("" if now else f"; {NEXT}"))
 
 
 @identity_app.command()
 def decisions(settings_file: SettingsOption = None) -> None:
-    """All decisions ever taken: who, when, why, and whether each stands and has been carried out."""
+    """List all decisions ever made: who, when, why, and whether each stands and has been applied."""
     with _directory(settings_file) as (directory, _):
         rows = directory.con.execute(
             f"""
             select decision_id::varchar, kind, key_a, coalesce(key_b, ''), decided_by, decided_at::date::varchar,
-                   case when reverted_at is null then 'stands' else 'taken back ' || reverted_at::date end
-                   || case when decision_id in (select decision_id from ({WAITING})) then ', not carried out yet'
+                   case when reverted_at is null then 'stands' else 'reverted ' || reverted_at::date end
+                   || case when decision_id in (select decision_id from ({WAITING})) then ', not applied yet'
                        else '' end, reason
             from oneid.decision order by decision_id
             """
@@ -205,9 +205,10 @@ def decisions(settings_file: SettingsOption = None) -> None:
 def review(
     limit: Annotated[int, typer.Option(min=1, help="How many pairs.")] = 10, settings_file: SettingsOption = None
 ) -> None:
-    """Pairs that may be one person and wait for a decision, the likeliest first, with what speaks for and against.
+    """List pairs that may be one person and wait for a decision, the likeliest first, with the evidence for and
+    against.
 
-    Say so with merge or split (A and B as printed): a pair that was decided does not come again.
+    Decide with merge or split (A and B as printed); the pair then leaves the queue.
     """
     with _directory(settings_file) as (directory, _):
         pairs, total = queue(directory.con, limit)
@@ -225,48 +226,48 @@ def review(
 
 @contextmanager
 def _directory(settings_file: SettingsOption) -> Iterator[tuple[Directory, Retailer]]:
-    """The identifiers of a retailer for reading only; what is not known ends with exit code 2."""
+    """The identifiers of a retailer, read-only; an unknown one ends with exit code 2."""
     retailer = load_retailer(settings_from(settings_file, None))
     with reading(retailer.settings) as con:
         if not con.execute(
             "select 1 from duckdb_tables() where schema_name = 'oneid' and table_name = 'decision'"
         ).fetchone():
-            fail("no night has run since OneID keeps decisions; `onedata run` first")
+            fail("no night has run since OneID stores decisions; run `onedata run` first")
         yield _look_up(retailer, con), retailer
 
 
 @contextmanager
 def _deciding(settings_file: SettingsOption, now: bool) -> Iterator[Directory]:
-    """The identifiers for writing a decision, which is carried out at the end where `now`."""
+    """The identifiers for writing a decision, which is applied at the end if `now`."""
     retailer = load_retailer(settings_from(settings_file, None))
     with writing(retailer.settings) as con:
         prepare_warehouse(con, retailer)
         yield _look_up(retailer, con)
         log_decisions(con, retailer.settings.lake)
         if now:
-            _carry_out(con, retailer)
+            _apply(con, retailer)
 
 
 def _look_up(retailer: Retailer, con: duckdb.DuckDBPyConnection) -> Directory:
     return Directory(con, retailer.policy, core_kinds(retailer.entities), retailer.settings.vault, retailer.regions)
 
 
-def _carry_out(con: duckdb.DuckDBPyConnection, retailer: Retailer) -> None:
-    """OneID alone, as of its last night."""
+def _apply(con: duckdb.DuckDBPyConnection, retailer: Retailer) -> None:
+    """Run only OneID, as of its last night."""
     last = con.execute("select max(night) from oneid.run").fetchone()
     night = last[0] if last and last[0] else retailer.settings.today()
     found = resolve(
         con, retailer.entities, retailer.policy, night, retailer.settings.vault, lake=retailer.settings.lake
     )
     typer.echo(
-        f"carried out: {found.merged} OneIDs merged, {found.split} split off, {found.minted} new; what is published "
-        "follows with the next `onedata run`"
+        f"applied: {found.merged} OneIDs merged, {found.split} split off, {found.minted} new; the next `onedata run` "
+        "publishes them"
     )
 
 
 def _reason(text: str) -> str:
     if not text.strip():
-        fail("--reason is empty; say why, it is what others will read")
+        fail("--reason is empty; say why, others will read it")
     return text.strip()
 
 
@@ -289,7 +290,7 @@ def _notes(notes: tuple[str, ...]) -> None:
 
 
 def _two(one: Located, other: Located) -> str:
-    return " and ".join(f"{found.key} ({found.oneid or f'nobody, {found.status}'})" for found in (one, other))
+    return " and ".join(f"{found.key} ({found.oneid or f'no person, {found.status}'})" for found in (one, other))
 
 
 def _count(number: int, what: str) -> str:

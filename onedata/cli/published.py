@@ -17,13 +17,13 @@ published_app.add_typer(quality, name="quality")
 
 @published_app.command()
 def status(settings_file: SettingsOption = None) -> None:
-    """What is published, what was received and quarantined, what waits, and which gates are closed.
+    """Show what is published, what was received and quarantined, what waits, and which gates are closed.
 
-    Exit code 1 where a gate is closed, a delivery waits, or a file is damaged or gone."""
+    Exit code 1 if a gate is closed, a delivery waits, or a file is damaged or missing."""
     typed = f" --settings {settings_file}" if settings_file else ""
     settings = settings_from(settings_file, None)
     if not settings.home.exists():
-        fail(f"there is no data home {settings.home}; `onedata run{typed}` begins one")
+        fail(f"there is no data home {settings.home}; `onedata run{typed}` creates one")
     text, well = status_report(settings, typed)
     typer.echo(text)
     if not well:
@@ -35,7 +35,7 @@ def serve(
     night: Annotated[str, typer.Argument(help="A night that is kept in published/publications, YYYY-MM-DD.")],
     settings_file: SettingsOption = None,
 ) -> None:
-    """Serve a kept night's newest publication: database, Parquet and quality pages; to go back, or forward again."""
+    """Serve a kept night's newest publication (database, Parquet, quality pages), to roll back or forward again."""
     settings = settings_from(settings_file, None)
     found = serve_night(settings, day_from(night, "NIGHT"), typer.echo)
     typer.echo(f"{settings.published_database} is night {night} now, publication {found.number}")
@@ -43,9 +43,9 @@ def serve(
 
 @quality.command("docs")
 def quality_docs(settings_file: SettingsOption = None) -> None:
-    """Write the pages of the last nights anew, also of one whose gate closed: published/status/quality/index.html.
+    """Rewrite the pages of the last nights, also of one whose gate closed: published/status/quality/index.html.
 
-    The pages in a publication (published/quality) tell of its night as it was published, and never change.
+    The pages in a publication (published/quality) show its night as published, and never change.
     """
     settings = settings_from(settings_file, None)
     with writing(settings) as con:

@@ -1,5 +1,4 @@
-"""`onedata quarantine`: look at the rows that were not accepted, and let those in that are good by the contract as it
-is now."""
+"""`onedata quarantine`: list quarantined rows, and release those that pass the current contract."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,7 +19,7 @@ from onedata.retailer import load_retailer, prepare_warehouse
 from onedata.tables import text_table
 
 quarantine_app = typer.Typer(
-    name="quarantine", no_args_is_help=True, help="Rows that were not accepted: look, mend the contract, release."
+    name="quarantine", no_args_is_help=True, help="Quarantined rows: list, show, revalidate and release them."
 )
 FeedOption = Annotated[str, typer.Option("--feed", help="Only this feed.")]
 RuleOption = Annotated[str, typer.Option("--rule", help="Only rows that break this rule.")]
@@ -31,7 +30,7 @@ FEEDS = "`onedata contracts` lists them"
 
 @quarantine_app.command("list")
 def list_rows(settings_file: SettingsOption = None, feed: FeedOption = "") -> None:
-    """What is in quarantine, counted by feed, rule and file, the most first."""
+    """Count the rows in quarantine by feed, rule and file, the most first."""
     with _quarantine(settings_file, feed) as con:
         rows = con.execute(
             "select feed, rule, path, ds::varchar, count(*), min_by(reason, row) from ops.quarantine where ? in ('', "
@@ -54,7 +53,7 @@ def show(
     file: FileOption = "",
     limit: Annotated[int, typer.Option(min=1, help="How many rows.")] = 10,
 ) -> None:
-    """Rows in quarantine, whole: file, row, rule, reason and the raw record, which may hold raw identifiers."""
+    """Show quarantined rows: file, row, rule, reason and the raw record, which may hold raw identifiers."""
     with _quarantine(settings_file, feed) as con:
         rows = con.execute(
             "select feed, path, row, rule, reason, raw from ops.quarantine where ? in ('', feed) and ? in ('', rule) "
@@ -74,11 +73,11 @@ def release(
     rule: RuleOption = "",
     file: FileOption = "",
 ) -> None:
-    """Read quarantined rows again by the contract as it is now, and let those in that are good.
+    """Revalidate quarantined rows with the current contract, and release those that pass.
 
-    Mend the contract first (a repair, a rule, a mapping), then release. What is good goes through the contract gate
-    into the lake; the next `onedata run` takes it on to DWD and the published night. What is still bad stays, with its
-    reason of today. Exit code 1 where a gate refuses.
+    Correct the contract first (a repair, a rule, a mapping). Rows that pass go through the contract gate into the lake;
+    the next `onedata run` takes them on to DWD and the published night. Rows that are still invalid stay, with their
+    current reason. Exit code 1 if a gate refuses.
     """
     retailer = load_retailer(settings_from(settings_file, None))
     require_known(feed, (item.name for item in retailer.feeds), "feed", FEEDS)
@@ -96,7 +95,7 @@ def release(
 
 @contextmanager
 def _quarantine(settings_file: Path | None, feed: str) -> Iterator[duckdb.DuckDBPyConnection]:
-    """The warehouse for reading; refuses a feed that has no contract and never had a row in quarantine."""
+    """The warehouse, read-only; refuses a feed that has no contract and no row in quarantine."""
     retailer = load_retailer(settings_from(settings_file, None))
     with reading(retailer.settings) as con:
         kept = con.execute("select distinct feed from ops.quarantine").fetchall()
@@ -105,21 +104,21 @@ def _quarantine(settings_file: Path | None, feed: str) -> Iterator[duckdb.DuckDB
 
 
 def _tell(feed: str, outcome: Outcome) -> None:
-    """Say what came of one feed's rows."""
+    """Print the outcome of one feed's release."""
     found = outcome.found
     if found.unreadable:
         typer.echo(
-            f"{feed}: {found.unreadable} records could not be taken apart, so there are no fields to read again; "
-            "take their night anew: onedata run --ds NIGHT --replace"
+            f"{feed}: {found.unreadable} records could not be parsed into fields, so they cannot be revalidated; "
+            "reload their night: onedata run --ds NIGHT --replace"
         )
     if not found.tried:
         return
     if outcome.is_refused:
         typer.echo(f"{feed}: the gate is closed, nothing was released\n{summarise(list(outcome.results))}", err=True)
     elif not found.deliveries:
-        typer.echo(f"{feed}: nothing was released, {found.still_bad} rows are still bad")
+        typer.echo(f"{feed}: nothing was released, {found.still_bad} rows are still invalid")
     else:
         typer.echo(
-            f"{feed}: {found.accepted} rows accepted, {found.duplicate} were known already, {found.still_bad} are "
-            "still bad"
+            f"{feed}: {found.accepted} rows accepted, {found.duplicate} were duplicates, {found.still_bad} are "
+            "still invalid"
         )

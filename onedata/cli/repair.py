@@ -1,4 +1,4 @@
-"""`onedata repair`: look at a data home from end to end and mend what is safe to mend."""
+"""`onedata repair`: check a whole data home and repair what is safe to repair."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,16 +20,16 @@ repair_app = typer.Typer()
 def repair_command(
     settings_file: SettingsOption = None,
     backup: Annotated[
-        Path | None, typer.Option("--from", help="Folder of back-ups: first put back what the lake has lost.")
+        Path | None, typer.Option("--from", help="Folder of back-ups: first restore lost lake files from it.")
     ] = None,
 ) -> None:
-    """Look at disk, Dagster's files, warehouse, lake and published, all read whole, and mend what is safe.
+    """Read disk, Dagster's files, warehouse, lake and published completely, and repair what is safe.
 
-    Dagster's damaged files are moved aside, below <home>/aside/<time>, and the next run begins new ones: they hold the
-    history of runs and no data. Stop the Dagster UI first. What only you can decide is told with its ways out and left
-    as it is: a damaged warehouse (`onedata rebuild`), lake files that are gone or damaged (a back-up, or `onedata run
-    --ds NIGHT --replace`), a full disk, a missing right. Nothing is ever removed. Exit code 0 where the home is sound
-    afterwards, 1 where something needs you.
+    Damaged Dagster files are moved to <home>/aside/<time>, and the next run creates new ones: they hold the run history
+    and no data. Stop the Dagster UI first. What only you can decide is reported with its fix and left unchanged: a
+    damaged warehouse (`onedata rebuild`), missing or damaged lake files (a back-up, or `onedata run --ds NIGHT
+    --replace`), a full disk, a missing permission. Nothing is ever deleted. Exit code 0 if the home is sound
+    afterwards, 1 if something needs you.
     """
     settings, left = settings_from(settings_file, None), False
     if backup:
@@ -44,8 +44,8 @@ def repair_command(
 
 
 def _put_back(settings: Settings, backup: Path) -> list[str]:
-    """What the lake has lost, from a back-up, while no night runs; by the lake's own manifests where the warehouse is
-    lost too."""
+    """Restore lost lake files from a back-up while no night runs; by the lake's own manifests if the warehouse is lost
+    too."""
     try:
         with open_warehouse(settings, typer.echo, begin=False) as con:
             return restore_lake_files(settings, backup, con)

@@ -1,4 +1,4 @@
-"""What every command shares: the application, its options, and how a command opens the warehouse and ends."""
+"""Shared by all commands: the application, common options, opening the warehouse, and ending with an exit code."""
 
 import os
 from collections.abc import Iterator
@@ -29,7 +29,7 @@ def _version(wanted: bool) -> None:
 
 
 class NotADay(OnedataError):
-    """A text that is no day."""
+    """A text that is not a day."""
 
 
 class Commands(TyperGroup):
@@ -58,7 +58,7 @@ app = typer.Typer(
 @app.callback()
 def about(
     show: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and end.")
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
     ] = False,
 ) -> None:
     """An open data middle platform for omnichannel retail.
@@ -74,18 +74,18 @@ SettingsOption = Annotated[
     ),
 ]
 SourceOption = Annotated[
-    Path | None, typer.Option("--source", help="Folder the feeds' files lie in; overrides the settings.")
+    Path | None, typer.Option("--source", help="Folder of the feeds' files; overrides the settings.")
 ]
 
 
 def fail(message: str, exit_code: int = 2) -> NoReturn:
-    """End with a message, values of people masked in it."""
+    """Exit with a message in which personal values are masked."""
     typer.echo(f"onedata: {mask_error(message)}", err=True)
     raise typer.Exit(exit_code)
 
 
 def settings_from(file: Path | None, source: Path | None) -> Settings:
-    """Settings of the options. What the command writes from here on only its user may read.
+    """Settings from the options. From here on, only the user can read files that the command writes.
 
     Raises:
         SettingsError, ContractError: the settings or a contract are not valid.
@@ -98,10 +98,10 @@ def settings_from(file: Path | None, source: Path | None) -> Settings:
 
 
 def day_from(text: str, of: str) -> date:
-    """A day that was typed; `of` is the option or argument, for the message.
+    """Parse a day typed by the user; `of` names the option or argument in the message.
 
     Raises:
-        NotADay: it is none.
+        NotADay: the text is not a day.
     """
     try:
         return date.fromisoformat(text)
@@ -111,13 +111,13 @@ def day_from(text: str, of: str) -> date:
 
 @contextmanager
 def reading(settings: Settings) -> Iterator[duckdb.DuckDBPyConnection]:
-    """The warehouse for reading only."""
+    """The warehouse, read-only."""
     with faults_told(settings), version_told(settings), read_warehouse(settings) as con:
         yield con
 
 
 @contextmanager
 def writing(settings: Settings) -> Iterator[duckdb.DuckDBPyConnection]:
-    """The warehouse of a retailer that has had a night, as its one writer."""
+    """The warehouse as its only writer; fails if no night has run yet."""
     with faults_told(settings), open_warehouse(settings, typer.echo, begin=False) as con:
         yield con

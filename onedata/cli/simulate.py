@@ -1,4 +1,4 @@
-"""`onedata simulate`: a retailer that knows the truth."""
+"""`onedata simulate`: a simulated retailer with its ground truth."""
 
 import sys
 from pathlib import Path
@@ -19,7 +19,7 @@ simulate_app = typer.Typer()
 def simulate(
     out: Annotated[Path, typer.Option(help="Folder to write; must not exist or be empty.")],
     customers: Annotated[int, typer.Option(help="How many customers.")] = 400,
-    days: Annotated[int, typer.Option(help="How many nights of files. More nights begin with the same ones.")] = 5,
+    days: Annotated[int, typer.Option(help="How many nights of files. A longer run begins with the same nights.")] = 5,
     seed: Annotated[int, typer.Option(help="Same seed, same bytes.")] = 7,
     start: Annotated[str, typer.Option(help="First day, YYYY-MM-DD.")] = "2026-01-05",
     scale_profile: Annotated[
@@ -28,21 +28,21 @@ def simulate(
     defects: Annotated[
         str,
         typer.Option(
-            help="none; light: what a night goes on with; heavy: five times as much, and a few files that a gate "
+            help="none; light: defects that pass the gates; heavy: five times as many, and a few files that a gate "
             "refuses."
         ),
     ] = "light",
     defect: Annotated[
-        list[str] | None, typer.Option(help="The rate of one kind, as KIND=RATE (late=0.02); again for others.")
+        list[str] | None, typer.Option(help="The rate of one kind, as KIND=RATE (late=0.02); repeatable.")
     ] = None,
     shared_phones: Annotated[
         float, typer.Option(help="Share of the customers whose phone is a company's, a reseller's or a hotline.")
     ] = 0.005,
 ) -> None:
-    """Write an omnichannel retailer's files, night by night: source/ for the pipeline, truth/ beside it.
+    """Generate an omnichannel retailer's files, night by night: source/ for the pipeline, and truth/.
 
-    The truth is who is behind every record and identifier, what was wanted, sold and lost and why, and each defect with
-    its file, row and expected outcome. docs/simulator.md tells what is in it.
+    The ground truth says who is behind every record and identifier, what was wanted, sold and lost and why, and lists
+    each injected defect with its file, row and expected outcome. docs/simulator.md describes it.
     """
     try:
         rates = DefectRates.named(defects, dict(_rate(text) for text in defect or []))
@@ -63,10 +63,10 @@ def simulate(
         f"{summary.source}"
     )
     typer.echo(
-        f"broken on purpose: {', '.join(f'{kind} {count:,}' for kind, count in summary.defects.items()) or 'nothing'}"
+        f"injected defects: {', '.join(f'{kind} {count:,}' for kind, count in summary.defects.items()) or 'none'}"
     )
     typer.echo(
-        f"the truth is in {summary.truth}\nrun its nights in a data home of their own: ONEDATA_HOME={out / 'home'} "
+        f"the ground truth is in {summary.truth}\nrun its nights in a separate data home: ONEDATA_HOME={out / 'home'} "
         f"onedata run --source {summary.source}"
     )
 
@@ -80,7 +80,7 @@ def _rate(text: str) -> tuple[str, float]:
 
 
 def show_progress(done: int, nights: int, rows: int) -> None:
-    """One line on the terminal that counts up; into a file a line for every tenth of the nights."""
+    """Update one line on a terminal; otherwise print one line for every tenth of the nights."""
     if sys.stderr.isatty():
         typer.echo(f"\r{done} of {nights} nights, {rows:,} rows", err=True, nl=done == nights)
     elif done == nights or done % max(1, nights // 10) == 0:

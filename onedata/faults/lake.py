@@ -88,7 +88,7 @@ def _framing(file: Path) -> str | None:
 
 def _loss(file: Path, what: str) -> Loss:
     found = PLACE.search(str(file))
-    return Loss(file, what, found["feed"] if found else "not told", found["night"] if found else "NIGHT")
+    return Loss(file, what, found["feed"] if found else "unknown", found["night"] if found else "NIGHT")
 
 
 def _literal(file: Path) -> str:

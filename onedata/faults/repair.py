@@ -44,7 +44,7 @@ def repair(settings: Settings, now: datetime) -> Iterator[Step]:
         now: Names the folder below `<home>/aside` that takes what is moved.
     """
     if not settings.home.exists():
-        yield Step(f"there is no data home {settings.home}; `onedata run` begins one")
+        yield Step(f"there is no data home {settings.home}; `onedata run` creates one")
         return
     found = disk.obstacle(settings.home)
     if found:
@@ -95,7 +95,7 @@ def _warehouse(settings: Settings) -> Iterator[Step]:
 def _no_warehouse(settings: Settings) -> Iterator[Step]:
     if any(settings.lake.glob("ods/*/source=*/ds=*/*.parquet")):
         yield Step(
-            f"warehouse: {settings.warehouse} is gone, and the lake has files: `onedata rebuild` makes it anew "
+            f"warehouse: {settings.warehouse} is gone, and the lake has files: `onedata rebuild` rebuilds it "
             "from the lake, or bring the home back from a "
             "back-up with `onedata restore`",
             needs_person=True,
@@ -131,7 +131,7 @@ def _vault(con: duckdb.DuckDBPyConnection, settings: Settings) -> Iterator[Step]
         con.execute("detach looked_vault")
         wrong = key_fault(settings.vault, kept[0] if kept else "")
         yield Step(
-            f"vault: {wrong or f'{database_file(settings.vault)} opens, and its key is the one'}",
+            f"vault: {wrong or f'{database_file(settings.vault)} opens, and its key matches'}",
             needs_person=bool(wrong),
         )
     except duckdb.Error as error:

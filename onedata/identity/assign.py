@@ -1,6 +1,6 @@
-"""Stable ids: every person of the decided region keeps, gets or loses a OneID, and what changed is logged.
+"""Stable ids: every person of the decided region keeps, gets or loses a OneID, and changes are logged.
 
-Method: overlap survivor (docs/reference/identity.md). Each old OneID goes to the person that keeps most of its
+Method: overlap survivorship (docs/reference/identity.md). Each old OneID goes to the person that keeps most of its
 weight; a person keeps the oldest OneID it won; a person that won none gets a new one from its anchor, the identifier
 seen first.
 """
@@ -64,7 +64,7 @@ def save_decided(
 
 
 def _audit(con: duckdb.DuckDBPyConnection, region: Region, decided: Decided, night: date) -> None:
-    """Log what was not linked, once for as long as it stays so."""
+    """Log links that were not made, once for as long as that does not change."""
     found = decided.guarded
     if not found.rules:
         return
@@ -116,7 +116,7 @@ def _winners(con: duckdb.DuckDBPyConnection, night: date) -> None:
         );
         """
     )
-    # An anchor whose id lives on elsewhere, after a split or a retirement: the new id is made from the night as well.
+    # The anchor's id is used elsewhere, after a split or a retirement: the new id also depends on the night.
     first_try = _mint("anchor_key", "anchor_first_seen")
     second_try = _mint(
         "anchor_key", "anchor_first_seen || '|' || ?::varchar || '|' || (select count(*) from oneid.issued)"
@@ -166,8 +166,8 @@ def _log(con: duckdb.DuckDBPyConnection, night: date, run_id: int) -> None:
 
 
 def _write_map(con: duckdb.DuckDBPyConnection, night: date, run_id: int) -> None:
-    """End the versions that no longer hold, begin the new ones; a version that would begin and end on one night is
-    none."""
+    """End the versions that no longer hold and begin the new ones; a version that would begin and end on one night is
+    omitted."""
     con.execute(
         "create or replace temp table region_new as select m.identity_key, m.id_int, c.oneid, m.rule, m.old_oneid "
         "from region_member m join region_oneid c using (label)"

@@ -19,7 +19,7 @@ Counts = npt.NDArray[np.integer[Any]]
 
 
 def neighbours_of_kind(size: int, kinds: Ints, a: Ints, b: Ints, kind: int) -> Ints:
-    """For each node, how many neighbours of `kind` it has; a pair of nodes must not come twice."""
+    """Number of neighbours of `kind` for each node; a pair of nodes must not occur twice."""
     return np.asarray(
         np.bincount(a[kinds[b] == kind], minlength=size) + np.bincount(b[kinds[a] == kind], minlength=size),
         dtype=np.int64,
@@ -35,15 +35,15 @@ def limited_components(
     until it holds.
 
     Args:
-        size: How many nodes there are.
+        size: Number of nodes.
         a, b: The edges.
-        priority: For each edge, how strong it is; 0 is the strongest.
-        sizes: For each node and kind, how many members the node stands for.
+        priority: Strength of each edge; 0 is the strongest.
+        sizes: For each node and kind, the number of members that the node represents.
         limits: Most members of each kind in one component.
-        bound: Edges that stay whatever they break.
+        bound: Edges that stay even if they break a limit.
 
     Returns:
-        A component label for each node, and the indices of the edges that were taken out because of a limit.
+        A component label for each node, and the indices of the edges that were removed because of a limit.
     """
     kept = np.zeros(len(a), dtype=np.bool_) if bound is None else bound
     active = np.ones(len(a), dtype=np.bool_)
@@ -57,7 +57,7 @@ def limited_components(
 
 
 def over_limit(labels: Ints, sizes: Counts, limits: Sequence[int]) -> Bools:
-    """For each component: whether some kind has more members than its limit."""
+    """Whether each component has more members of some kind than its limit."""
     count = int(labels.max(initial=-1)) + 1
     over = np.zeros(count, dtype=np.bool_)
     for kind, limit in enumerate(limits):

@@ -1,8 +1,8 @@
-"""Connected components of a graph given as edges between texts, or between whole numbers, without a join of texts.
+"""Connected components of a graph given as edges between texts or integers, without a join on texts.
 
-`edge_components` numbers the ids by their hash, finds components over the numbers, and brings each component back to a
-row in which its id stands, by position. That no two ids were taken for one is known from a second hash of every id, and
-that the rows came in the same order again from the first one.
+`edge_components` numbers the ids by their hash, finds components over the numbers, and maps each component back to a
+row with its id, by position. A second hash of every id proves that no two ids were confused; the first one proves that
+the rows came in the same order again.
 """
 
 from collections.abc import Iterator
@@ -18,8 +18,8 @@ Ints = npt.NDArray[np.int64]
 Numbers = npt.NDArray[np.int32]
 Hashes = npt.NDArray[np.uint64]
 
-# Temporary arrays of this many values stay in the processor's cache and are used again: fresh memory costs more than
-# the work done in it.
+# Temporary arrays of this many values stay in the CPU cache and are reused: fresh memory costs more than the work done
+# in it.
 CHUNK = 1 << 17
 MOST_EDGES = 2**30 - 1
 _ODD = 0x9E3779B97F4A7C15
@@ -30,15 +30,15 @@ def edge_components(con: duckdb.DuckDBPyConnection, edges: str) -> duckdb.DuckDB
     """The component of every id of a graph, without a copy of the ids.
 
     Args:
-        con: Where the edges can be read.
-        edges: A table, a view or a scan of files with text columns a and b, one row an edge. It must give the rows in
-            the same order each time it is read. A row with one NULL names an id without an edge, one with two names
-            nothing. Self-loops and repeated edges are no matter.
+        con: Connection that can read the edges.
+        edges: A table, a view or a scan of files with text columns a and b, one row per edge. It must return the rows
+            in the same order each time. A row with one NULL is an id without an edge; a row with two is ignored.
+            Self-loops and repeated edges are allowed.
 
     Returns:
-        A relation (id varchar, component integer), one row an id; components are numbered from 0. The ids are read from
-        the edges when it is: read it before they change. Reading raises duckdb.InvalidInputException where the rows
-        come in another order than before.
+        A relation (id varchar, component integer), one row per id; components are numbered from 0. It reads the ids
+        from the edges, so read it before they change. Reading raises duckdb.InvalidInputException if the rows come in
+        another order than before.
 
     Raises:
         ValueError: there are more than 2^30 - 1 edges, or each of the two hashes is the same for some ids.
@@ -51,7 +51,7 @@ def edge_components(con: duckdb.DuckDBPyConnection, edges: str) -> duckdb.DuckDB
     if rows > MOST_EDGES:
         raise ValueError(f"{rows:,} edges are more than {MOST_EDGES:,}: aggregate them first")
     read = _read(con, edges, rows)
-    # Two ids that have one hash differ in the other one.
+    # Two ids with the same hash differ in the other one.
     for code, check in ((0, 1), (1, 0)):
         number, first = numbered(read[code])
         if _is_one_to_one(number, first, read[check]):
@@ -64,16 +64,16 @@ def edge_components(con: duckdb.DuckDBPyConnection, edges: str) -> duckdb.DuckDB
 
 
 def extend_components(con: duckdb.DuckDBPyConnection, known: str, edges: str) -> None:
-    """What more edges do to known components, at the cost of the new edges and one scan of the known ids.
+    """Add edges to known components, at the cost of the new edges and one scan of the known ids.
 
-    Makes two temp tables: `component_added` (id, component), each id that was not known, and `component_redirect` (old,
-    new), each component that has become part of another, whose number is the smallest of those that met. New components
-    are numbered after the known ones.
+    Creates two temp tables: `component_added` (id, component) with each new id, and `component_redirect` (old, new)
+    with each component that became part of another, whose number is the smallest of the merged ones. New components are
+    numbered after the known ones.
 
     Args:
-        con: Where both can be read.
-        known: A relation (id varchar, component integer), one row an id; it is not changed.
-        edges: As of `edge_components`.
+        con: Connection that can read both.
+        known: A relation (id varchar, component integer), one row per id; it is not changed.
+        edges: As for `edge_components`.
     """
     con.execute(
         f"""
@@ -110,15 +110,15 @@ def extend_components(con: duckdb.DuckDBPyConnection, known: str, edges: str) ->
 def components(size: int, a: npt.NDArray[np.integer], b: npt.NDArray[np.integer]) -> Ints:
     """The component of each of `size` nodes under the edges a[i] - b[i], numbered from 0 without gaps.
 
-    Method: each node is hooked to a neighbour with a smaller number, paths are shortened, and what is left of the graph
-    is contracted and numbered anew at random, so that half of its nodes can be expected to go in each round (random
-    mate; Reif 1985). Half the time of SciPy's `connected_components`, which copies the graph several times.
+    Method: each node is hooked to a neighbour with a smaller number, paths are shortened, and the remaining graph is
+    contracted and renumbered at random, which is expected to remove half of its nodes in each round (random mate; Reif
+    1985). Half the time of SciPy's `connected_components`, which copies the graph several times.
     """
     return _components(size, a.astype(np.int32), b.astype(np.int32)).astype(np.int64)
 
 
 def _components(size: int, a: Numbers, b: Numbers) -> Numbers:
-    """As `components`; a and b are used up."""
+    """Like `components`, but overwrites a and b."""
     parent = _contracted(size, a, b, np.random.default_rng(0))
     root = parent == np.arange(size, dtype=np.int32)
     _map(_ranks(root), parent)
@@ -126,7 +126,7 @@ def _components(size: int, a: Numbers, b: Numbers) -> Numbers:
 
 
 def _contracted(size: int, a: Numbers, b: Numbers, random: np.random.Generator) -> Numbers:
-    """The root of each node; a and b are used up."""
+    """The root of each node; overwrites a and b."""
     parent = np.arange(size, dtype=np.int32)
     for x, y in zip(_chunks(a), _chunks(b), strict=True):
         parent[np.maximum(x, y)] = np.minimum(x, y)
@@ -152,7 +152,7 @@ def _contracted(size: int, a: Numbers, b: Numbers, random: np.random.Generator) 
 
 
 def _shorten(parent: Numbers) -> None:
-    """Let every node point at its root."""
+    """Make every node point to its root."""
     changed = True
     while changed:
         changed = False
@@ -163,13 +163,13 @@ def _shorten(parent: Numbers) -> None:
 
 
 def numbered(hashes: Hashes) -> tuple[Numbers, Numbers]:
-    """Number equal values alike, from 0 without gaps.
+    """Give equal values the same number, from 0 without gaps.
 
-    Method: every value writes its position into a slot of a table; who reads there a position of an equal value is
-    done, the others go on to another table with other bits of theirs.
+    Method: every value writes its position into a slot of a table. A value that reads back the position of an equal
+    value is done; the others continue with another table and other bits of their value.
 
     Returns:
-        The number of each value, and for each number the one position that stands for it, ascending.
+        The number of each value, and for each number one representative position, ascending.
     """
     owner = np.empty(len(hashes), dtype=np.int32)
     waiting, factor = _round(hashes, owner, None, 1), _ODD
@@ -183,7 +183,7 @@ def numbered(hashes: Hashes) -> tuple[Numbers, Numbers]:
 
 
 def _round(hashes: Hashes, owner: Numbers, waiting: Numbers | None, factor: int) -> Numbers:
-    """Let the positions in `waiting`, or all, look for an owner; those that found none."""
+    """Find an owner for the positions in `waiting`, or for all; returns those without one."""
     size = len(hashes) if waiting is None else len(waiting)
     bits = max(1, size.bit_length() - 1)
     slot = np.empty(1 << bits, dtype=np.int32)
@@ -209,14 +209,14 @@ def _slots(hashes: Hashes, factor: int, bits: int) -> Ints:
 
 
 def _ranks(chosen: npt.NDArray[np.bool_]) -> Numbers:
-    """The place of each chosen one among them, from 0."""
+    """The rank of each chosen element among the chosen, from 0."""
     ranks = np.cumsum(chosen, dtype=np.int32)
     ranks -= 1
     return ranks
 
 
 def _map(mapping: Numbers, values: Numbers) -> None:
-    """Replace each value by what it is mapped to, in place."""
+    """Replace each value by its mapping, in place."""
     for part in _chunks(values):
         part[:] = mapping.take(part, mode="clip")
 
@@ -242,7 +242,7 @@ def _read(con: duckdb.DuckDBPyConnection, edges: str, rows: int) -> list[Hashes]
 
 
 def _is_one_to_one(number: Numbers, first: Numbers, check: Hashes) -> bool:
-    """Whether all that have one number have one `check` hash, too."""
+    """Whether all values with the same number also have the same `check` hash."""
     expected = check[first]
     return all(
         np.array_equal(expected.take(part, mode="clip"), own)
@@ -251,7 +251,7 @@ def _is_one_to_one(number: Numbers, first: Numbers, check: Hashes) -> bool:
 
 
 def _labels(a: Numbers, b: Numbers, is_null: npt.NDArray[np.bool_]) -> Numbers:
-    """The component of each number; NULL, which is no id, has -1 and connects nothing. a and b are used up."""
+    """The component of each number; NULL is not an id, has -1 and connects nothing. Overwrites a and b."""
     if not is_null.any():
         return _components(len(is_null), a, b)
     named = ~(is_null[a] | is_null[b])
@@ -264,8 +264,8 @@ def _labels(a: Numbers, b: Numbers, is_null: npt.NDArray[np.bool_]) -> Numbers:
 def _ids(
     con: duckdb.DuckDBPyConnection, edges: str, code: str, hashes: Hashes, first: Numbers, label: Numbers
 ) -> duckdb.DuckDBPyRelation:
-    """The one row in which each id stands, first where it is an edge's a, then where it is its b, found by position and
-    known by its hash."""
+    """One row for each id, first where it is an edge's a, then where it is its b, found by position and checked by its
+    hash."""
     rows = len(hashes) // 2
     columns = np.full(2 * rows, -1, dtype=np.int32)
     columns[first] = label

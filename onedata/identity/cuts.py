@@ -1,6 +1,6 @@
-"""Take clusters apart that an operator split: the cheapest cut between the two identifiers.
+"""Split clusters that an operator decided to split: the cheapest cut between the two identifiers.
 
-Source: minimum s-t cut (Goldberg, Tarjan 1988), from igraph; strong identifiers on one row are the last to be parted.
+Source: minimum s-t cut (Goldberg, Tarjan 1988), from igraph; strong identifiers on one row are separated last.
 """
 
 import numpy as np
@@ -11,18 +11,18 @@ from onedata.identity.cluster import Ints
 def cut_apart(
     person: Ints, a: Ints, b: Ints, n: Ints, bonds: tuple[Ints, Ints, Ints], parted: tuple[Ints, Ints]
 ) -> Ints:
-    """The persons after every parted pair that is one person was cut apart; what falls off gets labels of its own.
+    """The persons after splitting every `parted` pair that is one person; separated nodes get new labels.
 
     Args:
-        person: Label of each node, -1 for nobody.
-        a, b, n: Pairs that stood on one row, and what cutting each costs.
-        bonds: Further links that hold, and what cutting each costs.
+        person: Label of each node, -1 for no person.
+        a, b, n: Pairs seen on one row, and the cost of cutting each.
+        bonds: Further links, and the cost of cutting each.
         parted: Pairs that must not be one person.
     """
     together = (person[parted[0]] == person[parted[1]]) & (person[parted[0]] >= 0)
     if not together.any():
         return person
-    import igraph  # only a split needs it, and it takes a while to load
+    import igraph  # only a split needs it, and it is slow to load
 
     person = person.copy()
     for one, other in sorted(zip(parted[0][together].tolist(), parted[1][together].tolist(), strict=True)):

@@ -1,9 +1,8 @@
-"""Who is one person: cores of strong identifiers, name-checked bridges, scored links, weak identifiers attached. Pure:
-arrays in, arrays out.
+"""Decide who is one person: cores of strong identifiers, name-checked bridges, scored links, attached weak identifiers.
+Pure: arrays in, arrays out.
 
-Source: docs/reference/identity.md ("core + attach + name-checked bridge"). Every decision depends only on evidence
-that hangs together with it, so a part of the graph that no other evidence touches can be decided alone: a night decides
-what it touched.
+Source: docs/reference/identity.md ("core + attach + name-checked bridge"). Every decision depends only on connected
+evidence, so a part of the graph that no other evidence touches can be decided alone: a night decides what it touched.
 """
 
 from dataclasses import dataclass, field
@@ -41,10 +40,10 @@ class Guarded:
 
 @dataclass(frozen=True)
 class Decided:
-    """For each node its person (-1: nobody), why (position in RULES) and whether it is SHARED; `hub` nodes link nothing
-    at all.
+    """For each node its person (-1: none), the rule (position in RULES) and whether it is SHARED; `hub` nodes link
+    nothing at all.
 
-    `cores` are the labels before the scored links, -1 for weak nodes: what profiles are made of.
+    `cores` are the labels before the scored links, -1 for weak nodes; profiles are built from them.
     """
 
     person: Ints
@@ -81,7 +80,7 @@ def decide(evidence: Evidence, policy: IdentifierPolicy) -> Decided:
 
 
 def evidence_components(evidence: Evidence, hub: Bools) -> Ints:
-    """Which nodes any evidence connects, but for nodes that link nothing."""
+    """Components of nodes connected by any evidence, except nodes that link nothing."""
     out = evidence.unusable | hub
     a = np.concatenate([evidence.a, evidence.scored[0], evidence.merged[0], evidence.parted[0]])
     b = np.concatenate([evidence.b, evidence.scored[1], evidence.merged[1], evidence.parted[1]])
@@ -90,8 +89,8 @@ def evidence_components(evidence: Evidence, hub: Bools) -> Ints:
 
 
 def _cost_of_cutting(evidence: Evidence, policy: IdentifierPolicy) -> Ints:
-    """Of each pair on one row: the square of its weaker identifier's weight, for each row up to five, as a phone on
-    many rows is still one phone."""
+    """Cost of each pair on one row: the square of its weaker identifier's weight, for each row up to five, since a
+    phone on many rows is still one phone."""
     weights = np.array([kind.weight for kind in policy.types.values()])[evidence.kinds]
     costs: Ints = np.ceil(np.minimum(weights[evidence.a], weights[evidence.b]) ** 2 * np.minimum(evidence.n, 5)).astype(
         np.int64
@@ -100,7 +99,7 @@ def _cost_of_cutting(evidence: Evidence, policy: IdentifierPolicy) -> Ints:
 
 
 def _bonds(evidence: Evidence, person: Ints, most: int) -> tuple[Ints, Ints, Ints]:
-    """Scored and decided links that hold, and what cutting one costs: an operator's `most`, more than all rows
+    """Scored and decided links, and the cost of cutting each: an operator's costs `most`, more than all rows
     together."""
     a, b = (
         np.concatenate([evidence.scored[0], evidence.merged[0]]),
@@ -188,8 +187,8 @@ def _dense(labels: Ints) -> Ints:
 def _bridges(
     evidence: Evidence, policy: IdentifierPolicy, touches: Touches, cores: Ints, guarded: Guarded
 ) -> tuple[Ints, Ints, Ints]:
-    """Pairs of cores that a weak node makes one, and the node: their names agree, or one has none and the node was seen
-    with no third."""
+    """Pairs of cores that a weak node joins, and the node: their names agree, or one has none and the node was seen
+    with no third core."""
     may = np.array([kind.links == "if_names_agree" for kind in policy.types.values()])[evidence.kinds]
     how_many = np.bincount(touches.node, minlength=evidence.size)
     chosen = may[touches.node] & (how_many[touches.node] <= MOST_CORES)
@@ -209,7 +208,7 @@ def _bridges(
 def _persons(
     evidence: Evidence, policy: IdentifierPolicy, cores: Ints, bridged: tuple[Ints, Ints, Ints], guarded: Guarded
 ) -> tuple[Ints, Ints]:
-    """The person of each core, and why each person is one (position in RULES)."""
+    """The person of each core, and the rule of each person (position in RULES)."""
     count = int(cores.max(initial=-1)) + 1
     scored = [cores[ends] for ends in evidence.scored[:2]]
     merged = [cores[ends] for ends in evidence.merged]
@@ -217,8 +216,8 @@ def _persons(
     strong = len(policy.strong)
     a = np.concatenate([bridged[0], scored[0][of_cores[0]], merged[0][of_cores[1]]])
     b = np.concatenate([bridged[1], scored[1][of_cores[0]], merged[1][of_cores[1]]])
-    # The surest link goes last: an operator's stays, then bridges by the kind of their node, then scores, whole weights
-    # apart.
+    # The strongest link is removed last: an operator's stays, then bridges by the kind of their node, then scores by
+    # whole weights.
     sure = np.clip(100 - np.floor(evidence.scored[2][of_cores[0]]), len(policy.types) + 1, 200).astype(np.int64)
     priority = np.concatenate([evidence.kinds[bridged[2]], sure, np.zeros(of_cores[1].sum(), dtype=np.int64)])
     why = np.repeat(
@@ -244,8 +243,8 @@ def _persons(
 def _attach(
     evidence: Evidence, touches: Touches, persons: Ints, person: Ints, rule: Ints, shared: Bools, guarded: Guarded
 ) -> None:
-    """Give each node seen with cores to the person with at least ATTACH_SHARE of its observations; where nobody has, it
-    is shared."""
+    """Attach each node seen with cores to the person with at least ATTACH_SHARE of its observations; if there is none,
+    the node is shared."""
     if not len(touches.node):
         return
     node, whose, n = summed(touches.node, persons[touches.core], touches.n)
@@ -274,8 +273,8 @@ def _orphans(
     rule: Ints,
     guarded: Guarded,
 ) -> None:
-    """Weak nodes never seen with a core: they follow the one person their rows reach, else they are persons of their
-    own."""
+    """Weak nodes never seen with a core: they join the one person that their rows reach, else they form persons of
+    their own."""
     seen = np.zeros(evidence.size, dtype=np.bool_)
     seen[touches.node] = True
     orphan = usable & (person < 0) & ~seen
@@ -290,7 +289,7 @@ def _orphans(
     only[reached] = whose
     follows = orphan & (count[group] == 1)
     person[follows] = only[group[follows]]
-    # A browser or device that nobody ever signed in on names no person: it may as well be a kiosk.
+    # A browser or device that nobody ever signed in on identifies no person: it may be a kiosk.
     names_somebody = np.array([kind.links != "never" for kind in policy.types.values()])[evidence.kinds]
     own = orphan & ~follows & np.isin(group, group[orphan & names_somebody])
     inner = np.flatnonzero(own[evidence.a] & own[evidence.b])

@@ -1,4 +1,4 @@
-"""What operators decide of persons: merge, split, block. Reversible, and kept through every rebuild."""
+"""Decisions of operators about persons: merge, split, block. Reversible, and kept through every rebuild."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -15,12 +15,12 @@ select d.* from oneid.decision d left join oneid.decision_applied a using (decis
 where a.is_reverted is distinct from (d.reverted_at is not null) and (d.reverted_at is null
     or a.decision_id is not null)
 """
-"""SQL of the decisions that came or went since the last run; one that was taken back before any run saw it does
-nothing."""
+"""SQL of the decisions made or reverted since the last run; one that was reverted before any run saw it has no
+effect."""
 
 
 class DecisionError(OnedataError):
-    """A decision that cannot be taken; the text says why and what to do."""
+    """A decision that cannot be made; the text says why, and the fix."""
 
 
 @dataclass(frozen=True)
@@ -38,10 +38,10 @@ class Decision:
 def decide_by_hand(
     con: duckdb.DuckDBPyConnection, kind: Kind, key_a: str, key_b: str | None, reason: str, decided_by: str
 ) -> Decision:
-    """Store a decision; the next run carries it out.
+    """Store a decision; the next run applies it.
 
     Raises:
-        DecisionError: an identifier is not known, the two are one, or a standing decision says the opposite or the
+        DecisionError: an identifier is unknown, the two are the same, or a standing decision says the opposite or the
             same.
     """
     keys = [key for key in (key_a, key_b) if key]
@@ -81,10 +81,10 @@ def decide_by_hand(
 
 
 def revert(con: duckdb.DuckDBPyConnection, decision_id: int) -> None:
-    """Take a decision back; the next run undoes what it did.
+    """Revert a decision; the next run undoes its effect.
 
     Raises:
-        DecisionError: there is no such decision, or it was taken back before.
+        DecisionError: there is no such decision, or it is already reverted.
     """
     found = con.execute(
         "update oneid.decision set reverted_at = ? where decision_id = ? and reverted_at is null returning decision_id",
@@ -95,8 +95,8 @@ def revert(con: duckdb.DuckDBPyConnection, decision_id: int) -> None:
 
 
 def night_to_repeat(con: duckdb.DuckDBPyConnection) -> date | None:
-    """The published night that decisions wait for to be built again, or that OneID has changed since; None where all is
-    published."""
+    """The published night that must be built again because decisions wait or OneID has changed since; None if
+    everything is published."""
     row = con.execute(
         f"select max(night) from ops.night having exists (from ({WAITING})) "
         "or max(finished_at) < (select max(started_at) from oneid.run)"
@@ -105,10 +105,10 @@ def night_to_repeat(con: duckdb.DuckDBPyConnection) -> date | None:
 
 
 def touch_decisions(con: duckdb.DuckDBPyConnection) -> None:
-    """Add to `touched` the identifiers of decisions that came or went since the last run, and all that evidence
-    connects to them.
+    """Add to `touched` the identifiers of decisions made or reverted since the last run, and all that evidence connects
+    to them.
 
-    A blocked identifier is in no component: what it hung together with before is found by the evidence itself.
+    A blocked identifier is in no component: its former neighbours are found from the evidence itself.
     """
     con.execute(
         f"""
@@ -131,7 +131,7 @@ def touch_decisions(con: duckdb.DuckDBPyConnection) -> None:
 
 
 def mark_decisions(con: duckdb.DuckDBPyConnection) -> None:
-    """Note every decision as taken in."""
+    """Mark every decision as processed."""
     con.execute(
         """
         delete from oneid.decision_applied;

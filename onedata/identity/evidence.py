@@ -1,4 +1,4 @@
-"""What is known of a part of the graph, as arrays."""
+"""Evidence about a part of the graph, as arrays."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,18 +12,18 @@ NONE = np.empty(0, dtype=np.int64)
 
 
 def no_names(left: Ints, _right: Ints) -> Ints:
-    """Nothing is known of any name."""
+    """A comparison without any known names."""
     return np.full(len(left), UNKNOWN, dtype=np.int64)
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """What is known of nodes 0..n-1: a kind each (position in the policy's types) and the pairs that stood on one row,
+    """Evidence about nodes 0..n-1: the kind of each (position in the policy's types) and the pairs seen on one row,
     each once.
 
-    `names` are observations (node, name number, how often) and `compare` says of pairs of name numbers whether they
-    AGREE, DIFFER or are UNKNOWN (-1 is no name). `scored` are pairs to link with their weight, `merged` and `parted`
-    pairs an operator decided on.
+    `names` are observations (node, name number, count), and `compare` says whether pairs of name numbers AGREE, DIFFER
+    or are UNKNOWN (-1 is no name). `scored` are pairs to link with their weight; `merged` and `parted` are pairs that
+    an operator decided on.
     """
 
     kinds: Ints

@@ -17,7 +17,7 @@ Graph = Mapping[str, Mapping[str, Sequence[str]]]
 
 @dataclass(frozen=True)
 class Step:
-    """Two identifiers of the chain, and each thing that holds them together, in words."""
+    """Two identifiers of the chain, and a text for each piece of evidence that links them."""
 
     a: str
     b: str
@@ -26,7 +26,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Explanation:
-    """The person two identifiers belong to, since when both do, and the chain; `oneid` is None where they are not one
+    """The person of two identifiers, since when both belong to it, and the chain; `oneid` is None if they are not one
     person."""
 
     oneid: str | None
@@ -36,10 +36,10 @@ class Explanation:
 
 
 def explain(con: duckdb.DuckDBPyConnection, policy: IdentifierPolicy, a: Located, b: Located) -> Explanation:
-    """The shortest chain from `a` to `b` over rows, scores and merges that stand; through weak identifiers only where
-    none does without.
+    """The shortest chain from `a` to `b` over rows, scores and standing merges; it uses weak identifiers only if there
+    is no chain without them.
 
-    A pass over the person's evidence; the warehouse may be open for reading only.
+    One pass over the person's evidence; the warehouse may be open read-only.
     """
     notes = tuple(words.waiting(con, [a.key, b.key]))
     if a.oneid is None or a.oneid != b.oneid:
@@ -58,8 +58,7 @@ def explain(con: duckdb.DuckDBPyConnection, policy: IdentifierPolicy, a: Located
 
 
 def shortest(graph: Graph, start: str, end: str, through: Callable[[str], bool]) -> list[str]:
-    """The nodes of a shortest path (breadth first) on which every node between the ends is one to go `through`; []
-    where there is none."""
+    """The nodes of a shortest path (breadth first) whose inner nodes are all in `through`; [] if there is none."""
     before = {start: start}
     queue = deque([start])
     while queue and end not in before:
@@ -79,7 +78,7 @@ def shortest(graph: Graph, start: str, end: str, through: Callable[[str], bool])
 
 
 def _evidence(con: duckdb.DuckDBPyConnection, oneid: str) -> Graph:
-    """Everything that connects two identifiers of one person, both ways round."""
+    """Everything that connects two identifiers of one person, in both directions."""
     member = "(select m.id_int, m.identity_key from oneid.oneid_map m where m.valid_to is null and m.oneid = $oneid)"
     pairs: list[tuple[str, str, str]] = []
     rows = con.execute(

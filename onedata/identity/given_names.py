@@ -1,5 +1,4 @@
-"""The given names that the rows of an identifier carry, read from the vault for a moment and compared; nothing of them
-is kept."""
+"""The given names on the rows of an identifier, read temporarily from the vault and compared; none is stored."""
 
 from collections.abc import Callable
 
@@ -12,17 +11,17 @@ from onedata.identity.evidence import AGREE, DIFFER, NONE, UNKNOWN, no_names
 from onedata.normalise.identifiers import given_sql, name_sql
 
 ALIKE = 0.88
-"""Jaro-Winkler similarity from which on two given names are one with a slip of the pen."""
+"""Jaro-Winkler similarity from which on two given names are the same name with a typing error."""
 
 Compare = Callable[[Ints, Ints], Ints]
 
 
 def read_names(con: duckdb.DuckDBPyConnection, ids: Ints, has_vault: bool) -> tuple[tuple[Ints, Ints, Ints], Compare]:
-    """Observations of given names with the nodes of `region`, and what compares them.
+    """Observations of given names with the nodes of `region`, and their comparison.
 
     Args:
-        con: The warehouse, with the vault attached where `has_vault`.
-        ids: The identifiers of the nodes, in rising order.
+        con: The warehouse, with the vault attached if `has_vault`.
+        ids: The identifiers of the nodes, in ascending order.
     """
     if not has_vault:
         return (NONE, NONE, NONE), no_names
@@ -62,7 +61,7 @@ def _compare(con: duckdb.DuckDBPyConnection, left: Ints, right: Ints) -> Ints:
     if not len(known):
         return verdict
     con.register("name_pair", pa.table({"place": known, "l": left[known], "r": right[known]}))
-    # One letter stands for every name that begins with it.
+    # An initial matches every name that begins with it.
     agree = (
         f"l.given = r.given or jaro_winkler_similarity(l.given, r.given) >= {ALIKE} or "
         "(least(length(l.given), length(r.given)) = 1 and left(l.given, 1) = left(r.given, 1) and ascii(l.given) < 128)"

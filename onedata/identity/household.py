@@ -1,8 +1,7 @@
 """Households: persons who live together, a level above the person.
 
-Two of three must agree: an address, a family name, an identifier that few persons share. A household is called after
-its oldest OneID, so its name follows from who is in it: whatever the order of nights, and after a rebuild, it is the
-same.
+Two of three must agree: an address, a family name, an identifier that few persons share. A household is named after its
+oldest OneID, so its name depends only on its members: it is the same for any order of nights, and after a rebuild.
 """
 
 from datetime import date
@@ -32,15 +31,15 @@ TABLES = ("changed", "fresh", "key", "person", "holders", "pair", "label", "new"
 def update_households(
     con: duckdb.DuckDBPyConnection, policy: IdentifierPolicy, night: date, run_id: int, has_vault: bool
 ) -> None:
-    """Bring `oneid.household_map` up to the persons of the temp table `region`, and to those who share something with
+    """Update `oneid.household_map` for the persons of the temp table `region`, and for those who share something with
     them.
 
     Args:
-        con: The warehouse inside a run's transaction; the vault attached where `has_vault`, without which no family
-            name is known.
-        policy: Kinds, strongest first: where an identifier stood on a row with that of another person, the weaker one
-            is the shared one.
-        night: From when on it holds.
+        con: The warehouse inside a run's transaction; the vault attached if `has_vault`, without which no family name
+            is known.
+        policy: Kinds, strongest first: if an identifier was on a row with that of another person, the weaker one is the
+            shared one.
+        night: The night from which the result holds.
         run_id: The run.
     """
     _mark_changed(con)
@@ -54,7 +53,7 @@ def update_households(
 
 
 def _mark_changed(con: duckdb.DuckDBPyConnection) -> None:
-    """`household_changed`: persons of the region, and persons who were there and are no more."""
+    """`household_changed`: persons of the region, and persons who no longer exist."""
     con.execute(
         f"""
         create or replace temp table household_changed as
@@ -66,7 +65,7 @@ def _mark_changed(con: duckdb.DuckDBPyConnection) -> None:
 
 
 def _fresh_traits(con: duckdb.DuckDBPyConnection, policy: IdentifierPolicy, has_vault: bool) -> None:
-    """`household_fresh`: what is known today of the changed persons."""
+    """`household_fresh`: the current traits of the changed persons."""
     con.execute("create or replace temp table household_fresh (oneid varchar, trait varchar, value varchar)")
     cases = " ".join(f"when '{name}' then {index}" for index, name in enumerate(policy.types))
     machines = (
@@ -95,9 +94,8 @@ def _fresh_traits(con: duckdb.DuckDBPyConnection, policy: IdentifierPolicy, has_
         create or replace temp table household_met as
         select side.*, x.identity_key, x.kind, x.oneid as owner from household_side side
             join household_end x using (id_int);
-        -- An identifier on a row with that of another person: the weaker of the two is in the hands of both. A machine
-        -- is in the hands of who came
-        -- back to it another night: at home one does, at a kiosk or a friend's seldom.
+        -- An identifier on a row with that of another person: both use the weaker of the two. A device counts only if
+        -- it was used on more than one night, as at home, but seldom at a kiosk or a friend's.
         insert into household_fresh
         with met as materialized (
             select m.*, y.kind as other_kind,
@@ -141,8 +139,7 @@ def _fresh_traits(con: duckdb.DuckDBPyConnection, policy: IdentifierPolicy, has_
 
 
 def _replace_traits(con: duckdb.DuckDBPyConnection) -> None:
-    """Store the traits, and note in `household_key` the addresses and identifiers that the changed persons have or
-    had."""
+    """Store the traits, and the addresses and identifiers that the changed persons have or had, in `household_key`."""
     con.execute(
         f"""
         create or replace temp table household_key as
@@ -160,9 +157,9 @@ def _replace_traits(con: duckdb.DuckDBPyConnection) -> None:
 
 
 def _mark_persons(con: duckdb.DuckDBPyConnection) -> None:
-    """`household_person`: whose household must be found anew; whoever shares something with one of them is one of them.
+    """`household_person`: persons whose household must be recomputed, including whoever shares something with one.
 
-    An address or identifier of too many persons before and after tells nothing of anybody, and so leads to nobody.
+    An address or identifier that too many persons share before and after is ignored.
     """
     con.execute(
         f"""
@@ -183,8 +180,8 @@ def _mark_persons(con: duckdb.DuckDBPyConnection) -> None:
 
 
 def _save_labels(con: duckdb.DuckDBPyConnection, night: date) -> None:
-    """`household_label`: for each person the place of the household's oldest and why; links that a limit forbade go to
-    the audit."""
+    """`household_label`: for each person the position of the household's oldest person and the reason; links that a
+    limit forbade go to the audit."""
     con.execute(
         f"""
         create or replace temp table household_holders as
@@ -239,8 +236,7 @@ def _smallest(labels: Ints) -> Ints:
 
 
 def _audit(con: duckdb.DuckDBPyConnection, night: date, unlimited: Ints) -> None:
-    """Note, once each, what is shared by too many persons of one name, and households that would have been too
-    large."""
+    """Audit, once each, what too many persons of one name share, and households that would have been too large."""
     counts = np.bincount(unlimited, minlength=1)
     large = np.flatnonzero(counts > MOST_MEMBERS)
     oldest = np.asarray([int(np.argmax(unlimited == label)) for label in large], dtype=np.int64)
@@ -269,8 +265,8 @@ def _audit(con: duckdb.DuckDBPyConnection, night: date, unlimited: Ints) -> None
 
 
 def _write_map(con: duckdb.DuckDBPyConnection, night: date, run_id: int) -> None:
-    """End the versions that no longer hold, begin the new ones; a version that would begin and end on one night is
-    none."""
+    """End the versions that no longer hold and begin the new ones; a version that would begin and end on one night is
+    omitted."""
     con.execute(
         """
         create or replace temp table household_new as
@@ -308,7 +304,7 @@ def _write_map(con: duckdb.DuckDBPyConnection, night: date, run_id: int) -> None
 
 
 def household_totals(con: duckdb.DuckDBPyConnection) -> tuple[int, int, list[tuple[int, int]]]:
-    """Persons and households of today, and households by number of persons."""
+    """Current persons and households, and households by number of persons."""
     rows = con.execute(
         f"select n, count(*) from (select count(*) as n from {OF_TODAY} group by household_id) group by n order by n"
     ).fetchall()

@@ -1,9 +1,9 @@
 """OneID's state, kept beside the lake after every run that changed it: ids, events, decisions and scores cannot be
 computed from the lake.
 
-`lake/_log/oneid/<run>-<time>/` holds one Parquet file a table and a list of them with their SHA-256, written last. The
-state is whole, so the two newest are kept. What rows say of identifiers (`DERIVED`) is not kept: it is taken in anew
-from the lake.
+`lake/_log/oneid/<run>-<time>/` holds one Parquet file per table and a list of them with their SHA-256, written last.
+Each state is complete, so the two newest are kept. Evidence from rows (`DERIVED`) is not stored: it is read again from
+the lake.
 """
 
 import json
@@ -38,7 +38,7 @@ def keep_state(con: duckdb.DuckDBPyConnection, lake: Path, stage: str) -> Path:
     Args:
         con: The warehouse.
         lake: The lake's folder.
-        stage: The stage whose deliveries in ops.applied are those that the state has taken in.
+        stage: The stage whose deliveries in ops.applied are those that the state has processed.
     """
     row = con.execute("select coalesce(max(run_id), 0) from oneid.run").fetchone()
     assert row is not None
@@ -60,19 +60,19 @@ def keep_state(con: duckdb.DuckDBPyConnection, lake: Path, stage: str) -> Path:
 
 
 def keep_first_state(con: duckdb.DuckDBPyConnection, lake: Path, stage: str) -> None:
-    """Keep the state of a data home that has none beside its lake: it is of an earlier onedata, or the log was lost."""
+    """Write the state of a data home that has none: it is of an earlier onedata, or the log was lost."""
     row = con.execute("select count(*) from oneid.run").fetchone()
     if row and row[0] and not states(lake):
         keep_state(con, lake, stage)
 
 
 def states(lake: Path) -> list[Path]:
-    """Folders of the states that were written whole, the newest last."""
+    """Folders of the complete states, the newest last."""
     return sorted(file.parent for file in log_folder(lake, KIND).glob(f"*/{LISTING}"))
 
 
 def _forget(folder: Path) -> None:
-    """Remove a state that newer ones have taken the place of: the files that its own list names."""
+    """Remove a superseded state: the files that its own list names."""
     names = json.loads((folder / LISTING).read_text(encoding="utf-8"))
     (folder / LISTING).unlink()
     remove_listed(folder, names)
@@ -81,19 +81,18 @@ def _forget(folder: Path) -> None:
 
 
 def restore_state(con: duckdb.DuckDBPyConnection, lake: Path, stage: str) -> str:
-    """Fill OneID's empty tables from the newest state, and the decisions that were taken since. The caller owns the
-    transaction.
+    """Fill OneID's empty tables from the newest state and the decisions made since. The caller owns the transaction.
 
     Args:
         con: A warehouse whose schema `oneid` is empty.
         lake: The lake's folder.
-        stage: Stage to note the deliveries under which the state has taken in; their evidence is to be taken in anew.
+        stage: Stage under which to mark the state's deliveries, whose evidence must be read again.
 
     Returns:
-        What was restored, in words.
+        A text of what was restored.
 
     Raises:
-        LogDamaged: a file of the state is not what was written.
+        LogDamaged: a file of the state is damaged.
     """
     found = states(lake)
     if not found:
@@ -121,7 +120,7 @@ def restore_state(con: duckdb.DuckDBPyConnection, lake: Path, stage: str) -> str
 
 
 def log_decisions(con: duckdb.DuckDBPyConnection, lake: Path) -> None:
-    """Append to the log what operators decided or took back since it was written last.
+    """Append to the log the decisions made or reverted since it was last written.
 
     Raises:
         ForeignLedger: the log has decisions that the warehouse does not know; nothing was written.
@@ -134,7 +133,7 @@ def log_decisions(con: duckdb.DuckDBPyConnection, lake: Path) -> None:
             f"{log_folder(lake, DECISIONS)} holds {len(lost)} decisions of operators that the warehouse has never "
             "known (the first is decision "
             f"{lost[0]}): the warehouse is new, an older copy, or another one's. Nothing was changed. Put the right "
-            "warehouse back, or make it anew from the lake: `onedata rebuild`."
+            "warehouse back, or rebuild it from the lake: `onedata rebuild`."
         )
     cursor = con.execute("select * from oneid.decision order by decision_id")
     names = [column[0] for column in cursor.description or []]
@@ -148,8 +147,8 @@ def log_decisions(con: duckdb.DuckDBPyConnection, lake: Path) -> None:
 
 
 def missing_decisions(con: duckdb.DuckDBPyConnection, lake: Path) -> str:
-    """What the log lost of the decisions, which are numbered without gaps; '' where none is seen to miss. The last ones
-    taken leave no gap."""
+    """Decisions missing in the log, found by gaps in their numbers; '' if there are none. Missing last ones leave no
+    gap."""
     rows = con.execute(
         "select number from range(1, (select coalesce(max(decision_id), 0) + 1 from oneid.decision)) t(number) "
         "anti join oneid.decision d on d.decision_id = t.number order by number"

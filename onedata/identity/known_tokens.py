@@ -1,7 +1,7 @@
-"""The vault against what is known by its tokens: one that was lost, or replaced by an older copy, is refused.
+"""Compare the vault with the known tokens: a lost vault, or an older copy, is refused.
 
-A token without its raw value has no name to compare, and a new key would make other tokens of the same values: persons
-would part in silence.
+A token without its raw value has no name to compare, and a new key would give other tokens for the same values: persons
+would be split silently.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -28,19 +28,19 @@ def require_vault(
     entities: Mapping[str, Entity],
     feeds: Sequence[Feed],
 ) -> None:
-    """Hold the vault against OneID and the deliveries it has not taken in; make one where no token was ever made.
+    """Compare the vault with OneID and the deliveries it has not processed; create one if no token was ever made.
 
-    Once a run: it joins what OneID knows with the vault, and reads no file of the lake but those deliveries' and, where
-    there is no vault, as many as it takes to find a token.
+    Runs once per run: it joins OneID's tokens with the vault. Of the lake it reads only those deliveries' files and, if
+    there is no vault, files until it finds a token.
 
     Args:
         con: The warehouse, with its ledger and OneID's tables.
-        settings: Where vault, lake and staged deliveries lie.
-        entities: Canonical entities, which say what is core.
-        feeds: The retailer's feeds, whose staged deliveries are looked through.
+        settings: Locations of vault, lake and staged deliveries.
+        entities: Canonical entities, which define the core columns.
+        feeds: The retailer's feeds, whose staged deliveries are searched.
 
     Raises:
-        VaultError: the vault is gone though there are tokens, lacks some of them, or cannot be opened.
+        VaultError: the vault is missing though there are tokens, lacks some of them, or cannot be opened.
     """
     file = database_file(settings.vault)
     if not is_there(file):
@@ -64,7 +64,7 @@ def _known_somewhere(
     entities: Mapping[str, Entity],
     feeds: Sequence[Feed],
 ) -> str:
-    """What holds tokens: OneID's tables, or a file of the lake or the staged deliveries; empty where nothing does."""
+    """Where tokens were found: OneID's tables, or a file of the lake or the staged deliveries; empty if nowhere."""
     if con.execute(f"select 1 from ({_oneid_tokens(entities)}) limit 1").fetchone():
         return f"the tables of OneID in {settings.warehouse}"
     folders = [(settings.lake / "ods" / name, entity) for name, entity in entities.items()]
@@ -76,7 +76,7 @@ def _known_somewhere(
                 if any(len(tokens) for _, tokens in _tokens_in(file, columns)):
                     return str(file)
             except (pa.ArrowException, OSError) as error:
-                doubt = f"Whether {file} holds tokens made with it cannot be told: {error}."
+                doubt = f"Whether {file} holds tokens made with it is unknown: {error}."
                 raise VaultError(f"{gone(database_file(settings.vault))} ({doubt})") from None
     return ""
 
@@ -86,12 +86,12 @@ def lacking_tokens(
     settings: Settings,
     entities: Mapping[str, Entity],
 ) -> tuple[int, int, str]:
-    """How many known tokens the vault lacks, which is attached as `vault`, how many are known, the kind of one lacking;
-    zeros if none."""
+    """Number of known tokens missing in the attached `vault`, number of known tokens, and the kind of a missing one;
+    zeros if none is missing."""
     con.register("delivered_token", _delivered_tokens(con, settings, entities))
     known = f"({_oneid_tokens(entities)} union all select kind, token from delivered_token)"
     try:
-        # Asked first, as most often none is lacking: counted are only tokens that differ, which takes as long again.
+        # Checked first, since usually none is missing: counting the missing ones takes as long again.
         if not con.execute(f"select 1 from {known} anti join vault.token using (token) limit 1").fetchone():
             return 0, 0, ""
         row = con.execute(
@@ -123,7 +123,7 @@ def _texts(texts: Sequence[str]) -> str:
 
 
 def _delivered_tokens(con: duckdb.DuckDBPyConnection, settings: Settings, entities: Mapping[str, Entity]) -> pa.Table:
-    """Tokens of lake deliveries that OneID has not taken in, as (kind, token): none but after a stopped run."""
+    """Tokens of lake deliveries that OneID has not processed, as (kind, token); only after an interrupted run."""
     waiting = con.execute(
         "select batch_id, feed, entity, ds from ops.delivery where status in ('accepted', 'applied') "
         "and batch_id not in (select batch_id from ops.applied where stage = ?)",
@@ -134,7 +134,7 @@ def _delivered_tokens(con: duckdb.DuckDBPyConnection, settings: Settings, entiti
         columns = _core_columns(entities[name]) if name in entities else []
         for file in partition_folder(settings, name, feed, ds).glob("*.parquet") if columns else []:
             if batch_of(file) == batch:
-                # The damage of a lake file is told by the stage that reads it.
+                # The stage that reads a lake file reports its damage.
                 with suppress(pa.ArrowException, OSError):
                     tables += [_with_kind(column, tokens) for column, tokens in _tokens_in(file, columns)]
     return pa.concat_tables(tables)
@@ -149,7 +149,7 @@ def _core_columns(entity: Entity) -> list[str]:
 
 
 def _tokens_in(file: Path, columns: Sequence[str]) -> Iterator[tuple[str, pa.ChunkedArray]]:
-    """Column to the tokens of a Parquet file, as far as the file has the column."""
+    """Core columns that a Parquet file has, with their tokens."""
     with pq.ParquetFile(file) as parquet:
         names = [name for name in columns if name in parquet.schema_arrow.names]
         table = parquet.read(names)

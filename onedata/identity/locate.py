@@ -1,4 +1,4 @@
-"""What a person types, an identifier or a OneID, to the identifier that OneID knows."""
+"""Resolve user input, an identifier or a OneID, to an identifier that OneID knows."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -18,15 +18,14 @@ ONEID = re.compile("P[0-9A-F]{20}")
 
 
 class LocateError(OnedataError):
-    """Nothing is known by what was typed; the text says what can be."""
+    """The input matches nothing; the text says what is accepted."""
 
 
 @dataclass(frozen=True)
 class Located:
-    """One identifier: its number, key and status (ok, shared or blocked), and the OneID it has today (None: it belongs
-    to nobody).
+    """One identifier: its number, key and status (ok, shared or blocked), and its current OneID (None: no person).
 
-    `asked` is the OneID that was typed, where one was: the identifier then stands for it.
+    `asked` is the OneID that was typed, if any; the identifier then represents it.
     """
 
     id_int: int
@@ -38,11 +37,10 @@ class Located:
 
 @dataclass(frozen=True)
 class Directory:
-    """What is needed to look up what a person types: the warehouse, the kinds, which of them are kept as tokens, and
-    what makes the tokens.
+    """Resources of the look-up: the warehouse, the kinds, which of them are stored as tokens, and the vault.
 
-    `regions` are countries whose numbers phones without a country code may be; without a `vault` tokens are found only
-    as tokens.
+    `regions` are the possible countries of phones without a country code. Without a `vault`, only tokens can be looked
+    up, not raw values.
     """
 
     con: duckdb.DuckDBPyConnection
@@ -68,11 +66,11 @@ class Directory:
         return Located(*row)
 
     def find(self, typed: str, strong: bool = False) -> Located:
-        """The same, or the identifier that stands for a OneID: the one it was made from where it still is the person's,
+        """The same, or the identifier that represents a OneID: the one it was made from if the person still has it,
         else the strongest.
 
         Args:
-            strong: Let a strong identifier stand for the OneID where the person has one.
+            strong: Use a strong identifier if the person has one.
 
         Raises:
             LocateError: there is no such identifier or OneID.
@@ -98,13 +96,13 @@ class Directory:
         ).fetchone()
         if row is None:
             raise LocateError(
-                f"OneID {asked} is nobody's today: what it was made "
-                f"from belongs to nobody in particular. See onedata identity show {issued[0]}"
+                f"OneID {asked} belongs to no person today: the identifier it was made from belongs "
+                f"to no single person. See onedata identity show {issued[0]}"
             )
         return replace(Located(*row), asked=asked)
 
     def _tokens(self, typed: str) -> list[str]:
-        """Keys that the text would have as a value of each kind that is kept as a token."""
+        """Keys of the text as a value of each kind that is stored as a token."""
         kind, _, value = typed.partition(":")
         values = (
             {kind: value} if kind in self.core else {} if kind in self.policy.types else dict.fromkeys(self.core, typed)
@@ -125,7 +123,7 @@ class Directory:
         return [key for key in found if key]
 
     def _near(self, typed: str) -> str:
-        """An id that is unique within its system only, typed without the system."""
+        """Suggestions for an id that was typed without its source system."""
         kind, _, value = typed.partition(":")
         rows = self.con.execute(
             "select identity_key from oneid.identifier where type = ? and ends_with(identity_key, ':' || ?) "
@@ -143,7 +141,7 @@ class Directory:
 
 
 def _token(con: duckdb.DuckDBPyConnection, kind: str, normaliser: str, text: str, region: str) -> str | None:
-    """The key of a raw value; None where it cannot be one of the kind."""
+    """The key of a raw value; None if the value is invalid for the kind."""
     row = con.execute(
         f"select $kind || ':' || {token_sql(normalised_sql(normaliser, '$text::varchar', region))}",
         {"kind": kind, "text": text},
@@ -154,7 +152,7 @@ def _token(con: duckdb.DuckDBPyConnection, kind: str, normaliser: str, text: str
 
 
 def core_kinds(entities: Mapping[str, Entity]) -> tuple[str, ...]:
-    """Kinds of identifier that are kept as tokens."""
+    """Kinds of identifier that are stored as tokens."""
     columns = [
         column for entity in entities.values() for column in entity.identifiers if column.classification == "core"
     ]
@@ -162,7 +160,7 @@ def core_kinds(entities: Mapping[str, Entity]) -> tuple[str, ...]:
 
 
 def current_oneid(con: duckdb.DuckDBPyConnection, oneid: str) -> str:
-    """What a OneID is called today; itself where it was not merged away."""
+    """The current OneID of a OneID; itself if it was not merged away."""
     row = con.execute("select oneid from oneid.oneid_current where old_oneid = ?", [oneid]).fetchone()
     return str(row[0]) if row else oneid
 

@@ -1,4 +1,4 @@
-"""What a run leaves to compare later runs with: how much was matched, shared and bridged."""
+"""Metrics of a run for comparison with later runs: shares of matched, shared and bridged identifiers."""
 
 import duckdb
 

@@ -1,4 +1,4 @@
-"""Which cores a node was seen with, how often, and by which name. Pure: arrays in, arrays out."""
+"""The cores a node was seen with, how often, and with which name. Pure: arrays in, arrays out."""
 
 from dataclasses import dataclass
 
@@ -50,7 +50,7 @@ def core_pairs(touches: Touches) -> tuple[Ints, Ints, Ints]:
 
 
 def modal_names(evidence: Evidence, cores: Ints) -> Ints:
-    """The name number most often seen in each core, -1 where none was; of equally frequent ones the smallest."""
+    """The most frequent name number of each core, -1 if there is none; of equally frequent ones the smallest."""
     nodes, names, n = evidence.names
     modal = np.full(int(cores.max(initial=-1)) + 1, -1, dtype=np.int64)
     inside = cores[nodes] >= 0

@@ -1,28 +1,28 @@
-"""Decisions as an operator types them: OneIDs give way to identifiers, which are the same after every rebuild."""
+"""Decisions as typed by an operator: OneIDs are replaced by identifiers, which are the same after every rebuild."""
 
 from onedata.identity.decisions import Decision, DecisionError, decide_by_hand
 from onedata.identity.locate import ONEID, Directory, Located
 
 
 def merge(directory: Directory, a: str, b: str, reason: str, by: str) -> Decision:
-    """`a` and `b`, identifiers or OneIDs, are one person, whatever the limits say.
+    """Merge `a` and `b`, identifiers or OneIDs, into one person, overriding every limit.
 
-    Each is stored as a strong identifier: what a weak one belongs to follows from what it is seen with.
+    Each is stored as a strong identifier, because a weak one's owner depends on what it is seen with.
 
     Raises:
-        LocateError: one is not known.
-        DecisionError: one belongs to nobody or to a person without a strong identifier, or a standing decision is in
-            the way.
+        LocateError: one is unknown.
+        DecisionError: one belongs to no person or to a person without a strong identifier, or a standing decision
+            conflicts.
     """
     return decide_by_hand(directory.con, "merge", _strong(directory, a), _strong(directory, b), reason, by)
 
 
 def split(directory: Directory, a: str, b: str, reason: str, by: str) -> Decision:
-    """`a` and `b` are two persons; what holds them together is cut where it is weakest.
+    """Split `a` and `b` into two persons by cutting the weakest links between them.
 
     Raises:
-        LocateError: one is not known.
-        DecisionError: they are one identifier or one OneID, or a standing decision is in the way.
+        LocateError: one is unknown.
+        DecisionError: they are one identifier or one OneID, or a standing decision conflicts.
     """
     one, other = directory.find(a, strong=True), directory.find(b, strong=True)
     if one.asked and other.asked and one.key == other.key:
@@ -34,11 +34,11 @@ def split(directory: Directory, a: str, b: str, reason: str, by: str) -> Decisio
 
 
 def block(directory: Directory, key: str, reason: str, by: str) -> Decision:
-    """The identifier belongs to nobody and unites nobody.
+    """Block an identifier: it belongs to no person and links none.
 
     Raises:
-        LocateError: it is not known.
-        DecisionError: it is a OneID, or it is blocked already.
+        LocateError: it is unknown.
+        DecisionError: it is a OneID, or it is already blocked.
     """
     if ONEID.fullmatch(key.strip()):
         raise DecisionError(
@@ -48,7 +48,7 @@ def block(directory: Directory, key: str, reason: str, by: str) -> Decision:
 
 
 def _strong(directory: Directory, typed: str) -> str:
-    """The strong identifier that stands for what was typed; itself where it makes persons."""
+    """The strong identifier that represents the input; the input itself if it is one that creates persons."""
     found = directory.find(typed, strong=True)
     if found.oneid is None:
         raise DecisionError(
@@ -66,7 +66,7 @@ def _strong(directory: Directory, typed: str) -> str:
 
 
 def _makes_persons(directory: Directory, found: Located) -> bool:
-    """It is strong, and not merely attached because the names it was seen with contradict each other."""
+    """Whether it is strong, and not merely attached because the names it was seen with contradict each other."""
     if found.key.partition(":")[0] not in directory.policy.strong:
         return False
     row = directory.con.execute(

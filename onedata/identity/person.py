@@ -1,4 +1,4 @@
-"""What is known of one person or identifier, to be shown. Reads only."""
+"""Details of one person or identifier, for display. Read-only."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -23,10 +23,10 @@ class Held:
 
 @dataclass(frozen=True)
 class Shown:
-    """A person, or of an identifier that is nobody's why it is; then `oneid` is None.
+    """A person; or, with `oneid` None, the reason why an identifier belongs to no person.
 
-    `once` are OneIDs that were merged into this one, `events` what happened to it and to them, `versions` to whom the
-    identifier belonged.
+    `once` are OneIDs that were merged into this one, `events` the history of all of them, `versions` the earlier owners
+    of the identifier.
     """
 
     oneid: str | None
@@ -38,7 +38,7 @@ class Shown:
 
 
 def show(con: duckdb.DuckDBPyConnection, of: Located) -> Shown:
-    """The person of an identifier, or of the OneID that it stands for."""
+    """The person of an identifier, or of the OneID that it represents."""
     once = tuple(
         old
         for (old,) in con.execute(
@@ -82,7 +82,7 @@ def _versions(con: duckdb.DuckDBPyConnection, of: Located) -> tuple[str, ...]:
 
 
 def _notes(con: duckdb.DuckDBPyConnection, of: Located) -> list[str]:
-    """Why the identifier is nobody's, or what it does not unite."""
+    """Why the identifier belongs to no person, or which links it does not make."""
     if of.asked:
         return []
     stood = con.execute(
@@ -91,8 +91,8 @@ def _notes(con: duckdb.DuckDBPyConnection, of: Located) -> list[str]:
         {"id": of.id_int},
     ).fetchone()
     assert stood is not None
-    notes = [f"it stood with {stood[0]:,} other identifiers", *words.blocked(con, of.key)]
+    notes = [f"it was seen with {stood[0]:,} other identifiers", *words.blocked(con, of.key)]
     if of.status == "shared":
-        notes += ["it is shared: it belongs to nobody and unites nobody"]
+        notes += ["it is shared: it belongs to no person and unites nobody"]
     rules = [rule for rule in words.GUARDS if of.status != "ok" or rule not in ("degree", "attach")]
     return notes + words.guards(con, of.key, rules)

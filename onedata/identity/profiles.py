@@ -1,8 +1,8 @@
-"""Golden profiles: what is known of each core, for scoring. Raw values are read from the vault for a moment; only
-fingerprints and weights are kept.
+"""Golden profiles: the attributes of each core, for scoring. Raw values are read temporarily from the vault; only
+fingerprints and weights are stored.
 
-A profile is one core of strong identifiers, numbered by the smallest of them. Of several values the one seen most often
-counts, then the latest; e-mails and phones are all kept.
+A profile is one core of strong identifiers, numbered by the smallest of them. Survivorship: of several values the most
+frequent one counts, then the latest; all e-mails and phones are kept.
 """
 
 from collections.abc import Mapping
@@ -24,15 +24,14 @@ LABELLED_AT_MOST = 200_000
 
 @dataclass(frozen=True)
 class Changed:
-    """How many profiles say something new, and how many scored pairs no longer stand."""
+    """Number of changed profiles, and of scored pairs that are no longer valid."""
 
     profiles: int
     pairs: int
 
 
 def save_members(con: duckdb.DuckDBPyConnection, region: Region, decided: Decided) -> Changed:
-    """Write which profile each strong identifier of the region belongs to, and leave in `changed_profile` those that
-    say something new."""
+    """Write the profile of each strong identifier of the region, and list changed profiles in `changed_profile`."""
     nodes = np.flatnonzero((decided.cores >= 0) & region.inside)
     core = decided.cores[nodes]
     smallest = np.full(int(core.max(initial=-1)) + 1, np.iinfo(np.int64).max)
@@ -77,8 +76,8 @@ def save_members(con: duckdb.DuckDBPyConnection, region: Region, decided: Decide
 
 
 def score_changed(con: duckdb.DuckDBPyConnection, run_id: int, retrain: bool) -> None:
-    """Score the changed profiles against all, and keep the pairs; the vault must be attached."""
-    # Splink takes seconds to load, and most commands need none of it.
+    """Score the changed profiles against all, and store the pairs; the vault must be attached."""
+    # Splink takes seconds to load, and most commands do not need it.
     from onedata.identity.scoring.model import MERGE_WEIGHT, Model
     from onedata.identity.scoring.score import score
     from onedata.identity.scoring.train import train
@@ -103,7 +102,7 @@ def score_changed(con: duckdb.DuckDBPyConnection, run_id: int, retrain: bool) ->
 
 
 def raw_profiles(con: duckdb.DuckDBPyConnection, members: str, table: str) -> None:
-    """The temp table `table`: one row a profile, with raw values of the attached vault.
+    """The temp table `table`: one row per profile, with raw values of the attached vault.
 
     Args:
         members: A query with profile_id and id_int.
@@ -141,7 +140,7 @@ def raw_profiles(con: duckdb.DuckDBPyConnection, members: str, table: str) -> No
 
 
 def _tokens(con: duckdb.DuckDBPyConnection, members: str) -> None:
-    """`profile_token`: one row a profile, values as they are kept (core ones as tokens)."""
+    """`profile_token`: one row per profile, with values as stored (core ones as tokens)."""
     pivoted = ", ".join(f"max(value) filter (where attribute = '{name}') as {name}" for name in SINGLE)
     con.execute(
         f"""
@@ -172,8 +171,8 @@ def _tokens(con: duckdb.DuckDBPyConnection, members: str) -> None:
 
 
 def _labelled(con: duckdb.DuckDBPyConnection) -> None:
-    """`single_profile` and `single_label`: profiles of single accounts, and the core each belongs to. What a core's
-    accounts have in common teaches m."""
+    """`single_profile` and `single_label`: profiles of single accounts, and the core of each. The model learns m from
+    accounts of one core."""
     raw_profiles(
         con,
         "select m.id_int as profile_id, m.id_int from oneid.profile_member m join oneid.identifier i "

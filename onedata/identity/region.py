@@ -1,5 +1,4 @@
-"""What a run must decide: the identifiers whose evidence hangs together with what it touched, and that evidence as
-arrays."""
+"""The region that a run must decide: the identifiers connected with what it touched, and their evidence as arrays."""
 
 from dataclasses import dataclass
 
@@ -16,8 +15,8 @@ from onedata.identity.given_names import read_names
 
 @dataclass(frozen=True)
 class Region:
-    """The evidence of the nodes, their identifiers in rising order, and which of them are to be decided (the others are
-    hubs at the rim)."""
+    """The evidence of the nodes, their identifiers in ascending order, and which of them must be decided (the others
+    are hubs at the edge of the region)."""
 
     evidence: Evidence
     ids: Ints
@@ -25,15 +24,15 @@ class Region:
 
 
 def mark_region(con: duckdb.DuckDBPyConnection, everything: bool, wider: bool = False) -> int:
-    """The temp table `region(id_int)`: what `touched` names, but for known hubs, and all that its evidence hangs
-    together with.
+    """The temp table `region(id_int)`: the identifiers in `touched`, except known hubs, and everything connected with
+    them by evidence.
 
     Args:
-        wider: Keep what the region has: what was found shared or blocked in it hangs together with nothing any more,
-            and is still to be taken off.
+        wider: Keep the current region: identifiers that were found shared or blocked in it are no longer connected with
+            anything, but must still be removed.
 
     Returns:
-        How many identifiers are to be decided.
+        Number of identifiers to decide.
     """
     if everything:
         con.execute("create or replace temp table region as select id_int from oneid.identifier")
@@ -98,8 +97,8 @@ def load_region(con: duckdb.DuckDBPyConnection, policy: IdentifierPolicy, everyt
 
 
 def save_components(con: duckdb.DuckDBPyConnection, region: Region, decided: Decided) -> None:
-    """Write which identifiers of the region hang together; a component is numbered by its smallest identifier. Hubs
-    have none."""
+    """Write the components of the region's identifiers; a component is numbered by its smallest identifier. Hubs have
+    none."""
     labels = evidence_components(region.evidence, decided.hub)
     smallest = np.full(int(labels.max(initial=-1)) + 1, np.iinfo(np.int64).max)
     np.minimum.at(smallest, labels, region.ids)
@@ -111,9 +110,9 @@ def save_components(con: duckdb.DuckDBPyConnection, region: Region, decided: Dec
 
 
 def _places(ids: Ints, wanted: Ints) -> Ints:
-    """Where each wanted identifier stands in `ids`."""
+    """Position of each wanted identifier in `ids`."""
     if len(ids) and ids[-1] == len(ids) - 1:
-        return np.asarray(wanted, dtype=np.int64)  # the whole dictionary: the number is the place
+        return np.asarray(wanted, dtype=np.int64)  # the whole dictionary: the number is the position
     return np.asarray(np.searchsorted(ids, wanted), dtype=np.int64)
 
 

@@ -1,4 +1,4 @@
-"""One run of OneID: take in what is new, decide what it touches, keep ids stable, log what changed. One transaction."""
+"""One run of OneID: read new evidence, decide what it touches, keep ids stable, log changes. One transaction."""
 
 from collections.abc import Mapping
 from contextlib import nullcontext
@@ -27,7 +27,7 @@ from onedata.sql import transaction
 
 @dataclass(frozen=True)
 class Resolution:
-    """Totals after the run, what it changed, and how much it had to look at."""
+    """Totals after the run, its changes, and the amount of evidence it read."""
 
     identifiers: int
     persons: int
@@ -50,22 +50,21 @@ def resolve(
     rescore: bool = True,
     lake: Path | None = None,
 ) -> Resolution:
-    """Bring `oneid.oneid_map` up to the pending deliveries and to the operators' decisions.
+    """Update `oneid.oneid_map` with the pending deliveries and the operators' decisions.
 
-    Deliveries taken in are marked in ops.applied in the same transaction, so a night that is run again counts nothing
-    twice. The same deliveries give the same persons in whatever order and grouping they arrive; cost follows what is
-    new and what hangs together with it.
+    Processed deliveries are marked in ops.applied in the same transaction, so running a night again is idempotent. The
+    same deliveries give the same persons in any order and grouping; the cost depends on new evidence and what is
+    connected with it.
 
     Args:
         con: The warehouse, with ODS views and ledger.
         entities: Canonical entities; those with identifiers are read.
         policy: Kinds, limits and blocked values.
         night: The logical night, from which new ids hold.
-        vault: Folder of the vault, for the names that bridges are checked by; without it no name is known.
-        full: Take every delivery in anew and decide everything; ids stay.
-        lake: The lake's folder, beside which the state is kept; without it none is.
-        rescore: Where `full`, also train the scoring model and score every profile anew; otherwise only profiles that
-            say something else.
+        vault: Folder of the vault, for the names that bridges compare; without it no name is known.
+        full: Read every delivery again and decide everything; ids stay.
+        lake: The lake's folder, beside which the state is stored; without it no state is stored.
+        rescore: If `full`, also train the scoring model again and score every profile; otherwise only changed profiles.
     """
     create_tables(con)
     with open_vault(con, vault) if vault else nullcontext(), transaction(con):
@@ -75,7 +74,7 @@ def resolve(
             forget_evidence(con, rescore)
         deliveries = pending(con, full)
         take_in(con, entities, policy, deliveries)
-        # A rebuild comes to what was before: decisions that no run had carried out wait for the next one.
+        # A rebuild gives the state as before: decisions that no run had applied wait for the next one.
         carries_out = bool(full or deliveries or not restored)
         if carries_out:
             touch_decisions(con)

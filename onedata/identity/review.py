@@ -1,5 +1,4 @@
-"""The review queue: pairs of profiles that score too little to be linked and too much to be left, until somebody
-decides."""
+"""The review queue: pairs of profiles whose score is too low to link and too high to ignore."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,13 +17,13 @@ from oneid.prob_edge e join today a on a.id_int = e.profile_a join today b on b.
 where e.band = 'review' and a.oneid <> b.oneid and (a.oneid, b.oneid) not in (select (one, other) from decided)
 and (b.oneid, a.oneid) not in (select (one, other) from decided)
 """
-"""SQL of the queue. Grain: one pair of profiles of two persons on whom no standing decision was taken."""
+"""SQL of the queue. Grain: one pair of profiles of two persons without a standing decision."""
 
 
 @dataclass(frozen=True)
 class Waiting:
-    """One pair: a strong identifier of each profile, the OneIDs they have, the match weight (log2 of the odds) and what
-    it is made of (JSON)."""
+    """One pair: a strong identifier of each profile, their OneIDs, the match weight (log2 of the odds) and its parts
+    (JSON)."""
 
     key_a: str
     oneid_a: str
@@ -35,7 +34,7 @@ class Waiting:
 
 
 def queue(con: duckdb.DuckDBPyConnection, limit: int) -> tuple[list[Waiting], int]:
-    """The pairs that are likeliest one person, and how many there are in all."""
+    """The likeliest pairs, and the total number."""
     rows = con.execute(
         f"select *, count(*) over () from ({QUEUE}) order by weight desc, key_a, key_b limit ?", [limit]
     ).fetchall()
@@ -46,7 +45,7 @@ def save_queue(con: duckdb.DuckDBPyConnection) -> int:
     """Write the queue into `oneid.review`, likeliest first, with the commands that decide a pair.
 
     Returns:
-        How many pairs wait.
+        Number of waiting pairs.
     """
     con.execute(
         f"""
@@ -56,7 +55,7 @@ def save_queue(con: duckdb.DuckDBPyConnection) -> int:
                'onedata identity split ''' || key_a || ''' ''' || key_b || ''' --reason ''...''' as to_keep_apart
         from ({QUEUE}) order by place;
         comment on table oneid.review is
-            'Pairs of profiles that may be one person and wait for somebody to say so; written anew each night.';
+            'Pairs of profiles that may be one person and wait for a decision; rewritten each night.';
         comment on column oneid.review.weight is 'Match weight: log2 of the odds that they are one person.';
         comment on column oneid.review.explanation is 'What the weight is made of.';
         """
@@ -67,7 +66,7 @@ def save_queue(con: duckdb.DuckDBPyConnection) -> int:
 
 
 def score_distribution(con: duckdb.DuckDBPyConnection) -> tuple[list[str], dict[str, list[int]]]:
-    """Whole match weights in order, and for each band how many scored pairs have it."""
+    """Integer match weights in order, and for each band the number of scored pairs."""
     rows = con.execute("select floor(weight)::integer, band, count(*) from oneid.prob_edge group by all").fetchall()
     weights = list(range(min(row[0] for row in rows), max(row[0] for row in rows) + 1)) if rows else []
     counts = {(weight, band): count for weight, band, count in rows}
@@ -78,7 +77,7 @@ def score_distribution(con: duckdb.DuckDBPyConnection) -> tuple[list[str], dict[
 
 
 def size_distribution(con: duckdb.DuckDBPyConnection, most: int = 25) -> tuple[list[str], dict[str, list[int]]]:
-    """Numbers of identifiers in order (the last stands for all from it on), and how many persons have so many."""
+    """Numbers of identifiers in order (the last includes all larger ones), and the number of persons with each."""
     counts = dict(
         con.execute(
             "select least(identifier_count, ?) as size, count(*) from oneid.person group by size", [most]

@@ -1,4 +1,4 @@
-"""Deliveries to evidence: identifiers, the pairs of them that stood on one row, and what the rows say of the person."""
+"""Turn deliveries into evidence: identifiers, the pairs of them seen on one row, and the profile attributes of rows."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,12 +13,12 @@ from onedata.ledger.applied import forget_applied, move_applied, note_applied
 
 STAGE = "oneid"
 RESTORED = "oneid_restored"
-"""Stage of deliveries that a state of OneID had taken in which was restored: their evidence is to be taken in anew."""
+"""Stage that marks deliveries which a restored state of OneID had processed: their evidence must be read again."""
 
 
 @dataclass(frozen=True)
 class Pending:
-    """One accepted delivery that OneID has not taken in."""
+    """One accepted delivery that OneID has not processed."""
 
     batch: str
     ds: date
@@ -26,7 +26,7 @@ class Pending:
 
 
 def pending(con: duckdb.DuckDBPyConnection, everything: bool = False) -> list[Pending]:
-    """Deliveries to take in: those no run has taken in yet, or all that are in the lake."""
+    """Deliveries to process: those that no run has processed yet, or all in the lake."""
     source = (
         "ops.delivery where status in ('accepted', 'applied')"
         if everything
@@ -41,8 +41,8 @@ def pending(con: duckdb.DuckDBPyConnection, everything: bool = False) -> list[Pe
 
 
 def forget_evidence(con: duckdb.DuckDBPyConnection, scores: bool) -> None:
-    """Drop what was taken in, and the scores where asked to, but not the dictionary nor the ids: the rows are to be
-    taken in anew."""
+    """Delete the evidence, and the scores if requested, but not the dictionary and the ids: all rows will be read
+    again."""
     tables = ("identity_edge", "identifier_profile", *(("profile", "profile_member", "prob_edge") if scores else ()))
     con.execute("; ".join(f"delete from oneid.{table}" for table in tables))
     forget_applied(con, STAGE)
@@ -54,15 +54,15 @@ def take_in(
     policy: IdentifierPolicy,
     deliveries: Sequence[Pending],
 ) -> None:
-    """Add the deliveries' evidence and leave the numbers of the identifiers it touches in the temp table
+    """Add the deliveries' evidence, and list the numbers of the identifiers it touches in the temp table
     `touched(id_int)`."""
     _take_in(con, entities, policy, deliveries)
     note_applied(con, STAGE)
 
 
 def take_in_restored(con: duckdb.DuckDBPyConnection, entities: Mapping[str, Entity], policy: IdentifierPolicy) -> bool:
-    """Take in anew the evidence of what a restored state had taken in; it touches nothing, as the state was decided on
-    it.
+    """Read again the evidence of deliveries that a restored state had processed; it touches nothing, since the state
+    was decided on it.
 
     Returns:
         Whether a state was restored since the last run.
@@ -118,8 +118,8 @@ def _gather(
     policy: IdentifierPolicy,
     deliveries: Sequence[Pending],
 ) -> None:
-    """`delta_row`: one row for each distinct list of identifiers (strongest first) and feed; `delta_profile`: what was
-    said of the strongest."""
+    """`delta_row`: one row for each distinct list of identifiers (strongest first) and feed; `delta_profile`: profile
+    attributes of the strongest."""
     rows, said = [], []
     for entity in entities.values():
         keys = identity_keys(entity, policy)
@@ -166,8 +166,8 @@ def _present(keys: Sequence[str]) -> str:
 
 
 def _add_edges(con: duckdb.DuckDBPyConnection) -> None:
-    """A row's strong identifiers are paired with each other and with its weak ones; weak ones among themselves only
-    where it has no strong one."""
+    """Pairs of a row: strong identifiers with each other and with weak ones; weak ones with each other only if the row
+    has no strong one."""
     row = con.execute("select max(greatest(strong, 1)) from delta_row").fetchone()
     most = (row[0] if row else None) or 0
     pairs = " union all ".join(

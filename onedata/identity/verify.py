@@ -1,4 +1,4 @@
-"""The proof that nights add up: everything taken in and decided anew, beside the tables, must end in the tables."""
+"""Check that nights equal a rebuild: reading and deciding all evidence again must give the same tables."""
 
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -28,7 +28,7 @@ SAMPLE = 3
 
 @dataclass(frozen=True)
 class Difference:
-    """Rows that only the nights have, only the rebuild has, and some of either."""
+    """Counts of rows that only the nights or only the rebuild has, and examples of both."""
 
     table: str
     only_nights: int
@@ -45,11 +45,11 @@ class Difference:
 def verify(
     con: duckdb.DuckDBPyConnection, entities: Mapping[str, Entity], policy: IdentifierPolicy, vault: Path | None
 ) -> list[Difference]:
-    """Rebuild OneID from the whole lake in a scratch database and compare; the warehouse stays as it is.
+    """Rebuild OneID from the whole lake in a scratch database and compare; the warehouse is not changed.
 
-    Ids and decisions go along, so an identifier that a rebuild would give to another person, or another id, is a
-    difference. So do the scores: they depend on all that was known when they were made. That they are of what the
-    profiles say today is compared.
+    Ids and decisions are copied, so an identifier that a rebuild would give to another person, or another id, is a
+    difference. Scores are copied too, because they depend on what was known when they were computed; the check compares
+    that they belong to the current profiles.
 
     Args:
         con: The warehouse, no transaction open.
@@ -71,7 +71,7 @@ def verify(
 
 @contextmanager
 def _scratch(con: duckdb.DuckDBPyConnection, home: str) -> Iterator[duckdb.DuckDBPyConnection]:
-    """A connection to a database of its own with a copy of OneID's tables and the ledger, and the lake's views."""
+    """A connection to a scratch database with a copy of OneID's tables and the ledger, and the lake's views."""
     warehouse = quote_name(home)
     with tempfile.TemporaryDirectory(prefix="onedata-verify-", dir=_temporary(con)) as folder:
         con.execute(f"attach {quote_text(str(Path(folder) / 'rebuilt.duckdb'))} as rebuilt")
@@ -101,7 +101,7 @@ def _scratch(con: duckdb.DuckDBPyConnection, home: str) -> Iterator[duckdb.DuckD
 
 
 def _temporary(con: duckdb.DuckDBPyConnection) -> Path | None:
-    """Where the connection may write: the data home's folder for temporary files; None for the machine's own."""
+    """Folder for the connection's temporary files: the data home's; None for the machine's own."""
     row = con.execute("select current_setting('temp_directory')").fetchone()
     folder = Path(row[0]) if row and row[0] else Path()
     if not folder.is_absolute():

@@ -1,5 +1,5 @@
-"""Why two identifiers are not one person: what stands between them on the way that evidence goes. Reads only, but for
-temp tables."""
+"""Why two identifiers are not one person: what separates them on the path of evidence between them. Read-only, except
+for temp tables."""
 
 from dataclasses import dataclass
 
@@ -11,16 +11,16 @@ from onedata.identity.explain import Step
 from onedata.identity.locate import Located
 
 MOST_STEPS = 8
-"""Persons and ownerless identifiers between the two after which the way is called too far."""
+"""Most persons and ownerless identifiers between the two; a longer path is not searched."""
 
 
 @dataclass(frozen=True)
 class Parted:
     """Two identifiers that are not one person.
 
-    Each of `crossings` is a pair of identifiers on the way from one to the other that are not one person either: how
-    they stood together, then why that did not unite them; there are none where no evidence connects the two. `scores`
-    are of profiles of the two persons.
+    Each of `crossings` is a pair of identifiers on the path that are not one person either: how they were seen
+    together, then why that did not unite them. It is empty if no evidence connects the two. `scores` are of profiles of
+    the two persons.
     """
 
     crossings: tuple[Step, ...]
@@ -30,10 +30,10 @@ class Parted:
 
 
 def why_not(con: duckdb.DuckDBPyConnection, policy: IdentifierPolicy, a: Located, b: Located) -> Parted | None:
-    """What keeps `a` and `b` apart; None where they are one person.
+    """What separates `a` and `b`; None if they are one person.
 
-    The way is one that leaves a person as seldom as can be; inside a person everything is united. Cost: a pass over all
-    evidence a step.
+    The path crosses as few persons as possible; within a person everything is united. Cost: one pass over all evidence
+    per step.
     """
     if a.key == b.key or (a.oneid is not None and a.oneid == b.oneid):
         return None
@@ -48,8 +48,8 @@ def why_not(con: duckdb.DuckDBPyConnection, policy: IdentifierPolicy, a: Located
 
 
 def _crossings(con: duckdb.DuckDBPyConnection, a: int, b: int) -> list[tuple[str, str]]:
-    """The pairs of identifiers at which a shortest way from `a` to `b` goes from one person, or shared identifier, to
-    the next."""
+    """The pairs of identifiers at which a shortest path from `a` to `b` crosses from one person, or shared identifier,
+    to the next."""
     con.execute(
         "create or replace temp table way_map as select i.id_int, coalesce(m.oneid, i.identity_key) as whose "
         "from oneid.identifier i left join (select id_int, oneid from oneid.oneid_map "
@@ -105,7 +105,7 @@ def _together(con: duckdb.DuckDBPyConnection, one: str, other: str) -> list[str]
 def _reasons(
     con: duckdb.DuckDBPyConnection, policy: IdentifierPolicy, one: str, other: str, told: set[str]
 ) -> list[str]:
-    """Why standing together did not unite the two; of each identifier told once."""
+    """Why being seen together did not unite the two; once per identifier."""
     rows = con.execute(
         "select i.identity_key, i.type, i.status, m.oneid from oneid.identifier i left join (select * "
         "from oneid.oneid_map where valid_to is null) m "
@@ -130,7 +130,7 @@ def _reasons(
 
 
 def _splits(con: duckdb.DuckDBPyConnection, a: Located, b: Located) -> list[str]:
-    """Standing decisions that the two persons are two."""
+    """Standing decisions that split the two persons."""
     rows = con.execute(
         "with mine as (select identity_key from oneid.oneid_map where valid_to is null and oneid = $a union "
         "select $key_a), theirs as (select identity_key from oneid.oneid_map where valid_to is null and oneid = $b "
@@ -145,7 +145,7 @@ def _splits(con: duckdb.DuckDBPyConnection, a: Located, b: Located) -> list[str]
 
 
 def _scores(con: duckdb.DuckDBPyConnection, a: Located, b: Located) -> list[str]:
-    """What profiles of the two persons scored."""
+    """Scores of the two persons' profiles."""
     if a.oneid is None or b.oneid is None:
         return []
     rows = con.execute(

@@ -1,4 +1,4 @@
-"""Evidence, limits and decisions in words."""
+"""Texts that describe evidence, limits and decisions."""
 
 import json
 from collections.abc import Sequence
@@ -9,40 +9,40 @@ import duckdb
 from onedata.identity.decisions import WAITING
 
 GUARDS = {
-    "degree": "on {night} it stood with {observed} identifiers of one strong kind, more than the {allowed} allowed: it "
-    "is a kiosk's, a shop's or a test value",
-    "names": "on {night} it stood with persons whose given names differ, so it unites none of them",
+    "degree": "on {night} it was seen with {observed} identifiers of one strong kind, more than the {allowed} allowed: "
+    "it is a kiosk's, a shop's or a test value",
+    "names": "on {night} it was seen with persons whose given names differ, so it unites none of them",
     "limit": "on {night} uniting by it would have given one person more identifiers of a kind than one may have, and "
     "it was the weakest link",
     "bridge_names": "on {night} it was seen with {observed} persons, some of whose given names differ, so it does not "
     "unite those",
-    "bridge_cores": "on {night} it was seen with {observed} persons, and what is seen with more than {allowed} unites "
-    "none",
+    "bridge_cores": "on {night} it was seen with {observed} persons, and an identifier seen with more than {allowed} "
+    "unites none",
     "bridge_limit": "on {night} uniting by it would have given one person more identifiers of a kind than one may have",
-    "attach": "on {night} nobody had {allowed}% of what was seen of it (the most was {observed}%), so it belongs to "
-    "nobody",
+    "attach": "on {night} no person had {allowed}% of its observations (the most was {observed}%), so it belongs to "
+    "no person",
 }
 LINKS = {
-    "always": "unites whom it was seen with",
-    "unless_names_differ": "unites whom it was seen with, unless their given names differ",
+    "always": "unites the persons it was seen with",
+    "unless_names_differ": "unites the persons it was seen with, unless their given names differ",
     "if_names_agree": "unites only persons whose given names agree",
     "never": "unites nobody",
 }
 BANDS = {
     "link": "sure enough to link",
-    "review": "not sure enough to link: it waits for somebody to decide (onedata identity review)",
+    "review": "not sure enough to link: it waits for a decision (onedata identity review)",
     "vetoed": "but their {veto} contradicts, whatever else agrees",
 }
 
 
 def seen(feed: str, rows: int, first: date, last: date) -> str:
-    """How two identifiers stood together."""
+    """How often and when two identifiers were seen together."""
     days = f"on {first}" if first == last else f"from {first} to {last}"
-    return f"stood on {rows:,} {'row' if rows == 1 else 'rows'} of {feed} {days}"
+    return f"seen together on {rows:,} {'row' if rows == 1 else 'rows'} of {feed} {days}"
 
 
 def score(weight: float, veto: str | None, band: str, explanation: str | None) -> str:
-    """A scored pair: what it came to, what follows, and what each part of the profiles added."""
+    """A scored pair: its score, the consequence, and the contribution of each attribute."""
     parts = f": {score_parts(explanation)}" if explanation else ""
     return f"their profiles score {weight:.1f} ({odds(weight)}), {BANDS[band].format(veto=veto)}{parts}"
 
@@ -54,12 +54,12 @@ def odds(weight: float) -> str:
 
 
 def score_parts(explanation: str) -> str:
-    """The parts of a score by what they added, the most telling first."""
+    """The parts of a score with their contributions, the largest first."""
     told = json.loads(explanation)
     known = {name: part for name, part in told.items() if isinstance(part, dict)}
     ordered = sorted(known.items(), key=lambda item: -abs(item[1]["weight"]))
     parts = [f"{name} {part['level']} {part['weight']:+.1f}" for name, part in ordered]
-    return ", ".join(parts + ([f"before anything is compared {told['before']:+.1f}"] if "before" in told else []))
+    return ", ".join(parts + ([f"prior {told['before']:+.1f}"] if "before" in told else []))
 
 
 def decision(decision_id: int, kind: str, by: str, on: date, reason: str) -> str:
@@ -69,7 +69,7 @@ def decision(decision_id: int, kind: str, by: str, on: date, reason: str) -> str
 
 
 def guards(con: duckdb.DuckDBPyConnection, key: str, rules: Sequence[str] = tuple(GUARDS)) -> list[str]:
-    """What was last not linked by the identifier, one text a rule."""
+    """The last links that a guard forbade for the identifier, one text per rule."""
     rows = con.execute(
         "select rule, max(night), arg_max(observed, night), arg_max(allowed, night) from oneid.guard_audit "
         "where identity_key = ? and list_contains(?, rule) group by rule order by 2 desc, 1",
@@ -92,14 +92,14 @@ def blocked(con: duckdb.DuckDBPyConnection, key: str) -> list[str]:
 
 
 def waiting(con: duckdb.DuckDBPyConnection, keys: Sequence[str]) -> list[str]:
-    """Decisions on the identifiers that no run has carried out."""
+    """Decisions on the identifiers that no run has applied."""
     rows = con.execute(
         f"select decision_id, reverted_at is not null from ({WAITING}) where list_contains($keys, key_a) "
         "or list_contains($keys, key_b) order by decision_id",
         {"keys": list(keys)},
     ).fetchall()
     return [
-        f"decision {number} is {'taken back' if back else 'taken'} but not carried out yet: the next `onedata run` does"
+        f"decision {number} is {'reverted' if back else 'made'} but not applied yet: the next `onedata run` applies it"
         for number, back in rows
     ]
 
@@ -111,6 +111,6 @@ def event(night: date, kind: str, old: str | None, new: str | None, identifiers:
         "mint": f"{new} is new, {many}",
         "merge": f"{old} is {new} from now on, {many}",
         "split": f"{many} of {old} are {new} from now on",
-        "retire": f"{old} is nobody's from now on, {many}",
+        "retire": f"{old} is retired, {many}",
     }[kind]
     return f"{night} {text}" + (f" ({evidence})" if evidence else "")

@@ -1,5 +1,5 @@
-"""Landing: files to typed, counted, tokenised rows; staged first, promoted to the ODS lake by the ledger once the
-contract gate has passed."""
+"""Landing: turns files into typed, counted, tokenised rows. They are staged first; the ledger promotes them to the ODS
+lake once the contract gate has passed."""
 
 from onedata.landing.book import Landed
 from onedata.landing.land import land

@@ -1,5 +1,5 @@
-"""Book one delivery into the ledger: every file with its four counts, every bad row, every repair. The caller owns the
-transaction."""
+"""Record one delivery in the ledger: every file with its four counts, every invalid row, every repair. The caller owns
+the transaction."""
 
 import shutil
 from collections.abc import Mapping, Sequence
@@ -30,8 +30,8 @@ RAW_RECORDS_AT_ONCE = 10_000
 
 @dataclass
 class Landed:
-    """What one landing found, in rows; `nights` are the days its files are for, `waiting` files that still change: the
-    next run takes them."""
+    """Result of one landing, in rows; `nights` are the days its files are for, `waiting` are files that still change,
+    which the next run loads."""
 
     feed: str
     files: int = 0
@@ -44,7 +44,7 @@ class Landed:
     waiting: list[str] = field(default_factory=list)
 
     def add(self, ds: date, counts: Counts, batch: str | None) -> None:
-        """Count one file more."""
+        """Count one more file."""
         self.files += 1
         self.received, self.accepted = self.received + counts[0], self.accepted + counts[1]
         self.quarantined, self.duplicate = self.quarantined + counts[2], self.duplicate + counts[3]
@@ -53,8 +53,8 @@ class Landed:
 
 
 def prepare_bad_rows(con: duckdb.DuckDBPyConnection, delivery: Delivery, reading: Reading) -> None:
-    """`landing_quarantine`: every bad row and unreadable record of the delivery, with its raw text. Reads files; call
-    it before the transaction."""
+    """`landing_quarantine`: every invalid row and unreadable record of the delivery, with its raw text. Reads files, so
+    call it before the transaction."""
     totals, currency = amounts_sql(delivery.feed)
     con.execute(
         "create or replace temp table landing_quarantine as select _file, _row, _extra ->> 'rule' as rule, "
@@ -93,12 +93,12 @@ def _fill_in(con: duckdb.DuckDBPyConnection, name: str, texts: Sequence[tuple[in
 
 
 def _add_rejects(con: duckdb.DuckDBPyConnection, delivery: Delivery, rejects: str) -> None:
-    """Records that DuckDB could not take apart, one row each, as they stand in the file; a byte that is not UTF-8 is
-    shown as \\x...
+    """Records that DuckDB could not parse, one row each, as they are in the file; a byte that is not UTF-8 is shown as
+    \\x...
 
-    DuckDB gives a record's text with the blank lines before it, a '?' for each byte it cannot decode, and only so much
-    of it (`MOST_SHOWN`). Where a quote stays open it gives nothing, another part of the record, or the record before:
-    then what lies between its places is read.
+    DuckDB returns a record's text with the blank lines before it, a '?' for each byte it cannot decode, and only its
+    beginning (`MOST_SHOWN`). For an open quote it returns nothing, another part of the record, or the record before: in
+    that case the bytes between the record's positions are read.
     """
     options, files = delivery.feed.location.options, {str(file.path): file for file in delivery.files}
     encoding = options.get("encoding", "utf-8")
@@ -149,8 +149,8 @@ def _add_rejects(con: duckdb.DuckDBPyConnection, delivery: Delivery, rejects: st
 def book(
     con: duckdb.DuckDBPyConnection, settings: Settings, delivery: Delivery, reading: Reading, landed: Landed
 ) -> None:
-    """Book the delivery, staged: files, repeats, drifts, quarantine, repairs and money; what `stage` and
-    `prepare_bad_rows` made must be there."""
+    """Record the staged delivery: files, duplicates, drifts, quarantine, repairs and money. `stage` and
+    `prepare_bad_rows` must have run."""
     unreadable = {problem.file.number for problem in reading.problems}
     readable = [file for file in delivery.files if file.number not in unreadable]
     counts = _counts(con)
@@ -226,7 +226,7 @@ def _book_rows(
 
 
 def book_accepted(con: duckdb.DuckDBPyConnection, delivery: Delivery) -> None:
-    """Book the delivery of the staged rows, and what was repaired in them."""
+    """Record the delivery of the staged rows, and their repairs."""
     add(
         con,
         "repair",
@@ -242,7 +242,7 @@ def book_accepted(con: duckdb.DuckDBPyConnection, delivery: Delivery) -> None:
 
 
 def book_delivery(con: duckdb.DuckDBPyConnection, delivery: Delivery, rows: int) -> None:
-    """Book the delivery itself, with the rows that wait for the gate."""
+    """Record the delivery itself, with the rows that wait for the gate."""
     feed = delivery.feed
     ledger.book(
         con,
@@ -251,7 +251,7 @@ def book_delivery(con: duckdb.DuckDBPyConnection, delivery: Delivery, rows: int)
 
 
 def drop_staged(settings: Settings, delivery: Delivery) -> None:
-    """Remove the empty staged file of a delivery that has nothing for the gate to judge."""
+    """Remove the empty staged file of a delivery without rows for the gate."""
     shutil.rmtree(staged_folder(settings, delivery.feed.name, delivery.batch), ignore_errors=True)
 
 

@@ -1,4 +1,4 @@
-"""Control totals: what the rows of each file came to in money, and what became of it. Pure: contract in, SQL out."""
+"""Control totals: the money of each file's rows, by outcome. Pure: contract in, SQL out."""
 
 from collections.abc import Mapping, Sequence
 from datetime import date
@@ -12,16 +12,16 @@ FATES = ("received", "accepted", "quarantined", "duplicate")
 
 
 def control_totals_sql(feed: Feed, relations: Mapping[str, Sequence[str]], files: str = "landing_files") -> str | None:
-    """SQL of one landing's control totals; None where the feed's entity has no money.
+    """SQL of one landing's control totals; None if the feed's entity has no money.
 
-    Rows that could not be taken apart have no amounts and belong to none. Batches of one file's rows may be written one
-    after the other: rows add up.
+    Unparsed records have no amounts and are not counted. Batches of one file's rows may be written one after the other:
+    rows add up.
 
     Args:
-        feed: Whose rows.
-        relations: Relations of typed rows with the columns of an ODS file, each with the fates it counts for. Each is
-            read once. What was received is given apart from what was accepted wherever rows went between, so that a row
-            lost there shows as money that is missing.
+        feed: The feed of the rows.
+        relations: Relations of typed rows with the columns of an ODS file, each with the outcomes it counts for. Each
+            is read once. Received and accepted rows are separate relations wherever rows pass between them, so that a
+            lost row shows as missing money.
         files: A relation path, content_hash, batch_id, ds.
     """
     if not feed.entity.totals:
@@ -41,16 +41,16 @@ def control_totals_sql(feed: Feed, relations: Mapping[str, Sequence[str]], files
 
 
 def repeated_totals_sql(feed: Feed, path: str, ds: date, content_hash: str, known_as: str, batch: str) -> str:
-    """SQL for a file whose content is known under another path: all its money is duplicate. Where that one's night is
-    taken anew in the same run, what it came to before does not count.
+    """SQL for a file whose content is known under another path: all its money is duplicate. If the same run reloads the
+    night of that path, its earlier totals do not count.
 
     Args:
-        feed: Whose file.
-        path: The repeat, for the night `ds`.
-        ds: The night the repeat is for.
+        feed: The feed of the file.
+        path: The duplicate file, for the night `ds`.
+        ds: The night the duplicate is for.
         content_hash: Content of both.
         known_as: The path the content landed under.
-        batch: The repeat's own delivery.
+        batch: The duplicate's own delivery.
     """
     taken_anew = f"select unnest(replaces) from ops.delivery where status = '{Status.STAGED}'"
     return (
@@ -62,15 +62,15 @@ def repeated_totals_sql(feed: Feed, path: str, ds: date, content_hash: str, know
 
 
 def released_totals_sql(feed: Feed, batch: str, ds: date, accepted: str, duplicate: str) -> str | None:
-    """SQL of what a release moves: its rows' amounts, as they are now, are accepted or duplicate; what quarantine
-    counted for them is taken back. Rows of one file add up. None where the feed's entity has no money.
+    """SQL of the money that a release moves: its rows' current amounts count as accepted or duplicate, and their
+    quarantined amounts are subtracted. Rows of one file add up. None if the feed's entity has no money.
 
     Args:
-        feed: Whose rows.
-        batch: The release's delivery; ops.released knows its rows.
+        feed: The feed of the rows.
+        batch: The release's delivery; ops.released has its rows.
         ds: Their night.
-        accepted: Relation of the rows that are good now.
-        duplicate: Relation of those that had been accepted before.
+        accepted: Relation of the rows that are valid now.
+        duplicate: Relation of the rows that had been accepted before.
     """
     if not feed.entity.totals:
         return None
@@ -98,7 +98,7 @@ def released_totals_sql(feed: Feed, batch: str, ds: date, accepted: str, duplica
 
 
 def amounts_sql(feed: Feed) -> tuple[str, str]:
-    """SQL over a bad row of its amounts by total and their currency, as quarantine keeps them to give them back."""
+    """SQL over an invalid row of its amounts by total and their currency, which quarantine stores for a release."""
     if not feed.entity.totals:
         return f"map([]::varchar[], []::{AMOUNT}[])", "null::varchar"
     names = ", ".join(quote_text(total.name) for total in feed.entity.totals)

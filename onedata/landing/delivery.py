@@ -1,7 +1,7 @@
-"""Write one delivery's good and bad rows, in one pass over the source.
+"""Write one delivery's valid and invalid rows, in one pass over the source.
 
 Method: DuckDB writes both into two folders of one COPY, so nothing is read or written twice. A large text file is read
-in pieces, each by a thread of its own.
+in pieces, one per thread.
 """
 
 import shutil
@@ -26,11 +26,11 @@ from onedata.settings import Settings
 from onedata.sql import quote_text
 
 ROWS_AT_ONCE = 20_000
-# Folders of `work`. DuckDB compares the value of each row: a number costs it less than a text.
+# Folders of `work`. DuckDB compares the value of each row: a number is cheaper than a text.
 GOOD_ROWS, BAD_ROWS = "_bad=0", "_bad=1"
-# Where DuckDB's words hold half a letter of the file, Python cannot read them.
+# If DuckDB's message contains half a character of the file, Python cannot decode it.
 _REFUSALS = (duckdb.Error, UnicodeDecodeError)
-# The formats that DuckDB reads with all of its threads: the others' records are numbered by one.
+# Formats that DuckDB reads with all of its threads: records of the others are numbered by one thread.
 _PARALLEL = ("parquet", "xlsx")
 
 
@@ -46,8 +46,8 @@ class Repeat:
 class Delivery:
     """The rows of one feed for one night that land together.
 
-    `replaced` are the deliveries whose place it takes; it is `followed` where another night of the feed lands after it
-    in the same run; `repeats` are files without a row of their own.
+    `replaced` are the deliveries that it replaces. It is `followed` if another night of the feed lands after it in the
+    same run. `repeats` are files that contain only duplicates.
     """
 
     feed: Feed
@@ -68,8 +68,8 @@ def write(
     reading: Reading,
     work: Path,
 ) -> None:
-    """Good and bad rows to their folders; files that DuckDB cannot read to their end become problems and do not stop
-    their neighbours."""
+    """Write valid and invalid rows to their folders; a file that DuckDB cannot read to its end becomes a problem and
+    does not affect other files."""
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir(parents=True, mode=0o700)
     if not reading.parts:
@@ -95,7 +95,7 @@ def write(
 
 
 def _unreadable(con: duckdb.DuckDBPyConnection, feed: Feed, reading: Reading) -> list[FileProblem]:
-    """The files that DuckDB alone cannot read to their end, each with its words."""
+    """The files that DuckDB cannot read to their end, each with DuckDB's message."""
     broken = []
     for part in reading.parts:
         try:
@@ -119,17 +119,17 @@ def _unreadable(con: duckdb.DuckDBPyConnection, feed: Feed, reading: Reading) ->
 
 
 def _configure(con: duckdb.DuckDBPyConnection) -> None:
-    # Taken out of a TRY to be worked out once, a cast that fails would stop the whole file (DuckDB 1.5.5).
+    # If DuckDB moves a cast out of a TRY to compute it once, a failing cast stops the whole file (DuckDB 1.5.5).
     con.execute("set disabled_optimizers = 'common_subexpressions'")
-    # Smaller steps keep the rows of both folders in the processor's cache: an eighth less CPU, and less memory.
+    # Smaller steps keep the rows of both folders in the CPU cache: an eighth less CPU, and less memory.
     con.execute(f"set partitioned_write_flush_threshold = {ROWS_AT_ONCE}")
 
 
 def _copy_pieces(con: duckdb.DuckDBPyConnection, delivery: Delivery, parts: Sequence[Part], work: Path) -> bool:
-    """Write the rows by several threads, each of which reads a piece of a file; whether that could be done.
+    """Write the rows with several threads, each of which reads a piece of a file. Returns whether that was possible.
 
-    It cannot where a file cannot be cut, or turns out to have a piece with fewer records than lines; where rows must be
-    seen together; or where raw identifiers go through a temp table, which is one connection's own.
+    It is not possible if a file cannot be split, or has a piece with fewer records than lines; if all rows are needed
+    together; or if raw identifiers go through a temp table, which belongs to one connection.
     """
     threads = _threads(con)
     if threads < 2 or delivery.feed.content_key or _core(delivery.feed):
@@ -155,7 +155,7 @@ def _copy_pieces(con: duckdb.DuckDBPyConnection, delivery: Delivery, parts: Sequ
                 raise
         whole = written == [rows for _, rows in pieces]
     except _REFUSALS:
-        # Read whole, the file says itself what is wrong with it.
+        # Reading the whole file gives the error message.
         whole = False
     finally:
         for cursor in cursors:
@@ -168,7 +168,7 @@ def _copy_pieces(con: duckdb.DuckDBPyConnection, delivery: Delivery, parts: Sequ
 
 
 def _run(con: duckdb.DuckDBPyConnection, statement: str) -> int:
-    """Rows a COPY wrote, by a connection of its own, whose settings are its own too."""
+    """Number of rows that a COPY wrote, on a separate connection with its own settings."""
     con.execute("set timezone = 'UTC'")
     _configure(con)
     row = con.execute(statement).fetchone()
@@ -184,8 +184,8 @@ def _threads(con: duckdb.DuckDBPyConnection) -> int:
 
 @contextmanager
 def _one_thread(con: duckdb.DuckDBPyConnection) -> Iterator[None]:
-    """Without DuckDB's own threads: while one of them has all there is to do, Python's waits for it in a loop that
-    takes as much CPU again (DuckDB 1.5.5)."""
+    """Run without DuckDB's other threads: while one of them does all the work, Python's thread busy-waits and uses as
+    much CPU again (DuckDB 1.5.5)."""
     threads = _threads(con)
     con.execute("set threads = 1")
     try:
@@ -206,8 +206,8 @@ def _rows(feed: Feed, parts: Sequence[Part]) -> str:
 
 
 def _constant(text: str, is_only: bool = True) -> str:
-    """SQL of a text that is the same in every row. As an enum it is written as the text it is, and not copied and
-    hashed for every row."""
+    """SQL of a text that is the same in every row. As an enum it is written as text, but not copied and hashed for
+    every row."""
     return f"{quote_text(text)}::enum({quote_text(text)})" if is_only else quote_text(text)
 
 
@@ -219,10 +219,10 @@ def _copy(
     parts: Sequence[Part],
     work: Path,
 ) -> None:
-    """The one pass, raw identifiers turned into tokens on the way.
+    """The one pass over the source, which also replaces raw identifiers by tokens.
 
-    A feed that has some goes through a temp table, so that each distinct value is hashed once and no raw one is written
-    to a file.
+    A feed with raw identifiers goes through a temp table, so that each distinct value is hashed once and no raw value
+    is written to a file.
     """
     feed, rows = delivery.feed, _rows(delivery.feed, parts)
     reading = nullcontext() if feed.location.format in _PARALLEL else _one_thread(con)

@@ -1,5 +1,5 @@
-"""How a file's fields differ from those of the feed's file before it: order, type, and members of documents that are no
-longer there."""
+"""Differences between a file's fields and those of the feed's previous file: order, type, and missing members of
+documents."""
 
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -11,14 +11,14 @@ from onedata.readers import Drift, FileProblem, Reading, SourceFile
 
 
 class Shape(NamedTuple):
-    """A file's fields in its own order, and their types for formats that have some."""
+    """A file's fields in file order, and their types for typed formats."""
 
     columns: tuple[str, ...]
     types: Mapping[str, str]
 
 
 def compare_with_before(con: duckdb.DuckDBPyConnection, feed: Feed, reading: Reading) -> None:
-    """Add the drifts of each of the reading's files, or make it a problem where the contract says refuse."""
+    """Add the drifts of each file of the reading, or turn it into a problem if the contract says refuse."""
     before = _shape_before(con, feed)
     for part in list(reading.parts):
         columns = reading.columns.get(part.file.number)
@@ -82,8 +82,8 @@ def _retyped(file: SourceFile, before: Shape, now: Shape) -> list[Drift]:
 
 
 def _gone(feed: Feed, file: SourceFile, before: Shape, now: Shape) -> list[Drift]:
-    """Documents have no header: a member is missed where the file before had it. (Formats with a header are held to the
-    contract itself.)"""
+    """Documents have no header: a member is missing if the previous file had it. (Formats with a header are compared
+    with the contract itself.)"""
     if feed.location.format not in ("jsonl", "json"):
         return []
     gone = [

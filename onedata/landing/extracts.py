@@ -1,9 +1,8 @@
-"""Extracts of database tables: delivered files of our own making, kept in `<home>/extracts/<feed>`, with the watermark
-each reached.
+"""Extracts of database tables: files that onedata writes itself, kept in `<home>/extracts/<feed>`, with their
+watermarks.
 
-A mark counts once the ledger knows its extract, so that it commits with the landing: a landing that was killed or
-refused is extracted anew from where the last one that landed ends. Nothing is lost between, and what is read twice
-counts as a duplicate.
+A watermark takes effect once the ledger knows its extract, so it commits with the landing. After a killed or refused
+landing, the next extract starts where the last landed one ends. No row is lost, and rows read twice are duplicates.
 """
 
 from collections.abc import Collection, Sequence
@@ -29,13 +28,13 @@ Note = tuple[str, str, str]
 def take_extracts(
     con: duckdb.DuckDBPyConnection, settings: Settings, feed: Feed, store: Database, night: date, spool: Spool
 ) -> tuple[list[Content], Sequence[Note]]:
-    """What the table has that is new, as files with their SHA-256, and what was odd about it (kind, column, message).
+    """New rows of the table, as files with their SHA-256, and drifts (kind, column, message).
 
-    An older extract that the ledger has forgotten since (its night is replaced) is delivered again: nothing else would
-    bring its rows.
+    An older extract that the ledger has deleted since (its night is replaced) is delivered again: its rows have no
+    other source.
 
     Raises:
-        SourceError: the server cannot be reached or refuses, or table or watermark are not there.
+        SourceError: the server cannot be reached or refuses, or the table or watermark does not exist.
     """
     folder = settings.home / "extracts" / feed.name
     landed = con.execute(
@@ -65,10 +64,10 @@ def take_extracts(
 def kept_extracts(
     con: duckdb.DuckDBPyConnection, settings: Settings, feed: Feed, nights: Collection[date]
 ) -> list[Content]:
-    """The extracts of these nights, to be taken again.
+    """The extracts of these nights, to be loaded again.
 
     Raises:
-        SourceError: one is gone: nothing else would bring its rows.
+        SourceError: one is missing: its rows have no other source.
     """
     rows = con.execute(
         "select content_hash, ds, path from ops.watermark where feed = ? and ds in (select unnest(?::date[])) "
@@ -82,7 +81,7 @@ def kept_extracts(
     gone = [(ds, file) for ds, _, _, file in files if not file.exists()]
     if gone:
         raise SourceError(
-            f"{feed.name}: night {gone[0][0]} cannot be taken again: its extract {gone[0][1]} is gone, "
+            f"{feed.name}: night {gone[0][0]} cannot be reloaded: its extract {gone[0][1]} is gone, "
             "and its rows would be lost. Bring it back from a "
             "back-up (`onedata restore` into another home, and copy it), then run again."
         )
@@ -90,7 +89,7 @@ def kept_extracts(
 
 
 def _forgotten(con: duckdb.DuckDBPyConnection, feed: Feed, folder: Path, last: datetime | None) -> list[Content]:
-    """Kept extracts that the ledger does not know and that a new one would not cover; those that it would are moved
+    """Kept extracts that the ledger does not know and that a new extract would not cover; the others are moved
     aside."""
     unknown = con.execute(
         "select w.content_hash, w.ds, w.path, w.extracted_at from ops.watermark w anti join ops.file f "

@@ -1,8 +1,8 @@
-"""Which files a night takes: those its source offers, for this night or an earlier one, whose content the ledger does
-not know.
+"""Select the files of a night: those that the source offers for this night or an earlier one, and whose content the
+ledger does not know.
 
-What is not a file on this machine that the reader can read as it lies is brought into the feed's spool: downloaded,
-unpacked, turned into a form that DuckDB reads. The ledger keeps the name the source has for it.
+Remote, packed or converted files are put into the feed's spool: downloaded, unpacked, or converted into a format that
+DuckDB reads. The ledger keeps the source's name of the file.
 """
 
 import time
@@ -35,8 +35,8 @@ MEMBER = "!"
 
 @dataclass
 class Taken:
-    """What a night takes of one feed. A file with a problem is in neither of the first two lists; `drifts` are what a
-    source found odd, `waiting` files that were written too short a time ago (setting settle_seconds)."""
+    """The files of one feed for a night. A file with a problem is in neither of the first two lists; `drifts` come from
+    the source, `waiting` are files that were written too recently (setting settle_seconds)."""
 
     fresh: list[SourceFile] = field(default_factory=list)
     repeats: list[Repeat] = field(default_factory=list)
@@ -46,31 +46,30 @@ class Taken:
 
 
 def discover(settings: Settings, feed: Feed, night: date) -> Iterator[Offer]:
-    """What the feed's source offers for `night` or an earlier one, by night and name; nothing is fetched.
+    """Files that the feed's source offers for `night` or an earlier one, by night and name; nothing is fetched.
 
     Raises:
-        SourceError: the source is not there or cannot be reached.
+        SourceError: the source does not exist or cannot be reached.
     """
     return offers(settings.source, feed.location, night)
 
 
 def spool_of(settings: Settings, feed: Feed) -> Spool:
-    """Where the feed's files of one landing lie; to be cleared when the landing has been booked."""
+    """Folder of the feed's files of one landing; to be cleared once the landing is recorded."""
     return Spool(settings.home / "spool" / feed.name)
 
 
 def take(
     con: duckdb.DuckDBPyConnection, settings: Settings, feed: Feed, night: date, again: Collection[date] = ()
 ) -> Taken:
-    """The files to land, those that repeat known content, and those that cannot be read; a file unchanged since it
-    landed is none of these.
+    """The files to land, those that repeat known content, and unreadable ones; a file that is unchanged since it landed
+    is in none of these lists.
 
-    Whatever a killed landing left in the spool is removed first. Of the nights `again` everything is taken, as if the
-    ledger did not know it.
+    Files that a killed landing left in the spool are removed first. For the nights `again` every file is selected, as
+    if the ledger did not know it.
 
     Raises:
-        SourceError: the source is not there or cannot be reached, or it no longer has a file of a night to be taken
-            again.
+        SourceError: the source does not exist or cannot be reached, or it no longer has a file of a night to reload.
     """
     spool = spool_of(settings, feed)
     spool.clear()
@@ -96,8 +95,8 @@ def take(
 
 
 def _is_young(offer: Offer, now: int, settle_seconds: float) -> bool:
-    """Whether the file was written less than the settle time ago. A time that lies further ahead than that is of
-    another clock, or of this one before it was put back: waiting could take for ever.
+    """Whether the file was written less than the settle time ago. A time further in the future comes from another
+    clock, or from this one before it was set back, and is not waited for.
     """
     return abs(now - offer.mtime_ns) < settle_seconds * 1e9
 
@@ -110,7 +109,7 @@ def _all_there(
     taken: Taken,
     young: Collection[str],
 ) -> None:
-    """Refuse to replace a night of which a file is gone, or has to wait: its rows would be lost."""
+    """Refuse to replace a night if one of its files is missing or has to wait: its rows would be lost."""
     landed = con.execute(
         "select path, ds from ops.file where feed = ? and status = 'landed' and ds in (select unnest(?::date[]))",
         [feed.name, list(again)],
@@ -128,12 +127,12 @@ def _all_there(
         if path.split(MEMBER)[0] in young:
             raise SourceError(
                 f"{path} was written less than {settings.settle_seconds:g} s ago (setting settle_seconds), so night "
-                f"{ds} was not taken again. Run again when that time has passed."
+                f"{ds} was not reloaded. Run again when that time has passed."
             )
     if gone:
         names = ", ".join(path for _, path in gone[:SHOWN])
         raise SourceError(
-            f"{feed.name}: night {gone[0][0]} cannot be taken again: {len(gone)} of its files are no longer there "
+            f"{feed.name}: night {gone[0][0]} cannot be reloaded: {len(gone)} of its files are no longer there "
             f"({names}), and their rows would be lost. Put them back; an empty file (a header alone) in the place of "
             "one takes its rows away."
         )
@@ -150,7 +149,7 @@ def replaced_deliveries(con: duckdb.DuckDBPyConnection, feed: Feed, again: Colle
 
 
 class _Content(NamedTuple):
-    """One file of an offer, on this machine, with its name in the ledger."""
+    """One offered file, on this machine, with its name in the ledger."""
 
     offer: Offer
     path: Path
@@ -159,7 +158,7 @@ class _Content(NamedTuple):
 
 
 class _Taking:
-    """One feed's landing in the making: what the ledger knows, and what was taken."""
+    """State of one feed's selection: what the ledger knows, and what has been selected."""
 
     def __init__(
         self, con: duckdb.DuckDBPyConnection, settings: Settings, feed: Feed, spool: Spool, again: Collection[date]
@@ -176,7 +175,7 @@ class _Taking:
         self._seen: set[tuple[str, int, int]] = {(path, size, mtime) for path, size, mtime, *_ in known}
         self._seen |= _whole_archives(con, feed)
         self._booked: set[tuple[str, str]] = {(path, content_hash) for path, _, _, content_hash, _ in known}
-        # A repeat has no row of its own: where the file that it repeats is taken anew, that one is no repeat of it.
+        # A repeat has no rows of its own: if the file it repeats is reloaded, that file is not a repeat of it.
         own = [(content_hash, path) for path, _, _, content_hash, status in known if status != "repeated"]
         self._by_hash: dict[str, str] = dict(own)
         self._number = 0
@@ -185,7 +184,7 @@ class _Taking:
         return offer.ds not in self._again and (offer.name, offer.size, offer.mtime_ns) in self._seen
 
     def take(self, offer: Offer) -> None:
-        """Fetch and unpack what is offered, and take each file of it; one that is gone since it was listed waits."""
+        """Fetch and unpack the offers, and select each file; one that has disappeared since the listing waits."""
         try:
             self._take(offer)
         except FileNotFoundError:
@@ -222,7 +221,7 @@ class _Taking:
         )
 
     def add(self, contents: Iterable[_Content]) -> None:
-        """Take files by their content: new, a repeat, or known under this very name."""
+        """Classify files by their content: new, a repeat, or known under the same name."""
         for content in contents:
             if (content.name, content.content_hash) in self._booked:
                 file = self._file(content)
@@ -242,7 +241,7 @@ class _Taking:
         assert offer.path is not None
         if offer.path.as_posix().isprintable():
             return offer.path
-        # A name that is no text, or holds line breaks, is nothing DuckDB or a report should have to carry.
+        # DuckDB and reports should not have to handle a name that is not valid text or has line breaks.
         target = self._spool.place(offer.path.name)
         target.symlink_to(offer.path.absolute())
         return target
@@ -281,7 +280,7 @@ class _Taking:
 
 
 def _whole_archives(con: duckdb.DuckDBPyConnection, feed: Feed) -> set[tuple[str, int, int]]:
-    """Archives all of whose members the ledger knows as they are: nothing of them has to be unpacked."""
+    """Archives whose members the ledger knows unchanged: they need not be unpacked."""
     whole = con.execute(
         "select a.path, a.size_bytes, a.mtime_ns from ops.archive a join ops.file f on f.feed = a.feed "
         "and f.size_bytes = a.size_bytes "
@@ -293,7 +292,7 @@ def _whole_archives(con: duckdb.DuckDBPyConnection, feed: Feed) -> set[tuple[str
 
 
 def has_changed(file: SourceFile) -> bool:
-    """Whether the file at the source is another one, by size and time, than when its content was hashed."""
+    """Whether the source file changed, by size and time, since its content was hashed."""
     if file.origin is None:
         return False
     try:
@@ -304,7 +303,7 @@ def has_changed(file: SourceFile) -> bool:
 
 
 def batch_id(con: duckdb.DuckDBPyConnection, delivery: Delivery, problems: Sequence[FileProblem] = ()) -> str:
-    """The same files land under the same id, so a night that is run again replaces what a killed one left."""
+    """The delivery's id. The same files get the same id, so running a night again replaces what a killed run left."""
     repeats = sorted(f"{repeat.file.relative}={repeat.file.content_hash}" for repeat in delivery.repeats)
     broken = sorted(problem.file.content_hash for problem in problems)
     hashes = sorted(file.content_hash for file in delivery.files)

@@ -1,4 +1,4 @@
-"""Land one feed's new files: read, type, judge, count, tokenise, stage. One transaction of the ledger a delivery."""
+"""Land one feed's new files: read, cast, validate, count, tokenise, stage. One ledger transaction per delivery."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import replace
@@ -29,9 +29,9 @@ def land(
     night: date,
     again: Collection[date] = (),
 ) -> Landed:
-    """Stage every file of `feed` for `night` or earlier that the ledger does not know: one delivery a night, so that
-    any grouping of nights into runs makes the same ones. Nothing where the change of its contract is refused. A file
-    that changes while it is read waits for the next run.
+    """Stage every file of `feed` for `night` or earlier that the ledger does not know: one delivery per night, so that
+    any grouping of nights into runs gives the same deliveries. Stages nothing if the contract's change is refused. A
+    file that changes while it is read waits for the next run.
 
     Args:
         con: The warehouse, with its ledger.
@@ -39,12 +39,12 @@ def land(
         feed: What to land.
         policy: Identifier values never to use.
         night: The night that runs; files for later nights wait.
-        again: Nights whose files are taken anew although the ledger knows them; what they come to replaces what there
-            is, once its gate has passed.
+        again: Nights to reload although the ledger knows their files; the new rows replace the old ones once the gate
+            has passed.
 
     Raises:
-        SourceError: the source is not there or cannot be reached, or a file of a night to be taken again is gone.
-        VaultError: the vault's key is missing or another.
+        SourceError: the source does not exist or cannot be reached, or a file of a night to reload is missing.
+        VaultError: the vault's key is missing or is a different one.
     """
     recover(con, settings, feed.name, feed.entity.name)
     if contract_change(con, feed).refused:
@@ -82,8 +82,8 @@ def _land_one(
     landed: Landed,
     unlanded: set[str],
 ) -> None:
-    """Land one night's delivery. What has changed since it was hashed is told in `landed.waiting`, and its content
-    added to `unlanded`."""
+    """Land one night's delivery. Files that changed since they were hashed are added to `landed.waiting`, and their
+    content to `unlanded`."""
     delivery = replace(delivery, batch=arrivals.batch_id(con, delivery, problems))
     reading = READERS[delivery.feed.location.format](con, delivery.feed, delivery.files)
     reading.problems += problems
@@ -97,13 +97,13 @@ def _land_one(
             book(con, settings, delivery, reading, landed)
         clear(con, settings, delivery)
         return
-    # The hash may be of one content and the rows of another: nothing of such a file is booked.
+    # The hash may belong to one content and the rows to another: such a file is not recorded at all.
     clear(con, settings, delivery)
     drop_staged(settings, delivery)
     names = sorted(file.relative for file in changed)
     if delivery.replaced:
         raise SourceError(
-            f"{names[0]} changed while it was read, so night {delivery.ds} was not taken again. Run again when it is "
+            f"{names[0]} changed while it was read, so night {delivery.ds} was not reloaded. Run again when it is "
             "whole."
         )
     landed.waiting += names
@@ -119,7 +119,7 @@ def _land_one(
 
 
 def _changed(delivery: Delivery, problems: Sequence[FileProblem], unlanded: Collection[str]) -> list[SourceFile]:
-    """Files that are others by now than when they were hashed, and repeats of such: what they repeat has not landed."""
+    """Files that changed since they were hashed, and repeats of such files, whose original has not landed."""
     files = [*delivery.files, *(problem.file for problem in problems), *(repeat.file for repeat in delivery.repeats)]
     changed = [file for file in files if arrivals.has_changed(file)]
     gone = {*unlanded, *(file.content_hash for file in changed if file in delivery.files)}

@@ -1,9 +1,8 @@
-"""Release quarantined rows: read them again from what quarantine kept of them, by the contract as it is now, and stage
-those that are good.
+"""Release quarantined rows: revalidate their stored raw records with the current contract, and stage those that pass.
 
-A row leaves quarantine, and its file's counts change, in the transaction that accepts the release (`promote`): nothing
-is lost between, nothing counted twice. Records that could not be taken apart have no fields to read; their night is
-taken anew instead (`onedata run --ds NIGHT --replace`).
+A row leaves quarantine, and its file's counts change, in the transaction that accepts the release (`promote`): no row
+is lost or counted twice. Records that could not be parsed have no fields to revalidate; reload their night instead
+(`onedata run --ds NIGHT --replace`).
 """
 
 import shutil
@@ -34,7 +33,7 @@ UNREADABLE = ("unreadable_record", "unreadable_file")
 
 @dataclass(frozen=True)
 class Selection:
-    """Which rows of a feed: all that can be read again, or those of one rule, of one file."""
+    """Selected rows of a feed: all that can be revalidated, or those of one rule or one file."""
 
     rule: str | None = None
     path: str | None = None
@@ -42,8 +41,8 @@ class Selection:
 
 @dataclass
 class Release:
-    """What became of the rows that were tried, how many have to be read from their file again, and the deliveries that
-    wait for the gate."""
+    """Outcome of the revalidated rows, the number that must be reloaded from their file, and the deliveries that wait
+    for the gate."""
 
     accepted: int = 0
     duplicate: int = 0
@@ -59,10 +58,10 @@ class Release:
 def stage_release(
     con: duckdb.DuckDBPyConnection, settings: Settings, feed: Feed, policy: IdentifierPolicy, selection: Selection
 ) -> Release:
-    """Stage the selected rows that are good by now, for the contract gate to judge; the rest stay as they are.
+    """Stage the selected rows that are valid now, for the contract gate; the others stay unchanged.
 
     Raises:
-        VaultError: the vault's key is missing or another.
+        VaultError: the vault's key is missing or is a different one.
     """
     recover(con, settings, feed.name, feed.entity.name)
     release = Release(unreadable=_select(con, feed, selection))
@@ -87,8 +86,8 @@ def stage_release(
 
 
 def _select(con: duckdb.DuckDBPyConnection, feed: Feed, selection: Selection) -> int:
-    """`release_row`: the rows to try; files that came under one name with other content are generations. Returns how
-    many cannot be read again."""
+    """`release_row`: the rows to revalidate; files with the same name and other content are generations. Returns the
+    number of rows that cannot be revalidated."""
     chosen = "feed = ? and (?::varchar is null or rule = ?) and (?::varchar is null or path = ?)"
     values = [feed.name, selection.rule, selection.rule, selection.path, selection.path]
     unreadable = ", ".join(map(quote_text, UNREADABLE))
@@ -108,8 +107,7 @@ def _file(number: int, path: str, ds: date, settings: Settings) -> SourceFile:
 
 
 def _batch(con: duckdb.DuckDBPyConnection, feed: Feed, ds: date, generation: int) -> str:
-    """The same rows are released under the same id, so that a release that is run again replaces what a killed one
-    left."""
+    """The release's id. The same rows get the same id, so running a release again replaces what a killed one left."""
     rows = con.execute(
         "select path, row, rule, reason from release_row where ds = ? and generation = ? order by all", [ds, generation]
     ).fetchall()
@@ -132,7 +130,7 @@ def _reading(con: duckdb.DuckDBPyConnection, feed: Feed, files: Sequence[SourceF
 
 
 def _of_columns(con: duckdb.DuckDBPyConnection, feed: Feed, file: SourceFile, rows: str) -> Part:
-    """Rows that had columns are kept as JSON objects of them."""
+    """Rows of columnar formats are stored as JSON objects."""
     found = con.execute(f"select json_keys(raw::json) from {rows} limit 1").fetchone()
     names: list[str] = found[0] if found else []
     columns = ", ".join(f"raw ->> {quote_text(_member(name))} as {quote_name(name)}" for name in names)
@@ -148,8 +146,8 @@ def _member(name: str) -> str:
 
 
 def _of_xml(con: duckdb.DuckDBPyConnection, feed: Feed, file: SourceFile, rows: str) -> Part:
-    """Records are kept as XML, each of one row: written one after the other they are read as they were first, and get
-    their numbers back."""
+    """XML records are stored one per row: written one after the other, they are read as before and get their numbers
+    back."""
     numbers = f"release_number_{file.number}"
     con.execute(
         f"create or replace temp table {numbers} as select row, raw, row_number() over (order by row) as n from {rows}"
@@ -167,8 +165,8 @@ def _of_xml(con: duckdb.DuckDBPyConnection, feed: Feed, file: SourceFile, rows: 
 def _book(
     con: duckdb.DuckDBPyConnection, settings: Settings, delivery: Delivery, generation: int, release: Release
 ) -> None:
-    """What became of each row, the delivery of the good ones, and the money that moves with them; where none is good, a
-    delivery without rows that says why not today, or nothing where that is what quarantine says already."""
+    """Record the outcome of each row, the delivery of the valid ones, and the money that moves with them. If none is
+    valid: a delivery without rows that has the current reasons, or nothing if quarantine has the same reasons."""
     feed = delivery.feed
     con.execute(
         "create or replace temp table landing_fate as select _file, _row, 'accepted' as fate, null as rule_now, "

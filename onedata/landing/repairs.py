@@ -1,7 +1,7 @@
-"""The SQL of repairs: what landing mends in a text before it is typed, and the record of it (`_repaired`).
+"""The SQL of repairs: changes of a text before it is cast, and their record (`_repaired`).
 
-Blanks around a text are always taken off; every other repair is declared in the contract. Each is counted for each row
-it changes.
+Surrounding blanks are always removed; every other repair is declared in the contract. Each repair is counted for each
+row it changes.
 """
 
 from collections.abc import Sequence
@@ -10,31 +10,31 @@ from dataclasses import dataclass
 from onedata.contracts.model import Repair
 from onedata.sql import quote_text
 
-# What a letter of Latin-1 looks like once its UTF-8 bytes were read as Latin-1 or as Windows' version of it.
+# A Latin-1 letter whose UTF-8 bytes were read as Latin-1 or as Windows-1252.
 _LETTERS = [chr(code) for code in range(0xA0, 0x100)]
 
-# A column of each row, so that the usual row is looked at once and not for each of its texts.
+# A column of each row, so that the usual row is checked once and not for each of its texts.
 PADDED = "_padded"
 
 
 @dataclass(frozen=True)
 class Mended:
-    """SQL of the mended value, and for each kind of repair SQL that is true where it changed the row's value."""
+    """SQL of the repaired value, and for each kind of repair SQL that is true if it changed the row's value."""
 
     value: str
     changed: tuple[tuple[str, str], ...]
 
 
 def may_be_padded(texts: Sequence[str]) -> str:
-    """SQL of `PADDED`: one of the text expressions may be empty or have blanks around it. Nothing printed sorts before
-    '!' but the blank."""
+    """SQL of `PADDED`: one of the text expressions may be empty or have surrounding blanks. Of the printable characters
+    only the blank sorts before '!'."""
     return " or ".join(f"{text} < '!' or ends_with({text}, ' ')" for text in texts) or "false"
 
 
 def mended(text: str, repairs: Sequence[Repair], suspect: str | None = None) -> Mended:
     """The value of a text expression: trimmed, an empty text missing, then each repair in its order.
 
-    `suspect` is SQL that is true wherever the text is empty or has blanks around it: the others are taken as they are.
+    `suspect` is SQL that is true if the text may be empty or have surrounding blanks; other texts are left unchanged.
     """
     padded = f"(starts_with({text}, ' ') or ends_with({text}, ' '))"
     suspect = suspect or f"{text} = '' or {padded}"
@@ -50,7 +50,7 @@ def repaired(changes: Sequence[tuple[str, str, str]]) -> str:
     """SQL of `_repaired`: 'column:repair' for each of (column, repair, predicate) that holds, comma between; NULL for
     the usual row.
 
-    Only where `PADDED` holds is it looked for what was trimmed.
+    Trimmed columns are only searched if `PADDED` holds.
     """
     if not changes:
         return "null::varchar"
@@ -75,7 +75,7 @@ def _applied(repair: Repair, value: str) -> str:
 
 
 def _in_unit(repair: Repair, value: str) -> str:
-    """A number with a unit as the number alone; a number without one, or with another, goes on as it stands."""
+    """Convert a number with a unit to a plain number; a number without one, or with another unit, is unchanged."""
     whens = []
     for unit, factor in repair.arguments.items():
         number = f"try_cast(trim(left({value}, length({value}) - {len(unit)})) as decimal(24, 8))"
@@ -87,7 +87,7 @@ def _in_unit(repair: Repair, value: str) -> str:
 
 
 def _unspoilt(value: str) -> str:
-    """Latin letters whose UTF-8 bytes were read as Latin-1 or Windows-1252, put right."""
+    """Fix Latin letters whose UTF-8 bytes were read as Latin-1 or Windows-1252."""
     sql = value
     for letter in _LETTERS:
         for codec in ("latin-1", "cp1252"):

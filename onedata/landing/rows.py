@@ -15,10 +15,10 @@ from onedata.masking import mask_sql, shown_sql
 from onedata.readers.base import Part
 from onedata.sql import quote_name, quote_text
 
-# Source fields and canonical columns may have the same names: until the end each has a prefix.
+# Source fields and canonical columns may have the same names: each has a prefix until the last step.
 GIVEN = "_given_"
 TYPED = "_typed_"
-# Types of DuckDB's that need no way through text to become a column of a type.
+# DuckDB types that can be cast to a column's type without going through text.
 _AS_THEY_ARE: Mapping[ColumnType, tuple[str, ...]] = {
     "text": (),
     "integer": ("INT", "DECIMAL"),
@@ -31,11 +31,11 @@ _AS_THEY_ARE: Mapping[ColumnType, tuple[str, ...]] = {
 
 
 def typed_rows(feed: Feed, part: Part) -> str:
-    """SQL: one row a source record with `_row`, every mapped canonical column, `_rule` (NULL where the row is good),
+    """SQL: one row per source record with `_row`, every mapped canonical column, `_rule` (NULL if the row is valid),
     `_repaired` and `_extra`.
 
-    `_extra` of a bad row is a JSON object of its rule, reason, raw record and place in the file; of a good one, of the
-    fields the contract does not know.
+    `_extra` of an invalid row is a JSON object of its rule, reason, raw record and position in the file; of a valid
+    row, of the fields that the contract does not know.
     """
     fields = [item for item in feed.fields if not is_row_identity(item)]
     checks = [_Check("unreadable_record", "_broken is not null", "")] if part.broken else []
@@ -61,7 +61,7 @@ def is_row_identity(item: Field) -> bool:
 
 
 def _all_given(feed: Feed, fields: Sequence[Field], part: Part) -> str:
-    """Every source value, mended; what was mended; and the content that stands for a row without a key."""
+    """Every source value after repairs; the repairs; and the content that identifies a row without a key."""
     columns, changes = [], []
     for item in fields:
         value, changed = _given(item, feed, part)
@@ -93,8 +93,7 @@ def _as_text(name: str, part: Part) -> str:
 
 
 def _given(item: Field, feed: Feed, part: Part) -> tuple[str, tuple[tuple[str, str], ...]]:
-    """The source's value for a column, and what was mended in it: as it is, as text, or as what transformLogic makes of
-    it."""
+    """The source's value for a column and its repairs: unchanged, as text, or as the result of transformLogic."""
     if _keeps_type(item, part):
         assert item.physical_name is not None
         return quote_name(item.physical_name), ()
@@ -114,8 +113,8 @@ def _given(item: Field, feed: Feed, part: Part) -> tuple[str, tuple[tuple[str, s
 
 
 def _with_point(text: str) -> str:
-    """A number as it is written where the comma is decimal, 1.234,50, with a point. A point in it parts thousands, else
-    it is no number there."""
+    """Convert a number with a decimal comma (1.234,50) to one with a point. A point must separate thousands, else the
+    text is not a number."""
     thousands = f"regexp_full_match({text}, '\\s*[+-]?\\d{{1,3}}(\\.\\d{{3}})+(,\\d*)?\\s*')"
     with_point = f"replace(replace({text}, '.', ''), ',', '.')"
     return (
@@ -153,7 +152,7 @@ def _cast(item: Field, value: str) -> str:
 
 
 def _timestamp_kept(value: str, kind: str, timezone: str) -> str:
-    """UTC from a timestamp that has a type of its own."""
+    """UTC from a value of a timestamp type."""
     if kind.endswith("WITH TIME ZONE"):
         return _in_utc(value)
     return value if timezone == "UTC" else f"({value} at time zone {quote_text(timezone)}) at time zone 'UTC'"
@@ -176,15 +175,14 @@ def _timestamp(value: str, timezone: str) -> str:
 
 
 def _in_utc(instant: str) -> str:
-    """UTC of a timestamptz: a calendar, which costs far more, is asked only for what is none of its microseconds
-    (infinity)."""
+    """UTC of a timestamptz, from its microseconds; the calendar, which costs far more, is used only for infinity."""
     return f"coalesce(make_timestamp(epoch_us({instant})), {instant} at time zone 'UTC')"
 
 
 @dataclass(frozen=True)
 class _Check:
-    """A rule of a row: SQL that is true of a bad one, and its reason: words, and between them SQL of the value that is
-    shown (None where none is)."""
+    """A row rule: SQL that is true for an invalid row, and its reason: text around SQL of the value to show (None if no
+    value is shown)."""
 
     rule: str
     predicate: str
@@ -199,14 +197,14 @@ def _checks(item: Field, part: Part) -> list[_Check]:
     field_name = (
         f"{name} (source field {item.physical_name})" if item.physical_name and item.physical_name != name else name
     )
-    # A reason travels further than the raw row does: what a column of a person holds is not shown at all, anything else
-    # not as it is (`masking`).
+    # More people see a reason than the raw row: values of personal columns are not shown at all, others are masked
+    # (`masking`).
     hidden = item.column.classification != "public"
     before, value = (f"{field_name}: its value", None) if hidden else (f"{field_name}: ", f"{given}::varchar")
     known = [
         str(word) for rule in item.rules for word in cast(Sequence[object], rule.arguments.get("validValues") or ())
     ]
-    # A record that could not be taken apart has no values to judge.
+    # An unparsed record has no values to validate.
     whole = " and _broken is null" if part.broken else ""
     checks = []
     if item.column.type != "text":
@@ -223,7 +221,7 @@ def _checks(item: Field, part: Part) -> list[_Check]:
 
 
 def _reason(checks: Sequence[_Check]) -> str:
-    """SQL: the reasons of all that a row breaks. How a value is shown stands in it once: it is long."""
+    """SQL: the reasons of all rules that a row breaks. The long SQL that masks a value occurs in it once."""
     if not checks:
         return "''"
     broken = []

@@ -1,8 +1,8 @@
-"""Stage one delivery: its rows typed, judged and told apart into good, bad and duplicate, in one pass over the source.
+"""Stage one delivery: cast and validate its rows and classify them as valid, invalid or duplicate, in one pass.
 
-Method: good and bad rows are written into two folders (`write`). Duplicates are looked for by a hash of the key in what
-was written, which costs a fraction of the pass; only where a key comes again are rows compared value by value, and the
-good ones written anew.
+Method: valid and invalid rows are written into two folders (`delivery`). Duplicates are searched in the written rows by
+a hash of the key, at a fraction of the pass. Only if a key occurs again are rows compared value by value, and the valid
+ones rewritten.
 """
 
 import shutil
@@ -26,18 +26,18 @@ WORK = ".work"
 
 
 def forget_run(con: duckdb.DuckDBPyConnection) -> None:
-    """Begin, or end, a run of deliveries of one feed: `run_key` has the keys of those that were staged and are
-    followed."""
+    """Start or end a run of deliveries of one feed: `run_key` has the keys of the staged deliveries that others
+    follow."""
     con.execute("create or replace temp table run_key (h ubigint, batch varchar)")
 
 
 def stage(
     con: duckdb.DuckDBPyConnection, settings: Settings, policy: IdentifierPolicy, delivery: Delivery, reading: Reading
 ) -> None:
-    """Write the delivery's good rows to its staged folder, and leave four temp views with the columns of an ODS file:
-    `landing_written` (good rows, duplicates among them), `landing_good`, `landing_duplicate` and `landing_bad`.
+    """Write the delivery's valid rows to its staged folder, and create four temp views with the columns of an ODS file:
+    `landing_written` (valid rows including duplicates), `landing_good`, `landing_duplicate` and `landing_bad`.
 
-    Bad rows have in `_extra` what `typed_rows` says; `clear` drops the views and the bad rows' files.
+    `typed_rows` describes `_extra` of invalid rows; `clear` drops the views and the files of invalid rows.
     """
     work = _work_folder(settings, delivery)
     write(con, settings, policy, delivery, reading, work)
@@ -75,7 +75,7 @@ def stage(
 
 
 def clear(con: duckdb.DuckDBPyConnection, settings: Settings, delivery: Delivery) -> None:
-    """Drop what `stage` left beside the staged files: it may hold raw identifiers."""
+    """Drop the temporary views and files of `stage`: they may hold raw identifiers."""
     for kind in ("view", "table"):
         for (name,) in con.execute(
             f"select {kind}_name from duckdb_{kind}s() where temporary and {kind}_name like 'landing_%'"
@@ -92,7 +92,7 @@ def _work_folder(settings: Settings, delivery: Delivery) -> Path:
 def _view(
     con: duckdb.DuckDBPyConnection, name: str, files: Sequence[Path], delivery: Delivery, without: Sequence[str] = ()
 ) -> None:
-    """A temp view of Parquet files with the columns of an ODS file, but for the rows of the source files `without`."""
+    """A temp view of Parquet files with the columns of an ODS file, except rows of the source files `without`."""
     empty = ", ".join(f"null::{kind} as {column}" for column, kind in lake_columns(delivery.feed.entity).items())
     source = (
         f"read_parquet([{', '.join(map(file_literal, files))}], hive_partitioning=false)"
@@ -104,12 +104,12 @@ def _view(
 
 
 def _find_duplicates(con: duckdb.DuckDBPyConnection, settings: Settings, delivery: Delivery) -> bool:
-    """`landing_duplicate_row`: file and row of good rows that stand earlier in the delivery or were accepted before;
-    whether there are any.
+    """`landing_duplicate_row`: file and row of valid rows that occur earlier in the delivery or were accepted before.
+    Returns whether there are any.
 
-    A row is the same where every canonical column and every kept field are. Hashes are only compared with hashes of the
-    same process, so that a version of DuckDB that hashes otherwise changes nothing. Of the nights of this run only
-    those are opened that have one of the keys.
+    Two rows are equal if every canonical column and every kept field are equal. Hashes are only compared within the
+    same process, so a DuckDB version with another hash function changes nothing. Of this run's nights, only those with
+    one of the keys are opened.
     """
     con.execute("create or replace temp table landing_duplicate_row (_file varchar, _row bigint)")
     entity = delivery.feed.entity

@@ -1,5 +1,5 @@
-"""The vault: raw identifiers by token, and the key that makes the tokens. Nothing else keeps a raw e-mail, phone, name
-or address.
+"""The vault: raw identifiers by token, and the key of the tokens. Nothing else stores an accepted raw e-mail, phone,
+name or address.
 
 Method: token = first 128 bits of HMAC-SHA-256 (RFC 2104) of the normalised value, computed in SQL so that values stay
 columnar.
@@ -31,18 +31,18 @@ from onedata.sql import quote_text
 
 TOKEN_CHARACTERS = 32
 PROFILES = {"given_name": "name", "family_name": "name", "full_name": "name", "address": "address"}
-"""Normaliser of a core column that is no identifier, by what it says about the person."""
+"""Normaliser of a core column that is not an identifier, by its profile attribute."""
 
 
 @contextmanager
 def open_vault(con: duckdb.DuckDBPyConnection, folder: Path) -> Iterator[None]:
     """Attach the vault to `con` as `vault` and make its key available to `token_sql`; detach at the end.
 
-    It must be there: `vault_files.create_vault` makes one, where `identity.known_tokens` knows that none was lost.
+    The vault must exist: `vault_files.create_vault` creates one, if `identity.known_tokens` shows that none was lost.
 
     Raises:
-        VaultError: the vault or its key is missing, damaged or cannot be read; the key is another than made the tokens;
-            or they are of other normalisers.
+        VaultError: the vault or its key is missing, damaged or unreadable; the key is not the one of the tokens; or the
+            tokens are of other normalisers.
     """
     with telling_damage(folder), _attached(con, folder):
         yield
@@ -62,7 +62,7 @@ def _attached(con: duckdb.DuckDBPyConnection, folder: Path) -> Iterator[None]:
 
 
 def _key(con: duckdb.DuckDBPyConnection, folder: Path) -> bytes:
-    """The key as HMAC takes it, which must be the one that the vault knows."""
+    """The key as HMAC uses it; it must match the vault's fingerprint."""
     tables = con.execute("select table_name from duckdb_tables() where database_name = 'vault'").fetchall()
     if ("key_fingerprint",) not in tables:
         raise VaultError(damaged(database_file(folder), "it is the database of something else"))
@@ -71,7 +71,7 @@ def _key(con: duckdb.DuckDBPyConnection, folder: Path) -> bytes:
     if known is None:
         raise VaultError(damaged(database_file(folder), "it does not say which key its tokens were made with"))
     key = read_key(folder, known[0])
-    # An earlier onedata took a key longer than a block as it is: its tokens stay what they are.
+    # An earlier onedata used a key longer than a block unhashed: its tokens stay valid.
     for candidate in (block_key(key), key):
         if fingerprint(candidate) == known[0]:
             return candidate
@@ -88,7 +88,7 @@ def _same_normalisers(con: duckdb.DuckDBPyConnection, folder: Path) -> None:
     if version != VERSION and has_tokens:
         raise VaultError(
             f"{database_file(folder)} holds tokens by normalisers of version {version}, this onedata has version "
-            f"{VERSION}: going on would part customers from what is known of them. "
+            f"{VERSION}: continuing would disconnect customers from their known data. "
             f"{full_refresh(folder, f'{folder.name}/vault.duckdb (keep token.key)')}"
         )
     con.execute(
@@ -103,13 +103,13 @@ def token_sql(value: str) -> str:
 
 
 def tokenise(con: duckdb.DuckDBPyConnection, rows: str, column: Column, policy: IdentifierPolicy, region: str) -> str:
-    """Make the tokens of one column, each distinct value once, and put the raw values into the vault.
+    """Compute the tokens of one column, each distinct value once, and put the raw values into the vault.
 
     Args:
         con: A connection inside `open_vault`.
         rows: A relation that holds the column's raw values.
         column: A core column.
-        policy: How kinds are normalised, and values that name nobody; they get no token.
+        policy: Normalisers by kind, and blocked values, which get no token.
         region: ISO 3166 code of the country whose numbers phones without a country code are.
 
     Returns:
@@ -118,7 +118,7 @@ def tokenise(con: duckdb.DuckDBPyConnection, rows: str, column: Column, policy: 
     identifier = policy.types[column.identifier.type] if column.identifier else None
     kind, normaliser = _kind(column, policy)
     normalised = normalised_sql(normaliser, "value", region)
-    # `n/a` is blocked as it was written: of a name, its normal form has no stroke.
+    # `n/a` is blocked as written: the normal form of a name has no slash.
     general = blocked_values(policy)
     usable = f"{usable_sql('value', general)} and {usable_sql('normalised', general, identifier)}"
     table = f"landing_token_{column.name}"
@@ -137,12 +137,12 @@ def tokenise(con: duckdb.DuckDBPyConnection, rows: str, column: Column, policy: 
 def altered_values(
     con: duckdb.DuckDBPyConnection, columns: Iterable[Column], policy: IdentifierPolicy, regions: Sequence[str]
 ) -> dict[str, int]:
-    """Tokens by kind whose raw value does not make them; a kind without any is not named.
+    """Tokens by kind that do not match their raw value; kinds without any are omitted.
 
     Args:
         con: A connection inside `open_vault`.
         columns: The core columns of all entities.
-        policy: How kinds are normalised.
+        policy: Normalisers by kind.
         regions: Countries whose numbers phones without a country code may be.
     """
     altered = {}
@@ -159,7 +159,7 @@ def altered_values(
 
 
 def _kind(column: Column, policy: IdentifierPolicy) -> tuple[str, str | None]:
-    """The kind that a core column's tokens are of, and its normaliser."""
+    """The kind of a core column's tokens, and its normaliser."""
     if column.identifier:
         identifier = policy.types[column.identifier.type]
         return identifier.name, identifier.normalise

@@ -1,7 +1,6 @@
-"""The two files of the vault: made once and never over what is there, and looked into when they cannot be used.
+"""The two files of the vault: created once, never overwritten, and examined if they cannot be used.
 
-Nothing else holds what they hold: raw values stand in vault.duckdb alone, and token.key is what every token was made
-with.
+They are the only copy of their contents: vault.duckdb has the raw values, and token.key is the key of every token.
 """
 
 import fcntl
@@ -25,10 +24,10 @@ from onedata.sql import quote_text
 BLOCK_BYTES = 64
 KEY_BYTES = 32
 PATIENCE_SECONDS = 10.0
-"""How long to wait for another process, which looks up a value and lets the vault go."""
+"""How long to wait for another process, which looks up a value and releases the vault."""
 POLL_SECONDS = 0.1
 MAGIC = (8, b"DUCK")
-"""Where a DuckDB database says that it is one."""
+"""Position of the magic bytes of a DuckDB database."""
 LEAST_FREE_BYTES = 1 << 20
 TABLES = """
 create table token (token varchar, kind varchar, value varchar);
@@ -38,14 +37,14 @@ HOWTO = "docs/howto/lost-vault-or-key.md"
 
 
 class VaultError(OnedataError):
-    """The vault or its key is missing, damaged or cannot be read, or the two do not belong together.
+    """The vault or its key is missing, damaged or unreadable, or the two do not match.
 
-    The text says which, and the way out.
+    The text says which, and the fix.
     """
 
 
 class VaultBusy(VaultError):
-    """Another process holds the vault, and did so for longer than `PATIENCE_SECONDS`."""
+    """Another process has held the vault for longer than `PATIENCE_SECONDS`."""
 
 
 def database_file(folder: Path) -> Path:
@@ -54,13 +53,12 @@ def database_file(folder: Path) -> Path:
 
 
 def key_file(folder: Path) -> Path:
-    """What makes the tokens."""
+    """The file of the key of the tokens."""
     return folder / "token.key"
 
 
 def key_fault(folder: Path, kept: str) -> str | None:
-    """What is wrong with the key beside a vault that keeps this fingerprint, with the way out; None where it is the
-    one."""
+    """What is wrong with the key of a vault with this fingerprint, and the fix; None if it matches."""
     key = key_file(folder)
     if not key.is_file():
         return f"{key} is gone: restore it from where you keep it"
@@ -72,10 +70,10 @@ def key_fault(folder: Path, kept: str) -> str | None:
 
 
 def is_there(file: Path) -> bool:
-    """Whether anything has this name, be it empty.
+    """Whether the path exists, even if empty.
 
     Raises:
-        VaultError: its folder may not be looked into.
+        VaultError: its folder cannot be listed.
     """
     try:
         file.lstat()
@@ -87,13 +85,13 @@ def is_there(file: Path) -> bool:
 
 
 def create_vault(folder: Path) -> None:
-    """Make a vault without tokens: first a key where there is none, then the database that knows it.
+    """Create a vault without tokens: first a key if there is none, then the database with its fingerprint.
 
-    Each gets its name only once it is whole, and only where nothing has that name: of two processes one wins, and both
-    go on with the same. For a data home in which no token is known; a lost vault must not be replaced by a new one.
+    Each file gets its name only once it is complete, and never replaces another: of two processes one wins, and both
+    use the same files. Only for a data home without known tokens; a lost vault must not be replaced by a new one.
 
     Raises:
-        VaultError: the key that lies there cannot be used.
+        VaultError: the existing key cannot be used.
     """
     make_folders(folder)
     file = database_file(folder)
@@ -111,19 +109,19 @@ def create_vault(folder: Path) -> None:
 
 
 def read_key(folder: Path, known: str | None = None) -> bytes:
-    """The bytes of the key file as they are, a line end among them.
+    """The bytes of the key file, unchanged, including a line end.
 
     Args:
-        folder: The vault's.
-        known: Fingerprint of the key that made the tokens, where there are some.
+        folder: The vault's folder.
+        known: Fingerprint of the key of the tokens, if there are some.
 
     Raises:
-        VaultError: there is none, it cannot be read, or it is shorter than a key may be.
+        VaultError: the key is missing, unreadable, or too short.
     """
     file = key_file(folder)
     if not is_there(file):
         cause = f"{file} is missing, and the vault's tokens were made with it."
-        raise VaultError(f"{cause} Restore it: a new key would part every customer. See {HOWTO}.")
+        raise VaultError(f"{cause} Restore it: a new key would disconnect every customer. See {HOWTO}.")
     try:
         key = file.read_bytes()
     except OSError as error:
@@ -140,18 +138,18 @@ def read_key(folder: Path, known: str | None = None) -> bytes:
 
 
 def full_refresh(folder: Path, vault: str) -> str:
-    """The way out where every token must be made anew; `vault` is what of the vault's folder is in the way."""
+    """The fix if every token must be recreated; `vault` names the files of the vault to move aside."""
     moved = ", ".join(str(folder.parent / name) for name in ("lake", "staged", "warehouse", vault))
     return f"Run a full refresh from source: move {moved} away, then `onedata run --backfill`."
 
 
 def block_key(key: bytes) -> bytes:
-    """The key as HMAC takes it: one longer than a block is hashed first (RFC 2104)."""
+    """The key as HMAC uses it: one longer than a block is hashed first (RFC 2104)."""
     return hashlib.sha256(key).digest() if len(key) > BLOCK_BYTES else key
 
 
 def fingerprint(key: bytes) -> str:
-    """What the vault keeps of its key, to know it again."""
+    """The fingerprint that the vault stores of its key."""
     return hashlib.sha256(b"onedata fingerprint" + key).hexdigest()
 
 
@@ -160,7 +158,7 @@ def attach_vault(con: duckdb.DuckDBPyConnection, folder: Path, name: str = "vaul
 
     Raises:
         VaultBusy: another process holds it for longer than `PATIENCE_SECONDS`.
-        VaultError: it is missing, damaged, or may not be read and written.
+        VaultError: it is missing or damaged, or this user may not read and write it.
     """
     file = database_file(folder)
     if not is_there(file):
@@ -183,9 +181,9 @@ def attach_vault(con: duckdb.DuckDBPyConnection, folder: Path, name: str = "vaul
 
 @contextmanager
 def telling_damage(folder: Path) -> Iterator[None]:
-    """Tell an error of DuckDB's within as the vault's damage where the vault, read again whole, is what cannot be read.
+    """Turn a DuckDB error into `VaultError` if reading the whole vault again shows that it is damaged.
 
-    It must be detached by then.
+    The vault must be detached by then.
     """
     try:
         yield
@@ -219,7 +217,7 @@ def damaged(file: Path, error: duckdb.Error | str) -> str:
 
 
 def _why(file: Path, error: duckdb.Error) -> str:
-    """Why a database that nobody holds was not opened, by looking: DuckDB tells every cause by one kind of error."""
+    """Find out why a database that nobody holds was not opened: DuckDB raises one kind of error for every cause."""
     wal = file.with_name(f"{file.name}.wal")
     for path in (file, *([wal] if is_there(wal) else []), file.parent):
         if not os.access(path, os.R_OK | os.W_OK):
@@ -245,12 +243,12 @@ def _not_allowed(path: Path, error: OSError | str) -> str:
 
 
 def _is_held(file: Path) -> bool:
-    """Whether another process holds DuckDB's lock. Only where this one does not: closing the file would let that go."""
+    """Whether another process holds DuckDB's lock. This process must not hold it: closing the file would release it."""
     try:
         with file.open("rb+") as stream:
             fcntl.lockf(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return True
-    except OSError:  # it may not be opened: no question of a lock
+    except OSError:  # it may not be opened, so the lock does not matter
         return False
     return False

@@ -1,9 +1,8 @@
-"""The ledger: what was received and what became of it, to the row. The only writer of everything in `ops` that belongs
-to a delivery.
+"""The ledger: what was received and its state, to the row. It is the only writer of the `ops` tables of deliveries.
 
-A delivery (`ops.delivery`) is the rows of one feed for one night that landed together; `states` says which states it
-goes through, and `belongings` what belongs to it. Beside its files in the lake lies its manifest (`manifest`), from
-which the ledger can be rebuilt.
+A delivery (`ops.delivery`) is the rows of one feed for one night that landed together. `states` defines its states,
+`belongings` the tables with its rows. Its manifest (`manifest`) is beside its files in the lake; the ledger can be
+rebuilt from the manifests.
 """
 
 from onedata.ledger.clock import tick

@@ -1,4 +1,4 @@
-"""What belongs to a delivery: the one list that forgetting, replacing and the manifest go by. Each table has a column
+"""The tables with rows of a delivery: the one list that forgetting, replacing and the manifest use. Each has a column
 `batch_id`."""
 
 from collections.abc import Collection, Sequence
@@ -23,6 +23,6 @@ def add(con: duckdb.DuckDBPyConnection, table: str, query: str, values: Sequence
 
 
 def remove(con: duckdb.DuckDBPyConnection, batches: Collection[str], tables: Sequence[str] = BELONGINGS) -> None:
-    """Delete what belongs to the deliveries."""
+    """Delete the rows that belong to the deliveries."""
     for table in tables:
         con.execute(f"delete from ops.{table} where batch_id in (select unnest(?::varchar[]))", [list(batches)])

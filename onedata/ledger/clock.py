@@ -1,4 +1,4 @@
-"""The ledger's clock: the machine's, but it never goes back."""
+"""The ledger's clock: the machine's clock, but it never goes back."""
 
 from datetime import UTC, datetime
 
@@ -13,7 +13,7 @@ insert into ops.clock select timestamp '1970-01-01' where not exists (select 1 f
 
 
 def tick(con: duckdb.DuckDBPyConnection) -> datetime:
-    """Now (UTC), or a microsecond after the last time that was given out where the machine's clock is not past it."""
+    """Now (UTC); at least a microsecond after the last time returned, even if the machine's clock is behind it."""
     now = datetime.now(UTC).replace(tzinfo=None)
     row = con.execute(
         "update ops.clock set latest = greatest(?, latest + interval 1 microsecond) returning latest", [now]
@@ -24,5 +24,5 @@ def tick(con: duckdb.DuckDBPyConnection) -> datetime:
 
 
 def set_clock(con: duckdb.DuckDBPyConnection, at: datetime) -> None:
-    """Go on from `at`, where that is later: of a ledger that was rebuilt."""
+    """Continue from `at` if that is later; used when a ledger is rebuilt."""
     con.execute("update ops.clock set latest = greatest(latest, ?)", [at])

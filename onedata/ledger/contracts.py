@@ -10,7 +10,7 @@ from onedata.contracts.shapes import fingerprint, shape_of
 
 
 def remember(con: duckdb.DuckDBPyConnection, feed: Feed, at: datetime) -> None:
-    """Rows have landed by the feed's contract: it is the last used one from now on."""
+    """Store the feed's contract as the last used one: rows have landed by it."""
     shape = shape_of(feed)
     con.execute(
         "insert into ops.contract values (?, ?, ?, ?, ?, ?) on conflict do update "

@@ -1,4 +1,4 @@
-"""The files of the lake that count: those that the manifests name, as the ledger knows them."""
+"""The valid files of the lake: those that manifests name, as the ledger knows them."""
 
 from collections.abc import Collection
 from pathlib import Path
@@ -13,7 +13,7 @@ from onedata.settings import Settings
 def lake_files(
     con: duckdb.DuckDBPyConnection, settings: Settings, feed: str, without: Collection[str] = ()
 ) -> list[Path]:
-    """The feed's Parquet files in the lake, but for those of the deliveries `without`, by path."""
+    """The feed's Parquet files in the lake, except those of the deliveries `without`, ordered by path."""
     rows = con.execute(
         "select l.entity, l.ds, l.name from ops.lake_file l join ops.delivery d using (batch_id) "
         f"where l.feed = ? and d.status in {sql_list(IN_LAKE)} and l.batch_id not in (select unnest(?::varchar[]))",

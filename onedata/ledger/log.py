@@ -1,7 +1,7 @@
-"""The log beside the lake: what cannot be computed from it, appended, one file an entry, never changed.
+"""The log beside the lake: what cannot be computed from the lake. Append-only, one file per entry.
 
-`lake/_log/<kind>/<time>.json`; the time is the ledger's clock, so that entries in the order of their names are in the
-order in which they happened.
+`lake/_log/<kind>/<time>.json`; the time is from the ledger's clock, so that entries sorted by name are in the order of
+the events.
 """
 
 from collections.abc import Iterator, Mapping
@@ -29,19 +29,19 @@ class LogDamaged(OnedataError):
 
 
 def log_folder(lake: Path, kind: str) -> Path:
-    """Where the entries of a kind lie."""
+    """Folder of the entries of a kind."""
     return lake / "_log" / kind
 
 
 def append(lake: Path, kind: str, at: datetime, content: Mapping[str, Any]) -> None:
-    """Write one entry, so that it lasts."""
+    """Write one entry durably."""
     folder = log_folder(lake, kind)
     make_folders(folder)
     write_durably(folder / f"{at:%Y%m%dT%H%M%S.%f}.json", seal({"at": at.isoformat(), **content}))
 
 
 def entries(lake: Path, kind: str) -> Iterator[Entry]:
-    """The entries of a kind in the order in which they happened.
+    """The entries of a kind in the order of the events.
 
     Raises:
         LogDamaged: one cannot be read.

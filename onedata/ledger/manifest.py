@@ -1,9 +1,9 @@
 """The manifest beside a delivery's files in the lake: its commit record, from which the ledger can be rebuilt.
 
-`<partition>/_manifest/<batch>.json` names the delivery's files with size and SHA-256, and `<batch>.record` beside it, a
-Parquet file of what the ledger keeps of the delivery: one row a row of the ledger, the table's name in `_table` and
-when the delivery was accepted in `_accepted_at`. Both are written before the ledger says accepted. A file that no
-manifest names does not count, nor does a delivery that another manifest names in `replaces`.
+`<partition>/_manifest/<batch>.json` lists the delivery's files with size and SHA-256. Beside it, `<batch>.record` is a
+Parquet file with the delivery's rows of the ledger: the table's name is in `_table`, the acceptance time in
+`_accepted_at`. Both are written before the ledger marks the delivery accepted. A file that no manifest names is
+ignored, as is a delivery that another manifest names in `replaces`.
 """
 
 import hashlib
@@ -24,11 +24,11 @@ from onedata.sql import escape_glob, quote_text
 
 FORMAT = 1
 RECORDED = tuple(table for table in BELONGINGS if table != "lake_file")
-"""What belongs to a delivery and is written into its record; the lake's files are named in the manifest itself."""
+"""The tables whose rows go into a delivery's record; the manifest itself lists the lake's files."""
 
 
 class ManifestError(OnedataError):
-    """A manifest, or a file that it names, is not what was written; the text names the file and the way out."""
+    """A manifest, or a file that it names, differs from what was written; the text names the file and the fix."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class LakeFile:
 
 @dataclass(frozen=True)
 class InLake:
-    """What manifest and ledger both say of a delivery in the lake. Times are UTC."""
+    """The facts about a delivery in the lake that both manifest and ledger have. Times are UTC."""
 
     batch: str
     feed: str
@@ -57,7 +57,7 @@ class InLake:
 
 @dataclass(frozen=True)
 class Manifest(InLake):
-    """One accepted delivery; `record` is the Parquet file of what the ledger keeps of it."""
+    """One accepted delivery; `record` is the Parquet file with its rows of the ledger."""
 
     record: LakeFile
     folder: Path
@@ -69,7 +69,7 @@ class Manifest(InLake):
 
 
 def digest(path: Path) -> str:
-    """SHA-256 of a file, which no connection of this process has open."""
+    """SHA-256 of a file; no connection of this process may have it open."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
@@ -84,13 +84,13 @@ def lake_file(con: duckdb.DuckDBPyConnection, path: Path) -> LakeFile:
 def write_manifest(
     con: duckdb.DuckDBPyConnection, partition: Path, batch: str, accepted_at: datetime, files: Sequence[LakeFile]
 ) -> None:
-    """Write the delivery's record and then its manifest, each so that it lasts.
+    """Write the delivery's record and then its manifest, both durably.
 
     Args:
-        con: The warehouse; the delivery is booked there.
-        partition: Where its files lie.
+        con: The warehouse, in which the delivery is recorded.
+        partition: Folder of its files.
         batch: The delivery.
-        accepted_at: When it counts as accepted.
+        accepted_at: Time of acceptance.
         files: Its files in the lake.
     """
     delivery = con.execute(
@@ -121,7 +121,7 @@ def write_manifest(
 
 
 def _record_sql(batch: str, feed: str, ds: date, at: datetime) -> str:
-    """What the ledger keeps of the delivery, as it is once the delivery is accepted."""
+    """The delivery's rows of the ledger, in their state after acceptance."""
     own, name, night = quote_text(batch), quote_text(feed), f"date '{ds}'"
     accepted = f"timestamp '{at.isoformat(sep=' ')}'"
     head = f"{accepted} as _accepted_at, *"
@@ -143,20 +143,20 @@ def _record_sql(batch: str, feed: str, ds: date, at: datetime) -> str:
 
 
 def read_manifests(lake: Path) -> Iterator[Manifest]:
-    """Every manifest below the lake's `ods`, by path.
+    """Every manifest below the lake's `ods`, ordered by path.
 
     Raises:
-        ManifestError: one is no manifest, or of a later onedata.
+        ManifestError: one is not a manifest, or is of a later onedata.
     """
     for file in sorted((lake / "ods").glob(f"*/source=*/ds=*/{MANIFESTS}/*.json")):
         yield read_manifest(file)
 
 
 def read_manifest(file: Path) -> Manifest:
-    """One manifest.
+    """Read one manifest.
 
     Raises:
-        ManifestError: it is no manifest, or of a later onedata.
+        ManifestError: it is not a manifest, or is of a later onedata.
     """
     try:
         content = unseal(file.read_text(encoding="utf-8"))
@@ -184,7 +184,7 @@ def read_manifest(file: Path) -> Manifest:
 
 
 def in_force(manifests: Sequence[Manifest]) -> list[Manifest]:
-    """Those that no other one replaces, in the order in which their deliveries were accepted."""
+    """The manifests that no other one replaces, in order of acceptance."""
     replaced = {batch for manifest in manifests for batch in manifest.replaces}
     return sorted(
         (item for item in manifests if item.batch not in replaced), key=lambda item: (item.accepted_at, item.batch)
@@ -192,17 +192,17 @@ def in_force(manifests: Sequence[Manifest]) -> list[Manifest]:
 
 
 def damage(manifest: Manifest, thorough: bool = False) -> list[str]:
-    """What is wrong with the files that a manifest names, a sentence each; nothing where they are as they were written.
+    """Damage of the files that a manifest names, one sentence each; empty if all are as written.
 
     Args:
-        thorough: Read every file and compare its SHA-256; otherwise its size alone.
+        thorough: Read every file and compare its SHA-256; otherwise only its size.
     """
     named = [*((manifest.partition, item) for item in manifest.files), (manifest.folder, manifest.record)]
     return [wrong for folder, item in named if (wrong := file_damage(folder / item.name, item, thorough))]
 
 
 def file_damage(path: Path, item: LakeFile, thorough: bool = False) -> str | None:
-    """What is wrong with one file, a sentence; None where it is as it was written. See `damage`."""
+    """Damage of one file as a sentence; None if it is as written. See `damage`."""
     if not path.exists():
         return f"{path} is gone"
     size = path.stat().st_size

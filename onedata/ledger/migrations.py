@@ -1,4 +1,4 @@
-"""Data homes of an earlier onedata brought to this one's format, step by step; those of a later one are refused."""
+"""Migrate data homes of an earlier onedata to the current format, step by step; refuse those of a later one."""
 
 import shutil
 import subprocess
@@ -23,24 +23,23 @@ COPY = "import shutil, sys; shutil.copyfile(sys.argv[1], sys.argv[2])"
 
 
 class HomeFormatError(OnedataError):
-    """The data home is of a later onedata, or there is no room for the copy that is made before it is brought up to
-    this one."""
+    """The data home is of a later onedata, or there is no space for the copy made before the migration."""
 
 
 def migrate(con: duckdb.DuckDBPyConnection, settings: Settings) -> list[str]:
-    """Bring the ledger to this format; a copy of the warehouse is made first. Creates what is missing of the ledger.
+    """Migrate the ledger to the current format, after a copy of the warehouse. Creates missing tables of the ledger.
 
     Returns:
-        What was done, as sentences for a person; nothing for a home that is new or current.
+        What was done, as sentences for a person; empty for a new or current home.
 
     Raises:
-        HomeFormatError: the home is of a later onedata, or there is no room for the copy.
+        HomeFormatError: the home is of a later onedata, or there is no space for the copy.
     """
     now = format_of(con)
     if now is not None and now > FORMAT:
         raise HomeFormatError(
             f"the data home {settings.home} has format {now}, made by a later onedata; this one knows formats up to "
-            f"{FORMAT}. Update onedata, or make the warehouse anew from its lake with this one: `onedata rebuild`."
+            f"{FORMAT}. Update onedata, or rebuild the warehouse from its lake with this one: `onedata rebuild`."
         )
     if now is None or now == FORMAT:
         create_ledger(con)
@@ -52,7 +51,7 @@ def migrate(con: duckdb.DuckDBPyConnection, settings: Settings) -> list[str]:
 
 
 def format_of(con: duckdb.DuckDBPyConnection) -> int | None:
-    """The home's format; None where no ledger is there yet."""
+    """The home's format; None if there is no ledger yet."""
     tables = {
         name
         for (name,) in con.execute(
@@ -68,7 +67,7 @@ def format_of(con: duckdb.DuckDBPyConnection) -> int | None:
 
 
 def _copy_first(con: duckdb.DuckDBPyConnection, settings: Settings, now: int) -> Path:
-    """A copy of the warehouse, by a child: this process may not open the file that it holds."""
+    """Copy the warehouse in a child process: this process must not open the file whose lock it holds."""
     con.execute("checkpoint")
     size, free = settings.warehouse.stat().st_size, shutil.disk_usage(settings.home).free
     if free < 2 * size:
@@ -84,13 +83,13 @@ def _copy_first(con: duckdb.DuckDBPyConnection, settings: Settings, now: int) ->
 
 
 def _to_2(con: duckdb.DuckDBPyConnection, settings: Settings) -> None:
-    """Everything belongs to a delivery, and each that is in the lake has its manifest."""
+    """Assign every row to a delivery, and write a manifest for each delivery in the lake."""
     with transaction(con):
         con.execute("alter table ops.delivery add column accepted_at timestamp")
         con.execute("alter table ops.drift add column batch_id varchar")
         create_ledger(con)
         con.execute(f"update ops.delivery set accepted_at = landed_at where status in {sql_list(IN_LAKE)}")
-        # Files that could not be read belonged to none: they are taken anew.
+        # Unreadable files belonged to no delivery: they are loaded again.
         con.execute("delete from ops.file where batch_id is null; delete from ops.quarantine where batch_id is null")
         con.execute(
             "update ops.drift d set batch_id = f.batch_id from ops.file f where f.feed = d.feed and f.path = d.path "
@@ -107,7 +106,8 @@ def _to_2(con: duckdb.DuckDBPyConnection, settings: Settings) -> None:
 
 
 def _part_repeats(con: duckdb.DuckDBPyConnection) -> None:
-    """Repeats belonged to the delivery whose content they repeat; they get one of their own a feed and night."""
+    """Duplicates belonged to the delivery whose content they repeat; give them a delivery of their own per feed and
+    night."""
     own = "f.feed || '-' || strftime(f.ds, '%Y%m%d') || '-repeats'"
     con.execute(
         "insert into ops.delivery (batch_id, feed, entity, ds, status, rows, landed_at, accepted_at, applied_at, "
@@ -142,4 +142,4 @@ def _write_manifests(con: duckdb.DuckDBPyConnection, settings: Settings) -> None
 
 
 STEPS: Mapping[int, Callable[[duckdb.DuckDBPyConnection, Settings], None]] = {2: _to_2}
-"""The format that a step leads to, and the step; each commits as a whole."""
+"""The format after a step, and the step; each step commits as a whole."""

@@ -1,4 +1,4 @@
-"""Book, judge, accept, replace, apply, forget: every change of a delivery in the ledger."""
+"""Every change of a delivery in the ledger: record it, judge, accept, replace, apply, forget."""
 
 import hashlib
 from collections.abc import Collection, Mapping, Sequence
@@ -20,8 +20,8 @@ Counts = tuple[int, int, int, int]
 
 @dataclass(frozen=True)
 class FileEntry:
-    """One delivered file of a delivery; `counts` are received, accepted, quarantined and duplicate rows, `columns` the
-    file's own."""
+    """One file of a delivery; `counts` are received, accepted, quarantined and duplicate rows, `columns` the columns in
+    the file."""
 
     path: str
     content_hash: str
@@ -37,8 +37,7 @@ class FileEntry:
 
 @dataclass(frozen=True)
 class Booking:
-    """A delivery as it is booked, staged: `rows` are those that wait for the gate, `replaces` the deliveries whose
-    place it takes."""
+    """A staged delivery to record: `rows` wait for the gate, `replaces` are the deliveries that it replaces."""
 
     batch: str
     feed: str
@@ -50,16 +49,15 @@ class Booking:
 
 
 def new_id(con: duckdb.DuckDBPyConnection, feed: str, ds: date, content: Sequence[str], kind: str = "") -> str:
-    """The id of a delivery that is to be booked. It follows from what is in it, so that what a killed run left is known
-    again; where an accepted delivery has had that id (its night was replaced since, and is put back to what it was),
-    from how often too.
+    """The id of a new delivery. It depends only on the contents, so that files of a killed run are recognised. If an
+    accepted delivery has had that id (its night was replaced since, and gets the old contents back), a number is added.
 
     Args:
         con: The warehouse.
         feed: Its feed.
         ds: Its night.
-        content: What is in it, in order.
-        kind: What stands before the hash.
+        content: Its contents, in order.
+        kind: Prefix of the hash.
     """
     text, number = "|".join([feed, ds.isoformat(), *content]), 0
     while True:
@@ -71,7 +69,7 @@ def new_id(con: duckdb.DuckDBPyConnection, feed: str, ds: date, content: Sequenc
 
 
 def book(con: duckdb.DuckDBPyConnection, booking: Booking) -> None:
-    """Book a delivery, before any of its files enters the lake."""
+    """Record a delivery, before any of its files enters the lake."""
     con.execute(
         "insert into ops.delivery (batch_id, feed, entity, ds, status, rows, landed_at, replaces) values (?, ?, ?, ?, "
         "?, ?, ?, ?)",
@@ -89,7 +87,7 @@ def book(con: duckdb.DuckDBPyConnection, booking: Booking) -> None:
 
 
 def book_file(con: duckdb.DuckDBPyConnection, feed: str, batch: str, file: FileEntry, arrived_at: datetime) -> None:
-    """Book one file of a delivery."""
+    """Record one file of a delivery."""
     types = file.types or {}
     add(
         con,
@@ -112,7 +110,8 @@ def book_file(con: duckdb.DuckDBPyConnection, feed: str, batch: str, file: FileE
 
 
 def judge(con: duckdb.DuckDBPyConnection, feed: Feed, passed: bool) -> list[str]:
-    """Mark the feed's staged deliveries passed or refused; a refused one leaves no profile, a passed one its contract.
+    """Mark the feed's staged deliveries passed or refused. A refused one leaves no profile; a passed one stores its
+    contract.
 
     Returns:
         The deliveries that were judged.
@@ -134,11 +133,11 @@ def judge(con: duckdb.DuckDBPyConnection, feed: Feed, passed: bool) -> list[str]
 
 
 def accept(con: duckdb.DuckDBPyConnection, batch: str, at: datetime, files: Sequence[LakeFile]) -> list[str]:
-    """Mark a delivery accepted, whose files and manifest are in the lake, and replace those whose place it takes. One
+    """Mark a delivery accepted, whose files and manifest are in the lake, and mark those that it replaces. One
     transaction.
 
     Returns:
-        The deliveries that were replaced; their files are to be moved out of the lake.
+        The replaced deliveries, whose files the caller must move out of the lake.
     """
     with transaction(con):
         move(con, [batch], Status.ACCEPTED)
@@ -164,10 +163,10 @@ def accept(con: duckdb.DuckDBPyConnection, batch: str, at: datetime, files: Sequ
 
 
 def settle_release(con: duckdb.DuckDBPyConnection, batch: str) -> None:
-    """Rows that a release has accepted leave quarantine, and count as accepted in their file; those that are bad still
-    say why now.
+    """Settle a release: accepted rows leave quarantine and count as accepted in their file; rows that are still invalid
+    get their current reason.
 
-    Only rows that are in quarantine count, so that settling a release twice changes nothing.
+    Only rows in quarantine are counted, so it is idempotent.
     """
     same = (
         "q.feed = r.feed and q.path = r.path and q.content_hash = r.content_hash and q.row = r.row and q.rule = r.rule"
@@ -193,9 +192,9 @@ def settle_release(con: duckdb.DuckDBPyConnection, batch: str) -> None:
 
 
 def apply(con: duckdb.DuckDBPyConnection) -> None:
-    """Mark every accepted delivery applied, and what replaced ones left as taken out: the night is published.
+    """Mark every accepted delivery applied, and the rows of replaced ones removed: the night is published.
 
-    The caller owns the transaction: what else is written of the night commits with it.
+    The caller owns the transaction, so that everything else about the night commits with it.
     """
     accepted = [
         batch
@@ -210,7 +209,7 @@ def apply(con: duckdb.DuckDBPyConnection) -> None:
 
 
 def forget(con: duckdb.DuckDBPyConnection, batches: Collection[str]) -> None:
-    """Forget unfinished deliveries and all that belongs to them, once their files have left the lake. One transaction.
+    """Delete unfinished deliveries and all their rows, once their files have left the lake. One transaction.
 
     Raises:
         LedgerError: one of them is in the lake, or was.
@@ -224,7 +223,7 @@ def forget(con: duckdb.DuckDBPyConnection, batches: Collection[str]) -> None:
 
 
 def has_replaced(con: duckdb.DuckDBPyConnection) -> bool:
-    """Whether rows that DIM and DWD have taken in are no longer in the lake: they must be built anew."""
+    """Whether DIM and DWD contain rows that are no longer in the lake, and must be rebuilt."""
     return bool(
         con.execute(
             "select 1 from ops.delivery where status = ? and applied_at is null limit 1", [Status.REPLACED]
@@ -233,7 +232,6 @@ def has_replaced(con: duckdb.DuckDBPyConnection) -> bool:
 
 
 def pending_night(con: duckdb.DuckDBPyConnection, night: date) -> date:
-    """The night that the pending rows are seen from: the run's, or a later one that has accepted rows which no run has
-    published."""
+    """The night as of which pending rows are built: the run's, or a later one with accepted, unpublished rows."""
     row = con.execute("select greatest(?::date, max(ds)) from ops.pending_batch", [night]).fetchone()
     return row[0] if row and row[0] else night

@@ -1,4 +1,4 @@
-"""Where a delivery's rows lie, by what the ledger knows of it: no path is stored, so a data home can be moved."""
+"""Paths of a delivery's files, computed from the ledger: no path is stored, so a data home can be moved."""
 
 from datetime import date
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 from onedata.settings import Settings
 
 MANIFESTS = "_manifest"
-"""Folder of a partition's manifests; engines that read the partition skip a name that begins with an underscore."""
+"""Folder of a partition's manifests; engines that read the partition skip names that begin with an underscore."""
 
 
 def staged_folder(settings: Settings, feed: str, batch: str) -> Path:
@@ -20,12 +20,12 @@ def staged_files(settings: Settings, feed: str, batch: str) -> list[Path]:
 
 
 def lake_folder(settings: Settings, entity: str, feed: str) -> Path:
-    """The feed's part of the ODS lake."""
+    """The feed's folder in the ODS lake."""
     return settings.lake / "ods" / entity / f"source={feed}"
 
 
 def partition_folder(settings: Settings, entity: str, feed: str, ds: date) -> Path:
-    """One night of it."""
+    """The feed's folder of one night in the ODS lake."""
     return lake_folder(settings, entity, feed) / f"ds={ds}"
 
 
@@ -35,17 +35,17 @@ def manifest_file(partition: Path, batch: str) -> Path:
 
 
 def record_file(partition: Path, batch: str) -> Path:
-    """What the ledger keeps of the delivery: private, it may hold raw records. A Parquet file by another ending, so
-    that no reader of the lake takes it for rows."""
+    """The delivery's record: private, it may hold raw records. It is a Parquet file with another extension, so that no
+    reader of the lake takes it for rows."""
     return partition / MANIFESTS / f"{batch}.record"
 
 
 def file_name(batch: str, number: str = "{i}") -> str:
-    """A delivery's file, without its ending; every file is named by its delivery."""
+    """A delivery's file, without its extension; every file is named by its delivery."""
     return f"{batch}-{number}"
 
 
 def batch_of(file: Path) -> str:
-    """The delivery a file is of: of a manifest, its name, else all before the number."""
+    """The delivery a file belongs to: a manifest's name, or everything before the number of a data file."""
     stem = file.name.split(".", 1)[0]
     return stem if file.parent.name == MANIFESTS else stem.rpartition("-")[0]

@@ -1,4 +1,4 @@
-"""Move deliveries that passed their contract gate into the ODS lake, so that they last, and mark them accepted."""
+"""Move deliveries that passed their contract gate durably into the ODS lake, and mark them accepted."""
 
 from pathlib import Path
 
@@ -15,17 +15,17 @@ from onedata.settings import Settings
 
 
 def promote(con: duckdb.DuckDBPyConnection, settings: Settings) -> list[str]:
-    """Move every passed delivery's files to their place in the lake, write its manifest and mark it accepted.
+    """Move every passed delivery's files into the lake, write its manifest and mark it accepted.
 
-    Files and manifest are synced before the ledger commits. A process killed between leaves files of a delivery that
+    Files and manifest are synced before the ledger commits. A process killed in between leaves files of a delivery that
     the ledger knows as unfinished: `recover` moves them aside before the same rows land again.
 
     Returns:
         The ids of the deliveries that were accepted.
 
     Raises:
-        FileNotFoundError: a passed delivery's files are in neither place; nothing is marked accepted without its rows.
-        LedgerError: a file by the name of one of them lies in the lake; nothing is overwritten.
+        FileNotFoundError: a passed delivery's files are in neither folder; nothing is marked accepted without its rows.
+        LedgerError: the lake already has a file of that name; nothing is overwritten.
     """
     passed = con.execute(
         "select batch_id, feed, entity, ds, rows from ops.delivery where status = ? order by batch_id", [Status.PASSED]
@@ -47,15 +47,15 @@ def promote(con: duckdb.DuckDBPyConnection, settings: Settings) -> list[str]:
 
 
 def _enter_lake(settings: Settings, feed: str, batch: str, partition: Path) -> list[Path]:
-    """Sync the delivery's staged files and rename them into the lake; its files there, also those that an earlier try
-    moved."""
+    """Sync the delivery's staged files and rename them into the lake. Returns its files there, including those that an
+    earlier attempt moved."""
     make_folders(partition)
     for file in staged_files(settings, feed, batch):
         sync_file(file)
         if (partition / file.name).exists():
             there = partition / file.name
             raise LedgerError(
-                f"{there} is there already and is not overwritten; run again: strange files are told first"
+                f"{there} already exists and is not overwritten; run again: unknown files are reported first"
             )
         file.replace(partition / file.name)
     sync_folder(partition)

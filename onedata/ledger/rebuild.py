@@ -1,4 +1,4 @@
-"""The ledger made anew from the lake: manifests and their records, and the log beside it."""
+"""Rebuild the ledger from the lake: manifests, their records, and the log."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ from onedata.sql import escape_glob, quote_text
 
 @dataclass(frozen=True)
 class Rebuilt:
-    """What the ledger was made of: its deliveries, and what was left out, in words."""
+    """Result of a rebuild: the deliveries, and what was left out, as sentences."""
 
     deliveries: int
     left_out: list[str]
@@ -35,11 +35,11 @@ def rebuild_ledger(con: duckdb.DuckDBPyConnection, settings: Settings, leave_out
     Args:
         con: A warehouse whose ledger is empty.
         settings: Whose lake.
-        leave_out: Move aside deliveries whose files are not whole, and files that no manifest names; without it they
-            are refused.
+        leave_out: Move aside deliveries with damaged or missing files, and files that no manifest names; without it
+            they are refused.
 
     Raises:
-        LakeDamaged: a file is not what its manifest says, or no manifest names it; nothing was changed.
+        LakeDamaged: a file differs from its manifest, or no manifest names it; nothing was changed.
         ManifestError, LogDamaged: a manifest or an entry of the log cannot be read.
     """
     found = in_force(list(read_manifests(settings.lake)))
@@ -67,7 +67,7 @@ def rebuild_ledger(con: duckdb.DuckDBPyConnection, settings: Settings, leave_out
 
 
 def files_of(manifest: Manifest) -> list[Path]:
-    """Every file of a delivery in the lake, its manifest and record among them."""
+    """Every file of a delivery in the lake, including its manifest and record."""
     own = [manifest.partition / item.name for item in manifest.files]
     return [*own, manifest.folder / manifest.record.name, manifest.folder / f"{manifest.batch}.json"]
 
@@ -83,7 +83,7 @@ def _fill(con: duckdb.DuckDBPyConnection, manifests: Sequence[Manifest]) -> None
     for table in RECORDED:
         _insert(con, table, f"select * from record where _table = '{table}'")
     own = "row_number() over (partition by batch_id order by (status = 'replaced') desc, _accepted_at desc) = 1"
-    # What replaced deliveries left is in no layer of a warehouse that is built anew.
+    # A rebuilt warehouse has no rows of replaced deliveries in any layer.
     _insert(
         con,
         "delivery",

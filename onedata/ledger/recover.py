@@ -1,8 +1,8 @@
-"""Hold the lake against the ledger, and forget what a killed or refused night left half done.
+"""Compare the lake with the ledger, and remove what a killed or refused night left unfinished.
 
-What the ledger has never known is somebody's: the run stops and says so. Only files of deliveries that the ledger knows
-as unfinished or replaced leave the lake, and they are moved aside (`lake/.orphans`), never deleted while a person may
-still want them.
+If the lake has files of deliveries that the ledger has never known, the run stops and says so. Only files of deliveries
+that the ledger knows as unfinished or replaced leave the lake. They are moved to `lake/.orphans` and kept for
+`orphans_kept_days`.
 """
 
 import json
@@ -28,7 +28,7 @@ RUN_FOLDER = re.compile(r"\d{8}T\d{6}(-\d+)?")
 
 
 class ForeignLedger(OnedataError):
-    """The lake, or the log beside it, knows what the ledger has never known: it is another one, or an older copy;
+    """The lake or its log has entries that the ledger has never known: the ledger is another one or an older copy;
     nothing was changed."""
 
 
@@ -37,7 +37,7 @@ class UnknownLakeFiles(ForeignLedger):
 
 
 class LakeDamaged(OnedataError):
-    """A file of the lake that the ledger knows is gone, or is not as it was written; nothing was changed."""
+    """A lake file that the ledger knows is missing or differs from what was written; nothing was changed."""
 
 
 @dataclass(frozen=True)
@@ -52,15 +52,15 @@ class Loss:
     def __str__(self) -> str:
         return (
             f"the lake file {self.file} (feed {self.feed}, night {self.night}) {self.what}: bring it back with "
-            "`onedata repair --from BACKUP`, or take its night anew "
+            "`onedata repair --from BACKUP`, or reload its night "
             f"from the source with `onedata run --ds {self.night} --replace`"
         )
 
 
 @dataclass
 class LakeState:
-    """The lake against the ledger: files of unknown deliveries, of unfinished or replaced ones, what is wrong with
-    known ones, and deliveries whose manifest is gone."""
+    """Differences between lake and ledger: files of unknown deliveries, of unfinished or replaced ones, damage of known
+    ones, and deliveries without a manifest."""
 
     unknown: list[Path] = field(default_factory=list)
     orphans: list[Path] = field(default_factory=list)
@@ -69,23 +69,21 @@ class LakeState:
 
 
 def check_lake(con: duckdb.DuckDBPyConnection, settings: Settings, again: Collection[date] = ()) -> list[str]:
-    """Hold the whole lake against the ledger before a run, and move aside what unfinished and replaced deliveries left
-    in it.
+    """Compare the whole lake with the ledger before a run, and move files of unfinished and replaced deliveries aside.
 
-    Names and sizes are compared, no content is read.
+    Only names and sizes are compared; no content is read.
 
     Args:
         con: The warehouse.
-        settings: Where the lake lies.
-        again: Nights that are being taken anew, whose files need not be whole.
+        settings: Location of the lake.
+        again: Nights that are being reloaded, whose files may be damaged or missing.
 
     Returns:
         What was moved aside, as sentences for a person.
 
     Raises:
-        UnknownLakeFiles: the ledger is another one than the lake was written by, or an older copy; the text says how to
-            go on.
-        LakeDamaged: a known file is gone or cut.
+        UnknownLakeFiles: the lake was written by another ledger, or this one is an older copy; the text names the fix.
+        LakeDamaged: a known file is missing or truncated.
     """
     state = compare(con, settings)
     if state.unknown:
@@ -99,7 +97,7 @@ def check_lake(con: duckdb.DuckDBPyConnection, settings: Settings, again: Collec
 
 
 def refuse_without_warehouse(settings: Settings) -> None:
-    """Refuse a lake whose warehouse is gone before another one is begun in its place.
+    """Refuse a lake whose warehouse is missing, before a new warehouse is created in its place.
 
     Raises:
         UnknownLakeFiles: there are files in the lake, and neither warehouse nor write-ahead log.
@@ -115,14 +113,14 @@ def _unknown(settings: Settings, files: list[Path]) -> UnknownLakeFiles:
     what = "new, an older copy, or another one's" if settings.warehouse.exists() else "gone"
     return UnknownLakeFiles(
         f"the lake holds {len(files):,} files of deliveries that the ledger has never known: the warehouse "
-        f"{settings.warehouse} is {what}. Put the right warehouse back, or make it anew "
+        f"{settings.warehouse} is {what}. Put the right warehouse back, or rebuild it "
         f"from the lake: `onedata rebuild`. Nothing was changed. The files are {names}"
         f"{' and others' if len(files) > SHOWN else ''}."
     )
 
 
 def _rewrite(con: duckdb.DuckDBPyConnection, settings: Settings, batch: str) -> str:
-    """The ledger knows all that a manifest says: one that is gone is written again."""
+    """Write missing manifests again from the ledger, which has all their contents."""
     row = con.execute(
         "select entity, feed, ds, coalesce(accepted_at, landed_at) from ops.delivery where batch_id = ?", [batch]
     ).fetchone()
@@ -137,7 +135,7 @@ def _rewrite(con: duckdb.DuckDBPyConnection, settings: Settings, batch: str) -> 
 
 
 def compare(con: duckdb.DuckDBPyConnection, settings: Settings) -> LakeState:
-    """The state of the lake by the names and sizes of its files."""
+    """State of the lake, judged by names and sizes of its files."""
     status = dict(con.execute("select batch_id, status from ops.delivery").fetchall())
     rows = con.execute(
         "select l.entity, l.feed, l.ds::varchar, l.name, l.bytes from ops.lake_file l "
@@ -168,12 +166,10 @@ def compare(con: duckdb.DuckDBPyConnection, settings: Settings) -> LakeState:
 
 
 def lake_contents(lake: Path) -> Iterator[Path]:
-    """Every data file, manifest and record of the lake, whatever the ledger knows; not the empty files that give it its
-    shape."""
+    """Every data file, manifest and record of the lake, known to the ledger or not; without the empty schema files."""
     for partition in (lake / "ods").glob("*/source=*/ds=*"):
         if partition.parent.name != "source=_schema":
-            # A name that begins with a dot is a file that a killed process was writing: no reader takes it for one of
-            # the lake.
+            # A killed process may leave a file whose name begins with a dot: no reader treats it as part of the lake.
             yield from sorted(path for path in partition.rglob("[!.]*.parquet*") if path.is_file())
             yield from sorted(
                 path for path in (partition / MANIFESTS).glob("[!.]*") if path.suffix in (".json", ".record")
@@ -181,35 +177,35 @@ def lake_contents(lake: Path) -> Iterator[Path]:
 
 
 def recover(con: duckdb.DuckDBPyConnection, settings: Settings, feed: str, entity: str) -> int:
-    """Forget the feed's deliveries that were not accepted; the landing that follows takes their files anew.
+    """Delete the feed's deliveries that were not accepted; the landing that follows loads their files again.
 
     Their files leave the lake first, so that the ledger knows every file in it at any moment.
 
     Returns:
-        How many deliveries were forgotten.
+        Number of deleted deliveries.
     """
     rows = con.execute("select batch_id, status from ops.delivery where feed = ?", [feed]).fetchall()
     unfinished = [batch for batch, status in rows if status in UNFINISHED]
     gone = {*unfinished, *(batch for batch, status in rows if status == Status.REPLACED)}
     leave_lake(settings, entity, feed, gone)
-    # What is staged is of this feed's unfinished deliveries alone: accepted ones have been moved into the lake.
+    # Only unfinished deliveries of this feed are staged: accepted ones have been moved into the lake.
     shutil.rmtree(settings.staged / feed, ignore_errors=True)
     forget(con, unfinished)
     return len(unfinished)
 
 
 def leave_lake(settings: Settings, entity: str, feed: str, batches: Collection[str]) -> list[str]:
-    """Move the files of some deliveries of a feed aside; says what was moved."""
+    """Move the files of some deliveries of a feed aside; returns a sentence about it."""
     folder = lake_folder(settings, entity, feed)
     files = [file for file in folder.rglob("*") if file.is_file() and batch_of(file) in batches]
     return move_orphans(settings, files)
 
 
 def move_orphans(settings: Settings, files: list[Path]) -> list[str]:
-    """Move files of the lake aside, with a list of them; says what was moved."""
+    """Move files of the lake aside, with a list of them; returns a sentence about it."""
     if not files:
         return []
-    # The manifest goes first: no reader may find one that names files which are gone.
+    # The manifest goes first: no reader may find one that names missing files.
     files = sorted(files, key=lambda file: (file.parent.name != MANIFESTS or file.suffix != ".json", file))
     folder = _run_folder(settings.lake / ".orphans")
     moved = move_aside(files, settings.lake, folder)
@@ -231,8 +227,7 @@ def _run_folder(base: Path) -> Path:
 
 
 def prune_orphans(settings: Settings, now: datetime) -> None:
-    """Delete what was moved aside longer ago than `orphans_kept_days`: the files that the run's own list names, and no
-    others."""
+    """Delete files that were moved aside more than `orphans_kept_days` ago, but only those in the run's own list."""
     oldest = now - timedelta(days=settings.orphans_kept_days)
     for listing in (settings.lake / ".orphans").glob("*/moved.json"):
         folder = listing.parent

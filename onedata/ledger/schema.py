@@ -1,5 +1,4 @@
-"""The tables of the schema `ops`. Each belongs to a delivery (`belongings`), or tells of sources, of runs, or of the
-gates."""
+"""The tables of the schema `ops`: rows of deliveries (`belongings`), of sources, of runs, and of gates."""
 
 import duckdb
 
@@ -7,7 +6,7 @@ from onedata.contracts.totals import AMOUNT, MACROS
 from onedata.ledger.clock import CLOCK
 
 FORMAT = 2
-"""Of the data home: 1 had no manifests beside the lake's files."""
+"""Format of the data home; format 1 had no manifests beside the lake's files."""
 DELIVERIES = """
 create schema if not exists ops;
 create table if not exists ops.file (
@@ -18,35 +17,35 @@ create table if not exists ops.file (
     size_bytes bigint not null, mtime_ns bigint not null, arrived_at timestamp not null
 );
 comment on table ops.file is
-    'Every delivered file, one row a feed, path, content and delivery: received = accepted + quarantined + duplicate.';
+    'Every delivered file, one row per feed, path, content, delivery: received = accepted + quarantined + duplicate.';
 comment on column ops.file.ds is 'The night the file is for.';
 comment on column ops.file.status is 'landed, repeated (content known under another name) or unreadable.';
-comment on column ops.file.received is 'Rows found in the file; a file that cannot be read at all counts as one.';
+comment on column ops.file.received is 'Rows found in the file; an unreadable file counts as one.';
 comment on column ops.file.duplicate is 'Rows that had been accepted before, from this file or another.';
-comment on column ops.file.batch_id is 'Delivery the file came in; of a repeat, its own.';
+comment on column ops.file.batch_id is 'Delivery of the file; a repeat has its own.';
 comment on column ops.file.columns is
-    'Fields of the file in its own order; of documents, the members that its first ones have.';
-comment on column ops.file.column_types is 'Types of the fields, for formats that have some.';
+    'Fields of the file in file order; for documents, the members of the first ones.';
+comment on column ops.file.column_types is 'Types of the fields, for typed formats.';
 create table if not exists ops.delivery (
     batch_id varchar primary key, feed varchar not null, entity varchar not null, ds date not null,
     status varchar not null,
     rows bigint not null, landed_at timestamp not null, accepted_at timestamp, applied_at timestamp,
     replaces varchar[] not null
 );
-comment on table ops.delivery is 'The rows of one feed for one night that landed together, and how far they have come.';
+comment on table ops.delivery is 'The rows of one feed for one night that landed together, and their state.';
 comment on column ops.delivery.status is
     'staged, passed or refused (by the contract gate), accepted (in the lake), applied (published), or replaced
     (by a later delivery
     of its night).';
 comment on column ops.delivery.accepted_at is 'When its manifest was written (UTC); empty before.';
 comment on column ops.delivery.replaces is
-    'Deliveries of the same night whose place this one takes when it is accepted.';
+    'Deliveries of the same night that this one replaces when it is accepted.';
 create table if not exists ops.repair (
     feed varchar not null, ds date not null, path varchar not null, column_name varchar not null,
     repair varchar not null,
     rows bigint not null, batch_id varchar not null
 );
-comment on table ops.repair is 'Accepted rows in which landing mended a value, by file, column and repair.';
+comment on table ops.repair is 'Accepted rows in which landing repaired a value, by file, column and repair.';
 create table if not exists ops.quarantine (
     feed varchar not null, ds date not null, path varchar not null, row bigint not null, rule varchar not null,
     reason varchar not null, raw varchar, batch_id varchar not null, content_hash varchar not null,
@@ -55,9 +54,9 @@ create table if not exists ops.quarantine (
 );
 comment on table ops.quarantine is 'Every row that was not accepted, whole and raw, with file, row, rule and reason.';
 comment on column ops.quarantine.row is
-    'Number of the record in the file, header and broken lines not counted; of a broken line, its line.';
+    'Number of the record in the file, header and broken lines not counted; for a broken line, its line number.';
 comment on column ops.quarantine.totals is
-    'What ops.control_total counts for the row as quarantined, by total; taken back when the row is released.';
+    'What ops.control_total counts for the row as quarantined, by total; subtracted when the row is released.';
 create table if not exists ops.released (
     batch_id varchar not null, feed varchar not null, ds date not null, path varchar not null,
     content_hash varchar not null, row bigint not null,
@@ -65,7 +64,7 @@ create table if not exists ops.released (
     reason_now varchar, released_at timestamp not null
 );
 comment on table ops.released is
-    'Quarantined rows that were read again by their contract: accepted, duplicate, or again in quarantine.';
+    'Quarantined rows that were revalidated: accepted, duplicate, or again in quarantine.';
 create table if not exists ops.drift (
     feed varchar not null, ds date not null, path varchar not null, kind varchar not null, column_name varchar not null,
     message varchar not null, content_hash varchar not null, batch_id varchar not null
@@ -77,7 +76,7 @@ create table if not exists ops.night (
 );
 comment on table ops.night is 'Nights that were published.';
 alter table ops.night add column if not exists publication bigint;
-comment on column ops.night.publication is 'Number of the publication; empty where publications had no numbers yet.';
+comment on column ops.night.publication is 'Number of the publication; empty if publications had no numbers yet.';
 create table if not exists ops.publishing (
     publication bigint not null, night date not null, run_id varchar not null, started_at timestamp,
     finished_at timestamp, cpu_seconds double, peak_memory_mb double
@@ -87,21 +86,21 @@ comment on table ops.publishing is
 create table if not exists ops.applied (batch_id varchar not null, stage varchar not null,
     primary key (batch_id, stage));
 comment on table ops.applied is
-    'Deliveries that a stage outside dbt has taken in; commits with that stage''s own tables.';
+    'Deliveries that a stage outside dbt has processed; commits with that stage''s own tables.';
 create table if not exists ops.archive (
     feed varchar not null, path varchar not null, size_bytes bigint not null, mtime_ns bigint not null,
     members integer not null,
     primary key (feed, path)
 );
 comment on table ops.archive is
-    'Archives that were unpacked, and how many files came out of each; the files are in ops.file as archive!member.';
+    'Unpacked archives and their number of files; the files are in ops.file as archive!member.';
 create table if not exists ops.watermark (
     feed varchar not null, content_hash varchar not null, mark varchar, ds date not null, path varchar not null,
         extracted_at timestamp not null,
     primary key (feed, content_hash)
 );
 comment on table ops.watermark is
-    'Extracts of database tables and the watermark each reached; a mark counts once ops.file knows its extract.';
+    'Extracts of database tables and their watermarks; a watermark takes effect once ops.file has its extract.';
 """
 
 MONEY_AND_FILES = f"""
@@ -112,18 +111,18 @@ create table if not exists ops.control_total (
     quarantined {AMOUNT} not null, duplicate {AMOUNT} not null
 );
 comment on table ops.control_total is
-    'What each file''s rows came to in money, by total and currency: received = accepted + quarantined + duplicate.';
+    'Money of each file''s rows, by total and currency: received = accepted + quarantined + duplicate.';
 comment on column ops.control_total.total_name is 'Total of the canonical entity (data_contracts/canonical, totals).';
-comment on column ops.control_total.currency is 'ISO 4217 code; XXX where a row names none.';
-comment on column ops.control_total.received is 'Of every row of the file that has the amount, whatever became of it.';
-comment on column ops.control_total.quarantined is 'Of rows kept apart, where they have the amount as a number.';
+comment on column ops.control_total.currency is 'ISO 4217 code; XXX if a row names none.';
+comment on column ops.control_total.received is 'Of every row of the file that has the amount, whatever its outcome.';
+comment on column ops.control_total.quarantined is 'Of quarantined rows that have the amount as a number.';
 comment on column ops.control_total.duplicate is 'Of rows that had been accepted before.';
 create table if not exists ops.lake_file (
     batch_id varchar not null, feed varchar not null, entity varchar not null, ds date not null, name varchar not null,
     rows bigint not null, bytes bigint not null, sha256 varchar not null
 );
 comment on table ops.lake_file is
-    'The Parquet files of the lake, one row a file, as the manifests beside them name them.';
+    'The Parquet files of the lake, one row per file, as listed in their manifests.';
 """
 
 CONTRACTS = """
@@ -132,9 +131,9 @@ create table if not exists ops.contract (
     first_used_at timestamp not null, last_used_at timestamp not null, primary key (feed, version, fingerprint)
 );
 comment on table ops.contract is
-    'The contracts that rows have landed by; a feed''s last used one is what a change is compared with.';
+    'The contracts that rows have landed by; a change is compared with the feed''s last used one.';
 comment on column ops.contract.shape is
-    'What of the contract and its canonical entity makes a difference to the rows, as JSON.';
+    'The parts of the contract and its canonical entity that affect rows, as JSON.';
 """
 
 GATES = """
@@ -148,18 +147,18 @@ create table if not exists ops.gate (
 alter table ops.gate add column if not exists expected varchar;
 alter table ops.gate add column if not exists description varchar;
 comment on table ops.gate is
-    'Every quality check of every night: stage, subject, rule, what was observed and what was expected.';
-comment on column ops.gate.observed is 'What was observed: rows that break the rule, or the value that was judged.';
-comment on column ops.gate.expected is 'The bound on it; empty where the check knows none.';
+    'Every quality check of every night: stage, subject, rule, observed and expected value.';
+comment on column ops.gate.observed is 'Number of rows that break the rule, or the judged value.';
+comment on column ops.gate.expected is 'The bound on the observed value; empty if the check has none.';
 comment on column ops.gate.message is 'What is wrong and where; may quote rows.';
-comment on column ops.gate.description is 'The rule in words.';
+comment on column ops.gate.description is 'The rule as text.';
 create table if not exists ops.profile (
     feed varchar not null, ds date not null, batch_id varchar not null, column_name varchar not null,
     metric varchar not null,
     bucket varchar not null, value double not null
 );
 comment on table ops.profile is
-    'What each delivery looked like, one row a metric; deliveries that were refused or forgotten leave none.';
+    'Profile of each delivery, one row per metric; refused or deleted deliveries have none.';
 comment on column ops.profile.column_name is 'Canonical column; empty for the delivery as a whole.';
 comment on column ops.profile.metric is
     'received, rows, sample_rows; null_share, distinct_share, p05, p25, p50, p75, p95 and share (of `bucket`).';
@@ -171,16 +170,16 @@ create table if not exists ops.trend (
     middle double not null, low double not null, high double not null, nights bigint not null, holds boolean not null
 );
 comment on table ops.trend is
-    'Each night of a feed against the nights before it, as it was judged last, also where it was refused.';
+    'Each night of a feed compared with the nights before it, as last judged, even if it was refused.';
 comment on column ops.trend.column_name is 'Canonical column; empty for the night as a whole.';
 comment on column ops.trend.metric is
     'received, rows, null_share, distinct_share or distribution (Jensen-Shannon distance from the nights before).';
 comment on column ops.trend.middle is 'The median of the nights before.';
-comment on column ops.trend.low is 'The least that was expected; the most is `high`.';
-comment on column ops.trend.nights is 'How many nights were compared with.';
+comment on column ops.trend.low is 'Lower bound of the expected values; `high` is the upper bound.';
+comment on column ops.trend.nights is 'Number of nights before that were compared.';
 """
 
-# A delivery of repeats alone brings no row and no file: it is no part of the data, nor of how far the data reaches.
+# A delivery of duplicates only adds no row and no file: it is not part of the data and does not move its latest night.
 VIEWS = """
 create or replace view ops.batch as
     select batch_id, feed, entity, ds, rows from ops.delivery
@@ -192,8 +191,8 @@ create or replace view ops.pending_batch as
 
 
 def create_ledger(con: duckdb.DuckDBPyConnection) -> None:
-    """Create what is missing of the schema `ops`, and the macros that its money is summed by; a new ledger is of this
-    onedata's format."""
+    """Create missing tables of the schema `ops`, and the macros that sum its money; a new ledger gets the current
+    format."""
     is_new = not con.execute(
         "select 1 from duckdb_tables() where database_name = current_database() and schema_name = 'ops' "
         "and table_name = 'delivery'"
@@ -205,7 +204,7 @@ def create_ledger(con: duckdb.DuckDBPyConnection) -> None:
 
 
 def note_format(con: duckdb.DuckDBPyConnection) -> None:
-    """The data home is of this onedata's format."""
+    """Mark the data home as being of the current format."""
     con.execute(
         "create table if not exists ops.format (format integer not null); "
         "comment on table ops.format is 'Format of the data home, one row.'; delete from ops.format"

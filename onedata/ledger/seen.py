@@ -1,4 +1,4 @@
-"""What the ledger remembers of sources beside the deliveries: touched files, archives, and watermarks of extracts."""
+"""What the ledger stores about sources besides deliveries: touched files, archives, and watermarks of extracts."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -23,7 +23,7 @@ class Touched:
 
 @dataclass(frozen=True)
 class Archive:
-    """An archive that was unpacked into so many files."""
+    """An unpacked archive and its number of files."""
 
     feed: str
     path: str
@@ -45,7 +45,7 @@ class Watermark:
 
 
 def note_touched(con: duckdb.DuckDBPyConnection, settings: Settings, feed: str, files: Sequence[Touched]) -> None:
-    """The ledger takes the files' new sizes and times, so that they are not read again every night."""
+    """Store the files' new sizes and times, so that they are not read again every night."""
     set_touched(con, feed, files)
     append(settings.lake, "touched", tick(con), {"feed": feed, "files": [asdict(file) for file in files]})
 
@@ -59,7 +59,7 @@ def set_touched(con: duckdb.DuckDBPyConnection, feed: str, files: Sequence[Touch
 
 
 def note_archive(con: duckdb.DuckDBPyConnection, settings: Settings, archive: Archive) -> None:
-    """Remember an archive that was unpacked."""
+    """Store an unpacked archive."""
     set_archive(con, archive)
     append(settings.lake, "archive", tick(con), asdict(archive))
 
@@ -71,12 +71,12 @@ def set_archive(con: duckdb.DuckDBPyConnection, archive: Archive) -> None:
 
 
 def note_watermark(con: duckdb.DuckDBPyConnection, mark: Watermark) -> None:
-    """Remember how far an extract reached; it counts once the ledger knows the extract's file, whose manifest then
-    holds it."""
+    """Store the watermark an extract reached; it takes effect once the ledger knows the extract's file, whose manifest
+    then has it."""
     values = [mark.feed, mark.content_hash, mark.mark, mark.ds, mark.path, mark.extracted_at]
     con.execute("insert or replace into ops.watermark values (?, ?, ?, ?, ?, ?)", values)
 
 
 def forget_watermark(con: duckdb.DuckDBPyConnection, feed: str, content_hash: str) -> None:
-    """Forget an extract that never landed."""
+    """Delete an extract that never landed."""
     con.execute("delete from ops.watermark where feed = ? and content_hash = ?", [feed, content_hash])

@@ -7,20 +7,20 @@ import duckdb
 
 
 class Status(StrEnum):
-    """How far a delivery has come."""
+    """State of a delivery."""
 
     STAGED = "staged"
     """Landed, and not judged yet."""
     PASSED = "passed"
     """The contract gate has passed; its files may be entering the lake."""
     REFUSED = "refused"
-    """The contract gate has closed; the next run takes its files anew."""
+    """The contract gate has closed; the next run loads its files again."""
     ACCEPTED = "accepted"
     """In the lake, with its manifest, and not published yet."""
     APPLIED = "applied"
     """Published."""
     REPLACED = "replaced"
-    """A later delivery of its night has taken its place; its files are moved out of the lake."""
+    """Replaced by a later delivery of its night; its files are moved out of the lake."""
 
 
 MOVES: Mapping[Status, frozenset[Status]] = {
@@ -31,22 +31,22 @@ MOVES: Mapping[Status, frozenset[Status]] = {
     Status.APPLIED: frozenset({Status.REPLACED}),
     Status.REPLACED: frozenset(),
 }
-"""From a state to those that may follow it."""
+"""Allowed moves: a state and the states that may follow it."""
 UNFINISHED = frozenset({Status.STAGED, Status.PASSED, Status.REFUSED})
-"""A delivery in one of these may be forgotten: the next run takes its files anew."""
+"""A delivery in one of these may be deleted: the next run loads its files again."""
 IN_LAKE = frozenset({Status.ACCEPTED, Status.APPLIED})
 """The rows of a delivery in one of these count."""
 
 
 class LedgerError(RuntimeError):
-    """The ledger was asked for a move that its states do not allow, or does not know the delivery."""
+    """A move that the states do not allow, or an unknown delivery."""
 
 
 def move(con: duckdb.DuckDBPyConnection, batches: Collection[str], to: Status) -> None:
     """Give the deliveries a new state.
 
     Raises:
-        LedgerError: a delivery is not known, or may not go there from where it is; none has moved.
+        LedgerError: a delivery is unknown, or its state does not allow the move; none has moved.
     """
     known = statuses(con, batches)
     for batch in sorted(batches):

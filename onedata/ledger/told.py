@@ -1,4 +1,4 @@
-"""What the ledger knows, for those who choose nights and those who show a feed: questions only, nothing is written."""
+"""Read-only queries on the ledger, for choosing nights and showing a feed."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -21,19 +21,19 @@ class Counted:
 
 
 def last_delivered(con: duckdb.DuckDBPyConnection) -> date | None:
-    """The last night that the ledger has a delivery of; None where it has none."""
+    """The last night with a delivery; None if there is none."""
     row = con.execute("select max(ds) from ops.delivery").fetchone()
     return row[0] if row else None
 
 
 def last_published(con: duckdb.DuckDBPyConnection) -> date | None:
-    """The last night that was published; None where none was."""
+    """The last published night; None if there is none."""
     row = con.execute("select max(night) from ops.night").fetchone()
     return row[0] if row else None
 
 
 def accepted_nights(con: duckdb.DuckDBPyConnection) -> list[date]:
-    """Nights of accepted deliveries that no run has published, the first first."""
+    """Nights of accepted deliveries that no run has published, in ascending order."""
     return [ds for (ds,) in con.execute("select distinct ds from ops.pending_batch order by ds").fetchall()]
 
 
@@ -43,8 +43,8 @@ def waiting_nights(con: duckdb.DuckDBPyConnection) -> set[date]:
 
 
 def published_files(con: duckdb.DuckDBPyConnection, member: str) -> set[tuple[str, str, int, int]]:
-    """Feed, path, bytes and time (ns) of every file whose delivery was published; a file out of an archive also stands
-    for its archive, whose name ends before `member`."""
+    """Feed, path, bytes and time (ns) of every file whose delivery was published; a member of an archive also
+    represents its archive, whose name ends before `member`."""
     rows = con.execute(
         "select f.feed, unnest([f.path, split_part(f.path, ?, 1)]), f.size_bytes, f.mtime_ns from ops.file f "
         "join ops.delivery d using (batch_id) where d.status = 'applied'",
@@ -79,7 +79,7 @@ def files_of_nights(
 def quarantine_of_nights(
     con: duckdb.DuckDBPyConnection, feed: str, first: date, last: date, most: int
 ) -> list[tuple[object, ...]]:
-    """`QUARANTINE_COLUMNS` of a feed's quarantined rows, one line a file and rule, the most rows first."""
+    """`QUARANTINE_COLUMNS` of a feed's quarantined rows, one line per file and rule, the most rows first."""
     return con.execute(
         "select path, rule, count(*), min(row), any_value(reason) from ops.quarantine where feed = ? "
         "and ds between ? and ? group by path, rule order by 3 desc, 1, 2 limit ?",

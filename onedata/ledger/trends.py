@@ -1,4 +1,4 @@
-"""A night of a feed against the nights before it (`ops.trend`), as it was judged last."""
+"""The last comparison of a feed's night with the nights before it (`ops.trend`)."""
 
 from collections.abc import Mapping, Sequence
 from datetime import date
@@ -8,7 +8,7 @@ import duckdb
 
 
 def forget_trends(con: duckdb.DuckDBPyConnection, feed: str, nights: Sequence[date]) -> None:
-    """Remove what was found of the nights: they are judged again."""
+    """Delete the results of the nights before they are judged again."""
     con.execute("delete from ops.trend where feed = ? and ds in (select unnest(?::date[]))", [feed, list(nights)])
 
 

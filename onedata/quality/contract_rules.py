@@ -1,5 +1,5 @@
-"""Rules of a feed's contract on what landed: the row rules again, as a guard on the quarantine, and the rules on the
-whole delivery."""
+"""Rules of a feed's contract on the staged rows: the row rules again, as a check of the quarantine, and the rules on
+the whole delivery."""
 
 from dataclasses import replace
 
@@ -9,10 +9,10 @@ from onedata.landing.rows import is_row_identity
 
 
 def contract_rules(feed: Feed) -> tuple[Rule, ...]:
-    """Every rule the staged rows of `feed` must hold.
+    """Every rule that the staged rows of `feed` must satisfy.
 
-    Raw identifiers have become tokens by then, so value rules on `core` columns were judged at landing only. A backfill
-    stages many deliveries at once: keys are unique within each, not across them, where the same key is a new version.
+    Raw identifiers are tokens by then, so value rules on `core` columns are checked only at landing. A backfill stages
+    many deliveries at once: keys are unique within each, but not across them, where the same key is a new version.
     """
     rules: list[Rule] = []
     for item in feed.fields:
@@ -25,8 +25,7 @@ def contract_rules(feed: Feed) -> tuple[Rule, ...]:
 
 
 def hidden_columns(feed: Feed) -> set[str]:
-    """The columns of which no message repeats a value: those that are not public, and what the contract does not
-    know."""
+    """The columns whose values no message repeats: those that are not public, and those not in the contract."""
     return {column.name for column in feed.entity.columns if column.classification != "public"} | {"_extra"}
 
 

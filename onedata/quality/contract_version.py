@@ -1,4 +1,4 @@
-"""The gate's first question: is the contract still one that the rows there are can live with?"""
+"""The gate's first check: is the contract compatible with the existing rows?"""
 
 import duckdb
 
@@ -8,8 +8,7 @@ from onedata.quality.results import CheckResult
 
 
 def version_check(con: duckdb.DuckDBPyConnection, feed: Feed) -> CheckResult:
-    """Severity error where the change is refused (landing took nothing then), a warning on the night of any other
-    change."""
+    """Severity error if the change is refused (then nothing has landed), a warning on the night of any other change."""
     change = contract_change(con, feed)
     message = change.message or f"contract {feed.version} is as it was"
     return CheckResult(

@@ -1,4 +1,4 @@
-"""The gates between the stages, as plain functions: what each checks, and what a closed gate forbids."""
+"""The gates between the stages, as plain functions: the checks of each, and the effect of a closed gate."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -28,9 +28,9 @@ def contract_gate(
 ) -> list[CheckResult]:
     """Check the feed's staged deliveries and mark each passed or refused.
 
-    Checks: the contract's change since rows last landed by it (a refused one ends here: nothing has landed), every file
-    readable, quarantined rows within the tolerance, a file for the night where the contract expects one, the contract's
-    own rules on the staged rows, and whether each night with new rows is like the nights before it. A refused delivery
+    Checks: the contract's change since rows last landed by it (if refused, the gate ends here, since nothing has
+    landed), every file readable, quarantined rows within the tolerance, a file for the night if the contract expects
+    one, the contract's own rules on the staged rows, and the trends of each night with new rows. A refused delivery
     leaves no profile.
     """
     version = version_check(con, feed)
@@ -43,7 +43,7 @@ def contract_gate(
     staged = con.execute(
         "select ds, batch_id from ops.delivery where feed = ? and status = 'staged' order by ds, batch_id", [feed.name]
     ).fetchall()
-    # A delivery of repeats and unreadable files alone has no rows to judge.
+    # A delivery of only repeats and unreadable files has no rows to check.
     staged = [(ds, batch) for ds, batch in staged if staged_files(settings, feed.name, batch)]
     batches = [batch for _, batch in staged]
     if staged:
@@ -170,20 +170,20 @@ def layer_gate(
 
 
 def new_partitions(con: duckdb.DuckDBPyConnection) -> str:
-    """SQL that keeps the ODS rows of nights with deliveries that are not published: earlier partitions passed, and
-    files never change.
+    """SQL that selects the ODS rows of nights with unpublished deliveries: earlier partitions passed, and files never
+    change.
 
-    The nights stand in it as values, so that only their folders of the lake are read.
+    The nights are literals in it, so that only their folders of the lake are read.
     """
     nights = con.execute("select distinct ds from ops.pending_batch order by ds").fetchall()
     return "ds in (" + ", ".join(f"date '{ds}'" for (ds,) in nights) + ")" if nights else "false"
 
 
 def require_open(con: duckdb.DuckDBPyConnection, layer: str) -> None:
-    """Refuse to build `layer` while a gate before it is closed, also when it was closed in another run.
+    """Refuse to build `layer` while a gate before it is closed, even if another run closed it.
 
     Raises:
-        GateClosed: the last check of a stage before `layer` failed; the text says which, why, and how to go on.
+        GateClosed: the last check of a stage before `layer` failed; the text says which, why, and the fix.
     """
     before = LAYERS[: LAYERS.index(layer)] if layer in LAYERS else LAYERS
     closed = con.execute(
@@ -196,6 +196,6 @@ def require_open(con: duckdb.DuckDBPyConnection, layer: str) -> None:
     if closed:
         text = "\n".join(f"gate {stage}: {subject}, rule {rule}: {message}" for stage, subject, rule, message in closed)
         raise GateClosed(
-            f"{layer} is not built, because a gate before it is closed:\n{text}\nMend the cause, then run the night "
+            f"{layer} is not built, because a gate before it is closed:\n{text}\nFix the cause, then run the night "
             "again."
         )

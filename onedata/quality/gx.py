@@ -1,9 +1,9 @@
-"""Great Expectations judges what DuckDB counted: rules -> counts (`measure`) -> a suite with a bound on each count ->
-results.
+"""Great Expectations validates what DuckDB counted: rules -> counts (`measure`) -> a suite with a bound on each count
+-> results.
 
-A suite of the column expectations would scan once for those that Great Expectations bundles and twice for each that it
-does not (docs/adr/0008); one row of counts costs nothing to validate. SQLAlchemy gets a thin DB-API face of the
-connection in hand, because Great Expectations' own duckdb URL opens a second one and loses its results
+A suite of column expectations would scan once for those that Great Expectations bundles and twice for each other one
+(docs/adr/0008); one row of counts costs nothing to validate. SQLAlchemy gets a thin DB-API wrapper of the existing
+connection, because Great Expectations' own duckdb URL opens a second one and loses its results
 (docs/reference/stack_findings.md).
 """
 
@@ -44,8 +44,7 @@ class _Cursor:
 
 
 class _Connection:
-    """A DB-API connection over one that is open already: a cursor a statement, no transactions of its own, never
-    closed."""
+    """A DB-API connection over an open one: one cursor per statement, no transactions of its own, never closed."""
 
     def __init__(self, con: duckdb.DuckDBPyConnection) -> None:
         self._con = con
@@ -55,7 +54,7 @@ class _Connection:
         return _Cursor(self, self._con.cursor())
 
     def begin(self) -> None:
-        """The owner's transaction goes on."""
+        """Do nothing: the owner's transaction continues."""
 
     commit = rollback = close = begin
 
@@ -79,8 +78,8 @@ class Spent:
 
 
 class Gatekeeper:
-    """Evaluates rules with Great Expectations on one connection. Importing it costs seconds once a process, so it is
-    made on first use; `spent` tells that apart from what it does."""
+    """Evaluates rules with Great Expectations on one connection. Importing it takes seconds once per process, so it is
+    created on first use; `spent` counts that apart from validation."""
 
     def __init__(self, con: duckdb.DuckDBPyConnection) -> None:
         self._con = con
@@ -88,8 +87,8 @@ class Gatekeeper:
 
     @cached_property
     def _asset(self) -> Any:
-        """The one row of counts. Its query changes with each check: adding and deleting an asset writes the whole
-        context twice."""
+        """The asset of the one row of counts. Only its query changes with each check, since adding and deleting an
+        asset writes the whole context twice."""
         os.environ["GX_ANALYTICS_ENABLED"] = "false"
         logging.getLogger("great_expectations").setLevel(logging.ERROR)
         warnings.filterwarnings("ignore", module="great_expectations")
@@ -119,13 +118,13 @@ class Gatekeeper:
         """Evaluate `rules` on `relation`.
 
         Args:
-            stage: The stage after which the gate stands.
+            stage: The stage before the gate.
             subject: The feed, entity or model.
             relation: A table, view, or query in parentheses.
-            rules: What must hold.
-            row_counts: Rows by night, where the relation holds several: a rowCount rule must hold in each, and the
-                worst is observed.
-            hidden: Columns of which no message repeats a value.
+            rules: The rules to evaluate.
+            row_counts: Rows by night, if the relation has several: a rowCount rule must hold in each, and the worst is
+                the observed value.
+            hidden: Columns whose values no message repeats.
 
         Raises:
             CheckError: a rule could not be evaluated.
@@ -145,7 +144,7 @@ class Gatekeeper:
         ]
 
     def _judge(self, name: str, rules: Sequence[Rule], counts: Sequence[int]) -> list[bool]:
-        """Whether each count lies within its rule's bounds.
+        """Whether each count is within its rule's bounds.
 
         Raises:
             CheckError: Great Expectations could not evaluate a rule.
@@ -186,7 +185,7 @@ class Gatekeeper:
         return CheckResult(stage, subject, rule.name, rule.severity, held, str(count), message, expected(rule), text)
 
     def _explain(self, relation: str, rule: Rule, count: int, hidden: Collection[str]) -> str:
-        """Count and sample of the rows that break `rule`; only run on failure."""
+        """Count and sample of the rows that break `rule`; runs only on failure."""
         if rule.metric == "rowCount":
             return f"{count} rows; {expected(rule)} expected"
         cursor = self._con.execute(f"select * from ({unexpected_rows(rule, relation)}) limit {SAMPLE_ROWS}")
@@ -199,15 +198,15 @@ class Gatekeeper:
 
 
 def _quoted(name: str, value: object, hidden: Collection[str]) -> str:
-    """A value of a sampled row as a message may repeat it."""
+    """A value of a sampled row, as a message may show it."""
     if value is None or isinstance(value, bool | date):
         return f"{name}={value}"
     return f"{name}={'(hidden)' if name in hidden else shown(str(value)).strip(chr(34))}"
 
 
 def render_results(results: Sequence[CheckResult]) -> str:
-    """The results as HTML by Great Expectations' Data Docs renderer, a section a subject; without its page, which loads
-    from other hosts."""
+    """The results as HTML by Great Expectations' Data Docs renderer, one section per subject; without its page, which
+    loads from other hosts."""
     from great_expectations.core.expectation_validation_result import (
         ExpectationSuiteValidationResult,
         ExpectationValidationResult,
@@ -221,7 +220,7 @@ def render_results(results: Sequence[CheckResult]) -> str:
             success=result.passed,
             expectation_config=ExpectationConfiguration(
                 type="expect_column_max_to_be_between",
-                # The renderer takes all three texts for HTML.
+                # The renderer treats all three texts as HTML.
                 kwargs={"column": escape(result.subject)},
                 description=escape(
                     f"{result.rule}: {result.description}" + ("" if result.severity == "error" else " (warning)")
@@ -239,7 +238,7 @@ def render_results(results: Sequence[CheckResult]) -> str:
     suite = ExpectationSuiteValidationResult(
         all(result.passed for result in results), validations, "gate", statistics={}
     )
-    # The first section is an overview that links to pages there are none of.
+    # The first section is an overview that links to pages that do not exist.
     sections = ValidationResultsPageRenderer().render(suite).to_json_dict()["sections"][1:]
     view = DefaultJinjaSectionView()
     return "".join(
@@ -249,14 +248,14 @@ def render_results(results: Sequence[CheckResult]) -> str:
 
 
 def _worst(rule: Rule, row_counts: Sequence[int]) -> int:
-    """The night furthest outside the bounds; where all are inside, the smallest."""
+    """The night furthest outside the bounds; if all are inside, the smallest."""
     low, high = rule.at_least or 0, rule.at_most
     return max(sorted(row_counts), key=lambda rows: max(low - rows, rows - high if high is not None else low - rows, 0))
 
 
 def _held(name: str, rule: Rule, item: Mapping[str, Any]) -> bool:
     exception = item.get("exception_info") or {}
-    # An error looks like a failure otherwise: it must not pass for bad data.
+    # Otherwise an error looks like a failed check: it must not be reported as bad data.
     raised = exception if "raised_exception" in exception else next(iter(exception.values()), {})
     if raised.get("raised_exception"):
         raise CheckError(f"{name}, rule {rule.name}: {raised.get('exception_message')}")

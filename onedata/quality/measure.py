@@ -1,10 +1,10 @@
-"""How many rows break each rule, in as few scans as can be.
+"""Count the rows that break each rule, in as few scans as possible.
 
-Three ways, cheapest first. What the statistics of the storage prove costs no scan: DuckDB answers `count(column)`,
-`min` and `max` from the metadata of Parquet files and tables, so a column without nulls or a number within its bounds
-is proven without reading it. The other row rules are one query, each a filter over its own column; a rule in SQL is its
-own. Uniqueness goes by 64-bit hashes: as many different hashes as rows prove that no key comes twice; only where that
-fails (or two keys share a hash) are the keys themselves grouped.
+Three ways, cheapest first. Storage statistics need no scan: DuckDB answers `count(column)`, `min` and `max` from the
+metadata of Parquet files and tables, so a column without nulls or a number within its bounds is proven without reading
+it. The other row rules are one query, each a filter over its own column; a SQL rule is a query of its own. Uniqueness
+uses 64-bit hashes: as many distinct hashes as rows prove that no key occurs twice. Only if that fails (or two keys
+share a hash) are the keys themselves grouped.
 """
 
 from collections.abc import Sequence
@@ -25,8 +25,8 @@ class CheckError(OnedataError):
 
 
 def count_bad_rows(con: duckdb.DuckDBPyConnection, subject: str, relation: str, rules: Sequence[Rule]) -> list[int]:
-    """For each rule the number of rows of `relation` that break it: for rowCount the number of rows, for
-    duplicateValues of keys that come twice.
+    """For each rule the number of rows of `relation` that break it; for rowCount the number of rows, for
+    duplicateValues the number of keys that occur more than once.
 
     Args:
         con: The connection that knows the relation.
@@ -35,7 +35,7 @@ def count_bad_rows(con: duckdb.DuckDBPyConnection, subject: str, relation: str, 
         rules: What to count.
 
     Raises:
-        CheckError: a rule names a column that is not there, or its query is no SQL; the text names the rule.
+        CheckError: a rule names an unknown column, or its query is not SQL; the text names the rule.
     """
     try:
         return _count(con, relation, rules)
@@ -67,8 +67,8 @@ def _count(con: duckdb.DuckDBPyConnection, relation: str, rules: Sequence[Rule])
         else:
             scanned.append(f"select {number}, count(*) from {relation} where {_predicate(rule)}")
     if scanned:
-        # One filter a scan, over its own column only: DuckDB applies it to the dictionary of a Parquet file, and not to
-        # each row.
+        # One filter per scan, over its own column only: DuckDB applies it to the dictionary of a Parquet file, and not
+        # to each row.
         counts |= dict(con.execute(" union all ".join(scanned)).fetchall())
     return [counts[number] for number in range(len(rules))]
 
@@ -76,8 +76,8 @@ def _count(con: duckdb.DuckDBPyConnection, relation: str, rules: Sequence[Rule])
 def _by_statistics(
     con: duckdb.DuckDBPyConnection, relation: str, rules: Sequence[Rule]
 ) -> tuple[int, dict[str, int], set[int]]:
-    """Rows, nulls by column of the null and key rules, and the numbers of the range rules that hold for smallest and
-    largest value."""
+    """Row count, nulls by column of the null and key rules, and the numbers of the range rules that hold for the
+    smallest and largest value."""
     required = list(
         dict.fromkeys(
             column for rule in rules if rule.metric in ("nullValues", "duplicateValues") for column in rule.columns
@@ -100,7 +100,7 @@ def _by_statistics(
 
 
 def _outside(rule: Rule) -> str:
-    """SQL that is false where the column's smallest and largest value prove that every value is within the rule's
+    """SQL that is false if the column's smallest and largest value prove that every value is within the rule's
     bounds."""
     column = rule.columns[0]
     bounds = {
@@ -123,11 +123,11 @@ def _number_of(con: duckdb.DuckDBPyConnection, query: str) -> int:
 
 
 def _is_unique(con: duckdb.DuckDBPyConnection, relation: str, rule: Rule, incomplete: bool) -> bool:
-    """Whether hashes prove that no key comes twice: those of the key's one telling column where it has one, else those
-    of the whole key.
+    """Whether hashes prove that no key occurs twice: first of a key column that is unique in the first rows, then of
+    the whole key.
 
-    `incomplete` keys, with a column missing, are no keys; to look for them all columns are read, so it is not done
-    where there are none.
+    `incomplete` keys, with a missing column, are not keys; excluding them reads all columns, so it is done only if
+    there are some.
     """
     counts = ", ".join(f"count(distinct {column})" for column in rule.columns)
     head = con.execute(

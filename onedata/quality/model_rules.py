@@ -16,8 +16,8 @@ def model_rules(manifest: Mapping[str, Any], layer: str) -> dict[str, tuple[str,
     A rule's query reads its model (`{object}`), and the models, seeds and sources of the project.
 
     Raises:
-        ContractError: a rule is not in the vocabulary, or its query does what it may not; the text names file, model
-            and rule.
+        ContractError: a rule is not in the vocabulary, or its query does something forbidden; the text names file,
+            model and rule.
     """
     found = {}
     with duckdb.connect() as con:
@@ -36,7 +36,7 @@ def model_rules(manifest: Mapping[str, Any], layer: str) -> dict[str, tuple[str,
 
 
 def sensitive_columns(manifest: Mapping[str, Any], model: str) -> set[str]:
-    """The columns of a model that its YAML classifies as other than public: no message and no preview repeats their
+    """The columns of a model that its YAML does not classify as public: no message and no preview repeats their
     values."""
     columns = [
         column
@@ -53,7 +53,7 @@ def _classification(column: Mapping[str, Any]) -> str:
 
 
 def check_model_rules(manifest: Mapping[str, Any]) -> None:
-    """Read the rules of every layer, so that a mistake in one stops a run before it begins.
+    """Read the rules of every layer, so that a mistake in one stops a run before it starts.
 
     Raises:
         ContractError: as `model_rules`.
@@ -63,8 +63,7 @@ def check_model_rules(manifest: Mapping[str, Any]) -> None:
 
 
 def _tables(manifest: Mapping[str, Any]) -> frozenset[tuple[str, str]]:
-    """Schema and name of all that the project builds or reads, but what runs keep of themselves: quarantine holds raw
-    rows."""
+    """Schema and name of everything that the project builds or reads, except the ledger: quarantine holds raw rows."""
     nodes = [node for node in manifest["nodes"].values() if node["resource_type"] in ("model", "seed", "snapshot")]
     relations = [*nodes, *manifest.get("sources", {}).values()]
     named = {

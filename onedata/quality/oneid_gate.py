@@ -1,8 +1,8 @@
-"""The gate after OneID: one person an identifier, whole versions, no id issued twice, nobody too large, ids that stay,
-and nights like those before.
+"""The gate after OneID: one person per identifier, consistent versions, no id issued twice, no oversized person, stable
+ids, and trends.
 
-Limits: GateLimits of the settings, their reasons in docs/reference/identity.md. All is read from the tables of the
-schema `oneid`; the gate judges the last run, whatever night it was.
+Limits: GateLimits of the settings, reasons in docs/reference/identity.md. The gate reads only tables of the schema
+`oneid` and judges the last run, whatever its night.
 """
 
 from collections.abc import Sequence
@@ -21,12 +21,12 @@ from onedata.sql import quote_text
 
 STAGE = "oneid"
 CURRENT = "(select * from oneid.oneid_map where valid_to is null)"
-# A machine gets a new cookie as often as its owner clears them: many say nothing of a person.
+# A device gets a new cookie whenever its owner clears them: many cookies say nothing about a person.
 MACHINES = "('cookie', 'device')"
 TRENDS = {
-    "matched_share": "share of identifiers of each kind that belong to a person with others, like the nights before",
-    "shared_share": "share of identifiers of each kind that belong to nobody in particular, like the nights before",
-    "bridged_share": "share of identifiers whose person a weak identifier made one, like the nights before",
+    "matched_share": "share of identifiers of each kind whose person has others, compared with the nights before",
+    "shared_share": "share of identifiers of each kind that are shared, compared with the nights before",
+    "bridged_share": "share of identifiers joined to their person by a weak one, compared with the nights before",
 }
 
 
@@ -51,7 +51,7 @@ MAP_RULES = (
         {},
         0,
         0,
-        description="an identifier stands for one person",
+        description="every identifier belongs to one person",
     ),
     _nothing(
         "versions_do_not_overlap",
@@ -59,7 +59,7 @@ MAP_RULES = (
         "over (partition by id_int order by valid_from) as next_from "
         "from oneid.oneid_map where id_int in (select id_int from oneid.oneid_map where valid_to is not null)) "
         "where valid_to <= valid_from or next_from < coalesce(valid_to, date '9999-12-31')",
-        "of an identifier one version ends before the next begins",
+        "versions of one identifier do not overlap",
     ),
     _nothing(
         "oneid_issued_once",
@@ -79,7 +79,7 @@ PERSON_RULES = (
         "select oneid, p.identifier_count, m.identifiers from {object} p full join (select oneid, "
         f"count(*) as identifiers from {CURRENT} group by oneid) m using (oneid) where p.identifier_count is distinct "
         "from m.identifiers",
-        "persons and their numbers of identifiers are those of the map",
+        "persons and their numbers of identifiers match the map",
     ),
 )
 HOUSEHOLD_RULES = (
@@ -96,7 +96,7 @@ HOUSEHOLD_RULES = (
         "person_has_a_household",
         "select oneid, h.household_id from oneid.person p full join {object} h using (oneid) where p.oneid is null "
         "or h.oneid is null",
-        "every person has a household, and nobody else",
+        "every person has a household, and only persons have one",
     ),
 )
 
@@ -108,7 +108,7 @@ def oneid_gate(
     limits: GateLimits,
     most_members: int,
 ) -> dict[str, list[CheckResult]]:
-    """The results by table: oneid_map, person, household_map; no household is to have more than `most_members`
+    """The results by table: oneid_map, person, household_map; no household may have more than `most_members`
     persons."""
     nameless = ", ".join(
         quote_text(name) for name in ("", *(kind.name for kind in policy.types.values() if kind.links == "never"))
@@ -117,13 +117,13 @@ def oneid_gate(
         "usable_identifier_has_a_person",
         f"select identity_key, status from oneid.identifier where if(status = 'ok', type not in ({nameless}) "
         "and id_int not in (select id_int from {object}), id_int in (select id_int from {object}))",
-        "every identifier that names somebody has a person, and no shared or blocked one",
+        "every usable identifier has a person, and no shared or blocked one has",
     )
     sizes = (
         _nothing(
             "person_not_too_large",
             _many("not in", limits.most_identifiers),
-            f"no person has more than {limits.most_identifiers} identifiers beside browsers and devices",
+            f"no person has more than {limits.most_identifiers} identifiers besides browsers and devices",
         ),
         _nothing(
             "browsers_not_too_many",
@@ -133,15 +133,14 @@ def oneid_gate(
         ),
     )
     persons = _number(con, "select count(*) from oneid.person")
-    # At least one: in a small retailer one customer with three accounts is no sign of anything.
+    # At least one: in a small retailer one customer with three accounts is no sign of a mistake.
     many = max(1, int(persons * limits.many_accounts_warn))
     accounts = (
         f"select oneid, split_part(identity_key, ':', 2) as system, count(*) as accounts from {CURRENT} "
         f"where starts_with(identity_key, 'account:') group by all having count(*) > {limits.most_accounts}"
     )
     words = "at most {:.1%} of the persons have more than " + f"{limits.most_accounts} accounts of one system"
-    # Some shops make an account of every order, and their regulars have many: what is usual there is far too much only
-    # where it is far more.
+    # Some shops create an account for every order, so regular customers have many: only far more than usual is wrong.
     person_rules = (
         *PERSON_RULES,
         _nothing("accounts_within_limit", accounts, words.format(limits.many_accounts_warn), many, "warning"),
@@ -171,16 +170,15 @@ def oneid_gate(
 
 
 def churn(con: duckdb.DuckDBPyConnection, limits: GateLimits) -> CheckResult:
-    """How many identifiers of persons known the night before have another OneID now; what operators decided since does
-    not count.
+    """Number of identifiers of persons known the night before that have another OneID now; changes by operators since
+    then do not count.
 
-    Allowed is the limit and what chance makes of so few: persons change whole, so the deviation is that of persons
-    (Poisson), four times. A first run has no night before. Above the limit it warns, above twenty times the limit it
-    closes. A full run is judged as any other: ids are to stay. A closed gate stops this night; the next one goes on
-    from its ids.
+    Allowed is the limit plus chance: whole persons change, so it is four standard deviations of persons (Poisson). A
+    first run has no night before. Above the limit the gate warns, above twenty times the limit it closes. A full run is
+    judged like any other: ids must stay. A closed gate stops this night; the next one continues from its ids.
     """
     words = (
-        f"at most {limits.churn_warn:.1%} of the identifiers change their OneID in a night, beside those that "
+        f"at most {limits.churn_warn:.1%} of the identifiers change their OneID in a night, not counting those that "
         "operators decided on"
     )
     night = con.execute(
@@ -230,8 +228,8 @@ def churn(con: duckdb.DuckDBPyConnection, limits: GateLimits) -> CheckResult:
 
 
 def trends(con: duckdb.DuckDBPyConnection) -> list[CheckResult]:
-    """The last run's shares against those of the nights before: median +- 6 robust deviations, at least 2 points and
-    what chance makes of so few."""
+    """Compare the last run's shares with those of the nights before: median +- 6 robust deviations, at least 2 points
+    plus an allowance for chance in small numbers."""
     rows = con.execute(
         f"""
         with last as (select * from oneid.run_metric qualify night = max(night) over () and run_id = max(run_id)

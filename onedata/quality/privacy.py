@@ -1,4 +1,4 @@
-"""The last gate: no raw identifier, and no token of one, in what is published.
+"""The last gate: no raw identifier, and no token of one, in the publication.
 
 Two scans over every column that holds text: a pattern for e-mail addresses, and an exact comparison with the vault,
 which knows every raw e-mail, phone, name and address the feeds have delivered.
@@ -16,12 +16,12 @@ EMAIL = r"[A-Za-z0-9._%+-]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+"
 
 
 def scan(con: duckdb.DuckDBPyConnection, database: Path, vault: Path) -> list[CheckResult]:
-    """One result a table of `database`. No message repeats an identifier it found.
+    """One result per table of `database`. No message repeats an identifier that it found.
 
     Args:
         con: A connection that may attach both files.
         database: The candidate for publication.
-        vault: Folder of the vault; where it does not exist nothing was ever classified core.
+        vault: Folder of the vault; if it does not exist, nothing was ever classified core.
 
     Raises:
         VaultError: the vault is damaged.
@@ -61,7 +61,7 @@ def _scan_table(
     found = []
     for item in columns:
         name = item["name"]
-        # A list is scanned member by member; in other nested values the pattern is looked for in their text.
+        # A list is scanned member by member; other nested values are searched as text for the pattern.
         value = f"unnest({quote_name(name)})" if item["type"] == "VARCHAR[]" else f"{quote_name(name)}::varchar"
         values = (
             f"(select distinct value from (select {value} as value from scanned.main.{table}) where value is not null)"

@@ -1,7 +1,6 @@
-"""What one delivery looks like: volume, and per column missing, different and most frequent values. Kept in
-ops.profile.
+"""Profile of one delivery: volume, and per column missing, distinct and most frequent values. Kept in ops.profile.
 
-Rows and nulls are exact and come from the metadata of the Parquet files. The rest is taken from a sample of some
+Rows and nulls are exact and come from the metadata of the Parquet files. The rest comes from a sample of about
 `SAMPLE_ROWS` rows in blocks spread over the source file by row number, so that the same delivery has the same profile
 however its rows were grouped, ordered or written.
 """
@@ -29,18 +28,18 @@ Metric = tuple[str, str, str, float]
 
 
 def staged_relation(settings: Settings, feed: str, batches: Sequence[str], function: str = "read_parquet") -> str:
-    """SQL of the staged rows of some deliveries, or what another of DuckDB's functions says of their files."""
+    """SQL of the staged rows of some deliveries, or of another DuckDB function on their files."""
     files = [file for batch in batches for file in staged_files(settings, feed, batch)]
     return f"{function}([{', '.join(quote_text(escape_glob(str(file))) for file in files)}])"
 
 
 def profile_delivery(con: duckdb.DuckDBPyConnection, settings: Settings, feed: Feed, ds: date, batch: str) -> int:
-    """Write the profile of a staged delivery into ops.profile, in the place of the one it may have.
+    """Write the profile of a staged delivery into ops.profile, replacing an existing one.
 
-    Values are listed for public columns only: no name, number or id of a person is kept here.
+    Values are listed for public columns only: no name, number or id of a person is stored here.
 
     Returns:
-        The rows of the delivery.
+        The number of rows of the delivery.
     """
     relation = staged_relation(settings, feed.name, [batch])
     columns = [item.column for item in feed.fields]
@@ -80,7 +79,7 @@ def _from_metadata(con: duckdb.DuckDBPyConnection, metadata: str) -> tuple[int, 
 
 
 def _sample(relation: str, names: str, rows: int, first: int, last: int) -> str:
-    """Blocks of rows spread evenly over the file; by row number, so that Parquet skips the row groups between."""
+    """Blocks of rows spread evenly over the file, by row number, so that Parquet skips the row groups in between."""
     if rows <= SAMPLE_ROWS:
         return f"select {names} from {relation}"
     span = last - first + 1
@@ -92,7 +91,7 @@ def _sample(relation: str, names: str, rows: int, first: int, last: int) -> str:
 
 
 def _describe(values: pl.Series, column: Column, ds: date) -> list[Metric]:
-    """What the sample says of one column: share of different values, quantiles, and shares of values or size
+    """Metrics of one column of the sample: share of distinct values, quantiles, and shares of values or size
     classes."""
     if values.is_empty():
         return []
@@ -117,7 +116,7 @@ def _describe(values: pl.Series, column: Column, ds: date) -> list[Metric]:
 def _numbers(values: pl.Series, column: Column, ds: date) -> pl.Series:
     """The values as numbers: times as hours before the end of the night, so that nights can be compared."""
     if column.type in TIMES:
-        # As they are stored, days or microseconds since 1970: a day that DuckDB knows may be none of Polars'.
+        # As stored, days or microseconds since 1970: Polars does not support every day that DuckDB supports.
         stored = values.to_physical().cast(pl.Float64)
         days = (ds - date(1970, 1, 1)).days + 1
         return (days - stored) * 24 if column.type == "date" else (days * 8.64e10 - stored) / 3.6e9

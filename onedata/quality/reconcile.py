@@ -1,8 +1,8 @@
-"""Reconciliation: what goes into a stage comes out of it or is excluded by name, to the row and to the cent.
+"""Reconciliation: every row and cent that enters a stage leaves it or is excluded with a named reason.
 
-A balance is one equation: total_in = total_out + what is excluded, by reason. Balances are drawn in SQL by
-`reconcile_lake` (files to ODS), `reconcile_versions` (ODS to DIM and DWD) and `reconcile_layers` (DWD to ADS); here
-they are recorded in ops.reconciliation and judged.
+A balance is one equation: total_in = total_out + excluded, by reason. `reconcile_lake` (files to ODS),
+`reconcile_versions` (ODS to DIM and DWD) and `reconcile_layers` (DWD to ADS) compute balances in SQL; this module
+records them in ops.reconciliation and judges them.
 """
 
 from collections.abc import Mapping, Sequence
@@ -51,7 +51,7 @@ MOST_TOLD, MOST_SHOWN = 3, 40
 
 @dataclass(frozen=True)
 class Scope:
-    """Whose balances: the retailer's settings, feeds and entities, and dbt's manifest."""
+    """Inputs of the balances: the retailer's settings, feeds and entities, and dbt's manifest."""
 
     settings: Settings
     feeds: Sequence[Feed]
@@ -60,12 +60,12 @@ class Scope:
 
 
 def create_reconciliation(con: duckdb.DuckDBPyConnection) -> None:
-    """Create what is missing."""
+    """Create missing tables."""
     con.execute(DDL)
 
 
 def reconciled_models(scope: Scope, layer: str) -> list[str]:
-    """The models of `layer` that balances are drawn at."""
+    """The models of `layer` that have balances."""
     if layer == "ods":
         return sorted({f"ods_{feed.entity.name}" for feed in scope.feeds})
     if layer in ("dim", "dwd"):
@@ -76,17 +76,17 @@ def reconciled_models(scope: Scope, layer: str) -> list[str]:
 def reconcile(
     con: duckdb.DuckDBPyConnection, scope: Scope, layer: str, night: date, run_id: str
 ) -> dict[str, list[CheckResult]]:
-    """Draw and record the balances of one layer; those of `ods` begin with the files that landed.
+    """Compute and record the balances of one layer; those of `ods` begin with the files that landed.
 
     Args:
         con: The warehouse, with ledger, lake views and the layer's tables.
-        scope: Whose balances.
+        scope: Inputs of the balances.
         layer: ods, dim, dwd, dws or ads.
         night: The run's night.
         run_id: The run.
 
     Returns:
-        Model to its results, one a subject and kind (rows, money); an error where a difference is not 0.
+        Model to its results, one per subject and kind (rows, money); an error if a difference is not 0.
     """
     checked_at = tick(con)
     with transaction(con):
@@ -101,8 +101,8 @@ def reconcile(
 
 
 def drawn(con: duckdb.DuckDBPyConnection, model: str, run_id: str) -> list[tuple[object, ...]]:
-    """A run's balances of one model for a person: subject, night, file, measure, unit, in, out, excluded, difference;
-    those that do not close first."""
+    """A run's balances of one model for display: subject, night, file, measure, unit, in, out, excluded, difference;
+    those that do not close come first."""
     rows = con.execute(
         "select subject, ds, path, measure, unit, total_in, total_out, excluded, difference from ops.reconciliation "
         "where model = ? and run_id = ? order by abs(difference) desc, subject, ds desc, path, unit, measure limit ?",
@@ -160,5 +160,5 @@ def _reasons(excluded: Mapping[str, Decimal]) -> str:
 
 
 def figure(amount: Decimal) -> str:
-    """A count whole, money with two decimals or, where it has them, four."""
+    """Format a count without decimals, and money with two decimals, or with four if it has them."""
     return f"{amount:,.4f}".removesuffix("00").removesuffix(".00")

@@ -1,5 +1,4 @@
-"""Balances from the files to the lake: every file that arrived, and every partition of the lake that pending deliveries
-lie in.
+"""Balances from the files to the lake: every file that arrived, and every lake partition with pending deliveries.
 
 Rows are counted by the ledger and by the footers of the Parquet files, so no row is read; money is summed over the
 pending deliveries only. Every query returns layer, model, subject, ds, path, measure, unit, total_in, total_out,
@@ -19,15 +18,15 @@ from onedata.sql import escape_glob, quote_text
 
 PENDING = f"status = {quote_text(Status.ACCEPTED)}"
 UNKNOWN_AT_SOURCE = "landed before control totals were kept"
-# What arrived since the last reconciliation, and what a run that was stopped or refused has left pending.
+# Deliveries since the last reconciliation, and those that an interrupted or refused run left pending.
 ARRIVED = (
     "select * from ops.file where batch_id in (select batch_id from ops.delivery where status = 'accepted') "
     "or arrived_at > coalesce((select max(checked_at) from ops.reconciliation where layer = 'landing'), "
     "timestamp '1970-01-01')"
 )
 
-# Accepted rows by the delivery they came into the lake with: a released row came with its release, not with its file's
-# delivery.
+# Accepted rows by the delivery that brought them into the lake: a released row came with its release, not with its
+# file's delivery.
 ACCEPTED = (
     "select batch_id, accepted from ops.file union all select batch_id, 1 from ops.released where fate = 'accepted' "
     "union all "
@@ -55,7 +54,7 @@ def lake_balances(
 
 
 def excluded(*reasons: tuple[str, str]) -> str:
-    """SQL: the map of what is left out: reason and SQL of its amount; what comes to nothing is not named."""
+    """SQL of the map of exclusions: reason and SQL of its amount; amounts of 0 are omitted."""
     entries = ", ".join(f"{{'k': {quote_text(reason)}, 'v': ({amount})::{AMOUNT}}}" for reason, amount in reasons)
     return (
         f"map_from_entries(list_filter([{entries}], lambda x: x.v <> 0))"
@@ -65,7 +64,7 @@ def excluded(*reasons: tuple[str, str]) -> str:
 
 
 def _files(models: str) -> str:
-    """Received = accepted + quarantined + duplicate, a file."""
+    """Received = accepted + quarantined + duplicate, per file."""
     reasons = excluded(("quarantined", "quarantined"), ("duplicate", "duplicate"))
     return (
         "select 'landing' as layer, m.model, feed as subject, ds, path, 'rows' as measure, 'rows' as unit, received as "
@@ -97,10 +96,10 @@ def _deliveries(models: str) -> str:
 
 
 def _lake_rows(con: duckdb.DuckDBPyConnection, settings: Settings, models: str) -> str:
-    """The rows of all deliveries of a partition are those its Parquet files hold, by their footers; a file that is gone
-    holds none, nor does a delivery of repeats alone."""
+    """The rows of a partition's deliveries equal the rows in its Parquet files, by their footers; a missing file has
+    none, nor has a delivery of only duplicates."""
     pending = con.execute(f"select distinct entity, feed, ds from ops.delivery where {PENDING} order by all").fetchall()
-    # What lies there, whatever the ledger says of it: that is what is compared.
+    # The files that exist, whatever the ledger says about them.
     partitions = [partition_folder(settings, entity, feed, ds) for entity, feed, ds in pending]
     files = [file for partition in partitions for file in sorted(partition.glob("*.parquet"))]
     listed = ", ".join(quote_text(escape_glob(str(file))) for file in files)
@@ -133,7 +132,7 @@ def _file_money(models: str) -> str:
 
 
 def _known_at_source(models: str, monied: Sequence[str]) -> str:
-    """Every file with money has control totals, but those that landed before any were kept."""
+    """Every file with money has control totals, except those that landed before control totals were kept."""
     feeds = ", ".join(quote_text(feed) for feed in monied)
     known = "(feed, path, content_hash) in (select (feed, path, content_hash) from ops.control_total)"
     since = f"(select min(arrived_at) from ops.file where {known})"
@@ -156,7 +155,7 @@ def _pending(con: duckdb.DuckDBPyConnection, entity: Entity) -> list[tuple[str, 
 
 
 def _lake_money(con: duckdb.DuckDBPyConnection, entity: Entity) -> str:
-    """What the files' accepted rows came to is what the rows of their deliveries in the lake come to."""
+    """The money of the files' accepted rows equals the money of their deliveries' rows in the lake."""
     pending = _pending(con, entity)
     batches = ", ".join(quote_text(batch) for batch, _ in pending)
     # `ds` prunes the lake's files, `_batch` is exact.

@@ -1,9 +1,9 @@
 """Balances from DWD to ADS: every order line and its money, through movements, orders, channel days and customers;
 parcels and stock.
 
-What does not count is named: lines of test and cancelled orders, test lines, what is given back on such an order;
-orders of nobody known. Base amounts are recomputed from the amounts in their own currency by the rates of the seed,
-rounded where the models round.
+Exclusions have a named reason: lines of test and cancelled orders, test lines, returns on such an order; orders without
+a known customer. Base amounts are recomputed from the amounts in their own currency by the rates of the seed, rounded
+where the models round.
 """
 
 from collections.abc import Mapping
@@ -13,16 +13,16 @@ from onedata.quality.reconcile_lake import excluded
 from onedata.sql import quote_text
 
 COUNTED = "counted"
-UNEXPLAINED = "left out for no known reason"
+UNEXPLAINED = "excluded for no known reason"
 
-# Why a movement does not count, told from DWD and not by the model's own flag; a line left out for none of these is a
-# difference.
+# The reason why a movement does not count, derived from DWD and not from the model's own flag; a line that is excluded
+# for another reason is a difference.
 PLACED = f"""
 select m.*, case
     when m.is_counted then '{COUNTED}'
     when document.is_test then 'lines of test orders'
     when document.is_cancelled then 'lines of cancelled orders'
-    when origin.is_test or origin.is_cancelled then 'given back on cancelled or test orders'
+    when origin.is_test or origin.is_cancelled then 'returns on cancelled or test orders'
     when test_lines.order_id is not null then 'test lines'
     else '{UNEXPLAINED}' end as reason
 from dws.dws_order_movement m
@@ -32,15 +32,15 @@ left join (select source_system, order_id from dwd.dwd_order_line where is_test 
     on test_lines.source_system = m.document_system and test_lines.order_id = m.document_id
 """
 
-# Headers that are no order of their own, each for one reason.
+# Headers that are not orders of their own, each with one reason.
 HEADERS = f"""
 select case
     when orders.order_id is not null then '{COUNTED}'
     when h.is_test then 'test orders'
     when h.is_cancelled then 'cancelled orders'
-    when elsewhere.document_id is not null then 'booked on the orders they give back'
+    when elsewhere.document_id is not null then 'returns booked on their original orders'
     when own.document_id is not null then 'orders of test lines only'
-    when h.total_amount < 0 then 'money paid back without lines'
+    when h.total_amount < 0 then 'refunds without lines'
     else '{UNEXPLAINED}' end as reason
 from dwd.dwd_order h
 left join dws.dws_order orders on orders.source_system = h.source_system and orders.order_id = h.order_id
@@ -79,7 +79,7 @@ CUSTOMER = {"orders": "sum(order_count)", "net_revenue_base": "sum(net_revenue_b
 def dws_balances(currency: str) -> list[str]:
     """The queries of DWS; all base amounts are in the reporting currency `currency`."""
     ordered = {name: ORDER[name] for name in CUSTOMER}
-    nobody = _side("(from dws.dws_order where oneid is null)", currency, ordered)
+    unknown = _side("(from dws.dws_order where oneid is null)", currency, ordered)
     without_orders = {name: total for name, total in ORDER.items() if name != "orders"}
     parcels, sent = _parcels(currency), {"parcels": "count(*)", "cost_base": "sum(cost_base)"}
     delivered = _side(
@@ -113,7 +113,7 @@ def dws_balances(currency: str) -> list[str]:
                 _side("dws.dws_order", currency, ordered),
                 _side("dws.dws_customer", currency, CUSTOMER),
             ),
-            ("orders of nobody known", nobody),
+            ("orders without a known customer", unknown),
         ),
         _flow(
             "dws",
@@ -157,8 +157,8 @@ def _side(relation: str, currency: str, measures: Mapping[str, str]) -> str:
 
 
 def _flow(layer: str, source: str, target: str, entered: str, left: str, outside: tuple[str, str] | None = None) -> str:
-    """SQL: what `source` holds is what `target` holds; `outside` is the reason for which a part stays out, and the SQL
-    of that part."""
+    """SQL: totals of `source` equal totals of `target`; `outside` is the reason of an excluded part, and the SQL of
+    that part."""
     zero = f"0::{AMOUNT}"
     parts = [
         f"select measure, unit, amount as total_in, {zero} as total_out, {zero} as outside from ({entered})",
@@ -181,7 +181,7 @@ def _head(layer: str, source: str, target: str) -> str:
 
 
 def _lines_to_movements() -> str:
-    """Lines of DWD are in a movement that counts, or left out for a reason."""
+    """Lines of DWD are in a movement that counts, or excluded with a reason."""
     currency = currency_code("currency")
     amounts = ("gross_amount", "discount_amount", "net_amount")
     lines = " union all ".join(
@@ -207,7 +207,7 @@ def _lines_to_movements() -> str:
 
 
 def _headers_to_orders() -> str:
-    """Order headers of DWD are orders, or left out for a reason."""
+    """Order headers of DWD are orders, or excluded with a reason."""
     headers = f"select 'orders' as measure, 'orders' as unit, count(*)::{AMOUNT} as total_in from dwd.dwd_order"
     told = (
         f"select 'orders' as measure, 'orders' as unit, reason, count(*)::{AMOUNT} as amount from headers group by all"
@@ -216,7 +216,7 @@ def _headers_to_orders() -> str:
 
 
 def _by_reason(source: str, target: str, cte: str, entered: str, told: str) -> str:
-    """SQL: `entered` is what counts of `told`, and what is left out for each known reason."""
+    """SQL: `entered` equals the part of `told` that counts, plus the exclusions by known reason."""
     counted = exact(f"sum(amount) filter (where reason = '{COUNTED}')")
     named = f"reason not in ('{COUNTED}', '{UNEXPLAINED}') and amount <> 0"
     return (
@@ -230,8 +230,8 @@ def _by_reason(source: str, target: str, cte: str, entered: str, told: str) -> s
 
 
 def _recomputed(currency: str) -> str:
-    """SQL: the movements that count, their base amounts made again from their own currency and rounded, as there, once
-    a movement."""
+    """SQL: the movements that count, with base amounts recomputed from their own currency and rounded once per
+    movement, as in the model."""
     base = [f"{_base(f'm.{name}_amount', 'm.currency', currency)} as {name}" for name in ("gross", "discount")]
     return (
         f"(select m.is_return, m.line_count, {', '.join(base)} "
@@ -240,7 +240,7 @@ def _recomputed(currency: str) -> str:
 
 
 def _parcels(currency: str) -> str:
-    """SQL: every parcel with its cost in the reporting currency, and whether its order counts for nothing."""
+    """SQL: every parcel with its cost in the reporting currency, and whether its order is excluded."""
     return (
         f"(select {_base('s.cost', 's.currency', currency)} as cost_base, coalesce(h.is_cancelled or h.is_test, "
         "false) as is_void from dwd.dwd_shipment s left join dwd.dwd_order h "

@@ -52,13 +52,13 @@ def latest_models(entities: Mapping[str, Entity], manifest: Mapping[str, Any], l
 
 
 def version_balances(con: duckdb.DuckDBPyConnection, model: Latest) -> str:
-    """The query of the model's balances: rows, and the entity's totals by currency; those of the last time where
-    nothing can have changed."""
+    """The query of the model's balances: rows, and the entity's totals by currency; the last ones if nothing can have
+    changed."""
     return _as_before(model) if _stands(con, model) else fresh_balances(model)
 
 
 def fresh_balances(model: Latest) -> str:
-    """The query of the model's balances, drawn over all that was delivered."""
+    """The query of the model's balances, computed over all delivered rows."""
     zero = f"0::{AMOUNT}"
     delivered = f"select coalesce(sum(rows), 0) from ops.batch where entity = {quote_text(model.entity.name)}"
     parts = [
@@ -83,11 +83,11 @@ def fresh_balances(model: Latest) -> str:
 
 
 def superseded(model: Latest) -> str:
-    """SQL: the delivered rows that a later version of their key takes the place of, found without the SQL that dbt
-    builds the model with.
+    """SQL: the delivered rows that a later version of their key supersedes, found without the SQL that dbt builds the
+    model with.
 
-    Most keys have one version. Those that may have more are found by a hash of the key, in one pass over the key's
-    columns; only their rows are put in order.
+    Most keys have one version. Keys that may have more are found by a hash of the key, in one pass over the key's
+    columns; only their rows are sorted.
     """
     key = ", ".join(model.key)
     order = [f"{column} desc nulls last" for column in (*filter(None, [model.entity.version]), *LINEAGE)]
@@ -111,7 +111,7 @@ def _standing_money(model: Latest) -> str:
 
 
 def _last(model: Latest) -> str:
-    """SQL: the model's balances of the last time."""
+    """SQL: the model's last balances."""
     return (
         f"select * from ops.reconciliation where layer = {quote_text(model.layer)} "
         f"and subject = {quote_text(model.subject)} qualify checked_at = max(checked_at) over ()"
@@ -119,8 +119,7 @@ def _last(model: Latest) -> str:
 
 
 def _stands(con: duckdb.DuckDBPyConnection, model: Latest) -> bool:
-    """True where nothing arrived for the entity, its balances closed the last time, and the model holds what it held
-    then."""
+    """True if nothing arrived for the entity, its last balances closed, and the model is unchanged since then."""
     if con.execute("select 1 from ops.pending_batch where entity = ? limit 1", [model.entity.name]).fetchone():
         return False
     now = f"select 'rows' as measure, 'rows' as unit, count(*)::{AMOUNT} as amount from {model.relation}"

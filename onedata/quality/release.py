@@ -1,5 +1,5 @@
-"""Quarantined rows read again by today's contract, and through the contract gate into the lake: the same gate and the
-same promotion as of a night."""
+"""Revalidate quarantined rows with the current contract and release them through the contract gate into the lake, by
+the same gate and promotion as a night."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,7 +18,7 @@ from onedata.settings import Settings
 
 @dataclass(frozen=True)
 class Outcome:
-    """What was read again, and what the gate said of it; no results where nothing was staged."""
+    """The revalidated rows and the gate's results; no results if nothing was staged."""
 
     found: Release
     results: tuple[CheckResult, ...] = ()
@@ -31,14 +31,14 @@ class Outcome:
 def release(
     con: duckdb.DuckDBPyConnection, settings: Settings, feed: Feed, policy: IdentifierPolicy, selection: Selection
 ) -> Outcome:
-    """Release one feed's quarantined rows. Where the gate refuses them nothing is released.
+    """Release one feed's quarantined rows. If the gate refuses them, nothing is released.
 
     Args:
         con: The warehouse, prepared.
-        settings: Whose data home.
-        feed: The feed, by its contract as it is now.
-        policy: How identifiers are normalised.
-        selection: Which rows.
+        settings: Location of the data home.
+        feed: The feed, with its current contract.
+        policy: Normalisers of identifiers.
+        selection: The rows to revalidate.
     """
     found = stage_release(con, settings, feed, policy, selection)
     if not found.tried or not found.deliveries:

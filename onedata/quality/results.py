@@ -1,4 +1,4 @@
-"""What a check found, its history in the warehouse, and the words for a person."""
+"""Results of checks, their history in the warehouse, and their texts."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,16 +13,16 @@ from onedata.masking import mask_error
 
 
 class GateClosed(OnedataError):
-    """A rule of severity error does not hold; nothing after it may run. The text names subject, rule and rows."""
+    """A rule of severity error failed; nothing after it may run. The text names subject, rule and rows."""
 
 
 @dataclass(frozen=True)
 class CheckResult:
     """One rule on one subject (a feed, entity or model) in one stage.
 
-    `observed` and `expected` are numbers or days in text, `description` is the rule in words; none repeats a value of a
-    row, so they may be published. `message` is for whoever mends it and may quote the rows, but no value of a person:
-    what looks like one is masked.
+    `observed` and `expected` are numbers or days as text, `description` describes the rule; none repeats a value of a
+    row, so they may be published. `message` is for whoever fixes the problem and may quote rows, but no personal value:
+    whatever looks like one is masked.
     """
 
     stage: str

@@ -1,10 +1,9 @@
-"""Whether a night is like the nights before it: its profile against a band round that of the trailing 28 days of the
-same feed.
+"""Trends: compare a night's profile with a band around the profiles of the same feed's trailing 28 days.
 
-A night is judged on all its deliveries together, against earlier nights only, so that any grouping of nights into runs
-judges the same. The band is median +- 6 x 1.4826 x MAD (the robust z-score of Iglewicz and Hoaglin, How to Detect and
-Handle Outliers, 1993; 6 because a night asks hundreds of these questions), never narrower than a floor: half to double
-the volume, 2 points of null share, 10 points of distinct share, and what chance makes of so few rows. Distributions are
+All deliveries of a night are judged together, against earlier nights only, so that any grouping of nights into runs
+gives the same results. The band is median +- 6 x 1.4826 x MAD (the robust z-score of Iglewicz and Hoaglin, How to
+Detect and Handle Outliers, 1993; 6 because a night has hundreds of these tests), never narrower than a floor: half to
+double the volume, 2 points of null share, 10 points of distinct share, and an allowance for chance. Distributions are
 compared by the Jensen-Shannon distance (Lin, Divergence measures based on the Shannon entropy, IEEE Trans. Inf. Theory
 37, 1991; its root is a metric: Endres and Schindelin 2003) of the night's shares from the mean shares of those nights:
 0 is equal, 1 has nothing in common; the floor 0.2 is about a population stability index of 0.2.
@@ -23,18 +22,18 @@ from onedata.quality.results import CheckResult
 
 TRAILING_DAYS = 28
 FEWEST_NIGHTS = 7
-FEWEST_ROWS = 30  # a night with fewer is judged by its volume only
+FEWEST_ROWS = 30  # a night with fewer is judged only by its volume
 SHOWN = 3
 FAR = "abs(value - middle) / greatest(case when value > middle then high - middle else middle - low end, 1e-9)"
 DESCRIPTIONS = {
-    "received": "rows received, like the nights before",
-    "rows": "rows accepted, like the nights before",
-    "null_share": "share of missing values of each column, like the nights before",
-    "distinct_share": "share of different values of each column, like the nights before",
-    "distribution": "distribution of the values of each column, like the nights before",
+    "received": "rows received, compared with the nights before",
+    "rows": "rows accepted, compared with the nights before",
+    "null_share": "share of missing values of each column, compared with the nights before",
+    "distinct_share": "share of distinct values of each column, compared with the nights before",
+    "distribution": "distribution of the values of each column, compared with the nights before",
 }
 
-# Every night's profile, its deliveries together: shares weigh as many rows as their delivery has.
+# Every night's profile over all its deliveries: shares are weighted by the rows of their delivery.
 NIGHTS = f"""
 with history as (
     select p.ds, p.column_name, p.metric, p.bucket, p.value, w.value as weight
@@ -147,18 +146,17 @@ left join missing on missing.ds = u.ds and missing.column_name = u.column_name
 
 
 def judge_trends(con: duckdb.DuckDBPyConnection, feed: Feed, nights: Sequence[date]) -> list[CheckResult]:
-    """Compare the given nights of the feed, write the comparison into ops.trend, and say one result for each kind of
+    """Compare the given nights of the feed, write the comparison into ops.trend, and return one result per kind of
     trend.
 
     Returns:
-        Nothing where the contract switches trends off; one passed result where there are too few nights to compare
-        with.
+        Empty if the contract switches trends off; one passed result if there are too few nights to compare with.
     """
     if feed.trends is None or not nights:
         return []
     text = f"fewer than {FEWEST_NIGHTS} nights in the {TRAILING_DAYS} days before: not judged yet"
     young = CheckResult(
-        "contract", feed.name, "trends", feed.trends.severity, True, "", text, "", "like the nights before"
+        "contract", feed.name, "trends", feed.trends.severity, True, "", text, "", "compared with the nights before"
     )
     known = con.execute(
         "select count(distinct ds) from ops.profile where feed = ? and ds < ?", [feed.name, max(nights)]
@@ -182,7 +180,7 @@ def judge_trends(con: duckdb.DuckDBPyConnection, feed: Feed, nights: Sequence[da
 def _result(
     feed: str, trends: Trends, metric: str, first: Sequence[Mapping[str, Any]], judged: int, outside: int
 ) -> CheckResult:
-    """`first` are those furthest off the middle, relative to their band."""
+    """`first` are those furthest from the median, relative to their band."""
     text, worst = DESCRIPTIONS[metric], first[0]
     message = f"{text}: {judged} judged"
     if outside:
@@ -201,8 +199,8 @@ def _result(
 
 
 def trend_lines(con: duckdb.DuckDBPyConnection, feed: str, night: date) -> list[tuple[str, str, str, str, str, str]]:
-    """What a person looks at: column, metric, the night's value, what was expected, whether it holds, and bars over the
-    28 days up to the night."""
+    """Rows for display: column, metric, the night's value, the expected value, whether it holds, and bars over the 28
+    days up to the night."""
     rows = con.execute(
         "select column_name, metric, value, low, high, holds from ops.trend where feed = ? and ds = ? order by holds, "
         "column_name <> '', metric, column_name",
@@ -253,7 +251,7 @@ def _bars(con: duckdb.DuckDBPyConnection, feed: str, night: date) -> dict[tuple[
 
 
 def bars(values: Sequence[float]) -> str:
-    """A picture of some values in one line of text, from nothing to the largest."""
+    """A bar chart of some values in one line of text, from 0 to the largest."""
     top = max(values, default=0) or 1
     return "".join("▁▂▃▄▅▆▇█"[min(7, max(0, int(8 * value / top)))] for value in values)
 

@@ -1,4 +1,4 @@
-"""Hold a data home against itself: ledger, lake, warehouse and what is published, by hash, count and sum. Nothing is
+"""Check the consistency of a data home: ledger, lake, warehouse and publications, by hash, count and sum. Nothing is
 changed."""
 
 from onedata.verify.home import verify_home

@@ -1,4 +1,4 @@
-"""All areas of a verification, one after the other, over the warehouse opened for reading."""
+"""All areas of a verification, one after the other, with the warehouse opened read-only."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -29,15 +29,15 @@ AREAS: Sequence[tuple[str, Callable[[Scope], Finding]]] = (
 
 
 def verify_home(retailer: Retailer, thorough: bool = True) -> list[Area]:
-    """Verify a data home. A night that comes meanwhile waits, as for another night.
+    """Verify a data home. A night that starts meanwhile waits, as for another night.
 
     Args:
-        retailer: Whose home; its entities say whose money and keys are compared, its policy how tokens are made.
-        thorough: Read every file and compare its SHA-256; otherwise its size alone.
+        retailer: The retailer of the home; its entities define the money and keys to compare, its policy the tokens.
+        thorough: Read every file and compare its SHA-256; otherwise only its size.
 
     Raises:
-        WarehouseMissing, WarehouseBusy, WarehouseDamaged, WarehouseUnreadable: it cannot be read, and why.
-        HalfRestored: a restore of the home was stopped.
+        WarehouseMissing, WarehouseBusy, WarehouseDamaged, WarehouseUnreadable: the warehouse cannot be read.
+        HalfRestored: a restore of the home was interrupted.
     """
     settings = retailer.settings
     with read_warehouse(settings) as con:
@@ -50,7 +50,7 @@ def verify_home(retailer: Retailer, thorough: bool = True) -> list[Area]:
 
 
 def _area(scope: Scope, name: str, look: Callable[[Scope], Finding]) -> Area:
-    """One area; a file or table that cannot be read is a difference, and the other areas go on."""
+    """Verify one area; an unreadable file or table is a difference, and the other areas continue."""
     began = time.monotonic()
     try:
         finding = look(scope)

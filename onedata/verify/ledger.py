@@ -1,4 +1,4 @@
-"""The ledger against the lake: manifests, files, records, and the log beside them."""
+"""Compare the ledger with the lake: manifests, files, records, and the log."""
 
 import json
 from dataclasses import fields, replace
@@ -25,16 +25,16 @@ from onedata.sql import any_rows, escape_glob, quote_text
 from onedata.verify.report import Finding, Scope
 
 LISTING = "state.json"
-"""In a folder of the log: its files with their SHA-256."""
+"""In a folder of the log: the list of its files with their SHA-256."""
 CHANGING = {
     "file": ("size_bytes", "mtime_ns", "accepted", "quarantined", "duplicate"),
     "quarantine": ("rule", "reason"),
 }
-"""Columns that change after a delivery was accepted: a file is touched, a row released or judged again."""
+"""Columns that change after a delivery was accepted: a file is touched, a row released or revalidated."""
 
 
 def against_lake(scope: Scope) -> Finding:
-    """Every file of the lake is of a delivery that the ledger knows, and is as manifest and ledger say."""
+    """Check that every lake file belongs to a delivery in the ledger and matches manifest and ledger."""
     state = compare(scope.con, scope.settings)
     differences = [f"{path} is of no delivery that the ledger knows" for path in state.unknown]
     deliveries = _deliveries(scope.con)
@@ -62,7 +62,7 @@ def against_lake(scope: Scope) -> Finding:
 
 
 def against_log(scope: Scope) -> Finding:
-    """Every entry of the log is what was written, and every decision of an operator has one."""
+    """Check that every entry of the log is intact, and that every operator decision has one."""
     differences, count, logged = [], 0, set()
     for file in sorted(log_folder(scope.settings.lake, "").rglob("*.json")):
         count += 1
@@ -92,7 +92,7 @@ def against_log(scope: Scope) -> Finding:
 
 
 def against_records(scope: Scope) -> Finding:
-    """What the ledger holds of each delivery is what its record in the lake holds."""
+    """Check that the ledger's rows of each delivery match its record in the lake."""
     places = [
         (known.batch, partition_folder(scope.settings, known.entity, known.feed, known.ds))
         for known in _deliveries(scope.con)
@@ -163,7 +163,7 @@ def _deliveries(con: duckdb.DuckDBPyConnection) -> list[InLake]:
 
 
 def _apart_from(manifest: Manifest, file: Path, known: InLake) -> list[str]:
-    """Where a manifest and the ledger say other things."""
+    """Differences between a manifest and the ledger."""
     ordered = replace(manifest, files=tuple(sorted(manifest.files, key=lambda item: item.name)))
     says = {item.name: (getattr(ordered, item.name), getattr(known, item.name)) for item in fields(known)}
     return [
@@ -181,7 +181,7 @@ def _columns(con: duckdb.DuckDBPyConnection, table: str) -> dict[str, str]:
 
 
 def _listed(listing: Path) -> list[str]:
-    """What is wrong with the files of a folder of the log."""
+    """Damage of the files in a folder of the log."""
     try:
         names: dict[str, str] = json.loads(listing.read_text(encoding="utf-8"))
         files = {listing.parent / name: sha256 for name, sha256 in names.items()}

@@ -1,5 +1,5 @@
-"""What is published against the warehouse it was made of, and every publication against itself: its database, its
-Parquet files, its manifest."""
+"""Compare the publication with the warehouse, and each publication's database, Parquet files and manifest with one
+another."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -19,14 +19,14 @@ from onedata.warehouse.views import ONEID_VIEWS, OPS_VIEWS
 DATABASE, PARQUET, MANIFEST = "onedata.duckdb", "parquet", "manifest.json"
 NIGHT = "published_night"
 GROWING = {"ops_gate"}
-"""Tables that the warehouse adds to after the publication was built: all that is published must be there."""
+"""Tables that grow in the warehouse after the publication was built: every published row must be in them."""
 WEEKLY = "weekly_identity_check"
 LAYERS = ("dim", "dwd", "dws", "ads")
 
 
 @dataclass(frozen=True)
 class Publication:
-    """One publication: its database, its Parquet files, and its folder where it has one of its own."""
+    """One publication: its database, its Parquet files, and its folder if it has one."""
 
     database: Path
     parquet: Path
@@ -34,7 +34,7 @@ class Publication:
 
 
 def published_against_warehouse(scope: Scope) -> Finding:
-    """Every published table holds what its source in the warehouse holds, where nothing has been run since."""
+    """Check that every published table equals its source in the warehouse, if nothing has run since."""
     served = _served(scope.settings)
     last = scope.con.execute("select max(night) from ops.night").fetchall()[0][0]
     if not served.database.exists():
@@ -60,8 +60,8 @@ def published_against_warehouse(scope: Scope) -> Finding:
 
 
 def publications(scope: Scope) -> Finding:
-    """The served publication's database holds what its Parquet files hold; every publication's files are those of its
-    manifest."""
+    """Check that the served publication's database equals its Parquet files, and that every publication's files match
+    its manifest."""
     served, differences, count = _served(scope.settings), _past_current(scope.settings), 0
     if served.database.exists():
         differences += _against_parquet(scope.settings, served)
@@ -76,7 +76,7 @@ def publications(scope: Scope) -> Finding:
 
 
 def _served(settings: Settings) -> Publication:
-    """What is served, `current` resolved once."""
+    """The served publication, with `current` resolved once."""
     current = settings.published / "current"
     if current.exists():
         folder = current.resolve()
@@ -85,8 +85,8 @@ def _served(settings: Settings) -> Publication:
 
 
 def _past_current(settings: Settings) -> list[str]:
-    """Names that readers open and that do not lead through `current`, as after a copy that follows links: they stay
-    with an old night."""
+    """Names that readers open but that do not lead through `current`, as after a copy that follows links: they stay at
+    an old night."""
     current = settings.published / "current"
     if not current.is_symlink():
         return []
@@ -100,9 +100,9 @@ def _past_current(settings: Settings) -> list[str]:
 
 
 def _gone_on(con: duckdb.DuckDBPyConnection) -> str:
-    """Why the warehouse need not be what was published last; empty where it must be."""
+    """The reason why the warehouse may differ from the last publication; empty if it must be equal."""
     if con.execute("select 1 from ops.delivery where applied_at is null limit 1").fetchone():
-        return "deliveries wait to be published; `onedata run` goes on"
+        return "deliveries wait to be published; `onedata run` publishes them"
     run = con.execute(
         "select run_id from ops.gate where subject <> ? and checked_at > (select max(finished_at) from ops.night) "
         "and run_id not in (select run_id from ops.night) limit 1",
@@ -118,7 +118,7 @@ def _against_source(con: duckdb.DuckDBPyConnection, table: str) -> tuple[list[st
     source = _source(con, table)
     if source is None:
         return [
-            f"{table} is published, and the warehouse has no such table; `onedata run --full-refresh` builds it anew"
+            f"{table} is published, and the warehouse has no such table; `onedata run --full-refresh` rebuilds it"
         ], 0
     rows = int(con.execute(f"select count(*) from {own}").fetchall()[0][0])
     missing = sorted(set(columns) - set(_columns(con, f"({source})")))
@@ -132,7 +132,7 @@ def _against_source(con: duckdb.DuckDBPyConnection, table: str) -> tuple[list[st
 
 
 def _source(con: duckdb.DuckDBPyConnection, table: str) -> str | None:
-    """SQL of what the table was published from; None where the warehouse has nothing of its name."""
+    """SQL of the table's source in the warehouse; None if there is none of its name."""
     views = {**ONEID_VIEWS, **OPS_VIEWS}
     if table in views:
         return views[table][1]
@@ -146,7 +146,7 @@ def _source(con: duckdb.DuckDBPyConnection, table: str) -> str | None:
 
 
 def _against_parquet(settings: Settings, publication: Publication) -> list[str]:
-    """In a connection of its own: what is damaged may take it down."""
+    """On a separate connection, which a damaged file may invalidate."""
     try:
         with duckdb.connect() as con:
             con.execute(f"set threads = {settings.threads}; set memory_limit = '{settings.memory_limit}'")
@@ -171,7 +171,7 @@ def _table_against_parquet(con: duckdb.DuckDBPyConnection, table: str, publicati
         columns = _columns(con, rows)
         if list(columns) != list(_columns(con, f"served.main.{quote_name(table)}")):
             return [f"{file} has other columns than table {table} of {publication.database}"]
-        # Parquet knows fewer types than DuckDB: both sides are taken as it has them.
+        # Parquet has fewer types than DuckDB: both sides are cast to Parquet's types.
         typed = ", ".join(f"cast({quote_name(name)} as {kind}) as {quote_name(name)}" for name, kind in columns.items())
         sides = (f"(select {typed} from served.main.{quote_name(table)})", f"(from {rows})")
         return _apart(con, table, sides, (f"in {publication.database}", f"in {file}"), columns)
@@ -186,7 +186,7 @@ def _apart(
     where: tuple[str, str],
     columns: Sequence[str] | Any,
 ) -> list[str]:
-    """How two relations differ, whatever the order of their rows: by count, and by xor and sum of the hashes of whole
+    """Difference of two relations regardless of row order: by count, and by xor and sum of the hashes of whole
     rows."""
     names = [quote_name(name) for name in columns]
     first, second = (_figures(con, side, [", ".join(names)]) for side in sides)
@@ -200,7 +200,7 @@ def _apart(
 
 
 def _figures(con: duckdb.DuckDBPyConnection, relation: str, hashed: Sequence[str]) -> tuple[Any, ...]:
-    """Rows, and for each list of columns xor and sum of their hashes."""
+    """Row count, and for each list of columns xor and sum of their hashes."""
     figures = ", ".join(f"(bit_xor(hash({names})), sum(hash({names})::hugeint))" for names in hashed)
     return tuple(con.execute(f"select count(*), {figures} from {relation}").fetchall()[0])
 

@@ -1,4 +1,4 @@
-"""What a verification came to, area by area."""
+"""The report of a verification, area by area."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,7 +13,7 @@ from onedata.tables import aligned
 
 @dataclass(frozen=True)
 class Area:
-    """One area: what was compared, in words, how long it took, and every difference, a sentence each."""
+    """One area: a text of what was compared, how long it took, and every difference, one sentence each."""
 
     name: str
     compared: str
@@ -23,7 +23,7 @@ class Area:
 
 @dataclass
 class Scope:
-    """What is verified.
+    """Inputs of a verification.
 
     `broken` are files of the lake (as text) that the first area found damaged, so that later ones do not read them.
     """
@@ -51,7 +51,7 @@ class Finding:
 
 
 def told(areas: Sequence[Area]) -> str:
-    """A line an area, and below it a line a difference."""
+    """One line per area, followed by one line per difference."""
     lines = aligned([(area.name, area.compared, f"{area.seconds:6.1f} s", _state(area)) for area in areas])
     return "\n".join(
         text

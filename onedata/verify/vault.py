@@ -1,5 +1,5 @@
-"""The vault: it can be read whole, its key is the one that made its tokens, it lacks none, and every raw value still
-makes its token."""
+"""Verify the vault: it is readable, its key is the key of its tokens, no token is missing, and every raw value matches
+its token."""
 
 import duckdb
 
@@ -11,8 +11,8 @@ from onedata.verify.report import Finding, Scope
 
 
 def vault_and_key(scope: Scope) -> Finding:
-    """Read every token, compare the key with what the vault keeps of it and the tokens with those that are known, and
-    make each again."""
+    """Read every token, compare the key with the vault's fingerprint and the tokens with the known ones, and recompute
+    each."""
     file = database_file(scope.settings.vault)
     if not file.exists():
         known = any_rows(scope.con, "oneid", "identifier")
@@ -37,8 +37,8 @@ def vault_and_key(scope: Scope) -> Finding:
 
 
 def _altered(scope: Scope) -> list[str]:
-    """Tokens whose raw value is another than they were made of. On a connection of its own: the key must not stay with
-    the warehouse's."""
+    """Tokens that do not match their raw value. On a separate connection: the key must not stay with the
+    warehouse's."""
     columns = [
         column for entity in scope.entities.values() for column in entity.columns if column.classification == "core"
     ]

@@ -1,4 +1,4 @@
-"""The lake against the warehouse, and the warehouse's layers against one another: rows, keys and money."""
+"""Compare the lake with the warehouse, and the warehouse's layers with one another: rows, keys and money."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ NOT_READ = "not compared: files of the lake are damaged"
 
 @dataclass(frozen=True)
 class _FromLake(Latest):
-    """A model against the lake's own files: the views of ODS name those of the home that they were made in."""
+    """A model to compare with the lake's own files: the ODS views name files of the home they were created in."""
 
     @property
     def ods(self) -> str:
@@ -29,7 +29,7 @@ class _FromLake(Latest):
 
 
 def lake_against_ledger(scope: Scope) -> Finding:
-    """Rows by the footers of the Parquet files, and money by currency over all their rows, against the ledger."""
+    """Compare rows (by the footers of the Parquet files) and money (by currency, over all rows) with the ledger."""
     con, differences, files = scope.con, [], _lake_files(scope)
     held = {path: rows for batch in _batches(list(files)) for path, rows in _footers(con, batch)}
     differences += [
@@ -56,12 +56,11 @@ def lake_against_ledger(scope: Scope) -> Finding:
 
 
 def lake_against_models(scope: Scope) -> Finding:
-    """Every key that was delivered is in its model once, as its latest version, and the money is that of those
-    versions."""
+    """Check that every delivered key is in its model once, as its latest version, and that the money matches."""
     differences, keys, models = [], 0, list(_latest(scope))
     for model in models:
         if not _exists(scope.con, model.layer, model.name):
-            differences.append(f"{model.relation} is gone; `onedata run --full-refresh` builds it anew")
+            differences.append(f"{model.relation} is gone; `onedata run --full-refresh` rebuilds it")
             continue
         if _is_broken(scope, model.entity):
             differences.append(f"{model.relation} {NOT_READ}")
@@ -74,7 +73,7 @@ def lake_against_models(scope: Scope) -> Finding:
 
 
 def summaries(scope: Scope) -> Finding:
-    """The balances of DWS and ADS that a night has drawn, drawn anew over the tables as they are."""
+    """Recompute a night's balances of DWS and ADS over the current tables."""
     currency, differences, drawn = scope.settings.reporting_currency, [], 0
     for layer, queries in (("dws", dws_balances(currency)), ("ads", ads_balances(currency))):
         if scope.con.execute("select 1 from ops.reconciliation where layer = ? limit 1", [layer]).fetchone():
@@ -90,20 +89,19 @@ def _unbalanced(con: duckdb.DuckDBPyConnection, query: str) -> list[str]:
         f"0) as left_out from ({query}) where total_in - total_out <> left_out order by all"
     ).fetchall()
     return [
-        f"{subject}: {measure} ({unit}): {figure(entered)} in, {figure(came_out)} out, {figure(left_out)} left out by "
-        "name"
+        f"{subject}: {measure} ({unit}): {figure(entered)} in, {figure(came_out)} out, {figure(left_out)} excluded"
         for _, subject, measure, unit, entered, came_out, left_out in rows
     ]
 
 
 def _versions(con: duckdb.DuckDBPyConnection, model: Latest) -> list[str]:
-    """The rows of the model are, by key and by where they came from, the latest versions of the lake."""
+    """Check that the model's rows are the latest versions in the lake, by key and lineage."""
     names = {name for (name,) in con.execute(
         "select column_name from duckdb_columns() where schema_name = ? and table_name = ? "
         "and database_name = current_database()", [model.layer, model.name]
     ).fetchall()}  # fmt: skip
     compared = ", ".join(name for name in (*model.key, *LINEAGE) if name in names)
-    # Counts, sums and xors of row hashes add up: what was delivered, less what is superseded, is what stands.
+    # Counts, sums and xors of row hashes are additive: delivered rows minus superseded rows are the current rows.
     figures = f"select count(*), bit_xor(hash({compared})), sum(hash({compared})::hugeint)"
     (delivered, older, own) = (
         con.execute(f"{figures} from {rows}").fetchall()[0]
@@ -143,7 +141,7 @@ def _money(scope: Scope, entity: Entity) -> tuple[list[str], int]:
 
 
 def _latest(scope: Scope) -> Iterator[_FromLake]:
-    """The models that hold the latest version per key of an entity, by the balances that were drawn of them."""
+    """The models with the latest version per key of an entity, by their recorded balances."""
     rows = scope.con.execute(
         "select distinct layer, model, subject from ops.reconciliation where layer in ('dim', 'dwd') "
         "and starts_with(subject, 'ods_') order by 1, 2"
@@ -162,7 +160,7 @@ def _exists(con: duckdb.DuckDBPyConnection, schema: str, table: str) -> bool:
 
 
 def _lake_files(scope: Scope) -> dict[str, tuple[str, str, int]]:
-    """Path of every file that counts and is not damaged, to its entity, delivery and rows."""
+    """Path of every valid, undamaged file, to its entity, delivery and row count."""
     rows = scope.con.execute(
         "select l.entity, l.feed, l.ds, l.name, l.batch_id, l.rows from ops.lake_file l "
         f"join ops.delivery d using (batch_id) where d.status in {sql_list(IN_LAKE)}"
@@ -194,7 +192,7 @@ def _view(entity: str) -> str:
 
 
 def _make_view(scope: Scope, entity: Entity) -> None:
-    """The entity's rows in the lake, typed as ODS has them, by the files that count."""
+    """The entity's rows in the lake, with the types of ODS, from the valid files."""
     files = [path for path, (name, _, _) in _lake_files(scope).items() if name == entity.name]
     kinds = {**lake_columns(entity), "ds": "date"}
     none = ", ".join(f"null::{kind} as {name}" for name, kind in kinds.items())

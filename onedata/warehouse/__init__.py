@@ -1,4 +1,4 @@
-"""The warehouse's file: opened by one writer, read by others, and what is the matter where it cannot be."""
+"""The warehouse's file: opened by one writer or by readers, and examined if it cannot be opened."""
 
 from onedata.warehouse.damage import (
     WarehouseBusy,

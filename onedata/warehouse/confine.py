@@ -1,7 +1,7 @@
-"""What the warehouse's process may reach through DuckDB: the retailer's own folders, and nothing else (ADR 14).
+"""Restrict what the warehouse's process can reach through DuckDB to the retailer's own folders (ADR 14).
 
-The boundary of contract SQL is judged when a contract is loaded; this is the second lock behind it, also for dbt models
-and for mistakes of the platform.
+Contract SQL is checked when a contract is loaded; this is the second line of defence, also for dbt models and mistakes
+of the platform.
 """
 
 import duckdb
@@ -19,23 +19,22 @@ OFF = (
     "python_enable_replacements",
     "enable_external_access",
 )
-"""enable_external_access cannot be turned on again in this process, and without it the others have nothing to open;
-they say so too."""
+"""enable_external_access cannot be turned on again in this process; without it the other settings have nothing to
+open, but are set as well."""
 
 
 def confine(con: duckdb.DuckDBPyConnection, settings: Settings) -> None:
-    """Let DuckDB open files of the home, the source and the dbt project only, load no extension and look at no Python
+    """Let DuckDB open only files of the home, the source and the dbt project, load no extension and read no Python
     variable.
 
-    It holds for every connection to the warehouse in this process, until the last is closed. Set the temp_directory
+    It applies to every connection to the warehouse in this process, until the last is closed. Set the temp_directory
     before.
     """
     places = [f"{folder}/" for folder in (settings.home, settings.source, settings.dbt_project)]
-    # DuckDB compares what it is given, with letters of a glob in brackets, before it takes the brackets off.
+    # DuckDB compares the given path with glob characters in brackets, before it removes the brackets.
     places += [escape_glob(place) for place in places]
     allowed = ", ".join(map(quote_text, [*dict.fromkeys(places), f"{PROTOCOL}://"]))
-    # Only while there is such a file system does DuckDB take its name for one, and not for a folder below the current
-    # one.
+    # DuckDB recognises the protocol only while the file system is registered; otherwise it takes it for a folder.
     con.register_filesystem(PieceFiles())
     con.execute(f"set allowed_directories = [{allowed}]")
     con.unregister_filesystem(PROTOCOL)

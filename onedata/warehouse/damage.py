@@ -1,7 +1,8 @@
-"""Why a database cannot be opened or read, found by looking at its file: held, damaged, of a newer DuckDB, or refused
+"""Find out why a database cannot be opened or read by examining its file: held, damaged, of a newer DuckDB, or refused
 by the operating system.
 
-DuckDB's own words are no guide: its lock, junk-file and cut-file errors are one class, and "lock" stands in "block".
+DuckDB's messages do not help: its lock, junk-file and truncated-file errors are one class, and "lock" is part of
+"block".
 """
 
 import json
@@ -25,12 +26,11 @@ ENGINE_ERRORS = (
     duckdb.SerializationException,
     duckdb.TransactionException,
 )
-"""What DuckDB raises where a file fails it; also for lake files and for a full disk, so it says only that looking is
-worth while."""
+"""Errors that DuckDB raises for a bad file; also for lake files and a full disk, so they only trigger a check."""
 
 
 class WarehouseError(OnedataError):
-    """The warehouse cannot be used; the text names the file, the cause and the way out in one sentence."""
+    """The warehouse cannot be used; the text names the file, the cause and the fix in one sentence."""
 
 
 class WarehouseMissing(WarehouseError):
@@ -38,25 +38,25 @@ class WarehouseMissing(WarehouseError):
 
 
 class WarehouseBusy(WarehouseError):
-    """Another process holds the warehouse, and did so for longer than `lock_wait_seconds`."""
+    """Another process has held the warehouse for longer than `lock_wait_seconds`."""
 
 
 class WarehouseDamaged(WarehouseError):
-    """The warehouse's file, or its write-ahead log, is not as DuckDB left it."""
+    """The warehouse's file or its write-ahead log is damaged."""
 
 
 class WarehouseUnreadable(WarehouseError):
-    """The file may be whole, but this user, this disk or this DuckDB cannot use it."""
+    """The file may be intact, but this user, this disk or this DuckDB cannot use it."""
 
 
 def examine(database: Path, write: bool = False, deep: bool = False) -> Found:
-    """What is the matter with a database file, in a process of its own, so that no lock of this one is dropped.
+    """Examine a database file in a child process, so that no lock of this process is dropped.
 
     Args:
-        database: The file; it need not be there.
-        write: Whether it is to be written; else only what keeps it from being read counts.
-        deep: Read every block and every table too: seconds a gigabyte. Else headers, size, log and lock: a twentieth of
-            a second.
+        database: The file; it may be missing.
+        write: Whether it is to be written; otherwise only causes that prevent reading count.
+        deep: Also read every block and every table: seconds per gigabyte. Otherwise headers, size, log and lock: a
+            twentieth of a second.
     """
     wanted = [word for word, asked in (("write", write), ("deep", deep)) if asked]
     # Isolated and without site (-S), which costs more than the looking; the script finds duckdb and numpy by this
@@ -74,7 +74,7 @@ def examine(database: Path, write: bool = False, deep: bool = False) -> Found:
 
 
 def refusal(found: Found, database: Path) -> WarehouseError | None:
-    """The error for what was found; None for a file that is sound, missing or held, or doubtful (see `met`)."""
+    """The error for the finding; None for a file that is sound, missing, held or doubtful (see `met`)."""
     if found.kind == "damaged":
         return WarehouseDamaged(
             f"the warehouse {'file' if found.file == str(database) else 'log'} {found.file} {found.what}. "
@@ -97,18 +97,17 @@ def refusal(found: Found, database: Path) -> WarehouseError | None:
 def way_out(database: Path) -> str:
     """What to do about a damaged warehouse."""
     return (
-        "Nothing was published. `onedata rebuild` makes it anew from the lake "
+        "Nothing was published. `onedata rebuild` rebuilds it from the lake "
         f"and moves what is left of {database.name} aside; or bring the home back from "
         "a back-up with `onedata restore`."
     )
 
 
 def met(database: Path, words: str) -> WarehouseError | None:
-    """What is the matter with the database where an engine error of these words was raised, and the disk is well; it is
-    read whole.
+    """Examine the database after an engine error with this message, if the disk is fine; the whole file is read.
 
-    A bad block that no table needs, or a file that looks sound, counts where the error names that block's place, or the
-    file.
+    A bad block that no table needs counts if the error names its position; a file that looks sound counts if the error
+    names the file.
     """
     found = examine(database, deep=True)
     if found.kind in ("sound", "doubtful"):
@@ -123,10 +122,10 @@ def met(database: Path, words: str) -> WarehouseError | None:
 
 
 def raise_if_damaged(database: Path, error: BaseException) -> None:
-    """After an engine error, with the connection closed: read the whole file, and say so where it is damaged.
+    """After an engine error, with the connection closed: read the whole file and report damage.
 
     Raises:
-        WarehouseDamaged: it is.
+        WarehouseDamaged: the file is damaged.
     """
     if disk.told_of(error, database.parents[1]) or disk.obstacle(database.parent):
         return
@@ -136,6 +135,6 @@ def raise_if_damaged(database: Path, error: BaseException) -> None:
 
 
 def refuse(refused: WarehouseError | None, database: Path, error: duckdb.Error) -> NoReturn:
-    """Raise what was found, or what is left: DuckDB's own words for a file that looks sound."""
+    """Raise the finding, or DuckDB's own message for a file that looks sound."""
     told = disk.told_of(error, database.parents[1]) or f"its file looks sound, and DuckDB says: {error}"
     raise refused or WarehouseUnreadable(f"the warehouse {database} cannot be opened: {told}") from None

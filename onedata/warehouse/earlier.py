@@ -1,8 +1,8 @@
-"""What an onedata without numbered publications left in `published/`: each night it kept becomes a publication.
+"""Migrate `published/` of an onedata without numbered publications: each kept night becomes a publication.
 
-It kept `nights/onedata-<night>.duckdb` and `nights/parquet-<night>*/`, served one of them as a hard link and a symlink,
-and had one folder of quality pages for all nights. What is served stays served throughout; what is not recognised stays
-where it is, and is told.
+The earlier layout kept `nights/onedata-<night>.duckdb` and `nights/parquet-<night>*/`, served one of them as a hard
+link and a symlink, and had one folder of quality pages for all nights. The served night stays served throughout;
+unrecognised files stay in place and are reported.
 """
 
 import re
@@ -54,13 +54,13 @@ class _Night:
 def move_earlier(con: duckdb.DuckDBPyConnection, settings: Settings, write_pages: WritePages, say: Say) -> None:
     """Move the nights of the earlier layout into publications, oldest first.
 
-    A second call, also after a kill, goes on where the first ended.
+    A second call, also after a kill, continues where the first ended.
 
     Args:
         con: The warehouse, which knows the nights' runs.
-        settings: Whose `published/`.
+        settings: Location of `published/`.
         write_pages: Writes the quality pages as of a night into a folder.
-        say: Told what was moved, and what was not recognised.
+        say: Called with what was moved, and what was not recognised.
     """
     nights, name = settings.published / "nights", settings.published_database
     single = name.is_file() and not name.is_symlink()
@@ -79,7 +79,7 @@ def move_earlier(con: duckdb.DuckDBPyConnection, settings: Settings, write_pages
 
 
 def _recognised(con: duckdb.DuckDBPyConnection, file: Path) -> _Night | None:
-    """The night a file shows, where it is a database that onedata published (and for the night in its name)."""
+    """The night in a file, if it is a database that onedata published (and for the night in its name)."""
     try:
         with attached(con, file, "earlier", read_only=True):
             rows = con.execute("select night from earlier.main.published_night").fetchall()
@@ -96,7 +96,7 @@ def _number_of(settings: Settings, digest: str | None) -> int | None:
 
 
 def _publish(con: duckdb.DuckDBPyConnection, settings: Settings, night: _Night, write_pages: WritePages) -> int:
-    """Make a publication of one night: its own database under a second name, Parquet written from it, and pages."""
+    """Create a publication of one night: its database under a second name, Parquet written from it, and pages."""
     make_folders(publications_folder(settings), READABLE_FOLDER)
     folder = publications_folder(settings) / ".moving"
     if folder.exists():
@@ -123,7 +123,7 @@ def _publish(con: duckdb.DuckDBPyConnection, settings: Settings, night: _Night, 
 
 
 def _serve(settings: Settings, served: str | None, say: Say) -> None:
-    """Let `current` lead to what was served, or else to the last night; then the constant names lead through it."""
+    """Point `current` to the served night, or else to the last one; then the constant names lead through it."""
     kept = publications(settings)
     if not current_link(settings).exists() and kept:
         last = max(kept, key=lambda found: (found.night, found.number))
@@ -143,7 +143,7 @@ def _serve(settings: Settings, served: str | None, say: Say) -> None:
 
 
 def _clear(settings: Settings, nights: Path, found: list[_Night], say: Say) -> None:
-    """Remove what is in a publication now."""
+    """Remove files that are now in a publication."""
     served = current_link(settings).exists()
     for night in found:
         if served and night.file.parent == nights and _number_of(settings, night.sha256) is not None:

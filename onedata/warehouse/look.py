@@ -1,10 +1,9 @@
-"""Look at a DuckDB database file and print as JSON what is the matter with it. A script of its own: see
-`damage.examine`.
+"""Examine a DuckDB database file and print the finding as JSON. A script of its own: see `damage.examine`.
 
 A process that holds the database must not open its file: closing any descriptor of it drops the process's POSIX lock
-(fcntl(2)), after which a second writer gets in. So this runs in a child process, imports nothing of onedata, and is
-never called in the parent. It is run before every opening, so it also imports nothing that takes long (duckdb, numpy)
-until it has to read all.
+(fcntl(2)), after which a second writer gets in. Therefore this runs in a child process, imports nothing of onedata, and
+is never called in the parent. It runs before every opening, so it imports slow modules (duckdb, numpy) only if it has
+to read everything.
 
 Layout of the file (DuckDB 1.5, src/storage/single_file_block_manager.cpp): three headers of 4096 bytes, then blocks.
 Each begins with the checksum of the rest. Layout of the write-ahead log (src/storage/write_ahead_log.cpp): a version,
@@ -45,12 +44,12 @@ COMMIT = re.compile(rb"\x05\x00{7}.{8}\x64\x00\x64\xff\xff", re.DOTALL)
 
 @dataclass(frozen=True)
 class Found:
-    """What is the matter.
+    """The finding.
 
     `kind` is sound, missing, held, damaged, newer, refused (by the operating system, with its `number`) or doubtful: a
-    block is bad that no table needs, so it is an index's, or free. `file` is the file that it is about, `what` the
-    words for it after the file's name, `holder` the process that holds it (0: not known), `writes` whether that one may
-    write, and `blocks` where the blocks begin that do not match their checksum.
+    bad block that no table needs, so it is free or belongs to an index. `file` is the examined file, `what` the text
+    that follows the file's name, `holder` the process that holds it (0: unknown), `writes` whether that process may
+    write, and `blocks` the positions of blocks that do not match their checksum.
     """
 
     kind: str
@@ -63,7 +62,7 @@ class Found:
 
 
 def look(database: Path, write: bool, deep: bool) -> Found:
-    """The first cause that is found, in the order in which DuckDB would meet them; `deep` reads all of it."""
+    """The first cause found, in the order in which DuckDB would meet them; `deep` reads the whole file."""
     name = str(database)
     try:
         if not stat.S_ISREG(database.stat().st_mode):
@@ -84,13 +83,13 @@ def look(database: Path, write: bool, deep: bool) -> Found:
 def _without(database: Path) -> Found:
     logs = [log for log in (Path(f"{database}{suffix}") for suffix in LOGS) if log.exists()]
     if logs:
-        # DuckDB would begin an empty database and remove the log.
+        # DuckDB would create an empty database and remove the log.
         return Found("damaged", str(database), f"is gone, and its write-ahead log {logs[0]} is still there")
     return Found("missing", str(database))
 
 
 def _held(stream: BinaryIO, name: str, write: bool) -> Found | None:
-    """Who holds a lock that stands in the way; where nobody does, nobody writes until the stream is closed.
+    """The process that holds a conflicting lock; if none does, nobody can write until the stream is closed.
 
     DuckDB locks the whole file: shared for reading, exclusive for writing.
     """
@@ -116,7 +115,7 @@ def _held(stream: BinaryIO, name: str, write: bool) -> Found | None:
 
 
 def _contents(stream: BinaryIO, name: str) -> Found | None:
-    """Whether the headers are whole, and of a version that this DuckDB reads."""
+    """Whether the headers are intact, and of a version that this DuckDB reads."""
     size = os.fstat(stream.fileno()).st_size
     headers = stream.read(HEADERS)
     if not size:
@@ -149,7 +148,7 @@ def checksum(content: bytes) -> int:
 
 
 def _library(headers: bytes) -> str:
-    return headers[52:84].split(b"\0", 1)[0].decode("ascii", "replace") or "version not told"
+    return headers[52:84].split(b"\0", 1)[0].decode("ascii", "replace") or "unknown version"
 
 
 def _newest_version() -> int:
@@ -167,8 +166,8 @@ def _newest_version() -> int:
 def _logs(database: Path) -> Found | None:
     """Whether the write-ahead log can be read to its end.
 
-    DuckDB takes a log whose beginning it does not know for an empty one, and an entry that runs over the end for the
-    torn one of a crash: both silently drop whatever was committed after it. Torn it is only where no commit follows.
+    DuckDB treats a log with an unknown header as empty, and an entry that exceeds the end as the torn entry of a crash:
+    both silently drop everything committed after it. The entry is really torn only if no commit follows.
     """
     log = Path(f"{database}.wal")
     if not log.exists() or not log.stat().st_size:
@@ -187,7 +186,7 @@ def _logs(database: Path) -> Found | None:
 
 
 def _runs_over(content: mmap.mmap, at: int) -> int | None:
-    """Where the first entry begins that runs over the end of the log; None where each ends in it."""
+    """Position of the first entry that exceeds the end of the log; None if all end within it."""
     size = len(content)
     while at < size:
         end = at + 16 + WORD.unpack_from(content, at)[0] if at + 16 <= size else size + 1
@@ -221,7 +220,7 @@ def _deep(stream: BinaryIO, name: str) -> Found:
 
 
 def _bad_blocks(stream: BinaryIO) -> Iterator[int]:
-    """Where the blocks begin that do not match their checksum."""
+    """Positions of the blocks that do not match their checksum."""
     import numpy as np
 
     _, block = _blocks(stream)
@@ -234,8 +233,8 @@ def _bad_blocks(stream: BinaryIO) -> Iterator[int]:
 
 
 def _cut(stream: BinaryIO) -> str:
-    """Whether the file is shorter than its header tells. Of itself that is no damage: free blocks at the end are cut
-    off."""
+    """Whether the file is shorter than its header says. By itself this is no damage: DuckDB truncates free blocks at
+    the end."""
     blocks, block = _blocks(stream)
     size = os.fstat(stream.fileno()).st_size
     return (
@@ -246,7 +245,7 @@ def _cut(stream: BinaryIO) -> str:
 
 
 def _blocks(stream: BinaryIO) -> tuple[int, int]:
-    """How many blocks the newer of the two small headers tells of, and the size of one."""
+    """Number of blocks by the newer of the two small headers, and the size of one."""
     stream.seek(HEADER)
     headers = [stream.read(HEADER) for _ in range(2)]
     last = max(headers, key=lambda header: int(WORD.unpack_from(header, 8)[0]))

@@ -1,7 +1,7 @@
 """Open the warehouse: as its one writer, or for reading.
 
-DuckDB's file lock is the guard: a second night waits for it, then refuses with a clear word. Any other cause is found
-by looking (`damage.examine`) and told at once.
+DuckDB's file lock protects it: a second night waits for the lock, then fails with a clear message. Any other cause is
+found by examining the file (`damage.examine`) and reported at once.
 """
 
 import os
@@ -37,31 +37,30 @@ from onedata.warehouse.look import LOGS, Found
 
 POLL_SECONDS = 2.0
 STORAGE = "v1.4.0"
-"""Storage version of a new warehouse: since this one a log tells which file, and which checkpoint of it, it belongs to.
-Before, the log of an older copy of the file is applied to a newer one, and rows are there twice (measured)."""
+"""Storage version of a new warehouse. From this version on, a log records its file and checkpoint. Before, the log of
+an older copy is applied to a newer file, and rows appear twice (measured)."""
 LOOKS = 2
-"""How often a file that looks sound, or is not there, is opened again: whoever held it may have let go between the
-two."""
+"""How often a file that looks sound or is missing is opened again: its holder may have released it in between."""
 RESTORING = ".restoring.json"
-"""In a data home that is being restored, until it is whole."""
+"""Marker in a data home that is being restored, until it is complete."""
 
 Aim = Literal["begin", "write", "read"]
 
 
 class HalfRestored(WarehouseBusy):
-    """A restore of the data home was stopped, and nothing may use the home before it is whole."""
+    """A restore of the data home was interrupted; nothing may use the home before it is complete."""
 
 
 def refuse_half_restored(home: Path) -> None:
-    """Raise where a restore of the home has begun and not ended.
+    """Raise if a restore of the home has started and not finished.
 
     Raises:
-        HalfRestored: the text says how to go on.
+        HalfRestored: the text says how to resume.
     """
     if (home / RESTORING).exists():
         raise HalfRestored(
-            f"{home} is half restored: {home / RESTORING} names the back-up. Give the same `onedata restore` again, "
-            "it goes on from there."
+            f"{home} is half restored: {home / RESTORING} names the back-up. Run the same `onedata restore` again, "
+            "it resumes from there."
         )
 
 
@@ -72,15 +71,15 @@ def open_warehouse(
     """The warehouse's connection, UTC, with the settings' memory and thread limits; closed (and unlocked) at the end.
 
     Args:
-        settings: Where it lies and how long to wait for another writer.
-        say: Told once when it has to wait.
-        begin: Whether one that is not there is begun, as the first night does.
+        settings: Its location, and how long to wait for another writer.
+        say: Called once if it has to wait.
+        begin: Whether to create a missing warehouse, as the first night does.
 
     Raises:
-        WarehouseMissing: no night has run yet, and this is not to be the first.
+        WarehouseMissing: no night has run yet, and `begin` is false.
         WarehouseBusy: another process still holds it after `lock_wait_seconds`, or the home is half restored.
-        WarehouseDamaged: its file or log is damaged, seen at once or when a statement met the damage.
-        WarehouseUnreadable: no right, no space, a read-only disk, or the file of a newer DuckDB.
+        WarehouseDamaged: its file or log is damaged, found at once or when a statement met the damage.
+        WarehouseUnreadable: no permission, no space, a read-only disk, or the file of a newer DuckDB.
     """
     refuse_half_restored(settings.home)
     _prepare_folder(settings.warehouse.parent, begin)
@@ -96,13 +95,13 @@ def open_warehouse(
 
 @contextmanager
 def read_warehouse(settings: Settings) -> Iterator[duckdb.DuckDBPyConnection]:
-    """The warehouse for reading only; the one way in for whatever does not write. It does not wait.
+    """The warehouse, read-only; the only way in for code that does not write. It does not wait.
 
     Raises:
         WarehouseMissing: no night has run yet.
         WarehouseBusy: a night holds it, or the home is half restored.
         WarehouseDamaged: its file or log is damaged, seen at once or when a query met the damage.
-        WarehouseUnreadable: no right to it, or the file of a newer DuckDB.
+        WarehouseUnreadable: no permission, or the file of a newer DuckDB.
     """
     refuse_half_restored(settings.home)
     con = _connect(settings.warehouse, "read", 0.0, lambda _: None)
@@ -111,7 +110,7 @@ def read_warehouse(settings: Settings) -> Iterator[duckdb.DuckDBPyConnection]:
 
 
 def last_night(settings: Settings) -> date | None:
-    """The last night that was published, by the warehouse; None where none was, or the warehouse cannot be read."""
+    """The last published night, by the warehouse; None if there is none, or the warehouse cannot be read."""
     try:
         with read_warehouse(settings) as con:
             row = con.execute("select max(night) from ops.night").fetchone()
@@ -122,7 +121,7 @@ def last_night(settings: Settings) -> date | None:
 
 @contextmanager
 def _damage_told(database: Path, con: duckdb.DuckDBPyConnection) -> Iterator[None]:
-    """The connection closed at the end; damage that a statement met is told as such."""
+    """Close the connection at the end; damage met by a statement is reported as such."""
     try:
         yield
     except ENGINE_ERRORS as error:
@@ -134,7 +133,7 @@ def _damage_told(database: Path, con: duckdb.DuckDBPyConnection) -> Iterator[Non
 
 
 def _prepare_folder(folder: Path, begin: bool) -> None:
-    """The right and the space to write into the folder, which is made where a warehouse may begin."""
+    """Check permission and space to write into the folder, which is created if a warehouse may begin."""
     found = disk.obstacle(folder)
     if found:
         raise WarehouseUnreadable(f"the warehouse cannot be written: {found}")
@@ -175,8 +174,8 @@ def _connect(database: Path, aim: Aim, patience: float, say: Callable[[str], Non
 
 
 def _look_before(database: Path) -> Found | None:
-    """What must not be left to DuckDB: it opens a file that is cut within a table, and silently drops a log that is
-    damaged. None where all is well."""
+    """Checks that DuckDB does not make: it opens a file that is truncated within a table, and silently drops a damaged
+    log. None if all is well."""
     if not any(_there(Path(f"{database}{suffix}")) for suffix in ("", *LOGS)):
         return None
     found = examine(database)
@@ -192,7 +191,7 @@ def _opened(database: Path, aim: Aim) -> duckdb.DuckDBPyConnection:
 
 
 def _there(path: Path) -> bool:
-    """Whether something lies at the path; also where this user may not see it, which is for `examine` to tell."""
+    """Whether the path exists; also true if this user may not see it, which `examine` reports."""
     try:
         path.lstat()
     except FileNotFoundError:
@@ -203,8 +202,8 @@ def _there(path: Path) -> bool:
 
 
 def _create(database: Path) -> None:
-    """An empty database, made aside and linked in whole: a kill while DuckDB writes the headers leaves no half file in
-    its place."""
+    """Create an empty database aside and link it in when complete: a kill while DuckDB writes the headers leaves no
+    partial file in its place."""
     with tempfile.TemporaryDirectory(prefix=".new-", dir=database.parent) as folder:
         fresh = Path(folder) / database.name
         with duckdb.connect() as con:

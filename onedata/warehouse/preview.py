@@ -1,4 +1,4 @@
-"""What a table holds, for those who show it: its columns, how many rows, the first of them."""
+"""Preview of a table: its columns, row count and first rows."""
 
 from collections.abc import Sequence
 
@@ -13,7 +13,7 @@ def columns_of(con: duckdb.DuckDBPyConnection, relation: Sequence[str]) -> list[
 
 
 def rows_of(con: duckdb.DuckDBPyConnection, relation: Sequence[str]) -> int:
-    """How many rows a table has."""
+    """Number of rows of a table."""
     row = con.execute(f"select count(*) from {_quoted(relation)}").fetchone()
     assert row is not None
     return int(row[0])
@@ -22,7 +22,7 @@ def rows_of(con: duckdb.DuckDBPyConnection, relation: Sequence[str]) -> int:
 def first_rows(
     con: duckdb.DuckDBPyConnection, relation: Sequence[str], columns: Sequence[str], most: int
 ) -> list[tuple[object, ...]]:
-    """Some rows, these columns of them."""
+    """Some rows of these columns."""
     return con.execute(f"select {', '.join(map(quote_name, columns))} from {_quoted(relation)} limit {most}").fetchall()
 
 

@@ -1,4 +1,4 @@
-"""Older publications make room for new ones: those that onedata's own manifest proves, and no others."""
+"""Remove older publications, but only those that onedata's own manifest proves."""
 
 import shutil
 from pathlib import Path
@@ -19,13 +19,13 @@ from onedata.warehouse.publications import (
 
 
 def prune(settings: Settings, kept: int, say: Say) -> list[int]:
-    """Remove older publications: all but the newest of each of the last `kept` nights, and the one that is served.
+    """Remove older publications: all but the newest of each of the last `kept` nights, and the served one.
 
-    Only a folder whose manifest names every file in it is removed; what else lies there stays and is told. A reader
-    that has a file open keeps it.
+    Only a folder whose manifest names every file in it is removed; anything else stays and is reported. A reader that
+    has a file open keeps it.
 
     Returns:
-        The numbers that were removed.
+        The removed numbers.
     """
     with alone(settings):
         known = {publication.number: publication for publication in publications(settings)}

@@ -1,11 +1,11 @@
-"""Publications: numbered folders, each one whole night; `published/current` names the one that is served.
+"""Publications: numbered folders, one night each; `published/current` leads to the served one.
 
     published/publications/000012/              onedata.duckdb  parquet/  quality/  manifest.json
     published/current                           -> publications/000012, the one link that is swapped, by one rename
-    published/onedata.duckdb, parquet, quality  -> current/onedata.duckdb, ..., made once and never changed
+    published/onedata.duckdb, parquet, quality  -> current/onedata.duckdb, ..., created once and never changed
 
-A reader that wants database, Parquet and pages of one night resolves `current` once. Numbers grow and are never used
-again; docs/adr/0013 says why.
+A reader that needs database, Parquet and pages of one night resolves `current` once. Numbers grow and are never reused.
+Reasons: docs/adr/0013.
 """
 
 import fcntl
@@ -35,12 +35,12 @@ Say = Callable[[str], object]
 
 
 class PublishError(OnedataError):
-    """A night cannot be published or served; the text says which, why, and what to do."""
+    """A night cannot be published or served; the text says which, why, and the fix."""
 
 
 @dataclass(frozen=True)
 class SealedFile:
-    """What a file held when it was published."""
+    """Contents of a file when it was published."""
 
     bytes: int
     sha256: str
@@ -48,7 +48,7 @@ class SealedFile:
 
 @dataclass(frozen=True)
 class Publication:
-    """One publication as its manifest tells of it; `files` by path in its folder, `tables` with their rows."""
+    """One publication as described by its manifest; `files` by path in its folder, `tables` with their row counts."""
 
     folder: Path
     number: int
@@ -68,7 +68,7 @@ def publications_folder(settings: Settings) -> Path:
 
 
 def candidate_folder(settings: Settings) -> Path:
-    """Where a publication is built before it has a number; what a killed night left there is replaced."""
+    """Folder in which a publication is built before it has a number; leftovers of a killed night are replaced."""
     return settings.published / "candidate"
 
 
@@ -77,7 +77,7 @@ def current_link(settings: Settings) -> Path:
 
 
 def read_publication(folder: Path) -> Publication | None:
-    """The publication in the folder; None where no manifest proves that onedata published it under this number."""
+    """The publication in the folder; None if no manifest proves that onedata published it under this number."""
     try:
         content = unseal_if_sealed((folder / MANIFEST).read_text(encoding="utf-8"))
         told = content["files"].items()
@@ -105,12 +105,12 @@ def publications(settings: Settings) -> list[Publication]:
 
 
 def current_publication(settings: Settings) -> Publication | None:
-    """The one that is served; None where nothing is, or where `current` leads to nothing that onedata published."""
+    """The served publication; None if nothing is served, or `current` does not lead to a publication."""
     return read_publication(current_link(settings).resolve()) if current_link(settings).exists() else None
 
 
 def next_number(settings: Settings, known: int) -> int:
-    """One more than any number in the folder and any that the ledger knows (`known`, 0 where it knows none)."""
+    """One more than any number in the folder and any that the ledger knows (`known`, 0 if it knows none)."""
     return 1 + max([known, *(int(folder.name) for folder in numbered_folders(settings))])
 
 
@@ -122,7 +122,7 @@ def seal(
     built_at: datetime,
     tables: Mapping[str, int],
 ) -> Publication:
-    """Make what lies in the folder last, read-only, and write its manifest: files with SHA-256, tables with rows.
+    """Sync the folder's files, make them read-only, and write the manifest: files with SHA-256, tables with row counts.
 
     Raises:
         PublishError: the folder lacks the database, the Parquet files or the pages.
@@ -151,7 +151,7 @@ def seal(
 
 
 def place(settings: Settings, folder: Path, number: int) -> Path:
-    """Give a sealed folder to its readers, and its number; nothing serves it yet."""
+    """Give a sealed folder to its readers and rename it to its number; it is not served yet."""
     make_folders(publications_folder(settings), READABLE_FOLDER)
     share_folder(settings, publications_folder(settings))
     share_with_readers(settings, folder)
@@ -164,7 +164,7 @@ def swap(settings: Settings, number: int, say: Say) -> None:
     """Serve the publication of this number: database, Parquet and pages change together, by one rename.
 
     Raises:
-        PublishError: it is not there any more.
+        PublishError: it no longer exists.
     """
     with alone(settings):
         if not (publications_folder(settings) / _name(number)).exists():
@@ -178,12 +178,12 @@ def swap(settings: Settings, number: int, say: Say) -> None:
 
 
 def point_current(settings: Settings, number: int) -> None:
-    """The swap itself, for a caller that is alone and sees to the constant names."""
+    """The swap itself, for a caller that holds the lock and maintains the constant names."""
     point(current_link(settings), f"{publications_folder(settings).name}/{_name(number)}")
 
 
 def link_names(settings: Settings, say: Say) -> None:
-    """Make the constant names that lead through `current`; anything else under such a name is moved aside."""
+    """Create the constant names that lead through `current`; anything else under such a name is moved aside."""
     for name in NAMES:
         link, target = settings.published / name, f"current/{name}"
         if link.is_symlink() and str(link.readlink()) == target:
@@ -194,15 +194,15 @@ def link_names(settings: Settings, say: Say) -> None:
 
 
 def mend_names(settings: Settings, say: Say) -> None:
-    """Make the constant names again where something else stands there, as after a copy that follows links: readers
-    would stay with an old night."""
+    """Recreate the constant names if something else has their place, as after a copy that follows links: readers would
+    stay with an old night."""
     if current_publication(settings):
         with alone(settings):
             link_names(settings, say)
 
 
 def point(link: Path, target: str) -> None:
-    """Let the symlink lead to the target, by one rename. The caller is alone."""
+    """Point the symlink to the target, by one rename. The caller holds the lock."""
     fresh = link.with_name(f".{link.name}.new")
     fresh.unlink(missing_ok=True)
     fresh.symlink_to(target)
@@ -210,12 +210,12 @@ def point(link: Path, target: str) -> None:
 
 
 def serve_night(settings: Settings, night: date, say: Say) -> Publication:
-    """Serve the newest publication of a night that was kept: to go back, or forward again.
+    """Serve the newest publication of a kept night, to roll back or forward again.
 
-    The next published night takes its place as ever.
+    The next published night replaces it as usual.
 
     Raises:
-        PublishError: that night is not kept, and the text names those that are; or a file is not what was published.
+        PublishError: that night is not kept (the text names those that are), or a file differs from what was published.
     """
     kept = publications(settings)
     found = [publication for publication in kept if publication.night == night]
@@ -234,7 +234,7 @@ def serve_night(settings: Settings, night: date, say: Say) -> Publication:
 
 
 def damage(publication: Publication) -> list[str]:
-    """What is not as it was published, a sentence a file; empty where all is."""
+    """Differences from what was published, one sentence per file; empty if there are none."""
     told = []
     for name, file in publication.files.items():
         path = publication.folder / name
@@ -246,7 +246,7 @@ def damage(publication: Publication) -> list[str]:
 
 
 def _sealed(path: Path) -> SealedFile:
-    """The file's size and hash, of one reading; the file lasts and cannot be written any more."""
+    """Sync the file, make it read-only, and return its size and hash, read once."""
     path.chmod(READ_ONLY_FILE)
     with path.open("rb") as stream:
         digest = hashlib.file_digest(stream, "sha256").hexdigest()
@@ -260,7 +260,7 @@ def _put_aside(settings: Settings, path: Path, say: Say) -> None:
 
 
 def numbered_folders(settings: Settings) -> list[Path]:
-    """Every folder that has a number, by it; onedata's or not."""
+    """Every folder with a number as its name, by number, whether onedata wrote it or not."""
     folder = publications_folder(settings)
     return sorted(path for path in folder.iterdir() if re.fullmatch(r"\d{6,}", path.name)) if folder.is_dir() else []
 
@@ -271,7 +271,7 @@ def _name(number: int) -> str:
 
 @contextmanager
 def alone(settings: Settings) -> Iterator[None]:
-    """One at a time swaps, prunes or moves: `onedata serve` may run beside a night."""
+    """Lock for swapping, pruning and moving: `onedata serve` may run beside a night."""
     make_folders(publications_folder(settings), READABLE_FOLDER)
     make_folders(settings.home / "tmp")
     with (settings.home / "tmp" / "publications.lock").open("w") as stream:

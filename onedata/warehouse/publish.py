@@ -34,7 +34,7 @@ from onedata.warehouse.views import ONEID_VIEWS, OPS_VIEWS
 
 @dataclass(frozen=True)
 class PublishedTable:
-    """One table as analysts see it: where it comes from, its columns and every comment."""
+    """One table as analysts see it: its source, its columns and every comment."""
 
     name: str
     source: str
@@ -73,7 +73,7 @@ def published_tables(manifest: Mapping[str, Any]) -> list[PublishedTable]:
 
 
 def publication_night(con: duckdb.DuckDBPyConnection, night: date) -> date:
-    """The night a publication shows: the run's, or the last with accepted rows where an older one is run again."""
+    """The night of a publication: the run's, or the last with accepted rows if an older one is run again."""
     row = con.execute("select greatest(?::date, max(ds)) from ops.batch", [night]).fetchone()
     return row[0] if row and row[0] else night
 
@@ -90,7 +90,7 @@ def build_candidate(
     night: date,
     run_id: str,
 ) -> dict[str, int]:
-    """Build the night's database and Parquet files aside, for its own account only until its gate has passed.
+    """Build the night's database and Parquet files aside, readable only by the owner until the gate has passed.
 
     Returns:
         Rows by table.
@@ -134,7 +134,7 @@ def _night_table(night: date) -> PublishedTable:
 
 @contextmanager
 def attached(con: duckdb.DuckDBPyConnection, database: Path, name: str, read_only: bool = False) -> Iterator[None]:
-    """The database file under the name, detached at the end, so that the file is whole and closed."""
+    """Attach the database file under the name, and detach it at the end, so that the file is complete and closed."""
     con.execute(f"attach {quote_text(str(database))} as {name}{' (read_only)' if read_only else ''}")
     try:
         yield
@@ -143,7 +143,7 @@ def attached(con: duckdb.DuckDBPyConnection, database: Path, name: str, read_onl
 
 
 def write_parquet(con: duckdb.DuckDBPyConnection, database: str, folder: Path) -> None:
-    """Write every table of the attached database into the folder, a file a table."""
+    """Write every table of the attached database into the folder, one file per table."""
     folder.mkdir()
     for name in _tables(con, database):
         target = quote_text(str(folder / f"{name}.parquet"))
@@ -176,7 +176,7 @@ def _check_comments(table: PublishedTable) -> None:
 
 @dataclass(frozen=True)
 class Cost:
-    """When a run began (UTC, without a zone), and what it has taken."""
+    """When a run began (UTC, without a zone), and the CPU and memory it used."""
 
     started_at: datetime
     cpu_seconds: float
@@ -190,14 +190,14 @@ def publish_candidate(
     cost: Cost,
     say: Say,
 ) -> Publication:
-    """Make the run's candidate a publication, serve it, and note in the ledger that its deliveries are applied.
+    """Turn the run's candidate into a publication, serve it, and mark its deliveries applied in the ledger.
 
-    The candidate is whole, with its pages, before it gets its number; serving it is one rename. `ops.publishing` is
-    committed before that rename, so that a process killed after it is known to have published: `finish_publishing`
-    notes then what is missing.
+    The candidate is complete, with its pages, before it gets its number; serving it is one rename. `ops.publishing` is
+    committed before that rename, so that a process killed afterwards is known to have published: `finish_publishing`
+    then completes the ledger.
 
     Raises:
-        PublishError: there is no candidate of this run, or it has not passed its gate in this run.
+        PublishError: there is no candidate of this run, or its gate has not passed in this run.
     """
     number, night = _gated(con, run_id)
     with attached(con, candidate_path(settings), "candidate", read_only=True):
@@ -214,7 +214,7 @@ def publish_candidate(
     try:
         prune(settings, settings.published_nights_kept, say)
     except OSError as error:
-        # The night is published: what cannot be removed takes room, and nothing else.
+        # The night is published: files that cannot be removed only take space.
         say(f"older publications were not removed: {error}")
     return replace(sealed, folder=folder)
 
@@ -234,13 +234,12 @@ def _gated(con: duckdb.DuckDBPyConnection, run_id: str) -> tuple[int, date]:
 
 
 def finish_publishing(con: duckdb.DuckDBPyConnection, settings: Settings) -> int | None:
-    """What a killed run left of its publication: noted in the ledger where it is served, forgotten where it never was.
+    """Complete the ledger after a killed run if its publication is served; discard the entry if it never was.
 
-    To be called before anything is landed, released or chosen to run: which deliveries are applied is told from what
-    the ledger holds.
+    Call it before anything is landed, released or chosen to run, because the ledger says which deliveries are applied.
 
     Returns:
-        The number that was noted; None where nothing was.
+        The number that was recorded; None if there was none.
     """
     row = con.execute("select publication, run_id from ops.publishing where finished_at is not null").fetchone()
     served = current_publication(settings) if row else None

@@ -1,5 +1,5 @@
-"""What is published beside the models: of the ledger and of OneID. Each is its text, its SQL and what its columns mean;
-none holds a raw identifier."""
+"""Tables published besides the models: from the ledger and OneID. Each has a description, its SQL and column comments;
+none has a raw identifier."""
 
 from collections.abc import Mapping
 
@@ -16,14 +16,14 @@ OPS_VIEWS: dict[str, View] = {
             "status": "landed, repeated (content known under another name) or unreadable.",
             "received": "Rows found in the file.",
             "accepted": "Rows that entered the lake.",
-            "quarantined": "Rows kept apart because they break a rule.",
+            "quarantined": "Rows quarantined because they break a rule.",
             "duplicate": "Rows that had been accepted before.",
             "content_hash": "SHA-256 of the content.",
             "arrived_at": "When it landed (UTC).",
         },
     ),
     "ops_quarantine": (
-        "Rows kept apart, counted by file and rule. The rows themselves stay in the private warehouse "
+        "Quarantined rows, counted by file and rule. The rows themselves stay in the private warehouse "
         "(ops.quarantine).",
         "select feed, path, ds, rule, count(*) as rows from ops.quarantine group by all",
         {
@@ -31,7 +31,7 @@ OPS_VIEWS: dict[str, View] = {
             "path": "File, below the source folder.",
             "ds": "Night the file is for.",
             "rule": "Rule the rows break.",
-            "rows": "How many.",
+            "rows": "Number of rows.",
         },
     ),
     "ops_drift": (
@@ -43,11 +43,11 @@ OPS_VIEWS: dict[str, View] = {
             "ds": "Night the file is for.",
             "kind": "added, missing or order.",
             "column_name": "Column concerned.",
-            "message": "The difference in words.",
+            "message": "The difference as text.",
         },
     ),
     "ops_gate": (
-        "Every quality check of every night. What quotes rows stays in the private warehouse (ops.gate).",
+        "Every quality check of every night. Messages that quote rows stay in the private warehouse (ops.gate).",
         "select run_id, night, stage, subject, rule, description, severity, passed, observed, expected, checked_at "
         "from ops.gate",
         {
@@ -56,16 +56,16 @@ OPS_VIEWS: dict[str, View] = {
             "stage": "contract, ods, dim, dwd, oneid, dws, ads or published.",
             "subject": "Feed, entity or model.",
             "rule": "Rule checked.",
-            "description": "The rule in words.",
+            "description": "The rule as text.",
             "severity": "error closes the gate, warning does not.",
-            "passed": "True where the rule held.",
-            "observed": "Rows (or keys) that break the rule, or the value that was judged.",
-            "expected": "Bound on what is observed.",
+            "passed": "True if the rule held.",
+            "observed": "Number of rows (or keys) that break the rule, or the judged value.",
+            "expected": "Bound on the observed value.",
             "checked_at": "When it was checked (UTC).",
         },
     ),
     "ops_reconciliation": (
-        "Every balance from file to ADS, as last drawn each night: total_in = total_out + excluded + difference, "
+        "Every balance from file to ADS, as last computed each night: total_in = total_out + excluded + difference, "
         "and the difference is 0.",
         "select night, layer, model, subject, ds, path, measure, unit, total_in, total_out, excluded, difference "
         "from ops.reconciliation qualify checked_at = max(checked_at) over (partition by night, layer, subject, ds, "
@@ -74,19 +74,19 @@ OPS_VIEWS: dict[str, View] = {
             "night": "Night of the run.",
             "layer": "landing (files and deliveries), ods (the lake), dim, dwd, dws or ads.",
             "model": "Table the rows and the money arrive in.",
-            "subject": "Feed, or the tables the balance is drawn between.",
-            "ds": "Night the rows are for; empty where the balance is over all nights.",
-            "path": "File, below the source folder; empty where the balance is over more than one.",
-            "measure": "What is counted or added up.",
-            "unit": "rows, files or orders; for money the ISO 4217 code of its currency (XXX where a row names none).",
-            "total_in": "What came in.",
-            "total_out": "What came out.",
-            "excluded": "What was left out on purpose, by reason.",
-            "difference": "What is missing (or, negative, too much): total_in - total_out - excluded.",
+            "subject": "Feed, or the tables that the balance compares.",
+            "ds": "Night the rows are for; empty if the balance covers all nights.",
+            "path": "File, below the source folder; empty if the balance covers more than one.",
+            "measure": "What is counted or summed.",
+            "unit": "rows, files or orders; for money the ISO 4217 code of its currency (XXX if a row names none).",
+            "total_in": "Total that entered.",
+            "total_out": "Total that left.",
+            "excluded": "Totals excluded on purpose, by reason.",
+            "difference": "Missing (or, if negative, excess) total: total_in - total_out - excluded.",
         },
     ),
     "ops_profile": (
-        "What each night of a feed looked like, one row a delivery, column and metric. Listed values stay in the "
+        "Profile of each night of a feed, one row per delivery, column and metric. Listed values stay in the "
         "private warehouse (ops.profile).",
         "select p.feed, p.ds, p.batch_id, p.column_name, p.metric, p.value from ops.profile p "
         "join ops.batch b using (batch_id) where p.metric <> 'share'",
@@ -101,19 +101,19 @@ OPS_VIEWS: dict[str, View] = {
         },
     ),
     "ops_trend": (
-        "Each night of a feed against the 28 days before it, one row a column and metric.",
+        "Each night of a feed compared with the 28 days before it, one row per column and metric.",
         "select feed, ds, column_name, metric, value, middle, low, high, nights, holds from ops.trend",
         {
             "feed": "Feed of the contract.",
             "ds": "Night that was judged.",
             "column_name": "Canonical column; empty for the night as a whole.",
             "metric": "received, rows, null_share, distinct_share or distribution (Jensen-Shannon distance, 0 to 1).",
-            "value": "What the night has.",
+            "value": "Value of the night.",
             "middle": "Median of the nights before.",
-            "low": "The least that was expected.",
-            "high": "The most that was expected.",
-            "nights": "Nights compared with.",
-            "holds": "False where the value lies outside.",
+            "low": "Lower bound of the expected values.",
+            "high": "Upper bound of the expected values.",
+            "nights": "Number of nights before that were compared.",
+            "holds": "False if the value is outside the bounds.",
         },
     ),
 }
@@ -123,42 +123,41 @@ ONEID_VIEWS: dict[str, View] = {
         "select oneid, household_id, rule, valid_from, valid_to from oneid.household_map",
         {
             "oneid": "Person.",
-            "household_id": "Household, called after its oldest OneID.",
-            "rule": "What the person has in common with another of the household: address and name, address and "
+            "household_id": "Household, named after its oldest OneID.",
+            "rule": "What the person shares with another of the household: address and name, address and "
             "identifier, identifier and name; or alone.",
             "valid_from": "Night from which it holds.",
-            "valid_to": "Night from which it holds no more; empty today.",
+            "valid_to": "Night from which it no longer holds; empty for the current version.",
         },
     ),
     "oneid_current": (
-        "What a OneID that was merged away is called today. One that is not here is still its own.",
+        "The current OneID of each OneID that was merged away. A OneID that is not in this table is current.",
         "select old_oneid, oneid from oneid.oneid_current",
-        {"old_oneid": "A OneID of former nights.", "oneid": "The OneID of today."},
+        {"old_oneid": "A OneID of earlier nights.", "oneid": "The current OneID."},
     ),
     "oneid_event": (
-        "What happened to OneIDs. The evidence stays in the private warehouse (oneid.oneid_event).",
+        "Changes of OneIDs. The evidence stays in the private warehouse (oneid.oneid_event).",
         "select night, run_id, type, from_oneid, to_oneid, identifiers from oneid.oneid_event",
         {
             "night": "Night of the run.",
             "run_id": "Run of OneID, from 1 on.",
             "type": "mint (a new person), merge (from is now to), split (part of from is now to) or retire.",
-            "from_oneid": "The OneID before; empty where there was none.",
-            "to_oneid": "The OneID after; empty where there is none.",
+            "from_oneid": "The OneID before; empty if there was none.",
+            "to_oneid": "The OneID after; empty if there is none.",
             "identifiers": "Identifiers concerned.",
         },
     ),
     "oneid_guard": (
-        "Links that were not made because a limit forbade them, counted. Which ones stays in the private warehouse "
-        "(oneid.guard_audit).",
+        "Number of links that a limit forbade. The links themselves stay in the private warehouse (oneid.guard_audit).",
         "select night, rule, split_part(identity_key, ':', 1) as type, count(*) as links, max(observed) "
         "as most_observed, max(allowed) as allowed from oneid.guard_audit group by all",
         {
             "night": "Night it was first seen.",
             "rule": "Limit that forbade it.",
             "type": "Kind of identifier; address or person for households.",
-            "links": "Identifiers that were not linked by.",
-            "most_observed": "The most that was observed of any of them.",
-            "allowed": "What is allowed.",
+            "links": "Number of identifiers that made no link.",
+            "most_observed": "Largest observed value of any of them.",
+            "allowed": "Allowed value.",
         },
     ),
 }

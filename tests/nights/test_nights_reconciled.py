@@ -109,7 +109,7 @@ def test_what_does_not_count_is_named(one_by_one: Story) -> None:
         "superseded versions",
         "lines of cancelled orders",
         "cancelled orders",
-        "orders of nobody known",
+        "orders without a known customer",
     }
 
 

@@ -1,6 +1,6 @@
-"""The probabilistic pass of OneID: what two profiles have in common, weighed.
+"""The probabilistic pass of OneID: weights of what two profiles have in common.
 
-`train.train` gives a `model.Model`, `score.score` the weighed pairs, `cluster.cluster` clusters, and
+`train.train` returns a `model.Model`, `score.score` the weighted pairs, `cluster.cluster` clusters, and
 `records.match_records` all of it for any set of records. Nothing is imported here: train, score and records load
-Splink, which only the stage that scores should pay for.
+Splink, which only the scoring stage needs.
 """

@@ -1,4 +1,4 @@
-"""Links to clusters, and clusters that break a gate taken apart.
+"""Build clusters from links, and split clusters that break a limit.
 
 Components are SciPy's, as everywhere in OneID; igraph only splits a component that is too large or holds two profiles
 that cannot be one person's. Pure: arrays in, arrays out.
@@ -19,7 +19,7 @@ Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 
 MOST_PROFILES = 50
-"""The gate on the largest cluster: more profiles than that are no person's."""
+"""Limit of the largest cluster: more profiles cannot be one person's."""
 FIRST_RESOLUTION = 0.05
 UNCUT = 1e6
 """Capacity of a link that is not cut, far above the weights of all others together."""
@@ -36,12 +36,11 @@ def cluster(
         a: One end of each link.
         b: The other end.
         weights: Of each link, above 0.
-        confirmed: Whether something of a person's own agrees. Such a link is not cut: two that contradict each other
-            and are both so linked to a third are one person with a mistake in the record, two linked through what they
-            share are a household.
-        apart: Pairs that must not be in one cluster. Linked through others, they are parted where the unconfirmed links
-            are weakest.
-        most: Most profiles in a cluster; a larger one is taken apart at any link.
+        confirmed: Whether a personal attribute agrees. Such a link is not cut: two profiles that contradict each other
+            and both have such a link to a third are one person with a mistake in a record; two linked only through what
+            they share are a household.
+        apart: Pairs that must not be in one cluster. If others link them, the weakest unconfirmed links are cut.
+        most: Most profiles in a cluster; a larger one is split at any link.
 
     Method: minimum s-t cut by weight (igraph, push-relabel) between the two of a pair; for size Leiden with the
     constant Potts model (Traag, Waltman, van Eck 2019), its resolution doubled until there are parts, and each part
@@ -62,7 +61,7 @@ def cluster(
 
 
 def _of_labels(labels: Ints, wanted: Ints, a: Ints, apart: tuple[Ints, Ints]) -> Iterator[tuple[Ints, Ints, Ints]]:
-    """Each wanted component: its profiles, the places of its links, and its pairs to part, one a row."""
+    """Each wanted component: its profiles, the positions of its links, and its pairs to separate, one per row."""
     pairs = np.stack(apart, axis=1)
     sorted_by = [(order := np.argsort(of, kind="stable"), of[order]) for of in (labels, labels[a], labels[apart[0]])]
     for label in wanted.tolist():
@@ -73,8 +72,8 @@ def _of_labels(labels: Ints, wanted: Ints, a: Ints, apart: tuple[Ints, Ints]) ->
 
 
 def _parts(graph: igraph.Graph, apart: list[list[int]], most: int) -> list[list[int]]:
-    """The profiles of each part of at most `most`, and no pair of `apart` (places in the graph) in one that can be
-    parted; the largest first."""
+    """The profiles of each part with at most `most` profiles and without a separable pair of `apart` (positions in the
+    graph); the largest first."""
     waiting, done = [list(range(graph.vcount()))], []
     while waiting:
         part = waiting.pop()
@@ -94,7 +93,7 @@ def _parts(graph: igraph.Graph, apart: list[list[int]], most: int) -> list[list[
 
 
 def _cut(graph: igraph.Graph, pairs: list[tuple[int, int]]) -> list[list[int]]:
-    """The two sides, each in its connected groups, of the first pair that can be parted; nothing where none can."""
+    """The two sides, each in its connected groups, of the first separable pair; empty if there is none."""
     for one, other in pairs:
         cut = graph.st_mincut(one, other, capacity="capacity")
         if cut.value < UNCUT:
@@ -107,7 +106,7 @@ def _connected(graph: igraph.Graph, vertices: list[int]) -> list[list[int]]:
 
 
 def _communities(graph: igraph.Graph) -> list[list[int]]:
-    """Connected groups at the first resolution that parts the graph; above 1 no two stay together."""
+    """Connected groups at the first resolution that splits the graph; above 1 no two stay together."""
     resolution = FIRST_RESOLUTION
     with _seeded():
         while True:
@@ -119,7 +118,7 @@ def _communities(graph: igraph.Graph) -> list[list[int]]:
 
 @contextmanager
 def _seeded() -> Iterator[None]:
-    """The same groups every time; igraph draws from a generator of the whole process."""
+    """Make the groups deterministic: igraph uses the process's random generator."""
     igraph.set_random_number_generator(random.Random(SEED))
     try:
         yield

@@ -1,9 +1,9 @@
-"""What is compared in a pair of profiles, level by level, and the agreement expected of one person's two profiles.
+"""The comparisons of a pair of profiles, level by level, and the agreement expected of one person's two profiles.
 
 Method: Fellegi and Sunter (1969). A level holds in a share m of the pairs of one person and in a share u of the pairs
-of two; it adds log2(m / u) to the pair's weight. u is measured on the data at hand; the m below are judgement about how
-often people's details are mistyped, changed or left out, the same for all data and fitted to none. A value missing on
-either side adds nothing.
+of two; it adds log2(m / u) to the pair's weight. u is measured on the data; the m below are estimates of how often
+people's details are mistyped, changed or omitted, the same for all data and fitted to none. A value missing on either
+side adds nothing.
 
 Columns are those of `prepare`; `_l` and `_r` are the pair's two sides. The first level that holds counts.
 """
@@ -13,8 +13,8 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Level:
-    """One level of agreement. `frequency_of` names the column whose rare values count for more, which needs plain
-    equality of that column."""
+    """One level of agreement. `frequency_of` names the column whose rare values count more; it requires plain equality
+    of that column."""
 
     label: str
     sql: str
@@ -25,7 +25,7 @@ class Level:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Levels from full agreement to none; `missing` tells where there is nothing to compare."""
+    """Levels from full agreement to none; `missing` is true if there is nothing to compare."""
 
     name: str
     missing: str
@@ -45,8 +45,8 @@ def _similar(column: str, least: float, other: str = "") -> str:
 
 
 def _one_letter(column: str) -> str:
-    """A slip of the pen; of a name of one or two letters, such as a Chinese one, it makes another name."""
-    # Jaro-Winkler is ten times cheaper, and a slip in three letters leaves it at 0.77.
+    """A typing error; in a name of one or two letters, such as a Chinese one, it would make another name."""
+    # Jaro-Winkler is ten times cheaper, and an error in three letters leaves it at 0.77.
     slip = f"damerau_levenshtein({column}_l, {column}_r) <= 1"
     return (
         f"case when length({column}_l) > 2 and length({column}_r) > 2 and {_similar(column, 0.75)} then {slip} "
@@ -55,14 +55,14 @@ def _one_letter(column: str) -> str:
 
 
 SWAPPED = f"({_similar('given', 0.88, 'family')} and {_similar('family', 0.88, 'given')})"
-"""Given and family name stand in each other's place, as forms and imports leave them. Said once, in `given`; `family`
-then says nothing."""
+"""Given and family name are swapped, as happens in forms and imports. It counts once, in `given`; `family` is then
+missing."""
 MISPLACED = "(given_l = family_r or family_l = given_r)"
 FIRST_OF_CHINESE = 0x2E80
 
 
 def other_script(column: str) -> str:
-    """One is written in Chinese characters and the other is not: nothing can be compared, and nothing contradicts."""
+    """One is written in Chinese characters and the other is not: they cannot be compared, and do not contradict."""
     return (
         f"coalesce((unicode({column}_l) >= {FIRST_OF_CHINESE}) <> (unicode({column}_r) >= {FIRST_OF_CHINESE}), false)"
     )
@@ -148,7 +148,7 @@ PHONE = Comparison(
         Level("different", ELSE, 0.38, 0.9999),
     ),
 )
-# Address and postcode and city are one: they agree together, and three weights would count one agreement three times.
+# Address, postcode and city are one comparison: they agree together, and three weights would count this three times.
 PLACE = Comparison(
     "place",
     _missing("address", "postcode", "city"),

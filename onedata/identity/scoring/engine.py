@@ -28,14 +28,14 @@ class _TemporaryTables(DuckDBAPI):
 def linker(
     con: duckdb.DuckDBPyConnection, table: str, weights: WeightsOf, prior: float, explained: bool = False
 ) -> Iterator[Linker]:
-    """A Splink linker over the prepared profiles in `table`; its tables are dropped at the end.
+    """A Splink linker on the prepared profiles in `table`; its tables are dropped at the end.
 
     Args:
         con: Connection with the prepared table.
         table: Name of the table.
         weights: m and u of a level; None for a level still to be trained.
-        prior: Share of all pairs that are one person's.
-        explained: Give with the predictions every comparison's level and weight, and the values compared.
+        prior: Share of all pairs that belong to one person.
+        explained: Add every comparison's level and weight, and the compared values, to the predictions.
     """
     logging.getLogger("splink").setLevel(logging.ERROR)
     settings: dict[str, Any] = {
@@ -75,7 +75,7 @@ def _comparison(comparison: Comparison, weights: WeightsOf) -> dict[str, Any]:
 
 
 def trained(of: Linker) -> dict[str, list[tuple[float | None, float | None]]]:
-    """m and u of every level as Splink estimated them; None where the level was not seen."""
+    """m and u of every level as Splink estimated them; None if the level was not seen."""
     found = {}
     for comparison in of.misc.save_model_to_json()["comparisons"]:
         levels = [level for level in comparison["comparison_levels"] if not level.get("is_null_level")]

@@ -1,4 +1,4 @@
-"""The weights of the comparisons, as they are kept from night to night: numbers only, no value of anybody."""
+"""The weights of the comparisons, as stored from night to night: numbers only, no personal value."""
 
 import hashlib
 import json
@@ -10,18 +10,18 @@ from onedata.errors import OnedataError
 from onedata.identity.scoring.comparisons import COMPARISONS
 
 LINK_WEIGHT = 3.0
-"""Link from here on. The weight is log2 of the odds that two profiles are one person's: at the edge one link in nine is
-wrong, above it far fewer, and a link must also agree in something of a person's own (`veto.LINKABLE`). From 2 to 5 the
-F1 of febrl3 and febrl4 moves by 0.2 points, that of fake_1000 by 1.1."""
+"""Link from this weight on. The weight is log2 of the odds that two profiles are one person's: at the limit one link in
+nine is wrong, above it far fewer, and a link must also agree in a personal attribute (`veto.LINKABLE`). Between 2 and 5
+the F1 of febrl3 and febrl4 changes by 0.2 points, that of fake_1000 by 1.1."""
 MERGE_WEIGHT = 13.0
-"""Unite a retailer's customers from here on: a wrong link mixes two people's orders, a missed one waits for review.
-Source: docs/reference/identity.md."""
+"""Merge a retailer's customers from this weight on: a wrong link mixes two people's orders, a missed one waits for
+review. Source: docs/reference/identity.md."""
 REVIEW_WEIGHT = 0.0
-"""Have a person look from here on: as likely one person as not. Below, the pair is left."""
+"""Send a pair to review from this weight on: as likely one person as not. Below, the pair is ignored."""
 
 
 class ModelError(OnedataError):
-    """A kept model does not belong to this code's comparisons."""
+    """A stored model does not match this code's comparisons."""
 
 
 @dataclass(frozen=True)
@@ -34,10 +34,10 @@ class Weights:
 
 @dataclass(frozen=True)
 class Model:
-    """Weights of every comparison's levels, in the comparisons' order, and the share of all pairs that are one
-    person's.
+    """Weights of every comparison's levels, in the comparisons' order, and the share of all pairs that belong to one
+    person.
 
-    `labelled_pairs` is how many pairs of one person m was learned from; 0 where the shipped defaults are used.
+    `labelled_pairs` is the number of pairs of one person that m was learned from; 0 if the shipped defaults are used.
     """
 
     levels: Mapping[str, tuple[Weights, ...]]
@@ -46,12 +46,12 @@ class Model:
 
     @property
     def version(self) -> str:
-        """A hash of the numbers and of what they are numbers of: 12 hexadecimal digits."""
+        """A hash of the numbers and of the names of their levels: 12 hexadecimal digits."""
         return hashlib.sha256(f"{self.to_json()}|{COMPARISONS!r}".encode()).hexdigest()[:12]
 
     @property
     def prior_weight(self) -> float:
-        """The weight of a pair of which nothing is known."""
+        """The weight of a pair without any evidence."""
         return math.log2(self.prior / (1 - self.prior))
 
     def to_json(self) -> str:
@@ -66,11 +66,13 @@ class Model:
         """The model that `to_json` wrote.
 
         Raises:
-            ModelError: the comparisons or their levels are others now: train anew.
+            ModelError: the comparisons or their levels have changed: train a new model.
         """
         kept = json.loads(text)
         shape = {name: len(levels) for name, levels in kept["levels"].items()}
         if shape != {comparison.name: len(comparison.levels) for comparison in COMPARISONS}:
-            raise ModelError(f"the kept model has levels {shape}, this version of onedata has other ones: train anew")
+            raise ModelError(
+                f"the stored model has levels {shape}, this version of onedata has other ones: train a new model"
+            )
         levels = {name: tuple(Weights(m, u) for m, u in found) for name, found in kept["levels"].items()}
         return Model(levels, kept["prior"], kept["labelled_pairs"])

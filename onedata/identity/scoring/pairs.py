@@ -1,8 +1,7 @@
-"""Blocking: which pairs of profiles are worth scoring.
+"""Blocking: select the pairs of profiles to score.
 
-A profile has a few keys; two profiles with a key in common are a pair. A key of more profiles than the limit (a common
-name, a hotline's number) says nothing and is left out, so the number of pairs grows with the number of profiles, not
-with its square.
+A profile has a few keys; two profiles with a common key are a pair. A key of more profiles than the limit (a common
+name, a hotline's number) is ignored, so the number of pairs grows with the number of profiles, not with its square.
 """
 
 import duckdb
@@ -12,7 +11,7 @@ from onedata.identity.scoring.prepare import PREPARED
 PAIRS = "scoring_pair"
 LEAST_BLOCK, MOST_BLOCK, PAIRS_OF_SMALL_DATA = 20, 1_000, 4_000_000
 
-# Each is SQL of a key, null where it does not apply. The names' order does not matter, so that swapped ones meet.
+# Each is SQL of a key, null if it does not apply. The order of the names does not matter, so that swapped names match.
 NAMES = "least(given, family) || '|' || greatest(given, family)"
 KEYS = (
     NAMES,
@@ -34,13 +33,12 @@ LOOSE_KEYS = (
     "left(family, 3) || '|' || birth_year",
     "left(mailbox, 5) || '|' || coalesce(birth_year::varchar, left(family, 2), left(given, 2))",
 )
-"""Find what the others miss in badly kept data, for many times the pairs: only for as many profiles as it costs nothing
-for."""
+"""Finds pairs that the others miss in bad data, at many times the number of pairs: used only for few profiles."""
 MOST_FOR_LOOSE_KEYS = 50_000
 
 
 def block_limit(profiles: int) -> int:
-    """Most profiles with one key: 20, and more where there are so few profiles that it costs nothing."""
+    """Most profiles with one key: 20, and more if there are few profiles."""
     return max(LEAST_BLOCK, min(MOST_BLOCK, PAIRS_OF_SMALL_DATA // max(profiles, 1)))
 
 
@@ -50,7 +48,7 @@ def find_pairs(con: duckdb.DuckDBPyConnection, profiles: int, changed: str | Non
 
     Args:
         con: With the temporary table of `prepare`.
-        profiles: How many profiles there are.
+        profiles: Number of profiles.
         changed: Relation with a column profile_id; only pairs with at least one of them. None: all pairs.
     """
     used = KEYS + (LOOSE_KEYS if profiles <= MOST_FOR_LOOSE_KEYS else ())

@@ -1,5 +1,5 @@
-"""Profiles brought to what the comparisons and the blocking read. Raw text: a temporary table of the connection, never
-a stored one."""
+"""Prepare profiles for the comparisons and the blocking. Raw text is only in a temporary table, never in a stored
+one."""
 
 from collections.abc import Mapping
 
@@ -12,20 +12,20 @@ PROFILE_COLUMNS = (
     "given_name", "family_name", "email", "emails", "phone", "phones", "address", "postcode", "city", "birth_date",
     "birth_year", "gender",
 )  # fmt: skip
-"""What a profile may have beside its `profile_id`; a column that is not there is a column of nulls."""
+"""Optional columns of a profile besides `profile_id`; a missing column counts as a column of nulls."""
 
 PREPARED = "scoring_profile"
 
 
 class ProfileError(ValueError):
-    """The profiles do not have the shape that scoring reads."""
+    """The profiles do not have the columns that scoring needs."""
 
 
 def prepare(con: duckdb.DuckDBPyConnection, profiles: str) -> int:
-    """Fill the temporary table `scoring_profile` from the relation `profiles`; the number of profiles.
+    """Fill the temporary table `scoring_profile` from the relation `profiles`; returns the number of profiles.
 
     Names, places and mailboxes are lower case without accents and punctuation; a Chinese name keeps its characters.
-    `birth` is YYYYMMDD and may be a day that never was: a mistyped date still agrees in its other digits.
+    `birth` is YYYYMMDD and may be an impossible day: a mistyped date still agrees in its other digits.
 
     Raises:
         ProfileError: `profile_id` is missing, null, not a whole number or not unique.
@@ -78,7 +78,7 @@ def _text_sql(value: str) -> str:
 
 
 def _name_sql(value: str) -> str:
-    """An apostrophe joins (O'Brien), a hyphen parts."""
+    """An apostrophe joins (O'Brien), a hyphen separates."""
     return _text_sql(f"replace(replace({value}::varchar, '''', ''), '’', '')") if value != "null" else "null::varchar"
 
 

@@ -1,4 +1,4 @@
-"""Any set of records to persons with one default model: prepare, train, score, cluster."""
+"""Link any set of records to persons with one default model: prepare, train, score, cluster."""
 
 from collections.abc import Mapping
 
@@ -16,12 +16,12 @@ from onedata.sql import quote_name
 def match_records(
     con: duckdb.DuckDBPyConnection, source_sql: str, id_column: str, columns: Mapping[str, str]
 ) -> pa.Table:
-    """Which records are one person's. No label is read.
+    """Find the records that belong to one person. No label is read.
 
     Args:
         con: A connection that can run `source_sql`.
-        source_sql: A query, one row a record.
-        id_column: Its column that names the record; unique.
+        source_sql: A query, one row per record.
+        id_column: Its unique column that identifies the record.
         columns: Profile column (`prepare.PROFILE_COLUMNS`) to column of the query.
 
     Returns:

@@ -1,4 +1,4 @@
-"""Candidate pairs to weighed, vetoed and explained ones."""
+"""Score candidate pairs: weight, veto and explanation."""
 
 import duckdb
 
@@ -11,8 +11,8 @@ from onedata.identity.scoring.veto import CONFIRMED, LINKABLE, VETO
 
 EDGES = "prob_edge"
 TYPICAL_COUNTS_AS = 2_000
-"""Profiles that the level's usual frequency counts for in a value's own: in few profiles a value's count is mostly
-chance, and its own duplicates."""
+"""Number of profiles as which the level's usual frequency counts in a value's own frequency: in few profiles a value's
+count is mostly chance and its own duplicates."""
 
 
 def score(
@@ -22,19 +22,20 @@ def score(
     changed: str | None = None,
     least_weight: float = REVIEW_WEIGHT,
 ) -> int:
-    """Fill the temporary table `prob_edge`: one row a pair of profiles that may be one person's; the number of rows.
+    """Fill the temporary table `prob_edge`: one row per pair of profiles that may be one person's. Returns the number
+    of rows.
 
     Columns: profile_a < profile_b; weight (log2 of the odds that they are one person's); veto (why the pair must not be
-    linked, or null); band (link, or review: by weight, and what is vetoed or agrees only in what households share is
-    never linked); confirmed (given name or birth date agrees); explanation (JSON: which level of each comparison held
-    and what it added to the weight, 'before' being the weight before any; no value of anybody).
+    linked, or null); band (link or review, by weight; a pair that is vetoed or agrees only in what households share is
+    never linked); confirmed (given name or birth date agrees); explanation (JSON: the level of each comparison and its
+    contribution to the weight, 'before' being the prior weight; no personal value).
 
     Args:
         con: May read raw values. They stay in temporary tables, dropped at the end.
         model: From `train`.
         profiles: Relation of profiles: profile_id and any of `prepare.PROFILE_COLUMNS`.
         changed: Relation with a column profile_id: only pairs with at least one of them. None: all pairs.
-        least_weight: Pairs below are left out.
+        least_weight: Pairs below this weight are omitted.
 
     Raises:
         ProfileError: the profiles have no unique profile_id.
@@ -49,7 +50,7 @@ def score(
 def score_prepared(
     con: duckdb.DuckDBPyConnection, model: Model, profiles: int, changed: str | None, least_weight: float
 ) -> None:
-    """As `score`, of the profiles that `prepare` left; it leaves them."""
+    """Like `score`, for the profiles in `prepare`'s table, which is kept."""
     find_pairs(con, profiles, changed)
 
     def weights(comparison: Comparison, level: Level) -> Weights:
@@ -73,7 +74,7 @@ def score_prepared(
 
 
 def _frequency_tables(con: duckdb.DuckDBPyConnection, model: Model) -> dict[str, str]:
-    """A table of the frequency of each value, for each column whose rare values count for more."""
+    """A table of the frequency of each value, for each column whose rare values count more."""
     tables = {}
     for comparison in COMPARISONS:
         for place, level in enumerate(comparison.levels):
@@ -95,7 +96,7 @@ def _frequency_tables(con: duckdb.DuckDBPyConnection, model: Model) -> dict[str,
 
 
 def _explanation_sql(model: Model) -> str:
-    """JSON of each comparison that had something to compare, and the weight before any of them."""
+    """JSON of each comparison with values on both sides, and the prior weight."""
     parts = []
     for comparison in COMPARISONS:
         gamma, weight = f"gamma_{comparison.name}", f"mw_{comparison.name}"

@@ -1,5 +1,4 @@
-"""The model for the data at hand: u from random pairs, m from deterministic ids where there are enough of them, else as
-shipped."""
+"""Train the model on the data: u from random pairs, m from deterministic ids if there are enough, else the defaults."""
 
 from collections.abc import Mapping
 
@@ -15,14 +14,14 @@ RANDOM_PAIRS = 500_000
 PARTNERS = 1.0
 """Pairs of one person expected for each profile, before anything is known."""
 RESOLVABLE = 20.0
-"""Random pairs hold some of one person, about 2 / profiles of them: a share below ten times that may be theirs and not
-chance."""
+"""Some random pairs belong to one person, about 2 / profiles of them: a share below ten times that may come from them
+and not from chance."""
 ENOUGH_LABELLED_PAIRS = 1_000
 LABEL_MADE_BY = frozenset({"email", "phone"})
-"""Deterministic ids come from these: pairs with an id share them by construction, and m of such pairs says nothing of
-the pairs left to score."""
+"""Columns that deterministic ids come from: pairs with an id share them by construction, so m of such pairs says
+nothing about the pairs to score."""
 SHIPPED_COUNTS_AS = 200
-"""Labelled pairs the shipped m counts for, so that a level that no labelled pair shows stays possible."""
+"""Number of labelled pairs as which the default m counts, so that a level without labelled pairs stays possible."""
 
 Shares = Mapping[str, list[float]]
 
@@ -33,8 +32,8 @@ def train(con: duckdb.DuckDBPyConnection, profiles: str, labels: str | None = No
     Args:
         con: May read raw values. They stay in temporary tables, dropped at the end.
         profiles: Relation of profiles: profile_id and any of `prepare.PROFILE_COLUMNS`.
-        labels: Relation (profile_id, oneid): the deterministic id of some profiles. Persons with several profiles teach
-            m, so these are the profiles of single sources and not golden ones.
+        labels: Relation (profile_id, oneid): the deterministic id of some profiles. m is learned from persons with
+            several profiles, so these are profiles of single accounts and not golden ones.
 
     Raises:
         ProfileError: the profiles have no unique profile_id.
@@ -71,7 +70,7 @@ def _untrained(_comparison: Comparison, _level: Level) -> None:
 
 
 def _random_shares(con: duckdb.DuckDBPyConnection, prior: float) -> Shares:
-    """The share of random pairs in each level; 0 where none was seen."""
+    """The share of random pairs in each level; 0 if none was seen."""
     with linker(con, PREPARED, _untrained, prior) as untrained:
         # One chunk and no early end: the same pairs whatever the number of threads.
         untrained.training.estimate_u_using_random_sampling(
@@ -81,8 +80,7 @@ def _random_shares(con: duckdb.DuckDBPyConnection, prior: float) -> Shares:
 
 
 def _labelled_shares(con: duckdb.DuckDBPyConnection, prior: float) -> tuple[int, Shares]:
-    """How many pairs of profiles have one id, and the share of them in each level; no shares where there are too
-    few."""
+    """Number of pairs of profiles with the same id, and their share in each level; no shares if there are too few."""
     row = con.execute(
         f"select coalesce(sum(n * (n - 1) // 2), 0)::bigint from (select count(*) as n from {PREPARED} "
         "where oneid is not null group by oneid)"

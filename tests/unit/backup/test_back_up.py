@@ -339,7 +339,7 @@ def test_a_killed_back_up_does_not_count_and_the_next_one_goes_on(
     to = tmp_path / "to"
     assert killed_before_rename(kept.settings, number, "backup", str(to))
     assert numbers(to) == []
-    with pytest.raises(BackupError, match=r"holds no whole back-up|is no back-up"):
+    with pytest.raises(BackupError, match=r"has no complete back-up|is no back-up"):
         restore(kept.settings, to, None, None, nothing)
     left = set(objects(to)) if (to / "objects").exists() else set()
     again = taken(kept, to)

@@ -121,8 +121,8 @@ def test_what_no_back_up_holds_is_told_and_left(kept: Retailer, to: Path) -> Non
     index = to / "backups" / "000001.json"
     index.unlink()
     path.write_bytes(b"PAR1")
-    # A back-up of another night's home: this one's index is gone, so it holds no whole back-up.
-    with pytest.raises(BackupError, match="holds no whole back-up"):
+    # A back-up of another night's home: this one's index is gone, so it has no complete back-up.
+    with pytest.raises(BackupError, match="has no complete back-up"):
         repaired(kept, to)
     assert path.read_bytes() == b"PAR1"
     assert object_file(to, sha256).exists()

@@ -249,7 +249,7 @@ def test_a_damaged_content_is_told_before_anything_is_written_and_only_a_back_up
     flipped(to, shared.sha256)
     with pytest.raises(
         BackupError,
-        match=r"no earlier back-up is without it.*the next `onedata backup` copies it anew.*Nothing was written",
+        match=r"no earlier back-up is without it.*the next `onedata backup` copies it again.*Nothing was written",
     ) as refused:
         restore(settings, to, key, None, nothing)
     assert "--number" not in str(refused.value)

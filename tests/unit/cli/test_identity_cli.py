@@ -79,7 +79,7 @@ def test_an_explanation_names_feed_rows_and_days(home: Path) -> None:
     told = typed("explain", C1, "139-1234-5678")
     assert told.exit_code == 0
     assert f"are one person, {oneid(home, C1)}, both since 2026-01-01" in told.output
-    assert "stood on 1 row of orders on 2026-01-01" in told.output
+    assert "seen together on 1 row of orders on 2026-01-01" in told.output
 
 
 @pytest.mark.usefixtures("home")
@@ -109,22 +109,22 @@ def test_a_merge_of_oneids_waits_and_is_told_and_listed(home: Path) -> None:
     assert told.exit_code == 0, told.output
     assert (
         told.output
-        == f"decision 1: {C1} and {C2} are to be one person; the next `onedata run` carries it out. Undo: onedata "
+        == f"decision 1: {C1} and {C2} are to be one person; the next `onedata run` applies it. Undo: onedata "
         "identity revert 1\n"
     )
     listed = typed("decisions").output
-    assert "stands, not carried out yet" in listed and "wrote in" in listed and "ann" in listed
-    assert "note: decision 1 is taken but not carried out yet" in typed("explain", C1, C2).output
+    assert "stands, not applied yet" in listed and "wrote in" in listed and "ann" in listed
+    assert "note: decision 1 is made but not applied yet" in typed("explain", C1, C2).output
 
 
 def test_a_merge_can_be_carried_out_at_once_and_taken_back(home: Path) -> None:
     before = oneid(home, C1)
-    assert "carried out: 1 OneIDs merged" in typed("merge", C1, C2, "--reason", "wrote in", "--now").output
+    assert "applied: 1 OneIDs merged" in typed("merge", C1, C2, "--reason", "wrote in", "--now").output
     assert oneid(home, C2) == before
     assert "made one person by decision 1" in typed("explain", C1, C2).output
     assert typed("revert", "1", "--now").exit_code == 0
     assert oneid(home, C1) == before != oneid(home, C2)
-    assert "taken back" in typed("decisions").output
+    assert "reverted" in typed("decisions").output
 
 
 def test_a_split_and_a_block_are_carried_out(home: Path) -> None:
@@ -132,7 +132,7 @@ def test_a_split_and_a_block_are_carried_out(home: Path) -> None:
     assert oneid(home, C1) != oneid(home, "loyalty:M1")
     told = typed("block", PHONE, "--reason", "our hotline", "--now")
     assert told.exit_code == 0 and PHONE not in told.output
-    assert "is nobody's: blocked" in typed("show", PHONE).output
+    assert "belongs to no person: blocked" in typed("show", PHONE).output
 
 
 def test_a_decision_makes_the_next_run_build_the_last_night_again(home: Path) -> None:

@@ -64,12 +64,12 @@ def test_a_row_is_shown_whole() -> None:
 @pytest.mark.usefixtures("home")
 def test_nothing_is_released_while_the_contract_is_as_it_was() -> None:
     told = typed("release")
-    assert (told.exit_code, told.output) == (0, "survey: nothing was released, 2 rows are still bad\n")
+    assert (told.exit_code, told.output) == (0, "survey: nothing was released, 2 rows are still invalid\n")
 
 
 def test_what_the_mended_contract_takes_is_released(home: Path) -> None:
     mend(home)
-    assert typed("release").output == "survey: 1 rows accepted, 0 were known already, 1 are still bad\n"
+    assert typed("release").output == "survey: 1 rows accepted, 0 were duplicates, 1 are still invalid\n"
     assert "satisfaction_in_range" not in typed("list").output
 
 

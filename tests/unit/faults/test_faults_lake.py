@@ -60,7 +60,7 @@ def test_a_file_that_is_gone_or_cut_stops_the_run_before_it_lands_anything(
     assert f"(feed survey, night {NIGHT}) " in str(caught.value)
     assert what in str(caught.value)
     assert str(caught.value).endswith(
-        "bring it back with `onedata repair --from BACKUP`, or take its night anew "
+        "bring it back with `onedata repair --from BACKUP`, or reload its night "
         f"from the source with `onedata run --ds {NIGHT} --replace`"
     )
     assert [loss.night for loss in all_losses(lake.con, lake.settings)] == [str(NIGHT)]

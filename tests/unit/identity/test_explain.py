@@ -69,7 +69,7 @@ def test_two_identifiers_of_one_row_are_one_step(people: People) -> None:
     people.resolve(2)
     found = explained(people, C1, "loyalty:M1")
     assert [(step.a, step.b, step.why) for step in found.steps] == [
-        (C1, "loyalty:M1", ("stood on 3 rows of orders from 2026-01-01 to 2026-01-03",))
+        (C1, "loyalty:M1", ("seen together on 3 rows of orders from 2026-01-01 to 2026-01-03",))
     ]
     assert found.oneid == people.map()[C1]
 
@@ -79,7 +79,10 @@ def test_each_feed_is_told_of(people: People) -> None:
     people.profiles(1, {"customer_id": "C1", "loyalty_id": "M1"})
     people.resolve(1)
     (step,) = explained(people, C1, "loyalty:M1").steps
-    assert step.why == ("stood on 1 row of customers on 2026-01-02", "stood on 1 row of orders on 2026-01-01")
+    assert step.why == (
+        "seen together on 1 row of customers on 2026-01-02",
+        "seen together on 1 row of orders on 2026-01-01",
+    )
 
 
 def test_the_chain_is_the_shortest(people: People) -> None:
@@ -110,7 +113,7 @@ def test_a_merge_by_hand_is_told_with_who_and_why(people: People) -> None:
     people.deliver(0, ("C1", "M1"), ("C2", "M2"))
     people.resolve(0)
     operate.merge(directory(people), C1, C2, "wrote in, ticket 4711", "ann")
-    assert any("not carried out yet" in note for note in explained(people, C1, C2).notes)
+    assert any("not applied yet" in note for note in explained(people, C1, C2).notes)
     people.resolve(1)
     found = explained(people, "loyalty:M1", "loyalty:M2")
     assert found.steps[1].why[0].startswith("made one person by decision 1 of ann on ")
@@ -128,7 +131,7 @@ def test_a_score_is_told_with_its_parts(people: People) -> None:
     (step,) = explained(people, C1, C2).steps
     assert step.why == (
         "their profiles score 9.5 (99.9% likely one person), sure enough to link: given same +7.2, place different "
-        "-3.4, before anything is compared -9.0",
+        "-3.4, prior -9.0",
     )
 
 
@@ -182,7 +185,7 @@ def test_a_shared_identifier_on_the_way_is_told_with_its_limit() -> None:
     people.resolve(0)
     assert [(step.a, step.b) for step in parted(people, C1, C2).crossings] == [(C1, "loyalty:M1"), ("loyalty:M1", C2)]
     assert (
-        "loyalty:M1 is shared, it unites nobody: on 2026-01-01 it stood with 4 identifiers of one strong kind, more "
+        "loyalty:M1 is shared, it unites nobody: on 2026-01-01 it was seen with 4 identifiers of one strong kind, more "
         "than the 2 allowed" in why(people, C1, C2)
     )
     assert why(people, C1, C2).count("is shared") == 1
@@ -280,8 +283,8 @@ def test_an_identifier_that_is_nobodys_is_shown_with_why() -> None:
     shown = show(people.con, directory(people).find("loyalty:M1"))
     assert (shown.oneid, shown.identifiers) == (None, ())
     assert shown.notes[:2] == (
-        "it stood with 4 other identifiers",
-        "it is shared: it belongs to nobody and unites nobody",
+        "it was seen with 4 other identifiers",
+        "it is shared: it belongs to no person and unites nobody",
     )
     assert "more than the 2 allowed" in shown.notes[2]
 
@@ -293,7 +296,7 @@ def test_a_oneid_that_is_nobodys_today_is_told() -> None:
     oneid = people.map()["loyalty:M1"]
     people.deliver(1, *[(f"C{n}", "M1") for n in range(1, 5)])
     people.resolve(1)
-    with pytest.raises(LocateError, match="is nobody's today"):
+    with pytest.raises(LocateError, match="belongs to no person today"):
         directory(people).find(oneid)
 
 

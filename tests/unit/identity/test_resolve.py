@@ -275,5 +275,5 @@ def test_a_warehouse_of_an_earlier_onedata_is_refused_with_the_way_out() -> None
     con.execute(
         "create schema oneid; create table oneid.oneid_map (identity_key varchar, id_int integer, oneid varchar)"
     )
-    with pytest.raises(OldTablesError, match="build it anew from its source"):
+    with pytest.raises(OldTablesError, match="rebuild it from its source"):
         create_tables(con)

@@ -214,7 +214,7 @@ def test_the_same_profiles_give_the_same_model() -> None:
 def test_a_model_of_other_comparisons_is_refused() -> None:
     kept = json.loads(SHIPPED.to_json())
     kept["levels"]["given"].pop()
-    with pytest.raises(ModelError, match="train anew"):
+    with pytest.raises(ModelError, match="train a new model"):
         Model.from_json(json.dumps(kept))
 
 

@@ -258,7 +258,7 @@ def test_a_night_is_not_taken_anew_from_a_file_that_changes(
     when_staging(monkeypatch, appended(path))
     with pytest.raises(
         SourceError,
-        match=rf"survey/{NIGHT}.csv changed while it was read, so night {NIGHT} was not taken again. Run again when",
+        match=rf"survey/{NIGHT}.csv changed while it was read, so night {NIGHT} was not reloaded. Run again when",
     ):
         again(survey)
     monkeypatch.undo()

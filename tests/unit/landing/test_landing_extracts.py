@@ -29,6 +29,6 @@ def test_a_night_whose_extract_is_gone_is_not_taken_anew(survey: SmallRetailer) 
     name = extract(survey)
     with pytest.raises(
         SourceError,
-        match=rf"night {NIGHT} cannot be taken again: its extract .*{name} is gone, and its rows would be lost",
+        match=rf"night {NIGHT} cannot be reloaded: its extract .*{name} is gone, and its rows would be lost",
     ):
         kept_extracts(survey.con, survey.settings, survey.feed(), [NIGHT])

@@ -94,7 +94,7 @@ def test_a_night_whose_file_is_gone_is_not_taken_anew(retail: Retail) -> None:
     paths[0].unlink()
     with pytest.raises(
         SourceError,
-        match=r"night 2026-01-05 cannot be taken again: 1 of its files are no longer there \(survey/2026-01-05_1.csv\)",
+        match=r"night 2026-01-05 cannot be reloaded: 1 of its files are no longer there \(survey/2026-01-05_1.csv\)",
     ):
         again(survey)
     assert len(survey.rows()) == 2

@@ -164,7 +164,7 @@ def test_a_lake_file_that_cannot_be_read_makes_no_new_vault(people: SmallRetaile
     file.write_bytes(b"cut")
     left = lose_vault(people, with_key=False)
     with pytest.raises(
-        VaultError, match=r"vault.duckdb is missing.*\(Whether .*parquet holds tokens made with it cannot be told"
+        VaultError, match=r"vault.duckdb is missing.*\(Whether .*parquet holds tokens made with it is unknown"
     ):
         next_run(people)
     assert contents(people.settings.vault) == left

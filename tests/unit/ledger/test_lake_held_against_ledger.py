@@ -193,6 +193,6 @@ def test_promotion_overwrites_no_file_of_the_lake(survey: SmallRetailer) -> None
     taken = survey.settings.lake / "ods" / "survey_response" / "source=survey" / "ds=2026-01-05" / staged.name
     taken.parent.mkdir(parents=True)
     taken.write_text("somebody's")
-    with pytest.raises(LedgerError, match=f"{taken} is there already and is not overwritten"):
+    with pytest.raises(LedgerError, match=f"{taken} already exists and is not overwritten"):
         promote(survey.con, survey.settings)
     assert (taken.read_text(), staged.exists()) == ("somebody's", True)

@@ -370,7 +370,7 @@ def test_a_run_begins_no_warehouse_beside_a_lake_that_has_files(survey: SmallRet
     resource = warehouse_resource(survey.retailer, Mock())
     with pytest.raises(
         UnknownLakeFiles,
-        match=r"is gone\. Put the right warehouse back, or make it anew from the lake: `onedata rebuild`",
+        match=r"is gone\. Put the right warehouse back, or rebuild it from the lake: `onedata rebuild`",
     ):
         next(resource.resource_fn(dg.build_init_resource_context()))
     assert not survey.settings.warehouse.exists()

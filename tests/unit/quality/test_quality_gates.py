@@ -55,7 +55,7 @@ def test_the_refusal_says_what_why_and_how_to_go_on(ledger: duckdb.DuckDBPyConne
     assert str(caught.value) == (
         "dwd is not built, because a gate before it is closed:\n"
         "gate ods: ods_customer, rule customer_id_required: 3 rows are bad\n"
-        "Mend the cause, then run the night again."
+        "Fix the cause, then run the night again."
     )
 
 

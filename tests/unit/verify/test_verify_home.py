@@ -198,7 +198,7 @@ def test_a_warehouse_that_has_gone_on_is_not_held_against_the_publication(kept: 
     areas = {area.name: area for area in verify_home(kept)}
     assert (
         areas["warehouse and published"].compared
-        == "not compared: deliveries wait to be published; `onedata run` goes on"
+        == "not compared: deliveries wait to be published; `onedata run` publishes them"
     )
     assert differences(kept) == {}
 
@@ -224,7 +224,7 @@ def test_the_command_ends_with_0_or_1_or_says_why_not(kept: Retailer) -> None:
     assert wrong.returncode == 1
     assert "DIFFERENCES" in wrong.stdout
     # Of EUR there is one payment, 5.00: on the second night its amount is no number, and the row is quarantined.
-    assert "    ods_payment -> dwd_payment: amount (EUR): 5 in, 5.01 out, 0 left out by name" in wrong.stdout
+    assert "    ods_payment -> dwd_payment: amount (EUR): 5 in, 5.01 out, 0 excluded" in wrong.stdout
     with open_warehouse(settings):
         held = command(settings, "verify")
     assert held.returncode == 2

@@ -188,7 +188,7 @@ def test_each_damage_is_told_with_the_file_what_is_wrong_and_the_way_out(
         use_all(con)
     assert str(caught.value).startswith(f"the warehouse file {warehouse} is ")
     assert what.format(size=len(content), half=len(content) // 2) in str(caught.value)
-    assert "`onedata rebuild` makes it anew from the lake" in str(caught.value)
+    assert "`onedata rebuild` rebuilds it from the lake" in str(caught.value)
     assert warehouse.read_bytes() == before
     assert not (at_once and opened)
 
