@@ -202,5 +202,5 @@ def _model_yaml(entity: Entity, policy: IdentifierPolicy) -> str:
         "config": {"meta": meta},
         "columns": columns,
     }
-    text = yaml.safe_dump({"version": 2, "models": [model]}, sort_keys=False, allow_unicode=True, width=140)
+    text = yaml.safe_dump({"version": 2, "models": [model]}, sort_keys=False, allow_unicode=True, width=100)
     return f"# {HEADER.format(name=entity.name)}\n{text}"

@@ -1,5 +1,6 @@
 """Models refer only to their own or earlier layers, and each is described beside it."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,13 @@ from onedata.retailer import Retailer
 
 ORDER = {"ref": 0, "ops": 0, "ods": 1, "dim": 2, "dwd": 2, "oneid": 3, "dws": 4, "ads": 5}
 MODELS = sorted((REPOSITORY / "dbt_project" / "models").glob("*/*.sql"))
+NO_SQL = re.compile(r"\{#.*?#\}|--[^\n]*|\{\{ config\(.*?\) \}\}", re.DOTALL)
+READ = re.compile(r"\{\{ (?:ref|source)\(.*?\) \}\}")
+# Tables named in with, and one select of their columns as they are, or under another name.
+NO_COMPUTATION = re.compile(
+    r"(?:with\s+)?(?:\w+ as \(\s*select \* from read\s*\),?\s*)*"
+    r"select\s+[\w.]+(?: as \w+)?(?:,\s*[\w.]+(?: as \w+)?)*\s+from \w+"
+)
 
 
 def test_a_model_refers_only_to_its_own_or_earlier_layers(manifest: dict[str, Any]) -> None:
@@ -59,6 +67,32 @@ def test_the_key_of_a_model_is_among_its_columns(model: Path) -> None:
     assert set(entry["config"]["meta"]["key"]) <= {column["name"] for column in entry["columns"]}
 
 
+def test_a_model_that_computes_has_a_unit_test(manifest: dict[str, Any]) -> None:
+    """ODS is derived, and the tests of what derives it hold its SQL."""
+    tested = {test["model"] for test in manifest["unit_tests"].values()}
+    computing = {model.stem for model in MODELS if model.parent.name != "ods" and _computes(model.read_text("utf-8"))}
+    assert sorted(computing - tested) == []
+    assert {"dim_date", "dwd_order_line", "dws_channel_day", "ads_kpi"} <= computing
+    assert "dim_channel" not in computing
+
+
+def test_it_is_told_whether_a_model_computes() -> None:
+    plain = [
+        "{{ config(x=1) }}\nwith a as (\n    select * from {{ ref('b') }}\n)\n\nselect x, a.y as z -- why\nfrom a\n",
+        "select x from {{ ref('b') }}",
+    ]
+    computing = [
+        "with a as (select * from {{ ref('b') }} where x > 1) select x from a",
+        "select x + y as z from {{ ref('b') }}",
+        "select lower(x) as x from {{ ref('b') }}",
+        "select distinct x from {{ ref('b') }}",
+        "select x from {{ ref('b') }} {{ latest_version('b', key) }}",
+        "select a.x from {{ ref('a') }} as a inner join {{ ref('b') }} as b on a.x = b.x",
+    ]
+    assert [sql for sql in plain if _computes(sql)] == []
+    assert [sql for sql in computing if not _computes(sql)] == []
+
+
 def test_the_derived_models_are_current(retailer: Retailer) -> None:
     folder = retailer.settings.dbt_project
     stale = [
@@ -90,3 +124,8 @@ def _entry(model: Path) -> dict[str, Any]:
     entries = yaml.safe_load(model.with_suffix(".yml").read_text(encoding="utf-8"))["models"]
     assert len(entries) == 1
     return dict(entries[0])
+
+
+def _computes(sql: str) -> bool:
+    """Whether a model does more than select columns of one table and name them."""
+    return not NO_COMPUTATION.fullmatch(READ.sub("read", NO_SQL.sub("", sql)).strip())

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from onedata.settings import REPOSITORY
+from support import REPOSITORY
 
 WIDTH = 120
 NAMES = ("*.yaml", "*.yml", "*.html", "*.sql", "*.toml", "*.sh")

@@ -1,0 +1,172 @@
+"""Changes one operator at a time of the models' SQL and of the macros in it, and asks whether a unit test sees it.
+
+.venv/bin/python benchmarks/mutants_sql.py [--models 'dws_*,latest_version'] [--sample 300 --seed 1] [--killed]
+
+The dbt project is copied and its models are built on an empty warehouse; dbt runs every unit test once, unchanged, and
+the SQL it ran is kept. Each change is then made in that SQL and run by DuckDB: milliseconds a change. A change that no
+unit test sees survives, unless mutants_sql_equivalent.yaml says why it changes nothing. Exit code 1 where one survives.
+"""
+
+import json
+import os
+import random
+import shutil
+import tempfile
+import time
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import Annotated, Any
+
+import duckdb
+import typer
+from dbt.cli.main import dbtRunner
+from mutants_sql_project import PROJECT, Mutant, Project, listed, read_project
+from mutants_sql_sites import changed, holds, unmarked
+
+from onedata.durable import make_folders
+from onedata.ledger.migrations import migrate
+from onedata.retailer import create_tables_of, load_retailer
+from onedata.settings import Settings
+
+SILENT = ("--quiet", "--log-level", "none", "--log-level-file", "none", "--no-write-json")
+
+
+@dataclass
+class Outcome:
+    """What became of the mutants of one layer."""
+
+    mutants: int = 0
+    killed: int = 0
+    broken: int = 0
+    equivalent: int = 0
+    survived: int = 0
+
+
+def unit_test_sql(project: Project, folder: Path) -> dict[str, str]:
+    """The SQL of every unit test, marked, by the test's name: what dbt ran on an empty warehouse below `folder`.
+
+    Raises:
+        RuntimeError: a model does not build, or a unit test fails with nothing changed.
+    """
+    copy = folder / "dbt_project"
+    shutil.copytree(PROJECT, copy, ignore=shutil.ignore_patterns("target", "logs"))
+    for name, text in project.texts.items():
+        (copy / name).write_text(text, encoding="utf-8")
+    settings = replace(Settings(), home=folder / "home", source=folder / "source")
+    make_folders(settings.warehouse.parent)
+    os.environ |= settings.environment() | {"DBT_PROJECT_DIR": str(copy), "DBT_PROFILES_DIR": str(copy)}
+    with duckdb.connect(str(settings.warehouse)) as con:
+        migrate(con, settings)
+        create_tables_of(con, load_retailer(settings))
+    _invoke(["build", "--exclude-resource-type", "unit_test", "--exclude-resource-type", "test"], {})
+    found: dict[str, str] = {}
+    _invoke(["test", "--select", "test_type:unit"], found)
+    return found
+
+
+def _invoke(arguments: Sequence[str], found: dict[str, str]) -> None:
+    def keep(event: Any) -> None:
+        if event.info.name == "SQLQuery" and "dbt_internal_unit_test_expected" in event.data.sql:
+            found[event.data.node_info.unique_id] = event.data.sql
+
+    outcome = dbtRunner(callbacks=[keep]).invoke([*SILENT, *arguments])
+    if not outcome.success:
+        failed = [
+            item for item in getattr(outcome.result, "results", []) if str(item.status) not in ("pass", "success")
+        ]
+        told = "\n".join(f"{item.node.name}: {item.message}" for item in failed)
+        raise RuntimeError(f"dbt {arguments[0]} failed with nothing changed: {told or outcome.exception}")
+
+
+def is_seen(con: duckdb.DuckDBPyConnection, sql: str) -> bool:
+    """Whether what the model gives is not what the unit test expects.
+
+    Raises:
+        duckdb.Error: the SQL cannot be run.
+    """
+    rows: dict[str, Counter[tuple[Any, ...]]] = {"actual": Counter(), "expected": Counter()}
+    for *values, which in con.execute(sql).fetchall():
+        rows[which][tuple(values)] += 1
+    return rows["actual"] != rows["expected"]
+
+
+def judge(con: duckdb.DuckDBPyConnection, mutant: Mutant, tests: Mapping[str, str]) -> str:
+    """killed, broken (it does not run at all) or survived."""
+    for sql in tests.values():
+        if holds(sql, mutant.place):
+            try:
+                if is_seen(con, changed(sql, mutant.place, mutant.change.becomes)):
+                    return "killed"
+            except duckdb.Error:
+                return "broken"
+    return "survived"
+
+
+def _wanted(mutant: Mutant, models: str) -> bool:
+    names = (Path(mutant.file).stem, mutant.layer)
+    return any(fnmatch(name, pattern.strip()) for pattern in models.split(",") for name in names)
+
+
+def main(
+    models: Annotated[
+        str, typer.Option(help="Models, macros or layers, patterns with commas: 'dws_*,latest_version' or 'ads'.")
+    ] = "*",
+    sample: Annotated[int, typer.Option(help="So many mutants, drawn at random; 0 for all.", min=0)] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of the draw; the same seed draws the same mutants.")] = 1,
+    killed: Annotated[bool, typer.Option("--killed", help="Print killed and equivalent mutants too.")] = False,
+) -> None:
+    """Change one operator at a time in the SQL of DIM, DWD, DWS, ADS and of the macros in it, and print every change
+    that no dbt unit test sees: file, line, change, the line.
+
+    To kill a survivor, add a row to a unit test in the YAML beside the model. Where the change cannot change any
+    result, list it in benchmarks/mutants_sql_equivalent.yaml with the reason. The last line is JSON, with the counts by
+    layer.
+    """
+    began = time.monotonic()
+    project = read_project(PROJECT)
+    reasons = listed(project)
+    chosen = [mutant for mutant in project.mutants if _wanted(mutant, models)]
+    if not chosen:
+        raise typer.BadParameter(f"no model, macro or layer is called {models}", param_hint="--models")
+    if sample and sample < len(chosen):
+        chosen = sorted(random.Random(seed).sample(chosen, sample), key=lambda mutant: mutant.place)
+    with tempfile.TemporaryDirectory(prefix="onedata-mutants-sql-") as folder:
+        tests = unit_test_sql(project, Path(folder))
+    outcomes: dict[str, Outcome] = defaultdict(Outcome)
+    stale = 0
+    with duckdb.connect(config={"threads": 1}) as con:
+        for name, sql in tests.items():
+            if is_seen(con, unmarked(sql)):
+                raise RuntimeError(f"unit test {name} fails with nothing changed")
+        for mutant in chosen:
+            verdict = judge(con, mutant, tests)
+            if mutant.key in reasons:
+                stale += verdict != "survived"
+                verdict = "equivalent" if verdict == "survived" else f"{verdict}, though listed as equivalent"
+            _count(outcomes[mutant.layer], verdict)
+            if killed or verdict not in ("killed", "broken", "equivalent"):
+                typer.echo(f"{verdict}  dbt_project/{mutant.file}:{mutant.line}  {mutant.change.told}  | {mutant.text}")
+    total = Outcome(*(sum(values) for values in zip(*(vars(one).values() for one in outcomes.values()), strict=True)))
+    report = vars(total) | {
+        "stale": stale,
+        "unit_tests": len(tests),
+        "by_layer": {layer: vars(one) for layer, one in outcomes.items()},
+        "wall_s": round(time.monotonic() - began, 1),
+    }
+    typer.echo(json.dumps(report))
+    raise typer.Exit(1 if total.survived or stale else 0)
+
+
+def _count(outcome: Outcome, verdict: str) -> None:
+    outcome.mutants += 1
+    outcome.killed += verdict.startswith(("killed", "broken"))
+    outcome.broken += verdict.startswith("broken")
+    outcome.equivalent += verdict == "equivalent"
+    outcome.survived += verdict == "survived"
+
+
+if __name__ == "__main__":
+    typer.run(main)
