@@ -85,7 +85,7 @@ def release(
     with writing(retailer.settings) as con:
         prepare_warehouse(con, retailer)
         refused = False
-        for item in feeds:  # each is told before the next: what is in the lake is in it, whatever comes after
+        for item in feeds:  # report each feed before the next: its released rows are in the lake already
             outcome = release_rows(con, retailer.settings, item, retailer.policy, Selection(rule or None, file or None))
             _tell(item.name, outcome)
             refused = refused or outcome.is_refused

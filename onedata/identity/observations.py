@@ -10,7 +10,7 @@ from onedata.identity.evidence import NONE, Evidence
 
 @dataclass(frozen=True)
 class Touches:
-    """Observations of nodes with cores, ordered by node: one row a node and core."""
+    """Observations of nodes with cores, ordered by node: one row per node and core."""
 
     node: Ints
     core: Ints

@@ -119,7 +119,7 @@ def _add_rejects(con: duckdb.DuckDBPyConnection, delivery: Delivery, rejects: st
         "in_file, "
         "case when bool_or(e.error_type = 'INVALID ENCODING') then "
         f"{quote_text(f'invalid encoding: the record holds bytes that are not {encoding}')} "
-        # The first of them: of a record that is cut short DuckDB tells every column that is missing.
+        # The first one: for a truncated record DuckDB reports every missing column.
         "else arg_min(lower(e.error_type::varchar) || ': ' || e.error_message, (e.column_idx, e.error_message)) "
         "end as reason "
         f"from {rejects} e join {rejects}_scans s using (scan_id, file_id) group by all"

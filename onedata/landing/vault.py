@@ -113,7 +113,7 @@ def tokenise(con: duckdb.DuckDBPyConnection, rows: str, column: Column, policy: 
         region: ISO 3166 code of the country whose numbers phones without a country code are.
 
     Returns:
-        The name of a temp table (value, token), one row a distinct raw value.
+        The name of a temp table (value, token), one row per distinct raw value.
     """
     identifier = policy.types[column.identifier.type] if column.identifier else None
     kind, normaliser = _kind(column, policy)
