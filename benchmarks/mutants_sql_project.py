@@ -5,9 +5,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import yaml
-from mutants_sql_sites import Change, changes, marked, spans
-
 from checkout import REPOSITORY
+from mutants_sql_sites import Change, changes, marked, spans
 
 PROJECT = REPOSITORY / "dbt_project"
 LISTED = Path(__file__).with_name("mutants_sql_equivalent.yaml")
