@@ -5,7 +5,7 @@ from pathlib import Path
 from support import REPOSITORY
 
 WIDTH = 120
-NAMES = ("*.yaml", "*.yml", "*.html", "*.sql", "*.toml", "*.sh")
+NAMES = ("*.yaml", "*.yml", "*.html", "*.j2", "*.sql", "*.toml", "*.sh")
 FOLDERS = sorted(
     path for path in REPOSITORY.iterdir() if path.is_dir() and not path.name.startswith(".") and path.name != "data"
 )
@@ -16,12 +16,17 @@ def _files() -> list[Path]:
     below = [path for folder in FOLDERS for name in NAMES for path in folder.rglob(name)]
     own = [path for name in (*NAMES, ".*.yaml") for path in REPOSITORY.glob(name)]
     files = [*below, *own, REPOSITORY / "Makefile", REPOSITORY / ".ci" / "run"]
-    return [path for path in files if not GENERATED & set(path.relative_to(REPOSITORY).parts)]
+    return [path for path in files if not GENERATED & set(path.relative_to(REPOSITORY).parts) and not _derived(path)]
+
+
+def _derived(path: Path) -> bool:
+    """SQL that `onedata derive` writes: its lines are as long as the policy's patterns."""
+    return path.suffix == ".sql" and "Derived from" in path.read_text(encoding="utf-8").partition("\n")[0]
 
 
 def test_no_line_is_wider_than_the_limit() -> None:
     files = _files()
-    assert {path.name for path in files} >= {"identifiers.yaml", "status.html", "dbt_project.yml", "pyproject.toml"}
+    assert {path.name for path in files} >= {"identifiers.yaml", "dbt_project.yml", "pyproject.toml"}
     wide = [
         f"{path.relative_to(REPOSITORY)}:{number}"
         for path in files
