@@ -179,7 +179,7 @@ def test_a_decision_taken_back_since_does_not_count_either(con: duckdb.DuckDBPyC
 def test_before_any_run_there_is_no_churn() -> None:
     empty = duckdb.connect()
     create_tables(empty)
-    assert churn(empty).passed
+    assert churn(empty, GateLimits()).passed
 
 
 def note(con: duckdb.DuckDBPyConnection, metric: str, values: list[float], identifiers: int = 1000) -> None:
