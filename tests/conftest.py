@@ -14,6 +14,26 @@ from onedata.retailer import Retailer, load_retailer
 from onedata.simulate import SimulationSettings, simulate
 
 TESTS = Path(__file__).parent
+SHARED_HOMES = ("nights", "gates", "graph", "layering", "unit/simulate", "unit/sources")
+"""Folders whose files share a home, a simulated retailer, a server or the graph."""
+OWN_HOMES = ("nights/test_nights_documented.py", "nights/test_nights_permissions.py", "nights/test_nights_sizes.py")
+"""Files of them that make a home of their own."""
+LONGEST_FIRST = (
+    "nights",
+    "examples/test_example_online_retail.py",
+    "faults/test_faults_harness.py",
+    "gates",
+    "graph",
+    "layering",
+    "nights/test_nights_permissions.py",
+    "nights/test_nights_sizes.py",
+    "nights/test_nights_documented.py",
+    "examples/test_example_olist.py",
+    "examples/test_example_look_alike.py",
+    "unit/simulate",
+    "unit/sources",
+)
+"""Groups of whole nights and other long ones, by what they took when measured."""
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -78,11 +98,25 @@ def manifest(request: pytest.FixtureRequest, retailer: Retailer) -> dict[str, An
 
 @pytest.hookimpl(tryfirst=True)  # before xdist's own, which reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests that share what takes long to make run on one worker: of whole nights all of a folder, else of a file."""
+    """Tests that share what takes long to make run on one worker, and what takes longest begins first: with
+    `--no-loadscope-reorder` xdist hands the groups out in this order, so that no worker ends long after the others."""
     for item in items:
-        parts = item.path.relative_to(TESTS).parts
-        of_folder = parts[0] != "unit" or parts[1] in ("simulate", "sources")
-        item.add_marker(pytest.mark.xdist_group("/".join(parts[:-1] if of_folder else parts)))
+        item.add_marker(pytest.mark.xdist_group(_group(item.path.relative_to(TESTS))))
+    items.sort(key=lambda item: _rank(item.path.relative_to(TESTS)))
+
+
+def _group(file: Path) -> str:
+    """A folder where its files share a session's homes, else a file."""
+    if file.as_posix() in OWN_HOMES:
+        return file.as_posix()
+    folder = file.parent.as_posix()
+    return folder if folder in SHARED_HOMES else file.as_posix()
+
+
+def _rank(file: Path) -> int:
+    """Place of the file's group among those that take longest; the others follow as they were collected."""
+    group = _group(file)
+    return LONGEST_FIRST.index(group) if group in LONGEST_FIRST else len(LONGEST_FIRST)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
