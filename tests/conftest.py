@@ -1,19 +1,75 @@
 """Fixtures every folder may use: one simulated retailer and one undisturbed sequence of nights a session."""
 
+from __future__ import annotations
+
 import json
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import dagster as dg
 import pytest
-from support import NIGHTS, Simulated, Story, environment_kept, home_at, run_well, story
+from support import NIGHTS, Simulated, Story, environment_kept, home_after, home_at, once, run_well, story
 
 from onedata.retailer import Retailer, load_retailer
+from onedata.settings import Settings
 from onedata.simulate import SimulationSettings, simulate
 
+if TYPE_CHECKING:  # a worker without a test of the graph need not load Dagster
+    import dagster as dg
+
 TESTS = Path(__file__).parent
+SHARED_HOMES = ("nights", "gates", "graph", "layering", "unit/simulate", "unit/sources")
+"""Folders whose files share a home, a simulated retailer, a server or the graph."""
+OWN_HOMES = ("nights/test_nights_documented.py", "nights/test_nights_permissions.py", "nights/test_nights_sizes.py")
+"""Files of them that make a home of their own."""
+LONGEST_FIRST = (
+    "nights",
+    "examples/test_example_online_retail.py",
+    "faults/test_faults_harness.py",
+    "gates",
+    "graph",
+    "layering",
+    "nights/test_nights_permissions.py",
+    "nights/test_nights_sizes.py",
+    "nights/test_nights_documented.py",
+    "examples/test_example_olist.py",
+    "examples/test_example_look_alike.py",
+    "unit/simulate",
+    "unit/sources",
+)
+"""Groups of whole nights and other long ones, by what they took when measured."""
+NOT_IN_CHECK = (
+    *("examples", "faults", "gates", "graph", "nights", "layering/test_layering_built.py"),
+    *(f"unit/{name}" for name in ("backup", "cli", "faults", "fuzz", "landing", "simulate", "sources", "verify")),
+    "unit/warehouse",
+    "unit/contracts/test_lake_shape.py",
+    *(
+        f"unit/identity/test_{name}.py"
+        for name in (
+            *("decisions", "explain", "identity_measures", "identity_truth", "resolve", "scoring"),
+            *("scoring_clusters", "verify", "weekly_check"),
+        )
+    ),
+    *(
+        f"unit/ledger/test_{name}.py"
+        for name in ("belongings", "durable_order", "lake_held_against_ledger", "ledger_clock", "rebuild")
+    ),
+)
+"""What the quick lane `make check` leaves out: whole nights, processes, servers, simulated retailers, and files of unit
+tests that take longest."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--check", action="store_true", help="the quick unit tests and the layers only (make check)")
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    if not config.getoption("check"):
+        return None
+    inside = collection_path.relative_to(TESTS)
+    return True if {inside.as_posix(), *(folder.as_posix() for folder in inside.parents)} & {*NOT_IN_CHECK} else None
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -37,21 +93,44 @@ def own_umask() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def simulated(tmp_path_factory: pytest.TempPathFactory) -> Simulated:
-    """200 customers, three nights: small, and with broken, late and repeated rows."""
-    out = tmp_path_factory.mktemp("retailer") / "out"
-    simulate(SimulationSettings(customers=200, days=len(NIGHTS), start=NIGHTS[0]), out)
-    return Simulated(
-        out / "source",
-        json.loads((out / "truth" / "totals.json").read_text(encoding="utf-8")),
-        out / "truth" / "records",
-    )
+    """200 customers, three nights: small, and with broken, late and repeated rows. The same files for every worker."""
+
+    def make(folder: Path) -> Simulated:
+        out = folder / "out"
+        simulate(SimulationSettings(customers=200, days=len(NIGHTS), start=NIGHTS[0]), out)
+        return Simulated(
+            out / "source",
+            json.loads((out / "truth" / "totals.json").read_text(encoding="utf-8")),
+            out / "truth" / "records",
+        )
+
+    return once(tmp_path_factory, "retailer", make)
 
 
 @pytest.fixture(scope="session")
-def one_by_one(simulated: Simulated, tmp_path_factory: pytest.TempPathFactory) -> Story:
-    """Three nights, one run each, nothing in their way: what every other way must come to."""
-    settings = home_at(tmp_path_factory.mktemp("one_by_one"), simulated.source)
-    return story(settings, "nights", run_well(settings, NIGHTS))
+def after_first_night(simulated: Simulated, tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    """A home after its first night, which no test changes: stories that begin with it go on in a copy
+    (`home_after`)."""
+
+    def make(folder: Path) -> Settings:
+        settings = home_at(folder, simulated.source)
+        run_well(settings, NIGHTS[:1])
+        return settings
+
+    return once(tmp_path_factory, "first_night", make)
+
+
+@pytest.fixture(scope="session")
+def one_by_one(after_first_night: Settings, tmp_path_factory: pytest.TempPathFactory) -> Story:
+    """Three nights, one run each, nothing in their way: what every other way must come to. The home is this worker's
+    own."""
+
+    def make(folder: Path) -> Story:
+        settings = home_after(after_first_night, folder)
+        return story(settings, "nights", run_well(settings, NIGHTS[1:]))
+
+    made = once(tmp_path_factory, "three_nights", make)
+    return replace(made, settings=home_after(made.settings, tmp_path_factory.mktemp("one_by_one")))
 
 
 @pytest.fixture(scope="session")
@@ -78,11 +157,25 @@ def manifest(request: pytest.FixtureRequest, retailer: Retailer) -> dict[str, An
 
 @pytest.hookimpl(tryfirst=True)  # before xdist's own, which reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests that share what takes long to make run on one worker: of whole nights all of a folder, else of a file."""
+    """Tests that share what takes long to make run on one worker, and what takes longest begins first: with
+    `--no-loadscope-reorder` xdist hands the groups out in this order, so that no worker ends long after the others."""
     for item in items:
-        parts = item.path.relative_to(TESTS).parts
-        of_folder = parts[0] != "unit" or parts[1] in ("simulate", "sources")
-        item.add_marker(pytest.mark.xdist_group("/".join(parts[:-1] if of_folder else parts)))
+        item.add_marker(pytest.mark.xdist_group(_group(item.path.relative_to(TESTS))))
+    items.sort(key=lambda item: _rank(item.path.relative_to(TESTS)))
+
+
+def _group(file: Path) -> str:
+    """A folder where its files share a session's homes, else a file."""
+    if file.as_posix() in OWN_HOMES:
+        return file.as_posix()
+    folder = file.parent.as_posix()
+    return folder if folder in SHARED_HOMES else file.as_posix()
+
+
+def _rank(file: Path) -> int:
+    """Place of the file's group among those that take longest; the others follow as they were collected."""
+    group = _group(file)
+    return LONGEST_FIRST.index(group) if group in LONGEST_FIRST else len(LONGEST_FIRST)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

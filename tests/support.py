@@ -2,20 +2,22 @@
 comparison of tables."""
 
 import contextlib
+import fcntl
 import hashlib
 import io
 import os
+import pickle
 import shutil
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import duckdb
 import pytest
@@ -28,6 +30,7 @@ NIGHTS = [FIRST + timedelta(days=day) for day in range(3)]
 LAYERS = ("dim", "dwd", "dws", "ads")
 KEY = b"the key that the homes of one test session share"[:32]
 PATIENCE_SECONDS = 240.0
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -75,6 +78,37 @@ def home_at(folder: Path, source: Path, **changes: Any) -> Settings:
     settings = replace(Settings(), home=folder / "home", source=source, **changes)
     share_key(settings)
     return settings
+
+
+def home_after(template: Settings, folder: Path) -> Settings:
+    """A copy of a home, which goes on from there as the home itself would."""
+    settings = replace(template, home=folder / "home")
+    shutil.copytree(template.home, settings.home, symlinks=True)
+    return settings
+
+
+def once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], T]) -> T:
+    """What `make` makes in a folder of this name, made by the first of the session's workers that needs it; the others
+    wait for it and read it."""
+    root = factory.getbasetemp()
+    root = root.parent if "PYTEST_XDIST_WORKER" in os.environ else root
+    folder, made = root / name, root / f"{name}.pickle"
+    with (root / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not made.exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir()
+            made.write_bytes(pickle.dumps(make(folder)))
+    found: T = pickle.loads(made.read_bytes())
+    return found
+
+
+def let_others_pass(folder: Path) -> None:
+    """The way to a temporary folder opened to every user; what is open already, as the machine's own folder for
+    temporary files, is left as it is."""
+    for place in (folder, *folder.parents):
+        if place.stat().st_mode & 0o055 != 0o055:
+            place.chmod(0o755)
 
 
 def share_key(settings: Settings) -> None:

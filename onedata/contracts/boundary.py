@@ -9,6 +9,7 @@ import json
 import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cache
 from typing import Any
 
 import duckdb
@@ -82,6 +83,22 @@ class _Outside(Exception):
     """Something that is not allowed; the text says what, as the end of a sentence that begins with the SQL."""
 
 
+@cache
+def _allowed_functions() -> tuple[frozenset[str], frozenset[str]]:
+    """DuckDB's own scalar functions and aggregates that a contract may call, listed once a process."""
+    with duckdb.connect() as con:
+        rows = con.execute(
+            "select function_name, bool_or(function_type <> 'aggregate') from duckdb_functions() "
+            "where function_type in ('scalar', 'macro', 'aggregate') and database_name = 'system' group by 1 "
+            "having bool_and(coalesce(stability, '') <> 'VOLATILE')"
+        ).fetchall()
+    refused = set(_FORBIDDEN.split())
+    allowed = [row for row in rows if row[0] not in refused and not row[0].startswith(_FORBIDDEN_BEGINNINGS)]
+    return frozenset(name for name, scalar in allowed if scalar), frozenset(
+        name for name, scalar in allowed if not scalar
+    )
+
+
 @dataclass
 class Boundary:
     """Judges SQL of contracts on one connection, which is used to parse only."""
@@ -91,15 +108,7 @@ class Boundary:
     _aggregate: frozenset[str] = field(init=False)
 
     def __post_init__(self) -> None:
-        rows = self.con.execute(
-            "select function_name, bool_or(function_type <> 'aggregate') from duckdb_functions() "
-            "where function_type in ('scalar', 'macro', 'aggregate') and database_name = 'system' group by 1 "
-            "having bool_and(coalesce(stability, '') <> 'VOLATILE')"
-        ).fetchall()
-        refused = set(_FORBIDDEN.split())
-        allowed = [row for row in rows if row[0] not in refused and not row[0].startswith(_FORBIDDEN_BEGINNINGS)]
-        self._scalar = frozenset(name for name, scalar in allowed if scalar)
-        self._aggregate = frozenset(name for name, scalar in allowed if not scalar)
+        self._scalar, self._aggregate = _allowed_functions()
 
     def check_expression(
         self, sql: str, where: str, columns: Collection[str] = (), functions: Collection[str] = ()

@@ -47,13 +47,15 @@ def parse_totals(
     largest = ", ".join(
         f"{LARGEST if column.type == 'decimal' else 'null'}::{column.sql_type} as {column.name}" for column in public
     )
-    for total in totals:
-        with duckdb.connect() as con:
-            names = [column.name for column in public]
+    if not totals:
+        return ()
+    with duckdb.connect() as con:
+        names = [column.name for column in public]
+        for total in totals:
             Boundary(con).check_expression(
                 total.amount, f"{file}: total {total.name}: {total.amount!r}", names, ["exact_product"]
             )
-            con.execute(f"{MACROS}; create table largest as select {largest}")
+            con.execute(f"{MACROS}; create or replace table largest as select {largest}")
             try:
                 kind = str(con.execute(f"select {total.amount} from largest").description[0][1])
             except duckdb.OutOfRangeException as error:
@@ -65,11 +67,11 @@ def parse_totals(
                 raise ContractError(
                     f"{file}: total {total.name}: {total.amount!r} is not SQL over the entity's public columns: {error}"
                 ) from None
-        if not kind.startswith("DECIMAL"):
-            raise ContractError(
-                f"{file}: total {total.name}: {total.amount!r} is {kind.lower()}; money is decimal, so that sums are "
-                "exact"
-            )
+            if not kind.startswith("DECIMAL"):
+                raise ContractError(
+                    f"{file}: total {total.name}: {total.amount!r} is {kind.lower()}; money is decimal, so that sums "
+                    "are exact"
+                )
     return tuple(totals)
 
 

@@ -2,22 +2,25 @@
 
 import shutil
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date, timedelta
 
 import duckdb
 import pytest
 from gate_story import INVENTORY, LEAK, ORDERS, Closed
-from support import NIGHTS, Simulated, Story, copy_source, digest, home_at, run, run_well, story
+from support import NIGHTS, Outcome, Simulated, Story, copy_source, digest, home_after, run, run_well, story
 
 from onedata.pages.status import status_page
+from onedata.settings import Settings
 
 
 @pytest.fixture(scope="session")
-def first_night(simulated: Simulated, tmp_path_factory: pytest.TempPathFactory) -> Story:
+def first_night(after_first_night: Settings, tmp_path_factory: pytest.TempPathFactory) -> Story:
     """A good night, with a source folder of the home's own."""
     folder = tmp_path_factory.mktemp("gates")
-    settings = home_at(folder, copy_source(simulated.source, folder / "source"))
-    return story(settings, "first", run_well(settings, NIGHTS[:1]))
+    settings = home_after(after_first_night, folder)
+    settings = replace(settings, source=copy_source(settings.source, folder / "source"))
+    return story(settings, "first", Outcome(True, ""))
 
 
 @pytest.fixture(scope="session")

@@ -1,15 +1,16 @@
 """The assets wire: what they show and choose is asked of onedata."""
 
-from pathlib import Path
-
-import pytest
 from support import REPOSITORY
 
 ASSETS = sorted((REPOSITORY / "assets").glob("*.py"))
 
 
-@pytest.mark.parametrize("path", ASSETS, ids=lambda path: path.name)
-def test_no_asset_speaks_sql(path: Path) -> None:
-    text = path.read_text(encoding="utf-8")
-    assert ".execute(" not in text
-    assert ".sql(" not in text
+def test_no_asset_speaks_sql() -> None:
+    assert ASSETS
+    spoken = [
+        f"{path.name} calls {call}"
+        for path in ASSETS
+        for call in (".execute(", ".sql(")
+        if call in path.read_text(encoding="utf-8")
+    ]
+    assert spoken == []

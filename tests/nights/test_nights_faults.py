@@ -20,13 +20,17 @@ from support import (
     differences,
     digest,
     fill_disk,
+    home_after,
     home_at,
+    let_others_pass,
     onedata_command,
     run,
     run_well,
     small_disk,
     story,
 )
+
+from onedata.settings import Settings
 
 DISK_MB = 400
 LEFT = 6 * 1024 * 1024
@@ -48,11 +52,10 @@ class Faults:
 
 
 @pytest.fixture(scope="module")
-def faults(simulated: Simulated, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Faults]:
+def faults(after_first_night: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Faults]:
     """One home on a small disk, through one fault after the other."""
     with small_disk(tmp_path_factory.mktemp("faults") / "disk", DISK_MB) as disk:
-        settings = home_at(disk, simulated.source)
-        run_well(settings, NIGHTS[:1])
+        settings = home_after(after_first_night, disk)
         outcomes: dict[str, Outcome] = {}
         untouched: dict[str, bool] = {}
 
@@ -152,8 +155,7 @@ def test_after_every_fault_was_mended_the_nights_come_to_the_same(faults: Faults
 def test_a_home_that_may_not_be_written_is_told(simulated: Simulated, tmp_path: Path) -> None:
     command, environment = another_user()
     settings = home_at(tmp_path, copy_source(simulated.source, tmp_path / "source"))
-    for folder in [tmp_path, *tmp_path.parents][:-2]:  # up to the machine's own folder for temporary files
-        folder.chmod(0o755)
+    let_others_pass(tmp_path)
     settings.home.chmod(0o555)
     try:
         own = {name: str(getattr(settings, name)) for name in ("home", "source")}

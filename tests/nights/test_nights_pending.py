@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from support import NIGHTS, CommandLine, Outcome, Simulated, Story, ask, differences, home_at, run_well, story
+from support import NIGHTS, CommandLine, Outcome, Story, ask, differences, home_after, run_well, story
+
+from onedata.settings import Settings
 
 # Every table of OneID that says of a night, with the columns that are no clock.
 STAMPED = {
@@ -33,9 +35,8 @@ class Waited:
 
 
 @pytest.fixture(scope="session")
-def waited(simulated: Simulated, tmp_path_factory: pytest.TempPathFactory) -> Waited:
-    settings = home_at(tmp_path_factory.mktemp("pending"), simulated.source)
-    run_well(settings, NIGHTS[:1])
+def waited(after_first_night: Settings, tmp_path_factory: pytest.TempPathFactory) -> Waited:
+    settings = home_after(after_first_night, tmp_path_factory.mktemp("pending"))
     killed = CommandLine(settings, "--ds", str(NIGHTS[1]))
     killed.wait_for("dbt/target/run/onedata/models/dwd/dwd_payment.sql")
     killed.kill()

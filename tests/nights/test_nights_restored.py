@@ -7,11 +7,12 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from support import NIGHTS, Simulated, Story, ask, differences, home_at, run_well, story
+from support import NIGHTS, Story, ask, differences, home_after, run_well, story
 
 from onedata.backup.restore import restore
 from onedata.backup.take import Taken, back_up
 from onedata.retailer import Retailer, load_retailer
+from onedata.settings import Settings
 from onedata.verify import Area, verify_home
 
 ALTERED = {
@@ -43,10 +44,9 @@ class Restored:
 
 
 @pytest.fixture(scope="session")
-def restored(simulated: Simulated, tmp_path_factory: pytest.TempPathFactory) -> Restored:
+def restored(after_first_night: Settings, tmp_path_factory: pytest.TempPathFactory) -> Restored:
     folder = tmp_path_factory.mktemp("restored")
-    settings = home_at(folder, simulated.source)
-    run_well(settings, NIGHTS[:1])
+    settings = home_after(after_first_night, folder)
     retailer = load_retailer(settings)
     before = verify_home(retailer)
     backup = back_up(settings, folder / "backup", folder / "key", lambda _: None)

@@ -15,15 +15,26 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
-from small_retailer import ANSWERS, NEXT, NIGHT, SmallRetailer, contract, settings_in, small_retailer
+from small_retailer import (
+    ANSWERS,
+    NEXT,
+    NIGHT,
+    SmallRetailer,
+    canonical,
+    contract,
+    identifier_policy,
+    settings_in,
+    small_retailer,
+)
 from support import REPOSITORY
 
+from onedata.contracts import load_feeds
 from onedata.durable import write_durably
 from onedata.ledger import apply
 from onedata.ledger.log import append
 from onedata.ledger.seen import Archive, note_archive
 from onedata.quality.gx import Gatekeeper
-from onedata.retailer import Retailer, load_retailer
+from onedata.retailer import Retailer
 from onedata.settings import Settings
 from onedata.verify import verify_home
 from onedata.warehouse import open_warehouse
@@ -137,7 +148,8 @@ def publish(world: SmallRetailer) -> None:
 def copied(template: Settings, folder: Path) -> Retailer:
     """A copy of the home for one test to damage, with the contracts and files it was made of."""
     shutil.copytree(template.home.parent, folder, symlinks=True, dirs_exist_ok=True)
-    return load_retailer(settings_in(folder))
+    settings = settings_in(folder)
+    return Retailer(settings, canonical(), identifier_policy(), load_feeds(settings.contracts, canonical()))
 
 
 def differences(retailer: Retailer, thorough: bool = True) -> dict[str, list[str]]:

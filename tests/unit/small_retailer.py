@@ -104,7 +104,9 @@ def write_contracts(folder: Path, *contents: dict[str, Any]) -> Path:
     """One file a contract, named by its id."""
     folder.mkdir(parents=True, exist_ok=True)
     for content in contents:
-        (folder / f"{content['id']}.odcs.yaml").write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
+        (folder / f"{content['id']}.odcs.yaml").write_text(
+            yaml.dump(content, Dumper=yaml.CSafeDumper, sort_keys=False), encoding="utf-8"
+        )
     return folder
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import duckdb
 import pytest
 from small_retailer import SmallRetailer
-from support import another_user
+from support import another_user, let_others_pass
 from typer.testing import CliRunner, Result
 
 from onedata_assets.cli import main
@@ -115,8 +115,7 @@ def test_wrong_arguments_load_no_engine(tmp_path: Path) -> None:
 @pytest.mark.parametrize("arguments", [["run", "--ds", "2026-01-05"], ["status"], ["verify"], ["repair"]])
 def test_a_home_in_a_folder_that_may_not_be_looked_into_is_told(arguments: list[str], tmp_path: Path) -> None:
     command, environment = another_user()
-    for folder in [tmp_path, *tmp_path.parents][:-2]:
-        folder.chmod(0o755)
+    let_others_pass(tmp_path)
     home = tmp_path / "private" / "home"
     home.mkdir(parents=True)
     home.parent.chmod(0)

@@ -16,26 +16,26 @@ ENTITY = "inventory_snapshot"
 
 @pytest.fixture
 def shape(tmp_path: Path) -> Path:
-    return again(tmp_path)
-
-
-def again(lake: Path) -> Path:
-    entity = canonical()[ENTITY]
     with duckdb.connect() as con:
-        ensure_lake(con, lake, {ENTITY: entity})
+        return again(con, tmp_path)
+
+
+def again(con: duckdb.DuckDBPyConnection, lake: Path) -> Path:
+    entity = canonical()[ENTITY]
+    ensure_lake(con, lake, {ENTITY: entity})
     return schema_file(lake, entity)
 
 
 def test_no_flipped_bit_of_it_stops_a_run(shape: Path, tmp_path: Path) -> None:
     """Arrow still reads some of them, and DuckDB does not."""
     whole = shape.read_bytes()
-    with duckdb.connect() as con:
+    with duckdb.connect() as con, duckdb.connect() as run:
         told = con.execute(f"describe from '{shape}'").fetchall()
         for place in range(0, len(whole), 7):
             spoilt = bytearray(whole)
             spoilt[place] ^= 1 << place % 8
             shape.write_bytes(spoilt)
-            assert again(tmp_path) == shape
+            assert again(run, tmp_path) == shape
             assert con.execute(f"describe from '{shape}'").fetchall() == told, place
             assert con.execute(f"select count(*) from '{shape}'").fetchall() == [(0,)], place
 
@@ -43,5 +43,5 @@ def test_no_flipped_bit_of_it_stops_a_run(shape: Path, tmp_path: Path) -> None:
 def test_a_file_that_may_not_be_read_is_not_taken_for_damaged(shape: Path, tmp_path: Path) -> None:
     shape.unlink()
     shape.mkdir()
-    with pytest.raises(OSError, match="directory"):
-        again(tmp_path)
+    with pytest.raises(OSError, match="directory"), duckdb.connect() as con:
+        again(con, tmp_path)

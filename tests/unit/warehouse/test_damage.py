@@ -15,7 +15,7 @@ from pathlib import Path
 import duckdb
 import pytest
 from small_retailer import settings_in
-from support import another_user, fill_disk, small_disk
+from support import another_user, fill_disk, let_others_pass, small_disk
 
 from onedata.settings import Settings
 from onedata.warehouse import (
@@ -515,8 +515,7 @@ def as_nobody(home: Path, how: str) -> str:
 @pytest.fixture
 def open_home(tmp_path: Path, whole: Path) -> Iterator[Path]:
     """A home that every user can reach, with the warehouse."""
-    for folder in [tmp_path, *tmp_path.parents][:-2]:
-        folder.chmod(0o755)
+    let_others_pass(tmp_path)
     home = tmp_path / "home"
     put(replace(Settings(), home=home), whole.read_bytes())
     home.chmod(0o755)
