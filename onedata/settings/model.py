@@ -1,8 +1,8 @@
-"""Settings: where the data lies and how the nightly build behaves.
+"""Settings: location of the data and behaviour of the nightly build.
 
-One TOML file (`onedata.toml`) and environment variables of the same names, upper-cased and prefixed `ONEDATA_`; the
-environment wins. Paths in the file are relative to the file. The models below are the single source of names, types,
-limits and meanings; `onedata schema settings` prints them as a JSON schema.
+They come from one TOML file (`onedata.toml`) and from environment variables of the same names, upper-cased and prefixed
+`ONEDATA_`; the environment wins. Paths in the file are relative to the file. The models below are the single source of
+names, types, limits and meanings; `onedata schema settings` prints them as a JSON schema.
 """
 
 import json
@@ -23,7 +23,7 @@ _STRICT = ConfigDict(extra="forbid", allow_inf_nan=False)
 
 
 def home_folder() -> Path:
-    """Where the built-in retailer's data lies: in the checkout, else in the working folder."""
+    """Folder of the built-in retailer's data: in the checkout, else in the working folder."""
     return checkout() or Path.cwd()
 
 
@@ -40,7 +40,7 @@ def _region(code: str) -> str:
 
 
 def _not_a_truth(value: object) -> object:
-    """Python counts true as 1; nobody means that."""
+    """Refuse a boolean: Python counts true as 1, but nobody means that."""
     if isinstance(value, bool):
         raise ValueError
     return value
@@ -53,7 +53,7 @@ def _day(value: object) -> object:
 
 
 def _setting(description: str, takes: str, **limits: Any) -> Any:
-    """What a setting means, what it takes in words, and its limits."""
+    """What a setting means, its accepted values in words, and its limits."""
     return Field(description=description, json_schema_extra={"takes": takes}, **limits)
 
 
@@ -65,10 +65,10 @@ Count = Annotated[Whole, _setting("A number.", "a whole number from 1", ge=1)]
 
 @dataclass(frozen=True, config=_STRICT)
 class GateLimits:
-    """What the gate after OneID lets pass; a retailer changes it under `[gates]` of its onedata.toml.
+    """Limits of the gate after OneID; a retailer changes them under `[gates]` of its onedata.toml.
 
-    A young retailer learns who is who: 0.4 % of the identifiers change on its second night, 0.1 % on its tenth
-    (benchmarks/identity.py). Far more is a mistake. Some shops make an account of every order, so regulars have many.
+    For a young retailer OneID still changes: 0.4 % of the identifiers on its second night, 0.1 % on its tenth
+        (benchmarks/identity.py). Far more is a mistake. Some shops create an account per order, so regulars have many.
     """
 
     most_identifiers: Annotated[Count, Field(description="Identifiers of a person, browsers and devices apart.")] = 50
@@ -167,12 +167,12 @@ class Settings:
     ] = None
 
     def today(self) -> date:
-        """The retailer's day, in its time zone: the one that commands, schedules and the partitions of the UI go by."""
+        """Today in the retailer's time zone, which commands, schedules and the partitions of the UI use."""
         return datetime.now(zoneinfo.ZoneInfo(self.time_zone)).date()
 
     @property
     def canonical(self) -> Path:
-        """Folder of the canonical entities; one set for every retailer."""
+        """Folder of the canonical entities; one set for all retailers."""
         return shipped("data_contracts") / "canonical"
 
     @property
@@ -189,12 +189,12 @@ class Settings:
 
     @property
     def staged(self) -> Path:
-        """Landed rows that no gate has passed yet."""
+        """Landed rows that have not passed the gate."""
         return self.home / "staged"
 
     @property
     def vault(self) -> Path:
-        """Raw identifiers by token, and the key that makes the tokens."""
+        """Raw identifiers by token, and the key that generates the tokens."""
         return self.home / "vault"
 
     @property
@@ -214,7 +214,7 @@ class Settings:
         return self.home / "dbt"
 
     def environment(self) -> dict[str, str]:
-        """The same settings as environment variables, for dbt and for child processes."""
+        """The same settings as environment variables, for dbt and child processes."""
         values = {field.name: getattr(self, field.name) for field in fields(self)}
         values["gates"] = json.dumps({field.name: getattr(self.gates, field.name) for field in fields(self.gates)})
         own = {f"ONEDATA_{name.upper()}": "" if value is None else str(value) for name, value in values.items()}
@@ -241,7 +241,7 @@ def settings_schema() -> dict[str, Any]:
 
 
 def _limits_named(part: Any) -> Any:
-    """Pydantic writes a limit that stands outside of a validator under its own name."""
+    """Rename the limit keywords: Pydantic writes a limit outside of a validator under its own name."""
     if isinstance(part, list):
         return [_limits_named(item) for item in part]
     if not isinstance(part, dict):
