@@ -229,7 +229,7 @@ def permission(trial: Trial) -> None:
 
 
 def full_disk(trial: Trial) -> None:
-    """Put the home on a small disk with too little space for the second night."""
+    """Put the home on a small disk with little space left for the second night."""
     spare = trial.made.randint(*SPARE_MB)
     size = sum(
         file.stat().st_blocks * 512 for file in trial.world.one.rglob("*") if file.is_file() and not file.is_symlink()
