@@ -1,4 +1,5 @@
-"""A dozen trials of benchmarks/faults.py in one home, and proof that the harness detects each fault it looks for."""
+"""A dozen trials of benchmarks/faults.py, one after the other in one home, and that the harness would see each of the
+faults it looks for."""
 
 import random
 import shutil

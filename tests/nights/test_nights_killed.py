@@ -1,8 +1,8 @@
-"""A rerun repairs a night killed by SIGKILL at any moment; two concurrent nights do not mix.
+"""A night killed by SIGKILL at any moment is mended by running again; two nights at once do not mix.
 
-One home goes through all steps with the real command line: killed while landing, killed while DWD is built, then
-stopped for a while (holding the warehouse) while a second run starts, killed while the lake is filled, killed while the
-night is swapped in, and finally run undisturbed.
+One home goes through it all, by the real command line: killed while landing, killed while DWD is built, then stopped
+for a while (it holds the warehouse) as a second run comes, killed while the lake is filled, killed while the night is
+swapped in, and at last left alone.
 """
 
 import os
