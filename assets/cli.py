@@ -65,7 +65,7 @@ def run(
     """Run nights through the Dagster job: land new files, pass every gate, publish.
 
     Running again is always safe: known files are not loaded twice, and a killed night resumes from the ledger's state.
-        A closed gate stops the night, leaves published data unchanged, and is printed with feed, file, row and rule.
+    A closed gate stops the night, leaves published data unchanged, and is printed with feed, file, row and rule.
     """
     if ds and (first or last):
         fail("give --ds, or --from and --to, not both")

@@ -23,8 +23,8 @@ def select_nights(settings: Settings, first: date | None, last: date | None) -> 
     """The nights to run: those with files, from `first` to `last`; a given bound is included even without files.
 
     Without bounds, only pending nights are selected: with a file unknown to the ledger, or an unpublished delivery; if
-        there are none but OneID decisions are pending or the published database is missing, the last night again. With
-        a bound, unpublished accepted nights are reported: they are published with this run.
+    there are none but OneID decisions are pending or the published database is missing, the last night again. With a
+    bound, unpublished accepted nights are reported: they are published with this run.
     """
     retailer = load_retailer(settings)
     refuse_half_restored(settings.home)

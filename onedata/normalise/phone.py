@@ -26,7 +26,7 @@ def phone_sql(value: str, region: str) -> str:
     switchboard share its number.
 
     Method: that of libphonenumber (its rules and metadata, from the package phonenumbers), with the patterns of all
-        kinds of number of a country.
+    kinds of number of a country.
 
     Args:
         value: SQL of a text.

@@ -103,7 +103,7 @@ def draw_status(
     """Replace the page atomically.
 
     A page that cannot be written, for example on a full disk, is reported but fails nothing: the page shows when it was
-        drawn, and the night's own writes fail for the same cause with their own messages.
+    drawn, and the night's own writes fail for the same cause with their own messages.
 
     Args:
         settings: Settings of the home.

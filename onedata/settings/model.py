@@ -68,12 +68,12 @@ class GateLimits:
     """Limits of the gate after OneID; a retailer changes them under `[gates]` of its onedata.toml.
 
     For a young retailer OneID still changes: 0.4 % of the identifiers on its second night, 0.1 % on its tenth
-        (benchmarks/identity.py). Far more is a mistake. Some shops create an account per order, so regulars have many.
+    (benchmarks/identity.py). Far more is a mistake. Some shops create an account per order, so regulars have many.
     """
 
-    most_identifiers: Annotated[Count, Field(description="Identifiers of a person, browsers and devices apart.")] = 50
+    most_identifiers: Annotated[Count, Field(description="Identifiers of a person, except browsers and devices.")] = 50
     most_browsers: Annotated[Count, Field(description="Browsers and devices of a person before the gate warns.")] = 50
-    most_accounts: Annotated[Count, Field(description="Accounts of one system that a person usually has at most.")] = 2
+    most_accounts: Annotated[Count, Field(description="Usual maximum of accounts that a person has in one system.")] = 2
     many_accounts_warn: Annotated[Share, Field(description="Share of persons with more accounts: warn.")] = 0.001
     many_accounts_stop: Annotated[Share, Field(description="Share of persons with more accounts: close.")] = 0.02
     churn_warn: Annotated[
@@ -91,7 +91,7 @@ class Settings:
     home: Annotated[
         Path, _setting("The data home: lake, warehouse, vault, published, Dagster.", "the path of a folder")
     ] = Field(default_factory=lambda: home_folder() / "data")
-    source: Annotated[Path, _setting("Where the feeds' files lie.", "the path of a folder")] = Field(
+    source: Annotated[Path, _setting("Folder of the feeds' files.", "the path of a folder")] = Field(
         default_factory=lambda: home_folder() / "data" / "retailer" / "source"
     )
     contracts: Annotated[Path, _setting("Folder of the contracts, *.odcs.yaml.", "the path of a folder")] = Field(
@@ -100,7 +100,7 @@ class Settings:
     identifiers: Annotated[
         Path | None,
         _setting(
-            "What is changed of the shipped identifier policy. Default: identifiers.yaml beside the settings.",
+            "Overrides of the shipped identifier policy. Default: identifiers.yaml beside the settings.",
             "the path of a file",
         ),
     ] = None
@@ -114,13 +114,13 @@ class Settings:
     time_zone: Annotated[
         str,
         AfterValidator(_time_zone),
-        _setting("Decides which day is today.", "an IANA time zone, for example Asia/Shanghai"),
+        _setting("The retailer's time zone, which defines today.", "an IANA time zone, for example Asia/Shanghai"),
     ] = "Asia/Shanghai"
     default_region: Annotated[
         str,
         AfterValidator(_region),
         _setting(
-            "Country of phone numbers without a country code, where a contract names none.",
+            "Country of phone numbers without a country code, if a contract names none.",
             "the ISO 3166 code of a country, for example CN",
         ),
     ] = "CN"
@@ -134,13 +134,13 @@ class Settings:
     published_nights_kept: Annotated[
         Whole, _setting("Nights whose newest publication is kept.", "a whole number from 1", ge=1)
     ] = 7
-    threads: Annotated[Whole, _setting("Threads of DuckDB.", "a number from 1, a whole number", ge=1)] = 2
+    threads: Annotated[Whole, _setting("Number of DuckDB threads.", "a number from 1, a whole number", ge=1)] = 2
     memory_limit: Annotated[
         str,
-        _setting("Memory of DuckDB.", "a size, for example 1500MB or 2GB", pattern=r"^\d+(\.\d+)?\s*([KMGT]i?B)$"),
+        _setting("DuckDB's memory limit.", "a size, for example 1500MB or 2GB", pattern=r"^\d+(\.\d+)?\s*([KMGT]i?B)$"),
     ] = "1500MB"
     lock_wait_seconds: Annotated[
-        Number, _setting("How long a run waits for another one before it refuses.", "a number from 0", ge=0)
+        Number, _setting("How long a run waits for another one before it fails.", "a number from 0", ge=0)
     ] = 60.0
     settle_seconds: Annotated[
         Number,
@@ -163,7 +163,7 @@ class Settings:
     ] = ""
     backup_folder: Annotated[
         Path | None,
-        _setting("Back-up folder that the weekly restore drill uses; without it no drill.", "the path of a folder"),
+        _setting("Back-up folder for the weekly restore drill; if empty, there is no drill.", "the path of a folder"),
     ] = None
 
     def today(self) -> date:

@@ -53,7 +53,7 @@ def send_orders(
     """Hand over the orders that are shipped tonight and put what follows on the agenda. Returns the parcels.
 
     One row per parcel: ``order_no, order_id, person_no, origin, service, distance, at_us, picked_up_us, promised_us,
-        delivered_us, cost`` (cents).
+    delivered_us, cost`` (cents).
     """
     sent = orders.filter(pl.col("cancelled_us").is_null() & ~pl.col("is_test"))
     parcels = _parcels(state, night, sent)

@@ -39,7 +39,7 @@ class IdentityRates:
     """How often identifiers are shared, changed or wrong; shares in [0, 1], except ``cookies_mean``.
 
     Source of the defaults: the ground truth on which the identity design was measured. Raises ``ValueError`` naming the
-        field.
+    field.
     """
 
     shared_phone: float = 0.005  # of the people

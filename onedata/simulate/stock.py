@@ -75,8 +75,8 @@ def needs(world: World, stock: Stock, busy: float) -> tuple[npt.NDArray[np.int64
     it.
 
     Method: reorder point of normal demand over the lead time (Silver, Pyke & Peterson 1998, ch. 7). A warehouse also
-        covers its stores, over its suppliers' lead times. A node needs nothing of a product that it does not list.
-        ``busy``: the demand of the coming days relative to the last ones.
+    covers its stores, over its suppliers' lead times. A node needs nothing of a product that it does not list.
+    ``busy``: the demand of the coming days relative to the last ones.
     """
     market = world.market_of_node
     lead = np.full(stock.daily.shape, TRANSFER_DAYS + REVIEW_DAYS, dtype=np.float64)

@@ -62,7 +62,7 @@ def extract(store: Database, mark: str | None, keys: Sequence[str], night: date,
     """Stream the rows from `mark` on (minus the lookback), and rows without a watermark, to a Parquet file.
 
     Rows at the mark are read again, since more rows with the same watermark may have arrived; the landing counts known
-        rows as duplicates.
+    rows as duplicates.
 
     Args:
         store: The table.
