@@ -1,1 +1,1 @@
-"""Dagster only: the graph that wires onedata's stages. Start at definitions.py."""
+"""Dagster code only: the graph that wires onedata's stages. Start at definitions.py."""

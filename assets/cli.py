@@ -1,4 +1,4 @@
-"""The command line `onedata`: onedata's own commands, and those that need Dagster: run, demo, dev."""
+"""The command line `onedata`: onedata's own commands, and those that need Dagster: run, rebuild, demo, dev."""
 
 import os
 import sys
@@ -47,15 +47,15 @@ def run(
         ),
     ] = "",
     last: Annotated[str, typer.Option("--to", help="Last night, YYYY-MM-DD. Default: the last with files.")] = "",
-    ds: Annotated[str, typer.Option("--ds", help="One night: the same as --from and --to.")] = "",
+    ds: Annotated[str, typer.Option("--ds", help="One night, as both --from and --to.")] = "",
     each_night: Annotated[
-        bool, typer.Option("--each-night/--backfill", help="One run a night, or one run over all of them.")
+        bool, typer.Option("--each-night/--backfill", help="One run per night, or one run for all nights.")
     ] = True,
     replace: Annotated[
         bool,
         typer.Option(
             "--replace",
-            help="Take the nights' files anew, also those that are known; what they come to replaces what was there.",
+            help="Load the nights' files again, including known ones; their rows replace the existing ones.",
         ),
     ] = False,
     full_refresh: Annotated[
@@ -64,9 +64,8 @@ def run(
 ) -> None:
     """Run nights through the Dagster job: land new files, pass every gate, publish.
 
-    Running again is always safe: files that are known are not taken twice, and a night that was killed is picked up
-    where the ledger stands. A closed gate stops the night, leaves what is published untouched, and is printed with
-    feed, file, row and rule.
+    Running again is always safe: known files are not loaded twice, and a killed night resumes from the ledger's state.
+    A closed gate stops the night, leaves published data unchanged, and is printed with feed, file, row and rule.
     """
     if ds and (first or last):
         fail("give --ds, or --from and --to, not both")
@@ -116,16 +115,16 @@ def rebuild(
         bool,
         typer.Option(
             "--leave-out",
-            help="Go on without deliveries whose files are not whole (moved aside to lake/.orphans), and without the "
-            "state of OneID where it is lost.",
+            help="Continue without deliveries whose files are incomplete (moved aside to lake/.orphans), and without "
+            "the state of OneID if it is lost.",
         ),
     ] = False,
 ) -> None:
-    """Make the warehouse anew from the lake, its manifests, the log beside it and the vault, and publish it.
+    """Rebuild the warehouse from the lake, its manifests, its log and the vault, and publish it.
 
-    For a warehouse that is lost, damaged, or an older copy than the lake. The one that is there is moved aside, nothing
-    is deleted. OneIDs stay the same. The source is not read: a run after it takes what is new there. What only told of
-    runs (gates, balances and times of nights before) begins anew.
+    For a warehouse that is lost, damaged, or older than the lake. The existing one is moved aside, nothing is deleted.
+    OneIDs stay the same. The source is not read: a later run loads new files. Records of earlier runs (gates, balances
+    and times of previous nights) are lost.
     """
     settings = settings_from(settings_file, None)
     from onedata_assets.definitions import REBUILD
@@ -140,10 +139,10 @@ def rebuild(
 
 @app.command()
 def demo(
-    customers: Annotated[int, typer.Option(help="How many customers the retailer has.")] = 400,
-    days: Annotated[int, typer.Option(help="How many nights of files.")] = 5,
+    customers: Annotated[int, typer.Option(help="Number of customers.")] = 400,
+    days: Annotated[int, typer.Option(help="Number of nights.")] = 5,
 ) -> None:
-    """Generate the built-in omnichannel retailer (if it is not there yet) and run its nights."""
+    """Generate the built-in omnichannel retailer (if it does not exist yet) and run its nights."""
     (home_folder() / "data").mkdir(exist_ok=True)
     settings = settings_from(None, None)
     if not settings.source.exists():
@@ -178,7 +177,7 @@ def dev(
 
 
 def _options(settings_file: Path | None, source: Path | None) -> str:
-    """The retailer's options as they were typed, to be typed again."""
+    """The retailer's options as the user typed them, for suggested commands."""
     return (f" --settings {settings_file}" if settings_file else "") + (f" --source {source}" if source else "")
 
 

@@ -1,4 +1,4 @@
-"""What a person at a terminal sees of a run: what the stages say, not Dagster's every event."""
+"""Console output of a run: the messages of the stages, without Dagster's own events."""
 
 import logging
 import sys
@@ -11,7 +11,7 @@ NOISE = ("Dependencies for step", "A dbt subsetted execution")
 
 
 class _Spoken(logging.Filter):
-    """Lets through what an op said; Dagster's own events stay in its event log."""
+    """Passes messages of ops; Dagster's own events are only in its event log."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         meta = getattr(record, "dagster_meta", None) or {}
@@ -37,4 +37,4 @@ def _console(_: dg.InitLoggerContext) -> logging.Logger:
     return logger
 
 
-console_logger = dg.LoggerDefinition(_console, description="One line a stage.")
+console_logger = dg.LoggerDefinition(_console, description="One line per stage.")

@@ -1,7 +1,7 @@
-"""dbt in this process: one parsed manifest, one invocation a layer, its results as Dagster events.
+"""Run dbt in this process: one parsed manifest, one invocation per layer, with results as Dagster events.
 
-Method (docs/reference/stack_findings.md): the in-process runner with a shared manifest costs a tenth of a subprocess
-a layer. It uses dagster-dbt's message class, so dagster-dbt is pinned.
+Method (docs/reference/stack_findings.md): the in-process runner with a shared manifest costs a tenth of one subprocess
+per layer. It uses dagster-dbt's message class, so dagster-dbt is pinned.
 """
 
 import json
@@ -21,8 +21,8 @@ from google.protobuf.json_format import MessageToDict
 
 from onedata.settings import Settings
 
-# dbt repeats an error's words, and the values in them, at the terminal, in its log and in run_results.json; here they
-# are told by DbtFailed alone.
+# dbt repeats an error's message, with the values in it, on the terminal, in its log and in run_results.json; here only
+# DbtFailed reports it.
 SILENT = ("--quiet", "--log-level", "none", "--log-level-file", "none", "--no-write-json")
 
 
@@ -40,7 +40,7 @@ class Dbt:
 
 
 def parse_dbt(settings: Settings) -> Dbt:
-    """Parse the dbt project (partially, where dbt kept its last parse). The process's environment must carry the
+    """Parse the dbt project (partially, if dbt has a previous parse). The process's environment must contain the
     settings.
 
     Raises:
@@ -67,10 +67,10 @@ def _folders(settings: Settings) -> list[str]:
 def build(
     context: dg.AssetExecutionContext, dbt: Dbt, translator: DagsterDbtTranslator, select: str, full_refresh: bool
 ) -> Iterator[Any]:
-    """Build and test the selected models; yields an output a model and a check result a test.
+    """Build and test the selected models; yields one output per model and one check result per test.
 
     Raises:
-        DbtFailed: a model or test failed; what is downstream of it was skipped.
+        DbtFailed: a model or test failed; everything downstream was skipped.
     """
     selection, indirect = get_subset_selection_for_context(context, dbt.manifest, select, None, None, translator, None)
     events: list[dict[str, Any]] = []

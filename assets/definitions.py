@@ -1,5 +1,5 @@
-"""The graph at a glance: landing -> [gate] -> ODS -> [gate] -> DIM, DWD -> [gate] -> OneID -> [gate] -> DWS -> [gate]
--> ADS -> [gate] -> published."""
+"""The graph: landing -> [gate] -> ODS -> [gate] -> DIM, DWD -> [gate] -> OneID -> [gate] -> DWS -> [gate] -> ADS ->
+[gate] -> published."""
 
 import os
 
@@ -27,17 +27,17 @@ REBUILD = "rebuild"
 
 @dg.definitions
 def defs() -> dg.Definitions:
-    """What `dagster dev` and a deployment load: the retailer of ONEDATA_SETTINGS and the environment."""
+    """Definitions for `dagster dev` and deployments: the retailer of ONEDATA_SETTINGS and the environment."""
     private_umask()
     return build_definitions(load_retailer(load_settings()))
 
 
 def build_definitions(retailer: Retailer) -> dg.Definitions:
-    """The whole graph of one retailer.
+    """The complete graph of one retailer.
 
     Raises:
         DbtFailed: the dbt project does not parse.
-        ContractError: a rule beside a model does what it may not.
+        ContractError: a rule beside a model is not allowed.
     """
     os.environ.update(retailer.environment())  # dbt reads its paths from the environment
     dbt = parse_dbt(retailer.settings)
@@ -55,8 +55,8 @@ def build_definitions(retailer: Retailer) -> dg.Definitions:
         REBUILD,
         selection=dg.AssetSelection.all() - dg.AssetSelection.groups(LANDING_GROUP),
         executor_def=dg.in_process_executor,
-        description="Every stage after landing, from what is in the lake; `onedata rebuild` runs it after it has made "
-        "the ledger anew.",
+        description="Every stage after landing, from the rows in the lake; `onedata rebuild` runs it after it has "
+        "rebuilt the ledger.",
     )
     weekly, weekly_schedule = weekly_identity_check(retailer)
     verification, verification_schedule = weekly_verify(retailer)

@@ -1,4 +1,4 @@
-"""The gates: blocking asset checks between the stages, one op a stage."""
+"""The gates: blocking asset checks between the stages, one op per stage."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -54,7 +54,7 @@ def _contract_gate(retailer: Retailer) -> dg.AssetChecksDefinition:
         specs=[
             _spec(
                 key,
-                "The contract's rules on what landed: readable files, quarantine within tolerance, keys, volumes, "
+                "The contract's rules for landed rows: readable files, quarantine within tolerance, keys, volumes, "
                 "trends.",
             )
             for key in by_key
@@ -85,7 +85,7 @@ def _layer_gate(dbt: Dbt, translator: LayerTranslator, layer: str) -> dg.AssetCh
     @dg.multi_asset_check(
         name=f"gate_{layer}",
         specs=[
-            _spec(key, "The rules in the YAML beside the model (`meta.quality`), by Great Expectations.")
+            _spec(key, "The rules in the YAML beside the model (`meta.quality`), validated by Great Expectations.")
             for key in keys.values()
         ],
         can_subset=True,
@@ -114,7 +114,10 @@ def _oneid_gate(retailer: Retailer) -> dg.AssetChecksDefinition:
     @dg.multi_asset_check(
         name="gate_oneid",
         specs=[
-            _spec(key, "One person an identifier, whole versions, no id issued twice, nobody too large, ids that stay.")
+            _spec(
+                key,
+                "One person per identifier, complete versions, no id issued twice, no oversized persons, stable ids.",
+            )
             for key in keys.values()
         ],
         required_resource_keys={"warehouse"},
@@ -149,7 +152,7 @@ def _published_gate(retailer: Retailer) -> dg.AssetChecksDefinition:
 
 
 def _trends(warehouse: Warehouse, feed: Feed, night: date) -> dict[str, dg.MetadataValue[Any]]:
-    """The night against the nights before it, as a table with bars; nothing where it was not judged."""
+    """The night compared with previous nights, as a table with bars; empty if it was not compared."""
     lines = trend_lines(warehouse.con, feed.name, night)
     header = ["column", "trend", "observed", "expected", "holds", "28 days before, and the night"]
     return {"trends": dg.MetadataValue.md(markdown(header, list(lines)))} if lines else {}
@@ -162,7 +165,7 @@ def _outcome(
     results: Sequence[CheckResult],
     metadata: Mapping[str, dg.MetadataValue[Any]] | None = None,
 ) -> dg.AssetCheckResult:
-    """Record the results and tell Dagster: failed where a rule of severity error does not hold."""
+    """Record the results and return them to Dagster: failed if a rule of severity error does not hold."""
     record(warehouse.con, context.run.run_id, night_of(context, warehouse), results)
     failed = [result for result in results if not result.passed]
     text = summarise(results)

@@ -1,5 +1,4 @@
-"""OneID: who is who (identifiers, persons, households), and the pairs that wait for somebody to say whether they are
-one."""
+"""OneID: resolved identities (identifiers, persons, households), and the review queue of pairs for manual decision."""
 
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -62,11 +61,10 @@ def _spec(key: dg.AssetKey, deps: list[dg.AssetKey], grain: str, own_key: str, d
 
 def _resolved(retailer: Retailer, deps: list[dg.AssetKey]) -> dg.AssetsDefinition:
     map_text = (
-        "The OneID of every usable identifier and since when: one row an identifier and version. Strong identifiers on "
-        "one row are one person, weak ones "
-        "unite where given names agree, alike profiles by their score, "
-        "within the limits of `data_contracts/identifiers.yaml`; ids stay from night to night. "
-        "What was not linked, and why: `oneid.guard_audit`."
+        "The OneID of every usable identifier and its validity: one row per identifier and version. Strong identifiers "
+        "on one row belong to one person; weak ones link if given names agree, similar profiles by their score, within "
+        "the limits of `data_contracts/identifiers.yaml`. OneIDs are stable from night to night. `oneid.guard_audit` "
+        "lists links that were refused, with the reason."
     )
     specs = [
         _spec(ONEID_KEY, deps, "one version of one identifier", "identity_key, valid_from", map_text),
@@ -75,14 +73,14 @@ def _resolved(retailer: Retailer, deps: list[dg.AssetKey]) -> dg.AssetsDefinitio
             deps,
             "one person",
             "oneid",
-            "Every OneID of today, with the number of its identifiers and since when it is known.",
+            "Every current OneID, with its number of identifiers and the date it was first seen.",
         ),
         _spec(
             HOUSEHOLD_KEY,
             deps,
             "one version of one person",
             "oneid, valid_from",
-            "The household of every person and since when.",
+            "The household of every person and its validity.",
         ),
     ]
 
@@ -92,8 +90,8 @@ def _resolved(retailer: Retailer, deps: list[dg.AssetKey]) -> dg.AssetsDefinitio
         warehouse: Warehouse = context.resources.warehouse
         require_open(warehouse.con, "oneid")
         full = context.run.tags.get(FULL_REFRESH_TAG) == "true" or has_replaced(warehouse.con)
-        # An earlier night may be run again while a later one's rows wait, which a killed run had accepted: they are
-        # that night's people.
+        # An earlier night may be rerun while a later night's rows, accepted by a killed run, are pending: their people
+        # belong to the later night.
         night, settings = pending_night(warehouse.con, night_of(context, warehouse)), retailer.settings
         found = resolve(
             warehouse.con, retailer.entities, retailer.policy, night, settings.vault, full, lake=settings.lake
@@ -133,9 +131,9 @@ def _review_queue() -> dg.AssetsDefinition:
         kinds={"duckdb"},
         pool="warehouse",
         required_resource_keys={"warehouse"},
-        description="Pairs that score too little to be linked and too much to be left (`oneid.review`). "
-        "`onedata identity review` shows them with what speaks "
-        "for and against, `onedata identity merge` or `split` decides; what was decided does not come again.",
+        description="Pairs that score too low to be linked and too high to be dismissed (`oneid.review`). "
+        "`onedata identity review` shows them with the evidence for and against, `onedata identity merge` or `split` "
+        "decides; decided pairs do not return.",
         metadata={"grain": "one pair of profiles of two persons", "key": "key_a, key_b"},
     )
     @hides_values

@@ -1,4 +1,4 @@
-"""Landing: one asset a feed, made by a loop over the contracts."""
+"""Landing: one asset per feed, generated from the contracts."""
 
 import dagster as dg
 
@@ -81,7 +81,7 @@ def _landing_asset(retailer: Retailer, feed: Feed) -> dg.AssetsDefinition:
 
 
 def _columns(feed: Feed) -> dg.TableSchema:
-    """The columns the feed fills, each with its classification and, where it names a person, the kind of identifier."""
+    """The columns that the feed fills, each with its classification and, for personal identifiers, its kind."""
     columns = []
     for item in feed.fields:
         column = item.column
@@ -97,5 +97,6 @@ def _description(feed: Feed) -> str:
     return (
         f"**{feed.title}** ({feed.system}). {feed.description}\n\nGrain: {feed.entity.grain}.\n\n"
         f"Files `{feed.location.path}` ({feed.location.format}) land here typed, counted and with raw identifiers "
-        f"replaced by keyed hashes; bad rows go to `ops.quarantine`. Contract: `{feed.contract.name}` {feed.version}."
+        f"replaced by keyed hashes; invalid rows go to `ops.quarantine`. "
+        f"Contract: `{feed.contract.name}` {feed.version}."
     )

@@ -1,4 +1,4 @@
-"""Nights as Dagster partitions, and the night a run is for."""
+"""Nights as Dagster partitions, and the night of a run."""
 
 from datetime import date, timedelta
 
@@ -19,7 +19,7 @@ PROCESS_TAG = "onedata/process"
 
 
 def nights(settings: Settings) -> dg.DailyPartitionsDefinition:
-    """One partition a night, up to and including today, in the retailer's time zone."""
+    """One partition per night, up to and including today, in the retailer's time zone."""
     return dg.DailyPartitionsDefinition(
         start_date=settings.first_night.isoformat(), timezone=settings.time_zone, end_offset=1
     )
@@ -28,12 +28,12 @@ def nights(settings: Settings) -> dg.DailyPartitionsDefinition:
 def night_of(
     context: dg.AssetExecutionContext | dg.AssetCheckExecutionContext | dg.OpExecutionContext, warehouse: Warehouse
 ) -> date:
-    """The night of the run (of a range, its last); without one, the last night the ledger knows."""
+    """The night of the run (of a range, its last); if it has none, the last night in the ledger."""
     return night_of_run(context.run, warehouse)
 
 
 def night_of_run(run: dg.DagsterRun, warehouse: Warehouse) -> date:
-    """The same of a run outside its ops."""
+    """The same for a run, outside of its ops."""
     key = run.tags.get(PARTITION_NAME_TAG) or run.tags.get(ASSET_PARTITION_RANGE_END_TAG)
     if key:
         return date.fromisoformat(key)
@@ -47,7 +47,7 @@ def first_night_of(context: dg.AssetExecutionContext, warehouse: Warehouse) -> d
 
 
 def nights_again(context: dg.AssetExecutionContext, warehouse: Warehouse) -> list[date]:
-    """The run's nights, where it is tagged to take them anew."""
+    """The run's nights, if it is tagged to replace them."""
     if context.run.tags.get(REPLACE_TAG) != "true":
         return []
     first, last = first_night_of(context, warehouse), night_of(context, warehouse)

@@ -1,4 +1,4 @@
-"""Publish: the night's database built aside, checked by its gate, then swapped in."""
+"""Publish: build the night's database aside, check it by its gate, then swap it in."""
 
 import resource
 import sys
@@ -74,13 +74,14 @@ def publish_assets(retailer: Retailer, dbt: Dbt, translator: LayerTranslator) ->
         kinds={"duckdb"},
         pool="warehouse",
         required_resource_keys={"warehouse"},
-        description="`published/current`: one whole night, never locked; swapped by one rename once its gate passed.",
+        description="`published/current`: one complete night, never locked; swapped in by one rename after its gate.",
     )
     @hides_values
     def onedata(context: dg.AssetExecutionContext) -> dg.MaterializeResult[None]:
         warehouse: Warehouse = context.resources.warehouse
         settings = retailer.settings
-        # The pages come after the last gate and before the swap: they change with the database and the Parquet files.
+        # The pages are written after the last gate and before the swap: they change with the database and the Parquet
+        # files.
         pages, kept = candidate_folder(settings) / QUALITY, settings.published_nights_kept
         build_data_docs(warehouse.con, pages, kept, known=docs_folder(settings))
         published = publish_candidate(warehouse.con, settings, context.run_id, _cost(context), context.log.warning)
@@ -99,7 +100,7 @@ def publish_assets(retailer: Retailer, dbt: Dbt, translator: LayerTranslator) ->
 
 
 def _cost(context: dg.AssetExecutionContext) -> Cost:
-    """What the run has taken up to the swap."""
+    """Resources used by the run up to the swap."""
     seconds = context.instance.get_run_stats(context.run_id).start_time or 0
     started = datetime.fromtimestamp(seconds, UTC).replace(tzinfo=None)
     usage = resource.getrusage(resource.RUSAGE_SELF)

@@ -1,4 +1,4 @@
-"""The gates that hold the balances: rows and money of a layer, after it is built and before anything reads it."""
+"""Reconciliation gates: rows and money of a layer must balance, after it is built and before anything reads it."""
 
 from collections.abc import Iterator, Sequence
 from datetime import date
@@ -21,7 +21,7 @@ COLUMNS = ["subject", "for", "file", "measure", "unit", "in", "out", "excluded",
 
 
 def reconciliation_gates(retailer: Retailer, dbt: Dbt, translator: LayerTranslator) -> list[dg.AssetChecksDefinition]:
-    """One op a layer, a blocking check a table that balances are drawn at."""
+    """One op per layer, one blocking check per reconciled table."""
     scope = Scope(retailer.settings, retailer.feeds, retailer.entities, dbt.manifest)
     return [_gate(scope, dbt, translator, layer) for layer in LAYERS]
 
@@ -29,7 +29,7 @@ def reconciliation_gates(retailer: Retailer, dbt: Dbt, translator: LayerTranslat
 def _gate(scope: Scope, dbt: Dbt, translator: LayerTranslator, layer: str) -> dg.AssetChecksDefinition:
     nodes = {node["name"]: node for node in dbt.manifest["nodes"].values() if node["resource_type"] == "model"}
     keys = {translator.get_asset_key(nodes[model]): model for model in reconciled_models(scope, layer)}
-    description = "What comes in goes out or is left out by name, to the row and to the cent (docs/reconciliation.md)."
+    description = "Every row and cent that enters leaves or is excluded with a reason (docs/reconciliation.md)."
 
     @dg.multi_asset_check(
         name=f"reconcile_{layer}",
@@ -68,7 +68,7 @@ def _outcome(
     night: date,
     results: Sequence[CheckResult],
 ) -> dg.AssetCheckResult:
-    """Tell Dagster, with the balances as a table, those that do not close first."""
+    """Return the result to Dagster, with a table of balances in which the open ones come first."""
     text = summarise(results)
     if text:
         context.log.warning(text)

@@ -1,4 +1,4 @@
-"""What every op shares in a run: the warehouse, held open (and locked) from the first op to the last."""
+"""The resource of all ops of a run: the warehouse, open (and locked) from the first op to the last."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -31,13 +31,13 @@ class Warehouse:
 
 
 def warehouse_resource(retailer: Retailer, dbt: Dbt) -> dg.ResourceDefinition:
-    """The run's `warehouse`. A run that finds it locked waits, then fails saying who writes; one that finds files of
-    the lake gone fails naming them."""
+    """The run's `warehouse`. If it is locked, the run waits, then fails and names the writer; if lake files are
+    missing, it fails and names them."""
 
     @dg.resource(description="The private DuckDB warehouse, one writer at a time.")
     def warehouse(init_context: dg.InitResourceContext) -> Iterator[Warehouse]:
         say = init_context.log.info if init_context.log else print
-        private_umask()  # the process may be one that Dagster started
+        private_umask()  # Dagster may have started this process
         for line in secure_home(retailer.settings):
             say(line)
         refuse_without_warehouse(retailer.settings)

@@ -32,11 +32,11 @@ from onedata_assets.nights import FULL_REFRESH_TAG, PROCESS_TAG, range_tags
 from onedata_assets.status import draw_end
 from onedata_assets.tags import REPLACE_TAG
 
-# Copied into a home that has none.
+# Copied into a home without one.
 INSTANCE = Path(__file__).with_name("dagster.yaml")
-# It stands before the words of an error of onedata's, which are a sentence already.
+# Prefix of the message of a onedata error, which is already a sentence.
 OWN_CLASS = re.compile(r"^(onedata|onedata_assets)(\.\w+)+: ")
-# What a file that fails a library raises here, outside of a step of the run.
+# Errors that a file causes in a library, outside of a step of the run.
 LIBRARY_ERRORS = (
     OSError,
     duckdb.Error,
@@ -51,7 +51,7 @@ LIBRARY_ERRORS = (
 
 
 def prepare_instance(settings: Settings) -> None:
-    """Close the data home to others, and give it a Dagster instance of its own, by the repository's dagster.yaml.
+    """Close the data home to others, and create its Dagster instance from the repository's dagster.yaml.
 
     Raises:
         HomeFault: the instance's settings are damaged.
@@ -78,7 +78,7 @@ def run_nights(
     replace: bool = False,
     job_name: str = NIGHTLY,
 ) -> bool:
-    """Run the nights in order and stop at the first that fails; True where all were published."""
+    """Run the nights in order and stop at the first failure; True if all were published."""
     try:
         with faults_told(settings, LIBRARY_ERRORS):
             return _run_nights(settings, nights, each_night, full_refresh, replace, job_name)
@@ -129,7 +129,7 @@ def _instance(settings: Settings) -> Iterator[dg.DagsterInstance]:
     """The home's Dagster instance.
 
     Raises:
-        HomeFault: its settings are not what Dagster takes.
+        HomeFault: Dagster rejects its settings.
     """
     try:
         instance = dg.DagsterInstance.get()
@@ -151,7 +151,7 @@ def _run_night(
     tags: dict[str, str],
     night: date,
 ) -> str:
-    """Run one night; '' where it was published, else why it was not."""
+    """Run one night; returns '' if it was published, else the reason."""
     try:
         with faults_told(settings, LIBRARY_ERRORS):
             outcome = job.execute_in_process(
@@ -170,7 +170,7 @@ def _run_night(
 
 
 def _published(settings: Settings) -> tuple[int, int] | None:
-    """Which file is published, by inode and time; None where none is, or none may be seen."""
+    """The published file, by inode and time; None if none is published or visible."""
     try:
         found = settings.published_database.stat()
     except OSError:
@@ -179,8 +179,8 @@ def _published(settings: Settings) -> tuple[int, int] | None:
 
 
 def reap_orphans(instance: dg.DagsterInstance) -> None:
-    """Mark runs of this command line whose process is gone as failed, so that the UI does not show them running for
-    ever."""
+    """Mark runs of this command line whose process no longer exists as failed, so that the UI does not show them as
+    running."""
     for run in instance.get_runs(
         filters=dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.STARTING])
     ):
@@ -201,7 +201,8 @@ def _alive(process: int) -> bool:
 
 
 def _draw_failure(settings: Settings, night: date, outcome: dg.ExecuteInProcessResult) -> None:
-    """The status page of a run that ended without publishing; another run that holds the warehouse draws its own."""
+    """Draw the status page of a run that ended without publishing; if another run holds the warehouse, that run draws
+    it."""
     found = [(event.step_key, _cause(event)) for event in outcome.all_events if event.is_failure]
     kinds = [(step, error[0]) for step, error in found if error is not None]
     if any(kind == "WarehouseBusy" for _, kind in kinds):
@@ -212,7 +213,7 @@ def _draw_failure(settings: Settings, night: date, outcome: dg.ExecuteInProcessR
 
 
 def _cause(event: dg.DagsterEvent) -> tuple[str, str] | None:
-    """Kind and words of the first error behind a failure."""
+    """Kind and message of the first error behind a failure."""
     error = getattr(event.event_specific_data, "error", None)
     while error is not None and error.cause is not None:
         error = error.cause
@@ -220,7 +221,7 @@ def _cause(event: dg.DagsterEvent) -> tuple[str, str] | None:
 
 
 def _why(outcome: dg.ExecuteInProcessResult, settings: Settings) -> str:
-    """The closed gate, or else what is wrong with a file of the home, or else the first error's own words."""
+    """The closed gate, else the fault of a file of the home, else the first error's message."""
     try:
         gates = closed_gates(settings, outcome.run_id)
     except WarehouseError as damage:
@@ -239,7 +240,7 @@ def _why(outcome: dg.ExecuteInProcessResult, settings: Settings) -> str:
 
 
 def _causes(error: Any) -> Iterator[Any]:
-    """The error as Dagster kept it, and those it came of."""
+    """The error as stored by Dagster, and its causes."""
     while error is not None:
         yield error
         error = error.cause

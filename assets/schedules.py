@@ -1,5 +1,5 @@
-"""When something runs by itself: a night by the clock and when new files appear, once a week the check of OneID, and of
-the whole home and its back-up. On in production, off in dev."""
+"""Automation: the nightly schedule, the sensor for new files, the weekly check of OneID, and the weekly check of the
+home and its back-up. On in production, off in dev."""
 
 import hashlib
 from collections.abc import Sequence
@@ -38,7 +38,7 @@ def nightly_schedule(settings: Settings, job: object) -> dg.ScheduleDefinition:
         default_status=dg.DefaultScheduleStatus.RUNNING
         if settings.deployment == "production"
         else dg.DefaultScheduleStatus.STOPPED,
-        description=f"Runs the night of the day before at {settings.nightly_at} ({settings.time_zone}).",
+        description=f"Runs the previous day's night at {settings.nightly_at} ({settings.time_zone}).",
     )
     def nightly(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
         night = context.scheduled_execution_time.date() - timedelta(days=1)
@@ -48,7 +48,7 @@ def nightly_schedule(settings: Settings, job: object) -> dg.ScheduleDefinition:
 
 
 def new_files_sensor(retailer: Retailer, job: object) -> dg.SensorDefinition:
-    """Runs a night when the files of any feed have changed since it last looked."""
+    """Runs a night if the files of any feed have changed since the last check."""
 
     @dg.sensor(
         job=job,  # type: ignore[arg-type]
@@ -57,7 +57,7 @@ def new_files_sensor(retailer: Retailer, job: object) -> dg.SensorDefinition:
         default_status=dg.DefaultSensorStatus.RUNNING
         if retailer.settings.deployment == "production"
         else dg.DefaultSensorStatus.STOPPED,
-        description="Looks for new or changed files in the source folder and runs the night they are for.",
+        description="Checks the sources for new or changed files and runs their night.",
     )
     def new_files(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
         today = retailer.settings.today()
@@ -77,13 +77,13 @@ def new_files_sensor(retailer: Retailer, job: object) -> dg.SensorDefinition:
 
 
 def weekly_identity_check(retailer: Retailer) -> tuple[dg.JobDefinition, dg.ScheduleDefinition]:
-    """The job that holds the nights' OneID against one rebuilt from the whole lake, and its schedule: Sundays, when the
-    night is long over."""
+    """The job that compares the nights' OneID with one rebuilt from the whole lake, and its schedule: Sundays, long
+    after the night."""
 
     @dg.op(
         required_resource_keys={"warehouse"},
         pool="warehouse",
-        description="Rebuilds OneID beside the warehouse's and fails where the two differ.",
+        description="Rebuilds OneID beside the warehouse's and fails if the two differ.",
     )
     @hides_values
     def identity_check(context: dg.OpExecutionContext) -> None:
@@ -91,7 +91,7 @@ def weekly_identity_check(retailer: Retailer) -> tuple[dg.JobDefinition, dg.Sche
         found = verify(warehouse.con, retailer.entities, retailer.policy, retailer.settings.vault)
         text = "OneID from the nights equals one rebuilt from the whole lake"
         told = "; ".join(map(str, found)) or text
-        # A warning: the nights go on, and the failed run is what calls for somebody.
+        # Only a warning: nights continue, and the failed run alerts the operator.
         result = CheckResult(
             "oneid", WEEKLY, "nights_equal_rebuild", "warning", not found, str(len(found)), told, "0", text
         )
@@ -106,7 +106,7 @@ def weekly_identity_check(retailer: Retailer) -> tuple[dg.JobDefinition, dg.Sche
     @dg.job(
         name=WEEKLY,
         executor_def=dg.in_process_executor,
-        description="Once a week: does OneID from the nights equal one rebuilt from the whole lake?",
+        description="Weekly: compares the nights' OneID with one rebuilt from the whole lake.",
     )
     def job() -> None:
         identity_check()
@@ -115,14 +115,14 @@ def weekly_identity_check(retailer: Retailer) -> tuple[dg.JobDefinition, dg.Sche
 
 
 def weekly_verify(retailer: Retailer) -> tuple[dg.JobDefinition, dg.ScheduleDefinition]:
-    """The job that holds the home against itself and restores the newest back-up to look whether it can be, and its
-    schedule: Sundays."""
+    """The job that verifies the home, restores the newest back-up for a test, and verifies it, with its schedule:
+    Sundays."""
 
-    # The pool, not the resource: it opens the warehouse for reading itself, while no night of this instance runs.
+    # The pool instead of the resource: it opens the warehouse read-only itself, while no night of this instance runs.
     @dg.op(
         pool="warehouse",
-        description="Ledger, lake, warehouse and published against one another; then the newest back-up, restored "
-        "aside and verified.",
+        description="Compares ledger, lake, warehouse and published; then restores the newest back-up aside and "
+        "verifies it.",
     )
     def verification(context: dg.OpExecutionContext) -> None:
         wrong = _told(context, "the home", verify_home(retailer))
@@ -143,7 +143,7 @@ def weekly_verify(retailer: Retailer) -> tuple[dg.JobDefinition, dg.ScheduleDefi
     @dg.job(
         name=VERIFY,
         executor_def=dg.in_process_executor,
-        description="Once a week: is the home whole, and can the newest back-up be restored?",
+        description="Weekly: verifies the home, and restores the newest back-up as a drill.",
     )
     def job() -> None:
         verification()
@@ -157,7 +157,7 @@ def _told(context: dg.OpExecutionContext, what: str, areas: Sequence[Area]) -> l
 
 
 def _sundays(retailer: Retailer, job: dg.JobDefinition, hours: int) -> dg.ScheduleDefinition:
-    """The job's schedule: Sundays, so many hours after the night."""
+    """The job's schedule: Sundays, a number of hours after the night."""
     hour, minute = retailer.settings.nightly_at.split(":")
     return dg.ScheduleDefinition(
         job=job,
@@ -172,7 +172,7 @@ def _sundays(retailer: Retailer, job: dg.JobDefinition, hours: int) -> dg.Schedu
 
 
 def listing(retailer: Retailer, today: date) -> list[tuple[str, date]]:
-    """Everything the feeds' sources offer up to `today` as a line of name, size and modification time, with its
+    """All offers of the feeds' sources up to `today` as lines of name, size and modification time, each with its
     night."""
     lines = set()
     for feed in retailer.feeds:

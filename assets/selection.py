@@ -1,5 +1,4 @@
-"""The nights that wait to be run: of files that the ledger does not know, of deliveries that no run has published, of
-decisions by hand."""
+"""Select pending nights: of files unknown to the ledger, of unpublished deliveries, of manual decisions."""
 
 from contextlib import suppress
 from dataclasses import replace
@@ -21,11 +20,11 @@ from onedata.warehouse.open import refuse_half_restored
 
 
 def select_nights(settings: Settings, first: date | None, last: date | None) -> list[date]:
-    """The nights to run: those with files, from `first` to `last`; a bound that is given is a night also without files.
+    """The nights to run: those with files, from `first` to `last`; a given bound is included even without files.
 
-    Without bounds only nights with something to do: a file the ledger does not know, or a delivery that was not
-    published; where there are none but OneID was decided on by hand, or what was published is gone, the last night
-    again. With a bound, accepted nights that no run has published are told: they are published with this one.
+    Without bounds, only pending nights are selected: with a file unknown to the ledger, or an unpublished delivery; if
+    there are none but OneID decisions are pending or the published database is missing, the last night again. With a
+    bound, unpublished accepted nights are reported: they are published with this run.
     """
     retailer = load_retailer(settings)
     refuse_half_restored(settings.home)
@@ -39,7 +38,7 @@ def select_nights(settings: Settings, first: date | None, last: date | None) -> 
         known, pending, again = _ledger(retailer)
     found, later = {day for day in (first, last) if day} | pending, []
     for feed in retailer.feeds:
-        # A table has no files of later nights: it is asked for tonight's rows alone.
+        # A table has no files of later nights: it is queried only for tonight's rows.
         for offer in discover(settings, feed, far if last or isinstance(feed.location.store, Database) else date.max):
             if offer.ds > far:
                 later.append(offer.ds)
@@ -53,7 +52,7 @@ def select_nights(settings: Settings, first: date | None, last: date | None) -> 
 
 
 def _tell_pending(settings: Settings) -> None:
-    """Say which nights a killed run left accepted and not published; for a busy warehouse the run itself waits."""
+    """Report nights that a killed run left accepted and unpublished; if the warehouse is busy, the run itself waits."""
     if not settings.warehouse.exists():
         return
     at_once = replace(settings, lock_wait_seconds=0.0)
@@ -64,13 +63,13 @@ def _tell_pending(settings: Settings) -> None:
 
 
 def _tell_later(nights: list[date], today: date) -> None:
-    """Say that files are dated after today: they wait for their night, unless the clock or their name is wrong."""
+    """Report files dated after today: they wait for their night, unless the clock or their name is wrong."""
     text = f"files of later nights wait: {len(nights)}, of {nights[0]} to {nights[-1]}; today is {today}"
     typer.echo(f"{text}. If that is wrong, set the clock or mend their names", err=True)
 
 
 class NoSuchNight(OnedataError):
-    """A day that is no night of this retailer: before its first, in the future, or a range that ends before it
+    """A day that is not a night of this retailer: before its first, in the future, or a range that ends before it
     begins."""
 
 
@@ -86,8 +85,8 @@ def _within_calendar(settings: Settings, bounds: list[date]) -> None:
 
 
 def _ledger(retailer: Retailer) -> tuple[set[tuple[str, str, int, int]], set[date], date | None]:
-    """Files that have landed, nights with deliveries that were not published, and the night to build again; nothing
-    where there is no warehouse yet."""
+    """Landed files, nights with unpublished deliveries, and the night to build again; empty if there is no warehouse
+    yet."""
     settings = retailer.settings
     refuse_half_restored(settings.home)
     if not settings.warehouse.exists():

@@ -1,4 +1,4 @@
-"""Draw the status page: after every gate, at the end of a run, and where a step fails."""
+"""Draw the status page: after every gate, at the end of a run, and if a step fails."""
 
 import os
 from collections.abc import Sequence
@@ -28,7 +28,7 @@ def draw(
 
 @dg.failure_hook(required_resource_keys={"warehouse"})
 def draw_failure(context: dg.HookContext) -> None:
-    """Draw the page where a step has failed, whoever started the run."""
+    """Draw the page after a failed step, whoever started the run."""
     warehouse: Warehouse = context.resources.warehouse
     record = context.instance.get_run_by_id(context.run_id)
     if record is not None:
@@ -42,11 +42,11 @@ def draw_failure(context: dg.HookContext) -> None:
 
 
 def draw_end(settings: Settings, night: date, run_id: str, state: str, failed: Sequence[str]) -> None:
-    """Draw the page where a run ended without publishing, or could not start.
+    """Draw the page after a run that ended without publishing, or could not start.
 
-    Nothing of this process holds the warehouse any more. A home that is not there yet is not made for it.
+    This process no longer holds the warehouse. A missing home is not created for the page.
     """
-    if not os.access(settings.home, os.F_OK):  # nor one that may not be seen
+    if not os.access(settings.home, os.F_OK):  # missing, or not accessible
         return
     run = Run(night, run_id, state, failed)
     try:

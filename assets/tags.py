@@ -1,4 +1,4 @@
-"""What a run's tags say, read before its warehouse is open."""
+"""Tags of a run, read before its warehouse is open."""
 
 from collections.abc import Mapping
 from datetime import date, timedelta
@@ -13,7 +13,7 @@ REPLACE_TAG = "onedata/replace"
 
 
 def replaced_nights(tags: Mapping[str, str]) -> list[date]:
-    """The run's nights, where it is tagged to take them anew and names them."""
+    """The run's nights, if it is tagged to replace them and names them."""
     last = tags.get(PARTITION_NAME_TAG) or tags.get(ASSET_PARTITION_RANGE_END_TAG)
     if tags.get(REPLACE_TAG) != "true" or last is None:
         return []

@@ -1,4 +1,4 @@
-"""The warehouse layers: one @dbt_assets a layer, so that a closed gate stops the next."""
+"""The warehouse layers: one @dbt_assets per layer, so that a closed gate stops the next."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -90,7 +90,7 @@ def _layer_asset(dbt: Dbt, translator: LayerTranslator, layer: str) -> dg.Assets
 
 
 def _with_contents(event: Any, warehouse: Warehouse, layer: str, context: dg.AssetExecutionContext) -> Any:
-    """Row count, and for what people read a preview, on a model's output."""
+    """Add the row count, and for published tables a preview, to a model's output."""
     if not isinstance(event, dg.Output) or layer == "ods":
         return event
     key = next(key for key in context.selected_asset_keys if key.to_python_identifier() == event.output_name)
@@ -108,7 +108,7 @@ def _with_contents(event: Any, warehouse: Warehouse, layer: str, context: dg.Ass
 
 
 def _public(warehouse: Warehouse, key: dg.AssetKey) -> set[str]:
-    """The columns that the YAML knows and does not classify: others are no preview's business."""
+    """The columns that the YAML describes without a classification: only these may be previewed."""
     return set(_described(warehouse, key)) - sensitive_columns(warehouse.manifest, key.path[-1])
 
 
@@ -118,7 +118,7 @@ def _described(warehouse: Warehouse, key: dg.AssetKey) -> Mapping[str, Any]:
 
 
 def _columns(warehouse: Warehouse, key: dg.AssetKey) -> dg.TableSchema:
-    """The table's columns with the types DuckDB gave them and the meanings the YAML gives."""
+    """The table's columns with their types in DuckDB and their descriptions in the YAML."""
     described = _described(warehouse, key)
     columns = columns_of(warehouse.con, key.path)
     return dg.TableSchema(

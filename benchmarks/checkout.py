@@ -1,4 +1,4 @@
-"""Where the checkout lies that the benchmarks measure."""
+"""Path of the checkout that the benchmarks measure."""
 
 from pathlib import Path
 

@@ -1,5 +1,5 @@
-"""Disturbs a data home in every way there is, lets the platform go on, and asks of each trial: nothing lost, nothing
-half, the right cause told.
+"""Inject faults into a data home, let the platform continue, and check each trial: no lost data, no partial state, the
+right cause reported.
 
 .venv/bin/python benchmarks/faults.py --trials 200 --seed 1 [--kinds kill_cpu,flip_warehouse] [--home-of FOLDER]
 """
@@ -40,7 +40,7 @@ def kinds() -> dict[str, Kind]:
 
 
 def _and_finish(disturb: Callable[[Trial], Said | None]) -> Kind:
-    """The disturbance, then the next run (where it was none itself) and the comparison."""
+    """Inject the fault, then run the next night (unless the fault was a night) and compare."""
 
     def whole(trial: Trial) -> None:
         said = disturb(trial)
@@ -54,13 +54,13 @@ def _damage(which: str, way: str) -> Kind:
 
 
 def one_trial(world: World, folder: Path, name: str, seed: int, number: int | None = None) -> Trial:
-    """Make one trial in this folder, which must not be there, and remove it.
+    """Run one trial in this new folder, and remove the folder.
 
-    The same world, kind and seed disturb in the same way; the moment of a kill is the machine's. With a number, the
+    The same world, kind and seed inject the same fault; the moment of a kill depends on the machine. With a number, the
     file of that number is removed.
 
     Raises:
-        Skipped: this machine cannot.
+        Skipped: this machine does not support the trial.
     """
     trial = Trial(world, name, folder, random.Random(f"{seed}/{name}"))
     folder.mkdir(parents=True)
@@ -75,21 +75,26 @@ def one_trial(world: World, folder: Path, name: str, seed: int, number: int | No
 
 
 def main(
-    trials: Annotated[int, typer.Option(help="How many.")] = 20,
-    seed: Annotated[int, typer.Option(help="Same seed, same kinds, files, bits and system calls.")] = 1,
+    trials: Annotated[int, typer.Option(help="Number of trials.")] = 20,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same kinds, files, bits and system calls.")] = 1,
     only: Annotated[
         str,
-        typer.Option("--kinds", help="These only, between commas; a name's beginning stands for all that begin so."),
+        typer.Option(
+            "--kinds", help="Only these kinds, separated by commas; a prefix selects all kinds that start with it."
+        ),
     ] = "",
     walk: Annotated[
-        bool, typer.Option("--every-file", help="Instead: remove every file and link of the home in turn, one a trial.")
+        bool,
+        typer.Option("--every-file", help="Instead: remove every file and link of the home in turn, one per trial."),
     ] = False,
     home_of: Annotated[
         Path | None,
-        typer.Option("--home-of", help="Folder to prepare the homes in, or that has them. Default: a temporary one."),
+        typer.Option(
+            "--home-of", help="Folder in which to prepare the homes, or that has them. Default: a temporary one."
+        ),
     ] = None,
 ) -> None:
-    """Make the trials, one after the other; a line of JSON each, and at last one over all."""
+    """Run the trials one after the other; one line of JSON each, and a final one for all."""
     chosen = [name for name in kinds() if not only or any(name.startswith(begin) for begin in only.split(","))]
     if not chosen:
         raise typer.BadParameter(f"no kind begins with {only!r}; there are {', '.join(kinds())}")
@@ -123,7 +128,7 @@ def main(
 
 
 def _told_trial(world: World, name: str, seed: int, number: int | None = None) -> Trial | None:
-    """The trial, told as a line; None where this machine cannot, said loudly."""
+    """The trial as a line; None if this machine does not support it, which is printed."""
     folder = Path(tempfile.mkdtemp(prefix="onedata-fault-")) / name
     try:
         trial = one_trial(world, folder, name, seed, number)

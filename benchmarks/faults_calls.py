@@ -1,5 +1,5 @@
-"""Every rename, link, unlink and fsync of a process below its data home, counted and one of them killed before, by a
-library loaded before libc's."""
+"""Count every rename, link, unlink and fsync of a process below its data home, or kill the process before one of them,
+with a library loaded before libc."""
 
 import shutil
 import subprocess
@@ -7,7 +7,7 @@ from pathlib import Path
 
 AT, TOTAL, HOME = "FAULTS_KILL_AT", "FAULTS_TOTAL_TO", "FAULTS_HOME"
 
-# Its children are let be. Dagster's history (thousands of SQLite's calls a night) and what dbt writes anew are not
+# Child processes are ignored. Dagster's history (thousands of SQLite calls a night) and files that dbt rewrites are not
 # counted.
 COUNT = r"""
 #define _GNU_SOURCE
@@ -72,7 +72,7 @@ int fdatasync(int i) { REAL("fdatasync", int); called(i, 0); return real(i); }
 
 
 def compiled(folder: Path, name: str, source: str) -> Path | None:
-    """A library of this C source in this folder; None where the machine has no compiler."""
+    """Compile this C source into a library in this folder; None if the machine has no compiler."""
     compiler, library = shutil.which("cc"), folder / f"{name}.so"
     if compiler is None:
         return None
@@ -83,7 +83,7 @@ def compiled(folder: Path, name: str, source: str) -> Path | None:
 
 
 def counting(folder: Path, home: Path, total_to: Path) -> dict[str, str] | None:
-    """Environment of a command whose calls are counted; the total is written as it ends. None without a compiler."""
+    """Environment of a command whose calls are counted; the total is written when it ends. None without a compiler."""
     library = compiled(folder, "calls", COUNT)
     return None if library is None else {"LD_PRELOAD": str(library), HOME: str(home), TOTAL: str(total_to)}
 

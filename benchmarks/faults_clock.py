@@ -1,5 +1,4 @@
-"""A night by a clock that was put back or ahead: a library of the harness answers for the system's clock, loaded before
-libc's."""
+"""A night under a clock that was set back or ahead: a library loaded before libc replaces the system's clock."""
 
 from datetime import timedelta
 from pathlib import Path
@@ -12,8 +11,7 @@ from onedata.settings import Settings
 
 
 def clock(trial: Trial) -> None:
-    """The second night runs by a clock that stands a year and more back, or ahead, by a library of the harness that is
-    loaded before libc's."""
+    """Run the second night with a clock that is a year or more back or ahead, by a library loaded before libc."""
     library = _clock_library(trial.world)
     trial.begin()
     step = trial.made.choice((-400, -1, 400)) * 86_400
@@ -26,7 +24,7 @@ def clock(trial: Trial) -> None:
         and Settings().today() + timedelta(seconds=step) < SECOND
     ):
         trial.wrong.append("does not say that files wait for a later night")
-    # By the right clock again: the next run.
+    # The next run uses the right clock again.
     finish(trial, said if said.code else trial.world.run(trial.home))
 
 

@@ -1,5 +1,4 @@
-"""Whether two homes hold the same: every table of the warehouse and of what is published, every column that does not
-tell of a run."""
+"""Compare two homes: every warehouse table and published table, every column that does not describe a run."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -33,11 +32,11 @@ OF_BYTES = frozenset({"bytes", "sha256"})
 
 
 class NotComparable(RuntimeError):
-    """One of the homes holds nothing to compare."""
+    """One of the homes has nothing to compare."""
 
 
 def differences(home: Path, other: Path) -> dict[str, str]:
-    """Table to what differs between two homes, by EXCEPT ALL both ways; empty where they hold the same.
+    """Differences between two homes by table, with EXCEPT ALL in both directions; empty if the homes are equal.
 
     Raises:
         NotComparable: `home`, the undisturbed one, has no rows of a sale, a payment, a person or a metric.
@@ -77,7 +76,7 @@ def _attach(con: duckdb.DuckDBPyConnection, name: str, home: Path) -> None:
 
 
 def _tables(con: duckdb.DuckDBPyConnection, name: str) -> Iterator[tuple[str, list[str]]]:
-    """Tables to their columns that are compared."""
+    """Tables with their compared columns."""
     rows = con.execute(
         "select database_name, schema_name, c.table_name, list(column_name order by column_name) "
         "from duckdb_columns() c join duckdb_tables() t using (database_name, schema_name, table_name) "

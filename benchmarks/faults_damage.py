@@ -1,4 +1,4 @@
-"""Damage of files at rest: a bit flipped, an end cut off, a file lost, a right taken away, the disk full."""
+"""Damage of files at rest: a flipped bit, truncation, a lost file, a missing permission, a full disk."""
 
 import hashlib
 import os
@@ -13,7 +13,7 @@ from faults_home import Said, copy_home
 from faults_moments import kill_cpu
 from faults_trial import Skipped, Trial, diagnosis, finish, last_words
 
-# Kind of file to the pattern below the home that finds its files; `wal` is left by a process that is killed.
+# Kind of file to the glob pattern of its files below the home; a killed process leaves the `wal`.
 FILES = {
     "warehouse": "warehouse/onedata.duckdb",
     "wal": "warehouse/onedata.duckdb.wal",
@@ -48,7 +48,7 @@ def files_of(home: Path, which: str) -> list[Path]:
 
 
 def every_file(home: Path) -> list[Path]:
-    """Every file and link of the home but what dbt writes anew each night."""
+    """Every file and link of the home, except those that dbt rewrites each night."""
     found = (path for path in home.rglob("*") if path.is_symlink() or path.is_file())
     return sorted(path for path in found if path.relative_to(home).parts[0] != "dbt")
 
@@ -68,12 +68,12 @@ def pick(trial: Trial, which: str) -> Path:
 
 
 def _leave_log(home: Path) -> None:
-    """A write-ahead log beside the warehouse with a committed change in it, as a kill leaves it."""
+    """Leave a write-ahead log with a committed change beside the warehouse, as a kill does."""
     subprocess.run([sys.executable, "-c", LEAVE_LOG, str(home / "warehouse" / "onedata.duckdb")], check=True)
 
 
 def flip(file: Path, made: random.Random) -> str:
-    """One bit of the file turned over."""
+    """Flip one bit of the file."""
     place, bit = made.randrange(file.stat().st_size), made.randrange(8)
     with _writable(file).open("r+b") as stream:
         stream.seek(place)
@@ -84,14 +84,14 @@ def flip(file: Path, made: random.Random) -> str:
 
 
 def cut(file: Path, made: random.Random) -> str:
-    """The end of the file cut off, or all of it."""
+    """Truncate the file, or empty it."""
     left = made.choice((0, made.randrange(file.stat().st_size)))
     os.truncate(_writable(file), left)
     return f"cut to {left:,} bytes"
 
 
 def lose(file: Path, _: random.Random) -> str:
-    """The file removed."""
+    """Remove the file."""
     file.unlink()
     return "removed"
 
@@ -106,7 +106,7 @@ WAYS: dict[str, Callable[[Path, random.Random], str]] = {"flip": flip, "cut": cu
 
 
 def harm(trial: Trial, file: Path, way: str) -> None:
-    """Damage a file of the trial's home, and keep how to undo it."""
+    """Damage a file of the trial's home, and record how to undo it."""
     kept = trial.folder / "kept"
     shutil.copy2(file, kept, follow_symlinks=False)
     if file.stat().st_size == 0 and way != "lost":
@@ -123,15 +123,15 @@ def harm(trial: Trial, file: Path, way: str) -> None:
 
 
 def damaged_file(trial: Trial, which: str, way: str) -> None:
-    """A file of a kind is damaged before the second night."""
+    """Damage a file of a kind before the second night."""
     trial.begin()
     harm(trial, pick(trial, which), way)
     _go_on(trial)
 
 
 def log_of_killed(trial: Trial) -> None:
-    """The night is killed, and then the log of committed rows that it left is damaged or lost; where it left none, the
-    kill is all."""
+    """Kill the night, then damage or remove the log of committed rows that it left; if it left none, only the kill
+    counts."""
     kill_cpu(trial)
     left = trial.home / FILES["wal"]
     if not left.exists() or not left.stat().st_size:
@@ -145,7 +145,7 @@ def log_of_killed(trial: Trial) -> None:
 
 
 def lost_one(trial: Trial, number: int) -> None:
-    """The n-th of every file and link of the home is removed before the second night; round and round."""
+    """Remove the n-th file or link of the home before the second night, cycling through all of them."""
     home = trial.begin()
     found = every_file(home)
     harm(trial, found[number % len(found)], "lost")
@@ -153,8 +153,8 @@ def lost_one(trial: Trial, number: int) -> None:
 
 
 def _go_on(trial: Trial) -> None:
-    """Run the night on the damaged home: it refuses and names the file, or comes to the same tables, and then `verify`
-    is asked."""
+    """Run the night on the damaged home: it must refuse and name the file, or produce the same tables; then run
+    `verify`."""
     assert trial.damaged is not None
     before = _content(trial.damaged)
     said = trial.world.run(trial.home)
@@ -178,8 +178,8 @@ def _go_on(trial: Trial) -> None:
 
 
 def _ask_verify(trial: Trial) -> None:
-    """The night was right though the file is as the damage left it: it was not needed. `onedata verify` may name it,
-    and then it is mended."""
+    """The night was right although the file is still damaged, so it was not needed. `onedata verify` may name it; then
+    it is repaired."""
     assert trial.damaged is not None
     told = trial.world.command(trial.home, "verify")
     if told.code == 0:
@@ -201,7 +201,7 @@ def _content(file: Path) -> str | None:
 
 
 def permission(trial: Trial) -> None:
-    """A file or folder belongs to another user, and the run may not override that."""
+    """Give a file or folder to another user, whose permissions the run cannot override."""
     if os.geteuid() or not shutil.which("setpriv"):
         raise Skipped(
             "permission needs root and setpriv, to give files to another user and to run without the right to override "
@@ -229,13 +229,13 @@ def permission(trial: Trial) -> None:
 
 
 def full_disk(trial: Trial) -> None:
-    """The home lies on a small disk of its own, with little left for the second night."""
+    """Put the home on a small disk with little space left for the second night."""
     spare = trial.made.randint(*SPARE_MB)
     size = sum(
         file.stat().st_blocks * 512 for file in trial.world.one.rglob("*") if file.is_file() and not file.is_symlink()
     )
     megabytes = size // 1_048_576 + 1 + spare
-    # The home itself is the disk, so that what the run says is written elsewhere.
+    # The home is the disk itself, so the run's output is written elsewhere.
     trial.home.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", f"size={megabytes}m,mode=0710", "tmpfs", str(trial.home)]
     done = subprocess.run(mount, capture_output=True, text=True, check=False)
@@ -251,7 +251,7 @@ def full_disk(trial: Trial) -> None:
 
 
 def _expect(trial: Trial, said: Said, causes: tuple[str, ...]) -> None:
-    """A refusal for one of these causes, or a night that went well; then mended by hand, and compared."""
+    """Expect a refusal with one of these causes, or a successful night; then repair by hand, and compare."""
     trial.outcome = "refused" if said.code else "ended well"
     if said.code and not any(cause in said.text for cause in causes):
         trial.wrong.append(f"does not tell the cause: {last_words(said)}")

@@ -1,5 +1,5 @@
-"""The home that trials disturb: a retailer of four small feeds, and its home after the first night and, undisturbed,
-after the second."""
+"""The home of the trials: a retailer of four small feeds, with its home after the first night and, undisturbed, after
+the second."""
 
 import json
 import os
@@ -62,7 +62,7 @@ NUMBERS = ("quantity", "unit_price", "amount", "satisfaction")
 
 @dataclass(frozen=True)
 class Said:
-    """How a command ended and what it wrote, both streams."""
+    """Exit code and output of a command, both streams."""
 
     code: int
     text: str
@@ -70,7 +70,7 @@ class Said:
 
 @dataclass(frozen=True)
 class World:
-    """What every trial begins with; all of it below one folder, and none of it is changed by a trial."""
+    """Starting point of every trial; everything is below one folder, and no trial changes it."""
 
     folder: Path
 
@@ -81,7 +81,7 @@ class World:
 
     @property
     def two(self) -> Path:
-        """That home after the second night, undisturbed."""
+        """The same home after the second night, undisturbed."""
         return self.folder / "two" / "home"
 
     @property
@@ -105,7 +105,7 @@ class World:
         environment: Mapping[str, str] | None = None,
         **changes: Any,
     ) -> "subprocess.Popen[bytes]":
-        """A command of onedata in a session of its own; `said` reads what it wrote."""
+        """Start a onedata command in its own session; `said` reads its output."""
         own = {name: value for name, value in os.environ.items() if not name.startswith("ONEDATA_")}
         own |= self.settings(home, **changes).environment() | {"PYTHONPATH": str(REPOSITORY)} | dict(environment or {})
         with log_of(home).open("wb") as log:
@@ -119,7 +119,7 @@ class World:
             )
 
     def command(self, home: Path, *arguments: str, **more: Any) -> Said:
-        """A command to its end; one that takes longer than `PATIENCE_SECONDS` is ended and has code 124."""
+        """Run a command to its end; one that exceeds `PATIENCE_SECONDS` is terminated and has code 124."""
         process = self.start(home, *arguments, **more)
         try:
             code = process.wait(PATIENCE_SECONDS)
@@ -130,33 +130,33 @@ class World:
         return Said(code, log_of(home).read_text(encoding="utf-8", errors="backslashreplace"))
 
     def run(self, home: Path, **more: Any) -> Said:
-        """`onedata run`: every night that waits."""
+        """`onedata run`: every pending night."""
         return self.command(home, "run", **more)
 
     def calls(self) -> int:
-        """How many renames, links, unlinks and fsyncs the undisturbed second night made below its home; 0 where they
-        could not be counted."""
+        """Number of renames, links, unlinks and fsyncs of the undisturbed second night below its home; 0 if they could
+        not be counted."""
         found = self.folder / CALLS
         return int(found.read_text(encoding="utf-8")) if found.exists() else 0
 
 
 def log_of(home: Path) -> Path:
-    """What the last command on this home wrote."""
+    """Output of the last command on this home."""
     return home.parent / "said.txt"
 
 
 def copy_home(home: Path, folder: Path) -> Path:
-    """The home with links, times and modes, below another folder."""
+    """Copy the home with links, times and modes below another folder."""
     folder.mkdir(parents=True, exist_ok=True)
     subprocess.run(["cp", "-a", str(home), str(folder)], check=True)
     return folder / home.name
 
 
 def prepared(folder: Path) -> World:
-    """The world in this folder, made where it is not there; takes two nights and a back-up.
+    """The world in this folder, created if missing; takes two nights and a back-up.
 
     Raises:
-        RuntimeError: one of the nights did not end well.
+        RuntimeError: one of the nights failed.
     """
     world, whole = World(folder), folder / "whole"
     if whole.exists():
@@ -194,7 +194,7 @@ def _well(said: Said) -> None:
 
 
 def _counted(world: World) -> None:
-    """The second night, undisturbed, with its calls counted."""
+    """Run the second night, undisturbed, and count its calls."""
     _well(world.run(world.two, environment=counting(world.folder, world.two, world.folder / CALLS)))
 
 
@@ -232,8 +232,8 @@ def _column(name: str, of: str) -> dict[str, Any]:
 
 
 def _write_files(source: Path) -> None:
-    """Two nights of orders of a dozen people; each night has one amount that is no number, and the second corrects an
-    order of the first."""
+    """Two nights of orders of a dozen people; each night has one amount that is not a number, and the second corrects
+    an order of the first."""
     made = random.Random(1)
     for night in (FIRST, SECOND):
         day = night.day

@@ -1,4 +1,4 @@
-"""Disturbances of a night that runs: killed, stopped and copied, read from, and met by a second writer."""
+"""Disturbances of a running night: killed, stopped and copied, read from, and run beside a second writer."""
 
 import json
 import os
@@ -32,7 +32,7 @@ TABLES_READ = ("ads_kpi", "ads_channel_day", "dws_order", "ops_file")
 
 
 def cpu_seconds(process: int) -> float | None:
-    """User and system seconds of a process so far; None once it has ended."""
+    """User and system CPU seconds of a process so far; None once it has ended."""
     try:
         fields = Path(f"/proc/{process}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
     except (FileNotFoundError, ProcessLookupError):
@@ -41,7 +41,7 @@ def cpu_seconds(process: int) -> float | None:
 
 
 def _at_cpu(process: "subprocess.Popen[bytes]", seconds: float) -> bool:
-    """Wait until the process has used so many CPU seconds; False where it ended before."""
+    """Wait until the process has used this many CPU seconds; False if it ended before."""
     while process.poll() is None:
         used = cpu_seconds(process.pid)
         if used is not None and used >= seconds:
@@ -55,7 +55,7 @@ def _moment(trial: Trial) -> float:
 
 
 def kill_cpu(trial: Trial, moment: float | None = None) -> None:
-    """SIGKILL after so many CPU seconds."""
+    """SIGKILL after a number of CPU seconds."""
     home, moment = trial.begin(), moment or _moment(trial)
     trial.what = f"killed after {moment} CPU seconds"
     process = trial.world.start(home, "run")
@@ -81,7 +81,7 @@ def kill_call(trial: Trial, number: int | None = None) -> None:
 
 
 def frozen(trial: Trial, moment: float | None = None) -> None:
-    """The whole session stopped at some moment, the home copied as it lies there, and the copy gone on with."""
+    """Stop the whole session at some moment, copy the home in that state, and continue on the copy."""
     home, moment = trial.begin(), moment or _moment(trial)
     trial.what = f"copied after {moment} CPU seconds"
     process = trial.world.start(home, "run")
@@ -99,7 +99,7 @@ def frozen(trial: Trial, moment: float | None = None) -> None:
 
 
 def two_writers(trial: Trial, moment: float | None = None, patience: float | None = None) -> None:
-    """A second run at some moment of the first: it waits, or refuses and says who writes. What is published is read
+    """Start a second run at some moment of the first: it waits, or refuses and names the writer. Published data is read
     meanwhile."""
     home, moment = trial.begin(), moment or _moment(trial)
     patience = patience or trial.made.choice((0.5, 600.0))
@@ -122,7 +122,7 @@ def two_writers(trial: Trial, moment: float | None = None, patience: float | Non
 
 
 def beside_ui(trial: Trial) -> Said:
-    """The night beside an open Dagster UI of the same home, which shows it in the end."""
+    """Run the night beside an open Dagster UI of the same home, which must show it in the end."""
     home = trial.begin()
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -153,7 +153,7 @@ def beside_ui(trial: Trial) -> Said:
 
 
 def _shown_by_ui(port: int) -> str | None:
-    """Status of the newest run that the UI shows; None where it does not answer."""
+    """Status of the newest run in the UI; None if the UI does not answer."""
     query = {"query": "{ runsOrError(limit: 1) { ... on Runs { results { status } } } }"}
     request = urllib.request.Request(
         f"http://127.0.0.1:{port}/graphql", json.dumps(query).encode(), {"Content-Type": "application/json"}
@@ -167,8 +167,8 @@ def _shown_by_ui(port: int) -> str | None:
 
 
 def readers(trial: Trial) -> Said:
-    """Reads of what is published in a loop beside the night, the three ways an analyst has: through `current`, by its
-    name, as Parquet."""
+    """Read published data in a loop beside the night, in the three ways of an analyst: through `current`, by its name,
+    as Parquet."""
     home = trial.begin()
     process = trial.world.start(home, "run")
     trial.what = _read_beside(trial, process)
@@ -177,7 +177,7 @@ def readers(trial: Trial) -> Said:
 
 
 def _read_beside(trial: Trial, process: "subprocess.Popen[bytes]") -> str:
-    """Read until the process has ended; what was read, in words."""
+    """Read until the process has ended; returns a summary."""
     reads, nights = 0, set()
     while process.poll() is None:
         found, half = read_once(trial.home / "published")
@@ -189,8 +189,8 @@ def _read_beside(trial: Trial, process: "subprocess.Popen[bytes]") -> str:
 
 
 def read_once(published: Path) -> tuple[str, list[str]]:
-    """The night that is served, and what is wrong with it: its database, its Parquet and its manifest must tell of one
-    night and as many rows."""
+    """The served night, and its inconsistencies: database, Parquet and manifest must have the same night and row
+    counts."""
     folder = (published / "current").resolve()
     told = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
     half: list[str] = []
@@ -223,6 +223,6 @@ def _counts(folder: Path, table: str) -> Iterator[str]:
 
 
 def undisturbed(trial: Trial) -> None:
-    """Nothing is done: whatever differs is the comparison's own fault."""
+    """No fault: any difference is an error of the comparison itself."""
     trial.begin()
     trial.outcome = "undisturbed"

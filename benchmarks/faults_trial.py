@@ -1,5 +1,5 @@
-"""One trial: what was done to a copy of the home, what onedata said, how it was mended by what it named, and what is
-the matter in the end."""
+"""One trial: the fault injected into a copy of the home, onedata's messages, the repairs that these name, and the final
+state."""
 
 import random
 import re
@@ -34,15 +34,15 @@ VAULT = re.compile(
 
 
 class Skipped(RuntimeError):
-    """This machine cannot do this kind of trial; the text says why."""
+    """This machine does not support this kind of trial; the message gives the reason."""
 
 
 @dataclass
 class Trial:
-    """A trial as it goes on.
+    """State of a trial.
 
-    `outcome` is one word for the table of results; `steps` are the ways out that were taken; `lost`, `half` and `wrong`
-    are the faults found.
+    `outcome` is one word for the table of results; `steps` are the repairs taken; `lost`, `half` and `wrong` are the
+    errors found.
     """
 
     world: World
@@ -64,24 +64,24 @@ class Trial:
         return self.folder / "home"
 
     def begin(self) -> Path:
-        """The copy to disturb: the home after its first night, with files of a second one waiting; where trials share a
-        home, the one there is."""
+        """The copy to disturb: the home after its first night, with the files of a second one pending; if trials share
+        a home, the existing one."""
         return self.home if self.home.exists() else copy_home(self.world.one, self.folder)
 
     def failed(self) -> bool:
         return bool(self.lost or self.half or self.wrong)
 
     def told(self) -> dict[str, object]:
-        """For the line of JSON that a trial prints."""
+        """The trial's line of JSON."""
         names = ("kind", "what", "outcome", "steps", "lost", "half", "wrong")
         return {name: value for name in names if (value := getattr(self, name))} | {"seconds": round(self.seconds, 1)}
 
 
 def diagnosis(trial: Trial, said: Said) -> list[str]:
-    """What is wrong with what onedata said of a damaged file, after a run that did not end well; nothing where it names
-    that file and no other."""
+    """What is wrong with onedata's message about a damaged file after a failed run; empty if it names that file and no
+    other."""
     assert trial.damaged is not None
-    # A database is told with its log.
+    # A message about a database may name its log too.
     own = {
         trial.damaged,
         trial.damaged.with_name(trial.damaged.name.removesuffix(".wal")),
@@ -103,7 +103,7 @@ def diagnosis(trial: Trial, said: Said) -> list[str]:
 
 
 def finish(trial: Trial, said: Said) -> None:
-    """From the first run after the disturbance to a home that runs, by what each refusal names; then compare every
+    """From the first run after the fault to a working home, by the repairs that each refusal names; then compare every
     table."""
     for _ in range(ROUNDS):
         if said.code == 0:
@@ -125,7 +125,7 @@ def finish(trial: Trial, said: Said) -> None:
 
 
 def way_out(trial: Trial, said: Said) -> tuple[str, Callable[[], Said] | None]:
-    """The first way out that the text names, as a word and as what does it."""
+    """The first repair that the text names, as a word and as a function."""
     world, home, text = trial.world, trial.home, said.text
     if trial.undo is not None and (
         "no space" in text or "has no right to" in text or "cannot be read and written by user" in text
@@ -165,7 +165,7 @@ def _moved_away(trial: Trial) -> Said:
 
 
 def _vault_restored(trial: Trial) -> Said:
-    """The newest copy of the vault's files, as docs/howto/lost-vault-or-key.md says; what is left of them goes
+    """Restore the newest copy of the vault's files, as docs/howto/lost-vault-or-key.md says; the remains are moved
     aside."""
     vault = trial.home / "vault"
     vault.rename(trial.folder / f"vault-{time.monotonic_ns()}")
@@ -179,5 +179,5 @@ def _restored(trial: Trial) -> Said:
 
 
 def said_by(home: Path) -> str:
-    """What the command that was started last on this home has written."""
+    """Output of the command that was started last on this home."""
     return log_of(home).read_text(encoding="utf-8", errors="backslashreplace")

@@ -1,5 +1,5 @@
-"""Lands mutated files of every format through the real landing and contract gate, and asks of each: no crash, no hang,
-no row unaccounted for.
+"""Land mutated files of every format through the real landing and contract gate, and check each: no crash, no hang,
+every row accounted for.
 
 .venv/bin/python benchmarks/fuzz.py --inputs 100000 [--seed 1] [--seconds 3600] [--only csv/123] [--failures FOLDER]
 """
@@ -36,7 +36,7 @@ def _targets(seed: int) -> list[Target]:
 
 
 def _work(asked: Connection, folder: Path, seed: int) -> None:
-    """Judge the landings that are asked for; whatever is raised, also by a C library, ends the process and stands in
+    """Judge the requested landings; any exception, including one of a C library, ends the process and is written to
     said.txt."""
     said = (folder / "said.txt").open("w")
     os.dup2(said.fileno(), 2)
@@ -55,7 +55,7 @@ def _work(asked: Connection, folder: Path, seed: int) -> None:
 
 
 class Worker:
-    """A process that lands; after a crash or a hang there is a new one."""
+    """A process that lands; after a crash or a hang it is replaced."""
 
     def __init__(self, folder: Path, seed: int) -> None:
         self._folder, self._seed = folder, seed
@@ -63,7 +63,7 @@ class Worker:
         self._pipe: Connection | None = None
 
     def ask(self, target: str, inputs: Sequence[Input]) -> Verdict | str:
-        """The verdict on one landing; else how the process ended."""
+        """The verdict on one landing, or how the process ended."""
         if self._process is None:
             self._start()
         assert self._pipe is not None and self._process is not None
@@ -106,7 +106,7 @@ class Worker:
 
 @dataclass
 class Report:
-    """What came of all inputs."""
+    """Results of all inputs."""
 
     failures: Path
     inputs: int = 0
@@ -115,7 +115,7 @@ class Report:
     by_format: Counter[str] = field(default_factory=Counter)
 
     def fail(self, seed: int, target: Target, inputs: Sequence[Input], why: str) -> None:
-        """Say what failed, and keep what it takes to see it again."""
+        """Print a failure, and keep the files that reproduce it."""
         self.failed += 1
         folder = self.failures / f"{seed}-{target.name.replace(':', '-')}-{self.failed}"
         folder.mkdir(parents=True, exist_ok=True)
@@ -128,7 +128,7 @@ class Report:
 
 
 def _narrow(worker: Worker, seed: int, target: Target, inputs: Sequence[Input], report: Report) -> None:
-    """Land the inputs, and halves of them while that fails, down to the one that does it."""
+    """Land the inputs; on a failure land halves of them, down to the one that causes it."""
     answer = worker.ask(target.name, inputs)
     if isinstance(answer, Verdict):
         report.outcomes += answer.outcomes
@@ -149,7 +149,7 @@ def _narrow(worker: Worker, seed: int, target: Target, inputs: Sequence[Input], 
 
 
 def _landings(targets: Sequence[Target], total: int) -> Iterator[tuple[Target, int, int]]:
-    """Target, first input and how many, in turns, until there are `total`."""
+    """Target, first input and count, in turns, until there are `total` inputs."""
     first, left = 0, total
     at_once = max(1, min(AT_ONCE, total // len(targets)))
     while left > 0:
@@ -162,15 +162,15 @@ def _landings(targets: Sequence[Target], total: int) -> Iterator[tuple[Target, i
 
 
 def main(
-    inputs: Annotated[int, typer.Option(help="How many mutated files.", min=1)] = 100_000,
-    seed: Annotated[int, typer.Option(help="The same seed makes the same files.")] = 1,
-    seconds: Annotated[float, typer.Option(help="Stop after so long.")] = 7200,
+    inputs: Annotated[int, typer.Option(help="Number of mutated files.", min=1)] = 100_000,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same files.")] = 1,
+    seconds: Annotated[float, typer.Option(help="Stop after this many seconds.")] = 7200,
     only: Annotated[
-        str | None, typer.Option(help="One target, or one input of it as target/number, to see it again.")
+        str | None, typer.Option(help="One target, or one of its inputs as target/number, to reproduce it.")
     ] = None,
-    failures: Annotated[Path, typer.Option(help="Where inputs that fail are kept.")] = KEPT,
+    failures: Annotated[Path, typer.Option(help="Folder for inputs that fail.")] = KEPT,
 ) -> None:
-    """Mutate, land, check. The last line is JSON; exit code 1 where anything failed."""
+    """Mutate, land, check. The last line is JSON; exit code 1 if anything failed."""
     began, report = time.monotonic(), Report(failures)
     targets = _targets(seed)
     name, _, number = (only or "").partition("/")

@@ -1,5 +1,4 @@
-"""Mutated files through the real landing and contract gate, and the question whether every row of them is accounted
-for."""
+"""Land mutated files through the real landing and contract gate, and check that every row is accounted for."""
 
 import json
 import re
@@ -51,20 +50,20 @@ class Input:
 
 @dataclass
 class Verdict:
-    """What became of one landing's inputs: how many of each outcome, and what must not be, by the input's name (''
-    where it is of none)."""
+    """Result of one landing's inputs: the count of each outcome, and violations by input name ('' if they concern
+    none)."""
 
     outcomes: Counter[str] = field(default_factory=Counter)
     faults: list[tuple[str, str]] = field(default_factory=list)
 
 
 def make_inputs(target: Target, seed: int, first: int, count: int) -> list[Input]:
-    """The inputs `first`, `first` + 1 ... of a target: each follows from seed and number alone."""
+    """The inputs `first`, `first` + 1 ... of a target: each depends only on seed and number."""
     made = []
     for number in range(first, first + count):
         random = Random(f"{seed}/{target.name}/{number}")
         sample = random.choice(target.samples)
-        # Some keep the ids of the file that landed before: their rows come again.
+        # Some keep the ids of the previously landed file: their rows are duplicates.
         if target.format not in _PLAIN and random.randrange(5):
             sample = sample.replace(MARK.encode(), f"Z{number:07d}Z".encode())
         made.append(Input(f"{target.contract['id']}/{NIGHT}_{number:07d}.{target.suffix}", target.make(random, sample)))
@@ -92,11 +91,11 @@ class Arena:
         self._begun: set[str] = set()
 
     def judge(self, target: Target, inputs: Sequence[Input]) -> Verdict:
-        """Land the inputs as one night of the feed, let the gate judge it, and check the books. Only a SourceError or
-        ContractError is let pass.
+        """Land the inputs as one night of the feed, run the gate, and check the counts. Only SourceError and
+        ContractError are accepted.
 
         Raises:
-            Exception: whatever landing or gate raise, which is a failure.
+            Exception: any other error of landing or gate, which is a failure.
         """
         feed = self._feeds[target.feed]
         if feed.name not in self._begun:
@@ -110,14 +109,14 @@ class Arena:
         finally:
             self._sweep()
         verdict = self._audit(target, feed, inputs)
-        # Another target's first night promotes whatever has passed by then.
+        # Another target's first night promotes everything that has passed by then.
         recover(self._con, self._settings, feed.name, feed.entity.name)
         if landed.received != landed.accepted + landed.quarantined + landed.duplicate:
             verdict.faults.append(("", f"the landing does not balance: {landed}"))
         return verdict
 
     def _begin(self, target: Target, feed: Feed) -> None:
-        """The valid file, landed and promoted the night before: rows of it that come again are duplicates."""
+        """The valid file, landed and promoted the night before: repeated rows of it are duplicates."""
         before = NIGHT - timedelta(days=1)
         self._put([Input(f"{target.contract['id']}/{before}_0.{target.suffix}", target.pack(target.samples[0]))])
         land(self._con, self._settings, feed, self._retailer.policy, before)
@@ -133,13 +132,13 @@ class Arena:
             path.write_bytes(item.content)
 
     def _sweep(self) -> None:
-        """Source and kept files are of one landing each; what lies elsewhere stays, to be found at the end."""
+        """Remove source and kept files of the landing; files elsewhere stay, so that the end finds them."""
         for folder in (self._settings.source, self._settings.home / "quarantine"):
             shutil.rmtree(folder, ignore_errors=True)
         self._settings.source.mkdir()
 
     def strays(self) -> list[str]:
-        """What lies below the folder and has no business there."""
+        """Files below the folder that should not be there."""
         return sorted(path.name for path in self._folder.iterdir() if path.name not in ("home", "source", "contracts"))
 
     def _audit(self, target: Target, feed: Feed, inputs: Sequence[Input]) -> Verdict:
@@ -149,7 +148,7 @@ class Arena:
             "select path, status, received, accepted, quarantined, duplicate, batch_id, columns::varchar from ops.file",
             feed,
         ):
-            # A member of an archive is booked as archive!member.
+            # A member of an archive is recorded as archive!member.
             files[path.partition("!")[0]].append((path, *rest))
         bad: dict[str, list[tuple[Any, ...]]] = defaultdict(list)
         for path, *rest in self._rows("select path, row, rule, reason, raw from ops.quarantine", feed):
@@ -180,7 +179,7 @@ class Arena:
 
 @contextmanager
 def arena(folder: Path, targets: Sequence[Target]) -> Iterator[Arena]:
-    """An arena in `folder`, its warehouse open."""
+    """An arena in `folder`, with its warehouse open."""
     settings = Settings(home=folder / "home", source=folder / "source", contracts=folder / "contracts", threads=1)
     with open_warehouse(settings) as con:
         con.execute("set enable_progress_bar = false")
@@ -232,8 +231,8 @@ def _lost_marks(
     staged: dict[str, list[str]],
     accepted: set[bytes],
 ) -> Iterator[str]:
-    """Ids of the file that stand in no row of it; those of its duplicates stand in a row that was `accepted` before, of
-    this landing or the night before."""
+    """Ids of the file that occur in none of its rows; ids of its duplicates occur in a row `accepted` earlier, in this
+    landing or the night before."""
     if not target.marks or {book[1] for book in books} != {"landed"}:
         return
     lost = set(_MARKS.findall(item.content)) - _marks([books[0][7], *staged[item.name], *bad[item.name]])
@@ -247,14 +246,13 @@ def _marks(rows: Sequence[Any]) -> set[bytes]:
 
 
 def _records(target: Target, feed: Feed, content: bytes) -> int | None:
-    """How many rows the file has by another reader than the platform's; None where there is none that says so of any
-    bytes."""
+    """Number of rows of the file according to an independent reader; None if there is none that accepts any bytes."""
     if feed.location.format == "jsonl" and target.suffix == "jsonl":
         lines = [line for line in _MARKS_OF_ORDER.sub(b"", content).split(b"\n") if line.strip(b" \t\r\n\x0b\x0c")]
         return len(lines) if not feed.records else _members(feed.records, lines)
     if feed.location.format == "json" and "documents" not in feed.location.options:
         try:
-            # Where documents begin and end does not depend on letters: those that are none are still one row each.
+            # Document boundaries do not depend on characters: documents with invalid ones are still one row each.
             document = json.loads(content.decode("utf-8-sig", "replace"))
         except (ValueError, RecursionError):
             return None
@@ -277,14 +275,14 @@ def _records(target: Target, feed: Feed, content: bytes) -> int | None:
 
 
 def _members(name: str, lines: Sequence[bytes]) -> int | None:
-    """Rows of documents: the members of their arrays, one of a document that cannot be taken apart; None where readers
-    differ on what JSON is."""
+    """Rows of documents: the members of their arrays, or one for an invalid document; None if readers differ on what
+    JSON is."""
     total = 0
     for line in lines:
         try:
             document = json.loads(line.decode(), object_pairs_hook=lambda pairs: dict(reversed(pairs)))
         except UnicodeDecodeError:
-            # Python would read it with half a letter; JSON is UTF-8, so the line is kept whole as one row.
+            # Python would read it with half a character; JSON is UTF-8, so the line is kept whole as one row.
             total += 1
             continue
         except (ValueError, RecursionError):

@@ -1,5 +1,4 @@
-"""Mutations of a file's bytes, by a seed: what breaks on the wire, what exporters get wrong, and what someone may send
-on purpose."""
+"""Seeded mutations of a file's bytes: transmission errors, exporter mistakes, and deliberate attacks."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -96,7 +95,7 @@ Mutation = Callable[[Random, bytes], bytes]
 
 
 def mutate(random: Random, content: bytes, binary: bool = False) -> bytes:
-    """One to four mutations one after the other; of a binary format those that need no text."""
+    """Apply one to four mutations in sequence; to a binary format only those that need no text."""
     kinds = ON_BYTES if binary else (*ON_BYTES, *ON_TEXT, *ON_TEXT)
     for _ in range(random.choice((1, 1, 1, 2, 2, 3, 4))):
         content = random.choice(kinds)(random, content)[:MAX_BYTES]
@@ -158,7 +157,7 @@ def _nothing(random: Random, content: bytes) -> bytes:
 
 
 def _other_value(random: Random, content: bytes) -> bytes:
-    """A number, word or quoted text becomes something of another type or size."""
+    """Replace a number, word or quoted text by a value of another type or size."""
     found = list(re.finditer(rb'"[^"\n]*"|[\w.+-]+', content))
     if not found:
         return content
@@ -167,7 +166,7 @@ def _other_value(random: Random, content: bytes) -> bytes:
 
 
 def _line(random: Random, content: bytes) -> bytes:
-    """One line dropped, doubled, moved, emptied, or joined with the next."""
+    """Drop, duplicate, move, empty, or join one line with the next."""
     lines = content.split(b"\n")
     at = random.randrange(len(lines))
     what = random.randrange(5)
@@ -185,7 +184,7 @@ def _line(random: Random, content: bytes) -> bytes:
 
 
 def _swap_columns(random: Random, content: bytes) -> bytes:
-    """Two fields change places in every line, or in all but the header."""
+    """Swap two fields in every line, or in all but the header."""
     mark = random.choice((b",", b";"))
     lines = [line.split(mark) for line in content.split(b"\n")]
     width = max(map(len, lines))
@@ -199,7 +198,7 @@ def _swap_columns(random: Random, content: bytes) -> bytes:
 
 
 def _column(random: Random, content: bytes) -> bytes:
-    """One field more or less in one line or all."""
+    """Add or remove one field in one line or all."""
     mark = random.choice((b",", b";"))
     lines = content.split(b"\n")
     chosen = range(len(lines)) if random.randrange(2) else [random.randrange(len(lines))]
@@ -214,7 +213,7 @@ def _line_ends(random: Random, content: bytes) -> bytes:
 
 
 def _deep(random: Random, content: bytes) -> bytes:
-    """Deep nesting in the place of a value."""
+    """Replace a value by deep nesting."""
     depth = random.choice((50, 300, 5000))
     opened, closed = random.choice(((b"[", b"]"), (b'{"a":', b"}"), (b"<a>", b"</a>"), (b'"', b'"')))
     at = random.choice([match.start() for match in re.finditer(rb"[:,>]", content)] or [0]) + 1
@@ -222,7 +221,7 @@ def _deep(random: Random, content: bytes) -> bytes:
 
 
 def _long(random: Random, content: bytes) -> bytes:
-    """A very long value or line."""
+    """Insert a very long value or line."""
     at = random.randrange(len(content) + 1)
     return (
         content[:at]
@@ -232,7 +231,7 @@ def _long(random: Random, content: bytes) -> bytes:
 
 
 def _encoded(random: Random, content: bytes) -> bytes:
-    """The same text in another encoding."""
+    """Convert the text to another encoding."""
     return content.decode("utf-8", "replace").encode(
         random.choice(("utf-16", "utf-16-le", "utf-8-sig", "latin-1", "utf-32", "cp1252")), "replace"
     )

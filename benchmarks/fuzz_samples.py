@@ -1,5 +1,5 @@
-"""What is fuzzed: small feeds of every format with a valid file each, made from a seed, and small samples of real files
-where they are there."""
+"""Fuzz targets: small feeds of every format with a valid file each, generated from a seed, and small samples of real
+files if they are available."""
 
 import gzip
 import io
@@ -27,8 +27,8 @@ Make = Callable[[Random, bytes], bytes]
 
 @dataclass(frozen=True)
 class Target:
-    """One feed of one contract, valid files of it, and how a mutated input is made of one. `suffix` ends its files'
-    names."""
+    """One feed of one contract, valid files of it, and the function that mutates one. `suffix` is the suffix of its
+    file names."""
 
     name: str
     suffix: str
@@ -47,7 +47,7 @@ class Target:
 
 @dataclass
 class _Rows:
-    """Survey answers and order lines; whatever a row is named by begins with MARK."""
+    """Survey answers and order lines; every id of a row begins with MARK."""
 
     random: Random
     answers: list[dict[str, Any]] = field(default_factory=list)
@@ -119,7 +119,7 @@ ORDERS = (
 
 
 def made_targets(seed: int) -> list[Target]:
-    """The feeds made here: every format, packed ones, and the options that take another way through a reader."""
+    """The generated feeds: every format, packed ones, and options that use other code paths of a reader."""
     rows = _Rows(Random(seed))
     table, documents = _csv(rows.answers, ","), _lines(rows.orders)
     wide = b"a report\n" + _csv(rows.answers, ";").decode().encode("cp1252", "replace")
@@ -170,7 +170,7 @@ def made_targets(seed: int) -> list[Target]:
 
 
 def real_targets(shared: Path) -> list[Target]:
-    """Feeds of the shipped and example contracts with slices of the real files in `shared`; of those that are there."""
+    """Feeds of the shipped and example contracts with slices of the real files in `shared`, as far as these exist."""
     found = []
     for folder, pattern, contract, suffix in (
         ("olist_sample", "olist_orders_dataset.csv", "examples/olist_sample/contracts/olist_orders.odcs.yaml", "csv"),
@@ -359,7 +359,7 @@ def _zip(content: bytes, name: str = "a.jsonl") -> bytes:
 
 
 def _packed(pack: Callable[[bytes], bytes]) -> Make:
-    """The content mutated, or the packed bytes."""
+    """The mutated content, or the mutated packed bytes."""
 
     def make(random: Random, content: bytes) -> bytes:
         return pack(mutate(random, content)) if random.randrange(2) else mutate(random, pack(content), binary=True)
@@ -368,7 +368,7 @@ def _packed(pack: Callable[[bytes], bytes]) -> Make:
 
 
 def _mutate_parquet(random: Random, content: bytes) -> bytes:
-    """Bytes of the file, or a sound file of other types."""
+    """Mutated bytes of the file, or a valid file of other types."""
     if random.randrange(4):
         return mutate(random, content, binary=True)
     table = pq.read_table(io.BytesIO(content))
@@ -396,7 +396,7 @@ def _mutate_parquet(random: Random, content: bytes) -> bytes:
 
 
 def _mutate_xlsx(random: Random, content: bytes) -> bytes:
-    """Bytes of the file, or of one part of the workbook."""
+    """Mutated bytes of the file, or of one part of the workbook."""
     if not random.randrange(3):
         return mutate(random, content, binary=True)
     stream = io.BytesIO()

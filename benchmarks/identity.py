@@ -1,17 +1,17 @@
-"""OneID measured: quality on simulated truth and on labelled records, and the cost of components and of scoring.
+"""OneID benchmark: quality on simulated ground truth and labelled records, cost of components and of scoring.
 
-``python benchmarks/identity.py`` runs four parts, each in a process of its own:
+``python benchmarks/identity.py`` runs four parts, each in its own process:
 
-- ``quality``: retailers with 0, 0.5 and 2 % of the people on a shared phone land and are resolved; who was recognised
-  is compared with who is who, beside an oracle that knows each identifier's owner (`identity_nights.py`,
+- ``quality``: retailers with 0, 0.5 and 2 % of the people on a shared phone are landed and resolved; the result is
+  compared with the ground truth, and with an oracle that knows each identifier's owner (`identity_nights.py`,
   `identity_truth.py`);
 - ``labelled``: febrl3, febrl4 and fake_1000, or your own records with ``--records``, matched by the scoring package
   (`identity_labelled.py`);
-- ``graph``: text edges to components, beside the least any method must do, and Splink's clustering
+- ``graph``: text edges to components, compared with the minimum work of any method, and with Splink's clustering
   (`identity_graph.py`);
-- ``scoring``: profiles trained on and scored (`identity_scoring.py`).
+- ``scoring``: training and scoring on profiles (`identity_scoring.py`).
 
-The last line printed is JSON; README.md says what each figure means.
+The last line printed is JSON; README.md explains each figure.
 """
 
 import json
@@ -42,7 +42,7 @@ Line = dict[str, Any]
 
 @dataclass(frozen=True)
 class Options:
-    """The sizes and choices of every part."""
+    """The sizes and options of every part."""
 
     customers: int
     days: int
@@ -60,48 +60,50 @@ class Options:
 
 def main(
     only: Annotated[
-        list[str] | None, typer.Option(help=f"A part to run; again for more. Of: {', '.join(PARTS)}. Default: all.")
+        list[str] | None, typer.Option(help=f"Part to run; repeatable. One of: {', '.join(PARTS)}. Default: all.")
     ] = None,
-    customers: Annotated[int, typer.Option(help="quality: how many customers each simulated retailer has.")] = 4_000,
-    days: Annotated[int, typer.Option(help="quality: how many nights.")] = 30,
-    seed: Annotated[int, typer.Option(help="quality: same seed, same retailer.")] = 7,
+    customers: Annotated[int, typer.Option(help="quality: number of customers of each simulated retailer.")] = 4_000,
+    days: Annotated[int, typer.Option(help="quality: number of nights.")] = 30,
+    seed: Annotated[int, typer.Option(help="quality: the same seed gives the same retailer.")] = 7,
     scale_profile: Annotated[
-        str, typer.Option(help=f"quality: how busy the customers are: {', '.join(PROFILES)}.")
+        str, typer.Option(help=f"quality: activity of the customers: {', '.join(PROFILES)}.")
     ] = "retail",
     nights: Annotated[
         bool,
         typer.Option(
             "--nights/--one-run",
-            help="quality: night by night at 0.5 %, which gives the churn; or all nights in one run.",
+            help="quality: night by night at 0.5 %, which measures the churn; or all nights in one run.",
         ),
     ] = True,
     records: Annotated[
         Path | None, typer.Option(help="labelled: your own records (.csv or .parquet), instead of the public sets.")
     ] = None,
     truth_column: Annotated[
-        str, typer.Option(help="labelled: the column of --records that says who it is. The matching never sees it.")
+        str, typer.Option(help="labelled: the column of --records with the true person. The matching never reads it.")
     ] = "cluster",
-    id_column: Annotated[
-        str, typer.Option(help="labelled: the column of --records that names the record.")
-    ] = "unique_id",
+    id_column: Annotated[str, typer.Option(help="labelled: the column of --records with the record id.")] = "unique_id",
     column: Annotated[
         list[str] | None,
         typer.Option(
-            help="labelled: what a column of --records is, as given_name=first_name; again for others (family_name, "
+            help="labelled: meaning of a column of --records, as given_name=first_name; repeatable (family_name, "
             "email, ...)."
         ),
     ] = None,
-    edges: Annotated[int, typer.Option(help="graph: how many edges. The aims are set for 10000000.")] = 1_000_000,
+    edges: Annotated[
+        int, typer.Option(help="graph: number of edges. The targets are defined for 10000000.")
+    ] = 1_000_000,
     splink: Annotated[
         bool,
         typer.Option(
             "--splink/--no-splink",
-            help="graph: cluster with Splink, too. At 10000000 edges it takes 10 GB and minutes.",
+            help="graph: also cluster with Splink. At 10000000 edges it takes 10 GB and minutes.",
         ),
     ] = True,
-    profiles: Annotated[int, typer.Option(help="scoring: how many profiles. The aim is set for 1000000.")] = 100_000,
+    profiles: Annotated[
+        int, typer.Option(help="scoring: number of profiles. The target is defined for 1000000.")
+    ] = 100_000,
 ) -> None:
-    """Measure OneID: how well it recognises people, and what it costs. The last line printed is JSON.
+    """Measure the quality and cost of OneID. The last line printed is JSON.
 
     For example: --only quality --customers 20000 --days 10; --only graph --edges 10000000; --only labelled --records
     mine.csv --truth-column person --id-column id --column given_name=first_name --column email=mail.
@@ -141,7 +143,7 @@ def main(
 
 
 def _each_in_its_process(parts: Sequence[str]) -> Line:
-    """Run each part as this command does, so that none pays for another's memory; their lines of JSON as one."""
+    """Run each part as a separate process, so that none pays for another's memory; merge their lines of JSON."""
     line: Line = {}
     given = [
         word

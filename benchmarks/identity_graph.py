@@ -1,9 +1,9 @@
-"""What components cost: text edges in Parquet to (identifier, component) in Parquet, beside the least that any method
-has to do, and beside Splink.
+"""Cost of components: text edges in Parquet to (identifier, component) in Parquet, compared with the minimum work of
+any method, and with Splink.
 
-The floor reads the same file, finds the distinct identifiers and writes them beside a number. The edges are like a
-retailer's: 2 persons of every 25 edges, with seven identifiers each, written as the platform writes its keys, in random
-order; one edge in 2,000 leads to another person.
+The floor reads the same file, finds the distinct identifiers and writes them with a number. The edges resemble a
+retailer's: 2 persons per 25 edges, with seven identifiers each, formatted as the platform's keys, in random order; one
+edge in 2,000 links to another person.
 """
 
 from dataclasses import dataclass
@@ -36,12 +36,12 @@ create macro key_of(person, place) as case place
 
 
 class DifferentPartition(RuntimeError):
-    """Two ways to the components disagree: their costs mean nothing."""
+    """Two methods produce different components: their costs are not comparable."""
 
 
 @dataclass(frozen=True)
 class GraphCosts:
-    """Costs of the ways; `splink` is None where it was left out."""
+    """Costs of the methods; `splink` is None if it was skipped."""
 
     identifiers: int
     components: int
@@ -52,7 +52,7 @@ class GraphCosts:
 
 
 def graph_costs(folder: Path, edges: int, with_splink: bool) -> GraphCosts:
-    """Measure every way on the same edges, made below `folder`.
+    """Measure every method on the same edges, generated below `folder`.
 
     Raises:
         DifferentPartition: full, full in two steps, or Splink differ.
@@ -62,7 +62,7 @@ def graph_costs(folder: Path, edges: int, with_splink: bool) -> GraphCosts:
         con.execute(_KEY)
         con.execute(_EDGES.format(edges=edges, persons=max(1, edges * 2 // 25), file=quote_text(str(file))))
     with _connect(folder) as con:
-        # Once before, so that neither side pays for the file's way into the cache.
+        # Run once before, so that neither side pays for loading the file into the cache.
         con.execute(f"select max(a), max(b) from {quote_text(str(file))}")
         both = f"(select a as id from {quote_text(str(file))} union all select b from {quote_text(str(file))})"
         with measured() as floor:
@@ -136,7 +136,7 @@ def _splink(folder: Path, file: Path, result: Path) -> Cost:
 
 
 def require_same(con: duckdb.DuckDBPyConnection, one: str, other: str, what: str) -> None:
-    """Raise DifferentPartition where two relations (id, component) do not part the same ids in the same way."""
+    """Raise DifferentPartition if two relations (id, component) partition the ids differently."""
     row = con.execute(
         "select count(*) filter (where a.id is null or b.id is null), count(distinct a.component), "
         f"count(distinct b.component), count(distinct (a.component, b.component)) from {one} a "

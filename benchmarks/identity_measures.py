@@ -1,8 +1,8 @@
-"""Pairwise and B-cubed precision and recall of a clustering against the truth, from contingency counts: no pair is
-made.
+"""Pairwise and B-cubed precision and recall of a clustering against the truth, from contingency counts, without
+building pairs.
 
-Sources: pairwise measures as usual in record linkage; B-cubed by Bagga and Baldwin (1998), each record weighing the
-same.
+Sources: pairwise measures as usual in record linkage; B-cubed by Bagga and Baldwin (1998), with equal weight per
+record.
 """
 
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ import duckdb
 
 @dataclass(frozen=True)
 class Measures:
-    """Of `records` records; the clusters' size is in records. Without any pair precision and recall are 1."""
+    """Measures of `records` records; cluster sizes are in records. Without any pair, precision and recall are 1."""
 
     records: int
     precision: float
@@ -40,8 +40,8 @@ def measures(con: duckdb.DuckDBPyConnection, records: str) -> Measures:
 
     Args:
         con: Where `records` can be read.
-        records: A relation with `cluster` and `truth`, one row a record; a record whose `cluster` is NULL is a cluster
-            of its own, `truth` is never NULL.
+        records: A relation with `cluster` and `truth`, one row per record; a record with a NULL `cluster` is its own
+            cluster, `truth` is never NULL.
     """
     row = con.execute(
         f"""

@@ -1,4 +1,4 @@
-"""OneID night after night on a simulated retailer: its files land as a night lands them, through their gates, and are
+"""OneID night by night on a simulated retailer: its files are landed as in production, pass their gates, and are
 resolved."""
 
 import re
@@ -28,7 +28,7 @@ from onedata.warehouse import open_warehouse
 
 
 class GateClosed(RuntimeError):
-    """A feed of the simulated retailer did not pass its contract's gate: what was measured would not be the whole."""
+    """A feed of the simulated retailer did not pass its contract gate: the measurement would be incomplete."""
 
 
 def quality(
@@ -37,13 +37,13 @@ def quality(
     """Simulate a retailer below `folder` and measure OneID on it.
 
     Args:
-        folder: Where to work; what is made in it is removed.
-        customers: How many people.
-        days: How many nights.
-        shared_phone: Share of the people whose phone many have.
-        seed: Same seed, same retailer.
-        profile: How busy they are.
-        one_by_one: Land and resolve night by night, which gives the churn; otherwise all nights in one run.
+        folder: Working folder; its new content is removed.
+        customers: Number of people.
+        days: Number of nights.
+        shared_phone: Share of the people with a phone shared by many.
+        seed: The same seed gives the same retailer.
+        profile: Activity of the people.
+        one_by_one: Land and resolve night by night, which measures the churn; otherwise all nights in one run.
 
     Raises:
         GateClosed: a feed was refused.
@@ -51,7 +51,7 @@ def quality(
     told = SimulationSettings(
         customers=customers, days=days, seed=seed, profile=profile, identity=IdentityRates(shared_phone=shared_phone)
     )
-    # In the home, as the warehouse's connection opens no file outside of it.
+    # In the home, because the warehouse's connection opens no file outside of it.
     summary = simulate(told, folder / "home" / "retailer")
     settings = Settings(home=folder / "home", source=summary.source)
     retailer = load_retailer(settings)
@@ -75,7 +75,7 @@ def quality(
 
 
 def create_ods_views(con: duckdb.DuckDBPyConnection, retailer: Retailer) -> None:
-    """The dbt project's ODS views, as dbt would make them."""
+    """The ODS views of the dbt project, as dbt would create them."""
     files = derived_files(retailer.entities, retailer.policy)
     for entity in retailer.entities.values():
         lake = (
@@ -100,7 +100,7 @@ def _names_somebody(predicates: Mapping[str, str], call: re.Match[str]) -> str:
 
 
 def land_night(con: duckdb.DuckDBPyConnection, retailer: Retailer, gatekeeper: Gatekeeper, night: date) -> None:
-    """Land every feed that has identifiers, up to and with `night`, through its gate into the lake."""
+    """Land every feed with identifiers, up to and including `night`, through its gate into the lake."""
     for feed in retailer.feeds:
         if feed.entity.identifiers:
             land(con, retailer.settings, feed, retailer.policy, night)
@@ -115,13 +115,13 @@ def land_night(con: duckdb.DuckDBPyConnection, retailer: Retailer, gatekeeper: G
 
 
 def remember(con: duckdb.DuckDBPyConnection) -> bool:
-    """Keep the map as it is, for `changed`; whether there is anything in it."""
+    """Save the current map for `changed`; returns whether it has rows."""
     con.execute(f"create or replace temp table known_map as from {current_map()}")
     return bool(con.execute("select 1 from known_map limit 1").fetchall())
 
 
 def changed(con: duckdb.DuckDBPyConnection) -> float:
-    """Share of the identifiers kept by `remember` that have another OneID now, or none."""
+    """Share of the identifiers saved by `remember` that have a different OneID now, or none."""
     query = (
         "select avg(case when k.oneid is distinct from m.oneid then 1.0 else 0 end) from known_map k "
         f"left join {current_map()} m using (identity_key)"
@@ -133,7 +133,7 @@ def changed(con: duckdb.DuckDBPyConnection) -> float:
 
 @contextmanager
 def attached_vault(con: duckdb.DuckDBPyConnection, settings: Settings) -> Iterator[None]:
-    """The vault as `vault`, to read: its raw values say which token is whose."""
+    """Attach the vault read-only as `vault`: its raw values identify the owner of each token."""
     con.execute(f"attach {quote_text(str(settings.vault / 'vault.duckdb'))} as vault (read_only)")
     try:
         yield

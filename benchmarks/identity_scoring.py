@@ -1,4 +1,4 @@
-"""What scoring costs: profiles of people who do not exist, some of them twice, through training and scoring."""
+"""Cost of scoring: training and scoring on synthetic profiles, some of them duplicated."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,8 +9,8 @@ from measure import Cost, measured
 from onedata.identity.scoring.score import score
 from onedata.identity.scoring.train import train
 
-# Names of three syllables and cities have few values that many have, as true ones do; every twentieth profile is
-# another one's, with a slip.
+# Names of three syllables and cities have few distinct values shared by many, as real ones do; every twentieth profile
+# is a copy of another with an error.
 _PROFILES = """
 create temp table profile as
 with drawn as (
@@ -45,7 +45,7 @@ create macro name_of(n) as
 
 @dataclass(frozen=True)
 class ScoringCosts:
-    """Costs of training and of scoring, and how many pairs were kept."""
+    """Costs of training and scoring, and the number of kept pairs."""
 
     training: Cost
     scoring: Cost

@@ -1,11 +1,11 @@
-"""What OneID made of a simulated retailer, against who is who in truth.
+"""Compare OneID on a simulated retailer with the ground truth.
 
-A record is a row of ODS that shows an identifier of any kind and truly belongs to somebody: test orders and rows of
-nobody (strangers, the retailer's own posts) are left out, as is what was quarantined or a duplicate. Its cluster is the
-OneID of its `identity_key`; without one it is alone. The oracle is told each identifier's one true owner: it joins two
-identifiers where one row shows both of one owner, and puts a record to the first identifier on it that is its person's.
-What is beyond the oracle cannot be linked by identifiers: it is the ceiling. A person's household is that of the OneID
-that most of the person's records have.
+A record is an ODS row that has an identifier of any kind and truly belongs to somebody: test orders and rows of nobody
+(strangers, the retailer's own posts) are excluded, as are quarantined and duplicate rows. Its cluster is the OneID of
+its `identity_key`; without one it is a cluster of its own. The oracle knows the one true owner of each identifier: it
+joins two identifiers if one row has both of one owner, and assigns a record to its first identifier that is its
+person's. Links beyond the oracle cannot be found by identifiers: it is the ceiling. A person's household is that of the
+OneID of most of the person's records.
 """
 
 from collections.abc import Sequence
@@ -21,23 +21,23 @@ from onedata.identity.components import edge_components
 from onedata.retailer import Retailer
 from onedata.sql import quote_text
 
-# A value of the vault as the truth writes it: e-mails in lower case, phones as + and digits.
+# A value of the vault in the format of the ground truth: e-mails in lower case, phones as + and digits.
 _TRUE_FORM = (
     "case when t.kind = 'phone' then '+' || regexp_replace(t.value, '[^0-9]', '', 'g') else lower(trim(t.value)) end"
 )
 
 
 class TruthMismatch(RuntimeError):
-    """The truth does not count rows as landing does: nothing could be said of them."""
+    """The ground truth does not count rows as landing does: nothing can be measured."""
 
 
 @dataclass(frozen=True)
 class Quality:
-    """What came of one retailer.
+    """Result of one retailer.
 
-    `largest_in_identifiers` is the largest person's number of identifiers, `anonymous` how many rows of somebody show
-    no identifier. `churn` is, of each night after the first, the share of the identifiers known before whose OneID
-    changed.
+    `largest_in_identifiers` is the largest person's number of identifiers, `anonymous` the number of somebody's rows
+    without an identifier. `churn` is, for each night after the first, the share of the previously known identifiers
+    whose OneID changed.
     """
 
     found: Measures
@@ -52,24 +52,24 @@ class Quality:
 
 
 def current_map() -> str:
-    """SQL: `identity_key` and the `oneid` it has now, one row a linked identifier."""
+    """SQL: `identity_key` and its current `oneid`, one row per linked identifier."""
     return "(select identity_key, oneid from oneid.oneid_map where valid_to is null)"
 
 
 def compare(
     con: duckdb.DuckDBPyConnection, retailer: Retailer, truth: Path, cost: Cost, churn: Sequence[float]
 ) -> Quality:
-    """Measure the map as it is, and the oracle on the same records.
+    """Measure the current map, and the oracle on the same records.
 
     Args:
         con: The warehouse, with the vault attached as `vault`.
-        retailer: Its contracts say which columns are identifiers.
+        retailer: Its contracts declare the identifier columns.
         truth: The simulator's folder of that name.
-        cost: What resolving took.
-        churn: Of each night after the first.
+        cost: Cost of resolving.
+        churn: Churn of each night after the first.
 
     Raises:
-        TruthMismatch: a row of ODS has no place in the truth.
+        TruthMismatch: an ODS row is missing in the ground truth.
     """
     _true_rows(con, retailer.feeds, truth)
     _shown_rows(con, list(retailer.entities.values()))
@@ -122,7 +122,7 @@ def compare(
 
 
 def _households(con: duckdb.DuckDBPyConnection, truth: Path) -> Measures:
-    """Households of the persons who have any record with a OneID; a record here is such a person."""
+    """Households of the persons who have any record with a OneID; here each such person is a record."""
     lived = f"(select person_no, household_no from read_parquet({quote_text(str(truth / 'persons.parquet'))}))"
     return measures(
         con,
@@ -138,8 +138,8 @@ def _households(con: duckdb.DuckDBPyConnection, truth: Path) -> Measures:
 def _true_rows(con: duckdb.DuckDBPyConnection, feeds: Sequence[Feed], truth: Path) -> None:
     """`true_row`: feed, file and row as landing counts them, person_no and defect.
 
-    The truth counts documents; `rows` and `inner_rows` say how many rows of a document each of the two feeds that read
-    it sees.
+    The ground truth counts documents; `rows` and `inner_rows` are the rows per document for each of the two feeds that
+    read it.
     """
     parts = []
     for feed in feeds:
@@ -151,9 +151,7 @@ def _true_rows(con: duckdb.DuckDBPyConnection, feeds: Sequence[Feed], truth: Pat
             )
             rows = "rows" if outer == feed else "inner_rows"
             if feed.location.format == "csv":
-                rows = (
-                    f"if(defect is not distinct from 'bad_encoding', 0, {rows})"  # a line that is no text has no number
-                )
+                rows = f"if(defect is not distinct from 'bad_encoding', 0, {rows})"  # an undecodable line has no number
             files = quote_text(str(truth / "records" / outer.name / "*.parquet"))
             parts.append(
                 f"select {quote_text(feed.name)} as feed, file, unnest(range(upto - {rows} + 1, upto + 1)) as row, "
@@ -164,8 +162,8 @@ def _true_rows(con: duckdb.DuckDBPyConnection, feeds: Sequence[Feed], truth: Pat
 
 
 def _shown_rows(con: duckdb.DuckDBPyConnection, entities: Sequence[Entity]) -> None:
-    """`shown_row`: each row of ODS with its identity_key and the identifiers it shows; `shown_value`: those one a row,
-    as `place` counts them."""
+    """`shown_row`: each ODS row with its identity_key and its identifiers; `shown_value`: one row per identifier, with
+    position as `place`."""
     parts = []
     for entity in entities:
         if entity.identifiers:
@@ -185,8 +183,8 @@ def _shown_rows(con: duckdb.DuckDBPyConnection, entities: Sequence[Entity]) -> N
 
 
 def _owners(con: duckdb.DuckDBPyConnection, truth: Path) -> None:
-    """`owner`: each identifier that truly has one owner, as it stands in ODS (raw, or its token), and person_no. No
-    value is of two kinds."""
+    """`owner`: each identifier with one true owner, as in ODS (raw, or its token), and person_no. No value has two
+    kinds."""
     con.execute(
         f"""
         create or replace temp table owner as

@@ -1,11 +1,11 @@
-"""Landing and its gate against a bare COPY of DuckDB's, by format, in one process, as a ratio.
+"""Compare landing and its gate with a bare DuckDB COPY, by format, in one process, as a ratio.
 
-``python benchmarks/ingest.py --rows 10000000`` makes one feed of order lines (12 fields, a thousandth of the rows
-broken) as CSV, JSON lines and Parquet, and lands each as a night does: contract, quarantine, ledger, duplicates,
+``python benchmarks/ingest.py --rows 10000000`` generates one feed of order lines (12 fields, a thousandth of the rows
+invalid) as CSV, JSON lines and Parquet, and lands each as a night does: contract, quarantine, ledger, duplicates,
 control totals, then the contract gate. The reference is ``COPY (SELECT <the same typed columns> FROM read_csv |
-read_json | read_parquet) TO '...' (FORMAT parquet)`` with the same threads and memory. Each format runs in a process of
-its own, both sides in it. XML has no engine in DuckDB: it is given as MB a second of one core (`read_xml.py`). The last
-line of the output is JSON; README.md says what each figure means.
+read_json | read_parquet) TO '...' (FORMAT parquet)`` with the same threads and memory. Each format runs in its own
+process, which measures both sides. DuckDB has no XML reader: XML is given as MB per second of one core (`read_xml.py`).
+The last line of the output is JSON; README.md explains each figure.
 """
 
 import json
@@ -44,7 +44,7 @@ COLUMNS = {
     "node_id": "varchar",
     "business_date": "date", "sold_at": "timestamptz",
 }  # fmt: skip
-# Every thousandth quantity is none that a line can have.
+# Every thousandth quantity is invalid for a line.
 ROWS = """
 select 'o' || (i // 3) as order_id, 'l' || i as line_id, 'SKU-' || lpad(((i * 7919) % 20000)::varchar, 5, '0') as
     product_id,
@@ -67,19 +67,17 @@ READERS = {
 def main(
     rows: Annotated[int, typer.Option(help="Rows of each feed.")] = 1_000_000,
     formats: Annotated[
-        str, typer.Option(help="Which, comma between: csv, jsonl, parquet, xml.")
+        str, typer.Option(help="Formats, separated by commas: csv, jsonl, parquet, xml.")
     ] = "csv,jsonl,parquet,xml",
-    megabytes: Annotated[int, typer.Option(help="Size of the till log that XML is read from.")] = 100,
-    memory_limit: Annotated[str, typer.Option(help="What DuckDB may use, on both sides.")] = "1000MB",
+    megabytes: Annotated[int, typer.Option(help="Size of the till log for XML.")] = 100,
+    memory_limit: Annotated[str, typer.Option(help="DuckDB's memory limit, on both sides.")] = "1000MB",
     duplicates: Annotated[
         bool,
-        typer.Option(
-            "--duplicates", help="Let every ten thousandth row come twice: the good rows are then written anew."
-        ),
+        typer.Option("--duplicates", help="Repeat every ten thousandth row: the valid rows are then written again."),
     ] = False,
     one: Annotated[str, typer.Option(hidden=True)] = "",
 ) -> None:
-    """Run every format in a process of its own and print a table and a line of JSON."""
+    """Run every format in its own process and print a table and a line of JSON."""
     if one:
         with tempfile.TemporaryDirectory() as folder:
             typer.echo(json.dumps(_compare(Path(folder), one, rows, memory_limit, duplicates)))
@@ -122,7 +120,7 @@ def _compare(folder: Path, kind: str, rows: int, memory_limit: str, duplicates: 
     file = settings.source / "lines" / f"{NIGHT}.{kind}"
     file.parent.mkdir(parents=True)
     _write_contract(settings.contracts, kind)
-    # A small night first: neither side pays for the first use of a library, and the gate not for its import.
+    # A small night first: neither side pays for the first use of a library, nor the gate for its import.
     _write_feed(file, kind, 1_000, False)
     with measured():
         _platform(replace(settings, home=folder / "warm"))
@@ -184,7 +182,7 @@ def _write_contract(folder: Path, kind: str) -> None:
 
 
 def _platform(settings: Settings) -> tuple[Cost, Cost, tuple[int, int, int, int]]:
-    """Land the file and pass its gate; both costs, and received, accepted, quarantined, duplicate."""
+    """Land the file and pass its gate; returns both costs, and received, accepted, quarantined, duplicate."""
     entities = load_entities(settings.canonical)
     policy = load_identifier_policy(REPOSITORY / "data_contracts" / "identifiers.yaml")
     (feed,) = load_feeds(settings.contracts, entities)
@@ -201,7 +199,7 @@ def _platform(settings: Settings) -> tuple[Cost, Cost, tuple[int, int, int, int]
 
 
 def _reference(file: Path, kind: str, folder: Path, memory_limit: str) -> Cost:
-    """What it costs to read the file with its types and write Parquet, and nothing else."""
+    """The cost of reading the file with its types and writing Parquet, and nothing else."""
     columns = "{" + ", ".join(f"'{name}': '{sql_type}'" for name, sql_type in COLUMNS.items()) + "}"
     source = READERS[kind].format(file=quote_text(str(file)), columns=columns)
     with duckdb.connect(

@@ -1,4 +1,4 @@
-"""What a piece of work costs this process: CPU seconds, wall seconds, peak resident memory."""
+"""Cost of a piece of work in this process: CPU seconds, wall seconds, peak resident memory."""
 
 import gc
 import resource
@@ -16,9 +16,9 @@ _STATM = Path("/proc/self/statm")
 
 @dataclass
 class Cost:
-    """Seconds of CPU (all threads, child processes that ended too) and of wall clock; megabytes (10^6 bytes) resident.
+    """CPU seconds (all threads, and child processes that ended) and wall seconds; megabytes (10^6 bytes) resident.
 
-    ``baseline_mb`` is what the process held when the work began: it is part of ``peak_mb``.
+    ``baseline_mb`` is the memory of the process before the work: it is part of ``peak_mb``.
     """
 
     cpu_s: float = 0.0
@@ -58,13 +58,13 @@ def cpu_seconds() -> float:
 
 
 def child_cpu_seconds() -> float:
-    """User and system time of the children that have ended."""
+    """User and system time of the child processes that have ended."""
     usage = resource.getrusage(resource.RUSAGE_CHILDREN)
     return usage.ru_utime + usage.ru_stime
 
 
 def resident_mb() -> float:
-    """Memory resident now; where the system has no /proc, the most it ever was."""
+    """Memory resident now; on a system without /proc, the maximum so far."""
     if _STATM.exists():
         return int(_STATM.read_text().split()[1]) * resource.getpagesize() / 1e6
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

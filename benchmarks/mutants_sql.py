@@ -1,10 +1,10 @@
-"""Changes one operator at a time of the models' SQL and of the macros in it, and asks whether a unit test sees it.
+"""Mutate one operator at a time of the models' SQL and their macros, and check whether a unit test detects it.
 
 .venv/bin/python benchmarks/mutants_sql.py [--models 'dws_*,latest_version'] [--sample 300 --seed 1] [--killed]
 
 The dbt project is copied and its models are built on an empty warehouse; dbt runs every unit test once, unchanged, and
-the SQL it ran is kept. Each change is then made in that SQL and run by DuckDB: milliseconds a change. A change that no
-unit test sees survives, unless mutants_sql_equivalent.yaml says why it changes nothing. Exit code 1 where one survives.
+the SQL that it ran is kept. Each mutation is then made in that SQL and run by DuckDB: milliseconds each. A mutant that
+no unit test detects survives, unless mutants_sql_equivalent.yaml lists it as equivalent. Exit code 1 if one survives.
 """
 
 import json
@@ -36,7 +36,7 @@ SILENT = ("--quiet", "--log-level", "none", "--log-level-file", "none", "--no-wr
 
 @dataclass
 class Outcome:
-    """What became of the mutants of one layer."""
+    """Results of the mutants of one layer."""
 
     mutants: int = 0
     killed: int = 0
@@ -46,10 +46,10 @@ class Outcome:
 
 
 def unit_test_sql(project: Project, folder: Path) -> dict[str, str]:
-    """The SQL of every unit test, marked, by the test's name: what dbt ran on an empty warehouse below `folder`.
+    """The marked SQL of every unit test, by the test's name: what dbt ran on an empty warehouse below `folder`.
 
     Raises:
-        RuntimeError: a model does not build, or a unit test fails with nothing changed.
+        RuntimeError: a model does not build, or an unchanged unit test fails.
     """
     copy = folder / "dbt_project"
     shutil.copytree(PROJECT, copy, ignore=shutil.ignore_patterns("target", "logs"))
@@ -82,7 +82,7 @@ def _invoke(arguments: Sequence[str], found: dict[str, str]) -> None:
 
 
 def is_seen(con: duckdb.DuckDBPyConnection, sql: str) -> bool:
-    """Whether what the model gives is not what the unit test expects.
+    """Whether the model's result differs from the unit test's expectation.
 
     Raises:
         duckdb.Error: the SQL cannot be run.
@@ -112,18 +112,17 @@ def _wanted(mutant: Mutant, models: str) -> bool:
 
 def main(
     models: Annotated[
-        str, typer.Option(help="Models, macros or layers, patterns with commas: 'dws_*,latest_version' or 'ads'.")
+        str, typer.Option(help="Models, macros or layers as comma-separated patterns: 'dws_*,latest_version' or 'ads'.")
     ] = "*",
-    sample: Annotated[int, typer.Option(help="So many mutants, drawn at random; 0 for all.", min=0)] = 0,
-    seed: Annotated[int, typer.Option(help="Seed of the draw; the same seed draws the same mutants.")] = 1,
-    killed: Annotated[bool, typer.Option("--killed", help="Print killed and equivalent mutants too.")] = False,
+    sample: Annotated[int, typer.Option(help="Number of mutants, drawn at random; 0 for all.", min=0)] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of the sample; the same seed draws the same mutants.")] = 1,
+    killed: Annotated[bool, typer.Option("--killed", help="Also print killed and equivalent mutants.")] = False,
 ) -> None:
-    """Change one operator at a time in the SQL of DIM, DWD, DWS, ADS and of the macros in it, and print every change
-    that no dbt unit test sees: file, line, change, the line.
+    """Mutate one operator at a time in the SQL of DIM, DWD, DWS, ADS and their macros, and print every mutant that no
+    dbt unit test detects: file, line, change, the line.
 
-    To kill a survivor, add a row to a unit test in the YAML beside the model. Where the change cannot change any
-    result, list it in benchmarks/mutants_sql_equivalent.yaml with the reason. The last line is JSON, with the counts by
-    layer.
+    To kill a survivor, add a row to a unit test in the YAML beside the model. If the mutant cannot change any result,
+    list it in benchmarks/mutants_sql_equivalent.yaml with the reason. The last line is JSON, with the counts by layer.
     """
     began = time.monotonic()
     project = read_project(PROJECT)

@@ -1,4 +1,4 @@
-"""Every change of one operator in the SQL of the dbt project, and which of them are known to change nothing."""
+"""Every mutant of one operator in the dbt project's SQL, and the list of equivalent ones."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -16,7 +16,7 @@ MACROS = ("latest_version", "currency")
 
 @dataclass(frozen=True)
 class Mutant:
-    """One change in one file; `place` is its number in the marked SQL, `nth` its number among equal ones of equal
+    """One change in one file; `place` is its number in the marked SQL, `nth` its number among equal changes of equal
     lines of the file."""
 
     file: str
@@ -37,14 +37,14 @@ class Mutant:
 
 @dataclass
 class Project:
-    """The models' files, every mutant of them, and the marked texts to be built."""
+    """The models' files, all their mutants, and the marked texts to build."""
 
     mutants: list[Mutant] = field(default_factory=list)
     texts: dict[str, str] = field(default_factory=dict)
 
 
 def read_project(folder: Path) -> Project:
-    """Mutants of the models and macros below `folder`, in the order of the files."""
+    """Mutants of the models and macros below `folder`, in file order."""
     files = sorted(file for layer in LAYERS for file in (folder / "models" / layer).glob("*.sql"))
     files += [folder / "macros" / f"{name}.sql" for name in MACROS]
     project, first = Project(), 0
@@ -66,10 +66,10 @@ def read_project(folder: Path) -> Project:
 
 
 def listed(project: Project) -> dict[tuple[str, str, str, int], str]:
-    """Mutants that change nothing, with the reason, as mutants_sql_equivalent.yaml lists them.
+    """Equivalent mutants with the reason, as listed in mutants_sql_equivalent.yaml.
 
     Raises:
-        ValueError: an entry fits no mutant, or several and does not say which (`nth`).
+        ValueError: an entry matches no mutant, or several without `nth`.
     """
     known = Counter((mutant.file, mutant.text, mutant.change.told) for mutant in project.mutants)
     reasons: dict[tuple[str, str, str, int], str] = {}

@@ -1,8 +1,7 @@
-"""Where one operator of a model's SQL can be changed, and SQL with that change. Pure: text in, text out.
+"""Find the operators in a model's SQL that can be mutated, and apply a mutation. Pure: text in, text out.
 
-A model's text is Jinja and SQL. Every place that can be changed is put between two SQL comments, which live through
-Jinja; in the SQL that dbt makes of it, also where a loop or a macro repeats the place, one change is then one
-replacement.
+A model's text is Jinja and SQL. Every mutable place is enclosed in two SQL comments, which survive Jinja; in the SQL
+compiled by dbt, one change is then one replacement, even if a loop or a macro repeats the place.
 """
 
 import re
@@ -49,13 +48,13 @@ class Change:
 
     @property
     def told(self) -> str:
-        """The change in words, whitespace evened out."""
+        """The change in words, with normalised whitespace."""
         return f"{' '.join(self.was.split())} -> {' '.join(self.becomes.split()) or '(nothing)'}"
 
 
 @dataclass(frozen=True)
 class Token:
-    """A piece of SQL with its place in the text; a Jinja expression is one piece."""
+    """A piece of SQL with its position in the text; a Jinja expression is one piece."""
 
     kind: str
     text: str
@@ -64,8 +63,8 @@ class Token:
 
 
 def changes(text: str) -> list[Change]:
-    """Every change of one operator, in the order of the text. Comments, texts and Jinja stay as they are, but for SQL
-    that is handed to a macro in quotes."""
+    """Every change of one operator, in text order. Comments, strings and Jinja are unchanged, except SQL passed to a
+    macro in quotes."""
     tokens = list(_tokens(text, 0))
     parts = [tokens]
     for token in tokens:
@@ -103,7 +102,7 @@ def _word(tokens: Sequence[Token], at: int) -> str:
 
 
 def _others(tokens: Sequence[Token], at: int) -> list[str]:
-    """What may stand in the place of one token."""
+    """Possible replacements of one token."""
     token = tokens[at]
     if token.kind == "number":
         is_whole = token.text.isdigit() and not _in_type(tokens, at)
@@ -146,7 +145,7 @@ def _in_type(tokens: Sequence[Token], at: int) -> bool:
 
 
 def _arguments(tokens: Sequence[Token], opening: int) -> list[tuple[int, int]]:
-    """First and last token of each argument of a call; empty where the call does not end in this text."""
+    """First and last token of each argument of a call; empty if the call does not end in this text."""
     depth, first, found = 0, opening + 1, []
     for at in range(opening, len(tokens)):
         sign = tokens[at].text
@@ -160,7 +159,7 @@ def _arguments(tokens: Sequence[Token], opening: int) -> list[tuple[int, int]]:
 
 
 def _first_and_last(tokens: Sequence[Token], opening: int) -> list[tuple[int, int]]:
-    """The places of a call's first argument and of its last, each with its comma."""
+    """The positions of a call's first and last argument, each with its comma."""
     arguments = _arguments(tokens, opening)
     if len(arguments) < 2:
         return []
@@ -171,7 +170,7 @@ def _first_and_last(tokens: Sequence[Token], opening: int) -> list[tuple[int, in
 
 
 def _counted(tokens: Sequence[Token], opening: int) -> list[tuple[int, int]]:
-    """The place of what is counted: a column, whose NULLs are not."""
+    """The position of what is counted: a column, whose NULLs are not counted."""
     arguments = _arguments(tokens, opening)
     if not arguments or tokens[arguments[0][0]].text == "*":
         return []
@@ -179,13 +178,13 @@ def _counted(tokens: Sequence[Token], opening: int) -> list[tuple[int, int]]:
 
 
 def spans(found: Sequence[Change]) -> list[tuple[int, int]]:
-    """The places of the changes, each once."""
+    """The positions of the changes, each once."""
     return sorted({(change.start, change.end) for change in found}, key=lambda span: (span[0], -span[1]))
 
 
 def marked(text: str, places: Sequence[tuple[int, int]], first: int) -> str:
-    """The text with each place between comments that carry its number, counted from `first`. Places lie within one
-    another or apart."""
+    """The text with each place between comments with its number, counted from `first`. Places are nested or
+    disjoint."""
     opens: dict[int, str] = {}
     closes: dict[int, str] = {}
     for number, (start, end) in enumerate(places, first):
@@ -195,7 +194,7 @@ def marked(text: str, places: Sequence[tuple[int, int]], first: int) -> str:
 
 
 def changed(sql: str, number: int, becomes: str) -> str:
-    """SQL made of a marked text, with the place of this number changed wherever it occurs, and without marks."""
+    """SQL of a marked text, with the place of this number changed wherever it occurs, and without marks."""
     place = re.compile(rf"/\*<{number}\*/.*?/\*{number}>\*/", re.DOTALL)
     return unmarked(place.sub(lambda _: f" {becomes} ", sql))
 
@@ -206,5 +205,5 @@ def unmarked(sql: str) -> str:
 
 
 def holds(sql: str, number: int) -> bool:
-    """Whether the SQL has the place of this number."""
+    """Whether the SQL contains the place of this number."""
     return f"/*<{number}*/" in sql

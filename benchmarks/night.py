@@ -1,14 +1,14 @@
-"""The whole night against a script without the platform, in one process, as a ratio.
+"""Compare the whole night with a script without the platform, in one process, as a ratio.
 
 ``python benchmarks/night.py --order-lines 1000000`` generates a retailer, warms the file cache, runs the reference
-script, then the nights through the real Dagster job (one run over all of them), compares what both made, and at last
-runs an empty night in a process of its own. The last line of its output is JSON; README.md says what each figure means.
+script, then the nights through the real Dagster job (one run for all of them), compares the results, and finally runs
+an empty night in its own process. The last line of its output is JSON; README.md explains each figure.
 
-The reference, all of it below, is what one experienced engineer would write for these twenty-five feeds and no others:
+The reference, contained in this file, is what one experienced engineer would write for exactly these twenty-five feeds:
 the same reads, typed Parquet by night (where refunds, prices, posts, traces, movements, balances and consents end, as
 on the platform), keyed hashes for identifiers, latest versions, joins, connected components, summaries and the same
-published tables; no contracts, gates, ledger, quarantine, vault, lineage, incremental nights or orchestration. It
-stands in this file, though long, so that both sides are read in one place.
+published tables; no contracts, gates, ledger, quarantine, vault, lineage, incremental nights or orchestration. The file
+is long so that both sides can be read in one place.
 """
 
 import hashlib
@@ -42,12 +42,12 @@ HASH_BLOCK = 1 << 20
 
 
 class NotComparable(RuntimeError):
-    """The two sides did not make the same thing, or one made nothing: a ratio would mean nothing."""
+    """The two sides produced different results, or one produced nothing: a ratio would be meaningless."""
 
 
 @dataclass(frozen=True)
 class Made:
-    """What must be equal on both sides: latest order lines, and net revenue in the reporting currency."""
+    """Results that must be equal on both sides: latest order lines, and net revenue in the reporting currency."""
 
     order_lines: int
     net_revenue: Decimal
@@ -77,7 +77,7 @@ create macro account(system, v) as case when usable(v) then 'account:' || system
 create macro kind(name, v) as case when usable(v) then name || ':' || v end;
 """
 
-# One statement a feed: read, type, hash. Rows without what they need are left out.
+# One statement per feed: read, type, hash. Rows without required values are dropped.
 READ_ORDERS = """
 create temp table raw_order as select *, ds_of(filename) as ds from read_json('{source}/shop/orders/orders_*.jsonl',
     {json}, maximum_object_size=16000000, columns={{
@@ -301,7 +301,7 @@ select node_id, name as node_name, node_type, city, province as region, country,
     utc(updated_at) as updated_at, 'pos' as source_system, filename as _file, ds_of(filename) as ds
 from read_csv('{source}/pos/stores/*.csv', {csv})
 """,
-    # What follows ends here, as on the platform: nothing is made of it yet.
+    # The following feeds end here, as on the platform: nothing is built from them yet.
     "refund/source=shop": """
 select id as refund_id, line.id as line_id, order_id, line.line_item_id as order_line_id, line.location_id as node_id,
     line.line_item.sku as product_id, line.line_item.title as product_name, money(line.quantity) as quantity,
@@ -384,7 +384,7 @@ IDENTITY: dict[str, tuple[str, ...]] = {
     "consent": ("kind('loyalty', loyalty_id)", "'email:' || email"),
 }
 
-# Table: entity, key, whether versions are ordered by updated_at, columns (identity_key comes by itself).
+# Table: entity, key, whether versions are ordered by updated_at, columns (identity_key is added automatically).
 DETAIL: dict[str, tuple[str, str, bool, str]] = {
     "dim_customer": (
         "customer",
@@ -822,7 +822,7 @@ def _append(
 
 
 def _tickets(path: Path) -> Iterator[tuple[tuple[Value, ...], list[tuple[Value, ...]]]]:
-    """Each retail transaction of a till's log: its header, and its lines of goods."""
+    """Each retail transaction of a till's log: its header and its goods lines."""
     for _, element in etree.iterparse(str(path), events=("end",), tag=f"{NAMESPACE}Transaction"):
         retail = element.find(f"{NAMESPACE}RetailTransaction")
         if retail is not None:
@@ -864,7 +864,7 @@ def _lake(lake: Path, entity: str) -> str:
 
 
 def _recognise(con: duckdb.DuckDBPyConnection, lake: Path) -> None:
-    """Everybody whose identifiers ever stood on one row is one person."""
+    """All identifiers that ever occur on one row belong to one person."""
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
@@ -907,7 +907,7 @@ def _publish(con: duckdb.DuckDBPyConnection, folder: Path) -> None:
 
 
 def platform(settings: Settings) -> None:
-    """The nights of the source folder in one run of the real job; what it has to import and parse is part of its cost.
+    """Run the nights of the source folder in one run of the real job; its imports and parsing are part of the cost.
 
     Raises:
         NotComparable: a gate or an error stopped the run.
@@ -920,7 +920,7 @@ def platform(settings: Settings) -> None:
 
 
 def made_by_platform(settings: Settings) -> tuple[Made, int]:
-    """What the platform made, and the rows it received."""
+    """Results of the platform, and its number of received rows."""
     with duckdb.connect(str(settings.warehouse), read_only=True) as con:
         row = con.execute(
             "select (select count(*) from dwd.dwd_order_line), (select sum(net_revenue_base) "
@@ -931,7 +931,7 @@ def made_by_platform(settings: Settings) -> tuple[Made, int]:
 
 
 def seconds_by_stage(settings: Settings, wall_s: float) -> dict[str, float]:
-    """Wall seconds of every step of the home's runs, from Dagster's event log; ``(start)`` is what was outside of
+    """Wall seconds of every step of the home's runs, from Dagster's event log; ``(start)`` is the time outside of
     steps."""
     import dagster as dg
 
@@ -947,7 +947,7 @@ def seconds_by_stage(settings: Settings, wall_s: float) -> dict[str, float]:
 
 
 def empty_night_cpu_s(settings: Settings, night: date) -> float:
-    """CPU seconds of ``onedata run`` in a fresh process for a night without files.
+    """CPU seconds of ``onedata run`` in a new process for a night without files.
 
     Raises:
         subprocess.CalledProcessError: the night failed.
@@ -964,7 +964,7 @@ def empty_night_cpu_s(settings: Settings, night: date) -> float:
 
 
 def warm(source: Path) -> date:
-    """Bring every file into the cache by hashing it; the last night there is a file for."""
+    """Load every file into the cache by hashing it; returns the last night with a file."""
     last = date.min
     for path in sorted(source.rglob("*.*")):
         digest = hashlib.sha256()
@@ -977,7 +977,7 @@ def warm(source: Path) -> date:
 
 
 def compare(source: Path, home: Path) -> dict[str, object]:
-    """Run both sides and the empty night; the line of JSON as a dictionary.
+    """Run both sides and the empty night; returns the line of JSON as a dictionary.
 
     Raises:
         NotComparable: the sides differ in order lines or in net revenue.
@@ -1018,15 +1018,15 @@ def _line_of(
 
 
 def main(
-    order_lines: Annotated[int, typer.Option(help="About how many order lines to generate.")] = 1_000_000,
-    nights: Annotated[int, typer.Option(help="How many nights of files to generate; they run as one backfill.")] = 5,
+    order_lines: Annotated[int, typer.Option(help="Approximate number of order lines to generate.")] = 1_000_000,
+    nights: Annotated[int, typer.Option(help="Number of nights to generate; they run as one backfill.")] = 5,
     source: Annotated[
         Path | None, typer.Option(help="Use this generated source folder instead of generating one.")
     ] = None,
     home: Annotated[
-        Path | None, typer.Option(help="Folder to work in; must be empty or missing. Default: a temporary one.")
+        Path | None, typer.Option(help="Working folder; must be empty or missing. Default: a temporary one.")
     ] = None,
-    keep: Annotated[bool, typer.Option("--keep", help="Leave the working folder, and say where it is.")] = False,
+    keep: Annotated[bool, typer.Option("--keep", help="Keep the working folder, and print its path.")] = False,
 ) -> None:
     """Compare a night of the platform with a script; the last line printed is JSON."""
     if home is not None and home.exists() and any(home.iterdir()):

@@ -1,9 +1,9 @@
-"""What the XML reader costs on till logs: the simulator's POSLog files made into one large file, and both feeds of the
-contract read from it.
+"""Cost of the XML reader on till logs: the simulator's POSLog files are combined into one large file, and both feeds of
+the contract are read from it.
 
     .venv/bin/python benchmarks/read_xml.py --megabytes 100
 
-The last line is JSON. MB are 10^6 bytes, seconds those of CPU of all threads.
+The last line is JSON. MB are 10^6 bytes, seconds are CPU seconds of all threads.
 """
 
 import json
@@ -27,8 +27,8 @@ START, END = b"<Transaction", b"</Transaction>"
 
 
 def till_log(source: Path, target: Path, size: int) -> None:
-    """One log of at least `size` bytes: the transactions of all logs below `source`, again and again, in stores of
-    other numbers."""
+    """One log of at least `size` bytes: the transactions of all logs below `source`, repeated with different store
+    numbers."""
     logs = [path.read_bytes() for path in sorted(source.rglob("poslog_*.xml"))]
     head, tail = logs[0][: logs[0].index(START)], logs[0][logs[0].rindex(END) + len(END) :]
     records = b"\n".join(log[log.index(START) : log.rindex(END) + len(END)] for log in logs)
@@ -42,7 +42,7 @@ def till_log(source: Path, target: Path, size: int) -> None:
 
 
 def speeds(megabytes: int) -> dict[str, float]:
-    """MB a second of one core, by feed, of reading a till log of that size; each is printed."""
+    """MB per second of one core, by feed, for reading a till log of that size; each is printed."""
     settings = Settings()
     feeds = [
         feed
@@ -72,7 +72,7 @@ def speeds(megabytes: int) -> dict[str, float]:
 
 
 def main(megabytes: Annotated[int, typer.Option(help="Size of the log.")] = 100) -> None:
-    """Make the log, read it, print what it cost."""
+    """Generate the log, read it, print the cost."""
     typer.echo(json.dumps(speeds(megabytes)))
 
 

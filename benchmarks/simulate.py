@@ -1,14 +1,12 @@
-"""How fast the simulator writes a retailer, feed by feed, beside what it costs DuckDB merely to read and write the same
-rows.
+"""Speed of the simulator, by feed, compared with the cost of only reading and writing the same rows with DuckDB.
 
-``python benchmarks/simulate.py --customers 20000 --days 7`` generates a retailer as ``onedata simulate`` does, with a
-clock around the steps of ``onedata.simulate.run``, then has DuckDB read the files just written and write them again in
-the same formats, in the same process and with as many threads. The last line of its output is JSON, a table for people
-stands before it; README.md says what each figure means.
+``python benchmarks/simulate.py --customers 20000 --days 7`` generates a retailer as ``onedata simulate`` does, timing
+the steps of ``onedata.simulate.run``, then has DuckDB read the files and write them again in the same formats, in the
+same process and with as many threads. It prints a table and, as the last line, JSON; README.md explains each figure.
 
-A feed's seconds are those of making its frame and of delivering it (defects, formatting, writing, its truth). What
-belongs to no feed is shown on lines of its own and is part of every total: the world's set-up, the life of the
-retailer, and the truth about it.
+A feed's seconds are those of making its frame and of delivering it (defects, formatting, writing, its ground truth).
+Steps that belong to no feed have separate lines and are part of every total: the world's set-up, the life of the
+retailer, and its ground truth.
 """
 
 from __future__ import annotations
@@ -63,7 +61,7 @@ R = TypeVar("R")
 
 
 class NotComparable(RuntimeError):
-    """The simulator is not what this benchmark knows, or DuckDB read something else: the figures would mean nothing."""
+    """The simulator has unknown steps, or DuckDB read something else: the figures would be meaningless."""
 
 
 @dataclass
@@ -73,13 +71,12 @@ class Clock:
     seconds: dict[str, float] = field(default_factory=dict)
 
     def add(self, names: tuple[str, ...], seconds: float) -> None:
-        """Share seconds evenly among names."""
+        """Distribute seconds evenly among names."""
         for name in names:
             self.seconds[name] = self.seconds.get(name, 0.0) + seconds / len(names)
 
     def around(self, function: Callable[P, R], names: tuple[str, ...], within: str = "") -> Callable[P, R]:
-        """The function with this clock around it. What it takes is no longer part of the step ``within``, of which it
-        is a part."""
+        """The function, timed by this clock. Its time is subtracted from the step ``within``, of which it is a part."""
 
         def timed(*args: P.args, **kwargs: P.kwargs) -> R:
             begun = time.perf_counter()
@@ -95,10 +92,10 @@ class Clock:
 
 @contextmanager
 def clocked() -> Iterator[Clock]:
-    """Time the simulator's steps inside the block.
+    """Time the simulator's steps within the block.
 
     Raises:
-        NotComparable: a step is gone.
+        NotComparable: a step no longer exists.
     """
     steps = {name: step for step, names in STEPS.items() for name in names.split()}
     gone = [name for name in [*steps, "live", "deliver"] if name not in vars(run)]
@@ -119,7 +116,7 @@ def clocked() -> Iterator[Clock]:
             stack.enter_context(patch.object(run, name, clock.around(vars(run)[name], (step,))))
         stack.enter_context(patch.object(run, "live", live_timed))
         stack.enter_context(patch.object(run, "deliver", deliver_timed))
-        # Both of Europe's till feeds are made at once, while the night passes.
+        # Both till feeds of Europe are made at once, during the simulation of the night.
         stack.enter_context(patch.object(tills, "flat", clock.around(tills.flat, FLAT, within=LIFE)))
         yield clock
 
@@ -133,11 +130,10 @@ class Copied:
 
 
 def read_and_write(summary: SimulationSummary, folder: Path, threads: int) -> dict[str, Copied]:
-    """Have DuckDB read each feed but the till's XML and write it again, one file a feed, removed at once.
+    """Have DuckDB read each feed, except the till's XML, and write it again, one file per feed, removed at once.
 
     Raises:
-        NotComparable: it read fewer documents of a feed than were written, by more than the few that are broken on
-            purpose.
+        NotComparable: it read fewer documents of a feed than were written, by more than the few injected defects.
     """
     folder.mkdir(parents=True)
     copied: dict[str, Copied] = {}
@@ -163,8 +159,8 @@ def _copy(con: duckdb.DuckDBPyConnection, feed: FeedFiles, files: list[str], tar
 
 
 def check_documents(summary: SimulationSummary, copied: Mapping[str, Copied]) -> None:
-    """Raise NotComparable where DuckDB lost more than a hundredth of a feed's documents (a few cannot be read, on
-    purpose)."""
+    """Raise NotComparable if DuckDB lost more than a hundredth of a feed's documents (a few are unreadable by
+    design)."""
     for name, found in copied.items():
         folder = summary.truth / "records" / name
         if folder.exists():
@@ -175,7 +171,7 @@ def check_documents(summary: SimulationSummary, copied: Mapping[str, Copied]) ->
 
 @dataclass(frozen=True)
 class Result:
-    """All that was measured: the simulator's cost and seconds by step, and DuckDB's."""
+    """All measurements: the simulator's cost and seconds by step, and DuckDB's."""
 
     summary: SimulationSummary
     cost: Cost
@@ -184,7 +180,7 @@ class Result:
     copy_cost: Cost
 
     def rows(self, feed: FeedFiles) -> int:
-        """Rows delivered by a feed's files, those of the feed that reads the members of its documents included."""
+        """Rows delivered by a feed's files, including those of the feed that reads the members of its documents."""
         return self.summary.rows.get(feed.name, 0) + self.summary.rows.get(feed.inner, 0)
 
     def seconds(self, name: str) -> float:
@@ -193,13 +189,13 @@ class Result:
 
     @property
     def rest(self) -> float:
-        """Seconds outside of every clock."""
+        """Seconds outside of all timed steps."""
         return self.cost.wall_s - sum(self.clock.seconds.values())
 
     @property
     def without_poslog(self) -> tuple[int, float, float]:
-        """All feeds but the till's XML: rows; seconds of the whole run but those of the XML; seconds of these feeds
-        alone."""
+        """All feeds except the till's XML: rows; seconds of the whole run without the XML's; seconds of only these
+        feeds."""
         feeds = [feed for feed in FEEDS if feed.format != POSLOG]
         own = sum(self.seconds(feed.name) for feed in feeds)
         poslog = sum(self.seconds(feed.name) for feed in FEEDS if feed.format == POSLOG)
@@ -210,8 +206,8 @@ def measure(settings: SimulationSettings, folder: Path, with_reference: bool) ->
     """Run both sides below ``folder``.
 
     Raises:
-        NotComparable: as `clocked` and `check_documents` do.
-        OSError: no room.
+        NotComparable: see `clocked` and `check_documents`.
+        OSError: not enough disk space.
     """
     # The first use of Polars and DuckDB in a process is not the simulator's cost.
     read_and_write(
@@ -229,7 +225,7 @@ def measure(settings: SimulationSettings, folder: Path, with_reference: bool) ->
 
 
 def table(result: Result) -> str:
-    """The table for people: a line a feed, most seconds first, then what belongs to no feed, then the totals."""
+    """The printed table: one line per feed, most seconds first, then steps without a feed, then the totals."""
     cells = [
         _cells(feed.name, result.rows(feed), result.seconds(feed.name), result.copied.get(feed.name))
         for feed in sorted(FEEDS, key=lambda feed: -result.seconds(feed.name))
@@ -291,15 +287,15 @@ def line_of(result: Result, settings: SimulationSettings) -> dict[str, object]:
 def main(
     customers: Annotated[int, typer.Option(help="Number of customers.")] = 20_000,
     days: Annotated[int, typer.Option(help="Number of nights.")] = 7,
-    scale_profile: Annotated[str, typer.Option(help=f"How busy the customers are: {', '.join(PROFILES)}.")] = "dense",
-    seed: Annotated[int, typer.Option(help="Same seed, same files.")] = 7,
+    scale_profile: Annotated[str, typer.Option(help=f"Activity of the customers: {', '.join(PROFILES)}.")] = "dense",
+    seed: Annotated[int, typer.Option(help="The same seed gives the same files.")] = 7,
     with_reference: Annotated[
-        bool, typer.Option("--reference/--no-reference", help="Have DuckDB read and write the files, too.")
+        bool, typer.Option("--reference/--no-reference", help="Also have DuckDB read and write the files.")
     ] = True,
     out: Annotated[
-        Path | None, typer.Option(help="Folder to work in; must be empty or missing. Default: a temporary one.")
+        Path | None, typer.Option(help="Working folder; must be empty or missing. Default: a temporary one.")
     ] = None,
-    keep: Annotated[bool, typer.Option("--keep", help="Leave the generated retailer, and say where it is.")] = False,
+    keep: Annotated[bool, typer.Option("--keep", help="Keep the generated retailer, and print its path.")] = False,
 ) -> None:
     """Measure the simulator feed by feed; the last line printed is JSON."""
     if out is not None and out.exists() and any(out.iterdir()):

@@ -1,8 +1,8 @@
-"""What keeps a file from being written: no space, no right, a read-only or failing disk; each told in one sentence with
-the way out.
+"""Why a file cannot be written: no space, no permission, a read-only or failing disk; each explained in one sentence
+with the fix.
 
-Found by asking the file system (statvfs, access) and by the operating system's error numbers, also where a library
-passes on only their words. Nothing here opens a file.
+The cause is found from the file system (statvfs, access) and the operating system's error numbers, or from error
+messages where a library passes on nothing else. This module opens no file.
 """
 
 import errno
@@ -19,13 +19,12 @@ NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT})
 NO_RIGHT = frozenset({errno.EACCES, errno.EPERM})
 TOLD = (*sorted(NO_SPACE), errno.EROFS, *sorted(NO_RIGHT), errno.EIO)
 QUOTED = re.compile(r"""["'](/[^"'\n]+)["']""")
-# SQLite's own words: SQLAlchemy and Dagster pass on no number.
+# SQLite's own messages: SQLAlchemy and Dagster pass on no error number.
 SQLITE_FULL, SQLITE_READONLY = "database or disk is full", "attempt to write a readonly database"
 
 
 def told(number: int, path: Path) -> str | None:
-    """The sentence for an operating system's error number at `path`; None for a number that says nothing of the
-    disk."""
+    """The sentence for an operating system's error number at `path`; None for a number unrelated to the disk."""
     if number in NO_SPACE:
         return (
             f"no space is left on the disk of {path} ({free_bytes(path) / 1e6:,.0f} MB free): free some, then run "
@@ -48,8 +47,7 @@ def told(number: int, path: Path) -> str | None:
 
 
 def obstacle(folder: Path) -> str | None:
-    """What keeps this process from writing files into `folder`, or into the folder above it that is there; None where
-    nothing does."""
+    """Why this process cannot write files into `folder`, or into its nearest existing parent; None if it can."""
     place = _nearest(folder)
     if os.statvfs(place).f_flag & os.ST_RDONLY:
         return told(errno.EROFS, folder)
@@ -59,11 +57,11 @@ def obstacle(folder: Path) -> str | None:
 
 
 def told_in(words: str, home: Path) -> str | None:
-    """The sentence for an error of which only the words are left: the operating system's own (strerror), or SQLite's.
+    """The sentence for an error of which only the message is left: the operating system's (strerror) or SQLite's.
 
     Args:
-        words: What a library said, with the file in quotes where it names one.
-        home: The data home, told of where the words name no file.
+        words: A library's message, with the file in quotes if it names one.
+        home: The data home, named if the message names no file.
     """
     for number in TOLD:
         at = words.find(os.strerror(number))
@@ -78,7 +76,7 @@ def told_in(words: str, home: Path) -> str | None:
 
 
 def told_of(error: BaseException, home: Path) -> str | None:
-    """The sentence for an error, or for what it came from."""
+    """The sentence for an error, or for its cause."""
     for cause in chain(error):
         if isinstance(cause, OSError) and cause.errno in TOLD:
             return told(
@@ -88,14 +86,14 @@ def told_of(error: BaseException, home: Path) -> str | None:
 
 
 def chain(error: BaseException | None) -> Iterator[BaseException]:
-    """An error, and what it came from."""
+    """An error and its causes."""
     while error is not None:
         yield error
         error = error.__cause__ or error.__context__
 
 
 def free_bytes(path: Path) -> int:
-    """What this user may still write on the disk of `path`, or of the folder above it that is there."""
+    """Bytes that this user may still write on the disk of `path`, or of its nearest existing parent."""
     found = os.statvfs(_nearest(path))
     return found.f_bavail * found.f_frsize
 

@@ -1,7 +1,7 @@
-"""Files that are there after a crash: written beside, synced, renamed, and the folder synced; and files moved aside,
-never deleted.
+"""Crash-safe files: written beside, synced, renamed, and the folder synced; and files that are moved aside instead of
+deleted.
 
-Source: rename(2) and fsync(2): a rename is atomic, but lasts only once the folder that holds the name has been synced.
+Source: rename(2) and fsync(2): a rename is atomic, but durable only once the folder of the name has been synced.
 """
 
 import os
@@ -12,33 +12,32 @@ PRIVATE_FILE, PRIVATE_FOLDER = 0o600, 0o700
 
 
 def sync_file(path: Path) -> None:
-    """Make the file's content last. Not for an open DuckDB database: closing a second descriptor drops the lock on
-    it."""
+    """Sync the file's content to disk. Not for an open DuckDB database: closing a second descriptor drops its lock."""
     _sync(path, os.O_RDONLY)
 
 
 def sync_folder(path: Path) -> None:
-    """Make the names in the folder last: those that were made, renamed and removed."""
+    """Sync the folder's entries to disk: created, renamed and removed names."""
     _sync(path, os.O_RDONLY | os.O_DIRECTORY)
 
 
 def write_durably(path: Path, content: str | bytes, mode: int = PRIVATE_FILE) -> None:
-    """Write a small file whole or not at all: a reader, and a crash, see the old content or the new one."""
+    """Write a small file atomically: a reader, and a crash, see the old content or the new one."""
     replace_durably(_write_beside(path, content, mode), path)
 
 
 def create_durably(path: Path, content: str | bytes, mode: int = PRIVATE_FILE) -> bool:
-    """Write a small file whole where there is none, and say whether that was so.
+    """Create a small file atomically if it does not exist; return whether it was created.
 
-    Of two processes one wins; what is there already is kept.
+    If two processes compete, one wins; existing content is kept.
     """
     return name_durably(_write_beside(path, content, mode), path)
 
 
 def name_durably(source: Path, target: Path) -> bool:
-    """Rename `source`, whose content has been synced, to `target` where nothing has that name; else remove it.
+    """Rename the synced file `source` to `target` if that name is free; else remove `source`.
 
-    A rename would replace what another process has put there since anybody looked; a link (link(2)) is refused.
+    A rename would replace a file that another process created since the last check; a link (link(2)) fails.
 
     Returns:
         Whether the name was free.
@@ -55,14 +54,15 @@ def name_durably(source: Path, target: Path) -> bool:
 
 
 def replace_durably(source: Path, target: Path) -> None:
-    """Rename `source`, whose content has been synced, to `target`, and sync both folders."""
+    """Rename the synced file `source` to `target`, and sync both folders."""
     source.replace(target)
     for folder in dict.fromkeys((target.parent, source.parent)):
         sync_folder(folder)
 
 
 def make_folders(path: Path, mode: int = PRIVATE_FOLDER) -> None:
-    """Create the folder and its missing parents, each with the mode, and sync the folders that hold the new names."""
+    """Create the folder and its missing parents, each with the mode, and sync the folders that contain the new
+    names."""
     missing = [folder for folder in (path, *path.parents) if not folder.exists()]
     for folder in reversed(missing):
         folder.mkdir(mode=mode, exist_ok=True)
@@ -70,11 +70,10 @@ def make_folders(path: Path, mode: int = PRIVATE_FOLDER) -> None:
 
 
 def move_aside(files: Iterable[Path], base: Path, aside: Path) -> list[Path]:
-    """Move files below `base` to the same places below `aside`, for a person to look at; what lies there already is
-    kept.
+    """Move files below `base` to the same paths below `aside`, for inspection; existing files there are kept.
 
     Returns:
-        Where each lies now.
+        The new path of each file.
     """
     moved = []
     for file in files:
@@ -90,7 +89,7 @@ def move_aside(files: Iterable[Path], base: Path, aside: Path) -> list[Path]:
 
 
 def remove_listed(folder: Path, names: Iterable[str]) -> None:
-    """Delete the files below `folder` that a list of our own names; a name that leads out of it is left alone."""
+    """Delete the files below `folder` that onedata's own list names; a name that leads out of the folder is skipped."""
     root = folder.resolve()
     for name in names:
         file = folder / name
@@ -101,7 +100,7 @@ def remove_listed(folder: Path, names: Iterable[str]) -> None:
 def _write_beside(path: Path, content: str | bytes, mode: int) -> Path:
     """The content, synced, under a name beside `path` that no other process uses."""
     fresh = path.with_name(f".{path.name}.{os.getpid()}.new")
-    # A process killed within `name_durably` leaves it as a second name of the file itself: not to be written into.
+    # A process killed within `name_durably` leaves it as a second name of the file itself: do not write into it.
     fresh.unlink(missing_ok=True)
     descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
     with os.fdopen(descriptor, "wb") as stream:

@@ -1,30 +1,30 @@
-"""What a user can cause. The command line ends with its text, which names the file, the cause and the way out."""
+"""Errors that a user can cause. The command line ends with the message, which names the file, the cause and the fix."""
 
 import difflib
 from collections.abc import Iterable
 
 
 class OnedataError(Exception):
-    """Something that a user can cause and mend. Its text is a plain sentence: what, where, and the fix."""
+    """An error that a user can cause and fix. Its message is a plain sentence: what, where, and the fix."""
 
     exit_code = 2
 
 
 class UnknownName(OnedataError):
-    """A name that a user typed and that nothing has; the text has the nearest that is there."""
+    """A name given by the user does not exist; the message suggests the nearest one."""
 
 
 def require_known(name: str, known: Iterable[str], what: str, how: str) -> None:
-    """Refuse a name that is not known.
+    """Refuse an unknown name.
 
     Args:
-        name: As it was typed; empty where none was.
-        known: Every name that would do.
-        what: What it names, `feed`.
-        how: Where the names can be looked up.
+        name: As given by the user; empty if none was given.
+        known: All valid names.
+        what: The kind of name, such as `feed`.
+        how: Where the names are listed.
 
     Raises:
-        UnknownName: with the nearest name, if one is near.
+        UnknownName: with the nearest name, if one is close.
     """
     names = sorted(set(known))
     if name and name not in names:
@@ -32,6 +32,6 @@ def require_known(name: str, known: Iterable[str], what: str, how: str) -> None:
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """'; did you mean X?' with the nearest name; empty where none is near."""
+    """'; did you mean X?' with the nearest name; empty if none is close."""
     near = difflib.get_close_matches(name, list(known), n=1)
     return f"; did you mean {near[0]}?" if near else ""

@@ -1,8 +1,7 @@
-"""Who may read the data home: its owner everything, the reader group what is published, nobody else anything.
+"""Access to the data home: the owner may read everything, the reader group what is published, others nothing.
 
-The home is 0710, so that readers can reach `published` without listing what lies beside it; `published` is 0750 with
-files of 0640; all the rest is 0700 and 0600. New files get there by the umask of the process, what lies there from
-before by one walk.
+The home is 0710, so that readers reach `published` without listing its siblings; `published` is 0750 with files of
+0640; everything else is 0700 and 0600. New files get these modes from the process's umask, existing ones from one walk.
 """
 
 import grp
@@ -35,7 +34,7 @@ VERSION = "1"
 
 @dataclass
 class _Found:
-    """What a walk came to: how many were open to others, how many only another user may close, and one of those."""
+    """Result of a walk: how many files were open to others, how many only another user can close, and one of those."""
 
     tightened: int = 0
     not_owned: int = 0
@@ -43,21 +42,21 @@ class _Found:
 
 
 def private_umask() -> None:
-    """Let only its owner read what this process, and each process it starts, creates from now on.
+    """Make files that this process and its children create from now on readable only by the owner.
 
-    For the edge of a process, once.
+    Call it once, at the entry point of a process.
     """
     os.umask(PRIVATE_UMASK)
 
 
 def secure_home(settings: Settings) -> list[str]:
-    """Create the data home, or close the one that is there to others: its folders each time, every file in them once.
+    """Create the data home, or close an existing one to others: its folders each time, every file in them once.
 
-    Links are never followed, and files that onedata did not write are left alone. Cheap: all files are looked at only
-    where a folder was open, the reader group is another, or the home has not been walked by these rules.
+    Links are never followed, and files that onedata did not write are left alone. Cheap: all files are checked only if
+    a folder was open, the reader group has changed, or the home has not been walked by these rules.
 
     Returns:
-        What a person should know, a line each: how much was open to others and is closed now, and what was not closed.
+        Notes for the user, one per line: what was open to others and is now closed, and what could not be closed.
     """
     home, group = settings.home.resolve(), reader_group_id(settings)
     published = home / settings.published.name
@@ -93,26 +92,26 @@ def secure_home(settings: Settings) -> list[str]:
 
 
 def share_with_readers(settings: Settings, folder: Path) -> None:
-    """Let the reader group read `folder`, below `published`, and all in it.
+    """Let the reader group read `folder`, below `published`, and everything in it.
 
-    For what has been built aside, before its name is swapped in. A file that its owner may not write stays so (0440).
-    Links are left as they are.
+    Used for what was built aside, before its name is swapped in. A file that its owner may not write stays read-only
+    (0440). Links are unchanged.
     """
     _share(folder, reader_group_id(settings), _Found())
 
 
 def share_folder(settings: Settings, folder: Path) -> None:
-    """Let the reader group into one folder below `published`, whatever lies in it."""
+    """Let the reader group into one folder below `published`, whatever its content."""
     _set(folder, SHARED_FOLDER, _Found(), reader_group_id(settings))
 
 
 def reader_group_id(settings: Settings) -> int:
-    """The number of the setting `reader_group`, or of the process's own group."""
+    """The group id of the setting `reader_group`, or of the process."""
     return grp.getgrnam(settings.reader_group).gr_gid if settings.reader_group else os.getegid()
 
 
 def user_name() -> str:
-    """The user this process acts as; the number of one without a name, as containers have them."""
+    """The name of the process's user; the user id if there is no name, as in containers."""
     try:
         return pwd.getpwuid(os.geteuid()).pw_name
     except KeyError:
@@ -127,7 +126,7 @@ def _group_name(group: int) -> str:
 
 
 def _make_home(home: Path) -> bool:
-    """Create the home where there is none, with folders on the way to it that others may pass; whether it is new."""
+    """Create the home if it does not exist, with parent folders that others may pass; returns whether it is new."""
     missing = [folder for folder in (home, *home.parents) if not folder.exists()]
     for folder in reversed(missing):
         folder.mkdir(exist_ok=True, mode=PRIVATE_FOLDER)
@@ -137,7 +136,7 @@ def _make_home(home: Path) -> bool:
 
 
 def _left_alone(home: Path) -> list[str]:
-    """What lies in the home and is not looked after: links out of it, and what somebody else put there."""
+    """Paths in the home that are not managed: links out of it, and files of others."""
     known = {*PRIVATE, *SHIELDED, "published", MARKER}
     entries = sorted(home.iterdir())
     links = [str(path) for path in entries if path.name in known and path.is_symlink()]
@@ -152,7 +151,8 @@ def _left_alone(home: Path) -> list[str]:
 
 
 def _share(folder: Path, group: int, found: _Found) -> None:
-    """Give a folder and all in it to the group to read, the inner ones first: what is new is seen whole or not."""
+    """Give the group read access to a folder and its content, innermost first: readers see new content completely or
+    not at all."""
     for path, mode in [*_below(folder)][::-1]:
         if stat.S_ISDIR(mode):
             _set(path, SHARED_FOLDER, found, group)
@@ -161,20 +161,20 @@ def _share(folder: Path, group: int, found: _Found) -> None:
 
 
 def _close(folder: Path, found: _Found) -> None:
-    """Close all in a folder, which is closed itself."""
+    """Close everything in a folder, which is closed itself."""
     for path, mode in islice(_below(folder), 1, None):
         if not stat.S_ISLNK(mode):
             _set(path, PRIVATE_FOLDER if stat.S_ISDIR(mode) else mode & PRIVATE_FILE, found)
 
 
 def _below(folder: Path) -> Iterator[tuple[Path, int]]:
-    """The folder and all below it with their modes, links not followed; nothing where it is no folder, or a link."""
+    """The folder and everything below it with modes, not following links; nothing if it is a link or not a folder."""
     if not _is_folder(folder):
         return
     yield folder, folder.lstat().st_mode
     waiting = [folder]
     while waiting:
-        # A process at work removes what it needs no more; what another user has closed is closed.
+        # A running process removes files that it no longer needs; files closed by another user are closed already.
         with suppress(FileNotFoundError, PermissionError), os.scandir(waiting.pop()) as entries:
             for entry in entries:
                 mode = entry.stat(follow_symlinks=False).st_mode
@@ -188,13 +188,13 @@ def _is_folder(path: Path) -> bool:
 
 
 def _set(path: Path, mode: int, found: _Found, group: int | None = None) -> bool:
-    """Set mode and group where they differ, and say whether others could read what they may not from now on."""
+    """Set mode and group if they differ; returns whether this took away access that others had."""
     try:
         now = path.lstat()
         bits = stat.S_IMODE(now.st_mode)
         is_regrouped = group is not None and group != now.st_gid
         was_open = bool(bits & OPEN & ~mode) or (is_regrouped and bool(bits & stat.S_IRWXG))
-        # Closed first: where the group may not be given, the one it had is not let in.
+        # Close it first: if the group cannot be set, its previous group gets no access.
         closed = bits & mode & (~stat.S_IRWXG if is_regrouped else ~0)
         if bits != closed:
             path.chmod(closed)

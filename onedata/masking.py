@@ -1,10 +1,10 @@
-"""Messages without the values of people: what looks like an e-mail address, a phone or a card is masked, and a value is
-quoted by its shape.
+"""Remove personal values from messages: text that looks like an e-mail address, a phone or a card is masked, and a
+value is quoted by its shape.
 
-Pure. Each form is there in Python and in SQL, made of the same patterns (RE2, which DuckDB runs and Python understands;
-ASCII classes, no lookaround), so that both say the same of the same text. What is not a pattern, such as a name, cannot
-be found in a text: so a value is never quoted as it is unless it is a plain number, day or id (`shown`). Names of files
-are left as they are, but for an e-mail address in them.
+Pure. Each function exists in Python and in SQL, with the same patterns (RE2, which DuckDB runs and Python understands;
+ASCII classes, no lookaround), so that both give the same result for the same text. Values without a pattern, such as
+names, cannot be found in a text: a value is therefore quoted unchanged only if it is a plain number, day or id
+(`shown`). File names are unchanged, except for e-mail addresses in them.
 """
 
 import functools
@@ -23,15 +23,15 @@ NOTHING = "nothing"
 SHORTEST_REPEATED = 4
 LAST_DIGITS = 4  # of a long number: enough to find its row, too few to call
 
-# Full-width digits and signs of Chinese text, and the dashes and blanks that phones are typed with: each one letter for
-# one.
+# Full-width digits and signs of Chinese text, and the dashes and blanks typed in phone numbers: each maps to one
+# character.
 _WIDE = "０１２３４５６７８９＋－（）＠．　\u00a0\u2009\u202f‐‑‒–—−"
 _NARROW = "0123456789+-()@.    ------"
 _TO_NARROW = str.maketrans(_WIDE, _NARROW)
 
 _LOCAL, _HOST = (rf"[^\s@\"'<>(){{}},;:=|\\/\[\]{more}]+" for more in ("", "."))
 _MAIL = rf"{_LOCAL}(?:'{_LOCAL})*@{_HOST}(?:\.{_HOST})*\.[A-Za-z" + "\x80-\U0010ffff" + "]{2,}"
-# What may stand around a number that is not a part of an id, a path, a day or an amount.
+# What may surround a number that is not part of an id, a path, a day or an amount.
 _BEFORE, _AFTER = r"(?:^|[^0-9A-Za-z_./@+-])", r"(?:$|[^0-9A-Za-z_/@.-]|[.]0?(?:$|[^0-9A-Za-z]))"
 _SURE_PHONES = (
     r"\+[1-9](?:[ ()-]{0,2}[0-9]){6,14}",  # +49 (0)171 234-5678
@@ -49,12 +49,12 @@ _PHONES = (
     r"[2-9][0-9]{2}-[0-9]{4}",
     r"[3-9][0-9]{3}[ -][0-9]{4}",
 )
-# The long one for itself: of nineteen digits in groups the first sixteen may be a card as well.
+# Long numbers are searched separately: the first sixteen of nineteen grouped digits may also be a card.
 _CARDS = (
     r"[2-6][0-9]{12,18}|[2-6][0-9]{3}(?:[ -][0-9]{4}){3}|3[0-9]{3}[ -][0-9]{6}[ -][0-9]{4,5}",
     r"[2-6][0-9]{3}(?:[ -][0-9]{4}){3}[ -][0-9]{3}",
 )
-# What one takes away behind a number is missed before the next: each is looked for twice. Those that are sure come
+# The character consumed after one number is missing before the next, so each is searched twice. Certain patterns come
 # first.
 _ROUNDS = [("|".join(cores),) for cores in (_SURE_PHONES, _SURE_PHONES, _PHONES, _PHONES)]
 
@@ -82,13 +82,12 @@ hash."""
 PLAIN_VALUE = re.compile(rf"{_NUMBER}[0-9.]|{_DAY}(?:[T ]{_TIME})?", re.ASCII)
 """A number (with a digit) or a day."""
 
-# Of DuckDB's (and Arrow's) errors those that quote a value of a row. The others quote names of tables, columns and
-# files.
+# DuckDB (and Arrow) errors that quote a value of a row. Other errors quote names of tables, columns and files.
 _QUOTES_VALUES = re.compile(
     r"Conversion Error|Invalid Input Error|Not implemented Error|Constraint Error|Out of Range Error|Could not convert"
 )
-# A value with a quote of the same kind in it ends its own quotes early: where they do not pair, all between the first
-# and the last is the value.
+# A value that contains a quote of the same kind ends its own quotes early: if quotes do not pair, everything between
+# the first and the last is the value.
 _UNPAIRED = tuple(
     (
         quote,
@@ -97,7 +96,7 @@ _UNPAIRED = tuple(
     )
     for quote in "\"'"
 )
-# What RE2 says of a pattern, which it repeats without quotes.
+# RE2's error about a pattern, which repeats it without quotes.
 _OF_PATTERN = re.compile(
     r"(Invalid Input Error: (?:missing|invalid|bad|no argument|unexpected|trailing)[^:\n']*: ).+", re.DOTALL
 )
@@ -110,7 +109,7 @@ _R = TypeVar("_R")
 
 
 def mask(text: str) -> str:
-    """The text with every e-mail address, phone and payment card in it replaced by what it was."""
+    """Replace every e-mail address, phone and payment card in the text by its kind."""
     narrow = text.translate(_TO_NARROW)
     if "@" in narrow:
         text, narrow = _without([found[0] for found in re.finditer(_MAIL, narrow, re.ASCII)], E_MAIL, text)
@@ -139,9 +138,9 @@ def mask_sql(text: str) -> str:
 def shown(value: str | None, known: Collection[str] = ()) -> str:
     """How a message quotes a value of a row.
 
-    `nothing`; what it looks like (`[phone]`); in quotes as it is where it is plain or one of the `known` words; else in
-    quotes by its shape, letters as A, a or x and digits as 9: `Ann Lee 12` is `"Aaa Aaa 99"`, and of a long number the
-    last digits: `5400000001` is `"******0001"`.
+    `nothing`; its kind (`[phone]`); the value itself in quotes if it is plain or one of the `known` words; else its
+    shape in quotes, letters as A, a or x and digits as 9: `Ann Lee 12` is `"Aaa Aaa 99"`. A long number keeps its last
+    digits: `5400000001` is `"******0001"`.
     """
     if value is None:
         return NOTHING
@@ -184,7 +183,7 @@ def shown_sql(value: str, known: Collection[str] = ()) -> str:
 
 
 def mask_error(text: str) -> str:
-    """The words of an error, values that DuckDB or Arrow quote in it shown by their shape."""
+    """The message of an error, with values quoted by DuckDB or Arrow replaced by their shape."""
     if _QUOTES_VALUES.search(text):
         text = _RAW_TEXT.sub(lambda found: found[1] + "not shown", text)
         text = _OF_PATTERN.sub(lambda found: found[1] + "not shown", text)
@@ -195,7 +194,7 @@ def mask_error(text: str) -> str:
                     text,
                 )
         values = {found[1] or found[2] or "" for found in _QUOTED.finditer(text)}
-        # A value may be repeated without quotes, with a mark under what was not expected.
+        # A value may be repeated without quotes, with a mark below the unexpected character.
         for value in sorted((value for value in values if not _PATH.fullmatch(value)), key=len, reverse=True):
             how = shown(value)
             text = text.replace(f'"{value}"', how).replace(f"'{value}'", how)
@@ -205,7 +204,7 @@ def mask_error(text: str) -> str:
 
 @contextmanager
 def values_hidden() -> Iterator[None]:
-    """What is raised inside goes on as it is, of the same type, with its words (and those of its causes) masked."""
+    """Re-raise errors of the block with the same type and masked messages (including those of their causes)."""
     try:
         yield
     except BaseException as error:
@@ -214,7 +213,7 @@ def values_hidden() -> Iterator[None]:
 
 
 def hides_values(function: Callable[_P, _R]) -> Callable[_P, _R]:
-    """`values_hidden` round a function, or round every step of a generator."""
+    """Apply `values_hidden` to a function, or to every step of a generator."""
     if inspect.isgeneratorfunction(function):
 
         @functools.wraps(function)
@@ -246,7 +245,7 @@ def _found(cores: Collection[str], text: str) -> list[str]:
 
 
 def _without(found: Collection[str], label: str, text: str) -> tuple[str, str]:
-    """The text, and its narrow form, with the label in the place of everything found (in the narrow form)."""
+    """The text, and its narrow form, with everything found (in the narrow form) replaced by the label."""
     narrow = text.translate(_TO_NARROW)
     for part in sorted(set(found), key=lambda item: (-len(item), item)):
         while (at := narrow.find(part)) >= 0:
@@ -261,7 +260,7 @@ def _is_card(text: str) -> bool:
 
 
 def _shape(text: str) -> str:
-    """Each letter and digit by its kind."""
+    """Replace each letter and digit by its kind."""
     kinds = {
         "Ll": "a",
         "Lu": "A",
@@ -284,7 +283,7 @@ def _all_sql(cores: Collection[str]) -> str:
 
 
 def _replaced_sql(text: str, found: str, label: str) -> str:
-    """SQL: everything of a list that was `found` in `t`, the longest first, replaced in the text."""
+    """SQL: the text with every element of the list `found` in `t`, longest first, replaced."""
     ordered = (
         f"list_transform(list_sort(list_transform(list_distinct({found}), lambda f: (-length(f), f))), lambda f: f[2])"
     )

@@ -1,5 +1,4 @@
-"""The warehouse made anew from lake, log and vault: the ledger and OneID here, every layer after them by the run that
-follows."""
+"""Rebuild the warehouse from lake, log and vault: ledger and OneID here, all later layers by the run that follows."""
 
 import shutil
 from collections.abc import Callable
@@ -25,7 +24,7 @@ from onedata.warehouse.open import refuse_half_restored
 
 @dataclass(frozen=True)
 class _Aside(Settings):
-    """The same data home, with the warehouse that is being built beside the one there is."""
+    """The same data home, with a warehouse that is built beside the existing one."""
 
     @property
     def warehouse(self) -> Path:
@@ -37,27 +36,27 @@ class NothingToRebuild(OnedataError):
 
 
 def rebuild(retailer: Retailer, leave_out: bool, say: Callable[[str], None]) -> date:
-    """Build a warehouse with ledger and OneID beside the one there is, move that one aside, and put the new one in its
-    place.
+    """Build a warehouse with ledger and OneID beside the existing one, move that one aside, and replace it by the new
+    one.
 
     Args:
-        retailer: Whose data home.
-        leave_out: Go on without deliveries whose files are not whole.
-        say: Told what was done, a sentence each.
+        retailer: The retailer of the data home.
+        leave_out: Continue without deliveries whose files are incomplete.
+        say: Called with one sentence per completed action.
 
     Returns:
-        The last night that the lake holds, for the run that builds the layers.
+        The last night in the lake, for the run that builds the layers.
 
     Raises:
-        NothingToRebuild: the lake holds no delivery.
+        NothingToRebuild: the lake contains no delivery.
         LakeDamaged, ManifestError, LogDamaged: see `rebuild_ledger`; nothing was changed.
-        WarehouseBusy: a night runs.
-        VaultError: the vault is lost, damaged, or an older copy than what OneID knows.
+        WarehouseBusy: a run is in progress.
+        VaultError: the vault is lost, damaged, or older than the state of OneID.
     """
     settings = retailer.settings
     refuse_half_restored(settings.home)
     with suppress(WarehouseDamaged, WarehouseMissing), open_warehouse(settings, say, begin=False):
-        pass  # a night that runs is waited for, then refused; a warehouse that cannot be opened is what this is for
+        pass  # wait for a running night, then refuse; rebuild exists for a warehouse that cannot be opened
     scratch = _Aside(**{item.name: getattr(settings, item.name) for item in fields(settings)})
     shutil.rmtree(scratch.warehouse.parent, ignore_errors=True)
     make_folders(scratch.warehouse.parent)
@@ -95,7 +94,7 @@ def rebuild(retailer: Retailer, leave_out: bool, say: Callable[[str], None]) -> 
 
 
 def _refuse_missing(missing: str, left_out: list[str], leave_out: bool) -> None:
-    """Decisions that cannot be found again are left out only where a person says so."""
+    """Lost decisions are left out only if the user says so."""
     if missing and not leave_out:
         raise LogDamaged(
             f"{missing}: what they merged, split or blocked would come undone. Restore them "

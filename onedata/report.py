@@ -1,5 +1,4 @@
-"""What a person reads after a night: what was built, what was quarantined and why, the headline metrics, what to do
-next."""
+"""The report after a night: what was built, what was quarantined and why, the headline metrics, the next steps."""
 
 from decimal import Decimal
 from pathlib import Path
@@ -39,21 +38,20 @@ MOST_CHARACTERS = 200
 
 
 def night_report(settings: Settings, options: str = "") -> str:
-    """The report on the published database; says so where nothing is published.
+    """The report on the published database; says so if nothing is published.
 
     Args:
-        settings: Whose data home.
+        settings: Settings of the data home.
         options: The retailer's command line options, for the next steps.
     """
     return "\n\n".join([*_published(settings)[0], _next_steps(settings, options)])
 
 
 def status_report(settings: Settings, options: str = "") -> tuple[str, bool]:
-    """The same with the state of the build: deliveries that wait to be published, warnings and closed gates of the last
-    run, damage.
+    """The same with the state of the build: unpublished deliveries, warnings and closed gates of the last run, damage.
 
     Returns:
-        The text, and whether all is well: no gate closed, nothing unpublished, and every file can be read.
+        The text, and whether all is well: no gate closed, nothing unpublished, and every file readable.
     """
     published, sound = _published(settings)
     state, well = _build_state(settings)
@@ -135,8 +133,7 @@ def _built(con: duckdb.DuckDBPyConnection) -> str:
 
 
 def newer_publication(settings: Settings) -> str:
-    """A line where a newer publication is kept than the one that is served, as after `onedata serve` of an older
-    night."""
+    """A line if a newer publication than the served one exists, as after `onedata serve` of an older night."""
     served, kept = current_publication(settings), publications(settings)
     if served is None or kept[-1].number <= served.number:
         return ""
@@ -154,7 +151,7 @@ def _received(con: duckdb.DuckDBPyConnection) -> str:
 
 
 def _reconciled(con: duckdb.DuckDBPyConnection) -> list[str]:
-    """One line a layer of the last night; nothing where the night was published before balances were kept."""
+    """One line per layer of the last night; nothing if the night was published by a version without balances."""
     if not con.execute("select 1 from duckdb_tables() where table_name = 'ops_reconciliation'").fetchone():
         return []
     rows = con.execute(
@@ -194,7 +191,7 @@ def _metrics(con: duckdb.DuckDBPyConnection) -> str:
 
 
 def _value(value: Decimal, unit: str) -> str:
-    """A count whole, a ratio as a percentage, anything else with two decimals."""
+    """Format a count as an integer, a ratio as a percentage, anything else with two decimals."""
     return {"count": f"{value:,.0f}", "ratio": f"{value:.1%}"}.get(unit, f"{value:,.2f}")
 
 
@@ -217,11 +214,11 @@ def _short(path: Path) -> str:
 
 
 def closed_gates(settings: Settings, run_id: str) -> str:
-    """The gates that closed in a run, in words; '' where none did, where no night has run yet, or where another run
-    holds the warehouse.
+    """The gates that closed in a run, in words; '' if none closed, if no night has run yet, or if another run holds the
+    warehouse.
 
     Raises:
-        WarehouseDamaged, WarehouseUnreadable: there is no telling.
+        WarehouseDamaged, WarehouseUnreadable: the gates cannot be read.
     """
     try:
         with read_warehouse(settings) as con:

@@ -25,7 +25,7 @@ from onedata.warehouse.publish import finish_publishing
 
 @dataclass(frozen=True)
 class Retailer:
-    """Everything the contracts and settings say; nothing in it changes while a night runs."""
+    """All contracts and settings of a retailer; immutable during a run."""
 
     settings: Settings
     entities: Mapping[str, Entity]
@@ -33,27 +33,27 @@ class Retailer:
     feeds: tuple[Feed, ...]
 
     def feeds_of(self, entity: str) -> list[Feed]:
-        """Feeds that fill `entity`; may be none."""
+        """Feeds that fill `entity`; may be empty."""
         return [feed for feed in self.feeds if feed.entity.name == entity]
 
     def environment(self) -> dict[str, str]:
-        """What dbt and child processes read: the settings, and the SQL that tells whether an identifier names
-        somebody."""
+        """Environment of dbt and child processes: the settings, and the SQL that decides whether an identifier is
+        usable."""
         return self.settings.environment() | {"ONEDATA_USABLE": json.dumps(usable_by_kind(self.policy))}
 
     @property
     def regions(self) -> tuple[str, ...]:
-        """ISO 3166 codes of the countries whose numbers phones without a country code may be, the default first."""
+        """ISO 3166 codes of the countries of phone numbers without a country code, the default first."""
         return tuple(
             dict.fromkeys([self.settings.default_region, *(feed.region for feed in self.feeds if feed.region)])
         )
 
 
 def load_retailer(settings: Settings) -> Retailer:
-    """Read contracts and policy.
+    """Load contracts and policy.
 
     Raises:
-        ContractError: a contract, canonical entity or the policy is not valid.
+        ContractError: a contract, canonical entity or the policy is invalid.
     """
     entities = load_entities(settings.canonical)
     policy = load_identifier_policy(shipped("data_contracts") / IDENTIFIERS, settings.identifiers)
@@ -61,22 +61,22 @@ def load_retailer(settings: Settings) -> Retailer:
 
 
 def prepare_warehouse(con: duckdb.DuckDBPyConnection, retailer: Retailer, again: Collection[date] = ()) -> list[str]:
-    """Create what every stage expects to find (ledger, balances, OneID tables, the lake's shape), and hold the lake
-    against the ledger.
+    """Create what every stage needs (ledger, balances, OneID tables, the lake's schema), and check the lake against the
+    ledger.
 
     Args:
         con: The warehouse.
-        retailer: Whose.
-        again: Nights that are being taken anew, whose files in the lake need not be whole.
+        retailer: Its retailer.
+        again: Nights that are being replaced, whose lake files may be incomplete.
 
     Returns:
-        What was put in order, as sentences for a person.
+        What was tidied up, as sentences for the user.
 
     Raises:
         UnknownLakeFiles: the lake was written by another ledger.
-        LakeDamaged: a file of the lake is gone or cut.
-        HomeFormatError: the data home is of a later onedata.
-        VaultError: the vault is lost, an older copy, damaged, or not of its key.
+        LakeDamaged: a lake file is missing or truncated.
+        HomeFormatError: the data home has the format of a later onedata.
+        VaultError: the vault is lost, an older copy, damaged, or does not match its key.
     """
     said = migrate(con, retailer.settings)
     finish_publishing(con, retailer.settings)
@@ -90,7 +90,7 @@ def prepare_warehouse(con: duckdb.DuckDBPyConnection, retailer: Retailer, again:
 
 
 def create_tables_of(con: duckdb.DuckDBPyConnection, retailer: Retailer) -> None:
-    """Create what is missing of the tables that dbt does not build, and of the lake's shape."""
+    """Create missing tables that dbt does not build, and the lake's schema."""
     create_reconciliation(con)
     create_tables(con)
     con.execute("create schema if not exists ods")

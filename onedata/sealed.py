@@ -1,5 +1,4 @@
-"""JSON that proves itself: its last member is the SHA-256 of the rest, so that a file of which one bit has changed is
-not taken for what was written."""
+"""Sealed JSON: the last member is the SHA-256 of the rest, so that a single flipped bit is detected."""
 
 import hashlib
 import json
@@ -10,7 +9,7 @@ SEAL = "seal"
 
 
 def seal(content: Mapping[str, Any]) -> str:
-    """The content as JSON text with its seal. Values that JSON does not know are written as text."""
+    """The content as JSON text with its seal. Values of types that JSON lacks are written as text."""
     body = json.dumps(dict(content), default=str, indent=1)
     return json.dumps({**json.loads(body), SEAL: hashlib.sha256(body.encode()).hexdigest()}, indent=1) + "\n"
 
@@ -19,7 +18,7 @@ def unseal(text: str) -> dict[str, Any]:
     """The content of a sealed text, without its seal.
 
     Raises:
-        ValueError: the text is not, to the byte, what `seal` wrote.
+        ValueError: the text differs, in any byte, from what `seal` wrote.
     """
     content = json.loads(text)
     if not isinstance(content, dict) or SEAL not in content:
@@ -34,7 +33,7 @@ def unseal_if_sealed(text: str) -> dict[str, Any]:
     """The content of a text that an earlier onedata may have written without a seal.
 
     Raises:
-        ValueError: it is no JSON, or its seal is of other content.
+        ValueError: it is not JSON, or its seal does not match the content.
     """
     if f'"{SEAL}"' in text:
         return unseal(text)

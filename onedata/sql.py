@@ -17,7 +17,7 @@ def quote_text(text: str) -> str:
 
 
 def escape_glob(path: str) -> str:
-    """`path` so that DuckDB's file functions read it literally."""
+    """`path`, escaped so that DuckDB's file functions read it literally."""
     return "".join(f"[{letter}]" if letter in "*?[" else letter for letter in path)
 
 
@@ -28,7 +28,7 @@ def json_of(names: Sequence[str]) -> str:
 
 @contextmanager
 def transaction(con: duckdb.DuckDBPyConnection) -> Iterator[None]:
-    """All or nothing: commit at the end, roll back where anything was raised."""
+    """Commit at the end; roll back if anything was raised."""
     con.begin()
     try:
         yield
@@ -39,7 +39,7 @@ def transaction(con: duckdb.DuckDBPyConnection) -> Iterator[None]:
 
 
 def any_rows(con: duckdb.DuckDBPyConnection, schema: str, table: str) -> bool:
-    """Whether a table is there and holds a row."""
+    """Whether a table exists and has a row."""
     known = (
         "select 1 from duckdb_tables() where database_name = current_database() and schema_name = ? and table_name = ?"
     )

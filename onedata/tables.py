@@ -1,7 +1,7 @@
 """Tables of text, for a terminal and in Markdown.
 
-Rich breaks lines at the terminal's width and reads brackets as markup; tabulate reads text as numbers and escapes no
-`|`: what stands in a cell here is shown as it is.
+Rich wraps lines at the terminal's width and reads brackets as markup; tabulate parses text as numbers and does not
+escape `|`. Here the content of a cell is shown unchanged.
 """
 
 from collections.abc import Collection, Iterable, Sequence
@@ -14,9 +14,9 @@ def text_table(header: Sequence[str], rows: Sequence[Sequence[object]], right: C
     """Aligned columns for a terminal, indented.
 
     Args:
-        header: A name a column.
-        rows: Cells by column. A column whose first cell is a whole number stands to the right, with thousands.
-        right: Names of further columns that stand to the right.
+        header: Column names.
+        rows: Cells by column. A column whose first cell is an integer is right-aligned, with thousands separators.
+        right: Names of further right-aligned columns.
     """
     cells = [list(header), *[[f"{value:,}" if isinstance(value, int) else str(value) for value in row] for row in rows]]
     numbers = [
@@ -26,8 +26,7 @@ def text_table(header: Sequence[str], rows: Sequence[Sequence[object]], right: C
 
 
 def aligned(rows: Sequence[Sequence[str]], right: Collection[int] = ()) -> list[str]:
-    """A line a row, every column as wide as its widest cell; `right` are the indices of columns that stand to the
-    right."""
+    """One line per row, each column as wide as its widest cell; `right` are the indices of right-aligned columns."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return [
         GAP.join(
@@ -39,13 +38,14 @@ def aligned(rows: Sequence[Sequence[str]], right: Collection[int] = ()) -> list[
 
 
 def markdown_table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """A Markdown table. What stands in a cell stays in it: blanks and line breaks are one blank, `|` is escaped."""
+    """A Markdown table. Each cell stays within its bounds: runs of blanks and line breaks become one blank, `|` is
+    escaped."""
     lines = [[_cell(value) for value in row] for row in (header, ["---"] * len(header), *rows)]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
 def without_empty(header: Sequence[str], rows: Sequence[Sequence[object]]) -> tuple[list[str], list[list[object]]]:
-    """Header and rows without the named columns that are empty in every row."""
+    """Header and rows without those of the named columns that are empty in every row."""
     kept = [index for index, name in enumerate(header) if not name or any(row[index] for row in rows)]
     return [header[index] for index in kept], [[row[index] for index in kept] for row in rows]
 

@@ -1,4 +1,4 @@
-"""Fixtures every folder may use: one simulated retailer and one undisturbed sequence of nights a session."""
+"""Fixtures for all folders: one simulated retailer and one undisturbed sequence of nights per session."""
 
 from __future__ import annotations
 

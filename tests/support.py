@@ -1,4 +1,4 @@
-"""What the tests of whole nights share: data homes below a temporary folder, runs through the real job, and exact
+"""Shared by the tests of whole nights: data homes below a temporary folder, runs through the real job, and exact
 comparison of tables."""
 
 import contextlib

@@ -1,5 +1,5 @@
-"""Every table of the warehouse: made anew from others, kept beside the lake, or a record of the runs themselves, which
-begins anew."""
+"""Every table of the warehouse by origin: rebuilt from others, stored beside the lake, or a record of runs, which a
+rebuild starts empty."""
 
 TELLS_OF_RUNS = "tells of runs"
 LOGGED = {

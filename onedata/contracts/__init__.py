@@ -1,5 +1,5 @@
-"""Contracts: the only place that knows a feed. Load and check them here; everything about a feed derives from the
-result."""
+"""Contracts: the only place that knows a feed. This package loads and checks them; everything about a feed derives from
+the result."""
 
 from onedata.contracts.load import load_entities, load_feeds
 from onedata.contracts.model import Column, ContractError, Entity, Feed, Field, Identifier, Rule

@@ -1,8 +1,8 @@
-"""What SQL of a contract may do: read the row, or the rows, it is about. Judged on DuckDB's own parse tree, before
-anything is run (ADR 14).
+"""Restrict the SQL of a contract to reading its own row or rows. Checked on DuckDB's own parse tree, before anything is
+run (ADR 14).
 
-Allowed is what stands here: kinds of expression, of query and of source, and functions that compute from their
-arguments alone. Whatever else DuckDB can do, now or in a later version, is refused by not standing here.
+Everything is an allow list: kinds of expression, of query and of source, and functions that compute only from their
+arguments. Any other feature of DuckDB, present or future, is refused because it is not listed.
 """
 
 import json
@@ -43,8 +43,8 @@ _NODES = """
     GENERIC_TYPE_INFO
 """
 _ROW_SOURCES = frozenset(("unnest", "range", "generate_series"))
-# Of the functions that give one value, what reads settings, variables, sequences, other SQL or the session, what waits,
-# logs, or stops the night with a value in its message.
+# Scalar functions that are refused: they read settings, variables, sequences, other SQL or the session, wait, log, or
+# stop the night with a value in the message.
 _FORBIDDEN = """
     getvariable getenv current_setting current_database current_schema current_schemas current_catalog current_query
     current_role current_user session_user user version in_search_path txid_current get_block_size
@@ -64,9 +64,10 @@ _QUERY = f"one SELECT from {{object}} and known tables, with {_ALONE}"
 
 @dataclass(frozen=True)
 class _Scope:
-    """What may be named at a place of the tree.
+    """Names allowed at a place of the tree.
 
-    In an expression columns, those of them an entity has (`own`), and macros; in a query (`columns` None) tables.
+    In an expression: columns, those of them that an entity has (`own`), and macros; in a query (`columns` None):
+    tables.
     """
 
     columns: frozenset[str] | None
@@ -80,7 +81,7 @@ class _Scope:
 
 
 class _Outside(Exception):
-    """Something that is not allowed; the text says what, as the end of a sentence that begins with the SQL."""
+    """A construct that is not allowed; the message is the end of a sentence that begins with the SQL."""
 
 
 @cache
@@ -101,7 +102,7 @@ def _allowed_functions() -> tuple[frozenset[str], frozenset[str]]:
 
 @dataclass
 class Boundary:
-    """Judges SQL of contracts on one connection, which is used to parse only."""
+    """Checks SQL of contracts on one connection, which is used only for parsing."""
 
     con: duckdb.DuckDBPyConnection
     _scalar: frozenset[str] = field(init=False)
@@ -113,16 +114,17 @@ class Boundary:
     def check_expression(
         self, sql: str, where: str, columns: Collection[str] = (), functions: Collection[str] = ()
     ) -> None:
-        """Refuse what is not one expression over `{placeholders}` and the named columns.
+        """Refuse anything but one expression over `{placeholders}` and the named columns.
 
         Args:
-            sql: As it stands in the YAML.
-            where: File and place, for the error text.
-            columns: Columns that may be named as they are.
-            functions: Macros of the platform that may be called too.
+            sql: As written in the YAML.
+            where: File and place, for the error message.
+            columns: Columns that may be named directly.
+            functions: Platform macros that may also be called.
 
         Raises:
-            ContractError: it is not SQL, or oversteps the boundary; the text says with what, and what is allowed.
+            ContractError: it is not SQL, or uses something outside the boundary; the message says what, and what is
+                allowed.
         """
         filled, marks = _marked(sql, None)
         scope = _Scope(frozenset((*marks, *columns)), frozenset(columns), extra_functions=frozenset(functions))
@@ -136,8 +138,7 @@ class Boundary:
             ):
                 raise _Outside("is more than one expression")
             used = set(self._walk(node["select_list"], scope))
-            # Landing sets parentheses around it: a comment or parenthesis that reaches out of it parses in one way
-            # only.
+            # Landing puts parentheses around it: a comment or parenthesis that leaves them does not parse both ways.
             inside = self._parsed(f"select try({filled})")["select_list"][0]
             if _plain(inside.get("children")) != _plain(node["select_list"]):
                 raise _Outside("is more than one expression")
@@ -151,7 +152,7 @@ class Boundary:
             raise ContractError(f"{where} {error}. Allowed is {allowed} (docs/contracts.md).") from None
 
     def check_query(self, sql: str, where: str, tables: Tables = ()) -> None:
-        """Refuse what is not one query of `{object}` and the `tables`, given as (schema, name).
+        """Refuse anything but one query of `{object}` and the `tables`, given as (schema, name).
 
         Raises:
             ContractError: as for expressions.
@@ -169,7 +170,7 @@ class Boundary:
             raise ContractError(f"{where} {error}. Allowed is {_QUERY} (docs/contracts.md).") from None
 
     def _parsed(self, sql: str) -> dict[str, Any]:
-        """The tree of one SELECT."""
+        """The parse tree of one SELECT."""
         row = self.con.execute("select json_serialize_sql(?::varchar)", [sql]).fetchone()
         tree = json.loads(row[0]) if row else {}
         if tree["error"]:
@@ -183,10 +184,10 @@ class Boundary:
         return node
 
     def _walk(self, node: Any, scope: _Scope) -> Iterator[str]:
-        """The columns of an expression, the tables of a query, each as often as it is named.
+        """The columns of an expression, the tables of a query, each once per occurrence.
 
         Raises:
-            _Outside: something stands in it that may not.
+            _Outside: it contains something that is not allowed.
         """
         if isinstance(node, list):
             for item in node:
@@ -249,8 +250,7 @@ class Boundary:
         raise _Outside(f"calls {name}(), which does more than compute from its arguments, or is not known")
 
     def _query(self, node: Mapping[str, Any], scope: _Scope) -> Iterator[str]:
-        """A query with the names it gives itself (`with`): each may be read behind where it is given, and nowhere
-        else."""
+        """A query with its CTEs (`with`): each may be read only after its definition."""
         if not scope.is_query:
             raise _Outside("has a query in it")
         if node["type"] not in ("SELECT_NODE", "SET_OPERATION_NODE"):
@@ -282,14 +282,14 @@ class Boundary:
 
 
 def fill(sql: str, values: Mapping[str, str]) -> str:
-    """The SQL with every placeholder replaced at once: a value that has braces of its own stays as it is."""
+    """Replace all placeholders of the SQL at once: a value that itself contains braces is unchanged."""
     return PLACEHOLDER.sub(lambda found: values.get(found[1], found[0]), sql)
 
 
 def _marked(sql: str, only: str | None) -> tuple[str, dict[str, str]]:
-    """The SQL with a name of its own for every placeholder (for those named `only`), and what each stands for.
+    """The SQL with a unique name for every placeholder (for those in `only`), and the placeholder of each name.
 
-    In an expression a name stands in parentheses, as what landing puts there does.
+    In an expression the name is in parentheses, as landing's replacement is.
     """
     marks: dict[str, str] = {}
 
@@ -315,7 +315,7 @@ def _column(names: list[str], scope: _Scope) -> Iterator[str]:
 
 
 def _with_parameters(node: Mapping[str, Any], scope: _Scope) -> _Scope:
-    """The scope of a lambda's body. (DuckDB parses `json -> 'member'` as a lambda too; there both sides are plain
+    """The scope of a lambda's body. (DuckDB also parses `json -> 'member'` as a lambda; there both sides are plain
     expressions.)"""
     assert scope.columns is not None
     return replace(scope, columns=scope.columns | set(_names(node["lhs"])))
@@ -333,7 +333,7 @@ def _names(node: Any) -> list[str]:
 
 
 def _is_bare(node: Mapping[str, Any]) -> bool:
-    """Nothing but a list of expressions."""
+    """Whether the query is only a list of expressions."""
     nothing = all(
         not node.get(name)
         for name in ("modifiers", "where_clause", "group_expressions", "group_sets", "having", "sample", "qualify")
@@ -342,7 +342,7 @@ def _is_bare(node: Mapping[str, Any]) -> bool:
 
 
 def _plain(node: Any) -> Any:
-    """The tree without the places in the text."""
+    """The tree without positions in the text."""
     if isinstance(node, list):
         return [_plain(item) for item in node]
     if isinstance(node, dict):

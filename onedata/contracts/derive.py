@@ -1,7 +1,7 @@
-"""What is derived from the canonical entities: the ODS views of the dbt project, and the empty files that give the lake
-its shape.
+"""Files derived from the canonical entities: the ODS views of the dbt project, and the empty files that give the lake
+its schema.
 
-Run by `onedata derive`; a test says that the files in the tree are current.
+Run by `onedata derive`; a test checks that the committed files are current.
 """
 
 import io
@@ -51,8 +51,8 @@ def derived_files(entities: Mapping[str, Entity], policy: IdentifierPolicy) -> d
 
 
 def _usable_macro(policy: IdentifierPolicy) -> str:
-    """The macro that ODS views ask whether a value names somebody: by the shipped policy, or by that of the retailer,
-    which a run hands over as ONEDATA_USABLE."""
+    """The macro with which ODS views decide whether an identifier is usable: by the shipped policy, or by the
+    retailer's, which a run passes as ONEDATA_USABLE."""
     kinds = ",\n    ".join(
         f"{json.dumps(name)}: {json.dumps(sql)}" for name, sql in usable_by_kind(policy, "\n            ").items()
     )
@@ -70,10 +70,10 @@ def _usable_macro(policy: IdentifierPolicy) -> str:
 
 
 def write_derived(dbt_project: Path, entities: Mapping[str, Entity], policy: IdentifierPolicy) -> list[Path]:
-    """Write the derived files and remove those of entities that are no more; returns what changed.
+    """Write the derived files and remove those of deleted entities; returns the changes.
 
     Raises:
-        ContractError: a file that somebody else wrote lies in the place of one; nothing was changed.
+        ContractError: the path of a derived file is taken by a file that is not derived; nothing was changed.
     """
     models = dbt_project / "models" / "ods"
     models.mkdir(parents=True, exist_ok=True)
@@ -82,23 +82,23 @@ def write_derived(dbt_project: Path, entities: Mapping[str, Entity], policy: Ide
 
 
 def ensure_lake(con: duckdb.DuckDBPyConnection, lake: Path, entities: Mapping[str, Entity]) -> None:
-    """One empty Parquet file an entity, so that every ODS view has its columns before the first row arrives; written
-    anew where it is another."""
+    """Write one empty Parquet file per entity, so that every ODS view has its columns before the first row arrives;
+    files that differ are replaced."""
     for entity in entities.values():
         file = schema_file(lake, entity)
         columns = ", ".join(f"null::{kind} as {name}" for name, kind in lake_columns(entity).items())
         shape = con.execute(f"select {columns} limit 0").to_arrow_table()
-        # The bytes are compared: what Arrow still reads of a damaged file, DuckDB may not.
+        # Compare the bytes: Arrow may read a damaged file that DuckDB cannot.
         content = io.BytesIO()
         pq.write_table(shape, content)
         if not file.exists() or file.read_bytes() != content.getvalue():
-            # The folders of the entity's first rows are made here: their names must last when the rows do.
+            # The folders of the entity's first rows are created here: their names must be durable before the rows are.
             make_folders(file.parent)
             write_durably(file, content.getvalue())
 
 
 def schema_file(lake: Path, entity: Entity) -> Path:
-    """The file without rows that has every column of an ODS file of the entity."""
+    """An empty file with every column of the entity's ODS files."""
     return lake / "ods" / entity.name / SCHEMA_PARTITION / "empty.parquet"
 
 
@@ -110,14 +110,14 @@ def lake_columns(entity: Entity) -> dict[str, str]:
 
 
 def identity_keys(entity: Entity, policy: IdentifierPolicy, in_model: bool = False) -> list[tuple[Column, str]]:
-    """The entity's identifiers, strong and weak, strongest first, each with the SQL of its key (NULL where the row has
-    none that is usable).
+    """The entity's identifiers, strong and weak, strongest first, each with the SQL of its key (NULL if the row has no
+    usable one).
 
     Args:
-        in_model: Whether the SQL is for a dbt model, which asks a macro whether a value names somebody.
+        in_model: Whether the SQL is for a dbt model, which calls a macro to decide whether a value is usable.
 
     Raises:
-        ContractError: a column is an identifier of a type that the policy does not know.
+        ContractError: a column is an identifier of a type unknown to the policy.
     """
     order = list(policy.types)
     for column in entity.identifiers:
@@ -133,7 +133,7 @@ def _identity_key(column: Column, policy: IdentifierPolicy, in_model: bool) -> s
     assert column.identifier is not None
     scope = "source_system || ':' || " if column.identifier.scope == "system" else ""
     key = f"'{column.identifier.type}:' || {scope}{column.name}"
-    if column.classification == "core":  # landing judged the value that the token is of
+    if column.classification == "core":  # landing checked the value before it replaced it by the token
         return key
     line = "\n            "
     kind = column.identifier.type
@@ -147,7 +147,8 @@ def _identity_key(column: Column, policy: IdentifierPolicy, in_model: bool) -> s
 
 def _model_sql(entity: Entity, policy: IdentifierPolicy) -> str:
     keys = [sql for _, sql in identity_keys(entity, policy, in_model=True)]
-    # A file from before a change of type still has the old one. Text holds every other type, so it needs no cast.
+    # A file written before a change of type still has the old one. Text represents every other type, so it needs no
+    # cast.
     lines = [
         column.name if column.type == "text" else f"cast({column.name} as {column.sql_type}) as {column.name}"
         for column in entity.columns

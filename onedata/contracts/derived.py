@@ -1,4 +1,4 @@
-"""Files of the repository that `onedata derive` writes: each says so at its head, and no other is changed."""
+"""Files of the repository written by `onedata derive`: each has a header that says so, and no other file is changed."""
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -10,17 +10,17 @@ HEAD_LINES = 3
 
 
 def write_files(wanted: Mapping[Path, str], there: Iterable[Path]) -> list[Path]:
-    """Write the files whose content differs, and remove derived ones that are not wanted; what others wrote stays.
+    """Write the files whose content differs, and remove obsolete derived ones; other files are unchanged.
 
     Args:
         wanted: File to content.
-        there: Files that may be left from before.
+        there: Existing files that may be obsolete.
 
     Returns:
-        What changed.
+        The changes.
 
     Raises:
-        ContractError: somebody else's file lies in the place of a derived one; nothing was changed.
+        ContractError: the path of a derived file is taken by a file that is not derived; nothing was changed.
     """
     differ = [file for file, content in wanted.items() if _content(file) != content]
     foreign = [file for file in differ if file.exists() and not is_derived(file)]
@@ -41,6 +41,6 @@ def _content(file: Path) -> str | None:
 
 
 def is_derived(file: Path) -> bool:
-    """Whether the file says that it is derived."""
+    """Whether the file's header says that it is derived."""
     with file.open(encoding="utf-8", errors="replace") as stream:
         return any(MARK in line for _, line in zip(range(HEAD_LINES), stream, strict=False))

@@ -1,5 +1,5 @@
-"""What a contract says in SQL and regular expressions, checked when it is loaded: parsed, held to its boundary, its
-columns looked up; never run on data."""
+"""Check a contract's SQL and regular expressions on load: they are parsed, held to the boundary, and their columns
+resolved; they never run on data."""
 
 from collections.abc import Iterable, Mapping
 
@@ -13,11 +13,11 @@ from onedata.contracts.model import ContractError, Entity, Feed
 def check_expressions(feeds: Iterable[Feed], entities: Mapping[str, Entity]) -> None:
     """Check every transformLogic, rule query and pattern.
 
-    A rule query reads the feed's rows as they landed (`{object}`) and the ODS views of the canonical entities.
+    A rule query reads the feed's landed rows (`{object}`) and the ODS views of the canonical entities.
 
     Raises:
-        ContractError: one does not parse, does what it may not, or names a column that is not there; the text names
-            file, feed and property or rule.
+        ContractError: one does not parse, does something that is not allowed, or names an unknown column; the message
+            names file, feed and property or rule.
     """
     with duckdb.connect() as con:
         boundary = Boundary(con)
@@ -38,7 +38,7 @@ def check_expressions(feeds: Iterable[Feed], entities: Mapping[str, Entity]) -> 
 def _binds(
     con: duckdb.DuckDBPyConnection, query: str, entity: Entity, entities: Mapping[str, Entity], where: str
 ) -> None:
-    """Bind the query against empty tables of the shapes that it will meet."""
+    """Bind the query against empty tables with the schemas that it will read."""
     con.execute("create schema if not exists ods")
     for name, kind in [
         (OBJECT, entity),

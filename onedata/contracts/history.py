@@ -1,4 +1,4 @@
-"""Which contracts a feed's rows have landed by: `ops.contract` in the warehouse, which the ledger writes."""
+"""Contracts under which a feed's rows have landed: `ops.contract` in the warehouse, written by the ledger."""
 
 import json
 from collections.abc import Iterable
@@ -11,7 +11,7 @@ from onedata.contracts.versions import Change, Used, judge
 
 
 def contract_change(con: duckdb.DuckDBPyConnection, feed: Feed) -> Change:
-    """The feed's contract against those its rows landed by (see `judge`)."""
+    """Compare the feed's contract with those under which its rows landed (see `judge`)."""
     rows = con.execute(
         "select version, shape from ops.contract where feed = ? order by last_used_at desc", [feed.name]
     ).fetchall()
@@ -19,8 +19,8 @@ def contract_change(con: duckdb.DuckDBPyConnection, feed: Feed) -> Change:
 
 
 def changes(con: duckdb.DuckDBPyConnection, feeds: Iterable[Feed]) -> dict[str, Change]:
-    """The changes that wait for the next night, by feed; none where nothing has landed yet."""
-    with suppress(duckdb.CatalogException):  # an older onedata kept no contracts
+    """The pending changes for the next night, by feed; empty if nothing has landed yet."""
+    with suppress(duckdb.CatalogException):  # earlier versions of onedata stored no contracts
         found = {feed.name: contract_change(con, feed) for feed in feeds}
         return {name: change for name, change in found.items() if change.differences}
     return {}

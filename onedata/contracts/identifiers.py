@@ -1,5 +1,5 @@
-"""The kinds of identifier and what never to link on: the shipped data_contracts/identifiers.yaml, and what a retailer
-changes of it in the identifiers.yaml beside its settings."""
+"""Identifier kinds and values that never link: the shipped data_contracts/identifiers.yaml, and a retailer's overrides
+in the identifiers.yaml beside its settings."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,19 +17,20 @@ from onedata.sql import quote_text
 
 _KEYS = ("strength", "weight", "links", "limit", "degree", "normalise")
 
-# What a retailer may change of a kind. Strength and order say what makes a person, normalise what a token is of: a
-# lake that holds rows would have to be landed again.
+# What a retailer may override of a kind. Strength and order decide what identifies a person, normalise what a token is
+# computed from: changing them would require landing an existing lake again.
 _OWN_KEYS = ("weight", "links", "limit", "degree", "blocked")
 LINKS = ("always", "unless_names_differ", "if_names_agree", "never")
 
 
 @dataclass(frozen=True)
 class IdentifierType:
-    """One kind; `limit` values a person may have, `degree` neighbours of one kind before a value counts as shared,
-    `weight` of a value in a claim to an id, `links` what it does with the persons it was seen with (LINKS).
+    """One kind. `limit` is the number of values that a person may have, `degree` the number of neighbours of one kind
+    above which a value counts as shared, `weight` the weight of a value when an id is assigned, `links` its effect on
+    the persons seen with it (LINKS).
 
-    `blocked` values and `blocked_patterns` (RE2, of the whole value) name nobody; both are compared with the value that
-    `normalise` makes.
+    `blocked` values and `blocked_patterns` (RE2, of the whole value) identify nobody; both are compared with the value
+    after `normalise`.
     """
 
     name: str
@@ -45,7 +46,7 @@ class IdentifierType:
 
 @dataclass(frozen=True)
 class IdentifierPolicy:
-    """Kinds ordered strongest first, and values that name nobody, whatever their kind."""
+    """Kinds ordered strongest first, and values of any kind that identify nobody."""
 
     types: Mapping[str, IdentifierType]
     blocked_values: tuple[str, ...]
@@ -56,24 +57,24 @@ class IdentifierPolicy:
 
 
 def blocked_values(policy: IdentifierPolicy) -> str:
-    """The generally blocked values as the inside of an SQL list."""
+    """The generally blocked values as the content of an SQL list."""
     return ", ".join(quote_text(value) for value in ("", *policy.blocked_values))
 
 
 def usable_by_kind(policy: IdentifierPolicy, joint: str = " ") -> dict[str, str]:
-    """Kind to the SQL predicate that a value names somebody; {value} stands for the SQL of the normalised value."""
+    """Kind to the SQL predicate that a value is usable; {value} stands for the SQL of the normalised value."""
     general = blocked_values(policy)
     return {name: usable_sql("{value}", general, kind, joint) for name, kind in policy.types.items()}
 
 
 def usable_sql(value: str, general: str, kind: IdentifierType | None = None, joint: str = " ") -> str:
-    """SQL predicate: the value names somebody.
+    """SQL predicate: the value is usable, that is, it identifies somebody.
 
     Args:
         value: SQL of a normalised value.
-        general: Inside of an SQL list of the generally blocked values, `blocked_values(policy)`.
-        kind: Its kind, for what only that kind blocks.
-        joint: The blanks before each `and`, for who lays the predicate out in lines.
+        general: Content of an SQL list of the generally blocked values, `blocked_values(policy)`.
+        kind: Its kind, for values that only that kind blocks.
+        joint: The blanks before each `and`, for callers that format the predicate in lines.
     """
     parts = [f"lower({value}) not in ({general})", f"replace({value}, '0', '') != ''"]
     if kind and kind.blocked:
@@ -84,11 +85,11 @@ def usable_sql(value: str, general: str, kind: IdentifierType | None = None, joi
 
 
 def load_identifier_policy(file: Path, own: Path | None = None) -> IdentifierPolicy:
-    """The policy of `file`, and over it what a retailer's `own` file changes: of a kind its weight, links, limit and
-    degree; blocked values and patterns are added to those of `file`.
+    """The policy of `file`, overridden by a retailer's `own` file: weight, links, limit and degree of a kind; blocked
+    values and patterns are added to those of `file`.
 
     Raises:
-        ContractError: a key is missing, unknown or not as expected; the text names it and what it takes.
+        ContractError: a key is missing, unknown or invalid; the message names it and the accepted values.
     """
     policy = _policy(read_mapping(file), file)
     return _changed(policy, read_mapping(own), own) if own else policy
@@ -146,7 +147,7 @@ def _general(content: Mapping[str, Any], file: Path) -> tuple[str, ...]:
 
 
 def _kind(name: str, item: Any, where: str, shipped: IdentifierType | None = None) -> IdentifierType:
-    """The kind that `item` says; with what the `shipped` one blocks."""
+    """The kind in `item`, plus the blocked values of the `shipped` one."""
     known(_mapping(item, where, _KEYS), (*_KEYS, "blocked"), where)
     for key in _KEYS:
         need(item, key, where)

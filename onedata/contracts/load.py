@@ -1,4 +1,4 @@
-"""YAML to typed contracts, with every mistake told by file, place and fix.
+"""Load YAML into typed contracts; every mistake names file, place and fix.
 
 Format: docs/contracts.md (ODCS v3.1) and data_contracts/canonical/README.md.
 """
@@ -62,7 +62,7 @@ def load_entities(folder: Path) -> dict[str, Entity]:
     """The canonical entities of `folder`, by name.
 
     Raises:
-        ContractError: a file is not YAML or says something unknown.
+        ContractError: a file is not YAML or contains something unknown.
     """
     entities = [_entity(read_mapping(file), file) for file in sorted(folder.glob("*.yaml"))]
     return {entity.name: entity for entity in entities}
@@ -72,7 +72,7 @@ def load_feeds(folder: Path, entities: Mapping[str, Entity]) -> tuple[Feed, ...]
     """Every feed of every contract in `folder`, ordered by name.
 
     Raises:
-        ContractError: a contract is not valid, two feeds share a name, or the folder holds no contract.
+        ContractError: a contract is invalid, two feeds share a name, or the folder has no contract.
     """
     feeds = [feed for file in sorted(folder.glob("*.odcs.yaml")) for feed in read_contract(file, entities)]
     if not feeds:
@@ -92,7 +92,7 @@ def read_contract(file: Path, entities: Mapping[str, Entity]) -> list[Feed]:
     """The feeds of one contract file.
 
     Raises:
-        ContractError: the contract is not valid.
+        ContractError: the contract is invalid.
     """
     content = read_mapping(file)
     for name in ("apiVersion", "kind", "id", "version", "status", "dataProduct", "servers", "schema"):
@@ -253,7 +253,7 @@ def _field(item: Mapping[str, Any], entity: Entity, feed: Where) -> Field:
 
 
 def _row_rules(item: Mapping[str, Any], name: str, where: str) -> tuple[Rule, ...]:
-    """The rules that each row must hold, from logicalTypeOptions and from the property's quality list."""
+    """The rules for each row, from logicalTypeOptions and from the property's quality list."""
     options = dict(item.get("logicalTypeOptions") or {})
     _known(options, ("minimum", "maximum", "pattern"), f"{where}: logicalTypeOptions")
     if options and "logicalType" not in item:
@@ -274,7 +274,7 @@ def _row_rules(item: Mapping[str, Any], name: str, where: str) -> tuple[Rule, ..
 
 
 def _check_feed(feed: Feed, where: str) -> None:
-    """What must hold between the parts of a feed."""
+    """Check the consistency of a feed's parts."""
     mapped = [item.column.name for item in feed.fields]
     for name in mapped:
         if mapped.count(name) > 1:

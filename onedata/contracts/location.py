@@ -1,4 +1,4 @@
-"""`servers[]` of a contract: where its feeds lie and how their files are read."""
+"""`servers[]` of a contract: the location of its feeds and how their files are read."""
 
 import codecs
 import re
@@ -42,7 +42,7 @@ def read_location(server: Mapping[str, Any], where: str) -> Location:
     """The location that one server of a contract describes.
 
     Raises:
-        ContractError: the server says something the platform cannot follow.
+        ContractError: the server has an unsupported value.
     """
     kind = str(need(server, "type", where))
     known([kind], list(_KINDS), f"{where}: type")
@@ -50,10 +50,10 @@ def read_location(server: Mapping[str, Any], where: str) -> Location:
 
 
 def location_of(location: Location, item: Mapping[str, Any], properties: Mapping[str, Any], where: str) -> Location:
-    """The location of one schema object: of a database, its table (physicalName, else its name) and watermark.
+    """The location of one schema object: for a database, its table (physicalName, else its name) and watermark.
 
     Raises:
-        ContractError: a watermark where there is no database, or a lookback that is no span.
+        ContractError: a watermark without a database, or a lookback that is not a time span.
     """
     if not isinstance(location.store, Database):
         for name in ("watermark", "lookback"):
@@ -124,7 +124,7 @@ _KINDS: Mapping[str, Callable[[Mapping[str, Any], str], Location]] = {
 
 
 def _files(server: Mapping[str, Any], path: str, store: ObjectStore | None, where: str) -> Location:
-    """What local files and objects share: a path by night, a format and its options."""
+    """Options that local files and objects share: a path by night, a format and its options."""
     kind = need(server, "format", where)
     if kind not in FORMATS:
         raise ContractError(f"{where}: format {kind!r} is not known; use one of {', '.join(FORMATS)}")
@@ -179,7 +179,7 @@ def _check_options(options: Mapping[str, str], where: str) -> None:
 
 
 def _is_text_encoding(name: str) -> bool:
-    """Python knows it, as an encoding of text (rot13 and base64 are not) that can be decoded piece by piece."""
+    """Whether Python has it as a text encoding (rot13 and base64 are not) that can be decoded incrementally."""
     try:
         codecs.getincrementaldecoder(name)().decode(b"", True)
         return isinstance("a".encode(name), bytes)

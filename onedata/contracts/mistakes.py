@@ -1,4 +1,4 @@
-"""What every part of a contract is checked with; each mistake is told by place and fix."""
+"""Checks used by every part of a contract; each mistake names place and fix."""
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -11,7 +11,7 @@ from onedata.errors import did_you_mean
 
 
 class Where(str):
-    """A place in a file, as an error's text names it: `file:line: schema orders: property id`."""
+    """A place in a file, as error messages name it: `file:line: schema orders: property id`."""
 
     file: Path
     path: str
@@ -25,7 +25,7 @@ class Where(str):
         return where
 
     def within(self, item: Any, part: str, joint: str = ": ") -> Self:
-        """The place of an item in this one."""
+        """The place of an item within this one."""
         return type(self)(self.file, f"{self.path}{joint}{part}" if self.path else part, line_of(item) or self.line)
 
     def at(self, item: Any, key: object) -> Self:
@@ -34,7 +34,7 @@ class Where(str):
 
 
 def need(content: Mapping[str, Any], name: str, where: str) -> Any:
-    """The value of `name`, which must be there.
+    """The required value of `name`.
 
     Raises:
         ContractError: it is missing or empty.
@@ -45,7 +45,7 @@ def need(content: Mapping[str, Any], name: str, where: str) -> Any:
 
 
 def known(names: Iterable[str], allowed: Sequence[str], where: str) -> None:
-    """Refuse the first name that is not among `allowed`, with the nearest that is.
+    """Refuse the first name that is not in `allowed`, and suggest the nearest.
 
     Raises:
         ContractError: a name is unknown.
@@ -58,7 +58,7 @@ def known(names: Iterable[str], allowed: Sequence[str], where: str) -> None:
 
 
 def items(content: Mapping[str, Any], name: str, where: str) -> list[Mapping[str, Any]]:
-    """A list of mappings, or nothing."""
+    """A list of mappings; empty if missing."""
     listed = content.get(name) or []
     if not isinstance(listed, list) or not all(isinstance(item, dict) for item in listed):
         raise ContractError(f"{where}: {name} is a list of mappings (- name: value)")
@@ -83,7 +83,7 @@ def number(value: Any, where: str) -> float:
     """A finite number.
 
     Raises:
-        ContractError: it is none.
+        ContractError: it is not one.
     """
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         raise ContractError(f"{where} is a number, not {value!r}")

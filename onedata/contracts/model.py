@@ -1,4 +1,4 @@
-"""What a contract says, as typed values: entities, feeds, fields and rules.
+"""The content of a contract as typed values: entities, feeds, fields and rules.
 
 Belongs here: the vocabulary that landing, gates and the Dagster graph share. Does not belong here: YAML, SQL, files.
 """
@@ -32,12 +32,13 @@ SQL_TYPES: Mapping[str, str] = {
 
 
 class ContractError(OnedataError):
-    """A contract or canonical entity says something the platform cannot follow; the text names file and place."""
+    """A contract or canonical entity has an unsupported value; the message names file and place."""
 
 
 @dataclass(frozen=True)
 class Identifier:
-    """How a column names a person: its type, and whether values are unique in the system or across the retailer."""
+    """How a column identifies a person: its type, and whether values are unique in the system or across the
+    retailer."""
 
     type: str
     scope: Literal["system", "retailer"]
@@ -45,8 +46,8 @@ class Identifier:
 
 @dataclass(frozen=True)
 class Column:
-    """One canonical column of an entity; `profile` is what it says about the person, for telling persons of one
-    identifier apart."""
+    """One canonical column of an entity; `profile` is the personal attribute that it holds, used to distinguish persons
+    with the same identifier."""
 
     name: str
     type: ColumnType
@@ -63,7 +64,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Total:
-    """An amount of money that is carried from file to ADS to the cent: `amount` is SQL over the entity's columns, in
+    """An amount of money that is reconciled from file to ADS to the cent: `amount` is SQL over the entity's columns, in
     the row's currency."""
 
     name: str
@@ -72,7 +73,7 @@ class Total:
 
 @dataclass(frozen=True)
 class Entity:
-    """A canonical entity: what several feeds may fill. `key` is unique within one source system."""
+    """A canonical entity, which several feeds may fill. `key` is unique within one source system."""
 
     name: str
     title: str
@@ -95,9 +96,9 @@ class Entity:
 class Rule:
     """One neutral quality rule, of a contract or of a model's YAML (ODCS v3.1 vocabulary).
 
-    `metric` is nullValues, invalidValues, duplicateValues, rowCount or sql; `columns` what it looks at; `arguments`
-    validValues, pattern, minimum, maximum or query; the observed count of bad rows (for rowCount: of rows) must lie in
-    [`at_least`, `at_most`].
+    `metric` is nullValues, invalidValues, duplicateValues, rowCount or sql; `columns` are the checked columns;
+    `arguments` are validValues, pattern, minimum, maximum or query; the observed count of invalid rows (for rowCount:
+    of rows) must be in [`at_least`, `at_most`].
     """
 
     name: str
@@ -108,15 +109,15 @@ class Rule:
     at_most: int | None = None
     severity: Severity = "error"
     description: str = ""
-    place: str = field(default="", compare=False, repr=False)  # where it is written, for errors
+    place: str = field(default="", compare=False, repr=False)  # position in the file, for error messages
 
 
 @dataclass(frozen=True)
 class Repair:
-    """One declared mending of a column's text, counted for each row it changes.
+    """One declared repair of a column's text, counted for each row that it changes.
 
     `kind` is upper, lower, values (`arguments`: wrong to right), unit (`arguments`: unit to factor) or mojibake (UTF-8
-    that was read as Latin-1).
+    that was decoded as Latin-1).
     """
 
     kind: RepairKind
@@ -125,7 +126,7 @@ class Repair:
 
 @dataclass(frozen=True)
 class Field:
-    """How one canonical column comes from the source: a physical field, an SQL expression over fields, or both."""
+    """How one canonical column is derived from the source: a physical field, an SQL expression over fields, or both."""
 
     column: Column
     physical_name: str | None
@@ -133,12 +134,12 @@ class Field:
     required: bool
     rules: tuple[Rule, ...] = ()
     repairs: tuple[Repair, ...] = ()
-    place: str = field(default="", compare=False, repr=False)  # where it is written, for errors
+    place: str = field(default="", compare=False, repr=False)  # position in the file, for error messages
 
 
 @dataclass(frozen=True)
 class ObjectStore:
-    """An S3-compatible store; without an endpoint it is Amazon's."""
+    """An S3-compatible store; without an endpoint it is Amazon S3."""
 
     server: str
     endpoint: str | None
@@ -146,8 +147,7 @@ class ObjectStore:
 
 @dataclass(frozen=True)
 class Database:
-    """A PostgreSQL table, read from `watermark` on (None: whole every night), again from `lookback` before what was
-    read."""
+    """A PostgreSQL table, read from `watermark` on (None: whole every night), minus the `lookback`."""
 
     server: str
     host: str
@@ -163,11 +163,11 @@ class Database:
 
 @dataclass(frozen=True)
 class Location:
-    """Where a feed lies and how to read it.
+    """Where a feed is and how to read it.
 
-    `path` is relative to the source folder (`store` None), s3://bucket/key (ObjectStore), or
-    postgres://host:port/database/schema.table, for people. `columns` name the fields of a CSV without a header;
-    `null_values` are texts that mean nothing.
+    `path` is relative to the source folder (`store` None), s3://bucket/key (ObjectStore), or, for display,
+    postgres://host:port/database/schema.table. `columns` name the fields of a CSV without a header; `null_values` are
+    texts that stand for NULL.
     """
 
     path: str
@@ -180,8 +180,8 @@ class Location:
 
 @dataclass(frozen=True)
 class Trends:
-    """How a feed's nights are compared with the nights before: what a deviation does, and by what factor every band is
-    widened."""
+    """How a feed's nights are compared with previous nights: the effect of a deviation, and the factor that widens
+    every band."""
 
     severity: Severity = "warning"
     tolerance: float = 1.0
@@ -189,7 +189,7 @@ class Trends:
 
 @dataclass(frozen=True)
 class Feed:
-    """One schema object of one contract: what lands in one place of the lake."""
+    """One schema object of one contract, which lands in one place of the lake."""
 
     name: str
     title: str
@@ -223,7 +223,7 @@ class Feed:
 
     @property
     def source_fields(self) -> tuple[str, ...]:
-        """Physical fields the feed reads, in the contract's order, each once."""
+        """Physical fields that the feed reads, in the contract's order, each once."""
         names: dict[str, None] = {}
         for item in self.fields:
             for name in references(item):

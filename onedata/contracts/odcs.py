@@ -1,7 +1,7 @@
-"""A contract held against its standard, ODCS v3.1, by the official models; and the JSON schema of a contract.
+"""Validate a contract against its standard, ODCS v3.1, with the official models; and the JSON schema of a contract.
 
-The official models let keys pass that they do not know, except at the top, and drop them: a misspelt key would say
-nothing, so it is refused here.
+The official models accept and drop unknown keys, except at the top level: a misspelt key would have no effect, so it is
+refused here.
 """
 
 import json
@@ -63,10 +63,10 @@ class FeedProperties(BaseModel):
 
 
 def check_odcs(content: Mapping[str, Any], file: Path) -> None:
-    """Hold a contract against ODCS v3.1.
+    """Validate a contract against ODCS v3.1.
 
     Raises:
-        ContractError: a value is of another type than the standard has, or a key is none of the standard's.
+        ContractError: a value has the wrong type, or a key is not in the standard.
     """
     try:
         parsed = OpenDataContractStandard.model_validate(content)
@@ -76,7 +76,7 @@ def check_odcs(content: Mapping[str, Any], file: Path) -> None:
 
 
 def contract_schema(entities: Iterable[str]) -> dict[str, Any]:
-    """The JSON schema of a contract, for editors: that of ODCS v3.1, narrowed to what onedata reads."""
+    """The JSON schema of a contract, for editors: that of ODCS v3.1, restricted to what onedata reads."""
     official: dict[str, Any] = json.loads(
         files(open_data_contract_standard).joinpath("schema.json").read_text(encoding="utf-8")
     )
@@ -123,8 +123,8 @@ def _properties(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _in_words(error: ValidationError, content: Mapping[str, Any], file: Path) -> str:
-    """The first mistake, by file, line and place. A value that may be of several models is told by the last: its names
-    are no part of the contract."""
+    """The first mistake, with file, line and place. For a value of several possible models the last one reports it,
+    without model names, which are not part of the contract."""
     mistake = error.errors()[0]
     path = [part for part in mistake["loc"] if _is_of(content, part)]
     if mistake["type"] == "extra_forbidden":
@@ -134,7 +134,7 @@ def _in_words(error: ValidationError, content: Mapping[str, Any], file: Path) ->
 
 
 def _is_of(content: Any, part: Any) -> bool:
-    """Whether a key or index stands anywhere in the content."""
+    """Whether a key or index occurs anywhere in the content."""
     if isinstance(content, dict):
         return part in content or any(_is_of(item, part) for item in content.values())
     return isinstance(content, list) and (isinstance(part, int) or any(_is_of(item, part) for item in content))
@@ -160,8 +160,8 @@ def _unknown(key: str, model: type[BaseModel], content: Mapping[str, Any], path:
 
 
 def _place(content: Mapping[str, Any], path: Sequence[Any], file: Path, told: int | None = None) -> str:
-    """`file:line: schema orders: property order_id: required`, by the line that the whole path leads to and in words
-    its first `told` parts."""
+    """`file:line: schema orders: property order_id: required`, with the line of the whole path and its first `told`
+    parts in words."""
     words: list[str] = []
     found: Any = content
     for part in path[:told]:
@@ -175,7 +175,7 @@ def _place(content: Mapping[str, Any], path: Sequence[Any], file: Path, told: in
 
 
 def _item(of: str, number: int, item: Any) -> str:
-    """An item of a list as other mistakes tell it: by its name, else by its place."""
+    """An item of a list as other mistakes name it: by its name, else by its index."""
     named = item if isinstance(item, dict) else {}
     if of in ("schema", "properties") and named.get("name"):
         return f"{'property' if of == 'properties' else of} {named['name']}"

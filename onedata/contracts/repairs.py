@@ -1,5 +1,5 @@
-"""What a contract lets landing mend, and what it makes of fields that are not the contract's: `repairs` and `onDrift`
-as typed values."""
+"""Repairs that a contract allows, and its treatment of unknown or missing fields: `repairs` and `onDrift` as typed
+values."""
 
 from collections.abc import Mapping
 from typing import Any, cast, get_args
@@ -14,7 +14,7 @@ DRIFT: Mapping[str, tuple[str, ...]] = {
 
 
 def parse_drift(value: Any, where: str) -> dict[str, str]:
-    """The policy of a feed; what it leaves out has the first choice of `DRIFT`.
+    """The drift policy of a feed; the default is the first choice in `DRIFT`.
 
     Raises:
         ContractError: an unknown kind of drift, or an unknown choice.
@@ -31,10 +31,10 @@ def parse_drift(value: Any, where: str) -> dict[str, str]:
 
 
 def parse_repairs(custom: Mapping[str, Any], column: Column, where: str) -> tuple[Repair, ...]:
-    """The repairs of a property's customProperties, in the order they are to be made.
+    """The repairs of a property's customProperties, in order of execution.
 
     Raises:
-        ContractError: an unknown repair, or one whose arguments cannot be followed.
+        ContractError: an unknown repair, or one with invalid arguments.
     """
     for name in custom:
         if name != "repairs":

@@ -1,5 +1,5 @@
-"""ODCS quality rules to neutral `Rule`s: the same vocabulary in contracts and in model YAML. And what a contract says
-of trends."""
+"""Convert ODCS quality rules to neutral `Rule`s: the same vocabulary in contracts and in model YAML. Also parses
+`trends`."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -24,8 +24,8 @@ def parse_rules(items: Sequence[Mapping[str, Any]], where: str, column: str | No
 
     Args:
         items: The YAML list.
-        where: File and place, for the error text.
-        column: The property the list stands under, if any.
+        where: File and place, for the error message.
+        column: The property of the list, if any.
 
     Raises:
         ContractError: an unknown metric or severity, no bound, or a bound that is not a number.
@@ -103,11 +103,11 @@ def parse_trends(value: Any, where: str) -> Trends | None:
     """The custom property `trends`: None for `off`, else severity and tolerance.
 
     Args:
-        value: What the YAML says.
-        where: File and place, for the error text.
+        value: The YAML value.
+        where: File and place, for the error message.
 
     Raises:
-        ContractError: it is neither `off` nor a mapping of the two, or one of them means nothing.
+        ContractError: it is neither `off` nor a mapping of the two, or one of them is invalid.
     """
     if value in ("off", False):  # YAML 1.1 reads off as false
         return None

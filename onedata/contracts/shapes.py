@@ -1,4 +1,4 @@
-"""The shape of a feed, what of its contract makes a difference to its rows or to who reads them, and the differences
+"""The shape of a feed, that is, the parts of its contract that affect its rows or their readers; and the differences
 between two shapes. Pure."""
 
 import hashlib
@@ -77,8 +77,7 @@ TOLD_OF_FIELD = frozenset(("column", "physical_name", "logic", "required", "rule
 
 @dataclass(frozen=True)
 class Difference:
-    """One thing that is not as it was. `after` says what becomes of the rows that have landed, where that is not
-    plain."""
+    """One difference. `after` says what happens to rows that have landed, if that is not obvious."""
 
     kind: Kind
     what: str
@@ -89,7 +88,7 @@ class Difference:
 
     @property
     def part(self) -> Part:
-        """The part of the version that must grow."""
+        """The part of the version that must be incremented."""
         return self.needs or PART_OF[self.kind]
 
     def __str__(self) -> str:
@@ -97,7 +96,7 @@ class Difference:
 
 
 def shape_of(feed: Feed) -> dict[str, Any]:
-    """What of a feed makes a difference to the rows or to who reads them, as JSON values."""
+    """The parts of a feed that affect its rows or their readers, as JSON values."""
     return {
         "system": feed.system,
         "entity": feed.entity.name,
@@ -137,12 +136,12 @@ def _column(item: Field) -> dict[str, Any]:
 
 
 def _more(item: Feed | Field, told: frozenset[str]) -> dict[str, Any]:
-    """What else the contract says, as it stands: a change of it is notable, whatever it is."""
+    """The rest of the contract, unchanged: any change of it is notable."""
     return {part.name: _plain(getattr(item, part.name)) for part in fields(item) if part.name not in told}
 
 
 def _plain(value: Any) -> Any:
-    """The value as JSON gives it back."""
+    """The value after a JSON round trip."""
     return json.loads(json.dumps(value, default=_as_json))
 
 
@@ -151,7 +150,7 @@ def _as_json(part: Any) -> Any:
 
 
 def _rules(rules: Sequence[Rule]) -> dict[str, Any]:
-    """By name; a name that stands twice is told apart by its number."""
+    """By name; duplicate names are numbered."""
     found: dict[str, Any] = {}
     for rule in rules:
         name = rule.name if rule.name not in found else f"{rule.name} ({len(found) + 1})"
@@ -169,13 +168,13 @@ def _rules(rules: Sequence[Rule]) -> dict[str, Any]:
 
 
 def fingerprint(shape: Shape) -> str:
-    """The same for equal shapes, whatever the order of their columns."""
+    """Equal for equal shapes, whatever the order of their columns."""
     return hashlib.sha256(json.dumps(shape, sort_keys=True, default=str).encode()).hexdigest()[:16]
 
 
 def compare(old: Shape, new: Shape) -> tuple[Difference, ...]:
-    """Every difference, the breaking ones first. What a shape does not speak of (an older onedata wrote it) is no
-    difference."""
+    """Every difference, the breaking ones first. Parts missing from a shape (an earlier onedata wrote it) are not
+    differences."""
     found = [
         Difference(kind, words, _said(old[name]), _said(new[name]), after)
         for name, (kind, words, after) in SCALARS.items()
@@ -254,7 +253,7 @@ def _column_differences(name: str, old: Shape, new: Shape) -> list[Difference]:
 
 
 def _location(old: Shape, new: Shape) -> list[Difference]:
-    """Where a feed lies may change freely, but for a database's watermark: what was read up to is told by the old
+    """A feed's location may change freely, except for a database's watermark: its position is a value of the old
     one."""
     before, now = old.get("store") or {}, new.get("store") or {}
     marks = [
@@ -290,7 +289,8 @@ def _rule_differences(where: str, old: Shape, new: Shape) -> list[Difference]:
 
 
 def _looser(old: Shape, new: Shape) -> bool:
-    """The new rule lets through all that the old one did; where that cannot be told, it counts as stricter."""
+    """Whether the new rule accepts everything that the old one did; if that cannot be determined, it counts as
+    stricter."""
     if any(old[name] != new[name] for name in ("metric", "columns")):
         return False
     mine, theirs = new["arguments"], old["arguments"]
@@ -313,7 +313,7 @@ def _looser(old: Shape, new: Shape) -> bool:
 
 
 def _bound(value: Any, sign: int) -> float:
-    """A limit as a number; no limit is infinitely far."""
+    """A limit as a number; no limit is infinity."""
     return sign * float("inf") if value is None else float(value)
 
 

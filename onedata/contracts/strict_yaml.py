@@ -1,5 +1,5 @@
-"""YAML as it stands: a key that is written twice is a mistake, where plain YAML silently takes the last one; and each
-mapping knows its lines, so that a mistake is told by file and line."""
+"""Strict YAML: a duplicate key is an error, whereas plain YAML silently takes the last one; and each mapping knows its
+lines, so that errors name file and line."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -11,14 +11,14 @@ from onedata.contracts.model import ContractError
 
 
 class Located(dict[Any, Any]):
-    """A mapping of a file; `line` is where it begins, `lines` where each key stands, from 1."""
+    """A mapping of a file; `line` is where it begins, `lines` are the lines of its keys, from 1."""
 
     line: int = 0
     lines: dict[Any, int]
 
 
 def line_of(content: Any, path: Sequence[Any] = ()) -> int | None:
-    """The line of what `path` leads to, or of the last part of it that has one; None where nothing does."""
+    """The line of the value at `path`, or of the last part of the path that has one; None if there is none."""
     found = content.line if isinstance(content, Located) else None
     for part in path:
         if isinstance(content, Located):
@@ -32,7 +32,7 @@ def line_of(content: Any, path: Sequence[Any] = ()) -> int | None:
 
 
 class _Once(yaml.CSafeLoader):
-    """Safe YAML (by libyaml, ten times as fast) whose mappings hold every key once."""
+    """Safe YAML loader (by libyaml, ten times as fast) that refuses duplicate keys."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen: set[Any] = set()
@@ -57,10 +57,10 @@ _Once.add_constructor("tag:yaml.org,2002:map", _Once.construct_located)
 
 
 def read_mapping(file: Path) -> dict[str, Any]:
-    """The mapping a YAML file holds.
+    """The mapping in a YAML file.
 
     Raises:
-        ContractError: the file is not YAML, holds a key twice, or is no mapping at the top.
+        ContractError: the file is not YAML, has a duplicate key, or is not a mapping at the top.
     """
     try:
         content = yaml.load(file.read_text(encoding="utf-8"), _Once)

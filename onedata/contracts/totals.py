@@ -1,5 +1,5 @@
-"""The money of an entity that is carried to the cent from file to ADS: declared once, with the entity. Pure: contract
-in, SQL out."""
+"""The money of an entity that is reconciled to the cent from file to ADS: declared once, with the entity. Pure:
+contract in, SQL out."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,7 +13,7 @@ from onedata.sql import quote_text
 
 AMOUNT = "decimal(38, 4)"
 CURRENCY = "currency"
-# Money of a line to four digits; NULL where it is too large for money. The wide product, forty times dearer, is for
+# Money of a line to four digits; NULL if it is too large for money. The wide product, forty times slower, is for
 # amounts that may need it.
 MACROS = """
 create or replace macro exact_product(a, b) as case when a between -99999 and 99999 and b between -99999 and 99999
@@ -25,11 +25,11 @@ LARGEST = "99999999999999.9999"
 def parse_totals(
     content: Sequence[Mapping[str, Any]] | None, columns: Sequence[Column], file: Path
 ) -> tuple[Total, ...]:
-    """The totals of one entity's YAML; none where it has no money.
+    """The totals of one entity's YAML; none if it has no money.
 
     Raises:
-        ContractError: one has no name or amount, or its amount is no exact number made of the entity's public columns
-            (totals are published), does more than compute from them, or fails on large values.
+        ContractError: one has no name or amount, or its amount is not an exact number computed only from the entity's
+            public columns (totals are published), or fails on large values.
     """
     totals = []
     for item in content or ():
@@ -76,19 +76,19 @@ def parse_totals(
 
 
 def sums_by_currency(entity: Entity, rows: str, by: Sequence[str]) -> str:
-    """SQL: `by`, measure, unit (the currency), amount; one row a total and currency that occurs.
+    """SQL: `by`, measure, unit (the currency), amount; one row per total and currency that occurs.
 
-    An amount that is missing or too large counts as nothing (`parse_totals` sees to it that none fails), and a currency
-    that is none as XXX, ISO 4217's code for no currency: broken rows have both.
+    A missing or too large amount counts as zero (`parse_totals` ensures that none fails), and an invalid currency as
+    XXX, ISO 4217's code for no currency: invalid rows have both.
 
     Args:
-        entity: Whose totals; has at least one.
+        entity: The entity of the totals; has at least one.
         rows: A relation with the entity's columns and `by`.
         by: Columns to group by.
     """
     keys = "".join(f"{name}, " for name in by)
     sums = ", ".join(f"sum({total.amount}) as {total.name}" for total in entity.totals)
-    # Added up by what is written for a currency first: its code is worked out for the few there are, not for every row.
+    # Sum by the raw currency text first: the code is computed for the few distinct texts, not for every row.
     written = f"select {keys}{CURRENCY} as written, {sums} from {rows} group by all"
     whole = ", ".join(f"{exact(f'sum({total.name})')} as {total.name}" for total in entity.totals)
     one_by_one = " union all ".join(
@@ -102,7 +102,7 @@ def sums_by_currency(entity: Entity, rows: str, by: Sequence[str]) -> str:
 
 
 def exact(total: str) -> str:
-    """SQL: a sum as exact money, 0 for nothing."""
+    """SQL: a sum as exact money, 0 for NULL."""
     return f"coalesce({total}, 0)::{AMOUNT}"
 
 

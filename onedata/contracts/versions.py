@@ -1,8 +1,8 @@
-"""Contract versions: what a change of contract may do to a feed that has rows. Pure; what was used before is kept by
-`onedata.contracts.history`.
+"""Contract versions: which changes a contract may make to a feed that has rows. Pure; `onedata.contracts.history`
+stores the earlier ones.
 
-Versions are semantic (semver.org): a change that a reader of the rows cannot live with needs a new major version, one
-they should know of a new minor version, any other a new patch version.
+Versions are semantic (semver.org): a change that breaks readers of the rows needs a new major version, one that they
+should know of a new minor version, any other a new patch version.
 """
 
 import re
@@ -17,7 +17,7 @@ SEMANTIC = re.compile(r"(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)")
 
 @dataclass(frozen=True)
 class Used:
-    """A contract that rows have landed by."""
+    """A contract under which rows have landed."""
 
     version: str
     shape: Shape
@@ -29,7 +29,7 @@ class Used:
 
 @dataclass(frozen=True)
 class Change:
-    """A feed's contract against the one its rows landed by last; `message` is '' where nothing changed."""
+    """A feed's contract compared with the last one under which its rows landed; `message` is '' if nothing changed."""
 
     differences: tuple[Difference, ...] = ()
     refused: bool = False
@@ -37,15 +37,15 @@ class Change:
 
 
 def judge(used: Sequence[Used], feed: Feed) -> Change:
-    """What a feed's contract may do, given those its rows landed by.
+    """Decide whether a feed's contract is allowed, given those under which its rows landed.
 
-    A breaking difference needs a greater major version, and is refused without one. A contract that was used before may
-    come back, also alternately, as long as it is of the same major version as the last one; whoever would go back over
-    a major version writes the old contract under a new one, because the rows of the newer are there.
+    A breaking difference needs a greater major version, and is refused without one. An earlier contract may be used
+    again, also alternately, within the major version of the last one; to go back across a major version, write the old
+    contract under a new version, because the rows of the newer one are there.
 
     Args:
-        used: Contracts of the feed, the last used first; none for a new feed.
-        feed: The feed as its contract says now.
+        used: Contracts of the feed, the last used first; empty for a new feed.
+        feed: The feed according to its current contract.
     """
     if not used:
         return Change()
@@ -80,7 +80,7 @@ def judge(used: Sequence[Used], feed: Feed) -> Change:
 
 
 def grown_part(old: str, new: str) -> Part:
-    """The first part of the version that differs, where it grew; none where it is the same or went back."""
+    """The first part of the version that differs, if it grew; none if the version is equal or lower."""
     for part, before, now in zip(("major", "minor", "patch"), _parts(old), _parts(new), strict=True):
         if before != now:
             return part if now > before else "none"  # type: ignore[return-value]

@@ -1,21 +1,21 @@
-"""A rule in words. Nothing else composes them: pages, gates, Data Docs, the Dagster UI and the reasons of quarantine
-say the same. They repeat no value of a row, so they may be published."""
+"""Rules in words. Only this module composes them: pages, gates, Data Docs, the Dagster UI and quarantine reasons use
+the same words. They contain no value of a row, so they may be published."""
 
 from collections.abc import Sequence
 
 from onedata.contracts.model import Rule
 
 _LIMITS = {"minimum": "at least", "maximum": "at most", "pattern": "matches", "validValues": "one of"}
-# The contract gate judges the keys of each delivery by it (quality/contract_rules.py).
+# The contract gate checks the keys of each delivery with it (quality/contract_rules.py).
 DELIVERY = "_batch"
 
 
 def in_words(rule: Rule, code: bool = False) -> str:
-    """What must hold: the rule's own description, or its columns and what is asserted of them.
+    """The assertion of a rule: its own description, or its columns and what is asserted of them.
 
     Args:
-        rule: Of a contract or of a model's YAML.
-        code: Values and queries are marked as Markdown code.
+        rule: A rule of a contract or of a model's YAML.
+        code: Format values and queries as Markdown code.
     """
     columns = ", ".join(name for name in rule.columns if name != DELIVERY)
     whole = rule.description or rule.metric in ("rowCount", "sql") or not columns
@@ -23,7 +23,7 @@ def in_words(rule: Rule, code: bool = False) -> str:
 
 
 def asserted(rule: Rule, code: bool = False) -> str:
-    """As `in_words`, where the columns are named already: `at least 1, at most 5`."""
+    """As `in_words`, without the columns: `at least 1, at most 5`."""
     if rule.description:
         return rule.description
     if rule.metric == "rowCount":
@@ -32,7 +32,7 @@ def asserted(rule: Rule, code: bool = False) -> str:
 
 
 def expected(rule: Rule) -> str:
-    """The bound on the count that was observed: of bad rows, for rowCount of rows."""
+    """The bound on the observed count: of invalid rows, for rowCount of rows."""
     return bound(rule.at_least, rule.at_most)
 
 

@@ -1,5 +1,5 @@
-"""What is wrong with a data home, found by looking and told in one sentence with the file and the way out; and what can
-be mended by itself."""
+"""Detect faults of a data home, report each in one sentence with the file and the fix, and repair what is safe to
+repair."""
 
 from onedata.faults.explain import HomeFault, explain, faults_told, version_told, worth_looking
 

@@ -1,5 +1,5 @@
-"""An error in one sentence: the file, the cause, the way out. The cause is found by looking at disk, lake, warehouse
-and Dagster's files."""
+"""Explain an error in one sentence: file, cause, fix. The cause is found by checking disk, lake, warehouse and
+Dagster's files."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,8 +14,8 @@ from onedata.settings import Settings
 from onedata.warehouse import WarehouseError, read_warehouse
 from onedata.warehouse.damage import met
 
-# Errors of libraries, by class name, since Dagster keeps no more of an error. What onedata raises itself is a sentence
-# already.
+# Errors of libraries, by class name, because Dagster keeps nothing else of an error. Errors of onedata are plain
+# sentences already.
 ENGINES = frozenset(
     kind.__name__ for kind in vars(duckdb).values() if isinstance(kind, type) and issubclass(kind, duckdb.Error)
 )
@@ -45,16 +45,16 @@ OTHERS = frozenset(
 
 
 class HomeFault(OnedataError):
-    """What a library raised comes of a file of the home; the text names it with the cause and the way out."""
+    """A library error caused by a file of the home; the message names the file, the cause and the fix."""
 
 
 @contextmanager
 def faults_told(settings: Settings, kinds: tuple[type[Exception], ...] = (duckdb.Error, OSError)) -> Iterator[None]:
-    """What a library raises because of a file of the home, as one sentence; anything else stays what it is.
+    """Convert a library error caused by a file of the home into one sentence; other errors pass unchanged.
 
     Args:
-        settings: Whose home is looked at.
-        kinds: The errors of libraries that may come of a file.
+        settings: Settings of the home to check.
+        kinds: Library errors that a file may have caused.
 
     Raises:
         HomeFault: with the sentence.
@@ -70,7 +70,7 @@ def faults_told(settings: Settings, kinds: tuple[type[Exception], ...] = (duckdb
 
 @contextmanager
 def version_told(settings: Settings) -> Iterator[None]:
-    """A table that is not there, told to who only reads as what it means: the warehouse is of another version.
+    """Explain a missing table to a read-only command: the warehouse has another version.
 
     Raises:
         HomeFault: with the sentence.
@@ -83,17 +83,17 @@ def version_told(settings: Settings) -> Iterator[None]:
 
 
 def worth_looking(class_name: str) -> bool:
-    """Whether an error of this class may come of a file: the libraries' errors, which say little; not onedata's own,
-    which say it already."""
+    """Whether an error of this class may be caused by a file: true for library errors, which say little; false for
+    onedata's own, which already name the file."""
     return class_name in ENGINES | FILES | OTHERS
 
 
 def explain(settings: Settings, words: str) -> str | None:
-    """What is the matter, for an error of which only the words are left; None where nothing is found.
+    """The cause of an error of which only the message is left; None if nothing is found.
 
-    The disk comes first, since a full one makes every other file look wrong; then the lake files that the words name;
-    then all of the warehouse and the lake is read, which takes seconds a gigabyte. To be called where this process has
-    closed the warehouse.
+    The disk is checked first, since a full disk makes every other file look damaged; then the lake files that the
+    message names; then the whole warehouse and lake, which takes seconds per gigabyte. Call it only after this process
+    has closed the warehouse.
     """
     told = disk.told_in(words, settings.home) or disk.obstacle(settings.home)
     if told:
@@ -105,7 +105,7 @@ def explain(settings: Settings, words: str) -> str | None:
 
 
 def explain_error(settings: Settings, error: BaseException) -> str | None:
-    """The same for an error at hand; what onedata raised itself says it already."""
+    """The same for an exception object; errors of onedata name their cause already."""
     causes = list(disk.chain(error))
     said = next((str(cause) for cause in causes if isinstance(cause, WarehouseError)), None) or disk.told_of(
         error, settings.home
@@ -118,7 +118,7 @@ def explain_error(settings: Settings, error: BaseException) -> str | None:
 
 
 def explain_home(settings: Settings, words: str = "") -> str | None:
-    """The first thing that is wrong with warehouse, Dagster's files and lake, read whole."""
+    """The first fault in warehouse, Dagster's files and lake, each read completely."""
     refused = met(settings.warehouse, words)
     if refused:
         return str(refused)
@@ -128,6 +128,6 @@ def explain_home(settings: Settings, words: str = "") -> str | None:
     try:
         with read_warehouse(settings) as con:
             lost = all_losses(con, settings)
-    except (WarehouseError, duckdb.CatalogException):  # none yet, held by another, or from before the first night
+    except (WarehouseError, duckdb.CatalogException):  # missing, locked, or from before the first night
         return None
     return "\n".join(map(str, lost)) or None

@@ -1,7 +1,7 @@
-"""Files of the lake that are gone, cut or damaged: which feed's and night's, and how they come back.
+"""Missing, truncated or damaged lake files: their feed and night, and how to restore them.
 
-Parquet as DuckDB writes it has no checksums of its values: a flipped bit that breaks no page is found by the hash that
-was taken when the file was written.
+DuckDB writes Parquet without checksums of values: a flipped bit that leaves the page valid is detected by the hash
+taken when the file was written.
 """
 
 import os
@@ -24,8 +24,8 @@ PLACE = re.compile(r"/source=(?P<feed>[^/]+)/ds=(?P<night>\d{4}-\d{2}-\d{2})/")
 
 
 def all_losses(con: duckdb.DuckDBPyConnection, settings: Settings) -> list[Loss]:
-    """Every lake file of an accepted delivery that is gone, cut, or has other content than was written; reads the whole
-    lake."""
+    """Every lake file of an accepted delivery that is missing, truncated, or has changed since it was written; reads
+    the whole lake."""
     lost = compare(con, settings).damaged
     known = {loss.file for loss in lost}
     rows = con.execute(
@@ -40,7 +40,7 @@ def all_losses(con: duckdb.DuckDBPyConnection, settings: Settings) -> list[Loss]
 
 
 def losses_named(settings: Settings, words: str) -> list[Loss]:
-    """The lake files that an error names and that are indeed gone or damaged."""
+    """The lake files that an error names and that are in fact missing or damaged."""
     folder = str(settings.lake)
     starts = [match.start() for match in re.finditer(re.escape(folder), words)]
     files = {match[0] for start in starts if (match := IN_LAKE.match(words, start))}
@@ -52,7 +52,7 @@ def losses_named(settings: Settings, words: str) -> list[Loss]:
 
 
 def unreadable(file: Path) -> str | None:
-    """What is wrong with a Parquet file that is read to its end; None where nothing is to be seen."""
+    """The fault of a Parquet file that is read to its end; None if none is found."""
     try:
         framed = _framing(file)
     except OSError as error:
@@ -70,7 +70,7 @@ def unreadable(file: Path) -> str | None:
 
 
 def _framing(file: Path) -> str | None:
-    """Whether the file begins and ends as Parquet, with a footer that lies within it."""
+    """Whether the file begins and ends as Parquet, with a footer that fits into it."""
     try:
         with file.open("rb") as stream:
             size = os.fstat(stream.fileno()).st_size
@@ -92,5 +92,5 @@ def _loss(file: Path, what: str) -> Loss:
 
 
 def _literal(file: Path) -> str:
-    """The path as a DuckDB glob that matches itself alone."""
+    """The path as a DuckDB glob that matches only itself."""
     return re.sub(r"([\[*?])", r"[\1]", str(file))

@@ -1,5 +1,5 @@
-"""Look at a data home from end to end, and do what is safe to do by itself: whatever is moved is moved aside, nothing
-is removed."""
+"""Check a whole data home and make the repairs that are safe without a decision: files are moved aside, never
+deleted."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -30,18 +30,18 @@ from onedata.warehouse.damage import examine, refusal
 
 @dataclass(frozen=True)
 class Step:
-    """What was looked at or done, in words; `needs_person` where something is left that only a person can decide."""
+    """What was checked or done; `needs_person` if a decision by a person is still needed."""
 
     text: str
     needs_person: bool = False
 
 
 def repair(settings: Settings, now: datetime) -> Iterator[Step]:
-    """Each step as it is done; disk first, since nothing can be moved on a full or read-only one.
+    """Yield each step once it is done; disk first, since nothing can be moved on a full or read-only one.
 
     Args:
-        settings: Whose home.
-        now: Names the folder below `<home>/aside` that takes what is moved.
+        settings: Settings of the home.
+        now: Names the folder below `<home>/aside` for the moved files.
     """
     if not settings.home.exists():
         yield Step(f"there is no data home {settings.home}; `onedata run` creates one")
@@ -69,7 +69,7 @@ def _storage(settings: Settings, now: datetime) -> Iterator[Step]:
 
 
 def _warehouse(settings: Settings) -> Iterator[Step]:
-    """The warehouse, read whole, and by its ledger the lake."""
+    """Check the whole warehouse, and the lake against its ledger."""
     found = examine(settings.warehouse, deep=True)
     refused = refusal(found, settings.warehouse)
     if found.kind == "doubtful":
@@ -117,7 +117,7 @@ def _lake(con: duckdb.DuckDBPyConnection, settings: Settings) -> Iterator[Step]:
 
 
 def _vault(con: duckdb.DuckDBPyConnection, settings: Settings) -> Iterator[Step]:
-    """The vault opens with its key; without one, no token may be known."""
+    """The vault opens with its key; if there is none, no token may be known."""
     if not is_there(database_file(settings.vault)):
         known = any_rows(con, "oneid", "identifier")
         yield Step(
@@ -147,7 +147,7 @@ def _vault(con: duckdb.DuckDBPyConnection, settings: Settings) -> Iterator[Step]
 
 
 def _published(settings: Settings) -> Iterator[Step]:
-    """Published tables are made from the warehouse, so nothing is lost with them."""
+    """Published tables are built from the warehouse, so no data is lost with them."""
     database = settings.published_database
     found = examine(database, deep=True)
     if found.kind == "sound":

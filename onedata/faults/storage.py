@@ -1,4 +1,4 @@
-"""Dagster's own files in the home: SQLite databases of runs, events and schedules, and its settings. They hold no data
+"""Dagster's own files in the home: SQLite databases of runs, events and schedules, and settings. They contain no data
 of the retailer."""
 
 import sqlite3
@@ -16,7 +16,7 @@ DAMAGE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 @dataclass(frozen=True)
 class DamagedStorage:
-    """A file of Dagster's that it cannot read."""
+    """A file that Dagster cannot read."""
 
     file: Path
     what: str
@@ -44,7 +44,7 @@ def _databases(folder: Path) -> Iterator[DamagedStorage]:
                 found = con.execute("pragma quick_check(1)").fetchone()[0]
             con.close()
         except sqlite3.DatabaseError as error:
-            # Held, or not to be opened by this user: not damaged.
+            # Locked, or not readable by this user, which is not damage.
             if error.sqlite_errorcode & 0xFF in DAMAGE:
                 yield DamagedStorage(file, str(error))
             continue
@@ -53,8 +53,8 @@ def _databases(folder: Path) -> Iterator[DamagedStorage]:
 
 
 def damaged_settings(folder: Path) -> Iterator[DamagedStorage]:
-    """Files of Dagster's settings in this folder that are no YAML, or hold a setting without a value, as one that is
-    cut short does."""
+    """Settings files of Dagster in this folder that are not YAML, or have a setting without a value, as a truncated
+    file does."""
     for file in (folder / "dagster.yaml", folder / "workspace.yaml"):
         try:
             content = yaml.safe_load(file.read_text(encoding="utf-8")) if file.exists() else {"": ""}
@@ -68,7 +68,7 @@ def damaged_settings(folder: Path) -> Iterator[DamagedStorage]:
 
 
 def _without_value(content: Mapping[str, object]) -> str | None:
-    """The first setting without a value, with the sections that it is in."""
+    """The first setting without a value, with its sections."""
     for name, value in content.items():
         below = _without_value(value) if isinstance(value, Mapping) else None
         if value is None or below:

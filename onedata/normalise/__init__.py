@@ -1,1 +1,2 @@
-"""SQL that brings equal identifiers and what rows say of a person to equal text, before it is hashed. Pure."""
+"""SQL that normalises identifiers and personal attributes, so that equal ones become equal text before hashing.
+Pure."""

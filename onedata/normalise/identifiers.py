@@ -1,7 +1,7 @@
-"""Normalisers: SQL that brings equal identifiers and profiles to equal text, before they are hashed. Pure; phone
-numbers in `phone`.
+"""Normalisers: SQL that converts equal identifiers and profiles to equal text before hashing. Pure; phone numbers are
+in `phone`.
 
-Each gives NULL where the value cannot be what it should, and its own result again where it is given that.
+Each returns NULL if the value cannot be valid, and is idempotent.
 """
 
 from collections.abc import Callable, Mapping
@@ -53,9 +53,9 @@ def normalised_sql(normaliser: str | None, value: str, region: str) -> str:
     """SQL of the normal form of a text.
 
     Args:
-        normaliser: One of `NORMALISERS`; None for a text of no known kind, of which case and blanks are taken off.
+        normaliser: One of `NORMALISERS`; None for text of unknown kind, where only case and blanks are normalised.
         value: SQL of the text.
-        region: ISO 3166 code of the country whose numbers a phone without a country code is one of.
+        region: ISO 3166 code of the country of phone numbers without a country code.
     """
     if normaliser == "phone":
         return phone_sql(value, region)
@@ -69,7 +69,7 @@ def normalised_sql(normaliser: str | None, value: str, region: str) -> str:
 
 
 def id_sql(value: str) -> str:
-    """SQL: an id letter for letter, without blanks around it: ids of many systems differ in case alone."""
+    """SQL: an id unchanged, without surrounding blanks: ids of many systems differ only in case."""
     return filled(f"trim({value})")
 
 
@@ -78,9 +78,9 @@ def _text_sql(value: str) -> str:
 
 
 def email_sql(value: str) -> str:
-    """SQL: an address in lower case and ASCII where it can be; NULL where it has not the shape of one.
+    """SQL: an address in lower case and, where possible, ASCII; NULL if it does not have the form of an address.
 
-    Dots and +tags stay: only some providers ignore them, and who uses them on purpose means two addresses.
+    Dots and +tags are kept: only some providers ignore them, and a deliberate use means two addresses.
     """
     return let(
         f"trim(replace({fold_sql(value)}, '。', '.'))",
@@ -90,12 +90,12 @@ def email_sql(value: str) -> str:
 
 
 def name_sql(value: str) -> str:
-    """SQL: a person's name for comparing, given name first in Latin script, family first in Chinese (and Korean), as
-    each is written.
+    """SQL: a person's name for comparison: given name first in Latin script, family name first in Chinese (and Korean),
+    as each is written.
 
-    Case, accents, titles, suffixes and what stands in brackets go; `Li, Ann` becomes `ann li`; Chinese loses its blanks
-    and 先生. Not told apart or brought together: traditional and simplified letters, Müller and Mueller, the order of
-    names from the East in Latin letters.
+    Case, accents, titles, suffixes and text in brackets are removed; `Li, Ann` becomes `ann li`; Chinese names lose
+    blanks and 先生. Not normalised: traditional and simplified characters, Müller and Mueller, the order of East Asian
+    names in Latin letters.
     """
     text = _plain(value, "•‧・｡’ʼ´", "···.'''")
     text = f"regexp_replace(replace(replace({text}, '''', ''), '.', ' '), '\\([^)]*\\)', ' ', 'g')"
@@ -112,7 +112,7 @@ def name_sql(value: str) -> str:
 
 
 def family_sql(name: str) -> str:
-    """SQL: the family name of a name that `name_sql` made; of one word alone, that."""
+    """SQL: the family name in a result of `name_sql`; a single word is returned unchanged."""
     compound = let(f"regexp_extract(n, '^({_COMPOUND_FAMILIES}).', 1)", "c", "case when c = '' then n[1] else c end")
     eastern = f"case when contains(n, '·') then split_part(n, '·', -1) else {compound} end"
     western = f"regexp_extract(n, '(?:^| )((?:(?:{_PARTICLES}) )*[^ ]+)$', 1)"
@@ -120,8 +120,8 @@ def family_sql(name: str) -> str:
 
 
 def given_sql(name: str) -> str:
-    """SQL: the given names of a name that `name_sql` made, without middle initials, each hyphen a blank; NULL where
-    there is none."""
+    """SQL: the given names in a result of `name_sql`, without middle initials, hyphens as blanks; NULL if there are
+    none."""
     rest = f"case when contains(n, '·') then split_part(n, '·', 1) when {_is_eastern('n')} then n[length(family) + 1:] "
     rest += "else replace(trim(n[:length(n) - length(family)]), '-', ' ') end"
     rest = let(family_sql("n"), "family", rest)
@@ -133,10 +133,10 @@ def _is_eastern(name: str) -> str:
 
 
 def address_sql(value: str) -> str:
-    """SQL: a street address for comparing: case, accents, punctuation, abbreviations of English, German and Romance
-    streets; 号, 弄 and 室 stay.
+    """SQL: a street address for comparison: normalises case, accents, punctuation, abbreviations of English, German and
+    Romance streets; keeps 号, 弄 and 室.
 
-    `Hauptstr. 5`, `HAUPTSTRASSE 5` and `Hauptstraße Nr. 5` are one. In Chinese, blanks mean nothing.
+    `Hauptstr. 5`, `HAUPTSTRASSE 5` and `Hauptstraße Nr. 5` are equal. In Chinese, blanks are ignored.
     """
     text = squeezed(
         rf"regexp_replace({_plain(value, _TRADITIONAL, _SIMPLIFIED)}, '[^\p{{L}}\p{{M}}\p{{N}}/ -]', ' ', 'g')"
@@ -151,7 +151,7 @@ def address_sql(value: str) -> str:
 
 
 def _plain(value: str, more: str, to: str) -> str:
-    """SQL: folded, without accents and letters of their own; `more` letters become those of `to`."""
+    """SQL: folded, without accents and language-specific letters; letters of `more` are replaced by those of `to`."""
     text = f"translate(p, {quote_text(more + _PLAIN_FROM)}, {quote_text(to + _PLAIN_TO)})"
     for letter, letters in _LONG.items():
         text = f"replace({text}, {quote_text(letter)}, {quote_text(letters)})"

@@ -1,5 +1,4 @@
-"""Telephone numbers to E.164, as SQL. What a country's numbers look like is looked up once for each contract, never for
-each row."""
+"""Telephone numbers to E.164, as SQL. A country's number patterns are looked up once per contract, never per row."""
 
 import re
 from functools import cache
@@ -11,7 +10,7 @@ from onedata.sql import quote_text
 
 REGIONS = frozenset(SUPPORTED_REGIONS)
 """ISO 3166 codes of the countries whose numbers are known."""
-_WORLDWIDE = "001"  # +800 and the like: nobody's own
+_WORLDWIDE = "001"  # +800 and the like: of no country
 _OTHER_DIGITS = "".join(map(chr, [*range(0x0660, 0x066A), *range(0x06F0, 0x06FA), 0xFE62]))
 _EXTENSION = (
     r"[ \t,;./-]*(?:e?xt(?:ensi[oó]n?|n)?|x|#|~|int|dw|durchwahl|app(?:arat)?|anexo|ramal"
@@ -21,20 +20,20 @@ _EXTENSION = (
 
 
 def phone_sql(value: str, region: str) -> str:
-    """SQL: the number as +, country code and national number; NULL where it cannot be a real one.
+    """SQL: the number as +, country code and national number; NULL if it cannot be a real one.
 
-    A number without + or international prefix is one of `region`. Extensions are left out: who shares a switchboard
-    shares its number.
+    A number without + or international prefix belongs to `region`. Extensions are dropped: people who share a
+    switchboard share its number.
 
-    Method: libphonenumber's (its rules and metadata, by the package phonenumbers), with the patterns of all kinds of
-        number of a country.
+    Method: that of libphonenumber (its rules and metadata, from the package phonenumbers), with the patterns of all
+    kinds of number of a country.
 
     Args:
         value: SQL of a text.
         region: ISO 3166 code of `REGIONS`.
 
     Raises:
-        ValueError: the region is another.
+        ValueError: the region is not in `REGIONS`.
     """
     text = f"regexp_replace({_digits(fold_sql(value))}, {quote_text(_EXTENSION)}, '')"
     signed = let(
@@ -51,7 +50,7 @@ def phone_sql(value: str, region: str) -> str:
         rf"regexp_replace(s, {abroad}, '+\1') "
         f"else '+{metadata.country_code}' || {_national(metadata, _pattern(region))} end",
     )
-    # The trunk prefix that is written behind a country code: +49 (0)30.
+    # The trunk prefix written after a country code: +49 (0)30.
     without_trunk = rf"regexp_replace({whole}, '^\+({'|'.join(_zero_trunk())})0+', '+\1')"
     return let(without_trunk, "e", f"case when regexp_full_match(e, {quote_text(_possible())}) then e end")
 
@@ -67,8 +66,8 @@ def _digits(text: str) -> str:
 
 
 def _national(metadata: PhoneMetadata, numbers: str) -> str:
-    """SQL: digits `s` that were written in the country as its national number, or NULL. The trunk prefix goes, unless
-    only with it they are a number."""
+    """SQL: digits `s`, written within the country, as its national number, or NULL. The trunk prefix is removed, unless
+    they are a number only with it."""
     pattern = quote_text(numbers)
     prefix = f"^(?:{metadata.national_prefix_for_parsing})" if metadata.national_prefix_for_parsing else None
     stripped = "s"
@@ -100,14 +99,14 @@ def _metadata(region: str) -> PhoneMetadata:
 
 
 def _pattern(region: str) -> str:
-    """A regular expression of the country's national numbers, of every kind."""
+    """A regular expression of the country's national numbers of every kind."""
     general = _metadata(region).general_desc
     return str(general.national_number_pattern) if general else ""
 
 
 @cache
 def _possible() -> str:
-    """A regular expression of every number that some country may have given out."""
+    """A regular expression of every number that some country may have assigned."""
     countries = []
     for code, regions in sorted(COUNTRY_CODE_TO_REGION_CODE.items()):
         patterns = dict.fromkeys(_pattern(region) for region in regions if region != _WORLDWIDE)
@@ -118,7 +117,7 @@ def _possible() -> str:
 
 @cache
 def _zero_trunk() -> tuple[str, ...]:
-    """Country codes whose trunk prefix is 0 and no part of the number."""
+    """Country codes whose trunk prefix is 0 and not part of the number."""
     codes = COUNTRY_CODE_TO_REGION_CODE.items()
     return tuple(
         str(code)

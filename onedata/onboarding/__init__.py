@@ -1,2 +1,1 @@
-"""A new feed: look at a sample file, match it with the canonical entities, write its contract, try it without touching
-anything."""
+"""Onboarding of a feed: sniff a sample file, match it with the canonical entities, write its contract, dry-run it."""

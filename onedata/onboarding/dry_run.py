@@ -1,9 +1,8 @@
-"""Dry-run one file against its contract: land it in a data home of its own below a temp folder, ask the contract gate,
-tell, remove.
+"""Dry-run one file against its contract: land it in a temporary data home, run the contract gate, report, remove.
 
-Built on the landing and the gate that a night runs, so it says what a night would do. Nothing outside the temp folder
-is written; what the retailer has landed before is not looked at, so rows that repeat an earlier file do not count as
-duplicates here.
+It uses the landing and the gate of a night, so the result is what a night would do. Nothing outside the temp folder is
+written. Earlier landings of the retailer are ignored, so rows that repeat an earlier file do not count as duplicates
+here.
 """
 
 import os
@@ -29,12 +28,12 @@ DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 
 class CheckMisuse(OnedataError):
-    """The file, or the feed to check it against, is not there or not plain; the text says what to give."""
+    """The file, or the feed to check it against, does not exist or is ambiguous; the message says what to pass."""
 
 
 @dataclass(frozen=True)
 class BadRows:
-    """Rows of the file that one rule quarantined: how many, and the first of them as (row, reason, raw)."""
+    """Rows of the file that one rule quarantined: their number, and the first of them as (row, reason, raw)."""
 
     rule: str
     count: int
@@ -43,9 +42,9 @@ class BadRows:
 
 @dataclass(frozen=True)
 class Checked:
-    """What a night would make of the file under one feed.
+    """What a night would do with the file under one feed.
 
-    `read_as` is its place below the source folder, `repaired` are the accepted rows in which a value was mended, by
+    `read_as` is its path below the source folder; `repaired` counts the accepted rows in which a value was repaired, by
     column and repair.
     """
 
@@ -58,15 +57,15 @@ class Checked:
 
     @property
     def clean(self) -> bool:
-        """No row would be quarantined, and the gate would stay open."""
+        """Whether no row would be quarantined and the gate would pass."""
         return not self.landed.quarantined and not any(result.blocks for result in self.gate)
 
 
 def feeds_for(retailer: Retailer, file: Path, name: str | None) -> list[Feed]:
-    """The feed of that name, or every feed whose contract's path the file's path ends with (the longest such path).
+    """The feed of that name, or every feed whose contract path matches the end of the file's path (longest match).
 
     Raises:
-        CheckMisuse: no contract fits, several fit equally well, or there is no such file.
+        CheckMisuse: no contract fits, several fit equally well, or the file does not exist.
         UnknownName: no feed has the name.
     """
     if name:
@@ -88,10 +87,10 @@ def feeds_for(retailer: Retailer, file: Path, name: str | None) -> list[Feed]:
 
 
 def check_file(retailer: Retailer, file: Path, feed: Feed) -> Checked:
-    """What a night would make of `file` as a delivery of `feed`.
+    """What a night would do with `file` as a delivery of `feed`.
 
     Raises:
-        CheckMisuse: there is no such file, or the feed is read from a database.
+        CheckMisuse: the file does not exist, or the feed is read from a database.
     """
     if not file.is_file():
         raise CheckMisuse(f"no file {file}")
@@ -125,7 +124,7 @@ def check_file(retailer: Retailer, file: Path, feed: Feed) -> Checked:
 
 
 def _local(feed: Feed) -> Feed:
-    """The feed with its place in an object store as one below the source folder."""
+    """The feed, with its path in an object store replaced by one below the source folder."""
     store = feed.location.store
     if isinstance(store, Database):
         raise CheckMisuse(f"{feed.name} is read from the database {feed.location.path}, not from files")
@@ -136,7 +135,7 @@ def _local(feed: Feed) -> Feed:
 
 
 def _fit(pattern: str, path: str) -> int:
-    """How many parts of the contract's path the end of the file's path matches; the name must be among them, else 0."""
+    """Number of parts of the contract's path that match the end of the file's path; 0 if the name does not match."""
     parts = pattern.split("/")
     for first in range(len(parts)):
         if re.search("(^|/)" + _regex("/".join(parts[first:])) + "$", path):

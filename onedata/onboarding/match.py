@@ -1,5 +1,5 @@
-"""Which source field fills which canonical column, by name, by values and by what other contracts map; and which entity
-fits a file best."""
+"""Match source fields to canonical columns, by name, by values and by the mappings of other contracts; and find the
+entity that fits a file best."""
 
 import difflib
 import re
@@ -28,8 +28,8 @@ Known = Mapping[tuple[str, str], frozenset[str]]
 
 @dataclass(frozen=True)
 class Mapped:
-    """A column with the field that fills it; `logic` where its values need turning (transformLogic), `score` from 0 to
-    1."""
+    """A column with the field that fills it; `logic` is the transformLogic if its values must be converted, `score` is
+    between 0 and 1."""
 
     column: Column
     field: SourceField
@@ -39,7 +39,7 @@ class Mapped:
 
 @dataclass(frozen=True)
 class Fit:
-    """How well a way to take rows out of a file fits an entity, from 0 to 1."""
+    """How well a way to extract rows from a file fits an entity, from 0 to 1."""
 
     entity: Entity
     rows: Rows
@@ -48,7 +48,7 @@ class Fit:
 
     @property
     def needed(self) -> list[Column]:
-        """Required columns, and columns of the key, that no field fills."""
+        """Required columns and key columns that no field fills."""
         found = {item.column.name for item in self.mapped}
         return [
             column
@@ -63,7 +63,7 @@ class Fit:
 
 
 def known_mappings(feeds: Iterable[Feed]) -> Known:
-    """(entity, column) to the names of fields that contracts already fill it from as they stand."""
+    """(entity, column) to the names of fields from which contracts already fill it unchanged."""
     found: dict[tuple[str, str], set[str]] = {}
     for feed in feeds:
         for item in feed.fields:
@@ -73,14 +73,14 @@ def known_mappings(feeds: Iterable[Feed]) -> Known:
 
 
 def rank(rows: Sequence[Rows], entities: Iterable[Entity], known: Known, name: str) -> list[Fit]:
-    """Every entity with its best way to take rows out of the file called `name`, the best fit first."""
+    """Every entity with its best way to extract rows from the file called `name`, best fit first."""
     best = [max((fit(entity, way, known, name) for way in rows), key=lambda item: item.score) for entity in entities]
     return sorted(best, key=lambda item: (-item.score, item.entity.name))
 
 
 def fit(entity: Entity, rows: Rows, known: Known, name: str) -> Fit:
-    """Give each column the field that fits it best, best pairs first; each field fills one column, a time may also tell
-    the day."""
+    """Assign to each column the field that fits it best, best pairs first; each field fills one column, except that a
+    time may also fill the day."""
     pairs = sorted(
         (
             (score, column.name, item.name)
@@ -104,8 +104,7 @@ def fit(entity: Entity, rows: Rows, known: Known, name: str) -> Fit:
 
 
 def _fitness(entity: Entity, rows: Rows, mapped: Sequence[Mapped], name: str) -> float:
-    """Twice what fits, over all that there is on both sides (Dice 1945): the fields, and the columns that are mapped or
-    needed."""
+    """Dice coefficient (Dice 1945): twice the matches, over the fields plus the columns that are mapped or needed."""
     needed = {column.name for column in entity.columns if column.required or column.name in entity.key}
     found = sum(item.score * (2 if item.column.name in needed else 1) for item in mapped)
     wanted = 2 * len(needed) + len({item.column.name for item in mapped} - needed)
@@ -113,12 +112,12 @@ def _fitness(entity: Entity, rows: Rows, mapped: Sequence[Mapped], name: str) ->
     words = set(re.sub(r"s\b", "", " ".join(re.findall("[a-z]+", name.lower()))).split())
     if rows.records is not None:
         inner = [item for item in mapped if item.field.name.startswith((f"{rows.records}[].", f"{rows.records}/"))]
-        score = score * 0.9 if len(inner) > 1 else 0.0  # one lucky member is no reason to take members as rows
+        score = score * 0.9 if len(inner) > 1 else 0.0  # one matching member does not justify exploding
     return round(0.85 * score + (0.15 if words & set(entity.name.split("_")) else 0.0), 3)
 
 
 def _tell_the_day(entity: Entity, chosen: dict[str, Mapped]) -> None:
-    """A required day that has no field of its own is the day of the row's required time."""
+    """Fill a required day without its own field from the row's required time."""
     times = [
         item for item in chosen.values() if item.column.type == "timestamp" and item.field.values and not item.logic
     ]
@@ -129,7 +128,7 @@ def _tell_the_day(entity: Entity, chosen: dict[str, Mapped]) -> None:
 
 
 def _score(entity: Entity, column: Column, field: SourceField, known: Known) -> float:
-    """How sure it is that the field fills the column; 0 where its values are not of the column's type."""
+    """Confidence that the field fills the column; 0 if its values do not have the column's type."""
     if not adapted(column, field.values)[0]:
         return 0.0
     last, whole = _names(field.name)
@@ -161,7 +160,7 @@ def _alike(name: str, column: str) -> float:
 
 
 def _names(path: str) -> tuple[str, str]:
-    """A field's own name, and that with the name of what it stands in, in the style of canonical columns: (email,
+    """A field's own name, and its name with that of its parent, in the style of canonical columns: (email,
     customer_email)."""
     keyed = re.sub(r"\[\w+=([^\]]+)\][^/]*$", r".\1", path)
     steps = [step for step in re.split(r"[./]", re.sub(r"\[[^\]]*\]", "", keyed)) if step]
@@ -173,8 +172,7 @@ def _names(path: str) -> tuple[str, str]:
 
 
 def adapted(column: Column, values: Sequence[str]) -> tuple[bool, str | None]:
-    """Whether values are of the column's type, and the transformLogic that makes them so where they are not written as
-    it wants."""
+    """Whether the values have the column's type, and the transformLogic that converts them if they need it."""
     if column.type == "text" or not values:
         return True, None
     if column.type == "boolean":
@@ -201,7 +199,7 @@ def _number(values: Sequence[str]) -> tuple[bool, str | None]:
 
 
 def _moment(values: Sequence[str]) -> str | None:
-    """SQL that turns every value into a day or time; the first way that does."""
+    """SQL that converts every value to a day or time; the first format that works."""
     digits = {len(value) for value in values}
     if len(digits) == 1 and all(value.isdigit() for value in values) and digits <= EPOCHS.keys():
         return f"make_timestamp(try_cast({{value}} as bigint){EPOCHS[digits.pop()]})"

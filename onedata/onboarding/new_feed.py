@@ -21,13 +21,12 @@ NAME = re.compile("[a-z][a-z0-9_]*")
 
 
 class ScaffoldError(OnedataError):
-    """The contract cannot be written as asked; the text says why and what to give."""
+    """The contract cannot be written as requested; the message gives the reason and the fix."""
 
 
 @dataclass(frozen=True)
 class Scaffold:
-    """The contract that was written, and the entities in the order of their fit; the first was taken unless one was
-    asked for."""
+    """The new contract, and the entities in the order of their fit; the first was used unless one was given."""
 
     file: Path
     fit: Fit
@@ -41,19 +40,19 @@ def scaffold(
     """Write `<contracts>/<name>.odcs.yaml` for files like `sample`.
 
     Args:
-        settings: Where contracts and source files lie. The contracts there, and the shipped ones, tell which fields
+        settings: Location of contracts and source files. The contracts there, and the shipped ones, show which fields
             fill which columns elsewhere.
         sample: A delivered file.
         name: The feed's name.
-        entity: The canonical entity it fills; None for the one that fits best.
-        path: Where the feed's files lie below the source folder; None to tell it from the sample's own path.
+        entity: The canonical entity that it fills; None for the best fit.
+        path: Path pattern of the feed's files below the source folder; None to derive it from the sample's path.
         system: The source system; None for the first word of the name.
 
     Raises:
-        ScaffoldError: the name is no name, the contract or feed is there already, there is no such entity, or the
-            sample fits none.
-        SniffError: the sample is nothing that a reader takes.
-        ContractError: a contract that is there is not valid.
+        ScaffoldError: the name is invalid, the contract or feed exists already, the entity does not exist, or the
+            sample fits no entity.
+        SniffError: no reader supports the sample.
+        ContractError: an existing contract is invalid.
     """
     file = settings.contracts / f"{name}.odcs.yaml"
     if not NAME.fullmatch(name):
@@ -87,7 +86,7 @@ def scaffold(
 
 
 def _look(sample: Path) -> Sniffed:
-    """What the sample is; packed ones and workbooks are opened in a temp folder first."""
+    """Sniff the sample; packed files and workbooks are first opened in a temp folder."""
     with tempfile.TemporaryDirectory(prefix="onedata-sample-") as folder:
         file, notes = sample, []
         try:
@@ -115,13 +114,14 @@ def _look(sample: Path) -> Sniffed:
 
 
 def _shipped(entities: Mapping[str, Entity]) -> list[Feed]:
-    """The feeds of the contracts that come with onedata."""
+    """The feeds of the shipped contracts."""
     folders = [Settings().contracts, *sorted(shipped("examples").glob("*/contracts"))]
     return [feed for folder in folders for feed in load_feeds(folder, entities)]
 
 
 def _relative(settings: Settings, sample: Path, name: str) -> str:
-    """The sample's path below the source folder; of a sample from elsewhere, its name in a folder of the feed's own."""
+    """The sample's path below the source folder; for a sample from elsewhere, its name in a folder named after the
+    feed."""
     whole = sample.resolve()
     source = settings.source.resolve()
     return whole.relative_to(source).as_posix() if whole.is_relative_to(source) else f"{name}/{sample.name}"

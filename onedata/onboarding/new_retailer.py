@@ -1,4 +1,4 @@
-"""A new retailer: a folder with settings, one contract and a sample of its files, which runs as it is."""
+"""Create a retailer: a folder with settings, one contract and sample files, which runs without changes."""
 
 import json
 import shutil
@@ -11,25 +11,25 @@ from onedata.errors import OnedataError
 from onedata.settings import Settings, settings_schema
 
 TEMPLATE = Path(__file__).with_name("retailer")
-IGNORED = "gitignore"  # shipped without its dot, so that it holds for nothing here
+IGNORED = "gitignore"  # shipped without its dot, so that it has no effect here
 
 
 class Schema(StrEnum):
-    """What of a retailer has a JSON schema."""
+    """The files of a retailer that have a JSON schema."""
 
     settings = "settings"
     contract = "contract"
 
 
 class FolderNotEmpty(OnedataError):
-    """The folder of a new retailer holds something already."""
+    """The folder of a new retailer is not empty."""
 
 
 def new_retailer(folder: Path) -> list[Path]:
-    """Write the folder of a new retailer; returns its files, relative to it.
+    """Write the folder of a new retailer and return its files, relative to it.
 
     Raises:
-        FolderNotEmpty: the folder holds something, or is a file; nothing was written.
+        FolderNotEmpty: the folder is not empty, or is a file; nothing was written.
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise FolderNotEmpty(f"{folder} is there already and holds something: give a folder that is new or empty")
@@ -42,6 +42,6 @@ def new_retailer(folder: Path) -> list[Path]:
 
 
 def schema_text(what: Schema) -> str:
-    """The JSON schema, for an editor that completes and checks what a person writes."""
+    """The JSON schema, for an editor that completes and checks the file."""
     found = settings_schema() if what is Schema.settings else contract_schema(load_entities(Settings().canonical))
     return json.dumps(found, indent=2, ensure_ascii=False) + "\n"

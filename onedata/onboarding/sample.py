@@ -1,5 +1,4 @@
-"""What looking at a sample file comes to: formats, fields and values; shared by what looks (sniff) and what uses it
-(match, scaffold)."""
+"""Result of sniffing a sample file: format, fields and values; shared by sniff, match and scaffold."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,12 +11,12 @@ MOST_BYTES = 64 << 20
 
 
 class SniffError(OnedataError):
-    """The sample is not something a reader takes; the text says what to do."""
+    """No reader supports the sample; the message says what to do."""
 
 
 @dataclass(frozen=True)
 class SourceField:
-    """A field by the name a contract gives it (`physicalName`), with the values of the sample that are not empty."""
+    """A field by its name in a contract (`physicalName`), with the non-empty values of the sample."""
 
     name: str
     values: Sequence[str]
@@ -25,10 +24,10 @@ class SourceField:
 
 @dataclass(frozen=True)
 class Rows:
-    """One way to take rows out of the file: each document (or line), or each member of the array or repeated element
+    """One way to extract rows from the file: each document (or line), or each member of the array or repeated element
     `records`.
 
-    `documents` says where in a JSON file its documents are, where not at the top.
+    `documents` is the path of the documents in a JSON file, if they are not at the top level.
     """
 
     records: str | None
@@ -38,8 +37,7 @@ class Rows:
 
 @dataclass(frozen=True)
 class Sniffed:
-    """A sample's format, reader options that differ from the defaults, ways to take rows out of it, and what a person
-    should know."""
+    """A sample's format, reader options that differ from the defaults, ways to extract rows, and notes for the user."""
 
     format: str
     options: Mapping[str, str]

@@ -1,5 +1,5 @@
-"""A contract's YAML out of a sniffed sample and the entity that fits it: what is mapped, what is not yet, and what is
-needed, told in comments."""
+"""Generate a contract's YAML from a sniffed sample and its best entity; comments list mapped, unmapped and needed
+fields."""
 
 import math
 import re
@@ -23,7 +23,7 @@ WORDS_OF_YAML = frozenset(("true", "false", "yes", "no", "on", "off", "null", "y
 
 @dataclass(frozen=True)
 class Draft:
-    """What is to be written: the feed's name, its source system, where its files lie, and what a sample said."""
+    """Input of a contract: the feed's name, its source system, the path of its files, and the sniffed sample."""
 
     name: str
     system: str
@@ -33,8 +33,8 @@ class Draft:
 
 
 def path_pattern(relative: str) -> tuple[str, str]:
-    """The contract's path for a file's path below the source folder, and what to know of it ('' where the day was
-    found)."""
+    """The contract's path for a file's path below the source folder, and a note on it ('' if the path contains the
+    day)."""
     found = list(DAY.finditer(relative))
     if found:
         last = found[-1]
@@ -55,8 +55,8 @@ def path_pattern(relative: str) -> tuple[str, str]:
 
 
 def contract_text(draft: Draft) -> str:
-    """The YAML. It loads as it stands, unless a needed column has no field: that is marked NEEDED, and the loader names
-    it."""
+    """The YAML. It loads unchanged, unless a needed column has no field: that column is marked NEEDED, and the loader
+    names it."""
     fit, entity = draft.fit, draft.fit.entity
     lines = [
         "apiVersion: v3.1.0",
@@ -159,8 +159,8 @@ def _free(fit: Fit) -> list[str]:
 
 
 def shown(item: SourceField) -> str:
-    """A comment with a few values. What may name a person is shown as its shape only (Xxx for letters, 9 for digits):
-    contracts are shared."""
+    """A comment with a few values. Values that may be personal are shown only as a shape (Xxx for letters, 9 for
+    digits), since contracts are shared."""
     values = list(dict.fromkeys(item.values))
     if not values:
         return "   # always empty in the sample"
@@ -170,7 +170,7 @@ def shown(item: SourceField) -> str:
 
 
 def _harmless(value: str) -> bool:
-    """A short number, a day, a time or a truth value."""
+    """Whether the value is a short number, a day, a time or a boolean."""
     short = NUMBER.fullmatch(value) is not None and sum(letter.isdigit() for letter in value) <= MOST_DIGITS
     return short or bool(DAY.fullmatch(value) or ISO_TIME.fullmatch(value)) or value.lower() in ("true", "false")
 
@@ -187,12 +187,12 @@ def _shape(value: str) -> str:
 
 
 def _scalar(text: str) -> str:
-    """A YAML scalar, quoted where it would be read as something else."""
+    """A YAML scalar, quoted if it would be read as another type."""
     if PLAIN.fullmatch(text) and text.lower() not in WORDS_OF_YAML:
         return text
     return yaml.safe_dump(text, default_style='"', allow_unicode=True, width=math.inf).strip()
 
 
 def looks_personal(fields: Sequence[SourceField]) -> list[str]:
-    """Unmapped fields that hold e-mail addresses: they stay in the source file only, which the person should know."""
+    """Unmapped fields with e-mail addresses: they stay in the source file only, and the user is told."""
     return [item.name for item in fields if item.values and all(EMAIL.fullmatch(value) for value in item.values)]

@@ -1,5 +1,5 @@
-"""What a sample file is: its format, reader options, and the fields a contract may name, each with values. Looks at the
-sample's start only."""
+"""Sniff a sample file: its format, reader options, and the fields for a contract, each with values. Reads only the
+start of the sample."""
 
 import codecs
 import csv
@@ -21,11 +21,11 @@ PACKED = {b"\x1f\x8b": "gzip", b"PK": "a zip archive (an Excel workbook is one)"
 
 
 def sniff(file: Path) -> Sniffed:
-    """Look at a sample.
+    """Sniff a sample.
 
     Raises:
-        SniffError: it is empty, packed, or nothing that a reader takes.
-        FileNotFoundError: there is no such file.
+        SniffError: it is empty, packed, or no reader supports it.
+        FileNotFoundError: the file does not exist.
     """
     with file.open("rb") as stream:
         head = stream.read(HEAD_BYTES)
@@ -54,7 +54,7 @@ def sniff(file: Path) -> Sniffed:
 
 
 def _decoded(head: bytes) -> tuple[str, str]:
-    """Encoding and text of the start of a file; a character cut off at its end is left out."""
+    """Encoding and text of the start of a file; a character cut off at its end is dropped."""
     if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return "utf-16", head.decode("utf-16", "ignore")
     try:
@@ -70,8 +70,8 @@ def _decoded(head: bytes) -> tuple[str, str]:
 
 
 def _csv(file: Path, encoding: str, text: str) -> Sniffed:
-    """DuckDB's sniffer tells the dialect; it works on the decoded start, so that encoding and file name cannot disturb
-    it."""
+    """Detect the dialect with DuckDB's sniffer, on the decoded start, so that encoding and file name have no
+    influence."""
     whole = text if len(text) < HEAD_BYTES // 4 else text[: text.rindex("\n") + 1] if "\n" in text else text
     with tempfile.TemporaryDirectory(prefix="onedata-sniff-") as folder, duckdb.connect() as con:
         copy = Path(folder) / "sample.csv"
@@ -98,7 +98,7 @@ def _csv(file: Path, encoding: str, text: str) -> Sniffed:
 def _dialect(
     con: duckdb.DuckDBPyConnection, file: Path, copy: Path, text: str
 ) -> tuple[list[str], str, str, list[tuple[Any, ...]]]:
-    """Header, delimiter, quote and the first rows of `file`, whose start lies in `copy` as UTF-8."""
+    """Header, delimiter, quote and the first rows of `file`, whose start is in `copy` as UTF-8."""
     dialect = con.execute(
         f"select Delimiter, Quote from sniff_csv({quote_text(str(copy))}, ignore_errors = true)"
     ).fetchone()
@@ -119,7 +119,7 @@ def _dialect(
 
 
 def _plain_header(file: Path, header: Sequence[str]) -> None:
-    """A CSV's first line must name its columns: readers find them by name."""
+    """A CSV's first line must name its columns: readers match columns by name."""
     twice = [name for name in header if header.count(name) > 1]
     if twice:
         raise SniffError(
@@ -168,7 +168,7 @@ def _xml(file: Path) -> Sniffed:
         names = [_local(child) for child in children]
         most = max(names, key=names.count)
         if len(set(names)) > 1 and names.count(most) == 1:
-            break  # this is a record itself: its children are its fields
+            break  # the element is itself a record: its children are its fields
         records = [child for child in children if _local(child) == most][:SAMPLE_ROWS]
         if len(records) > 1:
             break
@@ -190,7 +190,7 @@ def _local(element: etree._Element) -> str:
 
 
 def _leaves(element: etree._Element, path: str) -> Iterator[tuple[str, str]]:
-    """Path and text of every attribute and every element without children below `element`."""
+    """Path and text of every attribute and every leaf element below `element`."""
     for name, value in element.attrib.items():
         yield f"{path}@{etree.QName(str(name)).localname}", str(value).strip()
     for child in element:
@@ -203,7 +203,7 @@ def _leaves(element: etree._Element, path: str) -> Iterator[tuple[str, str]]:
 
 
 def _repeated(element: etree._Element, path: str) -> Iterator[str]:
-    """Paths of elements with children that stand several times beside each other, outermost only."""
+    """Paths of elements with children that are repeated among their siblings, outermost only."""
     names = [_local(child) for child in element]
     for child in element:
         if len(child) and names.count(_local(child)) > 1:

@@ -1,4 +1,4 @@
-"""The fields of JSON samples, by the paths a contract gives them."""
+"""The fields of JSON samples, by their paths in a contract."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,7 +20,7 @@ def is_json(text: str) -> bool:
 
 
 def sniff_json(file: Path, encoding: str) -> Sniffed:
-    """A file with an array of documents, at the top or somewhere inside, or with one document."""
+    """A file with an array of documents, at the top level or nested, or with one document."""
     if file.stat().st_size > MOST_BYTES:
         raise SniffError(f"{file.name} has more than {MOST_BYTES >> 20} MB; give a smaller sample")
     try:
@@ -34,7 +34,7 @@ def sniff_json(file: Path, encoding: str) -> Sniffed:
 
 
 def _documents(value: Mapping[str, Any], path: str) -> Iterator[tuple[str, list[Any]]]:
-    """Arrays of objects that stand in objects alone, by their path; of a GraphQL connection, its nodes."""
+    """Arrays of objects that are nested only in objects, by path; for a GraphQL connection, its nodes."""
     for name, member in value.items():
         below = f"{path}.{name}" if path else name
         if NOT_IN_A_NAME & set(name):
@@ -52,7 +52,7 @@ def sniff_json_lines(file: Path, lines: Sequence[str]) -> Sniffed:
         try:
             documents.append(json.loads(line)) if line.strip() else None
         except (ValueError, RecursionError):
-            if number == len(lines) > 1:  # cut off at the end of what was read
+            if number == len(lines) > 1:  # truncated at the end of the sample
                 break
             raise SniffError(f"{file.name}: line {number} is no JSON document, as line 1 is") from None
     ways, notes = _ways(file, documents)
@@ -60,7 +60,7 @@ def sniff_json_lines(file: Path, lines: Sequence[str]) -> Sniffed:
 
 
 def _ways(file: Path, documents: Sequence[Any]) -> tuple[list[Rows], list[str]]:
-    """The ways to take rows out of documents, and what to know of them."""
+    """The ways to extract rows from documents, and notes on them."""
     if not documents or not all(isinstance(document, dict) for document in documents):
         raise SniffError(f"{file.name}: every document must be a JSON object, {{...}}")
     own: dict[str, list[str]] = {}
@@ -77,7 +77,7 @@ def _ways(file: Path, documents: Sequence[Any]) -> tuple[list[Rows], list[str]]:
 
 
 def _scalars(prefix: str, found: Mapping[str, Sequence[str]]) -> list[SourceField]:
-    """The fields that hold values; what is null in one document and an object in another is none."""
+    """The fields with scalar values; a field that is null in one document and an object in another is not one."""
     parents = {name[:end] for name in found for end in range(len(name)) if name[end] in ".["}
     return [SourceField(prefix + name, values) for name, values in found.items() if values or name not in parents]
 
@@ -85,7 +85,7 @@ def _scalars(prefix: str, found: Mapping[str, Sequence[str]]) -> list[SourceFiel
 def _walk(
     value: Any, path: str, own: dict[str, list[str]], arrays: dict[str, dict[str, list[str]]], skipped: set[str]
 ) -> None:
-    """Collect the values of a JSON value by the path a contract gives them; members of arrays of objects apart, by the
+    """Collect a JSON value's scalars by their path in a contract; members of arrays of objects separately, by the
     array's path."""
     if isinstance(value, dict):
         for name, member in value.items():

@@ -1,4 +1,4 @@
-"""Pages for a browser, whole in one file and without a network."""
+"""HTML pages, each self-contained in one file that needs no network."""
 
 from onedata.pages.status import Run, draw_status
 

@@ -1,8 +1,9 @@
-"""Data Docs that need no network: what every gate found, a page a night and stage, in `quality` of each publication.
+"""Data Docs that need no network: the results of every gate, one page per night and stage, in `quality` of each
+publication.
 
-Made from ops.gate, so that any night can be made again; Great Expectations renders the results (`gx.render_results`),
-the frame round them and the index are ours, because its own pages load styles, scripts and pictures from seven hosts
-(docs/adr/0008). No page quotes a row.
+They are built from ops.gate, so pages of any night can be rebuilt. Great Expectations renders the results
+(`gx.render_results`); the frame and the index are onedata's, because the pages of Great Expectations load styles,
+scripts and pictures from seven hosts (docs/adr/0008). No page quotes a row.
 """
 
 import hashlib
@@ -31,7 +32,7 @@ Night = Mapping[str, Sequence[CheckResult]]
 
 @dataclass(frozen=True)
 class GatePage:
-    """The page of one gate: `results` are HTML, a section with the number of each subject."""
+    """The page of one gate: `results` are HTML, one section per subject, with its number."""
 
     stage: str
     night: date
@@ -53,7 +54,7 @@ class GateCell:
 
 @dataclass(frozen=True)
 class Volume:
-    """A feed's last night: how many rows were received, and the 28 days before it as bars."""
+    """A feed's last night: its number of received rows, and the 28 days before it as bars."""
 
     feed: str
     night: date
@@ -63,7 +64,7 @@ class Volume:
 
 @dataclass(frozen=True)
 class IndexPage:
-    """The index: what each night's gates found (None where one was not asked), what did not hold in the last night, the
+    """The index: each night's gate results (None if a gate did not run), the failures of the last night, the
     volumes."""
 
     stages: Sequence[str]
@@ -74,7 +75,7 @@ class IndexPage:
 
 
 def docs_folder(settings: Settings) -> Path:
-    """Where readers find the pages that were published with the night that is served."""
+    """Folder, for readers, of the pages published with the served night."""
     return settings.published / "quality"
 
 
@@ -85,15 +86,15 @@ def build_data_docs(
     until: date | None = None,
     known: Path | None = None,
 ) -> Path:
-    """Write the pages of the last nights, and the index of them, into a folder that is not there yet.
+    """Write the pages of the last nights, and their index, into a new folder.
 
     Args:
         con: The warehouse.
-        folder: Where the pages go.
-        kept: How many nights.
-        until: The last night to show; without it the last that was checked.
-        known: Pages that were written before: one that would come out the same is copied, since rendering takes a third
-            of a second a night.
+        folder: Target folder.
+        kept: Number of nights.
+        until: The last night to show; by default the last one that was checked.
+        known: Pages written before: a page that would be identical is copied, since rendering takes a third of a second
+            per night.
 
     Returns:
         The index page.
@@ -115,7 +116,7 @@ def build_data_docs(
 
 
 def rebuild_live_docs(con: duckdb.DuckDBPyConnection, settings: Settings) -> Path:
-    """Write the pages again beside the status page, also of nights whose gate closed.
+    """Write the pages again beside the status page, including nights whose gate closed.
 
     A publication's own pages never change.
 
@@ -135,7 +136,7 @@ def rebuild_live_docs(con: duckdb.DuckDBPyConnection, settings: Settings) -> Pat
 
 
 def _results(con: duckdb.DuckDBPyConnection, night: date) -> dict[str, list[CheckResult]]:
-    """The last checks of each subject, by stage. Messages are left out: they may quote rows."""
+    """The last checks of each subject, by stage. Messages are excluded: they may quote rows."""
     rows = con.execute(
         "select stage, subject, rule, severity, passed, coalesce(observed, ''), coalesce(expected, ''), "
         "coalesce(nullif(description, ''), rule) from ("
@@ -150,7 +151,7 @@ def _results(con: duckdb.DuckDBPyConnection, night: date) -> dict[str, list[Chec
 
 
 def _stage_page(night: date, stage: str, results: Sequence[CheckResult], known: Path | None) -> str:
-    """The page of one gate; the known one where it is whole and was made of the same results by the same code."""
+    """The page of one gate; the known page if it is complete and was built from the same results by the same code."""
     made_of = _digest("".join([version("onedata"), *map(template.source_of, TEMPLATES), str(results)]))
     if known and known.is_file():
         page, _, mark = known.read_text(encoding="utf-8", errors="replace").rpartition(COMMENT)
@@ -158,14 +159,14 @@ def _stage_page(night: date, stage: str, results: Sequence[CheckResult], known: 
             return page + COMMENT + mark
     subjects = list(dict.fromkeys(result.subject for result in results))
     held = sum(result.passed for result in results)
-    # Great Expectations' renderer makes HTML; what is not its own was escaped before.
+    # The renderer of Great Expectations produces HTML; all other text was escaped before.
     found = GatePage(stage, night, held, len(results), subjects, Markup(render_results(results)))
     page = template.render("gate.html.j2", page=found)
     return page + COMMENT + _mark(made_of, page)
 
 
 def _mark(made_of: str, page: str) -> str:
-    """The end of a page's last line: what it was made of, and what it holds."""
+    """The end of a page's last line: hashes of its input and its content."""
     return f"{made_of} {_digest(page)} -->\n"
 
 

@@ -1,4 +1,4 @@
-"""The feeds' pages in docs/feeds, derived from contracts and canonical entities by `onedata derive`. Pure, but for
+"""The feeds' pages in docs/feeds, derived from contracts and canonical entities by `onedata derive`. Pure, except
 `write_pages`."""
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,7 +15,7 @@ UNITS = {"d": "day", "m": "month", "y": "year"}
 
 @dataclass(frozen=True)
 class FeedPage:
-    """A feed, and in words how often it comes and how long it is kept; the fields that no column is filled from."""
+    """A feed, its cadence and retention in words, and the fields that fill no column."""
 
     feed: Feed
     comes: str
@@ -24,7 +24,7 @@ class FeedPage:
 
 
 def feed_pages(feeds: Iterable[Feed]) -> dict[str, str]:
-    """File name (below docs/feeds) to content: a page a feed, and the index by source system."""
+    """File name (below docs/feeds) to content: one page per feed, and the index by source system."""
     known = sorted(feeds, key=lambda feed: (feed.system, feed.name))
     pages = [_page(feed, known) for feed in known]
     index = template.render("feeds.md.j2", pages=pages, mark=MARK)
@@ -34,10 +34,10 @@ def feed_pages(feeds: Iterable[Feed]) -> dict[str, str]:
 
 
 def write_pages(folder: Path, feeds: Iterable[Feed]) -> list[Path]:
-    """Write the pages and remove those of feeds that are no more; returns what changed.
+    """Write the pages and remove those of deleted feeds; returns the changes.
 
     Raises:
-        ContractError: a page that somebody else wrote lies in the place of one; nothing was changed.
+        ContractError: the path of a page is taken by a file that onedata did not derive; nothing was changed.
     """
     folder.mkdir(parents=True, exist_ok=True)
     return write_files({folder / name: content for name, content in feed_pages(feeds).items()}, folder.glob("*.md"))
@@ -48,7 +48,7 @@ def _page(feed: Feed, feeds: Sequence[Feed]) -> FeedPage:
 
 
 def unmapped(feed: Feed, feeds: Iterable[Feed]) -> list[str]:
-    """Fields the contract knows and none of its feeds reads."""
+    """Fields that the contract declares and no column uses."""
     read = {name for other in feeds if other.contract == feed.contract for name in other.source_fields}
     return sorted(feed.known_fields - read)
 
@@ -67,5 +67,5 @@ def _retention(feed: Feed) -> str:
 
 
 def facts(feed: Feed) -> Mapping[str, str]:
-    """What the Dagster UI shows of a feed in the same words as its page."""
+    """A feed's facts for the Dagster UI, in the same words as its page."""
     return {"owner": feed.owner, "comes": _frequency(feed), "kept for": _retention(feed)}

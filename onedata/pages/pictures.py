@@ -1,4 +1,4 @@
-"""Small pictures as SVG, for pages that load nothing from elsewhere."""
+"""Small pictures as SVG, for pages that load nothing from the network."""
 
 import base64
 from collections.abc import Mapping, Sequence
@@ -14,7 +14,7 @@ MOST_LABELS = 12
 
 @dataclass(frozen=True)
 class Bar:
-    """A part of a column, in pixels from the upper left corner; `title` is shown on it."""
+    """A part of a column, in pixels from the upper left corner; `title` is its tooltip."""
 
     x: float
     y: float
@@ -26,7 +26,7 @@ class Bar:
 
 @dataclass(frozen=True)
 class Text:
-    """Words at a place; `anchor` is the end of them that stands there."""
+    """Text at a position; `anchor` is the end of the text at that position."""
 
     x: float
     y: float
@@ -36,7 +36,7 @@ class Text:
 
 @dataclass(frozen=True)
 class Key:
-    """What a colour stands for."""
+    """The legend of one colour."""
 
     x: float
     colour: str
@@ -44,11 +44,11 @@ class Key:
 
 
 def stacked_columns(labels: Sequence[str], series: Mapping[str, Sequence[float]]) -> str:
-    """An SVG of one column a label, the series on top of each other; '' where there is nothing to draw.
+    """An SVG with one column per label and the series stacked; '' if there is nothing to draw.
 
     Args:
-        labels: What stands below the columns, in order.
-        series: Name to one height (0 or more) a label; at most four.
+        labels: Labels below the columns, in order.
+        series: Name to one height (0 or more) per label; at most four.
     """
     totals = [sum(values) for values in zip(*series.values(), strict=True)]
     top = max(totals, default=0)
@@ -73,5 +73,5 @@ def stacked_columns(labels: Sequence[str], series: Mapping[str, Sequence[float]]
 
 
 def as_markdown(name: str, svg: str) -> str:
-    """The picture inline in markdown, as a data address; a dash where there is none."""
+    """The picture inline in Markdown, as a data URI; a dash if there is none."""
     return f"![{name}](data:image/svg+xml;base64,{base64.b64encode(svg.encode()).decode()})" if svg else "-"

@@ -1,7 +1,7 @@
-"""The live state of the build, `published/status/index.html`: closed gates, the run, what is published, what waits.
+"""The live state of the build, `published/status/index.html`: closed gates, the run, what is published, pending nights.
 
-It lies outside the publications, since it changes while nothing is published. It holds counts and the words of rules,
-never a row's value, and no message: messages may quote rows.
+It is outside the publications, because it changes while nothing is published. It contains counts and rule names, never
+a row's value, and no messages: messages may quote rows.
 """
 
 from collections.abc import Callable, Sequence
@@ -26,7 +26,7 @@ SAID = {"running": "is running", "published": "is published", "failed": "failed"
 
 @dataclass(frozen=True)
 class Run:
-    """A run as its page tells of it: `state` is a key of SAID, `failed` are steps or kinds of error, no message."""
+    """A run as shown on the page: `state` is a key of SAID, `failed` are steps or kinds of error, without messages."""
 
     night: date
     run_id: str
@@ -36,7 +36,7 @@ class Run:
 
 @dataclass(frozen=True)
 class ClosedGate:
-    """A rule of severity error that did not hold when its subject was last checked."""
+    """A rule of severity error that failed when its subject was last checked."""
 
     stage: str
     subject: str
@@ -50,7 +50,7 @@ class ClosedGate:
 
 @dataclass(frozen=True)
 class Stage:
-    """What the gates after a stage found in one run."""
+    """The results of the gates after a stage in one run."""
 
     name: str
     rules: int
@@ -61,7 +61,7 @@ class Stage:
 
 @dataclass(frozen=True)
 class BuildState:
-    """What the ledger tells; `waiting` is night, state and number of deliveries that are not published."""
+    """State of the ledger; `waiting` is night, state and number of unpublished deliveries."""
 
     closed: Sequence[ClosedGate]
     stages: Sequence[Stage]
@@ -70,11 +70,11 @@ class BuildState:
 
 @dataclass(frozen=True)
 class StatusPage:
-    """What the page shows.
+    """Content of the page.
 
-    `kind` is the verdict as a class of the page's style (bad, ok or now), `went` what became of the run, `stages` are
-    cells of name, outcome, rules and time, `waiting` of night, state and number, `age` is the publication's when the
-    page is drawn, `links` are address and text.
+    `kind` is the verdict as a CSS class (bad, ok or now), `went` is the outcome of the run, `stages` are cells of name,
+    outcome, rules and time, `waiting` of night, state and number, `age` is that of the publication when the page is
+    drawn, `links` are address and text.
     """
 
     title: str
@@ -100,16 +100,16 @@ def draw_status(
     con: duckdb.DuckDBPyConnection | None,
     say: Callable[[str], object],
 ) -> None:
-    """Draw the page anew, whole or not at all.
+    """Replace the page atomically.
 
-    A page that cannot be written, also for want of room, is told and fails nothing: it says itself when it was drawn,
-    and what a night writes for its own sake fails for the same cause with its own words.
+    A page that cannot be written, for example on a full disk, is reported but fails nothing: the page shows when it was
+    drawn, and the night's own writes fail for the same cause with their own messages.
 
     Args:
-        settings: Whose page.
-        run: The run that is going on, or was the last.
-        con: The warehouse; None where it cannot be read, which the page says.
-        say: Told where the page cannot be written.
+        settings: Settings of the home.
+        run: The current run, or the last one.
+        con: The warehouse; None if it cannot be read, which the page says.
+        say: Called with the message if the page cannot be written.
     """
     page, now = status_page(settings), datetime.now(UTC)
     build = read_build(con, run.run_id) if con else None
@@ -119,7 +119,7 @@ def draw_status(
         make_folders(page.parent, READABLE_FOLDER)
         for left in page.parent.glob(".index.html.*.new"):
             left.unlink(missing_ok=True)
-        # The page is given to its readers here.
+        # Readers get access to the page here.
         write_durably(page, content, READABLE_FILE)
         share_with_readers(settings, page.parent)
     except OSError as error:
@@ -127,7 +127,7 @@ def draw_status(
 
 
 def read_build(con: duckdb.DuckDBPyConnection, run_id: str) -> BuildState:
-    """What the ledger tells of the gates, of the run's stages and of the deliveries that wait."""
+    """Read gates, stages of the run and pending deliveries from the ledger."""
     closed = con.execute(
         """
         select stage, subject, rule, coalesce(nullif(description, ''), rule), coalesce(observed, ''),
@@ -160,11 +160,11 @@ def render(
     """The page as HTML.
 
     Args:
-        run: The run that is going on, or was the last.
-        build: What the ledger tells; None where it cannot be read.
-        published: What is served.
-        now: When the page is drawn, with its zone.
-        links: Pages beside it: address and text.
+        run: The current run, or the last one.
+        build: State of the ledger; None if it cannot be read.
+        published: The served publication.
+        now: Time of drawing, with its time zone.
+        links: Related pages: address and text.
     """
     verdict, kind = _verdict(run, build)
     page = StatusPage(

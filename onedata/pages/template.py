@@ -10,20 +10,20 @@ from onedata.tables import markdown_table, without_empty
 
 
 def render(template: str, **values: object) -> str:
-    """The text of a template. Whatever is put into it is escaped, but for Markdown, where a table escapes its cells.
+    """Render a template. All values are escaped, except in Markdown, where a table escapes its cells.
 
     Args:
         template: Its file name, which ends with .html.j2, .svg.j2 or .md.j2.
-        values: What it is filled with.
+        values: Values of its variables.
 
     Raises:
-        jinja2.UndefinedError: it names a value that is not given.
+        jinja2.UndefinedError: it uses a value that is not given.
     """
     return _environment().get_template(template).render(**values)
 
 
 def source_of(template: str) -> str:
-    """A template as it is written."""
+    """The source text of a template."""
     environment = _environment()
     assert environment.loader is not None
     return environment.loader.get_source(environment, template)[0]
@@ -51,7 +51,7 @@ def _environment() -> Environment:
 
 
 def moment(value: datetime) -> str:
-    """A moment in UTC; one without a zone is in UTC already, as in the ledger."""
+    """A moment in UTC; one without a time zone is in UTC already, as in the ledger."""
     utc = value.astimezone(UTC) if value.tzinfo else value
     return f"{utc:%Y-%m-%d %H:%M} UTC"
 

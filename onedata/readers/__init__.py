@@ -1,7 +1,7 @@
-"""Readers: one module per format, files in, a DuckDB query out.
+"""Readers: one module per format; they turn files into a DuckDB query.
 
-A reader never judges values: every source field leaves it as text. What cannot be taken apart into fields leaves it as
-a reject with its raw text; a file that cannot be read at all, as a problem. Does not belong here: types, rules, the
+A reader never judges values: it returns every source field as text. A record that cannot be parsed into fields becomes
+a reject with its raw text; a file that cannot be read at all becomes a problem. Does not belong here: types, rules, the
 lake.
 """
 

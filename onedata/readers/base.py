@@ -1,4 +1,4 @@
-"""What every reader takes and returns, and what they share."""
+"""Input and output types of all readers, and shared helpers."""
 
 import difflib
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -13,9 +13,8 @@ from onedata.sql import escape_glob, quote_text
 
 @dataclass(frozen=True)
 class SourceFile:
-    """One delivered file. `number` identifies it within one landing; `ds` is the night it is for; `origin` is where it
-    lies at the source, where that is a file of this machine: a file that changes there while it is read does not
-    land."""
+    """One delivered file. `number` identifies it within one landing; `ds` is its night; `origin` is its path at the
+    source, if that is on this machine: a file that changes there during the read does not land."""
 
     number: int
     path: Path
@@ -29,7 +28,7 @@ class SourceFile:
 
 @dataclass(frozen=True)
 class FileProblem:
-    """A file that cannot be read as its contract says; nothing of it lands."""
+    """A file that cannot be read according to its contract; none of its rows land."""
 
     file: SourceFile
     message: str
@@ -40,7 +39,7 @@ class FileProblem:
 
 @dataclass(frozen=True)
 class Drift:
-    """A difference between a file's columns and the contract's that does not stop the file."""
+    """A difference between a file's columns and the contract's that does not refuse the file."""
 
     file: SourceFile
     kind: str
@@ -54,8 +53,8 @@ class Drift:
 
 @dataclass(frozen=True)
 class Piece:
-    """A query for some of a file's records, `rows` of them if each is a line; else its `_row` is wrong, and that of the
-    pieces behind it."""
+    """A query for a part of a file's records. It yields `rows` of them if each record is one line; otherwise its
+    `_row`, and that of later pieces, is wrong."""
 
     query: str
     rows: int
@@ -63,15 +62,15 @@ class Piece:
 
 @dataclass(frozen=True)
 class Part:
-    """One file as a query: a row a record, in file order.
+    """One file as a query: one row per record, in file order.
 
-    `query` yields `_row` bigint (number of the row in its file, from 1), every source field of the feed, and what
-    `raw`, `place`, `broken` and `extra` need. Source fields are varchar, but for those in `types`, which have that type
-    of DuckDB's. The four are SQL over the query's columns, so that they are worked out for the rows that need them
-    only: `raw` is the whole record as text; where it is NULL the record is fetched by `place` (see `Reading.raw_of`);
-    `broken` why the record could not be taken apart (None where none can be broken); `extra` the fields the contract
-    does not know, as a JSON object. `cut` gives at most so many pieces that are together what `query` is, to be read at
-    the same time where `PieceFiles` is registered; none where the file cannot be cut.
+    `query` yields `_row` bigint (row number in the file, from 1), every source field of the feed, and the inputs of
+    `raw`, `place`, `broken` and `extra`. Source fields are varchar, except those in `types`, which have the given
+    DuckDB type. The four are SQL over the query's columns, evaluated only for the rows that need them: `raw` is the
+    whole record as text; if it is NULL, the record is fetched by `place` (see `Reading.raw_of`); `broken` is the reason
+    why the record could not be parsed (None if that cannot happen); `extra` holds the fields unknown to the contract,
+    as a JSON object. `cut` returns at most the given number of pieces that together equal `query`, for parallel reading
+    where `PieceFiles` is registered; none if the file cannot be split.
     """
 
     file: SourceFile
@@ -88,9 +87,8 @@ class Part:
 class Reading:
     """What a reader found in the files of one delivery.
 
-    `columns` are each file's own, by file number, for formats that name them, and `column_types` for formats that have
-    some. `rejects_table` and `problems` are complete once the parts have run; rows of a file with a problem must not
-    land.
+    `columns` are each file's own, by file number, for formats with column names, and `column_types` for typed formats.
+    `rejects_table` and `problems` are complete once the parts have run; rows of a file with a problem must not land.
     """
 
     parts: list[Part] = field(default_factory=list)
@@ -101,18 +99,18 @@ class Reading:
     rejects_table: str | None = None
 
     def raw_of(self, file: SourceFile, places: Sequence[int]) -> Iterator[tuple[int, str]]:
-        """The raw text of the records at `places` (ascending), read from the file once more: only bad rows pay for
-        it."""
+        """The raw text of the records at `places` (ascending), from a second read of the file, so only invalid rows
+        cost that read."""
         raise NotImplementedError(f"{file.relative}: this reader gives every raw record of {len(places)} at once")
 
 
 def file_literal(path: Path) -> str:
-    """A path as an SQL text that DuckDB's file functions read literally."""
+    """A path as an SQL string that DuckDB's file functions read literally."""
     return quote_text(escape_glob(str(path)))
 
 
 def check_columns(feed: Feed, file: SourceFile, found: Sequence[str]) -> tuple[str | None, list[Drift]]:
-    """Compare a file's columns with the contract's, and follow its drift policy.
+    """Compare a file's columns with the contract's, and apply its drift policy.
 
     Returns:
         The message that refuses the file (None if it may land) and the drifts to report.
@@ -153,14 +151,14 @@ def check_columns(feed: Feed, file: SourceFile, found: Sequence[str]) -> tuple[s
 
 
 def are_names(found: Sequence[str]) -> bool:
-    """Whether a header holds names: one number, day, e-mail, phone or card among them, and it is a row, whose values no
-    message repeats."""
+    """Whether a header contains names. If it contains a number, day, e-mail, phone or card, it is a data row, and no
+    message quotes its values."""
     return not any(PLAIN_VALUE.fullmatch(name.strip()) or mask(name) != name for name in found)
 
 
 def added_drifts(feed: Feed, file: SourceFile, added: Sequence[str], named: bool = True) -> list[Drift]:
-    """The report of fields the contract does not know, and where their values are; `named` where they have names and
-    not values."""
+    """Drifts for fields unknown to the contract, and where their values are kept; `named` if they are names and not
+    values."""
     kept = "its values are kept in _extra" if feed.drift["added"] == "keep" else "its values stay in the file"
     if not named:
         return [

@@ -1,8 +1,8 @@
-"""CSV: any delimiter, quote and escape of the contract, multi-line values, columns found by name. Other encodings come
-here as UTF-8.
+"""CSV: any delimiter, quote and escape of the contract, multi-line values, columns matched by name. Other encodings are
+converted to UTF-8 before.
 
 Method: the header line is read first, then DuckDB reads the file with every column as text; records that DuckDB cannot
-take apart go to its rejects table.
+parse go to its rejects table.
 """
 
 import codecs
@@ -54,7 +54,7 @@ def read_csv(con: duckdb.DuckDBPyConnection, feed: Feed, files: Sequence[SourceF
 
 
 def read_header(path: Path, options: Mapping[str, str]) -> list[str] | str:
-    """The column names of a CSV file, or what is wrong with its first line."""
+    """The column names of a CSV file, or the error in its first line."""
     encoding = options.get("encoding", "utf-8")
     with path.open("rb") as stream:
         start = stream.read(MAX_HEADER_BYTES)
@@ -94,11 +94,11 @@ def read_header(path: Path, options: Mapping[str, str]) -> list[str] | str:
 
 
 def _first_record(lines: io.StringIO, options: Mapping[str, str]) -> list[str]:
-    """The fields of the first record behind the lines to skip. Where quotes go wrong in these lines DuckDB skips the
-    rows with them, without a word.
+    """The fields of the first record after the skipped lines. If quotes in these lines are malformed, DuckDB silently
+    skips the rows in them too.
 
     Raises:
-        csv.Error: a quote is open at the end of a skipped line or the header, or stands where none may.
+        csv.Error: a quote is open at the end of a skipped line or the header, or is in an invalid position.
     """
     delimiter, quote = options.get("delimiter", ","), options.get("quote", '"')
     escape = options.get("escape", quote)
@@ -124,8 +124,8 @@ def _first_record(lines: io.StringIO, options: Mapping[str, str]) -> list[str]:
 
 
 def _sound_record(delimiter: str, quote: str, escape: str) -> re.Pattern[str]:
-    """A record as DuckDB takes it: a field is in quotes from its start to its end, blanks around them aside, or has
-    none at its start."""
+    """Whether DuckDB accepts the record: each field is either quoted from start to end, apart from surrounding blanks,
+    or does not start with a quote."""
     d, q, e = map(re.escape, (delimiter, quote, escape))
     inside = f"[^{q}]*(?:{q}{q}[^{q}]*)*" if escape == quote else f"[^{q}{e}]*(?:{e}.[^{q}{e}]*)*"
     blanks = "" if delimiter == " " else " *"
@@ -134,10 +134,10 @@ def _sound_record(delimiter: str, quote: str, escape: str) -> re.Pattern[str]:
 
 
 def _runaway_line(path: Path, header: Sequence[str], options: Mapping[str, str]) -> str | None:
-    """What is wrong with a line of very many fields, as where line ends were lost: for each field too many DuckDB keeps
-    the line, which takes all memory.
+    """The error of a line with very many fields, for example after line ends were lost: DuckDB keeps a copy of the line
+    for each surplus field, which exhausts memory.
 
-    Only a line longer than `LONG_LINE_BYTES` is looked at; what is in quotes is no field.
+    Only lines longer than `LONG_LINE_BYTES` are checked; delimiters within quotes do not count.
     """
     delimiter, quote = (options.get(name, default).encode() for name, default in (("delimiter", ","), ("quote", '"')))
     quoted = re.compile(b"%b[^%b]*%b" % (re.escape(quote), re.escape(quote), re.escape(quote)))
@@ -173,7 +173,7 @@ def _part(feed: Feed, file: SourceFile, header: Sequence[str]) -> Part:
         )
 
     def cut(most: int) -> Sequence[Piece]:
-        # Left alone, DuckDB keeps sixteen records of the largest size in memory for each piece.
+        # By default DuckDB keeps sixteen records of the maximum size in memory for each piece.
         small = f"buffer_size={2 * MAX_RECORD_BYTES}, "
         return pieces(
             file.path, most, quote, skip + has_header, lambda source, before: query(source, not before, before, small)

@@ -1,5 +1,5 @@
-"""The raw text of CSV records that DuckDB could not take apart, read from the file: its rejects table holds no more
-than their beginning."""
+"""The raw text of CSV records that DuckDB could not parse, read from the file: DuckDB's rejects table has only their
+beginning."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,13 +14,13 @@ MAX_RECORD_BYTES = 16_000_000
 def raw_records(
     path: Path, places: Sequence[tuple[int, int, bool]], options: Mapping[str, str]
 ) -> Iterator[tuple[int, str]]:
-    """Each record with its position; bytes that are not UTF-8 are shown as \\x.., so that they can be turned back.
+    """Each record with its position; bytes that are not UTF-8 are shown as \\x.., so that they can be decoded again.
 
     Args:
         path: The file, as it was read.
-        places: Position of each record (from 1), the bytes of it, blank lines before it included, that DuckDB showed,
+        places: Position of each record (from 1), the bytes of it that DuckDB showed, including blank lines before it,
             and whether there may be more.
-        options: The reader's.
+        options: The reader's options.
     """
     quote = options.get("quote", '"')
     quotes = _Quotes(options.get("delimiter", ","), quote, options.get("escape", quote))
@@ -34,7 +34,7 @@ def raw_records(
 
 
 def _to_its_end(stream: BinaryIO, start: bytes, quotes: "_Quotes") -> bytes:
-    """A record of which the stream has the rest: up to the first line end that is not in quotes."""
+    """Complete a record from the stream: up to the first line end outside quotes."""
     while not start and (line := stream.readline(MAX_RECORD_BYTES)):
         start = line.lstrip(b"\r\n")
     if not start.endswith(b"\n"):
@@ -47,8 +47,8 @@ def _to_its_end(stream: BinaryIO, start: bytes, quotes: "_Quotes") -> bytes:
 
 
 class _Quotes:
-    """Where quotes open and close: one opens at the start of a field only, behind blanks, and what follows a closing
-    one may be anything."""
+    """Tracks where quotes open and close: a quote opens only at the start of a field, after blanks; anything may follow
+    a closing quote."""
 
     def __init__(self, delimiter: str, quote: str, escape: str) -> None:
         self._quote, blanks = quote.encode(), b"" if delimiter == " " else b" *"
@@ -63,8 +63,7 @@ class _Quotes:
         )
 
     def left_open(self, text: bytes, is_open: bool) -> bool:
-        """Whether quotes are open at the end of `text`, which starts with a record where they are not open before
-        it."""
+        """Whether quotes are open at the end of `text`, which starts with a record and no open quote."""
         at = 0
         if not is_open and (first := self._first.match(text)):
             at, is_open = first.end(), True

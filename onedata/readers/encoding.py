@@ -1,4 +1,4 @@
-"""Text of any encoding Python knows, as UTF-8, in a stream."""
+"""Stream text of any encoding that Python knows as UTF-8."""
 
 import codecs
 import shutil
@@ -17,20 +17,21 @@ def is_utf8(encoding: str) -> bool:
 
 
 def has_mark(source: Path) -> bool:
-    """The file begins with the byte order mark of UTF-8."""
+    """Whether the file begins with the UTF-8 byte order mark."""
     with source.open("rb") as stream:
         return stream.read(len(codecs.BOM_UTF8)) == codecs.BOM_UTF8
 
 
 def without_mark(source: Path, target: Path) -> None:
-    """Copy a file but for the mark it begins with."""
+    """Copy a file without its byte order mark."""
     with source.open("rb") as stream, target.open("wb") as file:
         stream.seek(len(codecs.BOM_UTF8))
         shutil.copyfileobj(stream, file, BLOCK)
 
 
 def to_utf8(source: Path, target: Path, encoding: str) -> None:
-    """Turn a file into UTF-8; a byte that is no text in `encoding` becomes 0xFF and its hexadecimal escape, `\\xNN`."""
+    """Convert a file to UTF-8; a byte that is invalid in `encoding` becomes 0xFF and its hexadecimal escape,
+    `\\xNN`."""
     codecs.register_error(_ERRORS, _mark)
     name = codecs.lookup(encoding).name
     with source.open("rb") as stream, target.open("wb") as file:
@@ -45,8 +46,8 @@ def to_utf8(source: Path, target: Path, encoding: str) -> None:
 
 
 def _unmarked(name: str, start: bytes) -> str:
-    """The byte order of a text without a mark: the letters that every file has (ASCII) end in zero bytes where it is
-    little-endian."""
+    """The byte order of a text without a mark: in little-endian text, the ASCII characters that every file has end in
+    zero bytes."""
     return f"{name}-le" if start[1::2].count(0) >= start[::2].count(0) else f"{name}-be"
 
 

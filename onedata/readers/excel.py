@@ -1,8 +1,8 @@
-"""Excel workbooks (.xlsx): one sheet, turned into a Parquet file of texts for the Parquet reader.
+"""Excel workbooks (.xlsx): one sheet, converted to a Parquet file of text columns for the Parquet reader.
 
-Method: openpyxl's read-only mode streams the sheet's rows; DuckDB's own reader gives days as serial numbers where every
-column is text, and others hold a sheet densely in memory. A formula is the value it had when the workbook was saved;
-nothing is calculated or executed.
+Method: openpyxl's read-only mode streams the sheet's rows. DuckDB's own reader returns days as serial numbers if every
+column is text, and other readers hold a whole sheet in memory. A formula has the value saved with the workbook; nothing
+is calculated or executed.
 """
 
 import errno
@@ -49,21 +49,21 @@ _BROKEN = (
 
 
 class NotASheet(ValueError):
-    """The workbook cannot be read as the contract says; the text says why and what to do."""
+    """The workbook cannot be read according to the contract; the message gives the reason and the fix."""
 
 
 def to_parquet(source: Path, target: Path, sheet: str | None, cells: str | None) -> None:
-    """Write a sheet's rows as columns of text, named by its header row; rows without any value are left out.
+    """Write a sheet's rows as text columns, named by its header row; rows without any value are dropped.
 
     Args:
         source: The workbook.
         target: The Parquet file.
         sheet: The sheet's name; None for the first.
-        cells: Where the table is, as A3, A3:J or A3:J500, header row included; None: from the first row that has a
+        cells: Range of the table, as A3, A3:J or A3:J500, including the header row; None: from the first row with a
             value.
 
     Raises:
-        NotASheet: it is no workbook, has no such sheet, or its header has no or equal names.
+        NotASheet: it is not a workbook, the sheet does not exist, or its header has missing or duplicate names.
     """
     try:
         _refuse_bomb(source)
@@ -74,7 +74,7 @@ def to_parquet(source: Path, target: Path, sheet: str | None, cells: str | None)
     except NotASheet:
         raise
     except _BROKEN as error:
-        # Our own disk is not the file's fault; an offset before the start of an archive is.
+        # Errors of our own disk are not the file's fault; an offset before the start of an archive is.
         if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
             raise
         raise NotASheet(
@@ -84,7 +84,8 @@ def to_parquet(source: Path, target: Path, sheet: str | None, cells: str | None)
 
 
 def _refuse_bomb(source: Path) -> None:
-    """A workbook is a zip: what it says it unpacks to is held by Python's reader, so that it can be believed."""
+    """Refuse a zip bomb. A workbook is a zip whose declared sizes can be trusted, since Python's reader enforces
+    them."""
     with zipfile.ZipFile(source) as archive:
         size = sum(info.file_size for info in archive.infolist())
     packed = source.stat().st_size
@@ -95,14 +96,14 @@ def _refuse_bomb(source: Path) -> None:
 
 
 def _table(book: Any, name: str | None, cells: str | None) -> Iterator[list[str | None]]:
-    """Rows of the sheet as texts, within `cells`; before the first value there are none."""
+    """Rows of the sheet as text, within `cells`; rows before the first value are skipped."""
     if name is not None and name not in book.sheetnames:
         raise NotASheet(
             f"there is no sheet {name!r}; the workbook has {', '.join(map(repr, book.sheetnames))}. Set `sheet` in the "
             "contract."
         )
     chosen = book[name] if name is not None else book.worksheets[0]
-    chosen.reset_dimensions()  # what a sheet says of its size is often wrong
+    chosen.reset_dimensions()  # the size that a sheet declares is often wrong
     first_column, first_row, last_column, last_row = _bounds(cells)
     begun = cells is not None
     for row in chosen.iter_rows(
@@ -126,7 +127,7 @@ def _bounds(cells: str | None) -> tuple[int, int, int | None, int | None]:
 
 
 def _header(row: list[str | None]) -> list[str | None]:
-    """The names; a column without one is not read, where it stays empty (see `_write`)."""
+    """The column names; a column without a name is not read if it is empty (see `_write`)."""
     names = [name.strip() if name else None for name in row]
     twice = sorted(name for name, count in Counter(filter(None, names)).items() if count > 1)
     if twice:
@@ -172,7 +173,7 @@ def _batch(rows: list[list[str | None]], schema: pa.Schema) -> pa.RecordBatch:
 
 
 def _text(value: object) -> str | None:
-    """A cell's value as the text that DuckDB casts back: ISO days and times, plain decimals, true and false."""
+    """A cell's value as text that DuckDB casts back: ISO days and times, plain decimals, true and false."""
     if value is None or value == "":
         return None
     if isinstance(value, str):

@@ -1,10 +1,10 @@
-"""JSON documents: a file with one document, several, or an array of them somewhere inside, cut into JSON lines for the
-JSON lines reader.
+"""JSON documents: a file with one document, several, or a nested array of them, split into JSON lines for the JSON
+lines reader.
 
-Method: a scan for strings and brackets finds where each document begins and ends; its bytes are copied as they stand
-(line breaks, which JSON strings cannot hold, become blanks; in a string they become another byte that cannot stand
-there, so that the document stays broken). Whether a document is valid is for the JSON lines reader to say. Memory is
-one block and one string, whatever the size of file or document.
+Method: a scan for strings and brackets finds where each document begins and ends, and copies its bytes unchanged
+(except line breaks, which JSON strings cannot contain: they become blanks, or within a string another byte that is
+invalid there, so that the document stays invalid). The JSON lines reader decides whether a document is valid. Memory
+use is one block and one string, whatever the size of the file or document.
 """
 
 import re
@@ -27,7 +27,7 @@ Sink = Callable[[bytes], object]
 
 
 class NotDocuments(ValueError):
-    """The file is no JSON to its end, or has no documents where the contract says; the text says what is there."""
+    """The file is not JSON to its end, or has no documents at the contract's place; the message says what is there."""
 
 
 def to_lines(source: Path, target: Path, documents: str | None) -> None:
@@ -36,12 +36,12 @@ def to_lines(source: Path, target: Path, documents: str | None) -> None:
     Args:
         source: The file.
         target: The JSON lines to write.
-        documents: Where the documents are, as names with dots and `[]` for each member of an array: `orders`,
-            `data.orders.edges[].node`; `orders|order` takes either. None: at the top. An array there is its members,
-            anything else one document.
+        documents: Path of the documents, as names with dots and `[]` for each member of an array: `orders`,
+            `data.orders.edges[].node`; `orders|order` accepts either. None: at the top level. If it is an array, each
+            member is a document; anything else is one document.
 
     Raises:
-        NotDocuments: the file breaks off, or there is nothing at `documents`.
+        NotDocuments: the file is truncated, or there is nothing at `documents`.
     """
     steps = re.findall(r"\[\]|[^.\[\]]+", documents) if documents else []
     with source.open("rb") as stream, target.open("wb") as lines:
@@ -60,7 +60,7 @@ def to_lines(source: Path, target: Path, documents: str | None) -> None:
 
 
 class _Cutter:
-    """Walks one file; what is not on the way to the documents is skipped unread."""
+    """Scans one file; anything off the path to the documents is skipped without parsing."""
 
     def __init__(self, stream: IO[bytes], write: Sink) -> None:
         self._stream, self._write = stream, write
@@ -74,7 +74,7 @@ class _Cutter:
             self._at = len(_BOM)
 
     def documents(self, steps: list[str]) -> None:
-        """Take the value that stands here, `steps` before its documents."""
+        """Consume the value at the current position, which is `steps` above its documents."""
         first = self.peek()
         if not steps:
             self.found = True
@@ -100,7 +100,8 @@ class _Cutter:
             self._value(None)
 
     def _each(self, steps: list[str]) -> None:
-        """A member of an array on the way: at its end the member itself is the document, also where it is an array."""
+        """Visit a member of an array on the path; at the end of the path the member itself is the document, even if it
+        is an array."""
         if steps:
             self.documents(steps)
         else:
@@ -108,7 +109,7 @@ class _Cutter:
             self._document()
 
     def peek(self) -> bytes:
-        """The next byte that is not blank, or nothing at the end."""
+        """The next non-blank byte, or nothing at the end of the file."""
         while True:
             match = _BLANK.match(self._buffer, self._at)
             assert match is not None
@@ -119,7 +120,8 @@ class _Cutter:
                 return b""
 
     def _items(self, end: bytes) -> Iterator[None]:
-        """Once for each member of the array or object that stands here; the member must be consumed."""
+        """Yield once for each member of the array or object at the current position; the caller must consume the
+        member."""
         self._at += 1
         if self.peek() == end:
             self._at += 1
@@ -150,8 +152,7 @@ class _Cutter:
         self._write(b"\n")
 
     def _row_of_documents(self) -> bool:
-        """The whole documents that follow one another from here within the block, in one pass; False where there is
-        none."""
+        """Copy the consecutive complete documents within the block in one pass; False if there is none."""
         self.peek()
         start, end, depth, found = self._at, self._at, 0, []
         for match in _TOKEN.finditer(self._buffer, start):
@@ -176,7 +177,7 @@ class _Cutter:
         return bool(found)
 
     def _value(self, sink: Sink | None) -> None:
-        """Consume the value that stands here; its bytes go to `sink`."""
+        """Consume the value at the current position; its bytes go to `sink`."""
         first = self.peek()
         if first in (b"{", b"["):
             self._nested(sink)
@@ -194,7 +195,7 @@ class _Cutter:
                 position = match.end()
                 token = self._buffer[match.start()]
                 if token == 0x22:
-                    if position == match.start() + 1:  # a string that goes on behind the block, or holds a line break
+                    if position == match.start() + 1:  # a string that continues in the next block, or has a line break
                         position = match.start()
                         break
                     continue
@@ -213,7 +214,7 @@ class _Cutter:
             position = self._at
 
     def _broken_string(self, sink: Sink | None) -> bool:
-        """Pass on a whole string that holds a line break, if one stands here."""
+        """Copy a whole string that contains a line break, if there is one at the current position."""
         match = _STRING.match(self._buffer, self._at)
         if match and sink is not None:
             sink(match[0].translate(_BROKEN_STRING))
@@ -230,7 +231,7 @@ class _Cutter:
                 raise self._broken(b"")
 
     def _plain(self, sink: Sink | None) -> None:
-        """A number, true, false or null, or what stands in its place."""
+        """A number, true, false or null, or an invalid token in its place."""
         while True:
             match = _PLAIN.match(self._buffer, self._at)
             assert match is not None
@@ -246,8 +247,8 @@ class _Cutter:
         self._at = end
 
     def _fill(self) -> bool:
-        """Read one more block behind what is not consumed; False at the end of the file."""
-        # A string longer than the block makes the buffer grow: reading as much again each time keeps that linear.
+        """Append one more block to the unconsumed bytes; False at the end of the file."""
+        # A string longer than the block makes the buffer grow: doubling it each time keeps that linear.
         block = self._stream.read(max(BLOCK, len(self._buffer) - self._at))
         self._before += self._at
         self._buffer, self._at = self._buffer[self._at :] + block, 0

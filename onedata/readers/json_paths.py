@@ -1,7 +1,7 @@
-"""A contract's JSON paths as one structure, so that a document is taken apart once however many paths are wanted of it.
+"""Compile a contract's JSON paths into one structure, so that each document is parsed once for all paths.
 
 `customer.email`, `items[0].sku` and `event_params[key=page].value.string_value` become one argument of DuckDB's
-`from_json` and one expression a path.
+`from_json` and one expression per path.
 """
 
 import json
@@ -17,31 +17,30 @@ Step = str | int | tuple[str, str]
 
 
 def member_steps(path: str) -> list[Step]:
-    """The path's steps: a member's name, the index of an array's member from 0, or (key, value) of the array's member
-    wanted."""
+    """The path's steps: a member's name, an array index from 0, or the (key, value) of the wanted array member."""
     return [int(index) if index else ((key, value) if key else name) for index, key, value, name in _STEP.findall(path)]
 
 
 def json_path(path: str | Sequence[Step]) -> str:
-    """A path of names and indexes as DuckDB's JSONPath."""
+    """A path of names and indexes as DuckDB JSONPath."""
     steps = member_steps(path) if isinstance(path, str) else path
     return "$" + "".join(f"[{step}]" if isinstance(step, int) else f'."{step}"' for step in steps)
 
 
 def pointer(name: str) -> str:
-    """A member of any name, also one with dots or quotes in it, as a JSON pointer."""
+    """A member of any name, including names with dots or quotes, as a JSON pointer."""
     return "/" + name.replace("~", "~0").replace("/", "~1")
 
 
 def nested_object(path: str, value: str) -> str:
-    """SQL of a JSON object that holds `value` at a path of names."""
+    """SQL of a JSON object with `value` at a path of names."""
     for step in reversed(member_steps(path)):
         value = f"json_object({quote_text(str(step))}, {value})"
     return value
 
 
 class Tree:
-    """What is wanted of a document: named members, members of an array, or the value itself as text."""
+    """What is extracted from a document: named members, members of an array, or the value itself as text."""
 
     def __init__(self) -> None:
         self._members: dict[str, Tree] = {}
@@ -49,14 +48,14 @@ class Tree:
         self._wanted = False
 
     def want(self, steps: Sequence[Step]) -> None:
-        """Want the value at `steps`."""
+        """Request the value at `steps`."""
         tree = self
         for step in steps:
             tree = tree._step(step)
         tree._wanted = True
 
     def put_list(self, steps: Sequence[Step], element: "Tree") -> None:
-        """Let the array at `steps` have members as `element` says."""
+        """Set the structure of the members of the array at `steps` to `element`."""
         tree = self
         for step in steps:
             tree = tree._step(step)
@@ -72,8 +71,8 @@ class Tree:
 
     @property
     def _is_mixed(self) -> bool:
-        """Wanted as text and taken apart, or as object and array, or by names that differ in case only: no structure
-        says that."""
+        """Whether the value is requested in ways that no structure expresses: as text and parsed, as object and array,
+        or by names that differ only in case."""
         ways = self._wanted + bool(self._members) + (self._element is not None)
         return ways > 1 or len({name.lower() for name in self._members}) < len(self._members)
 
@@ -87,11 +86,11 @@ class Tree:
         return "VARCHAR" if self._wanted else {NOWHERE: "VARCHAR"}
 
     def taken_from(self, document: str) -> str:
-        """SQL that takes a JSON document apart; what it lacks, or holds otherwise, is NULL."""
+        """SQL that parses a JSON document; missing members, and members of another type, are NULL."""
         return f"from_json({document}, {quote_text(json.dumps(self._structure(), ensure_ascii=False))})"
 
     def value(self, taken: str, steps: Sequence[Step]) -> str:
-        """SQL of the text at `steps` of what was taken."""
+        """SQL of the text at `steps` of the parsed document."""
         tree, sql = self, taken
         for number, step in enumerate(steps):
             if tree._is_mixed:
@@ -101,7 +100,7 @@ class Tree:
         return f"({sql} ->> '$')" if tree._is_mixed else sql
 
     def list_at(self, taken: str, steps: Sequence[Step]) -> str:
-        """SQL of the array at `steps` of what was taken."""
+        """SQL of the array at `steps` of the parsed document."""
         for step in steps:
             taken = _stepped(taken, step)
         return taken
@@ -117,7 +116,7 @@ def _stepped(sql: str, step: Step) -> str:
 
 
 def _searched(sql: str, steps: Sequence[Step]) -> str:
-    """The same steps into a value that stayed JSON."""
+    """The same steps into a value that is still JSON."""
     for step in steps:
         if isinstance(step, tuple):
             sql = (

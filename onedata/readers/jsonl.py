@@ -1,8 +1,7 @@
-"""JSON lines, nested: one document a line, or one row for each member of an array in it (`records`).
+"""JSON lines, nested: one document per line, or one row for each member of an array in it (`records`).
 
-Method: DuckDB cuts and parses the lines; what the contract wants of a document is taken from it at once, by one
-structure built from the contract's paths. A line that is not JSON leaves DuckDB as NULL; its raw text is fetched from
-the file.
+Method: DuckDB splits and parses the lines; one structure built from the contract's paths extracts all wanted values of
+a document at once. DuckDB returns NULL for a line that is not JSON; its raw text is fetched from the file.
 """
 
 import re
@@ -30,14 +29,14 @@ _OPENING, _CLOSING = (np.frombuffer(brackets, np.uint8) for brackets in (b"[{", 
 
 
 class JsonLines(Reading):
-    """A reading whose broken lines are fetched from the file by their number."""
+    """A reading whose invalid lines are fetched from the file by line number."""
 
     def raw_of(self, file: SourceFile, places: Sequence[int]) -> Iterator[tuple[int, str]]:
-        """See `Reading.raw_of`; bytes that are not UTF-8 are shown as \\x.., so that they can be turned back."""
+        """See `Reading.raw_of`; bytes that are not UTF-8 are shown as \\x.., so that they can be decoded again."""
         wanted, number = set(places), 0
         with file.path.open("rb") as stream:
             for line in stream:
-                # DuckDB counts the lines that hold more than white space.
+                # DuckDB counts only lines that contain more than white space.
                 number += bool(line.strip())
                 if number in wanted:
                     wanted.discard(number)
@@ -47,9 +46,9 @@ class JsonLines(Reading):
 
 
 def read_jsonl(con: duckdb.DuckDBPyConnection, feed: Feed, files: Sequence[SourceFile]) -> Reading:
-    """See `Reading`. An empty file is a day without rows; a line that is not a JSON object is broken.
+    """See `Reading`. An empty file is a day without rows; a line that is not a JSON object is invalid.
 
-    Members the contract does not know are looked for in the first documents of a file (`SAMPLE_DOCUMENTS`).
+    Members unknown to the contract are searched in the first documents of a file (`SAMPLE_DOCUMENTS`).
     """
     reading = JsonLines()
     for file in files:
@@ -88,8 +87,8 @@ def read_jsonl(con: duckdb.DuckDBPyConnection, feed: Feed, files: Sequence[Sourc
 
 
 def _harmful(path: Path) -> str | None:
-    """Why DuckDB must not read the file: it reads nothing of one byte, and a document nested 200,000 deep ends the
-    process."""
+    """Why DuckDB must not read the file: it reads a file of one byte as empty, and a document nested 200,000 levels
+    deep crashes the process."""
     if path.stat().st_size == 1 and path.read_bytes().strip():
         return "the file is one byte long and no document (truncated?). Ask for it again."
     for start, line in long_lines(path, SHALLOW_BYTES):
@@ -122,7 +121,7 @@ def _unknown(feed: Feed, members: Sequence[str]) -> list[str]:
 
 
 def _first(feed: Feed, name: str) -> str:
-    """The member a path begins with, below the document or the exploded record."""
+    """The first member of a path, below the document or the exploded record."""
     prefix = _prefix(feed) if feed.records and name.startswith(_prefix(feed)) else ""
     return f"{prefix}{member_steps(name[len(prefix) :])[0]}"
 
@@ -144,11 +143,11 @@ def _numbered(source: str, before: int = 0) -> str:
 
 
 def documents_part(feed: Feed, file: SourceFile, documents: str) -> Part:
-    """Documents kept by their row's number, each of one row, read again.
+    """Documents kept with their row number, one row each, read again.
 
     Args:
-        feed: Whose documents.
-        file: The file they came in.
+        feed: The feed of the documents.
+        file: The file that contained them.
         documents: SQL that yields `json` and `row`.
     """
     return _part(feed, file, [], f"select json as _json, row as _document from ({documents})", "_document")
@@ -188,9 +187,9 @@ def _part(
         f", {members.value('_w', member_steps(name[len(_prefix(feed)) :]))} as {quote_name(name)}" for name in inner
     )
     array = tree.list_at("_v", member_steps(feed.records))
-    # CASE, unlike AND, looks at the documents without an array only.
-    # A broken line has no members, nor has one that holds something else in their place: it stays one row, so that it
-    # is counted and kept.
+    # Unlike AND, CASE evaluates this only for documents without an array.
+    # An invalid line has no members, nor does a line with another type in their place: it stays one row, so that it is
+    # counted and kept.
     exploded = (
         f"select *, unnest(case when _odd then [null] else {array} end) as _w, unnest(case when _odd then [0] else "
         f"range(len({array})) end) as _member from (select *, case when {array} is null then {_no_list(feed.records)} "
@@ -214,8 +213,8 @@ def _part(
 
 
 def _no_list(records: str) -> str:
-    """SQL: the document is broken, or something other than an array stands where its members should (nothing, or null,
-    is an empty one)."""
+    """SQL: whether the document is invalid, or has something other than an array as its members (missing or null counts
+    as an empty array)."""
     steps = member_steps(records)
     places = [quote_text(json_path(steps[: number + 1])) for number in range(len(steps))]
     wrong = ["json_type(_json) <> 'OBJECT'"]
@@ -227,7 +226,7 @@ def _no_list(records: str) -> str:
 def _extra(
     added: Sequence[str], document: str, of_member: Sequence[str] = (), member: str = "", skip: int = 0
 ) -> str | None:
-    """SQL of a JSON object of the members the contract does not know; NULL where a row has none of them."""
+    """SQL of a JSON object of the members unknown to the contract; NULL if a row has none."""
     found = [(name, f"json_extract({document}, {_any_text(pointer(name))})") for name in added]
     found += [(name, f"json_extract({member}, {_any_text(pointer(name[skip:]))})") for name in of_member]
     if not found:
@@ -238,5 +237,5 @@ def _extra(
 
 
 def _any_text(text: str) -> str:
-    """An SQL text of what a sender may have named a member: a zero character cannot stand in a literal."""
+    """An SQL string of a member name chosen by the sender: a NUL character is not allowed in a literal."""
     return f"({' || chr(0) || '.join(map(quote_text, text.split(chr(0))))})"

@@ -1,5 +1,5 @@
-"""Parquet: columns by name. Numbers, days, times and truth values keep their type; everything else becomes text like
-every other format's."""
+"""Parquet: columns by name. Numbers, days, times and booleans keep their type; everything else becomes text, as in the
+other formats."""
 
 import re
 from collections.abc import Mapping, Sequence

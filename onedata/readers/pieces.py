@@ -1,10 +1,8 @@
-"""A large text file cut into pieces at line ends, so that each is read by a thread of its own, with its records
-numbered from the right one on.
+"""Split a large text file into pieces at line ends, so that threads read them in parallel with correct record numbers.
 
-DuckDB numbers the records of a text file on one thread. Where a record is a line, its number is known by counting line
-ends, which costs a fraction of the reading. Whoever reads pieces has to check that each had as many records as lines
-(`Piece.rows`), and to read the file whole where one had not: that is how blank lines, comments and broken records are
-seen.
+DuckDB numbers the records of a text file on one thread. If each record is one line, counting line ends gives the
+numbers at a fraction of the cost. The caller must check that each piece had as many records as lines (`Piece.rows`),
+and read the file whole if one did not: this detects blank lines, comments and invalid records.
 """
 
 import io
@@ -31,7 +29,7 @@ _LINE_FEED, _RETURN = 10, 13
 
 @dataclass(frozen=True)
 class Span:
-    """A part of a file from the start of a line to the end of one, in bytes, and how many lines it has."""
+    """A part of a file that starts and ends at line boundaries, in bytes, and its number of lines."""
 
     start: int
     end: int
@@ -39,11 +37,11 @@ class Span:
 
 
 def spans(path: Path, most: int, quote: str) -> Sequence[Span]:
-    """At most `most` parts of a file of about the same size; none where it is too small for two, or a record of it may
-    have more than one line.
+    """At most `most` parts of a file, of about equal size; none if the file is too small for two, or if a record may
+    span several lines.
 
-    That is so where a line feed stands between quotes (an odd number of them in a line), or a carriage return stands
-    alone.
+    A record may span several lines if there is a line feed within quotes (an odd number of quotes in a line) or a lone
+    carriage return.
     """
     size = path.stat().st_size
     count = min(most, size // LEAST_BYTES)
@@ -63,8 +61,8 @@ def spans(path: Path, most: int, quote: str) -> Sequence[Span]:
 
 
 def pieces(path: Path, most: int, quote: str, above: int, query: Callable[[str, int], str]) -> Sequence[Piece]:
-    """The pieces of a file as queries: `query` makes one of a source's SQL and the number of records before it; `above`
-    lines of the first are no records."""
+    """The pieces of a file as queries. `query` builds one from a source's SQL and the number of records before it; the
+    first `above` lines are not records."""
     found: list[Piece] = []
     before = 0
     for span in spans(path, most, quote):
@@ -76,7 +74,7 @@ def pieces(path: Path, most: int, quote: str, above: int, query: Callable[[str, 
 
 
 def _line_end(stream: io.BufferedReader, position: int) -> int:
-    """The first byte behind the line that holds the byte before `position`."""
+    """Position after the line that contains the byte before `position`."""
     stream.seek(position - 1)
     while (part := stream.readline(BLOCK)) and not part.endswith(b"\n"):
         pass
@@ -84,7 +82,7 @@ def _line_end(stream: io.BufferedReader, position: int) -> int:
 
 
 def _lines(stream: io.BufferedReader, start: int, end: int, quote: int | None) -> int | None:
-    """Lines from `start` to `end`; None where a record may have more than one."""
+    """Number of lines from `start` to `end`; None if a record may span several."""
     count, is_open, last = 0, False, _LINE_FEED
     for block in _blocks(stream, start, end):
         feeds = block == _LINE_FEED
@@ -103,7 +101,7 @@ def _lines(stream: io.BufferedReader, start: int, end: int, quote: int | None) -
 
 
 def _blocks(stream: io.BufferedReader, start: int, end: int) -> Iterator[np.ndarray[Any, np.dtype[np.uint8]]]:
-    """The bytes from `start` to `end`, so many at once that memory does not grow with the file; each block is gone with
+    """The bytes from `start` to `end` in blocks, so that memory does not grow with the file; each block is valid until
     the next."""
     buffer = bytearray(BLOCK)
     stream.seek(start)
@@ -113,31 +111,31 @@ def _blocks(stream: io.BufferedReader, start: int, end: int) -> Iterator[np.ndar
 
 
 class PieceFiles(AbstractFileSystem):  # type: ignore[misc]
-    """Parts of files as files of their own, for DuckDB: nothing is copied to disk."""
+    """A file system that serves parts of files to DuckDB without copying them to disk."""
 
     protocol = PROTOCOL
     cachable = False
 
     def open(self, path: str, mode: str = "rb", **_: object) -> "_PieceFile":
-        """A part, to be read."""
+        """Open a part for reading."""
         assert mode == "rb"
         return _PieceFile(*_parsed(path))
 
     def info(self, path: str, **_: object) -> dict[str, object]:
-        """Size and kind, as fsspec wants them."""
+        """Size and kind, in fsspec's format."""
         start, end = _parsed(path)[1:]
         return {"name": path, "size": end - start, "type": "file"}
 
     def exists(self, path: str, **_: object) -> bool:
-        """Whether the file it is of is there."""
+        """Whether the underlying file exists."""
         return _parsed(path)[0].exists()
 
     def modified(self, path: str) -> datetime:
-        """When the file it is of was changed."""
+        """Modification time of the underlying file."""
         return datetime.fromtimestamp(_parsed(path)[0].stat().st_mtime, UTC)
 
     def glob(self, path: str, **_: object) -> list[str]:
-        """The name itself: no letter of it is a wildcard."""
+        """The name itself: it contains no wildcards."""
         return [path]
 
 
@@ -156,14 +154,14 @@ class _PieceFile(io.RawIOBase):
         self._stream.seek(start)
 
     def read(self, size: int = -1) -> bytes:
-        """The next bytes, never many: DuckDB asks for the rest, and what fits the processor's cache costs it less."""
+        """The next bytes, few at a time: DuckDB asks for the rest, and what fits the CPU cache is cheaper."""
         left = self._size - self._position
         found = self._stream.read(min(left if size < 0 else size, left, READ_AT_ONCE))
         self._position += len(found)
         return found
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        """Go to a position in the part."""
+        """Seek to a position in the part."""
         self._position = offset + (0, self._position, self._size)[whence]
         self._stream.seek(self._start + self._position)
         return self._position

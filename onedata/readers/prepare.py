@@ -1,4 +1,4 @@
-"""Files in a form that DuckDB does not read, turned into one that it does, before the readers see them."""
+"""Convert files into a format that DuckDB reads, before the readers open them."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ from onedata.readers import encoding, excel, json
 
 
 def needs_preparing(source: Path, location: Location) -> bool:
-    """The file is not read as it is."""
+    """Whether the file must be converted before it is read."""
     if location.format == "jsonl":
         return encoding.has_mark(source)
     return location.format in ("json", "xlsx") or (
@@ -16,10 +16,10 @@ def needs_preparing(source: Path, location: Location) -> bool:
 
 
 def prepare(source: Path, target: Path, location: Location) -> str | None:
-    """Write the form that is read: JSON lines, Parquet or UTF-8.
+    """Convert the file to JSON lines, Parquet or UTF-8.
 
     Returns:
-        Why it cannot be done; None where it was.
+        The reason for a failure; None on success.
     """
     options = location.options
     try:

@@ -1,8 +1,8 @@
 """XML, streamed: one row for each `recordTag` element, or for each repeated element in it (`records`).
 
-Namespaces are ignored: paths go by local names, so a vendor's namespaces and extra elements do no harm. XML has no
-engine in DuckDB: libxml2 parses (`xml_stream`), a stylesheet made of the contract's paths takes the rows out
-(`xml_paths`), Arrow splits them.
+Namespaces are ignored: paths use local names, so a vendor's namespaces and extra elements do no harm. DuckDB has no XML
+reader: libxml2 parses (`xml_stream`), a stylesheet compiled from the contract's paths extracts the rows (`xml_paths`),
+and Arrow splits them into columns.
 """
 
 import copy
@@ -21,7 +21,7 @@ from onedata.sql import quote_name
 
 
 class XmlRecords(Reading):
-    """A reading whose bad records are fetched from the file by the number of their row."""
+    """A reading whose invalid records are fetched from the file by row number."""
 
     def __init__(self, feed: Feed) -> None:
         super().__init__()
@@ -33,16 +33,16 @@ class XmlRecords(Reading):
 
 
 def read_xml(con: duckdb.DuckDBPyConnection, feed: Feed, files: Sequence[SourceFile]) -> Reading:
-    """See `Reading`; a path that is not there is NULL, an element that is there and empty is ''.
+    """See `Reading`; a missing path is NULL, an empty element is ''.
 
-    A file that is not well-formed to its end, or that is refused for what is in it, is a problem, found while the query
+    A file that is not well-formed to its end, or is refused for its content, is a problem that is found while the query
     runs.
 
     Raises:
-        ContractError: a path of the contract is not understood.
+        ContractError: a path of the contract is invalid.
     """
     schema = pa.schema([("_row", pa.int64()), *((name, pa.string()) for name in columns(feed))])
-    stylesheet(feed, "any namespace")  # a mistake in a path is told now, not while the query runs
+    stylesheet(feed, "any namespace")  # report an error in a path now, not while the query runs
     fields = ", ".join(quote_name(name) for name in feed.source_fields)
     reading = XmlRecords(feed)
     for file in files:
@@ -53,7 +53,7 @@ def read_xml(con: duckdb.DuckDBPyConnection, feed: Feed, files: Sequence[SourceF
 
 
 def records_part(con: duckdb.DuckDBPyConnection, feed: Feed, file: SourceFile, records: Iterable[str]) -> Part:
-    """Raw records of `raw_records`, read again: they are written to the file's path first, one after the other."""
+    """Read raw records of `raw_records` again: they are first written to the file's path, one after the other."""
     file.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     with file.path.open("w", encoding="utf-8") as stream:
         stream.write("<Records>")
@@ -63,13 +63,13 @@ def records_part(con: duckdb.DuckDBPyConnection, feed: Feed, file: SourceFile, r
 
 
 def raw_records(feed: Feed, file: SourceFile, rows: Sequence[int]) -> Iterator[tuple[int, str]]:
-    """The wanted rows' records as XML, with their numbers, in the file's order.
+    """The wanted rows' records as XML, with their numbers, in file order.
 
-    A text is the whole record with the namespaces it needs; of an exploded feed's members that are rows only the one is
-    left in it. In any root element the same contract reads it again as that one row.
+    Each text is the whole record with the namespaces that it needs; for an exploded feed, only the member of that row
+    is kept. Within any root element, the same contract reads it as that one row.
 
     Raises:
-        etree.XMLSyntaxError, Unreadable: the file cannot be read to the last wanted row.
+        etree.XMLSyntaxError, Unreadable: the file cannot be read up to the last wanted row.
     """
     wanted = set(rows)
     where = etree.XPath(xpath(feed, feed.where, "any namespace")) if feed.where else None
@@ -88,7 +88,7 @@ def raw_records(feed: Feed, file: SourceFile, rows: Sequence[int]) -> Iterator[t
 
 
 def _only(record: etree._Element, members: etree.XPath, index: int) -> etree._Element:
-    """A copy of the record without its members but one."""
+    """A copy of the record with only one of its members."""
     kept = copy.deepcopy(record)
     for other, member in enumerate(members(kept)):
         if other != index:
@@ -97,7 +97,7 @@ def _only(record: etree._Element, members: etree.XPath, index: int) -> etree._El
 
 
 def _rows(feed: Feed, file: SourceFile, schema: pa.Schema, problems: list[FileProblem]) -> Iterator[pa.RecordBatch]:
-    """Batches of rows; a file that breaks off is added to `problems`, and what was read of it must not land."""
+    """Batches of rows; a truncated file is added to `problems`, and its rows must not land."""
     sheets = {True: stylesheet(feed, "one namespace"), False: stylesheet(feed, "any namespace")}
     number = 0
     try:
@@ -122,7 +122,7 @@ def _rows(feed: Feed, file: SourceFile, schema: pa.Schema, problems: list[FilePr
 
 
 def _split(text: bytes, width: int) -> list[pa.Array]:
-    """The stylesheet's text as `width` columns."""
+    """Split the stylesheet's text into `width` columns."""
     cells = pc.split_pattern(pa.array([text], pa.string()), FIELD_END).flatten()[:-1]
     table = pa.FixedSizeListArray.from_arrays(cells, width)
     fields = [pc.list_element(table, index) for index in range(width)]

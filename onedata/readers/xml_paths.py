@@ -1,8 +1,8 @@
-"""A contract's XML paths as XPath, and all paths of a feed as one XSLT stylesheet that takes the rows out of many
+"""A contract's XML paths as XPath, and all paths of a feed as one XSLT stylesheet that extracts the rows of many
 records at once.
 
-Steps are local names, whatever their namespace. The stylesheet exists twice: for documents whose elements the stream
-has put into one namespace (`ANY_NAMESPACE`), and for all others, which takes twice the time.
+Steps are local names in any namespace. The stylesheet exists twice: for documents whose elements the stream has put
+into one namespace (`ANY_NAMESPACE`), and for all others, which takes twice the time.
 """
 
 import re
@@ -25,8 +25,8 @@ _NAME = r"[^\W\d][\w.-]*+"
 _STEP = re.compile(rf"(?P<slash>^//|^|//|/)(?P<name>@?{_NAME}(?!\()|\.(?=/|$)|name\(\)$)(?:\[(?P<filter>[^\[\]]+)\])?")
 _EQUALS = re.compile(rf"(?P<name>@?{_NAME})=(?P<value>[^']*|[^\"]*)")
 _FILTER = re.compile(rf"{_EQUALS.pattern}|@?{_NAME}(\|@?{_NAME})*")
-# XML text cannot hold the characters that end a field and mark one that is there, so a stylesheet cannot be written
-# with them: it is written with these, legal ones, and they are turned when it stands.
+# XML text cannot contain the characters that end a field and mark a present one, so the stylesheet is written with
+# these legal characters, which are replaced once it is compiled.
 _WRITTEN = {FIELD_END: "\ue000", PRESENT: "\ue001"}
 _TURN = f"""<xsl:stylesheet {_XSLT} xmlns:str="http://exslt.org/strings">
 <xsl:template match="@*|node()"><xsl:copy><xsl:apply-templates select="@*|node()"/></xsl:copy></xsl:template>
@@ -36,10 +36,10 @@ _TURN = f"""<xsl:stylesheet {_XSLT} xmlns:str="http://exslt.org/strings">
 
 
 def record_tags(feed: Feed) -> tuple[str, ...]:
-    """The local names of the elements that are records: `recordTag`, several parted by `|`.
+    """The local names of the record elements: `recordTag`, several separated by `|`.
 
     Raises:
-        ContractError: it is something else.
+        ContractError: it has another form.
     """
     tag = feed.location.options["recordTag"]
     if not re.fullmatch(rf"{_NAME}(\|{_NAME})*", tag):
@@ -51,27 +51,27 @@ def record_tags(feed: Feed) -> tuple[str, ...]:
 
 
 def columns(feed: Feed) -> tuple[str, ...]:
-    """The feed's source fields in the order in which the stylesheet writes them: the record's own, then the exploded
+    """The feed's source fields in the order of the stylesheet's output: first the record's own, then the exploded
     member's."""
     return (*_outer(feed), *_inner(feed))
 
 
 def stylesheet(feed: Feed, names: Names) -> etree.XSLT:
-    """From a document with records anywhere below its root to the text of all their rows; records in records are parts
-    of them.
+    """A stylesheet from a document with records anywhere below its root to the text of all their rows; a record within
+    a record is part of the outer one.
 
-    Each value of a row, in the order of `columns`, is PRESENT and its text where the path is there, else nothing; then
-    FIELD_END. Neither character can be in a value: XML forbids them. The text of an element is all the text in it.
+    Each value of a row, in the order of `columns`, is PRESENT and its text if the path exists, else nothing; then
+    FIELD_END. Neither character can be part of a value: XML forbids them. The text of an element is all the text in it.
 
     Raises:
-        ContractError: a path is not understood.
+        ContractError: a path is invalid.
     """
     records = "|".join(_test(tag, names) for tag in record_tags(feed))
     where = quoteattr(xpath(feed, feed.where, names) if feed.where else "true()")
     own = "".join(_field(feed, path, names) for path in _outer(feed))
     if feed.records:
         inside = "".join(_field(feed, path[len(_member_path(feed)) + 1 :], names) for path in _inner(feed))
-        # What a record says once stands in each of its rows: a small file must not become a flood.
+        # A record's own values are repeated in each of its rows: a small file must not expand without limit.
         body = (
             f'<xsl:variable name="members" select={quoteattr(members_xpath(feed, names))}/><xsl:variable '
             f'name="own">{own}</xsl:variable>'
@@ -92,7 +92,7 @@ def stylesheet(feed: Feed, names: Names) -> etree.XSLT:
 
 
 def members_xpath(feed: Feed, names: Names) -> str:
-    """XPath from a record to its members that are rows.
+    """XPath from a record to the members that become rows.
 
     Raises:
         ContractError: `records` is not a path of names.
@@ -104,10 +104,10 @@ def members_xpath(feed: Feed, names: Names) -> str:
 
 
 def xpath(feed: Feed, path: str, names: Names) -> str:
-    """A contract's path as XPath from its record or member; of `a/name()`, the place it speaks of.
+    """A contract's path as XPath from its record or member; of `a/name()`, the element it refers to.
 
     Raises:
-        ContractError: the path is not understood.
+        ContractError: the path is invalid.
     """
     steps = []
     for slash, name, condition in _steps(feed, path):
@@ -165,7 +165,7 @@ def _test(name: str, names: Names) -> str:
 
 
 def _field(feed: Feed, path: str, names: Names) -> str:
-    """The stylesheet's part for one value: that of the first match."""
+    """The stylesheet's part for one value: the first match."""
     value = "local-name()" if path.endswith("name()") else "."
     place = quoteattr(f"({xpath(feed, path, names)})[1]")
     return (
@@ -175,7 +175,7 @@ def _field(feed: Feed, path: str, names: Names) -> str:
 
 
 def _member_path(feed: Feed) -> str:
-    """`records` without its filters: what the paths of a member's fields begin with."""
+    """`records` without its filters: the prefix of a member's field paths."""
     return re.sub(r"\[[^\]]*\]", "", feed.records or "")
 
 

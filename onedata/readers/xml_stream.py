@@ -1,11 +1,12 @@
-"""A file's record elements, some megabytes at a time; memory follows the block and the largest record, not the file.
+"""A file's record elements, some megabytes at a time; memory depends on the block and the largest record, not on the
+file.
 
-Method: what stands between the start of the first record and the end of the last one is cut behind records, and each
-piece is parsed as a document of its own. A piece that parses is well-formed content, and a row of pieces of well-formed
-content means what the whole means: a wrong cut (a closing tag in a comment or CDATA, a parent that ends) cannot parse.
-From the first piece that does not, and where nothing can be cut (a document type, UTF-16), libxml2's push parser reads
-the document as it is. Nothing is fetched, no entity is resolved, libxml2's limits on depth, text and amplification
-hold.
+Method: the content from the start of the first record to the end of the last one is cut after records, and each piece
+is parsed as a separate document. A piece that parses is well-formed content, and a sequence of such pieces means the
+same as the whole: a wrong cut (a closing tag in a comment or CDATA, a parent that ends) cannot parse. From the first
+piece that does not parse, and for documents that cannot be cut (a document type, UTF-16), libxml2's push parser reads
+the document unchanged. Nothing is fetched, no entity is resolved, and libxml2's limits on depth, text and amplification
+apply.
 """
 
 import copy
@@ -32,17 +33,18 @@ _OPTIONS = {
     "remove_comments": True,
     "remove_pis": True,
 }
-# Encodings in which the ASCII characters of markup are single bytes and never parts of others.
+# Encodings in which the ASCII characters of markup are single bytes and never parts of other characters.
 _CUT_ENCODINGS = re.compile(r"utf-?8|(us-)?ascii|iso-8859-\d+|windows-125\d", re.IGNORECASE)
 
 
 class Unreadable(Exception):
-    """A document that is refused for what is in it; the text says what, and what to do."""
+    """A document that is refused for its content; the message gives the reason and the fix."""
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Some records of a file, in its order, somewhere below `root`; whether all elements are in `ANY_NAMESPACE`."""
+    """Some records of a file, in file order, somewhere below `root`; and whether all elements are in
+    `ANY_NAMESPACE`."""
 
     root: etree._Element
     one_namespace: bool
@@ -53,7 +55,7 @@ def record_batches(path: Path, tags: Sequence[str]) -> Iterator[Batch]:
 
     Raises:
         etree.XMLSyntaxError: the file is not well-formed to its end.
-        Unreadable: it declares or uses entities of its own, or a record is larger than `MAX_RECORD_BYTES`.
+        Unreadable: it declares or uses its own entities, or a record is larger than `MAX_RECORD_BYTES`.
     """
     root_name = _root_name(path)
     with path.open("rb") as stream:
@@ -67,7 +69,7 @@ def record_batches(path: Path, tags: Sequence[str]) -> Iterator[Batch]:
                     root = etree.fromstring(b"".join((frame.start, piece, frame.end)), parser)
                 except etree.XMLSyntaxError:
                     break
-                # A declaration below the frame may put elements into other namespaces.
+                # A declaration inside the records may put elements into other namespaces.
                 yield Batch(root, b"xmlns" not in piece)
                 rest = _more(stream, rest[len(piece) :], frame)
         for records in _pushed(chain([head + rest], _blocks(stream)), tags, root_name):
@@ -87,11 +89,11 @@ def _blocks(stream: BinaryIO) -> Iterator[bytes]:
 
 
 def _root_name(path: Path) -> str:
-    """The root's local name, once the document type has been judged.
+    """The root's local name, after the document type has been checked.
 
     Raises:
         etree.XMLSyntaxError: there is no root element.
-        Unreadable: the document declares entities, which no till or partner needs and an attacker does.
+        Unreadable: the document declares entities, which no till or partner needs but an attacker does.
     """
     parser = etree.XMLPullParser(events=("start",), **_OPTIONS)
     root = None
@@ -108,7 +110,7 @@ def _root_name(path: Path) -> str:
 
 
 def _feed(parser: etree.XMLPullParser, data: bytes) -> None:
-    """Feed the parser, and raise what it only notes: it would start a new document with the next data."""
+    """Feed the parser, and raise errors that it only records: it would start a new document with the next data."""
     parser.feed(data)
     for entry in parser.feed_error_log:
         if entry.type == etree.ErrorTypes.WAR_UNDECLARED_ENTITY:
@@ -124,9 +126,10 @@ def _feed(parser: etree.XMLPullParser, data: bytes) -> None:
 
 @dataclass(frozen=True)
 class _Frame:
-    """Where the first record starts, and what a piece of records is put between to be a document in one namespace.
+    """Where the first record starts, and the text around a piece of records that makes it a document in one namespace.
 
-    Paths go by local names. In one namespace libxml2 compares names instead of calling local-name(): half the work.
+    Paths use local names. In one namespace libxml2 compares names instead of calling local-name(), which halves the
+    work.
     """
 
     head: int
@@ -137,7 +140,7 @@ class _Frame:
 
 
 def _frame(start: bytes, tags: Sequence[str]) -> _Frame | None:
-    """The frame of a document that starts so; None where it cannot be cut, or this cannot be told."""
+    """The frame of a document with this start; None if it cannot be cut, or if that cannot be determined."""
     names = b"|".join(re.escape(tag.encode()) for tag in tags)
     first = re.search(rb"""<(?:[^\s<>/:!?="']+:)?(?:%b)(?=[\s/>])""" % names, start)
     if first is None:
@@ -146,14 +149,14 @@ def _frame(start: bytes, tags: Sequence[str]) -> _Frame | None:
     parser = etree.XMLPullParser(events=("start", "end"), **_OPTIONS)
     above: list[etree._Element] = []
     try:
-        # The parser waits for more where it has four bytes; a blank may follow in content.
+        # The parser waits for more after four bytes; a blank may follow in content.
         parser.feed(head + b" ")
         for event, element in parser.read_events():
             if event == "start":
                 above.append(element)
             else:
                 above.pop()
-        # Does the head end where content may go on, and is this what is open there?
+        # Does the head end where content is allowed, with these elements open?
         ends = b"".join(f"</{_as_written(element)}>".encode() for element in reversed(above))
         document = etree.fromstring(head + ends, etree.XMLParser(**_OPTIONS)).getroottree().docinfo
     except etree.XMLSyntaxError:
@@ -176,7 +179,7 @@ def _as_written(element: etree._Element) -> str:
 
 
 def _whole_records(data: bytes, frame: _Frame) -> bytes:
-    """`data` to the end of its last record; nothing where no record ends in it."""
+    """`data` up to the end of its last record; nothing if no record ends in it."""
     for start in (max(0, len(data) - _NEAR_BYTES), 0):
         ends = [match.end() for match in frame.record_end.finditer(data, start)]
         if ends:
@@ -185,10 +188,10 @@ def _whole_records(data: bytes, frame: _Frame) -> bytes:
 
 
 def _more(stream: BinaryIO, rest: bytes, frame: _Frame) -> bytes:
-    """`rest` and as many blocks as it takes until a record ends in it; no more than a record may take."""
+    """`rest` and as many blocks as needed until a record ends in it, up to the limit of a record."""
     parts, size, tail = [rest], len(rest), rest
     while not frame.record_end.search(tail) and size <= MAX_RECORD_BYTES and (block := stream.read(BLOCK_BYTES)):
-        # A closing tag may lie across two blocks.
+        # A closing tag may span two blocks.
         tail = tail[-_PROBE_BYTES:] + block
         parts.append(block)
         size += len(block)
@@ -217,7 +220,7 @@ class _Records:
         self._open_bytes = 0
 
     def feed(self, block: bytes) -> etree._Element | None:
-        """The records that `block` completes, as children of one element; None where there are none."""
+        """The records that `block` completes, as children of one element; None if there are none."""
         _feed(self._parser, block)
         done = []
         for event, element in self._parser.read_events():
@@ -240,11 +243,11 @@ class _Records:
         return records
 
     def close(self) -> None:
-        """Raises etree.XMLSyntaxError where the document is not at its end."""
+        """Raises etree.XMLSyntaxError if the document is incomplete."""
         self._parser.close()
 
     def _forget(self) -> None:
-        """Free what is complete, but for the last child of each open element, behind which the parser writes."""
+        """Free complete elements, except the last child of each open element, after which the parser writes."""
         node = self._root
         while node is not None and node is not self._open and len(node):
             del node[:-1]
@@ -255,6 +258,6 @@ def _taken(done: Sequence[etree._Element]) -> etree._Element | None:
     if not done:
         return None
     records = etree.Element("records")
-    # Copies: the parser may still write behind the last one, and a moved element loses its prefix.
+    # Copies: the parser may still write after the last one, and a moved element loses its prefix.
     records.extend(copy.deepcopy(record) for record in done)
     return records

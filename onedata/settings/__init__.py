@@ -1,4 +1,4 @@
-"""Settings: where the data lies and how the nightly build behaves. The model is in model.py, reading it in load.py."""
+"""Settings: location of the data and behaviour of the nightly build. model.py defines them, load.py reads them."""
 
 from onedata.settings.load import IDENTIFIERS, SettingsError, load_settings
 from onedata.settings.model import GateLimits, Settings, home_folder, settings_schema

@@ -1,4 +1,5 @@
-"""Settings read: one TOML file under the environment, every mistake told by file, line, value and what is taken."""
+"""Read settings: a TOML file, overridden by the environment. Every mistake names file, line, value and accepted
+values."""
 
 import grp
 import json
@@ -27,15 +28,15 @@ IDENTIFIERS = "identifiers.yaml"
 
 
 class SettingsError(OnedataError):
-    """A setting is unknown or has a value that cannot be read."""
+    """A setting is unknown or has an invalid value."""
 
 
 def load_settings(file: Path | None = None, environment: Mapping[str, str] | None = None) -> Settings:
-    """Settings of `file` under the environment. Without a file: that of ONEDATA_SETTINGS, else the onedata.toml of the
-    working folder, else the built-in retailer below ./data (of the checkout, where there is one).
+    """Settings of `file`, overridden by the environment. Without a file: that of ONEDATA_SETTINGS, else the
+    onedata.toml of the working folder, else the built-in retailer below ./data (of the checkout, if there is one).
 
     Raises:
-        SettingsError: the file is missing or not TOML, a setting is unknown or unreadable, or there is no retailer.
+        SettingsError: the file is missing or not TOML, a setting is unknown or invalid, or there is no retailer.
     """
     env = os.environ if environment is None else environment
     if file is None and env.get("ONEDATA_SETTINGS"):
@@ -75,7 +76,7 @@ def _known_environment(env: Mapping[str, str]) -> None:
 
 
 def _in_words(error: ValidationError, file: Path | None) -> str:
-    """The first mistake: where it stands, its value, and what the setting takes."""
+    """The first mistake: its place, its value, and the accepted values."""
     mistake = error.errors()[0]
     names = [str(part) for part in mistake["loc"]]
     schema = settings_schema()
@@ -93,7 +94,7 @@ def _in_words(error: ValidationError, file: Path | None) -> str:
 
 
 def _written(file: Path | None) -> Mapping[str, int]:
-    """The lines that the settings of a file stand in."""
+    """The line of each setting in a file."""
     if file is None:
         return {}
     found = (re.match(r"\s*([A-Za-z_]+)\s*=", line) for line in file.read_text(encoding="utf-8").splitlines())
@@ -106,7 +107,7 @@ def _place(file: Path | None, name: str) -> str:
 
 
 def _check_group(name: str) -> None:
-    """The group must exist, and this process must be one that may give files to it."""
+    """The group must exist, and this process must be allowed to assign files to it."""
     if not name:
         return
     try:
@@ -120,7 +121,7 @@ def _check_group(name: str) -> None:
 
 
 def _read_file(file: Path) -> dict[str, Any]:
-    """The settings of a file, its paths relative to it."""
+    """The settings of a file, with paths relative to it."""
     try:
         content = tomllib.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -134,7 +135,7 @@ def _read_file(file: Path) -> dict[str, Any]:
 
 
 def _from_text(name: str, text: str) -> Any:
-    """A variable's text as what its setting reads."""
+    """A variable's text, parsed as its setting requires."""
     if name == "gates":
         try:
             return json.loads(text)
@@ -144,6 +145,6 @@ def _from_text(name: str, text: str) -> Any:
 
 
 def _path(name: str, value: Any, base: Path) -> Any:
-    """Paths resolve against `base`; everything else stays as it is."""
+    """Resolve paths against `base`; other values are unchanged."""
     is_path = name in ("home", "source", "contracts", "identifiers", "backup_folder")
     return (base / Path(value).expanduser()).resolve() if is_path and isinstance(value, str) else value

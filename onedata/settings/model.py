@@ -1,8 +1,8 @@
-"""Settings: where the data lies and how the nightly build behaves.
+"""Settings: location of the data and behaviour of the nightly build.
 
-One TOML file (`onedata.toml`) and environment variables of the same names, upper-cased and prefixed `ONEDATA_`; the
-environment wins. Paths in the file are relative to the file. The models below are the single source of names, types,
-limits and meanings; `onedata schema settings` prints them as a JSON schema.
+They come from one TOML file (`onedata.toml`) and from environment variables of the same names, upper-cased and prefixed
+`ONEDATA_`; the environment wins. Paths in the file are relative to the file. The models below are the single source of
+names, types, limits and meanings; `onedata schema settings` prints them as a JSON schema.
 """
 
 import json
@@ -23,7 +23,7 @@ _STRICT = ConfigDict(extra="forbid", allow_inf_nan=False)
 
 
 def home_folder() -> Path:
-    """Where the built-in retailer's data lies: in the checkout, else in the working folder."""
+    """Folder of the built-in retailer's data: in the checkout, else in the working folder."""
     return checkout() or Path.cwd()
 
 
@@ -40,7 +40,7 @@ def _region(code: str) -> str:
 
 
 def _not_a_truth(value: object) -> object:
-    """Python counts true as 1; nobody means that."""
+    """Refuse a boolean: Python counts true as 1, but nobody means that."""
     if isinstance(value, bool):
         raise ValueError
     return value
@@ -53,7 +53,7 @@ def _day(value: object) -> object:
 
 
 def _setting(description: str, takes: str, **limits: Any) -> Any:
-    """What a setting means, what it takes in words, and its limits."""
+    """What a setting means, its accepted values in words, and its limits."""
     return Field(description=description, json_schema_extra={"takes": takes}, **limits)
 
 
@@ -65,15 +65,15 @@ Count = Annotated[Whole, _setting("A number.", "a whole number from 1", ge=1)]
 
 @dataclass(frozen=True, config=_STRICT)
 class GateLimits:
-    """What the gate after OneID lets pass; a retailer changes it under `[gates]` of its onedata.toml.
+    """Limits of the gate after OneID; a retailer changes them under `[gates]` of its onedata.toml.
 
-    A young retailer learns who is who: 0.4 % of the identifiers change on its second night, 0.1 % on its tenth
-    (benchmarks/identity.py). Far more is a mistake. Some shops make an account of every order, so regulars have many.
+    For a young retailer OneID still changes: 0.4 % of the identifiers on its second night, 0.1 % on its tenth
+    (benchmarks/identity.py). Far more is a mistake. Some shops create an account per order, so regulars have many.
     """
 
-    most_identifiers: Annotated[Count, Field(description="Identifiers of a person, browsers and devices apart.")] = 50
+    most_identifiers: Annotated[Count, Field(description="Identifiers of a person, except browsers and devices.")] = 50
     most_browsers: Annotated[Count, Field(description="Browsers and devices of a person before the gate warns.")] = 50
-    most_accounts: Annotated[Count, Field(description="Accounts of one system that a person usually has at most.")] = 2
+    most_accounts: Annotated[Count, Field(description="Usual maximum of accounts that a person has in one system.")] = 2
     many_accounts_warn: Annotated[Share, Field(description="Share of persons with more accounts: warn.")] = 0.001
     many_accounts_stop: Annotated[Share, Field(description="Share of persons with more accounts: close.")] = 0.02
     churn_warn: Annotated[
@@ -91,7 +91,7 @@ class Settings:
     home: Annotated[
         Path, _setting("The data home: lake, warehouse, vault, published, Dagster.", "the path of a folder")
     ] = Field(default_factory=lambda: home_folder() / "data")
-    source: Annotated[Path, _setting("Where the feeds' files lie.", "the path of a folder")] = Field(
+    source: Annotated[Path, _setting("Folder of the feeds' files.", "the path of a folder")] = Field(
         default_factory=lambda: home_folder() / "data" / "retailer" / "source"
     )
     contracts: Annotated[Path, _setting("Folder of the contracts, *.odcs.yaml.", "the path of a folder")] = Field(
@@ -100,7 +100,7 @@ class Settings:
     identifiers: Annotated[
         Path | None,
         _setting(
-            "What is changed of the shipped identifier policy. Default: identifiers.yaml beside the settings.",
+            "Overrides of the shipped identifier policy. Default: identifiers.yaml beside the settings.",
             "the path of a file",
         ),
     ] = None
@@ -114,13 +114,13 @@ class Settings:
     time_zone: Annotated[
         str,
         AfterValidator(_time_zone),
-        _setting("Decides which day is today.", "an IANA time zone, for example Asia/Shanghai"),
+        _setting("The retailer's time zone, which defines today.", "an IANA time zone, for example Asia/Shanghai"),
     ] = "Asia/Shanghai"
     default_region: Annotated[
         str,
         AfterValidator(_region),
         _setting(
-            "Country of phone numbers without a country code, where a contract names none.",
+            "Country of phone numbers without a country code, if a contract names none.",
             "the ISO 3166 code of a country, for example CN",
         ),
     ] = "CN"
@@ -134,13 +134,13 @@ class Settings:
     published_nights_kept: Annotated[
         Whole, _setting("Nights whose newest publication is kept.", "a whole number from 1", ge=1)
     ] = 7
-    threads: Annotated[Whole, _setting("Threads of DuckDB.", "a number from 1, a whole number", ge=1)] = 2
+    threads: Annotated[Whole, _setting("Number of DuckDB threads.", "a number from 1, a whole number", ge=1)] = 2
     memory_limit: Annotated[
         str,
-        _setting("Memory of DuckDB.", "a size, for example 1500MB or 2GB", pattern=r"^\d+(\.\d+)?\s*([KMGT]i?B)$"),
+        _setting("DuckDB's memory limit.", "a size, for example 1500MB or 2GB", pattern=r"^\d+(\.\d+)?\s*([KMGT]i?B)$"),
     ] = "1500MB"
     lock_wait_seconds: Annotated[
-        Number, _setting("How long a run waits for another one before it refuses.", "a number from 0", ge=0)
+        Number, _setting("How long a run waits for another one before it fails.", "a number from 0", ge=0)
     ] = 60.0
     settle_seconds: Annotated[
         Number,
@@ -163,16 +163,16 @@ class Settings:
     ] = ""
     backup_folder: Annotated[
         Path | None,
-        _setting("Back-up folder that the weekly restore drill uses; without it no drill.", "the path of a folder"),
+        _setting("Back-up folder for the weekly restore drill; if empty, there is no drill.", "the path of a folder"),
     ] = None
 
     def today(self) -> date:
-        """The retailer's day, in its time zone: the one that commands, schedules and the partitions of the UI go by."""
+        """Today in the retailer's time zone, which commands, schedules and the partitions of the UI use."""
         return datetime.now(zoneinfo.ZoneInfo(self.time_zone)).date()
 
     @property
     def canonical(self) -> Path:
-        """Folder of the canonical entities; one set for every retailer."""
+        """Folder of the canonical entities; one set for all retailers."""
         return shipped("data_contracts") / "canonical"
 
     @property
@@ -189,12 +189,12 @@ class Settings:
 
     @property
     def staged(self) -> Path:
-        """Landed rows that no gate has passed yet."""
+        """Landed rows that have not passed the gate."""
         return self.home / "staged"
 
     @property
     def vault(self) -> Path:
-        """Raw identifiers by token, and the key that makes the tokens."""
+        """Raw identifiers by token, and the key that generates the tokens."""
         return self.home / "vault"
 
     @property
@@ -214,7 +214,7 @@ class Settings:
         return self.home / "dbt"
 
     def environment(self) -> dict[str, str]:
-        """The same settings as environment variables, for dbt and for child processes."""
+        """The same settings as environment variables, for dbt and child processes."""
         values = {field.name: getattr(self, field.name) for field in fields(self)}
         values["gates"] = json.dumps({field.name: getattr(self.gates, field.name) for field in fields(self.gates)})
         own = {f"ONEDATA_{name.upper()}": "" if value is None else str(value) for name, value in values.items()}
@@ -241,7 +241,7 @@ def settings_schema() -> dict[str, Any]:
 
 
 def _limits_named(part: Any) -> Any:
-    """Pydantic writes a limit that stands outside of a validator under its own name."""
+    """Rename the limit keywords: Pydantic writes a limit outside of a validator under its own name."""
     if isinstance(part, list):
         return [_limits_named(item) for item in part]
     if not isinstance(part, dict):

@@ -1,14 +1,13 @@
-"""A deterministic omnichannel retailer that knows the truth about itself.
+"""A deterministic omnichannel retailer with ground truth.
 
-``simulate`` writes what the systems of the retailer deliver night by night (``source/``), and beside it what the
-pipeline never reads (``truth/``): who is who, what was wanted, sold and lost and why, and which records are broken on
-purpose.
+``simulate`` writes the nightly deliveries of the retailer's systems (``source/``), and separately the ground truth that
+the pipeline never reads (``truth/``): persons, demand, sales, losses and their causes, and the injected defects.
 
-The data's way: ``world`` (places, goods, ``people`` with their ``identity``) -> each of the ``nights``: ``journeys`` ->
+Data flow: ``world`` (places, goods, ``people`` with their ``identity``) -> each of the ``nights``: ``journeys`` ->
 ``selling`` from ``stock`` -> ``shop``, ``tills``, ``fulfilment``, ``voices``, ``profiles`` -> ``feeds`` (values in each
 system's own format) -> ``damage`` -> ``deliver``.
 
-Known simplifications: a European's shop day ends with Shanghai's; amounts include tax; the exchange rate does not move.
+Known simplifications: shop days in Europe end with Shanghai's; amounts include tax; the exchange rate is constant.
 """
 
 from onedata.simulate.defects import KINDS, MEANINGS, DefectRates

@@ -1,4 +1,4 @@
-"""What follows from earlier nights: new versions of orders, parcels that come back, refunds; and what is true of a
+"""Consequences of earlier nights: new versions of orders, returned parcels, refunds; and the ground truth of a
 night."""
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ Documents = tuple[pl.DataFrame, pl.DataFrame]
 
 @dataclass(frozen=True)
 class Truth:
-    """What happened on a night.
+    """Ground truth of a night.
 
-    One row a line of a document (``lines``), a touch of a journey that ended (``touches``), a node and product that
-    were asked for (``demand``).
+    One row per document line (``lines``), per touch of a journey that ended (``touches``), per node and product with
+    demand (``demand``).
     """
 
     lines: pl.DataFrame
@@ -39,9 +39,9 @@ class Truth:
 def order_versions(
     state: State, night: Night, placed: Orders, tests: Documents, movements: Movements
 ) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
-    """The versions of orders that are delivered tonight, their lines, and the parcels that leave.
+    """The order versions delivered tonight, their lines, and the parcels that are shipped.
 
-    An order whose goods leave on the next day comes twice: as placed, and as sent or cancelled.
+    An order whose goods are shipped on the next day is delivered twice: as placed, and as shipped or cancelled.
     """
     waits = pl.col("due") > night.number
     later = placed.orders.filter(waits)
@@ -76,8 +76,7 @@ def order_versions(
 
 
 def parcels_back(state: State, night: Night, movements: Movements) -> pl.DataFrame:
-    """Lines that reach a warehouse tonight, with ``received_us`` and ``node_no``; their money goes back the next
-    day."""
+    """Lines that reach a warehouse tonight, with ``received_us`` and ``node_no``; they are refunded the next day."""
     rows = state.agenda.take("return", night.number)
     moment = night.opens + 9 * HOUR + state.world.draws.below("unpacks", rows.height, 30_000, night.number) * SECOND
     node = state.world.stores + state.world.market_of_node[rows["store"].to_numpy()]
@@ -90,7 +89,7 @@ def parcels_back(state: State, night: Night, movements: Movements) -> pl.DataFra
 
 
 def refunded_lines(state: State, night: Night, versions: pl.DataFrame, lines: pl.DataFrame) -> pl.DataFrame:
-    """Lines paid back tonight: of parcels received the day before, and of orders cancelled tonight."""
+    """Lines refunded tonight: of parcels received the day before, and of orders cancelled tonight."""
     kept = (
         "order_id",
         "line_no",
@@ -137,7 +136,7 @@ def what_is_true(
     ticket_lines: pl.DataFrame,
     back: pl.DataFrame,
 ) -> Truth:
-    """The night's truth; amounts in cents of ``currency``, units and amounts of what comes back negative."""
+    """The night's ground truth; amounts in cents of ``currency``, units and amounts of returns negative."""
     lines = pl.concat([_shop_lines(placed, tests), _till_lines(tickets, ticket_lines), _parcel_lines(back)])
     sku = state.world.products["sku"].gather(lines["product_no"])
     net = (pl.col("quantity") * pl.col("unit") - pl.col("discount")).alias("net")
@@ -235,8 +234,8 @@ def _parcel_lines(back: pl.DataFrame) -> pl.DataFrame:
 
 
 def _touches(state: State, night: Night, sales: Sales, placed: Orders, tickets: pl.DataFrame) -> pl.DataFrame:
-    """Touches of the journeys that ended tonight, with the documents they came to: none where nobody bought or nothing
-    was there."""
+    """Touches of the journeys that ended tonight, with the resulting documents: none if nothing was bought or
+    available."""
     ended = state.agenda.take("path", night.number)
     names = pl.Series("kind", [*(kind.name for kind in TOUCHES), "base"])
     ends = pl.concat(
@@ -254,7 +253,7 @@ def _touches(state: State, night: Night, sales: Sales, placed: Orders, tickets: 
 
 
 def _demand(state: State, night: Night, prices: Prices, sales: Sales) -> pl.DataFrame:
-    """Units wanted, had, and saved by endless aisle, by node and product."""
+    """Units demanded, served, and saved by endless aisle, by node and product."""
     cells = sales.demand.group_by("node_no", "product_no").agg(
         pl.col("quantity").sum().alias("wanted"),
         pl.col("quantity").filter(pl.col("served")).sum().alias("served"),

@@ -1,4 +1,4 @@
-"""Which days are busy: weekdays, months, campaigns and their peak days; and the local time of the two markets."""
+"""Demand by weekday, month, campaign and peak day; and the local time of the two markets."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _MONTHS = (1.05, 0.85, 0.92, 0.95, 1.0, 1.05, 0.92, 0.9, 1.0, 1.05, 1.2, 1.15)
 
 @dataclass(frozen=True)
 class Campaign:
-    """A promotion that returns every year; ``factor`` multiplies demand, ``peak_factor`` on its peak day."""
+    """A yearly promotion; ``factor`` multiplies demand, ``peak_factor`` does so on its peak day."""
 
     name: str
     first: tuple[int, int]
@@ -48,7 +48,7 @@ ALWAYS_ON = "always-on"
 class Night:
     """One business day of the retailer and the night that delivers it.
 
-    ``opens`` is 00:00 of the day in Shanghai, the shop's own day; ``offsets`` are each market's distance from UTC.
+    ``opens`` is 00:00 of the day in Shanghai, the shop's own day; ``offsets`` are the UTC offsets of the markets.
     Microseconds.
     """
 
@@ -62,16 +62,16 @@ class Night:
 
     @property
     def ds(self) -> str:
-        """The day as files are named."""
+        """The day as written in file names."""
         return self.day.isoformat()
 
     @property
     def delivered(self) -> float:
-        """When the night's files are there: 02:00 in Shanghai on the next day, in seconds since 1970."""
+        """Time of delivery of the night's files: 02:00 in Shanghai on the next day, in seconds since 1970."""
         return (self.opens + DAY + 2 * HOUR) / SECOND
 
     def midnight(self, market: str) -> int:
-        """00:00 of the day on a market's own clock, microseconds UTC."""
+        """00:00 of the day in a market's local time, microseconds UTC."""
         return self.opens + self.offsets["CN"] - self.offsets[market]
 
 
@@ -88,7 +88,7 @@ def night_of(start: date, number: int) -> Night:
 
 
 def _offset(day: date, zone: str) -> int:
-    """A zone's distance from UTC at noon: clocks change at night, when no store is open."""
+    """A zone's UTC offset at noon: clocks change at night, when no store is open."""
     offset = datetime(day.year, day.month, day.day, 12, tzinfo=ZoneInfo(zone)).utcoffset()
     assert offset is not None
     return round(offset.total_seconds()) * SECOND

@@ -1,4 +1,4 @@
-"""The names the simulated world is made of: places, goods, posts and comments. People's names are in names.py."""
+"""Names used by the simulated world: places, goods, posts and comments. People's names are in names.py."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Town:
-    """A city customers live in: the first four digits of its postcodes, degrees north and east."""
+    """A city where customers live: the first four digits of its postcodes, degrees north and east."""
 
     name: str
     region: str
@@ -17,7 +17,7 @@ class Town:
     lon: float
 
 
-TOWNS = (  # the most customers of each market first
+TOWNS = (  # ordered by number of customers, within each market
     Town("Shanghai", "Shanghai", "CN", "2000", 31.23, 121.47),
     Town("Berlin", "Berlin", "EU", "1011", 52.52, 13.40),
     Town("Hangzhou", "Zhejiang", "CN", "3100", 30.27, 120.16),
@@ -78,7 +78,7 @@ PACKAGING = ("box", "bag", "reusable")
 TENDERS = ("Cash", "CreditDebit", "MobilePay")
 
 COMMENTS: tuple[tuple[int, str], ...] = (
-    # the satisfaction (1 to 5) the comment goes with
+    # the satisfaction score (1 to 5) of the comment
     (1, "Far too late.\nNobody answered the phone.\n\nI want my money back."),
     (1, "Nie wieder."),
     (2, "Box damaged, goods fine; still, not what I expect"),

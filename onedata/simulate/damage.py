@@ -1,7 +1,7 @@
-"""Breaks the records of a feed's night at the chosen rates and says exactly what it did.
+"""Injects defects into the records of a feed's night at the configured rates and records each one.
 
-Method: a record is chosen where its uniform number is below the rate. The chosen few are copied out, changed there and
-put back with the copies and the records that come late by one gather, so the cost of a night hardly depends on the
+Method: a record is chosen if its uniform number is below the rate. The few chosen records are copied out, changed, and
+put back together with the duplicates and the late records by one gather, so the cost of a night hardly depends on the
 rates.
 """
 
@@ -30,7 +30,7 @@ row."""
 
 @dataclass(frozen=True)
 class _Held:
-    """Records of one feed that come on a later night, with all their flags."""
+    """Records of one feed that are delivered on a later night, with all their flags."""
 
     feed: str
     arrival: int
@@ -39,8 +39,7 @@ class _Held:
 
 @dataclass
 class _Night:
-    """The records of one feed and night, and what becomes of them; every frame in it has ``_row``, a position in
-    ``frame``."""
+    """The records of one feed and night, and their changes; every frame in it has ``_row``, a position in ``frame``."""
 
     feed: Feed
     night: int
@@ -54,7 +53,7 @@ class _Night:
     """Records to be put in after ``_row``."""
 
     def written(self) -> pl.DataFrame:
-        """The records as they are to be written, in file order."""
+        """The records to write, in file order."""
         rows = self.frame.height
         extra = pl.concat(
             [_fit(part, self.types) for part in (*self.replaced, *self.added)] or [pl.DataFrame()], how="diagonal"
@@ -71,15 +70,15 @@ class _Night:
         for gone in self.gone:
             order[gone] = -1
         order = np.insert(order, at[changed:] + 1, rows + changed + np.arange(len(at) - changed))
-        # Not in one piece: the night would lie in memory three times.
+        # Not in one piece: it would hold the night three times in memory.
         source = pl.concat([source, extra.drop("_row", "_part", strict=False)], how="diagonal")
         return source[order[order >= 0]].select(pl.exclude(*FLAGS), *FLAGS)
 
 
 class DefectMaker:
-    """Breaks feeds night after night; it holds the records that come on later nights.
+    """Injects defects into feeds night after night; it holds the records that are delivered on later nights.
 
-    `apply` is to be called once a night for each feed, also where the feed has no records, in the order of the nights.
+    Call `apply` once per night and feed, also for feeds without records, in the order of the nights.
     """
 
     def __init__(self, draws: Draws, rates: DefectRates, feeds: Sequence[Feed]) -> None:
@@ -92,12 +91,12 @@ class DefectMaker:
         self._capped = all(rates.of(kind) <= light.of(kind) for kind in TARGET_KINDS)
 
     def apply(self, feed: str, night: int, frame: pl.DataFrame) -> pl.DataFrame:
-        """The records to be written on ``night``, one row a record in file order, with `FLAGS` after the columns of
+        """The records to write on ``night``, one row per record in file order, with `FLAGS` after the columns of
         ``frame``.
 
-        ``frame`` is as the feed made it, with ``_key``, ``_file`` and, where the feed has versions, ``_will_change``. A
-        column that can get a value of another type is text in every night, so the type of a column is not a matter of
-        chance. Raises ValueError for a feed it was not made for.
+        ``frame`` is as the feed made it, with ``_key``, ``_file`` and, if the feed has versions, ``_will_change``. A
+        column that can get a value of another type is text in every night, so column types do not depend on chance.
+        Raises ValueError for a feed that is not among its feeds.
         """
         known = self._feed(feed)
         targets = [target for target in known.targets if self._rates.of(target.kind) > 0]
@@ -115,9 +114,10 @@ class DefectMaker:
         return now.written()
 
     def still_held(self) -> pl.DataFrame:
-        """The records that have not come yet, one row each: feed, _key, _due_night, arrival_night, _defect.
+        """The records not delivered yet, one row each: feed, _key, _due_night, arrival_night, _defect.
 
-        ``_defect`` is late, out_of_order or correction; of a correction the wrong record was written on ``_due_night``.
+        ``_defect`` is late, out_of_order or correction; for a correction, the wrong record was written on
+        ``_due_night``.
         """
         schema = {
             "feed": pl.String,
@@ -135,8 +135,7 @@ class DefectMaker:
         return pl.concat([pl.DataFrame(schema=schema), *parts]).sort("feed", "arrival_night", "_due_night", "_key")
 
     def file_defects(self, feed: str, night: int, files: int) -> pl.DataFrame:
-        """Which of the night's files are broken as files, at most one way each: file (Int32, from 0), kind, what,
-        expected."""
+        """Defects of whole files of the night, at most one per file: file (Int32, from 0), kind, what, expected."""
         known = self._feed(feed)
         taken = np.zeros(files, dtype=np.bool_)
         parts = [pl.DataFrame(schema={"file": pl.Int32, "kind": pl.String, "what": pl.String, "expected": pl.String})]
@@ -153,10 +152,10 @@ class DefectMaker:
         return pl.concat(parts).sort("file")
 
     def encode(self, frame: pl.DataFrame, text: str) -> pl.Series:
-        """The lines in column ``text`` as bytes (Binary): UTF-8, but the bad_encoding rows as Latin-1, or GB18030 where
-        that cannot hold the line.
+        """Encode the lines in column ``text`` as bytes (Binary): UTF-8, except the bad_encoding rows, which are
+        Latin-1, or GB18030 if Latin-1 cannot represent the line.
 
-        Raises ValueError where such a line is UTF-8 all the same, as when its text was escaped.
+        Raises ValueError if such a line is valid UTF-8 all the same, for example because its text was escaped.
         """
         lines = frame[text].cast(pl.Binary)
         rows = (frame["_defect"] == "bad_encoding").arg_true()
@@ -175,8 +174,8 @@ class DefectMaker:
         return self._feeds[name]
 
     def _pick(self, now: _Night, kind: str, only: pl.Expr) -> pl.DataFrame:
-        """The rows chosen for ``kind`` that are still sound, with ``_row`` and ``_part``, a uniform number of their
-        own."""
+        """The rows chosen for ``kind`` that have no defect yet, with ``_row`` and ``_part``, a separate uniform
+        number."""
         rate = self._rates.of(kind)
         if rate == 0 or now.frame.is_empty():
             return now.frame.head(0).with_columns(_row=pl.lit(0, pl.Int64), _part=pl.lit(0.0))
@@ -189,8 +188,8 @@ class DefectMaker:
         return picked.filter(only & ~pl.col("_key").is_in(now.spared.implode()))
 
     def _repeat(self, now: _Night) -> pl.DataFrame:
-        """Put the copies that come at once after their record; the answer is those for the end of its file, which must
-        be put in last."""
+        """Put immediate duplicates after their record; returns those for the end of a file, which must be added
+        last."""
         picked = self._pick(now, "duplicate", pl.lit(True))
         if picked.is_empty():
             return picked
@@ -204,13 +203,13 @@ class DefectMaker:
         ends = _flag(picked.filter(at_end), now, "duplicate", "the record again, at the end of the file", "duplicate")
         files = now.frame["_file"].to_numpy()
         last = np.zeros(files.max() + 1, dtype=np.int64)
-        last[files] = np.arange(len(files))  # of several values for one place NumPy keeps the last
+        last[files] = np.arange(len(files))  # of several values for one position NumPy keeps the last
         return ends.with_columns(_row=pl.Series(last[ends["_file"].to_numpy()]))
 
     def _hold_back(self, now: _Night) -> None:
-        """Take out the late and the out-of-order records."""
+        """Remove the late and the out-of-order records."""
         changes = pl.col("_will_change").fill_null(False) if "_will_change" in now.frame.columns else pl.lit(False)
-        # A late old version could come after the newer one: that is what out_of_order is, with another expectation.
+        # A late old version could be delivered after the newer one: that is out_of_order, with another expectation.
         late = self._pick(now, "late", ~changes)
         now.taken[late["_row"].to_numpy()] = True
         nights = 1 + self._draws.choose(f"defect late {now.feed.name} nights", late.height, LATE_WEIGHTS, now.night)
@@ -226,7 +225,7 @@ class DefectMaker:
         now.gone += [part["_row"].to_numpy() for part in (late, old) if part.height]
 
     def _hold(self, now: _Night, picked: pl.DataFrame, nights: Ints) -> None:
-        """Keep records, flagged, until so many nights later; the place of the number in their ``_what`` is ``{}``."""
+        """Hold records, flagged, for the given number of nights, which replaces ``{}`` in their ``_what``."""
         if picked.is_empty():
             return
         picked = compact(picked.drop("_row", "_part"))
@@ -238,7 +237,7 @@ class DefectMaker:
             )
 
     def _arrivals(self, now: _Night) -> pl.DataFrame:
-        """The held records that are due, each to be put in after some record of the night."""
+        """The held records that are due, each with the record of the night that it follows."""
         due = [held.frame for held in self._held if held.feed == now.feed.name and held.arrival <= now.night]
         if not due:
             return pl.DataFrame()
@@ -250,14 +249,13 @@ class DefectMaker:
         return came.with_columns(now.frame["_file"].gather(after), _row=pl.Series(after))
 
     def _room(self, now: _Night, arrivals: int) -> int:
-        """How many records of the night may be broken so that they are quarantined; at rates above light as many as
-        there are."""
+        """How many records of the night may be broken such that they are quarantined; at rates above light, any
+        number."""
         rows = now.frame.height - sum(len(gone) for gone in now.gone) + arrivals
         return rows // GATE_ROWS if self._capped else rows
 
     def _break(self, now: _Night, kind: str, targets: Sequence[Target], room: int) -> int:
-        """Break records by all targets of one kind, which share its rate evenly; the answer is the room that is
-        left."""
+        """Break records by all targets of one kind, which share its rate evenly; returns the remaining quota."""
         if not targets or now.frame.is_empty():
             return room
         picked = self._pick(now, kind, pl.lit(True))
@@ -279,8 +277,8 @@ class DefectMaker:
         return room
 
     def _correct(self, now: _Night, sound: pl.DataFrame, target: Target) -> None:
-        """Keep the right values of records written wrong; their version time moves on by as many days as they come
-        later."""
+        """Keep the correct values of records written wrong; their version time advances by as many days as they are
+        late."""
         nights = 1 + self._draws.below(
             f"defect correction {now.feed.name} {target.column} nights", sound.height, 3, now.night
         )
@@ -289,14 +287,15 @@ class DefectMaker:
 
 
 def _broken(picked: pl.DataFrame, target: Target, now: _Night) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """The records of ``picked`` that the target can break, as they were and broken; a value that would stay the same
-    breaks nothing."""
+    """The records of ``picked`` that the target can break, before and after; a value that would not change is
+    excluded."""
     if target.kind == "correction" and "_will_change" in picked.columns:
         picked = picked.filter(~pl.col("_will_change").fill_null(False))
     picked = picked.filter(target.only)
     column, kind = target.column, now.types[target.column]
     if target.kind == "bad_encoding":
-        # Some Chinese characters are valid UTF-8 in GB18030 as well, so a text is tried before it is called broken.
+        # Some Chinese characters encoded as GB18030 are also valid UTF-8, so a text is tested before it counts as
+        # broken.
         texts = picked[column].cast(pl.String).fill_null("")
         picked = broken = picked.filter(pl.Series([_is_foreign(text) for text in texts], dtype=pl.Boolean))
     else:
@@ -308,7 +307,7 @@ def _broken(picked: pl.DataFrame, target: Target, now: _Night) -> tuple[pl.DataF
 
 
 def _types(frame: pl.DataFrame, targets: Sequence[Target]) -> dict[str, pl.DataType]:
-    """The types of the columns when they can hold their broken values as well."""
+    """The types of the columns if they must hold their broken values as well."""
     types = dict(frame.schema)
     nothing = frame.head(0).with_columns(_skew=pl.lit(0, pl.Int64))
     for target in targets:
@@ -324,7 +323,7 @@ def _types(frame: pl.DataFrame, targets: Sequence[Target]) -> dict[str, pl.DataT
 
 
 def _fit(frame: pl.DataFrame, types: dict[str, pl.DataType]) -> pl.DataFrame:
-    found = frame.schema  # made anew each time it is asked for
+    found = frame.schema  # computed anew on each access
     return frame.cast({name: kind for name, kind in types.items() if name in found and found[name] != kind})
 
 
@@ -345,13 +344,12 @@ def _flag(
 
 
 def _foreign(line: str) -> bytes:
-    """The line as a system that knows no UTF-8 writes it: Latin-1, or GB18030 where it has other characters than
-    Western ones."""
+    """The line as written by a system without UTF-8: Latin-1, or GB18030 if it has characters outside Latin-1."""
     return line.encode("latin-1" if max(line, default="") <= "ÿ" else "gb18030")
 
 
 def _is_foreign(text: str) -> bool:
-    """Whether a line with the text cannot be read as UTF-8, whichever encoding the rest of the line calls for."""
+    """Whether a line with the text is invalid UTF-8, whichever encoding the rest of the line requires."""
     return not _is_utf8(_foreign(text)) and not _is_utf8(text.encode("gb18030"))
 
 

@@ -1,7 +1,6 @@
-"""What can be wrong in what the systems deliver: the kinds of defects, how often each happens, and where a feed can be
-broken.
+"""Defects of deliveries: their kinds, their rates, and the places of a feed where each can be injected.
 
-The breaking itself is in ``damage.py``.
+``damage.py`` injects them.
 """
 
 from __future__ import annotations
@@ -58,8 +57,7 @@ FLAGS = {
 
 @dataclass(frozen=True)
 class DefectRates:
-    """How often each kind happens: a share of a feed's records of a night, of its files for `FILE_KINDS`, of a page for
-    overlap.
+    """Rate of each kind: a share of a feed's records per night, of its files for `FILE_KINDS`, of a page for overlap.
 
     Raises ValueError for a rate outside 0 .. 0.5.
     """
@@ -90,12 +88,12 @@ class DefectRates:
 
     @classmethod
     def none(cls) -> DefectRates:
-        """Nothing is ever wrong."""
+        """No defects."""
         return cls()
 
     @classmethod
     def light(cls) -> DefectRates:
-        """A little of every kind that a gate lets a night go on with."""
+        """A few defects of every kind that passes the gates."""
         return cls(
             duplicate=0.002,
             overlap=0.05,
@@ -113,7 +111,7 @@ class DefectRates:
 
     @classmethod
     def heavy(cls) -> DefectRates:
-        """Five times as much as light, and files that are cut or lack a column; some nights stop at a gate."""
+        """Five times the rates of light, plus truncated files and missing columns; some nights stop at a gate."""
         light = cls.light()
         return cls(
             **{kind: round(5 * light.of(kind), 6) for kind in KINDS} | {"truncated": 0.02, "dropped_column": 0.02}
@@ -121,8 +119,8 @@ class DefectRates:
 
     @classmethod
     def named(cls, name: str, changes: Mapping[str, float]) -> DefectRates:
-        """The rates called ``none``, ``light`` or ``heavy`` with some of them changed; raises ValueError for names it
-        does not know."""
+        """The rates called ``none``, ``light`` or ``heavy``, with some replaced; raises ValueError for unknown
+        names."""
         presets = {"none": cls.none, "light": cls.light, "heavy": cls.heavy}
         if name not in presets:
             raise ValueError(f"--defects must be one of {', '.join(presets)}, got {name!r}")
@@ -136,9 +134,9 @@ class DefectRates:
 class Target:
     """One way to break a record of a feed: ``column`` gets the value ``broken`` in the chosen rows.
 
-    ``broken`` and ``only`` see nothing but the chosen rows, so they must work row by row (no window, no shift). A
-    clock_skew target whose ``broken`` is the column itself is moved by `SKEW`; bad_encoding does not use ``broken``.
-    Raises ValueError for a kind or an expectation that is not known and for a correction without its version column.
+    ``broken`` and ``only`` see only the chosen rows, so they must work row by row (no window, no shift). A clock_skew
+    target whose ``broken`` is the column itself is shifted by `SKEW`; bad_encoding does not use ``broken``. Raises
+    ValueError for an unknown kind or expectation and for a correction without its version column.
     """
 
     kind: str
@@ -168,14 +166,14 @@ class Target:
 
     @property
     def value(self) -> pl.Expr:
-        """The broken value; for a clock that is wrong by `SKEW`, spelt out."""
+        """The broken value; for a clock that is off by `SKEW`, written out."""
         same = pl.col(self.column)
         return same + SKEW if self.kind == "clock_skew" and self.broken.meta.eq(same) else self.broken
 
 
 @dataclass(frozen=True)
 class Feed:
-    """What the defects need to know of a feed; raises ValueError for an expectation that is not known."""
+    """The parts of a feed that defects need; raises ValueError for an unknown expectation."""
 
     name: str
     targets: tuple[Target, ...] = ()
@@ -195,7 +193,7 @@ class Feed:
 
     @property
     def file_damage(self) -> dict[str, tuple[str, str]]:
-        """What happens to its files and what is expected then, by those of `FILE_KINDS` that its files can have."""
+        """The defect of whole files and its expected outcome, for those `FILE_KINDS` that the feed's files can have."""
         damage = {
             "truncated": ("the file ends in its middle", self.truncated),
             "unknown_column": ("the file has a column that no contract knows", "drift"),

@@ -1,4 +1,4 @@
-"""Writes a feed's night: pages, files, the faults of whole files, and the truth about every record."""
+"""Writes a feed's night: pages, files, defects of whole files, and the ground truth of every record."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ Bytes = memoryview | bytes
 
 @dataclass
 class Count:
-    """What a contract's feed should count: rows delivered, of them repeated and to be quarantined."""
+    """Expected counts of a contract's feed: delivered rows, and of them duplicates and rows to be quarantined."""
 
     rows: int = 0
     duplicates: int = 0
@@ -41,7 +41,7 @@ class Count:
 
 @dataclass
 class Delivered:
-    """What one night brought, by the contract's names of the feeds."""
+    """Result of one night, by the contract's feed names."""
 
     counts: dict[str, Count] = field(default_factory=dict)
     defects: Counter[str] = field(default_factory=Counter)
@@ -54,8 +54,7 @@ class Delivered:
 
 @dataclass(frozen=True)
 class File:
-    """One file of a night: its path below the source, the rows it holds of the night's, and what is wrong with it as a
-    file."""
+    """One file of a night: its path below the source, its rows of the night, and its defect as a file."""
 
     name: str
     start: int
@@ -64,16 +63,16 @@ class File:
 
     @property
     def kind(self) -> str:
-        """The kind of its damage, '' where it has none."""
+        """The kind of its defect, '' if it has none."""
         return str(self.damage.get("kind", ""))
 
 
 @dataclass(frozen=True)
 class Desk:
-    """Where feeds are written: ``source`` for the pipeline, ``truth`` beside it, the maker of defects, the share of
-    pages that overlaps, the people.
+    """Where and how feeds are written: ``source`` for the pipeline, ``truth`` for the ground truth, the defect maker,
+    the overlapping share of pages, the people.
 
-    ``helpers`` make lines and records while others are written: the work is in Polars, which lets other threads run.
+    ``helpers`` prepare lines and records while others are written: Polars does the work and lets other threads run.
     """
 
     source: Path
@@ -85,9 +84,10 @@ class Desk:
 
 
 def deliver(desk: Desk, feed: FeedFiles, night: Night, frame: pl.DataFrame, delivered: Delivered) -> None:
-    """Break, write and record the night's records of one feed. Raises OSError where the disk is full."""
+    """Inject defects into the night's records of one feed, write and record them. Raises OSError if the disk is
+    full."""
     broken = _in_files(desk, feed, desk.defects.apply(feed.name, night.number, frame))
-    del frame  # the records are in memory once while their lines are made
+    del frame  # hold the records in memory only once while their lines are made
     if broken.is_empty() and not feed.nightly:
         return
     names = _file_names(feed, night, broken)
@@ -114,15 +114,14 @@ def deliver(desk: Desk, feed: FeedFiles, night: Night, frame: pl.DataFrame, deli
 
 
 def _in_files(desk: Desk, feed: FeedFiles, frame: pl.DataFrame) -> pl.DataFrame:
-    """The records with the number of their file, in the order they are written."""
+    """The records with their file number, in the order of writing."""
     if feed.file_of:
         return frame.with_columns(pl.col(feed.file_of).cast(pl.Int32).alias("_file")).sort("_file", maintain_order=True)
     return _in_pages(desk, frame) if feed.paged else frame
 
 
 def _in_pages(desk: Desk, frame: pl.DataFrame) -> pl.DataFrame:
-    """Pages of about an eighth of the night; each begins with the last records of the one before, the same in every
-    byte."""
+    """Pages of about an eighth of the night; each begins with the last records of the previous page, byte for byte."""
     size = max(SMALLEST_PAGE, -(-frame.height // PAGES))
     shared = max(1, round(size * desk.overlap)) if desk.overlap else 0
     page = np.arange(frame.height) // size
@@ -134,7 +133,7 @@ def _in_pages(desk: Desk, frame: pl.DataFrame) -> pl.DataFrame:
 
 
 def _overlap() -> list[pl.Expr]:
-    """A record that cannot be read is no better on the second page."""
+    """Flags of the repeated records: duplicate, except that an unreadable record is quarantined again."""
     bad = pl.col("_expected").eq_missing(pl.lit("quarantine"))
     texts = {"_defect": "overlap", "_what": "the record again, at the head of the next page", "_expected": "duplicate"}
     return [pl.when(bad).then(pl.col(name)).otherwise(pl.lit(text)).alias(name) for name, text in texts.items()]
@@ -151,7 +150,7 @@ def _file_names(feed: FeedFiles, night: Night, frame: pl.DataFrame) -> list[str]
 
 
 def _with_truncation(feed: FeedFiles, frame: pl.DataFrame, files: list[File]) -> pl.DataFrame:
-    """Flag the last record of files that end in its middle."""
+    """Flag the last record of files that are truncated within it."""
     last = [file.end - 1 for file in files if file.kind == "truncated" and file.end > file.start]
     if not last or feed.truncated != "quarantine":
         return frame
@@ -182,7 +181,7 @@ def _write_tables(desk: Desk, feed: FeedFiles, night: Night, frame: pl.DataFrame
 
 
 def _write_lines(desk: Desk, feed: FeedFiles, frame: pl.DataFrame, files: list[File]) -> None:
-    """Text is made for a slice of the night at a time: it is many times larger than the values it is made from."""
+    """Text is produced for one slice of the night at a time: it is many times larger than the values."""
     for file in files:
         (desk.source / file.name).write_bytes(feed.head(*_columns(feed, file)))
     waiting: deque[Future[list[tuple[str, Bytes]]]] = deque()
@@ -199,7 +198,7 @@ def _write_lines(desk: Desk, feed: FeedFiles, frame: pl.DataFrame, files: list[F
 
 
 def _pieces(desk: Desk, feed: FeedFiles, rows: pl.DataFrame, first: int, files: list[File]) -> list[tuple[str, Bytes]]:
-    """What a slice that begins at row ``first`` of the night adds to which files."""
+    """Content that a slice beginning at row ``first`` of the night adds, by file."""
     text = _encoded(desk, feed, rows)
     pieces = []
     for file in files:
@@ -224,7 +223,7 @@ def _append(desk: Desk, made: Future[list[tuple[str, Bytes]]]) -> None:
 
 
 def _columns(feed: FeedFiles, file: File) -> tuple[str, str]:
-    """The column that a file lacks and the one it has too many. POSLog is no table: its files keep theirs."""
+    """The columns of a file with one missing and one added. POSLog is not a table: its files keep theirs."""
     if feed.format == POSLOG:
         return "", ""
     return feed.optional if file.kind == "dropped_column" else "", UNKNOWN if file.kind == "unknown_column" else ""
@@ -238,13 +237,13 @@ def _encoded(desk: Desk, feed: FeedFiles, rows: pl.DataFrame, without: str = "",
         )
     lines = rows.select(feed.lines(without, extra).alias("_line"), "_defect")
     if lines["_line"].null_count():
-        # One null value makes a whole line null, and a null line would be missing from the file without a word.
+        # One null value makes a whole line null, and a null line would be silently missing from the file.
         raise ValueError(f"{feed.name}: a value that may be null is written without saying how")
     return desk.defects.encode(lines, "_line")
 
 
 def _bytes(lines: pl.Series) -> Bytes:
-    """All lines one after the other, as they lie in memory."""
+    """All lines concatenated, as they are in memory."""
     chunks = lines.to_arrow(compat_level=pl.CompatLevel.oldest())
     array = chunks.combine_chunks() if isinstance(chunks, pa.ChunkedArray) else chunks
     if not len(array):
@@ -254,7 +253,8 @@ def _bytes(lines: pl.Series) -> Bytes:
 
 
 def _truncate(desk: Desk, feed: FeedFiles, night: Night, file: File) -> None:
-    """Cut the file, within its last record or (XML, Parquet) at its half; the whole one goes to ``truth/intact``."""
+    """Truncate the file, within its last record or (XML, Parquet) at its half; the whole file goes to
+    ``truth/intact``."""
     path, whole = desk.source / file.name, desk.truth / "intact" / file.name
     whole.parent.mkdir(parents=True, exist_ok=True)
     content = path.read_bytes()
@@ -270,8 +270,7 @@ def _truncate(desk: Desk, feed: FeedFiles, night: Night, file: File) -> None:
 def _record(
     desk: Desk, feed: FeedFiles, night: Night, frame: pl.DataFrame, files: list[File], delivered: Delivered
 ) -> None:
-    """Write the truth about each record of the night, and about files that are broken as files; add up what should be
-    counted."""
+    """Write the ground truth of each record of the night, and of files with defects; add up the expected counts."""
     weights = [
         (pl.col(name) if name in frame.columns else pl.lit(default, dtype=pl.Int64)).alias(name)
         for name, default in (("_rows", 1), ("_inner", 0))
@@ -303,7 +302,7 @@ def _record(
 
 
 def _with_trials(feed: FeedFiles, frame: pl.DataFrame) -> pl.DataFrame:
-    """Tell the tests among the records; one that is broken as well is told as what it is broken by."""
+    """Mark the test records; one that is also broken is listed by its defect."""
     if feed.trial is None:
         return frame
     told = feed.trial & pl.col("_defect").is_null()
@@ -343,7 +342,7 @@ def _add_up(feed: FeedFiles, records: pl.DataFrame, delivered: Delivered) -> Non
 
 
 def save_parquet(frame: pl.DataFrame, path: Path, night: Night) -> None:
-    """Write a table, in folders made for it, as a file of its night; the same rows give the same bytes."""
+    """Write a table, creating folders, as a file of its night; equal rows produce equal bytes."""
     path.parent.mkdir(parents=True, exist_ok=True)
     repeating = [name for name in frame.columns if name not in UNIQUE]
     pq.write_table(

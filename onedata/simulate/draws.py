@@ -1,4 +1,4 @@
-"""The one source of chance: numbers that depend only on the seed, what they are for, and the night.
+"""The only source of randomness: numbers that depend only on the seed, their purpose, and the night.
 
 Method: Philox 4x64 (Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3"), a counter-based generator whose
 output NumPy keeps stable. Its key is a SHA-256 of seed, purpose and night, so a night's draws are the same in a run of
@@ -21,7 +21,7 @@ BEFORE = -1
 
 
 class Draws:
-    """All draws of one seed; it holds no state, so the order of calls does not matter."""
+    """All draws of one seed; it is stateless, so the order of calls does not matter."""
 
     def __init__(self, seed: int) -> None:
         self._seed = seed
@@ -31,15 +31,15 @@ class Draws:
         return self._generator(purpose, night).random(count)
 
     def chance(self, purpose: str, count: int, share: float | Floats, night: int = BEFORE) -> Bools:
-        """True with probability ``share``, one for all or one each."""
+        """True with probability ``share``, a scalar or one per draw."""
         return self.uniform(purpose, count, night) < share
 
     def below(self, purpose: str, count: int, limit: int | Ints, night: int = BEFORE) -> Ints:
-        """Whole numbers 0 .. limit - 1, all equally likely; ``limit`` is one for all or one each."""
+        """Integers 0 .. limit - 1, uniformly distributed; ``limit`` is a scalar or one per draw."""
         return np.floor(self.uniform(purpose, count, night) * limit).astype(np.int64)
 
     def choose(self, purpose: str, count: int, weights: list[float] | Floats, night: int = BEFORE) -> Ints:
-        """Positions in ``weights``, each with its share of their sum."""
+        """Positions in ``weights``, each with probability proportional to its weight."""
         return by_weight(self.uniform(purpose, count, night), np.asarray(weights, dtype=np.float64))
 
     def _generator(self, purpose: str, night: int) -> np.random.Generator:
@@ -48,11 +48,11 @@ class Draws:
 
 
 def by_weight(uniform: Floats, weights: Floats) -> Ints:
-    """The position in ``weights`` that each number in [0, 1) falls on."""
+    """The position in ``weights`` that each number in [0, 1) selects."""
     edges = np.cumsum(weights)
     return np.minimum(np.searchsorted(edges / edges[-1], uniform, side="right"), len(weights) - 1).astype(np.int64)
 
 
 def exponential(uniform: Floats) -> Floats:
-    """Waiting times of mean 1."""
+    """Exponential waiting times of mean 1."""
     return -np.log1p(-uniform)

@@ -1,4 +1,4 @@
-"""Parcels and what follows from them: promises kept and missed by distance, returns, answers to surveys, posts."""
+"""Parcels and their consequences: delivery promises kept and missed by distance, returns, survey answers, posts."""
 
 from __future__ import annotations
 
@@ -50,9 +50,9 @@ ALL_LINES_BACK = 0.4
 def send_orders(
     state: State, night: Night, orders: pl.DataFrame, lines: pl.DataFrame, movements: Movements
 ) -> pl.DataFrame:
-    """Hand over the orders whose goods leave tonight; what follows waits on the agenda. The answer is the parcels.
+    """Hand over the orders that are shipped tonight and put what follows on the agenda. Returns the parcels.
 
-    One row a parcel: ``order_no, order_id, person_no, origin, service, distance, at_us, picked_up_us, promised_us,
+    One row per parcel: ``order_no, order_id, person_no, origin, service, distance, at_us, picked_up_us, promised_us,
     delivered_us, cost`` (cents).
     """
     sent = orders.filter(pl.col("cancelled_us").is_null() & ~pl.col("is_test"))
@@ -78,8 +78,7 @@ def send_orders(
 
 
 def day_of(night: Night, micros: Ints) -> Ints:
-    """The night that delivers what happens at a moment: the one of its day in Shanghai, never an earlier one than
-    this."""
+    """The night that delivers an event at a moment: that of its day in Shanghai, but never before this night."""
     return np.maximum(night.number, night.number + (micros - night.opens) // DAY)
 
 
@@ -97,7 +96,7 @@ def _parcels(state: State, night: Night, sent: pl.DataFrame) -> pl.DataFrame:
     promised = _promise(midnight, picked, service)
     drive = _drive(distance, service, draws.uniform("road", size, number), night)
     delivered = _not_at_night(midnight, picked + drive, service, draws.below("morning", size, 7_200, number))
-    # Who collects in a store comes within two days.
+    # Orders for collection are collected within two days.
     collected = (
         picked
         + (
@@ -129,7 +128,7 @@ def _promise(midnight: Ints, picked: Ints, service: Ints) -> Ints:
 
 
 def _drive(distance: Floats, service: Ints, part: Floats, night: Night) -> Ints:
-    """Microseconds on the road: longer with distance, and on the days when everybody orders."""
+    """Transit time in microseconds: longer with distance, and on peak days."""
     busy = 1.0 + 0.25 * max(0.0, night.demand - 1)
     wait = exponential(part)
     near = (0.35 + distance / 12) * (0.75 + 0.4 * wait)
@@ -142,7 +141,7 @@ def _drive(distance: Floats, service: Ints, part: Floats, night: Night) -> Ints:
 
 
 def _not_at_night(midnight: Ints, due: Ints, service: Ints, extra: Ints) -> Ints:
-    """Nobody rings a bell at night (on the clock whose ``midnight`` is given): such a parcel comes in the morning."""
+    """Move deliveries at night (local time, by ``midnight``) to the morning."""
     clock = (due - midnight) % DAY
     day = due - clock
     morning = day + 9 * HOUR + extra * SECOND
@@ -151,7 +150,7 @@ def _not_at_night(midnight: Ints, due: Ints, service: Ints, extra: Ints) -> Ints
 
 
 def _after(state: State, night: Night, parcels: pl.DataFrame, lines: pl.DataFrame) -> None:
-    """Returns of what is sent tonight, by parcel or over a store's counter, and what people say of it."""
+    """Returns of tonight's shipments, by parcel or over a store's counter, and survey answers and posts about them."""
     draws, number, size = state.world.draws, night.number, parcels.height
     person = parcels["person_no"].to_numpy()
     delivered = parcels["delivered_us"].to_numpy()
@@ -197,7 +196,7 @@ def _after(state: State, night: Night, parcels: pl.DataFrame, lines: pl.DataFram
 
 
 def expect_counter(state: State) -> None:
-    """Tell the agenda what goods brought to a counter look like."""
+    """Declare the columns of counter returns to the agenda."""
     state.agenda.expect("counter", {name: pl.String() if name == "original" else pl.Int64() for name in RETURN_COLUMNS})
 
 
@@ -219,8 +218,8 @@ RETURN_COLUMNS = (
 def returned_lines(
     state: State, night: Night, kind: str, documents: pl.DataFrame, lines: pl.DataFrame, name: str
 ) -> pl.DataFrame:
-    """The lines that come back where a document is returned: the first, or all of them. Whether it is, the caller
-    decides."""
+    """The lines that come back when a document is returned: the first, or all. The caller decides whether it is
+    returned."""
     found = lines.join(documents, on=name, how="inner", maintain_order="left")
     every = state.world.draws.chance(f"all back {kind}", documents.height, ALL_LINES_BACK, night.number)
     position = np.searchsorted(documents[name].to_numpy(), found[name].to_numpy())
@@ -230,9 +229,10 @@ def returned_lines(
 def ask_survey(
     state: State, night: Night, kind: str, served: pl.DataFrame, unhappy: np.ndarray[tuple[int], np.dtype[np.bool_]]
 ) -> None:
-    """Ask some of the served (``document, person_no, channel, late, delivered_us``); answers follow the service given.
+    """Survey some of the served customers (``document, person_no, channel, late, delivered_us``); answers depend on the
+    service.
 
-    CSAT and effort 1-5 and 1-7 (low is good), NPS 0-10. A late parcel costs two points, goods that come back one.
+    CSAT 1-5, effort 1-7 (low is good), NPS 0-10. A late parcel costs two points, a return one.
     """
     draws, number, size = state.world.draws, night.number, served.height
     answers = draws.chance(f"answers {kind}", size, 0.22 if kind == "shop" else 0.1, number)
@@ -261,7 +261,7 @@ def ask_survey(
 def share(
     state: State, night: Night, served: pl.DataFrame, lines: pl.DataFrame, documents: pl.Series, name: str
 ) -> None:
-    """Some who have a social account post about the first thing they bought, up to six days after they had it."""
+    """Some people with a social account post about their first product, up to six days after they received it."""
     draws, number, size = state.world.draws, night.number, served.height
     social = state.world.people.frame["has_social"].to_numpy()[served["person_no"].to_numpy()]
     posts = social & draws.chance(f"shares {name}", size, 0.12, number)

@@ -1,7 +1,7 @@
-"""The identifiers people carry, whom each truly belongs to, and which of them several people share.
+"""Identifiers of people, their true owners, and the identifiers that several people share.
 
-Every value is a bijection of a number that is used once, so two people share an identifier only where this file says
-so.
+Every value is a bijection of a number that is used once, so two people share an identifier only if this file makes
+them.
 """
 
 from __future__ import annotations
@@ -30,26 +30,27 @@ PHONE_CHINA, PHONE_EUROPE = (
     (8613 * 10**9, 10**9, 618_033_989),
     (4917 * 10**8, 10**8, 61_803_399),
 )  # base, how many, step without a common divisor
-# Kind, smallest and largest number of people, share of the people with a shared phone. Largest kind last.
+# Kind, smallest and largest group, share of the people with a shared phone. Largest kind last.
 SHARED_PHONES = (("company", 5, 50, 0.60), ("reseller", 50, 300, 0.25), ("hotline", 100, 1_000, 0.15))
 
 
 @dataclass(frozen=True)
 class IdentityRates:
-    """How often identifiers are shared, changed or wrong; shares in [0, 1] but for ``cookies_mean``.
+    """How often identifiers are shared, changed or wrong; shares in [0, 1], except ``cookies_mean``.
 
-    Source of the defaults: the truth set the identity design was measured on. Raises ``ValueError`` naming the field.
+    Source of the defaults: the ground truth on which the identity design was measured. Raises ``ValueError`` naming the
+    field.
     """
 
     shared_phone: float = 0.005  # of the people
     phone_change: float = 0.20  # of the people
-    phone_recycled: float = 0.05  # of the old numbers: somebody else has them now
+    phone_recycled: float = 0.05  # of the old numbers: reassigned to another person
     household_tablet: float = 0.20  # of the households of two or more, as the next two
     household_card: float = 0.08
     household_email: float = 0.03
     mistyped_email: float = 0.01  # of the people
     movers: float = 0.08  # of the people
-    cookies_mean: float = 1.5  # cookies of a person beside the first one, Poisson; at most 20
+    cookies_mean: float = 1.5  # cookies of a person in addition to the first one, Poisson; at most 20
 
     def __post_init__(self) -> None:
         for field in fields(self):
@@ -59,8 +60,7 @@ class IdentityRates:
 
 
 def with_identifiers(draws: Draws, frame: pl.DataFrame, rates: IdentityRates) -> tuple[pl.DataFrame, Bytes]:
-    """The people with all their identifiers, and their own cookies, person after person: one row of ASCII codes
-    each."""
+    """The people with all their identifiers, and their own cookies, person by person: one row of ASCII codes each."""
     frame, cookies = _cookies(draws, _tokens(draws, frame, rates), rates)
     return _phones(draws, _emails(draws, frame, rates), rates), cookies
 
@@ -71,7 +71,7 @@ def kiosk_cookies(draws: Draws, count: int) -> pl.Series:
 
 
 def _household_shares(draws: Draws, purpose: str, frame: pl.DataFrame, share: float) -> Bools:
-    """Whether a person's household, of two or more, shares the thing."""
+    """Whether a person's household, of two or more, shares the item."""
     household = frame["household_no"].to_numpy()
     chosen: Bools = draws.chance(purpose, int(household[-1]) + 1, share)[household] & (
         frame["household_size"].to_numpy() > 1
@@ -100,7 +100,7 @@ def _tokens(draws: Draws, frame: pl.DataFrame, rates: IdentityRates) -> pl.DataF
 
 def _cookies(draws: Draws, frame: pl.DataFrame, rates: IdentityRates) -> tuple[pl.DataFrame, Bytes]:
     """Own cookies ('1.' a phone, '2.' a computer) and the household's tablet."""
-    poisson = [1.0]  # the factor exp(-mean) falls out, as weights are compared with their sum
+    poisson = [1.0]  # the factor exp(-mean) cancels, since weights are relative to their sum
     while len(poisson) < 80:
         poisson.append(poisson[-1] * rates.cookies_mean / len(poisson))
     counts = 1 + by_weight(draws.uniform("cookies", frame.height), np.array(poisson))
@@ -119,7 +119,7 @@ def _cookies(draws: Draws, frame: pl.DataFrame, rates: IdentityRates) -> tuple[p
 
 
 def _emails(draws: Draws, frame: pl.DataFrame, rates: IdentityRates) -> pl.DataFrame:
-    """Address, its typo, and the address on the card; digits that no other person has keep them apart."""
+    """Address, its typo, and the address on the card; unique digits keep persons apart."""
     count = frame.height
     person, chinese, member = frame["person_no"].to_numpy(), frame["chinese"].to_numpy(), frame["member_no"].to_numpy()
     shared = _household_shares(draws, "household e-mail", frame, rates.household_email)
@@ -132,7 +132,7 @@ def _emails(draws: Draws, frame: pl.DataFrame, rates: IdentityRates) -> pl.DataF
         draws.choose("domain", count, [0.40, 0.25, 0.10, 0.15, 0.10]),
         len(CHINESE_DOMAINS) + draws.choose("domain", count, [0.45, 0.20, 0.15, 0.12, 0.08]),
     )[holder]
-    # Members of one household make different slips, so that the typos of a shared address differ too.
+    # Members of one household make different typos, so that the typos of a shared address differ too.
     slip = pl.Series((draws.below("slip", count, 5)[frame["household_no"].to_numpy()] + member) % 5)
     held = frame["latin_name"].gather(holder).alias("held")
     name = pl.col("held")
@@ -166,7 +166,7 @@ def _emails(draws: Draws, frame: pl.DataFrame, rates: IdentityRates) -> pl.DataF
 
 
 def _phones(draws: Draws, frame: pl.DataFrame, rates: IdentityRates) -> pl.DataFrame:
-    """The present number, the one before, and those that shop and card still carry."""
+    """The current number, the previous one, and those that shop and card still have."""
     count, person, china = frame.height, frame["person_no"].to_numpy(), (frame["market"] == "CN").to_numpy()
     start = int(draws.below("phone", 1, 10**8)[0])
     kind, group, first = _shared_phones(draws, frame["city_no"].to_numpy(), rates.shared_phone)
@@ -188,7 +188,7 @@ def _phones(draws: Draws, frame: pl.DataFrame, rates: IdentityRates) -> pl.DataF
 
 
 def _number(number: Ints, china: Bools, start: int) -> Ints:
-    """A telephone number, as a whole number; another ``number`` gives another one."""
+    """A telephone number as an integer; each ``number`` gives a different one."""
     base, many, step = (
         np.where(china, of_china, of_europe) for of_china, of_europe in zip(PHONE_CHINA, PHONE_EUROPE, strict=True)
     )
@@ -201,7 +201,7 @@ def _written(phone: Ints) -> pl.Series:
 
 
 def _shared_phones(draws: Draws, city_no: Ints, share: float) -> tuple[Ints, Ints, Ints]:
-    """Kind (position in ``SHARED_PHONES``), number of the group and its first person, one each; kind and group are -1
+    """Kind (position in ``SHARED_PHONES``), number of the group and its first person, per person; kind and group are -1
     for the others."""
     people = round(share * len(city_no))
     kind, group = np.full(len(city_no), -1, dtype=np.int64), np.full(len(city_no), -1, dtype=np.int64)
@@ -212,8 +212,8 @@ def _shared_phones(draws: Draws, city_no: Ints, share: float) -> tuple[Ints, Int
         name, low, high, part = SHARED_PHONES[place]
         wanted = len(chosen) if place == 0 else round(part * people)
         if wanted < (2 if place == 0 else low):
-            continue  # too few people for one group of this kind: the smaller kinds take them
-        # Neighbours share a phone, so groups are cut from people in order of city.
+            continue  # too few people for one group of this kind: they go to the smaller kinds
+        # Neighbours share a phone, so groups are cut from people ordered by city.
         members, chosen = chosen[:wanted], chosen[wanted:]
         members = members[np.argsort(city_no[members], kind="stable")]
         sizes = _group_sizes(draws, name, wanted, low, high)
@@ -225,19 +225,19 @@ def _shared_phones(draws: Draws, city_no: Ints, share: float) -> tuple[Ints, Int
 
 
 def _group_sizes(draws: Draws, name: str, people: int, low: int, high: int) -> Ints:
-    """Sizes from ``low`` to ``high`` that add up to ``people``; fewer people than ``low`` make one group."""
+    """Sizes from ``low`` to ``high`` that add up to ``people``; fewer people than ``low`` form one group."""
     sizes = low + draws.below(f"{name} size", people // low + 1, high - low + 1)
     sizes = sizes[: int(np.searchsorted(np.cumsum(sizes), people)) + 1]
     sizes[-1] -= sizes.sum() - people
-    if len(sizes) > 1 and sizes[-1] < low:  # the last two join, or share more evenly
+    if len(sizes) > 1 and sizes[-1] < low:  # the last two are merged, or split more evenly
         both = int(sizes[-2] + sizes[-1])
         sizes = np.append(sizes[:-2], [both] if both <= high else [both - low, low])
     return sizes
 
 
 def _takers(draws: Draws, givers: Bools, shared: Bools, china: Bools) -> Ints:
-    """Who has each giver's old number today: another person of the same market with a phone of his own; -1 for
-    nobody."""
+    """The current owner of each giver's old number: another person of the same market with a private phone; -1 for
+    none."""
     taker = np.full(len(givers), -1, dtype=np.int64)
     order = np.argsort(draws.uniform("takers", len(givers)), kind="stable")
     free = order[~(givers | shared)[order]]
@@ -249,10 +249,9 @@ def _takers(draws: Draws, givers: Bools, shared: Bools, china: Bools) -> Ints:
 
 
 def _mixed(draws: Draws, purpose: str, numbers: Ints) -> Words:
-    """64 bits that look random, other bits for each other number.
+    """64 bits that look random, unique for each number.
 
-    Method: the finaliser of SplitMix64 (Steele, Lea, Flood 2014), a bijection of 64 bits; the seed sets where it
-    starts.
+    Method: the finaliser of SplitMix64 (Steele, Lea, Flood 2014), a bijection of 64 bits; the seed sets the start.
     """
     high, low = draws.below(purpose, 2, 2**32).astype(np.uint64)
     bits = numbers.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15) + (high << np.uint64(32) | low)
@@ -267,7 +266,7 @@ def _hexadecimal(prefix: str, name: str, *words: Words, digits: int = 16) -> pl.
 
 
 def _table(prefix: str, *words: Words, digits: int) -> Bytes:
-    """One row a value: the prefix and the first ``digits`` hexadecimal digits of its words, as ASCII."""
+    """One row per value: the prefix and the first ``digits`` hexadecimal digits of its words, as ASCII."""
     table = np.empty((len(words[0]), len(prefix) + digits), dtype=np.uint8)
     table[:, : len(prefix)] = np.frombuffer(prefix.encode(), dtype=np.uint8)
     letters = np.frombuffer(b"0123456789abcdef", dtype=np.uint8)
@@ -279,7 +278,7 @@ def _table(prefix: str, *words: Words, digits: int) -> Bytes:
 
 
 def as_text(name: str, table: Bytes) -> pl.Series:
-    """The rows of a table of ASCII codes as texts of one length, without a Python object for each."""
+    """The rows of a table of ASCII codes as texts of equal length, without one Python object per row."""
     offsets = np.arange(len(table) + 1, dtype=np.int64) * table.shape[1]
     array = pa.LargeStringArray.from_buffers(len(table), pa.py_buffer(offsets), pa.py_buffer(table.reshape(-1)))
     return pl.Series(name, array, dtype=pl.String)

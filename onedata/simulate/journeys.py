@@ -1,9 +1,9 @@
-"""How people come to buy: they see, decide and buy, over days and channels.
+"""Customer journeys: people see, decide and buy, over days and channels.
 
-Model: each touch of a journey, and the wish to buy without any, makes the purchase happen on its own with some
-probability. Written as hazards h = -ln(1 - p) they add up: a journey converts with 1 - exp(-sum of h), and each is the
-cause with its share of the sum (competing risks; Kalbfleisch & Prentice 2002, ch. 8). So the truth knows what a perfect
-attribution would find.
+Model: each touch of a journey, and the intent to buy without any touch, independently causes the purchase with some
+probability. As hazards h = -ln(1 - p) they add up: a journey converts with 1 - exp(-sum of h), and the probability that
+each is the cause is its share of the sum (competing risks; Kalbfleisch & Prentice 2002, ch. 8). The ground truth
+therefore knows the result of a perfect attribution.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ SEGMENTS = tuple(name for name, *_ in SHARES)
 
 @dataclass(frozen=True)
 class TouchKind:
-    """``effect``: the probability that this touch alone makes the purchase happen; ``weights``: how often it is met, by
+    """``effect``: the probability that this touch alone causes the purchase; ``weights``: how often it occurs, by
     segment."""
 
     name: str
@@ -130,7 +130,7 @@ def start_journeys(state: State, night: Night, segment: Ints, market: Ints, want
         }
     )
     state.agenda.put("touch", night.number + touch_day[which, position], touches)
-    # The wish to buy without any touch is a cause too; it stands first in the true path, at the journey's beginning.
+    # The intent to buy without any touch is a cause too; it comes first in the true path, at the journey's beginning.
     wish = pl.DataFrame(
         {
             "journey_no": journey,
@@ -149,14 +149,14 @@ def start_journeys(state: State, night: Night, segment: Ints, market: Ints, want
 
 
 def by_row(uniform: Floats, weights: Floats) -> Ints:
-    """For each row of ``weights`` the column its number in [0, 1) falls on."""
+    """For each row of ``weights`` the column that its number in [0, 1) selects."""
     edges = np.cumsum(weights, axis=1)
     found: Ints = np.minimum((uniform[:, None] * edges[:, -1:] >= edges).sum(axis=1), weights.shape[1] - 1)
     return found
 
 
 def _sharer(state: State, night: Night, size: int) -> Ints:
-    """One of those who shared lately, for each journey."""
+    """A recent sharer for each journey."""
     chosen = state.world.draws.below("referrer", size, max(1, len(state.sharers)), night.number)
     return state.sharers[chosen] if len(state.sharers) else np.full(size, NOBODY)
 
@@ -166,7 +166,7 @@ def _weights(segment: int, has_social: bool) -> list[float]:
 
 
 def _kinds(state: State, night: Night, segment: Ints, social: Bools) -> npt.NDArray[np.int64]:
-    """[journey, touch] -> position in ``TOUCHES``, -1 where there is none; the touches come first."""
+    """[journey, touch] -> position in ``TOUCHES``, -1 for none; the touches come first."""
     draws, number, size = state.world.draws, night.number, len(segment)
     count = draws.uniform("touches", size, number)
     which = draws.uniform("touch kind", size * MOST_TOUCHES, number).reshape(size, MOST_TOUCHES)
@@ -181,7 +181,7 @@ def _kinds(state: State, night: Night, segment: Ints, social: Bools) -> npt.NDAr
 
 
 def _days(state: State, night: Night, kinds: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.int64], Floats]:
-    """[journey, touch] -> days after ``night`` and how far the day has gone (0 to 1, growing within a day).
+    """[journey, touch] -> days after ``night`` and fraction of the day (0 to 1, increasing within a day).
 
     The first touch is on the night itself; positions without a touch repeat the last one.
     """
@@ -204,7 +204,7 @@ def _days(state: State, night: Night, kinds: npt.NDArray[np.int64]) -> tuple[npt
 
 
 def _channel(state: State, night: Night, segment: Ints, social: Bools) -> Ints:
-    """Where the purchase is made: a third of those with a social account buy there what they would buy online."""
+    """The channel of the purchase: a third of people with a social account buy there instead of online."""
     draws, number = state.world.draws, night.number
     in_store = (segment == SEGMENTS.index("store")) | (
         (segment == SEGMENTS.index("omni")) & draws.chance("buys in store", len(segment), 0.45, number)
@@ -216,11 +216,11 @@ def _channel(state: State, night: Night, segment: Ints, social: Bools) -> Ints:
 def _purchase(
     state: State, night: Night, channel: Ints, market: Ints, home_store: Ints, last_day: Ints, last_u: Floats
 ) -> tuple[Ints, Ints]:
-    """The day (after ``night``) and moment of the purchase: never before the last touch, in a store only while it is
-    open."""
+    """The day (after ``night``) and moment of the purchase: never before the last touch, in a store only during opening
+    hours."""
     draws, number, size = state.world.draws, night.number, len(channel)
     gap_u, part = draws.uniform("purchase gap", size, number), draws.uniform("purchase time", size, number)
-    # Who can wait buys on a busy day: else the delays would wash weekdays and peak days out.
+    # People who can wait buy on a busy day: otherwise the delays would smooth weekdays and peak days out.
     usual = np.array([IMPULSE] + [(1 - IMPULSE) / MOST_DAYS_BETWEEN] * MOST_DAYS_BETWEEN)
     busy = np.array(
         [
@@ -233,8 +233,7 @@ def _purchase(
     online = _shop_clock(np.where(gap == 0, last_u + part * (0.999 - last_u), part), market)
     last = np.where(gap == 0, _shop_clock(last_u, market), 0)
     place = state.world.market_of_node[home_store]
-    # A visit follows the last touch by at least five minutes; where the store has closed by then, it is on the next
-    # day.
+    # A visit follows the last touch by at least five minutes; if the store is closed by then, it is on the next day.
     shifted = np.maximum(store_clock(part, place, night, day), last + 300 * SECOND)
     late = shifted > store_clock(np.full(size, 0.9999), place, night, day)
     in_store = np.where(late, store_clock(part, place, night, day + 1), shifted)
@@ -244,7 +243,7 @@ def _purchase(
 
 
 def _shop_clock(part: Floats, market: Ints) -> Ints:
-    """From a part of the day (0 to 1) to microseconds after midnight in Shanghai, when people of a market are online.
+    """Convert a fraction of the day (0 to 1) to microseconds after midnight in Shanghai, by the market's online hours.
 
     China buys most in the evening. The shop's day ends at midnight in Shanghai, so Europe's evening is its first hours.
     """
@@ -254,7 +253,7 @@ def _shop_clock(part: Floats, market: Ints) -> Ints:
     return found
 
 
-# Share of the day's visits in China that is over at an hour of the day.
+# Cumulative share of China's daily visits by hour.
 _CHINA_ONLINE = (
     [0, 0.03, 0.06, 0.14, 0.24, 0.36, 0.52, 0.70, 0.86, 0.95, 1],
     [0, 1, 7, 9, 11.5, 14, 18, 20, 22, 23, 23.99],
@@ -262,10 +261,9 @@ _CHINA_ONLINE = (
 
 
 def store_clock(part: Floats, market: Ints, night: Night, after: Ints | int = 0) -> Ints:
-    """The same for stores, open from 10:00 to 22:00 in China and to 20:00 in Europe; after midnight in Shanghai all the
-    same.
+    """The same for stores, open from 10:00 to 22:00 in China and to 20:00 in Europe, even after midnight in Shanghai.
 
-    ``after``: how many days after ``night`` each visit is: the clocks of Europe may have changed by then.
+    ``after``: days from ``night`` to each visit: Europe may have changed its clocks by then.
     """
     offsets = [night_of(night.day, days).offsets for days in range(int(np.max(after, initial=0)) + 1)]
     ahead = np.array([[there["CN"] - there[name] for name in MARKETS] for there in offsets])[after, market]

@@ -1,4 +1,4 @@
-"""What a caller asks of the simulator and what it answers."""
+"""Input and output of the simulator."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MAX_DAYS = 1_000
 
 @dataclass(frozen=True)
 class Profile:
-    """How a retailer's size follows from its customers, and how busy they are; rates are means a customer and day."""
+    """How a retailer's size depends on its customers, and their activity; rates are means per customer and day."""
 
     meaning: str
     orders: float
@@ -54,7 +54,7 @@ Progress = Callable[[int, int, int], None]
 
 @dataclass(frozen=True)
 class SimulationSettings:
-    """Size, period, seed and faults of a simulated retailer; raises ValueError for values that make no sense.
+    """Size, period, seed and defects of a simulated retailer; raises ValueError for invalid values.
 
     ``orders_per_customer_day`` replaces the profile's rate: the mean over all customers and ordinary days.
     """
@@ -88,7 +88,7 @@ class SimulationSettings:
     def for_order_lines(
         cls, order_lines: int, customers: int, days: int, seed: int = 7, start: date = date(2026, 1, 5)
     ) -> SimulationSettings:
-        """Settings whose orders together have about ``order_lines`` lines; raises ValueError where none can."""
+        """Settings whose orders have about ``order_lines`` lines in total; raises ValueError if that is impossible."""
         if min(order_lines, customers, days) < 1:
             raise ValueError(
                 f"order_lines, customers and days must be at least 1, got {order_lines}, {customers}, {days}"
@@ -98,7 +98,7 @@ class SimulationSettings:
 
     @property
     def rate(self) -> float:
-        """Orders a customer and ordinary day, before stock-outs lose some."""
+        """Orders per customer and ordinary day, before losses to stock-outs."""
         return self.scale.orders if self.orders_per_customer_day is None else self.orders_per_customer_day
 
     @property
@@ -118,13 +118,13 @@ class SimulationSettings:
 
     @property
     def stores(self) -> int:
-        """Number of stores; there are two warehouses beside them."""
+        """Number of stores; there are two warehouses in addition."""
         return min(self.scale.stores + self.customers // self.scale.customers_per_store, self.scale.most_stores)
 
 
 @dataclass(frozen=True)
 class SimulationSummary:
-    """What was written: ``rows`` by feed as delivered (updates and repeated rows included), ``defects`` by kind."""
+    """What was written: ``rows`` by feed as delivered (updates and duplicates included), ``defects`` by kind."""
 
     source: Path
     truth: Path

@@ -1,4 +1,4 @@
-"""The names of people, with the spelling their e-mail addresses use, and how a clerk at the till gets a name wrong."""
+"""Names of people, their spelling in e-mail addresses, and the typing errors of clerks at the till."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import polars as pl
 
 from onedata.simulate.draws import Floats
 
-# The most common first. Each Chinese name stands with its Latin spelling.
+# The most common first. Each Chinese name has its Latin spelling.
 CHINESE_FAMILY = (
     "王wang 李li 张zhang 刘liu 陈chen 杨yang 黄huang 赵zhao 吴wu 周zhou 徐xu 孙sun 马ma 朱zhu 胡hu 郭guo 何he 林lin "
     "罗luo 高gao 梁liang 郑zheng 谢xie 宋song 唐tang 许xu 邓deng 韩han 冯feng 曹cao 彭peng 曾zeng 肖xiao 田tian "
@@ -48,7 +48,7 @@ LATIN_MALE = (
     "Maxime Javier Jonas Paul Erik Miguel Andrea Sebastian Nicolas Tomás Matteo Finn Krzysztof Ondřej Bence Andrei "
     "Seán Magnus Álvaro Stefan Julien René"
 )
-# The right character and the one of the same sound a clerk picks instead.
+# The correct character and the homophone that a clerk picks instead.
 SAME_SOUND = (
     "芳方 娜那 敏闽 静靖 丽莉 艳燕 英瑛 娟涓 霞侠 雨语 怡宜 萱宣 涵函 桐彤 燕艳 婷亭 兰岚 梅玫 "
     "琪琦 瑶遥 慧惠 倩茜 琳林 颖影 珍真 丹单 馨欣 诺糯 嫣烟 "
@@ -67,7 +67,7 @@ EUROPEAN_STREETS = (
     "Molenweg|Dorpsstraat|Storgatan|Skolgatan|Ulica Polna|Ulica Leśna|Hlavní|Nádražní|Church Street"
 )
 
-# Domain and its one-letter typo; no typo is the domain of a true address.
+# Domain and its one-letter typo; no typo is the domain of a real address.
 CHINESE_DOMAINS = (
     ("qq.com", "qq.con"),
     ("163.com", "163.co"),
@@ -86,7 +86,7 @@ LATIN_DOMAINS = (
 
 @dataclass(frozen=True)
 class Names:
-    """One row a name: as written, in small ASCII letters, and as a clerk mistypes it (never equal to ``written``)."""
+    """One row per name: as written, in lower-case ASCII, and as a clerk mistypes it (never equal to ``written``)."""
 
     written: pl.Series
     latin: pl.Series
@@ -94,7 +94,7 @@ class Names:
 
 
 def spelled(lists: Sequence[str]) -> Names:
-    """The names of several lists, one list after the other; a list is names separated by spaces."""
+    """The names of several lists, concatenated; a list is names separated by spaces."""
     names = [_split(name) for names in lists for name in names.split()]
     return Names(
         pl.Series("written", [written for written, _ in names]),
@@ -119,12 +119,12 @@ def _split(name: str) -> tuple[str, str]:
 
 
 def _plain(name: str) -> str:
-    """Without accents."""
+    """Remove accents."""
     return unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
 
 
 def _mistyped(name: str) -> str:
-    """A same-sounding character for a Chinese name; a Latin one loses its accents, or its third letter."""
+    """Replace a Chinese character by a homophone; a Latin name loses its accents, or its third letter."""
     if re.match(r"[\u4e00-\u9fff]", name):
         other = {pair[0]: pair[1] for pair in SAME_SOUND.split()}
         return name[:-1] + other.get(name[-1], name[-1] * 2)

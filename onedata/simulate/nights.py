@@ -1,4 +1,4 @@
-"""One night of the retailer: what happens, what is delivered of it, and what is true."""
+"""One night of the retailer: events, deliveries, and ground truth."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from onedata.simulate.state import Movements, State
 from onedata.simulate.world import World
 
 FEEDS: tuple[FeedFiles, ...] = (
-    # The largest of a first night come first, while the memory is empty.
+    # The largest feeds of a first night come first, while memory is empty.
     reference.CONSENTS,
     reference.CUSTOMERS,
     reference.MEMBERS,
@@ -55,7 +55,7 @@ BEGUN_BEFORE = 12
 
 @dataclass(frozen=True)
 class Crowd:
-    """What of the people is needed every night: each person's position among segments and markets, and journeys a
+    """Data of the people that every night needs: each person's position among segments and markets, and journeys per
     day."""
 
     segment: Ints
@@ -64,7 +64,7 @@ class Crowd:
 
 
 def crowd_of(world: World) -> Crowd:
-    """The crowd of a world, its journeys set so that as many end in an order as its settings ask for."""
+    """The crowd of a world, with journeys scaled so that the number of resulting orders matches the settings."""
     segment, market = stock.kinds_of_people(world)
     social_account = world.people.frame["has_social"].to_numpy()
     rate = np.array([[conversion(one, has) for has in (False, True)] for one in range(3)])[
@@ -74,7 +74,7 @@ def crowd_of(world: World) -> Crowd:
 
 
 def opening_state(world: World, crowd: Crowd) -> State:
-    """The retailer on the eve of its first night."""
+    """The retailer's state before its first night."""
     frame = world.people.frame
     state = State(
         world=world,
@@ -89,7 +89,7 @@ def opening_state(world: World, crowd: Crowd) -> State:
     )
     stock.open_supply(state)
     fulfilment.expect_counter(state)
-    # Journeys take days: those begun before the first night fill it like any other.
+    # Journeys take days: those begun before the first night fill it like any other night.
     for number in range(-BEGUN_BEFORE, 0):
         night = night_of(world.settings.start, number)
         start_journeys(state, night, crowd.segment, crowd.market, crowd.journeys * night.demand)
@@ -97,9 +97,9 @@ def opening_state(world: World, crowd: Crowd) -> State:
 
 
 def live(state: State, crowd: Crowd, night: Night) -> tuple[dict[str, Making], Truth]:
-    """Let the night pass: how to make each feed's frame, by the feed's name, and what is true of it.
+    """Simulate the night: returns functions that make each feed's frame, by feed name, and the night's ground truth.
 
-    A frame is made when it is written, in the order of ``FEEDS``: all of a night's at once would not fit into memory.
+    A frame is made when it is written, in the order of ``FEEDS``: all frames of a night would not fit into memory.
     """
     movements = Movements(night)
     today = set_prices(state, night)

@@ -1,4 +1,4 @@
-"""The people of the simulated world: households, names, homes, what they have, and the truth about their
+"""The people of the simulated world: households, names, homes, possessions, and the ground truth of their
 identifiers."""
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ from onedata.simulate.identity import (
 
 EU_SHARE = 0.2
 HOUSEHOLD_SIZES = [0.25, 0.30, 0.22, 0.15, 0.08]
-# Segment, share of the people, how much they buy, share with a loyalty card, with a social account.
+# Segment, share of the people, purchase rate, share with a loyalty card, with a social account.
 IDENTIFIER_KINDS = ("account", "loyalty", "social", "email", "phone", "cookie", "payment")
 SEGMENTS = (("online", 0.3, 0.9, 0.0, 0.35), ("store", 0.4, 0.7, 0.65, 0.35), ("omni", 0.3, 1.5, 0.9, 0.5))
 
 
 @dataclass(frozen=True)
 class City:
-    """A city people live in. ``postcode``: its first four digits of six (China) or five; ``stores``: node numbers of
-    the stores in it; position in degrees."""
+    """A city where people live. ``postcode``: its first four digits of six (China) or five; ``stores``: node numbers of
+    its stores; position in degrees."""
 
     name: str
     region: str
@@ -46,9 +46,9 @@ class City:
 
 @dataclass(frozen=True)
 class People:
-    """``frame``: one row a person, in order of ``person_no`` from 0; ``cookies``: all own cookies, person after person
-    (a person's are ``cookie_count`` from ``cookie_from``), one row of ASCII codes each; ``kiosks``: the cookie of the
-    kiosk of each store."""
+    """``frame``: one row per person, ordered by ``person_no`` from 0; ``cookies``: all own cookies, person by person (a
+    person has ``cookie_count``, starting at ``cookie_from``), one row of ASCII codes each; ``kiosks``: the cookie of
+    each store's kiosk."""
 
     frame: pl.DataFrame
     cookies: Bytes
@@ -60,7 +60,7 @@ def build_people(
 ) -> People:
     """All people of the world; the largest cities of each market first.
 
-    Raises ``ValueError`` when there are too few or too many people, no store at all, or a market other than CN and EU.
+    Raises ``ValueError`` if there are too few or too many people, no store at all, or a market other than CN and EU.
     """
     if not 1 <= customers <= MOST_PEOPLE:
         raise ValueError(f"customers must be from 1 to {MOST_PEOPLE}, not {customers}")
@@ -77,10 +77,10 @@ def build_people(
 
 
 def identifiers(people: People, kind: str) -> pl.DataFrame:
-    """One of ``IDENTIFIER_KINDS`` in truth, a row each: ``type, value, person_no, sharing, owner_count``.
+    """Ground truth of one of ``IDENTIFIER_KINDS``, one row each: ``type, value, person_no, sharing, owner_count``.
 
-    ``person_no`` is its owner, for a recycled phone the present one, -2 for one that several share. Kiosks are
-    everybody's: no owner, count 0.
+    ``person_no`` is its owner, for a recycled phone the current one, -2 if several share it. Kiosks have no owner and
+    count 0.
     """
     uses = _uses(people, kind)
     own = uses.filter(pl.col("sharing").is_null()).select(
@@ -109,17 +109,17 @@ def identifiers(people: People, kind: str) -> pl.DataFrame:
 
 
 def identifier_owners(people: People, kind: str) -> pl.DataFrame:
-    """Of one of ``IDENTIFIER_KINDS``, one row an identifier and a person who truly uses it, shared ones included:
-    ``type, value, person_no``.
+    """One of ``IDENTIFIER_KINDS``, one row per identifier and person who truly uses it, including shared ones: ``type,
+    value, person_no``.
 
-    Kiosks are left out.
+    Kiosks are excluded.
     """
     return _uses(people, kind).select("type", "value", "person_no")
 
 
 def _uses(people: People, wanted: str) -> pl.DataFrame:
-    """``type, value, person_no, sharing, owner``, one row an identifier and a user of it; ``owner`` only means
-    something where shared."""
+    """``type, value, person_no, sharing, owner``, one row per identifier and user; ``owner`` is meaningful only if it
+    is shared."""
     frame, person = people.frame, pl.col("person_no")
     everybody, nobody = pl.lit(SHARED, pl.Int64), pl.lit(None, pl.String)
     takers = frame["phone_taker"].drop_nulls().implode()
@@ -154,13 +154,13 @@ def _uses(people: People, wanted: str) -> pl.DataFrame:
 
 
 def _repeated(counts: Ints) -> Ints:
-    """Each position as often as its count says."""
+    """Repeat each position as often as its count."""
     positions: Ints = np.repeat(np.arange(len(counts)), counts)
     return positions
 
 
 def _households(draws: Draws, customers: int) -> pl.DataFrame:
-    """Person, household, place in it and its size; the last household is as large as there are people left."""
+    """Household of each person, position in it and its size; the last household takes the remaining people."""
     sizes = 1 + draws.choose("household size", customers, HOUSEHOLD_SIZES)
     ends = np.cumsum(sizes)
     last = int(np.searchsorted(ends, customers))
@@ -177,7 +177,7 @@ def _households(draws: Draws, customers: int) -> pl.DataFrame:
 
 
 def _homes(draws: Draws, frame: pl.DataFrame, cities: Sequence[City], rates: IdentityRates) -> pl.DataFrame:
-    """City, address and position. A household lives together, but for those who moved out, within the city."""
+    """City, address and position. A household lives together, except for members who moved out, within the city."""
     household, customers = frame["household_no"].to_numpy(), frame.height
     households = int(household[-1]) + 1
     city_no = draws.choose("city", households, _city_weights(cities))[household]
@@ -227,7 +227,7 @@ def _homes(draws: Draws, frame: pl.DataFrame, cities: Sequence[City], rates: Ide
 
 
 def _city_weights(cities: Sequence[City]) -> Floats:
-    """Zipf inside each market; the markets together as ``EU_SHARE`` says (one market alone has all)."""
+    """Zipf within each market; the markets are split by ``EU_SHARE`` (a single market has all)."""
     weights = np.zeros(len(cities))
     for market, share in zip(MARKETS, (1 - EU_SHARE, EU_SHARE), strict=True):
         inside = np.array([city.market == market for city in cities])
@@ -243,8 +243,7 @@ def _named(draws: Draws, frame: pl.DataFrame) -> pl.DataFrame:
     families = names.spelled([names.CHINESE_FAMILY, names.LATIN_FAMILY])
     given_lists = [names.CHINESE_FEMALE, names.CHINESE_MALE, names.LATIN_FEMALE, names.LATIN_MALE]
     given_names = names.spelled(given_lists)
-    # Three in four have the name of the household, the others one of their own. The lists of both scripts are equally
-    # long.
+    # Three in four have the household's name, the others a different one. The lists of both scripts have equal length.
     own, many = draws.chance("own family name", count, 0.25), len(families.written) // 2
     uniform = np.where(own, draws.uniform("family", count), draws.uniform("household family", count)[household])
     family = by_weight(uniform, names.zipf(many)) + np.where(chinese, 0, many)
@@ -275,7 +274,7 @@ def _named(draws: Draws, frame: pl.DataFrame) -> pl.DataFrame:
 
 
 def _apart(given: Ints, household: Ints, many: int) -> Ints:
-    """The same picks, but members of a household seldom pick the same: the later one takes another name."""
+    """The same picks, but members of a household seldom have the same: the later one takes another name."""
     for gap in range(1, len(HOUSEHOLD_SIZES)):
         same = (household[gap:] == household[:-gap]) & (given[gap:] == given[:-gap])
         given[gap:] = (given[gap:] + same * (5 * gap + 2)) % many
@@ -283,7 +282,7 @@ def _apart(given: Ints, household: Ints, many: int) -> Ints:
 
 
 def _possessions(draws: Draws, frame: pl.DataFrame, cities: Sequence[City]) -> pl.DataFrame:
-    """Segment and what it brings: activity, accounts, the store, consents."""
+    """Segment and what depends on it: activity, accounts, the store, consents."""
     count = frame.height
     labels, shares, factors, cards, socials = (np.array(column) for column in zip(*SEGMENTS, strict=True))
     segment = draws.choose("segment", count, shares)
@@ -291,7 +290,7 @@ def _possessions(draws: Draws, frame: pl.DataFrame, cities: Sequence[City]) -> p
     has_card = draws.chance("card", count, cards[segment])
     return frame.with_columns(
         segment=pl.Series(labels.tolist()).gather(segment),
-        # Rounded, so that the last bit of a processor's logarithm changes nothing.
+        # Rounded, so that the last bit of a processor's logarithm has no effect.
         activity=pl.Series(np.round(exponential(draws.uniform("activity", count)) * factors[segment], 6)),
         has_shop=pl.Series(has_shop),
         has_card=pl.Series(has_card),
@@ -306,8 +305,8 @@ def _possessions(draws: Draws, frame: pl.DataFrame, cities: Sequence[City]) -> p
 
 
 def _home_store(draws: Draws, city_no: Ints, cities: Sequence[City]) -> Ints:
-    """A store of the person's city, else one of the nearest city of the market that has any, else of the nearest
-    city."""
+    """A store of the person's city, else of the market's nearest city with a store, else of the nearest city with a
+    store."""
     stores = [_nearest(city, cities).stores for city in cities]
     counts = np.array([len(choice) for choice in stores])
     flat = np.array([store for choice in stores for store in choice], dtype=np.int64)
@@ -318,7 +317,7 @@ def _home_store(draws: Draws, city_no: Ints, cities: Sequence[City]) -> Ints:
 
 
 def _nearest(city: City, cities: Sequence[City]) -> City:
-    """The nearest city with a store; degrees are near enough to tell which."""
+    """The nearest city with a store; degrees are accurate enough."""
     with_store = [other for other in cities if other.stores]
     return min(
         with_store,

@@ -1,5 +1,4 @@
-"""What things cost tonight: list prices that change now and then, and promotions that hold in all channels or only in
-some."""
+"""Prices of a night: list prices that change occasionally, and promotions in all channels or only some."""
 
 from __future__ import annotations
 
@@ -22,7 +21,7 @@ ONE_DAY_OFFER = 0.03
 
 @dataclass(frozen=True)
 class Prices:
-    """Tonight's prices in cents of the market's currency: ``listed`` [market, product], ``shelf`` [channel, market,
+    """The night's prices in cents of the market's currency: ``listed`` [market, product], ``shelf`` [channel, market,
     product].
 
     ``percent`` [channel, product] is the promotion's; ``changed`` marks products with a new list price.
@@ -35,7 +34,7 @@ class Prices:
 
 
 def set_prices(state: State, night: Night) -> Prices:
-    """Change some list prices (from the second night on) and work out what each channel asks."""
+    """Change some list prices (from the second night on) and compute the price of each channel."""
     draws, number, count = state.world.draws, night.number, len(state.list_price)
     changed = draws.chance("re-priced", count, RE_PRICED if number else 0.0, number)
     moved = (
@@ -51,7 +50,7 @@ def set_prices(state: State, night: Night) -> Prices:
 
 
 def price_rows(state: State, night: Night, prices: Prices) -> pl.DataFrame:
-    """One row a product, market and channel: ``sku, market, channel, list_price, price`` (cents), ``currency,
+    """One row per product, market and channel: ``sku, market, channel, list_price, price`` (cents), ``currency,
     promotion``."""
     sku = state.world.products["sku"]
     parts = [
@@ -76,7 +75,7 @@ def _promotions(state: State, night: Night) -> npt.NDArray[np.int64]:
     draws, count = state.world.draws, len(state.list_price)
     percent = np.zeros((len(CHANNELS), count), dtype=np.int64)
     if night.campaign != ALWAYS_ON:
-        # A campaign keeps its goods and their prices while it runs.
+        # A campaign keeps its goods and prices while it runs.
         name = f"{night.campaign} {night.day.year}"
         chosen = draws.chance(f"{name} goods", count, IN_CAMPAIGN)
         off = 10 + 5 * draws.below(f"{name} percent", count, 5)

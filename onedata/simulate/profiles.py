@@ -1,4 +1,4 @@
-"""Accounts, members, consents, the catalogue and the books: what changes slowly."""
+"""Slowly changing data: accounts, members, consents, the catalogue and the ledger accounts."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PURPOSES = ("marketing", "analytics")
 TIERS = ("basic", "silver", "gold")
 TIER_SHARES = [0.72, 0.24, 0.04]
 ACCOUNTS = (
-    # code, name, type, share of a month's revenue it stands at
+    # code, name, type, balance as a share of a month's revenue
     ("1001", "Cash and bank", "asset", 2.1),
     ("1405", "Inventory", "asset", 1.4),
     ("1601", "Fixed assets", "asset", 3.2),
@@ -37,15 +37,15 @@ ACCOUNTS = (
 
 
 def shop_profiles(state: State, night: Night, registered: pl.DataFrame) -> pl.DataFrame:
-    """Shop accounts to deliver: all of them on the first night, then the new and the changed; one row a version.
+    """Shop accounts to deliver: all on the first night, then new and changed ones; one row per version.
 
-    ``person_no, registered_us, updated_us``, and ``told``: whether the shop knows the present address and phone.
+    ``person_no, registered_us, updated_us``, and ``told``: whether the shop knows the current address and phone.
     """
     return _versions(state, night, registered, state.has_account, "shop_before", "shop_phone")
 
 
 def card_profiles(state: State, night: Night, joined: pl.DataFrame) -> pl.DataFrame:
-    """The same for loyalty members, with their ``tier``; some rise a tier."""
+    """The same for loyalty members, with their ``tier``; some rise by one tier."""
     rows = _versions(state, night, joined, state.has_card, "card_before", "card_phone")
     rises = state.world.draws.chance("rises", len(state.tier), RISES if night.number else 0, night.number)
     risen = np.flatnonzero(rises & state.world.people.frame["card_before"].to_numpy() & (state.tier < len(TIERS) - 1))
@@ -63,7 +63,7 @@ def card_profiles(state: State, night: Night, joined: pl.DataFrame) -> pl.DataFr
 
 
 def consents(state: State, night: Night, registered: pl.DataFrame, joined: pl.DataFrame) -> pl.DataFrame:
-    """Decisions on the use of data: at registration for each purpose, and withdrawn here and there.
+    """Consent decisions: at registration for each purpose, and occasional withdrawals.
 
     ``person_no, source`` (0 the shop, 1 the tills), ``purpose`` (position in ``PURPOSES``), ``granted, recorded_us``.
     """
@@ -101,7 +101,7 @@ def _small(value: int, name: str) -> pl.Expr:
 
 
 def product_rows(state: State, night: Night, prices: Prices) -> pl.DataFrame:
-    """The catalogue on the first night, then what was re-priced: the columns of ``World.products`` with tonight's
+    """The whole catalogue on the first night, then re-priced products: the columns of ``World.products`` with tonight's
     ``list_price`` and ``updated_us``."""
     updated = np.where(prices.changed, night.opens, night.opens - 60 * DAY)
     rows = state.world.products.with_columns(
@@ -111,10 +111,10 @@ def product_rows(state: State, night: Night, prices: Prices) -> pl.DataFrame:
 
 
 def ledger_rows(state: State, night: Night) -> pl.DataFrame:
-    """Balances of the month before, on the first night and on every first of a month, else no rows; amounts in cents
+    """Balances of the previous month, on the first night and on the first of each month, else no rows; amounts in cents
     CNY, debits positive.
 
-    A month of which little was lived (a run begins in its middle) is taken for a usual one.
+    A month that was simulated only in small part (the run begins within it) is treated as an average month.
     The books balance: assets, liabilities and equity add up to the month's result with income and expense.
     """
     is_due = not night.number or night.day.day == 1
@@ -128,7 +128,7 @@ def ledger_rows(state: State, night: Night) -> pl.DataFrame:
         round(revenue * share * (1.0 if code == "6001" else part))
         for (code, _, _, share), part in zip(ACCOUNTS, noise, strict=True)
     ]
-    # Equity takes what is left.
+    # Equity takes the remainder.
     equity = [code for code, *_ in ACCOUNTS].index("4001")
     balance[equity] -= sum(balance)
     rows = pl.DataFrame(
@@ -145,7 +145,7 @@ def ledger_rows(state: State, night: Night) -> pl.DataFrame:
 
 
 def _registered(state: State, night: Night, new: pl.DataFrame, before: str) -> pl.DataFrame:
-    """Who registered tonight, and on the first night all who had before: ``person_no, registered_us``."""
+    """People who registered tonight, and on the first night all who had before: ``person_no, registered_us``."""
     rows = new.select("person_no", "registered_us")
     if night.number:
         return rows
@@ -154,7 +154,7 @@ def _registered(state: State, night: Night, new: pl.DataFrame, before: str) -> p
 
 
 def _since(state: State) -> pl.Expr:
-    """When those who had registered before the first night did so; the same in every version."""
+    """Registration time of people who registered before the first night; the same in every version."""
     first = night_of(state.world.settings.start, 0).opens
     return (first + 8 * HOUR - pl.col("registered_days") * DAY + pl.col("person_no") * 7_919 % 50_000 * SECOND).alias(
         "registered_us"
@@ -176,7 +176,7 @@ def _versions(state: State, night: Night, new: pl.DataFrame, has: Bools, before:
 
 
 def _tells_tonight(state: State, night: Night, has: Bools, phone: str, before: str) -> Ints:
-    """Who tells a new address or number tonight: only those who had registered before the first night."""
+    """People who report a new address or number tonight: only those who had registered before the first night."""
     frame = state.world.people.frame
     if not 0 < night.number <= UPDATES_WITHIN:
         return np.zeros(0, dtype=np.int64)
@@ -187,5 +187,5 @@ def _tells_tonight(state: State, night: Night, has: Bools, phone: str, before: s
 
 
 def _tells_on(state: State, phone: str) -> Ints:
-    """The night on which each person who has something to tell does."""
+    """The night on which each person with a change reports it."""
     return 1 + state.world.draws.below(f"tells {phone}", state.world.people.frame.height, UPDATES_WITHIN)

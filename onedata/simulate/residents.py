@@ -1,5 +1,5 @@
-"""The people as the nights need them: a million of them lie in memory all the time, so nothing lies there twice or
-longer than it must."""
+"""The people in the form that the nights need: a million of them stay in memory, so nothing is stored twice or longer
+than needed."""
 
 from __future__ import annotations
 
@@ -54,11 +54,11 @@ _SHOWN = (
 
 @dataclass(frozen=True)
 class Residents:
-    """``frame``: one row a person, in order of ``person_no`` from 0, with what the nights need of ``People.frame``.
+    """``frame``: one row per person, ordered by ``person_no`` from 0, with the columns of ``People.frame`` that nights
+    need.
 
-    Texts that many share are enumerations, in order of ``MARKETS`` and ``SEGMENTS`` where these are meant, and phones
-    are whole numbers: `shown` writes them out. ``cookies``: one row of ASCII codes each; ``kiosks`` as those of
-    ``People``.
+    Texts shared by many are enumerations, in order of ``MARKETS`` and ``SEGMENTS`` where these apply, and phones are
+    integers: `shown` formats them. ``cookies``: one row of ASCII codes each; ``kiosks`` as in ``People``.
     """
 
     frame: pl.DataFrame
@@ -66,7 +66,7 @@ class Residents:
     kiosks: pl.Series
 
     def shown(self, names: Sequence[str], persons: pl.Series) -> pl.DataFrame:
-        """Columns of ``People.frame`` as they are there, one row for each of ``persons``."""
+        """Columns of ``People.frame`` in their original form, one row for each of ``persons``."""
         columns = {name: _SHOWN.get(name, pl.col(name)) for name in names}
         needed = dict.fromkeys(root for column in columns.values() for root in column.meta.root_names())
         return self.frame.select(*needed)[persons].select(**columns)
@@ -77,7 +77,7 @@ class Residents:
 
 
 def settle(people: People) -> Residents:
-    """The people without what only the truth shows."""
+    """The people without the columns that only the ground truth needs."""
     frame = people.frame
     mistyped = pl.when("mistypes_email").then("email_mistyped").alias("email_mistyped")
     columns = [

@@ -1,4 +1,4 @@
-"""From settings to a folder of files: build the world, let night after night pass, deliver, tell the truth."""
+"""Simulate a retailer into a folder: build the world, simulate each night, deliver, write the ground truth."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ product at a node and night."""
 def simulate(settings: SimulationSettings, out: Path, progress: Progress | None = None) -> SimulationSummary:
     """Write ``out/source`` (every feed's files, night by night) and ``out/truth``; equal settings give equal bytes.
 
-    All is written in a hidden folder beside or (where it exists) in ``out`` first and moved when complete; what a
-    killed run left there is removed. Raises FileExistsError where ``out`` holds anything or another process is filling
-    it, OSError where the disk has not enough room.
+    Everything is first written to a hidden folder beside or (if it exists) in ``out`` and moved once complete;
+    leftovers of a killed run are removed. Raises FileExistsError if ``out`` is not empty or another process is filling
+    it, OSError if the disk has not enough space.
     """
     if out.exists() and not out.is_dir():
         raise FileExistsError(f"{out} is a file: name a folder")
-    # A folder that is there may be a mount point or the one the caller stands in: it is filled, not replaced.
+    # An existing folder may be a mount point or the caller's working folder: it is filled, not replaced.
     is_there = out.is_dir()
     place = out if is_there else out.parent
     _sweep(out, place)
@@ -65,18 +65,18 @@ def simulate(settings: SimulationSettings, out: Path, progress: Progress | None 
 
 
 def _scratch_prefix(out: Path) -> str:
-    """What the hidden folders of runs into ``out`` begin with; the number of the process follows."""
+    """Prefix of the hidden folders of runs into ``out``; the process number follows."""
     return f".{out.absolute().name}-"
 
 
 def _sweep(out: Path, place: Path) -> None:
-    """Remove the hidden folders of runs that were killed, known by the marker in them. Raises FileExistsError where one
-    is at work."""
+    """Remove the hidden folders of killed runs, recognised by their marker. Raises FileExistsError if a run is
+    active."""
     for left in place.glob(f"{_scratch_prefix(out)}*"):
         process = left.name.removeprefix(_scratch_prefix(out))
         if process.isdigit() and _is_alive(int(process)):
             raise FileExistsError(f"{out} is being written by process {process}: wait for it, or name another folder")
-        # Somebody may have a folder of such a name.
+        # A user's folder may have such a name.
         if process.isdigit() and (left / MARKER).exists():
             shutil.rmtree(left)
 
@@ -92,7 +92,7 @@ def _is_alive(process: int) -> bool:
 
 
 def expected_bytes(settings: SimulationSettings) -> int:
-    """About how much disk a simulation takes, truth included."""
+    """Approximate disk use of a simulation, including the ground truth."""
     orders = settings.customers * settings.rate * settings.days
     visits = settings.customers * settings.scale.sessions * settings.days
     shelves = settings.products * (settings.stores + 2) * settings.days
@@ -114,11 +114,11 @@ def _require_room(settings: SimulationSettings, folder: Path) -> None:
 
 
 def _generate(settings: SimulationSettings, work: Path, progress: Progress | None) -> tuple[Delivered, Counter[str]]:
-    """Fill ``work``; what each feed should count, and the defects by kind."""
+    """Fill ``work``; returns the expected counts of each feed, and the defects by kind."""
     source, truth = work / "source", work / "truth"
     for folder in (source, truth):
         folder.mkdir(parents=True)
-    # The people are out of the memory again before the totals are worked out.
+    # The people are freed from memory before the totals are computed.
     delivered, held = _live(settings, source, truth, progress)
     write_totals(settings, truth, delivered.counts, dict(delivered.defects), held)
     moment = night_of(settings.start, settings.days - 1).delivered
@@ -128,7 +128,7 @@ def _generate(settings: SimulationSettings, work: Path, progress: Progress | Non
 
 
 def _founded(settings: SimulationSettings, truth: Path) -> World:
-    """The world; what is true of its people is on the disk then, and out of the memory."""
+    """The world; afterwards the ground truth of its people is on disk, and freed from memory."""
     people = everybody(settings)
     write_people(people, truth, night_of(settings.start, 0))
     return build_world(settings, settle(people))
@@ -137,7 +137,7 @@ def _founded(settings: SimulationSettings, truth: Path) -> World:
 def _live(
     settings: SimulationSettings, source: Path, truth: Path, progress: Progress | None
 ) -> tuple[Delivered, pl.DataFrame]:
-    """Let all nights pass; what was delivered, and the records that would have come later."""
+    """Simulate all nights; returns what was delivered, and the records still held back."""
     world = _founded(settings, truth)
     crowd = crowd_of(world)
     state = opening_state(world, crowd)

@@ -1,4 +1,4 @@
-"""From wishes to sales: baskets, the stock they are served from, and what is lost because there is none."""
+"""From demand to sales: baskets, the stock that serves them, and sales lost to stock-outs."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ COUPON = 0.15
 
 @dataclass(frozen=True)
 class Sales:
-    """The night's demand and what came of it.
+    """The night's demand and its outcome.
 
-    ``orders``: one row an order of the shop: ``order_no, journey_no, person_no, channel, method, origin, store, at_us,
+    ``orders``: one row per order of the shop: ``order_no, journey_no, person_no, channel, method, origin, store, at_us,
         touch, referrer``.
-    ``tickets``: one row a purchase at a till: ``sale_no, journey_no, person_no, store, at_us``.
+    ``tickets``: one row per purchase at a till: ``sale_no, journey_no, person_no, store, at_us``.
     ``order_lines``, ``ticket_lines``: ``order_no`` or ``sale_no``, ``line_no, product_no, quantity, unit, discount``
         (cents of the document's currency).
-    ``demand``: one row a line wanted: ``node_no, product_no, quantity, served, saved`` (by endless aisle).
-    ``lost``: journeys that ended with nothing sold.
+    ``demand``: one row per demanded line: ``node_no, product_no, quantity, served, saved`` (by endless aisle).
+    ``lost``: journeys that ended without a sale.
     """
 
     orders: pl.DataFrame
@@ -45,9 +45,9 @@ class Sales:
 
 
 def sell(state: State, night: Night, wishes: pl.DataFrame, prices: Prices) -> Sales:
-    """Serve the night's purchases (``journey_no, person_no, product_no, channel, at_us``) in the order of time.
+    """Serve the night's purchases (``journey_no, person_no, product_no, channel, at_us``) in time order.
 
-    A till takes from its store's shelf at once; an order reserves at the node that will send it.
+    A till takes from its store's shelf at once; an order reserves at the node that will ship it.
     """
     wishes = wishes.sort("at_us", "journey_no")
     purchase = _methods(state, night, wishes)
@@ -64,13 +64,13 @@ def sell(state: State, night: Night, wishes: pl.DataFrame, prices: Prices) -> Sa
 
 
 def serve(stock: Stock, node: Ints, product: Ints, quantity: Ints) -> Bools:
-    """Which lines can be had, first come first served: as long as all asked for so far are available."""
+    """Which lines can be served, first come, first served: as long as the running total is available."""
     before = asked_before(node * stock.on_hand.shape[1] + product, quantity)
     return before + quantity <= stock.available[node, product]
 
 
 def _methods(state: State, night: Night, wishes: pl.DataFrame) -> pl.DataFrame:
-    """How each purchase reaches the customer, and the node it is served from."""
+    """How each purchase reaches the customer, and the node that serves it."""
     draws, number, size = state.world.draws, night.number, wishes.height
     person, channel = wishes["person_no"].to_numpy(), wishes["channel"].to_numpy()
     frame = state.world.people.frame
@@ -100,8 +100,8 @@ def _store_of_market(state: State, part: npt.NDArray[np.float64], market: Ints) 
 
 
 def _baskets(state: State, night: Night, purchase: pl.DataFrame) -> pl.DataFrame:
-    """One row a line wanted, purchases in order: the wish first, then what else is in reach; nodes hold only their best
-    sellers."""
+    """One row per demanded line, purchases in order: first the wanted product, then others in reach; nodes stock only
+    their best sellers."""
     draws, number, size = state.world.draws, night.number, purchase.height
     count = 1 + np.minimum(4, np.floor(exponential(draws.uniform("lines", size, number)) * 1.3)).astype(np.int64)
     which = np.repeat(np.arange(size), count)
@@ -122,7 +122,7 @@ def _baskets(state: State, night: Night, purchase: pl.DataFrame) -> pl.DataFrame
 
 
 def _endless_aisle(state: State, night: Night, lines: pl.DataFrame, in_store: Bools) -> Bools:
-    """Of what stores lack, the lines that are ordered from the warehouse instead; reserves nothing yet."""
+    """The lines missing in stores that are ordered from the warehouse instead; reserves nothing yet."""
     which = lines["purchase"].to_numpy()
     wanted = (
         in_store[which]
@@ -132,7 +132,7 @@ def _endless_aisle(state: State, night: Night, lines: pl.DataFrame, in_store: Bo
     saved = np.zeros(lines.height, dtype=np.bool_)
     asked = lines.filter(pl.Series(wanted))
     warehouse = state.world.stores + state.world.market_of_node[asked["node"].to_numpy()]
-    # The shop's own orders of the night come first: what they reserve is not there any more.
+    # The shop's own orders of the night come first: what they reserve is no longer available.
     held = lines.filter(pl.col("served") & (pl.col("node") >= state.world.stores))
     queue = (
         np.concatenate([held[name].to_numpy(), extra])
@@ -146,7 +146,7 @@ _ASKED = ("node", "product_no", "quantity")
 
 
 def _take(stock: Stock, lines: pl.DataFrame, in_store: Bools) -> None:
-    """Take what tills sold off the shelf, reserve what was ordered."""
+    """Take sold goods off the shelf, reserve ordered goods."""
     node, product, quantity = (lines[name].to_numpy() for name in _ASKED)
     served, at_till = lines["served"].to_numpy(), in_store[lines["purchase"].to_numpy()]
     sold, ordered = served & at_till, served & ~at_till
@@ -199,7 +199,7 @@ def _documents(
 def _with_numbers(
     state: State, kind: str, name: str, purchase: pl.DataFrame, lines: pl.DataFrame
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """The purchases that have lines, numbered in the order of time, and their lines, numbered from 1."""
+    """The purchases that have lines, numbered in time order, and their lines, numbered from 1."""
     which, first = np.unique(lines["purchase"].to_numpy(), return_index=True)
     numbers = state.numbers(kind, len(which))
     counts = np.diff(np.append(first, lines.height))
@@ -211,8 +211,8 @@ def _with_numbers(
 
 
 def _priced(prices: Prices, lines: pl.DataFrame, in_shop: bool) -> pl.DataFrame:
-    """Unit price and discount in cents: tills work in their market's currency, the shop's books are in CNY whatever it
-    shows."""
+    """Unit price and discount in cents: tills use their market's currency, the shop's books are in CNY whatever it
+    displays."""
     market = lines["market"].to_numpy()
     unit = prices.shelf[lines["channel"].to_numpy(), market, lines["product_no"].to_numpy()]
     if in_shop:

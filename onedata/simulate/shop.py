@@ -1,4 +1,4 @@
-"""The online shop's side of an order: who is signed in, when it is packed, cancelled, sent or collected."""
+"""The online shop's side of an order: signed-in customers, packing, cancellation, shipping and collection."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Orders:
     """``orders``: those of ``Sales`` with ``order_id, guest, subtotal, discounts, postage`` (cents), ``fulfil_us,
     cancelled_us``, and ``due``, the night of the last version.
 
-    ``registered``: persons who opened an account tonight, with the moment.
+    ``registered``: persons who opened an account tonight, with the time.
     """
 
     orders: pl.DataFrame
@@ -37,11 +37,11 @@ class Orders:
 
 
 def place_orders(state: State, night: Night, sales: Sales) -> Orders:
-    """Decide what becomes of the night's orders, and open accounts."""
+    """Decide the outcome of the night's orders, and open accounts."""
     draws, number, orders = state.world.draws, night.number, sales.orders
     size = orders.height
     person = orders["person_no"].to_numpy()
-    # Who only buys in stores may order there from the warehouse, but opens no account for it.
+    # Store-only customers may order from the warehouse in a store, but open no account for that.
     signs_up = (
         draws.chance("registers", size, REGISTERS, number) & state.world.people.frame["has_shop"].to_numpy()[person]
     )
@@ -49,7 +49,7 @@ def place_orders(state: State, night: Night, sales: Sales) -> Orders:
         "person_no", keep="first", maintain_order=True
     )
     registered = newcomers.select("person_no", pl.col("at_us").alias("registered_us"))
-    # What newcomers ordered earlier on the same day they ordered as guests.
+    # New customers placed their earlier orders of the same day as guests.
     since = orders.join(registered, on="person_no", how="left", maintain_order="left")["registered_us"]
     knows = state.has_account[person] | (orders["at_us"] >= since).fill_null(value=False).to_numpy()
     state.has_account[registered["person_no"].to_numpy()] = True
@@ -81,7 +81,7 @@ def place_orders(state: State, night: Night, sales: Sales) -> Orders:
 def test_orders(
     state: State, night: Night, orders: pl.DataFrame, lines: pl.DataFrame
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Orders that the shop's staff place to try the checkout: copies of real baskets that belong to nobody."""
+    """Orders placed by the shop's staff to test the checkout: copies of real baskets without a customer."""
     chosen = orders.filter(
         pl.Series(
             state.world.draws.chance("test orders", orders.height, state.world.settings.defects.test, night.number)
@@ -106,7 +106,7 @@ def test_orders(
 
 
 def _fulfilment(state: State, night: Night, orders: pl.DataFrame) -> Ints:
-    """When the goods are handed over to the carrier, or lie ready in the store; microseconds UTC."""
+    """When the goods are handed to the carrier, or are ready in the store; microseconds UTC."""
     draws, number, size = state.world.draws, night.number, orders.height
     at, method = orders["at_us"].to_numpy(), orders["method"].to_numpy()
     part = draws.uniform("packs", size, number)
@@ -114,7 +114,7 @@ def _fulfilment(state: State, night: Night, orders: pl.DataFrame) -> Ints:
     clock = at - day
     packed = day + 18 * HOUR + np.floor(part * 3_600).astype(np.int64) * SECOND + np.where(clock >= _CLOSES, DAY, 0)
     prompt = at + np.floor((10 + part * 30) * 60).astype(np.int64) * SECOND
-    # Stores pack on their own clock, the warehouses on the shop's.
+    # Stores pack in local time, the warehouses in the shop's time.
     midnight = np.array([night.midnight(name) for name in MARKETS])[
         state.world.market_of_node[orders["origin"].to_numpy()]
     ]

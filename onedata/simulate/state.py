@@ -1,4 +1,4 @@
-"""What the retailer carries from one night to the next: stock, prices, accounts, and what is agreed for later
+"""State that the retailer carries from one night to the next: stock, prices, accounts, and events scheduled for later
 nights."""
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ NEVER = 1 << 30
 
 
 class Agenda:
-    """Rows that wait for a night. What is taken is gone, so memory holds only the near future."""
+    """Rows scheduled for a night. Rows are removed when taken, so memory holds only the near future."""
 
     def __init__(self) -> None:
         self._waiting: dict[tuple[str, int], list[pl.DataFrame]] = defaultdict(list)
@@ -27,7 +27,7 @@ class Agenda:
         self._nothing: dict[str, pl.DataFrame] = {}
 
     def put(self, kind: str, nights: Ints, rows: pl.DataFrame) -> None:
-        """Let each row wait for its night; ``NEVER`` drops it, and so does a night before the first.
+        """Schedule each row for its night; ``NEVER`` drops it, and so does a night before the first.
 
         Raises ValueError for a night whose rows were taken already.
         """
@@ -39,11 +39,11 @@ class Agenda:
             self._waiting[kind, int(night)].append(rows.filter(pl.Series(nights == night)))
 
     def expect(self, kind: str, columns: dict[str, pl.DataType]) -> None:
-        """Say which columns the rows of a kind have, for nights on which none is due."""
+        """Declare the columns of a kind of rows, for nights on which none is due."""
         self._nothing[kind] = pl.DataFrame(schema=columns)
 
     def take(self, kind: str, night: int) -> pl.DataFrame:
-        """The rows due, in the order they were put. Raises KeyError for a kind that nobody knows the columns of."""
+        """The rows due, in the order of `put`. Raises KeyError for a kind whose columns are unknown."""
         self._taken[kind] = night
         return pl.concat([self._nothing[kind], *self._waiting.pop((kind, night), [])])
 
@@ -60,12 +60,12 @@ class Stock:
 
     @property
     def available(self) -> npt.NDArray[np.int64]:
-        """Available to promise: on hand less reserved."""
+        """Available to promise: on hand minus reserved."""
         return self.on_hand - self.reserved
 
 
 def asked_before(cell: Ints, quantity: Ints) -> Ints:
-    """For each row what the rows before it have asked of the same cell."""
+    """For each row, the quantity that earlier rows requested of the same cell."""
     if not len(cell):
         return np.zeros(0, dtype=np.int64)
     order = np.argsort(cell, kind="stable")
@@ -96,7 +96,7 @@ class State:
     """What the month has brought so far, in cents CNY by account."""
 
     def numbers(self, kind: str, count: int) -> Ints:
-        """The next ``count`` numbers of a kind, from 1; no number is given twice."""
+        """The next ``count`` numbers of a kind, from 1; each number is issued once."""
         first = self.counters[kind] + 1
         self.counters[kind] += count
         return np.arange(first, first + count)
@@ -104,7 +104,7 @@ class State:
 
 @dataclass
 class Movements:
-    """Stock movements of one night, collected while it passes."""
+    """Stock movements of one night, collected during the night."""
 
     night: Night
     parts: list[pl.DataFrame] = field(default_factory=list)
@@ -112,7 +112,7 @@ class Movements:
     def add(
         self, kind: str, node: Ints, product: Ints, quantity: Ints, moved_us: Ints, reference: pl.Series | None = None
     ) -> None:
-        """Book signed quantities; rows of quantity 0 do not move."""
+        """Book signed quantities; rows of quantity 0 are skipped."""
         rows = pl.DataFrame(
             {"node_no": node, "product_no": product, "quantity": quantity, "moved_us": moved_us},
             schema_overrides=_WHOLE,
@@ -125,7 +125,7 @@ class Movements:
         )
 
     def all(self) -> pl.DataFrame:
-        """The night's movements in the order of time."""
+        """The night's movements in time order."""
         empty = pl.DataFrame(schema={**_WHOLE, "movement_type": pl.String, "reference": pl.String})
         return pl.concat([empty, *self.parts]).sort(
             "moved_us", "node_no", "product_no", "movement_type", "quantity", maintain_order=True

@@ -1,5 +1,4 @@
-"""Stock as it comes, goes and runs out: targets, supplier orders, transfers to stores, shrinkage, and the closing
-count.
+"""Stock: targets, supplier orders, transfers to stores, sales, shrinkage, and the closing count.
 
 On every night and at every node, closing stock = opening stock + the night's movements.
 """
@@ -28,7 +27,7 @@ LINES_PER_ORDER_UNITS = 2.4
 
 
 def open_supply(state: State) -> None:
-    """Tell the agenda what goods on their way look like, and put there what the warehouses had ordered before the first
+    """Declare the columns of goods in transit to the agenda, and schedule what the warehouses ordered before the first
     night."""
     for kind in ("receipt", "transfer_in"):
         state.agenda.expect(
@@ -47,8 +46,8 @@ def open_supply(state: State) -> None:
 def opening_stock(
     world: World, segment: Ints, market: Ints, activity: npt.NDArray[np.float64], home_store: Ints
 ) -> Stock:
-    """Stock before the first night: what an ordinary day is expected to ask for, up to its target, drawn somewhat
-    below."""
+    """Stock before the first night: for the expected demand of an ordinary day, up to its target, somewhat reduced at
+    random."""
     units = world.settings.rate * activity * LINES_PER_ORDER_UNITS
     in_store = np.array([0.0, 1.0, 0.45])[segment]
     nodes, products = world.nodes.height, world.products.height
@@ -64,7 +63,7 @@ def opening_stock(
 
 
 def _shares(world: World) -> npt.NDArray[np.float64]:
-    """[node, product] -> the product's share of what is asked for at the node."""
+    """[node, product] -> the product's share of the node's demand."""
     listed = np.arange(world.products.height)[None, :] < world.listed[:, None]
     share = np.where(listed, world.popularity[None, :], 0.0)
     found: Floats = share / share.sum(axis=1, keepdims=True)
@@ -72,11 +71,12 @@ def _shares(world: World) -> npt.NDArray[np.float64]:
 
 
 def needs(world: World, stock: Stock, busy: float) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """[node, product] -> the level at which a node orders, what is on its way included, and what it orders beyond it.
+    """[node, product] -> the level (including goods in transit) at which a node orders, and its order quantity beyond
+    it.
 
     Method: reorder point of normal demand over the lead time (Silver, Pyke & Peterson 1998, ch. 7). A warehouse also
-    covers the stores it feeds, over its suppliers' lead times. What a node does not list it needs none of. ``busy``:
-    the coming days' demand against the last ones'.
+    covers its stores, over its suppliers' lead times. A node needs nothing of a product that it does not list.
+    ``busy``: the demand of the coming days relative to the last ones.
     """
     market = world.market_of_node
     lead = np.full(stock.daily.shape, TRANSFER_DAYS + REVIEW_DAYS, dtype=np.float64)
@@ -104,7 +104,7 @@ def busy_days(world: World, night: Night) -> float:
 
 
 def receive(state: State, night: Night, movements: Movements) -> None:
-    """Take in what suppliers and transfers bring this morning."""
+    """Receive this morning's deliveries of suppliers and transfers."""
     for kind, hour in (("receipt", 7), ("transfer_in", 8)):
         rows = state.agenda.take(kind, night.number)
         node, product, quantity = (rows[name].to_numpy() for name in ("node_no", "product_no", "quantity"))
@@ -115,7 +115,7 @@ def receive(state: State, night: Night, movements: Movements) -> None:
 
 
 def replenish(state: State, night: Night, movements: Movements) -> None:
-    """Order what is missing: stores from their market's warehouse, as far as it has it, warehouses from suppliers."""
+    """Order missing stock: stores from their market's warehouse, as far as available, warehouses from suppliers."""
     stock, world = state.stock, state.world
     level, batch = needs(world, stock, busy_days(world, night))
     position = stock.available + stock.incoming
@@ -124,7 +124,7 @@ def replenish(state: State, night: Night, movements: Movements) -> None:
     warehouse = world.stores + world.market_of_node[store]
     wanted = missing[store, product]
     room = stock.available[warehouse, product]
-    # The warehouse shares out in the order of stores; what is asked beyond its stock is not sent.
+    # The warehouse allocates in the order of stores; requests beyond its stock are not shipped.
     before = asked_before(warehouse * stock.on_hand.shape[1] + product, wanted)
     sent = np.clip(room - before, 0, wanted)
     _transfer(state, night, movements, store[sent > 0], warehouse[sent > 0], product[sent > 0], sent[sent > 0])
@@ -137,7 +137,7 @@ def _transfer(
     stock = state.stock
     np.subtract.at(stock.on_hand, (warehouse, product), sent)
     np.add.at(stock.incoming, (store, product), sent)
-    # One transfer a store and night.
+    # One transfer per store and night.
     reference = pl.concat_str(
         pl.lit("T-"), state.world.nodes["node_id"].gather(store).alias("n"), pl.lit(f"-{night.ds}")
     )
@@ -161,7 +161,7 @@ def _order_from_suppliers(state: State, night: Night, missing: npt.NDArray[np.in
     row, product = np.nonzero(missing[world.stores :] > 0)
     node = world.stores + row
     quantity = missing[node, product]
-    # Most suppliers keep their day; some are a few days late, and some send short.
+    # Most suppliers are on time; some are a few days late, and some deliver too little.
     slip = draws.uniform("supplier is late", len(node), night.number)
     short = np.where(draws.chance("supplier is short", len(node), 0.08, night.number), 0.7, 1.0)
     quantity = np.maximum(1, np.floor(quantity * short)).astype(np.int64)
@@ -174,7 +174,7 @@ def _order_from_suppliers(state: State, night: Night, missing: npt.NDArray[np.in
 
 
 def _expect_from_suppliers(state: State, node: Ints, product: Ints, quantity: Ints, due: Ints, ordered: str) -> None:
-    """One purchase order a warehouse, supplier and day."""
+    """One purchase order per warehouse, supplier and day."""
     np.add.at(state.stock.incoming, (node, product), quantity)
     names = pl.DataFrame(
         {"w": state.world.nodes["node_id"].gather(node), "s": state.world.products["supplier"].gather(product)}
@@ -185,7 +185,7 @@ def _expect_from_suppliers(state: State, node: Ints, product: Ints, quantity: In
 
 
 def lose(state: State, night: Night, movements: Movements) -> None:
-    """What is found missing at the evening count, and what has to be thrown away."""
+    """Shrinkage found at the evening count, and write-offs."""
     draws, stock = state.world.draws, state.stock
     flat = stock.available.ravel()
     part = draws.uniform("count", flat.size, night.number)
@@ -199,8 +199,8 @@ def lose(state: State, night: Night, movements: Movements) -> None:
 
 
 def snapshot(state: State) -> pl.DataFrame:
-    """Closing stock, one row a node and product it lists or holds: ``node_no, product_no, on_hand, reserved, incoming,
-    safety``."""
+    """Closing stock, one row per node and product that it lists or holds: ``node_no, product_no, on_hand, reserved,
+    incoming, safety``."""
     stock = state.stock
     listed = np.arange(stock.on_hand.shape[1])[None, :] < state.world.listed[:, None]
     node, product = np.nonzero(listed | (stock.on_hand != 0))

@@ -1,5 +1,5 @@
-"""How values are written: amounts, times and texts as the source systems print them, as Polars expressions; and how
-texts are kept."""
+"""Formatting of amounts, times and texts as the source systems print them, as Polars expressions; and storage of
+texts."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ QUOTED = r'[",;\n\r]'
 
 
 def money(cents: pl.Expr | str) -> pl.Expr:
-    """Whole cents as a decimal with two places: ``-5`` is ``-0.05``."""
+    """Integer cents as a decimal with two places: ``-5`` is ``-0.05``."""
     value = pl.col(cents) if isinstance(cents, str) else cents
     size = value.abs()
     sign = pl.when(value < 0).then(pl.lit("-")).otherwise(pl.lit(""))
@@ -24,7 +24,7 @@ def comma(cents: pl.Expr | str) -> pl.Expr:
 
 
 def clock(micros: pl.Expr | str, offset: pl.Expr | int, pattern: str) -> pl.Expr:
-    """A moment (microseconds UTC) on the clock that is ``offset`` microseconds ahead."""
+    """A moment (microseconds UTC) in the local time that is ``offset`` microseconds ahead."""
     value = pl.col(micros) if isinstance(micros, str) else micros
     return (value + offset).cast(pl.Datetime("us")).dt.strftime(pattern)
 
@@ -36,7 +36,7 @@ def iso(micros: pl.Expr | str, offset: int) -> pl.Expr:
 
 
 def local_iso(micros: str, market: str, offsets: Mapping[str, int]) -> pl.Expr:
-    """The same on the clock of each row's market (the column named ``market``)."""
+    """The same in the local time of each row's market (the column named ``market``)."""
     chosen = pl.lit(None, dtype=pl.String)
     for name, offset in offsets.items():
         chosen = pl.when(pl.col(market) == name).then(iso(micros, offset)).otherwise(chosen)
@@ -51,19 +51,19 @@ def json_text(value: pl.Expr | str) -> pl.Expr:
 
 
 def json_plain(value: pl.Expr | str) -> pl.Expr:
-    """A text that has nothing to escape (ids, codes, amounts, times)."""
+    """A text that needs no escaping (ids, codes, amounts, times)."""
     text = pl.col(value) if isinstance(value, str) else value
     return pl.concat_str(pl.lit('"'), text, pl.lit('"')).fill_null("null")
 
 
 def json_raw(value: pl.Expr | str) -> pl.Expr:
-    """A number, a boolean, or what is JSON already."""
+    """A number, a boolean, or existing JSON."""
     raw = pl.col(value) if isinstance(value, str) else value
     return raw.cast(pl.String).fill_null("null")
 
 
 def json_object(fields: Mapping[str, pl.Expr]) -> pl.Expr:
-    """An object of members that are JSON already."""
+    """An object whose members are already JSON."""
     parts: list[pl.Expr] = []
     for number, (name, value) in enumerate(fields.items()):
         parts += [pl.lit(f'{"," if number else "{"}"{name}":'), value]
@@ -71,7 +71,7 @@ def json_object(fields: Mapping[str, pl.Expr]) -> pl.Expr:
 
 
 def csv_text(value: pl.Expr | str) -> pl.Expr:
-    """A text of a CSV record, quoted where it must be; null is an empty field."""
+    """A CSV field, quoted if necessary; null is an empty field."""
     text = pl.col(value) if isinstance(value, str) else value
     quoted = pl.concat_str(pl.lit('"'), text.str.replace_all('"', '""', literal=True), pl.lit('"'))
     return pl.when(text.str.contains(QUOTED)).then(quoted).otherwise(text).fill_null("")
@@ -84,17 +84,16 @@ def csv_plain(value: pl.Expr | str) -> pl.Expr:
 
 
 def csv_line(fields: Mapping[str, pl.Expr], delimiter: str) -> pl.Expr:
-    """A record of values that are CSV already."""
+    """A record whose values are already CSV."""
     return pl.concat_str(*fields.values(), separator=delimiter)
 
 
 def xml_text(value: pl.Expr | str) -> pl.Expr:
-    """A text between tags."""
+    """Text content between tags."""
     text = pl.col(value) if isinstance(value, str) else value
     return text.str.replace_many(["&", "<", ">"], ["&amp;", "&lt;", "&gt;"])
 
 
 def compact(frame: pl.DataFrame) -> pl.DataFrame:
-    """A copy with texts of its own: chosen rows would keep all texts they were chosen from in memory as long as they
-    are held."""
+    """A copy with its own text buffers: chosen rows would otherwise keep the texts of all rows in memory."""
     return pl.DataFrame(frame.to_arrow(compat_level=pl.CompatLevel.oldest()))

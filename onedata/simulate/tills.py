@@ -1,5 +1,5 @@
-"""The tills' side: tickets with their sequence, cards shown, members won, what is voided, parked or done for
-training."""
+"""The tills' side: tickets with their sequence, cards shown, new members, and voided, parked or training
+transactions."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ def ring_up(
 ) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
     """The night's till transactions, their lines, and the members who joined at a till.
 
-    Tickets: ``ticket_id, node_no, till, sequence, at_us, kind, flag, person_no`` (null where nobody is behind it),
-        ``card_shown, journey_no, market``.
+    Tickets: ``ticket_id, node_no, till, sequence, at_us, kind, flag, person_no`` (null without a person), ``card_shown,
+        journey_no, market``.
     Lines: ``ticket_id, line_no, product_no, quantity, unit, discount, void, original``.
     """
     joined = _join_members(state, night, sales.tickets)
@@ -75,7 +75,7 @@ def _sold(state: State, night: Night, sales: Sales) -> pl.DataFrame:
 
 
 def _sold_lines(state: State, night: Night, sales: Sales) -> pl.DataFrame:
-    """What was sold, and after it here and there a line that was scanned twice and voided."""
+    """Sold lines, and after some of them a line that was scanned twice and voided."""
     lines = sales.ticket_lines.with_columns(
         pl.concat_str(pl.lit("s"), "sale_no").alias("document"), pl.lit(value=False).alias("void")
     )
@@ -95,7 +95,7 @@ def _sold_lines(state: State, night: Night, sales: Sales) -> pl.DataFrame:
 def _not_sales(
     state: State, night: Night, sold: pl.DataFrame, lines: pl.DataFrame
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Baskets that were rung up and are no sale: for training, cancelled, or parked and rung up again."""
+    """Transactions that are not sales: for training, cancelled, or parked and rung up again."""
     parts, part_lines = [], []
     shares = {TRAINING: state.world.settings.defects.test, CANCELLED_FLAG: CANCELLED, SUSPENDED_FLAG: SUSPENDED}
     for flag, chance in shares.items():
@@ -119,7 +119,7 @@ def _not_sales(
 def _taken_back(
     state: State, night: Night, counter: pl.DataFrame, movements: Movements
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Goods brought to a counter: one transaction a document they go back to."""
+    """Goods returned at a counter: one transaction per original document."""
     rows = _in_till_currency(state, counter).with_columns(pl.concat_str(pl.lit("r"), "original").alias("document"))
     heads = rows.unique("document", keep="first", maintain_order=True)
     draws, size = state.world.draws, heads.height
@@ -149,7 +149,7 @@ def _taken_back(
 
 
 def _in_till_currency(state: State, rows: pl.DataFrame) -> pl.DataFrame:
-    """The shop sells in CNY (its order numbers have no dashes); a European till pays back in EUR."""
+    """The shop sells in CNY (its order numbers have no dashes); a European till refunds in EUR."""
     european = pl.Series(state.world.market_of_node[rows["store"].to_numpy()] == MARKETS.index("EU"))
     converts = european & ~rows["original"].str.contains("-", literal=True)
     amounts = [
@@ -178,7 +178,7 @@ def take_back(
 
 
 def _control(state: State, night: Night) -> pl.DataFrame:
-    """Signing on at every till in the morning."""
+    """Sign on at every till in the morning."""
     store = np.repeat(np.arange(state.world.stores), TILLS)
     opens = night.opens + store_clock(np.zeros(len(store)), state.world.market_of_node[store], night)
     return pl.DataFrame(
@@ -187,7 +187,7 @@ def _control(state: State, night: Night) -> pl.DataFrame:
 
 
 def _numbered(state: State, night: Night, tickets: pl.DataFrame) -> pl.DataFrame:
-    """Choose a till, number each till's transactions in the order of time, and name them as the tills do."""
+    """Choose a till, number each till's transactions in time order, and name them as the tills do."""
     chosen = 1 + state.world.draws.below("till", tickets.height, TILLS, night.number)
     market = state.world.market_of_node[tickets["node_no"].to_numpy()]
     tickets = tickets.with_columns(
@@ -202,7 +202,7 @@ def _numbered(state: State, night: Night, tickets: pl.DataFrame) -> pl.DataFrame
 
 
 def _book(tickets: pl.DataFrame, lines: pl.DataFrame, movements: Movements) -> None:
-    """Movements of what left over the counter; the stock itself was taken when it was sold."""
+    """Movements of goods sold over the counter; the stock itself was taken at the sale."""
     sold = tickets.filter((pl.col("kind") == SALE) & (pl.col("flag") == NORMAL)).select("ticket_id", "node_no", "at_us")
     taken = lines.filter(~pl.col("void")).join(sold, on="ticket_id", how="inner", maintain_order="left")
     movements.add(
@@ -216,7 +216,7 @@ def _book(tickets: pl.DataFrame, lines: pl.DataFrame, movements: Movements) -> N
 
 
 def _after(state: State, night: Night, tickets: pl.DataFrame, lines: pl.DataFrame) -> None:
-    """What today's tickets bring later: goods brought back, answers, posts."""
+    """Consequences of today's tickets: returns, survey answers, posts."""
     draws = state.world.draws
     sold = tickets.filter((pl.col("kind") == SALE) & (pl.col("flag") == NORMAL)).sort("at_us", "ticket_id")
     size = sold.height

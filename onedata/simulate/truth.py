@@ -1,7 +1,7 @@
-"""What the pipeline never reads: who is who, what was wanted and sold and why, and what should come of it all.
+"""Ground truth that the pipeline never reads: persons, demand, sales, causes, and expected outcomes.
 
 ``persons``, ``identifiers`` and ``identifier_owners`` are one file each; ``lines``, ``touches``, ``demand`` and
-``records/<feed>`` one a night. ``totals.json`` is worked out from these files alone.
+``records/<feed>`` one per night. ``totals.json`` is computed from these files only.
 """
 
 from __future__ import annotations
@@ -28,8 +28,7 @@ _PERSONS = (
     "has_shop", "has_card", "has_social", "home_store", "moved", "consent_marketing", "consent_analytics",
 )  # fmt: skip
 
-# A record that should be quarantined is not delivered; one that comes in several versions is, once one of them can be
-# read.
+# A record to be quarantined does not count as delivered; one with several versions does, once one of them is readable.
 _READ = "bool_or(coalesce(expected, 'accept') <> 'quarantine')"
 _TOTALS = f"""
 with whole as (
@@ -75,8 +74,7 @@ from told group by all order by all
 
 
 def write_people(people: People, folder: Path, night: Night) -> None:
-    """Who exists, which identifiers there are, and whose they are; ``person_no`` -2 is an identifier that several
-    share."""
+    """Write people, identifiers and their owners; ``person_no`` -2 is an identifier that several share."""
     save_parquet(people.frame.select(_PERSONS), folder / "persons.parquet", night)
     for name, rows_of in (("identifiers", identifiers), ("identifier_owners", identifier_owners)):
         tables = (rows_of(people, kind).to_arrow(compat_level=pl.CompatLevel.oldest()) for kind in IDENTIFIER_KINDS)
@@ -91,7 +89,7 @@ def write_people(people: People, folder: Path, night: Night) -> None:
 
 
 def write_night(truth: Truth, night: Night, folder: Path) -> None:
-    """The truth of one night."""
+    """Write the ground truth of one night."""
     for name, rows in (("lines", truth.lines), ("touches", truth.touches), ("demand", truth.demand)):
         save_parquet(rows, folder / name / f"{night.ds}.parquet", night)
 
@@ -99,8 +97,8 @@ def write_night(truth: Truth, night: Night, folder: Path) -> None:
 def write_totals(
     settings: SimulationSettings, folder: Path, counts: dict[str, Count], defects: dict[str, int], held: pl.DataFrame
 ) -> None:
-    """``totals.json``: rows, duplicates and quarantined rows by feed; net revenue and orders by channel, all and as far
-    as they were delivered."""
+    """``totals.json``: rows, duplicates and quarantined rows by feed; net revenue and orders by channel, both in total
+    and as far as delivered."""
     with duckdb.connect(
         config={"threads": 2, "memory_limit": "400MB", "temp_directory": str(folder.parent / "spill")}
     ) as con:

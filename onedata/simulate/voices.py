@@ -1,4 +1,4 @@
-"""What people do on the web and on social platforms, whether it leads to a purchase or not."""
+"""Activity on the web and on social platforms, whether or not it leads to a purchase."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def sessions(
     """The night's visits to the web shop, one row each.
 
     ``person_no, at_us, product_no, path`` (position in the paths), ``touch`` (position in ``TOUCHES``, -1 without),
-    ``order_id`` (of a purchase), ``node_no`` (a kiosk's store; null on a device of one's own), ``signed_in``.
+    ``order_id`` (of a purchase), ``node_no`` (a kiosk's store; null on a private device), ``signed_in``.
     """
     parts = [_browsing(state, night), _from_touches(state, night, touches)]
     bought = orders.filter((pl.col("channel") != CHANNELS.index("store")) & ~pl.col("is_test"))
@@ -48,11 +48,11 @@ def sessions(
 
 
 def events(state: State, night: Night, visits: pl.DataFrame) -> pl.DataFrame:
-    """Their steps, one row an event in the order of time: the visit's columns, ``step`` (position in ``STEPS``),
+    """The visits' events, one row each in time order: the visit's columns, ``step`` (position in ``STEPS``),
     ``cookie``."""
     draws, number = state.world.draws, night.number
     path = visits["path"].to_numpy()
-    # Who browses looks at one to three things.
+    # A browsing visitor looks at one to three products.
     extra = np.where((path == BROWSE) | (path == PROMOTION), draws.below("looks", len(path), 3, number), 0)
     lengths = np.array([len(steps) for steps in _PATHS])[path] + extra
     which = np.repeat(np.arange(len(path)), lengths)
@@ -61,7 +61,7 @@ def events(state: State, night: Night, visits: pl.DataFrame) -> pl.DataFrame:
     for one, steps in enumerate(_PATHS):
         table[one, : len(steps)] = steps
     step = table[path[which], position]
-    # A purchase's last step is the order itself; all else takes its time before or after.
+    # A purchase's last step is the order itself; all other steps have times before or after it.
     gap = np.where(path == BUY, -97 * SECOND, 41 * SECOND)[which]
     last = np.where(path == BUY, lengths - 1, 0)[which]
     at = (
@@ -76,8 +76,8 @@ def events(state: State, night: Night, visits: pl.DataFrame) -> pl.DataFrame:
 
 
 def engagements(state: State, night: Night, touches: pl.DataFrame, shares: pl.DataFrame) -> pl.DataFrame:
-    """What is done with posts tonight, in the order of time: ``person_no`` (null for strangers), ``stranger``, ``at_us,
-    type, product_no``."""
+    """Engagements with posts tonight, in time order: ``person_no`` (null for strangers), ``stranger``, ``at_us, type,
+    product_no``."""
     parts = [_noise(state, night)]
     kinds = {_NAME["social_view"]: 0, _NAME["social_click"]: 5, _NAME["live_watch"]: 6}
     seen = touches.filter(pl.col("kind").is_in(list(kinds)))
@@ -92,7 +92,7 @@ def engagements(state: State, night: Night, touches: pl.DataFrame, shares: pl.Da
     )
     parts.append(shares.select("person_no", "at_us", "product_no", pl.lit(4).cast(pl.Int64).alias("type"), _NOBODY))
     state.sharers = np.append(state.sharers, shares["person_no"].to_numpy())[-SHARERS_KEPT:]
-    # Posts are about one thing each: what a journey is about decides the post it saw.
+    # Each post is about one product: the product of a journey determines the post that it saw.
     return pl.concat(parts).sort("at_us", "person_no", "stranger", nulls_last=True)
 
 
@@ -122,8 +122,7 @@ def posts(state: State, night: Night) -> pl.DataFrame:
 
 
 def _standing(night: Night) -> pl.DataFrame:
-    """The posts from before the first night that people act upon, ``POSTS_KEPT`` a market; they are numbered in
-    ``post``."""
+    """Posts from before the first night that people engage with, ``POSTS_KEPT`` per market; ``post`` numbers them."""
     number = np.arange(len(MARKETS) * POSTS_KEPT)
     market, product = np.divmod(number, POSTS_KEPT)
     return pl.DataFrame(
@@ -140,8 +139,8 @@ def _standing(night: Night) -> pl.DataFrame:
 
 
 def mentions(state: State, night: Night, shares: pl.DataFrame) -> pl.DataFrame:
-    """What people post themselves, customers about what they bought and strangers: ``at_us, lang, text, product_no,
-    person_no, stranger``."""
+    """Posts of people, customers about their purchases and strangers: ``at_us, lang, text, product_no, person_no,
+    stranger``."""
     draws, number = state.world.draws, night.number
     count = 2 + state.world.settings.customers // 2_000
     other = pl.DataFrame(
@@ -162,7 +161,7 @@ def mentions(state: State, night: Night, shares: pl.DataFrame) -> pl.DataFrame:
 
 
 def _browsing(state: State, night: Night) -> pl.DataFrame:
-    """Visits that belong to no journey; some fill a cart and leave it, some even at the checkout."""
+    """Visits without a journey; some fill a cart and abandon it, some even at the checkout."""
     draws, number = state.world.draws, night.number
     frame = state.world.people.frame
     rate = state.world.settings.scale.sessions * min(night.demand, 2.0) * frame["has_shop"].to_numpy()
@@ -186,7 +185,7 @@ def _browsing(state: State, night: Night) -> pl.DataFrame:
 
 
 def _from_touches(state: State, night: Night, touches: pl.DataFrame) -> pl.DataFrame:
-    """The visits that a journey's touches bring: clicks, searches, mails, referrals, and screens in stores."""
+    """The visits caused by a journey's touches: clicks, searches, mails, referrals, and screens in stores."""
     draws, number = state.world.draws, night.number
     store_visit = _NAME["store_visit"]
     screen = pl.Series(draws.chance("kiosk", touches.height, KIOSK, number))
@@ -216,7 +215,7 @@ def _from_touches(state: State, night: Night, touches: pl.DataFrame) -> pl.DataF
 
 
 def _cookies(state: State, night: Night, visits: pl.DataFrame) -> pl.Series:
-    """The browser of each visit: one of one's own, the household's tablet, or the store's screen."""
+    """The browser of each visit: a private one, the household's tablet, or the store's screen."""
     people, draws = state.world.people, state.world.draws
     frame = people.frame.select("cookie_from", "cookie_count", "tablet_cookie")[visits["person_no"]]
     own = people.cookie(

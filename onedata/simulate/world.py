@@ -1,4 +1,4 @@
-"""The world before anybody buys: places, goods and people."""
+"""The world before any sale: places, goods and people."""
 
 from __future__ import annotations
 
@@ -23,9 +23,10 @@ SEASONS = {0: 1.6, 1: 1.3}
 
 @dataclass(frozen=True)
 class World:
-    """All that stands still: one row a node, a product, a person; a row's number is its node_no, product_no, person_no.
+    """Everything that does not change: one row per node, product and person; a row's number is its node_no, product_no,
+    person_no.
 
-    ``nodes`` are the stores and then a warehouse for each market of ``MARKETS``.
+    ``nodes`` are the stores and then one warehouse per market of ``MARKETS``.
     """
 
     settings: SimulationSettings
@@ -47,8 +48,8 @@ class World:
         return self.stores + market
 
     def wanted(self, month: int) -> Floats:
-        """Each product's share of what people set their mind on in a month (1 to 12): more of a category in its best
-        one and beside it."""
+        """Each product's share of demand in a month (1 to 12): a category sells more in its best month and the adjacent
+        ones."""
         away = [min((month - each.best_month) % 12, (each.best_month - month) % 12) for each in CATEGORIES]
         season = np.array([SEASONS.get(months, 1.0) for months in away])[self.products["category_no"].to_numpy()]
         wanted: Floats = self.popularity * season
@@ -56,18 +57,18 @@ class World:
 
     @property
     def market_of_node(self) -> Ints:
-        """Number of each node's market in ``MARKETS``."""
+        """Index of each node's market in ``MARKETS``."""
         return markets_of(self.nodes["market"])
 
 
 def everybody(settings: SimulationSettings) -> People:
-    """The people of the retailer of ``settings``, with all that is true of them."""
+    """The people of the retailer of ``settings``, with their full ground truth."""
     draws = Draws(settings.seed)
     return build_people(draws, settings.customers, _cities(_nodes(settings, draws)), settings.stores, settings.identity)
 
 
 def build_world(settings: SimulationSettings, people: Residents) -> World:
-    """The retailer of ``settings`` on the eve of its first night."""
+    """The retailer of ``settings`` before its first night."""
     draws = Draws(settings.seed)
     nodes = _nodes(settings, draws)
     products = _products(settings, draws)
@@ -188,5 +189,5 @@ def _products(settings: SimulationSettings, draws: Draws) -> pl.DataFrame:
 
 
 def euro_cents(cny_cents: Ints) -> Ints:
-    """The European shelf price that belongs to a Chinese one: a sixth dearer, ending in .90."""
+    """The European shelf price of a Chinese one: a sixth higher, ending in .90."""
     return np.floor(cny_cents / EURO_IN_CNY * 1.16 / 100).astype(np.int64) * 100 + 90

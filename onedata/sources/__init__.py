@@ -1,6 +1,6 @@
-"""Sources: where a feed's files come from: a folder, an object store, a database.
+"""Sources of a feed's files: a folder, an object store, a database.
 
-A source lists what it offers without fetching it, and fetches one offer into a local file. Belongs here: connections,
+A source lists its offers without fetching them, and downloads one offer into a local file. Belongs here: connections,
 listing, download, unpacking. Does not belong here: the ledger, formats, values.
 """
 
@@ -18,10 +18,10 @@ __all__ = ["Offer", "SourceError", "SourceMissing", "offers"]
 
 
 def offers(source: Path, location: Location, night: date) -> Iterator[Offer]:
-    """What the feed's source has for `night` or an earlier one, ordered by night and name; nothing is fetched.
+    """Offers of the feed's source for `night` or an earlier one, ordered by night and name; nothing is fetched.
 
     Raises:
-        SourceError: the source cannot be reached or is not there.
+        SourceError: the source cannot be reached or does not exist.
     """
     if isinstance(location.store, ObjectStore):
         return object_offers(location.path, location.store, night)

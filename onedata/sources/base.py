@@ -1,4 +1,4 @@
-"""What every source gives, and the names of files by night."""
+"""Common types of all sources, and the night in a file name."""
 
 import re
 from collections.abc import Sequence
@@ -13,11 +13,11 @@ WILD = re.compile(r"(\{ds\}|\*)")
 
 @dataclass(frozen=True)
 class Offer:
-    """Something a source has for a night.
+    """One file or table that a source offers for a night.
 
-    `name` is its name in the ledger, always text that can be stored; with size in bytes and modification time in
-    nanoseconds it tells whether it has changed. `path` is the local file (None: it has to be fetched). `refused` says
-    why it must not be read.
+    `name` is its name in the ledger, always storable text; size in bytes and modification time in nanoseconds show
+    whether it has changed. `path` is the local file (None: it must be fetched). `refused` is the reason why it must not
+    be read.
     """
 
     ds: date
@@ -29,7 +29,7 @@ class Offer:
 
 
 class SourceError(OnedataError):
-    """A source cannot be read as a whole; the text names it and the fix."""
+    """A source cannot be read at all; the message names the source and the fix."""
 
 
 class SourceMissing(SourceError):
@@ -37,13 +37,14 @@ class SourceMissing(SourceError):
 
 
 def name_pattern(path: str) -> re.Pattern[str]:
-    """A contract's path as a pattern of whole names: `{ds}` a day, `*` anything within a name."""
+    """A contract's path as a regular expression for full names: `{ds}` matches a day, `*` anything within a name."""
     known = {"{ds}": r"(?P<ds>\d{4}-\d{2}-\d{2})", "*": "[^/]*"}
     return re.compile("".join(known.get(part, re.escape(part)) for part in WILD.split(path)))
 
 
 def night_of(match: re.Match[str], night: date) -> date | None:
-    """The night a name is for: its own day, or the running night; None where its day is none of the calendar."""
+    """The night that a name belongs to: the day in the name, or the running night; None if the day is not a calendar
+    date."""
     if "ds" not in match.re.groupindex:
         return night
     try:

@@ -1,4 +1,4 @@
-"""Files below the source folder. Nothing outside it is read, whatever a link says."""
+"""Files below the source folder. Links to files outside it are not followed."""
 
 from collections.abc import Iterator
 from datetime import date
@@ -13,7 +13,7 @@ def local_offers(source: Path, pattern: str, night: date) -> Iterator[Offer]:
     A link that leaves the source folder is offered as refused: it is reported, never followed.
 
     Raises:
-        SourceMissing: there is no source folder.
+        SourceMissing: the source folder does not exist.
     """
     if not source.is_dir():
         raise SourceMissing(
@@ -36,7 +36,7 @@ def local_offers(source: Path, pattern: str, night: date) -> Iterator[Offer]:
 
 
 def _glob(pattern: str) -> str:
-    """The contract's pattern for pathlib: only `*` is wild in it."""
+    """The contract's pattern for pathlib, with `*` as the only wildcard."""
     literal = "".join(f"[{letter}]" if letter in "?[" else letter for letter in pattern)
     return literal.replace("{ds}", "????-??-??")
 
@@ -51,5 +51,5 @@ def _refused(path: Path, ds: date, relative: str, source: Path) -> Offer:
 
 
 def _printable(name: str) -> str:
-    """A name whose bytes are not UTF-8 as text that can be stored; others stay as they are."""
+    """Convert a name with bytes that are not UTF-8 to storable text; other names are unchanged."""
     return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")

@@ -1,8 +1,8 @@
-"""A PostgreSQL table, read by its watermark into a Parquet file of texts, by DuckDB's postgres_scanner from its wheel.
+"""Extract a PostgreSQL table by its watermark into a Parquet file of text columns, with DuckDB's postgres_scanner.
 
-User and password are libpq's own: `user` in the contract or PGUSER; PGPASSWORD or a line in ~/.pgpass (PGPASSFILE);
-PGSSLMODE and the rest work too. None of them reaches a statement, so none can stand in an error or a log. Every column
-is cast to text by the server: numerics keep every digit, times are UTC. Rows that were deleted are not seen.
+Credentials follow libpq: `user` in the contract or PGUSER; PGPASSWORD or a line in ~/.pgpass (PGPASSFILE); PGSSLMODE
+and its other variables work too. No credential is part of a statement, so none can appear in an error or a log. The
+server casts every column to text: numerics keep every digit, times are UTC. Deleted rows are not detected.
 """
 
 from collections.abc import Iterator, Sequence
@@ -27,8 +27,8 @@ NUMBERS = ("smallint", "integer", "bigint", "numeric")
 
 @dataclass(frozen=True)
 class Extract:
-    """What one extraction read: rows, the watermark that the next one goes on from, and notes (kind, column, message)
-    of what was odd."""
+    """Result of one extraction: rows, the watermark that the next one starts from, and notes (kind, column, message) on
+    irregularities."""
 
     rows: int
     mark: str | None
@@ -38,15 +38,16 @@ class Extract:
 
 @dataclass(frozen=True)
 class _Marks:
-    """The highest watermark of the table, and the same not later than now: a row dated in the future must not hide
-    those that follow."""
+    """The highest watermark of the table, and the highest that is not later than now: a row dated in the future must
+    not hide the rows after it."""
 
     highest: str | None
     reached: str | None
 
 
 def table_offer(store: Database, night: date) -> Iterator[Offer]:
-    """The table as of its highest watermark; nothing for an empty table. Its name changes when there is more to read.
+    """Offer the table as of its highest watermark; nothing for an empty table. The name changes when there are new
+    rows.
 
     Raises:
         SourceError: see `extract`.
@@ -58,21 +59,21 @@ def table_offer(store: Database, night: date) -> Iterator[Offer]:
 
 
 def extract(store: Database, mark: str | None, keys: Sequence[str], night: date, target: Path) -> Extract:
-    """Write the rows from `mark` on (less the lookback), and those without a watermark, to a Parquet file, in a stream.
+    """Stream the rows from `mark` on (minus the lookback), and rows without a watermark, to a Parquet file.
 
-    Rows at the mark are read again: another with the same watermark may have come since; the landing counts what it
-        knows as duplicates.
+    Rows at the mark are read again, since more rows with the same watermark may have arrived; the landing counts known
+    rows as duplicates.
 
     Args:
         store: The table.
-        mark: What the last extraction reached; None reads the whole table.
-        keys: Columns that put rows of equal watermark in order, so that equal rows make an equal file.
-        night: The night that runs.
+        mark: Watermark that the last extraction reached; None reads the whole table.
+        keys: Columns that order rows of equal watermark, so that equal rows produce an equal file.
+        night: The night of the run.
         target: The file to write.
 
     Raises:
-        SourceError: the server cannot be reached or refuses, or table or watermark column is missing or of a type that
-            cannot be one.
+        SourceError: the server cannot be reached or refuses, or the table or watermark column is missing, or the
+            column's type cannot be a watermark.
     """
     with _session(store) as con:
         columns = _columns(con, store)
@@ -104,7 +105,7 @@ def extract(store: Database, mark: str | None, keys: Sequence[str], night: date,
 
 @contextmanager
 def _session(store: Database) -> Iterator[duckdb.DuckDBPyConnection]:
-    """A read-only session of its own: the warehouse never sees the connection string."""
+    """A separate read-only session: the warehouse never sees the connection string."""
     parts = {
         "host": store.host,
         "port": str(store.port),
@@ -142,7 +143,7 @@ def _ask(con: duckdb.DuckDBPyConnection, store: Database, sql: str) -> list[tupl
 
 
 def _columns(con: duckdb.DuckDBPyConnection, store: Database) -> dict[str, str]:
-    """Columns and their types, in the table's order."""
+    """Columns and their types, in table order."""
     listed = _ask(
         con,
         store,
@@ -184,7 +185,7 @@ def _check_watermark(store: Database, columns: dict[str, str]) -> None:
 
 
 def _marks(con: duckdb.DuckDBPyConnection, store: Database, columns: dict[str, str]) -> _Marks | None:
-    """None for a table without a watermark."""
+    """The marks; None for a table without a watermark."""
     if store.watermark is None:
         return None
     column, kind = quote_name(store.watermark), columns[store.watermark]
@@ -196,7 +197,7 @@ def _marks(con: duckdb.DuckDBPyConnection, store: Database, columns: dict[str, s
         now = "now()" if kind == TIMES[0] else f"(now() at time zone {_literal(store.timezone)})::{kind}"
         reached = f"least({highest}, {now})"
     row = _ask(con, store, f"select ({highest})::text, ({reached})::text from {_source(store)}")[0]
-    # least() of NULL and now is now: an empty table has reached nothing.
+    # least() of NULL and now is now, but an empty table has not reached any watermark.
     return _Marks(row[0], row[1] if row[0] is not None else None)
 
 
@@ -239,9 +240,9 @@ def _copy(
 
 
 def _counts(con: duckdb.DuckDBPyConnection, store: Database, target: Path) -> tuple[int, int]:
-    """Rows of the extract, and those of them without a watermark."""
+    """Number of rows of the extract, and of those without a watermark."""
     missing = f"count(*) filter (where {quote_name(store.watermark)} is null)" if store.watermark else "0"
-    # The spool's names hold nothing that DuckDB takes for a pattern, its folders may.
+    # Names in the spool contain no DuckDB wildcards; names of its folders may.
     literal = "".join(f"[{letter}]" if letter in "*?[" else letter for letter in str(target))
     row = con.execute(f"select count(*), {missing} from read_parquet({quote_text(literal)})").fetchone()
     assert row is not None
@@ -261,7 +262,7 @@ def _source(store: Database) -> str:
 
 
 def _literal(text: str) -> str:
-    """An SQL string for PostgreSQL, whose standard_conforming_strings is on."""
+    """A string literal for PostgreSQL, with standard_conforming_strings on."""
     return quote_text(text)
 
 
@@ -270,7 +271,7 @@ def _grant(store: Database) -> str:
 
 
 def _failed(store: Database, what: str, error: duckdb.Error, fix: str) -> SourceError:
-    """The server's own words, without the statement and the connection string that DuckDB puts around them."""
+    """The server's message, without the statement and the connection string that DuckDB adds."""
     text = str(error).strip()
     for start in ("failed: ", "ERROR: "):
         text = text.partition(start)[2] or text

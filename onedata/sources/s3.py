@@ -1,7 +1,7 @@
-"""Objects of an S3-compatible store, listed and streamed by Arrow's client.
+"""Objects of an S3-compatible store, listed and streamed with Arrow's client.
 
-Credentials are AWS's own: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, AWS_PROFILE, or the machine's role; the region
-is AWS_REGION or AWS_DEFAULT_REGION. A contract holds none.
+Credentials follow AWS: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, AWS_PROFILE, or the machine's role; the region is
+AWS_REGION or AWS_DEFAULT_REGION. Contracts contain no credentials.
 """
 
 import os
@@ -21,7 +21,8 @@ CONNECT_SECONDS, REQUEST_SECONDS, ATTEMPTS = 10, 60, 3
 
 
 def object_offers(location: str, store: ObjectStore, night: date) -> Iterator[Offer]:
-    """Objects whose key matches, for `night` or earlier, from one listing below the part of the key that is not wild.
+    """Objects whose key matches, for `night` or earlier, from one listing below the part of the key before any
+    wildcard.
 
     Raises:
         SourceError: the store cannot be reached, refuses the credentials, or has no such bucket.
@@ -45,10 +46,10 @@ def object_offers(location: str, store: ObjectStore, night: date) -> Iterator[Of
 
 
 def download(store: ObjectStore, offer: Offer, target: Path) -> None:
-    """Stream one object into a file; memory is one block.
+    """Stream one object into a file; memory use is one block.
 
     Raises:
-        SourceError: the object is gone or the stream breaks off.
+        SourceError: the object no longer exists or the stream is interrupted.
     """
     try:
         with (

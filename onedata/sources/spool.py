@@ -1,4 +1,4 @@
-"""The spool: a feed's folder for what is fetched, unpacked or turned into another form, for one landing only."""
+"""The spool: a feed's folder for fetched, unpacked or converted files of one landing."""
 
 import re
 import shutil
@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 class Spool:
-    """Names files of one landing; `clear` removes them all, also those a killed run left."""
+    """Names the files of one landing; `clear` removes them all, including those left by a killed run."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -16,7 +16,7 @@ class Spool:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def place(self, name: str) -> Path:
-        """A path nobody else has; `name` only helps a person to see what it is."""
+        """A unique path; `name` only helps a person to identify the file."""
         if self._count == 0:
             self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._count += 1

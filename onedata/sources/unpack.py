@@ -1,7 +1,7 @@
-"""Packed files: .gz, .bz2, .xz, .zst (one file) and .zip (several), unpacked in a stream into a folder of ours.
+"""Packed files: .gz, .bz2, .xz, .zst (one file) and .zip (several), unpacked as a stream into a folder of onedata's.
 
-No name in an archive ever becomes a path. Limits hold while unpacking, so that a bomb is found by what came out of it,
-not by what it says of itself.
+No name in an archive is used as a path. Limits are enforced while unpacking: a bomb is detected by its actual output,
+not by the sizes that it declares.
 """
 
 import bz2
@@ -40,13 +40,12 @@ _BROKEN = (
 
 
 class Unreadable(ValueError):
-    """A packed file that must not or cannot be unpacked; the text says why and what to do."""
+    """A packed file that must not or cannot be unpacked; the message gives the reason and the fix."""
 
 
 @dataclass(frozen=True)
 class Unpacked:
-    """One file that came out: its path, its name in the archive ("" for a single file) and the SHA-256 of its
-    content."""
+    """One unpacked file: its path, its name in the archive ("" for a single file) and the SHA-256 of its content."""
 
     path: Path
     member: str
@@ -54,24 +53,25 @@ class Unpacked:
 
 
 def is_packed(name: str) -> bool:
-    """Its suffix says that it is packed."""
+    """Whether the suffix is that of a packed file."""
     return _suffix(name) in _OPENERS or _suffix(name) == ".zip"
 
 
 def unpack(
     packed: Path, name: str, folder: Path, limit_mb: int = DEFAULT_LIMIT_MB, members: str = "*"
 ) -> list[Unpacked]:
-    """Everything in `packed` that matches `members`, in the archive's order; all or nothing.
+    """Unpack everything in `packed` that matches `members`, in the archive's order; all or nothing.
 
     Args:
         packed: The file.
-        name: Its name, whose suffix says how it is packed.
-        folder: Where to; it belongs to this file alone.
-        limit_mb: How many MiB may come out of it.
-        members: Names in a .zip that are wanted, `*` standing for anything.
+        name: Its name, whose suffix determines the format.
+        folder: Target folder, used for this file only.
+        limit_mb: Maximum unpacked size in MiB.
+        members: Names wanted from a .zip; `*` matches anything.
 
     Raises:
-        Unreadable: it is truncated, damaged, encrypted, a bomb, or holds names that climb or packed files.
+        Unreadable: it is truncated, damaged, encrypted, a bomb, or contains packed files or names that leave the
+            folder.
     """
     meter = _Meter(packed.stat().st_size, limit_mb << 20)
     folder.mkdir(parents=True, exist_ok=True)
@@ -86,7 +86,7 @@ def unpack(
     except Unreadable:
         raise
     except _BROKEN as error:
-        # Our own disk is not the file's fault; an offset before the start of an archive is.
+        # Errors of our own disk are not the file's fault; an offset before the start of an archive is.
         if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
             raise
         raise Unreadable(
@@ -96,10 +96,10 @@ def unpack(
 
 @dataclass
 class _Meter:
-    """Counts what comes out of one packed file.
+    """Counts the unpacked bytes of one packed file.
 
     Raises:
-        Unreadable: more came out than is allowed.
+        Unreadable: the output exceeds the limit.
     """
 
     packed: int
@@ -138,7 +138,7 @@ def _members(packed: Path, folder: Path, wanted: str, meter: _Meter) -> Iterator
 
 
 def _check_member(info: zipfile.ZipInfo, seen: set[str]) -> None:
-    """Refuse an archive for what it says of one member."""
+    """Refuse an archive because of what it declares about one member."""
     name = info.filename
     parts = PurePosixPath(name.replace("\\", "/")).parts
     if name.startswith(("/", "\\")) or ".." in parts or any(":" in part for part in parts[:1]):
@@ -196,7 +196,7 @@ def _is_archive(name: str) -> bool:
 
 
 def _is_junk(name: str) -> bool:
-    """What macOS and Windows put beside the files."""
+    """Whether it is a file that macOS or Windows adds to archives."""
     return name.startswith(_JUNK[0]) or PurePosixPath(name).name in _JUNK
 
 

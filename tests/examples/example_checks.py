@@ -1,4 +1,4 @@
-"""A retailer's home built from an example's own contracts and settings."""
+"""A retailer's home built from an example's contracts and settings."""
 
 import shutil
 from datetime import date, timedelta

@@ -1,4 +1,4 @@
-"""A few small days written like Online Retail, so that its oddities are tested also where the real data is not."""
+"""A few small days in the format of Online Retail, so that its peculiarities are tested even without the real data."""
 
 from datetime import date
 from decimal import Decimal

@@ -1,4 +1,4 @@
-"""Olist, nine files of a Brazilian marketplace: online, logistics and survey feeds by contracts alone."""
+"""Olist, nine files of a Brazilian marketplace: online, logistics and survey feeds, by contracts only."""
 
 import csv
 from datetime import date

@@ -1,5 +1,4 @@
-"""UCI Online Retail, 305 days of invoices of a real shop: its published totals come out of the whole way, to the
-penny."""
+"""UCI Online Retail, 305 days of invoices of a real shop: the pipeline reproduces its published totals to the penny."""
 
 from decimal import Decimal
 from pathlib import Path

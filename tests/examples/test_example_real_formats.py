@@ -1,5 +1,4 @@
-"""Documents that real systems wrote are read whole, by contracts alone; what is in them is counted by Python's own
-readers."""
+"""Documents of real systems are read completely, by contracts only; Python's own readers give the expected counts."""
 
 import csv
 import json

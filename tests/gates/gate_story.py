@@ -1,4 +1,4 @@
-"""What the gate tests break, and what they see of it."""
+"""Defects that the gate tests inject, and their observations."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""No asset without its gate: who adds a feed or a model gets one, by name and blocking."""
+"""Every asset has a gate: a new feed or model gets one, by name and blocking."""
 
 from pathlib import Path
 from typing import Any

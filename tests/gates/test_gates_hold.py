@@ -1,4 +1,4 @@
-"""A closed gate stops what is after it, leaves the published night untouched and says what is wrong."""
+"""A closed gate stops everything after it, leaves the published night unchanged and names the cause."""
 
 from gate_story import INVENTORY, LEAK, ORDERS, Closed
 from support import NIGHTS, Story, ask, differences, unbalanced_files

@@ -1,5 +1,5 @@
-"""An e-mail, a phone, a card and a name in every column of a feed, through the real job: none of them is in a message,
-a log or a page."""
+"""An e-mail, a phone, a card and a name in every column of a feed, through the real job: no message, log or page
+contains any of them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The asset graph reads from left to right, and a person who looks at an asset learns what it is and whose."""
+"""The asset graph reads from left to right, and each asset shows its meaning and owner."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""The schedule and the sensor: on in production, off in development, a night once."""
+"""The schedule and the sensor: on in production, off in development, one run per night."""
 
 import os
 import shutil

@@ -1,4 +1,4 @@
-"""What the command line refuses before it runs anything."""
+"""Arguments that the command line refuses before any run."""
 
 import os
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""Statements that write the ledger's tables, found in source: of Python in its string literals, else in the text."""
+"""Find statements that write the ledger's tables: in the string literals of Python source, else in the text."""
 
 import ast
 import re

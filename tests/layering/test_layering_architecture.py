@@ -1,4 +1,4 @@
-"""docs/architecture.md names every room, and files that are there."""
+"""docs/architecture.md names every package, and only files that exist."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""The assets wire: what they show and choose is asked of onedata."""
+"""The assets only wire: what they show and select comes from onedata."""
 
 from support import REPOSITORY
 

@@ -1,4 +1,4 @@
-"""What was built is what the YAML says: no column without a description."""
+"""The built tables match the YAML: every column has a description."""
 
 import os
 from datetime import date

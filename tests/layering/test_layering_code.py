@@ -1,4 +1,4 @@
-"""Who may import whom, by reading the source."""
+"""Allowed imports between packages, checked on the source."""
 
 import ast
 from collections.abc import Iterator

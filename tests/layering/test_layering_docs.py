@@ -1,4 +1,4 @@
-"""Every link of a page in the repository leads to something that is there."""
+"""Every link of a page in the repository has an existing target."""
 
 import re
 

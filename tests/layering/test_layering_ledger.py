@@ -1,4 +1,4 @@
-"""One room writes the ledger: nothing outside `onedata/ledger` changes a table of it."""
+"""Only `onedata/ledger` writes the ledger's tables."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Models refer only to their own or earlier layers, and each is described beside it."""
+"""Models refer only to their own or earlier layers, and each has a description in the YAML beside it."""
 
 import re
 from functools import cache

@@ -1,4 +1,4 @@
-"""Lines are at most 120 columns wide where ruff does not look: contracts, models, pages and scripts."""
+"""Lines are at most 120 columns wide in files that ruff does not check: contracts, models, pages and scripts."""
 
 from pathlib import Path
 

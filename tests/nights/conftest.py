@@ -1,4 +1,4 @@
-"""The undisturbed home lives on: each fixture is that home after one more run of a kind that must change nothing."""
+"""Fixtures that extend the undisturbed home: each is that home after one more run that must change nothing."""
 
 import shutil
 from dataclasses import replace

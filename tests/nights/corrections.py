@@ -1,4 +1,4 @@
-"""Late files and corrections: what is written into the source of a retailer whose three nights are published."""
+"""Late files and corrections, written into the source of a retailer with three published nights."""
 
 import json
 from datetime import timedelta

@@ -1,5 +1,5 @@
-"""Late files land in their own partition and open again what they touch; a correction wins by its version, not by when
-it came."""
+"""Late files land in their own partition and rebuild what depends on them; a correction wins by its version, not by its
+arrival."""
 
 from decimal import Decimal
 from typing import Any

@@ -1,4 +1,4 @@
-"""The queries that README and how-to show, run as they stand there on a home as nights leave it."""
+"""The queries in README and how-to guides run unchanged on a home after real nights."""
 
 import re
 import subprocess

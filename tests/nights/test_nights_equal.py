@@ -1,7 +1,7 @@
-"""Whatever the sequence of nights, the same tables come of it.
+"""Any sequence of nights produces the same tables.
 
-Nothing is left out of the comparison of dim, dwd, dws and ads. Of the lake `_arrived_at` is left out: it is the
-machine's clock.
+The comparison covers all of dim, dwd, dws and ads. For the lake it excludes `_arrived_at`, which is the machine's
+clock.
 """
 
 import duckdb

@@ -1,5 +1,5 @@
-"""Nights through faults of the home: each ends in one sentence with the file and the way out, publishes nothing, and
-once mended the nights come right."""
+"""Nights with faults of the home: each ends with one sentence that names the file and the fix, publishes nothing, and
+succeeds after the repair."""
 
 import os
 import shutil

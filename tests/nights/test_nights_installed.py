@@ -1,4 +1,4 @@
-"""An installed wheel, outside of any checkout: two retailers of their own folders run side by side."""
+"""An installed wheel outside of any checkout: two retailers in separate folders run side by side."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A data home that lies at another place than before: restored from a backup, or mounted elsewhere."""
+"""A data home at another path than before: restored from a backup, or mounted elsewhere."""
 
 import shutil
 from dataclasses import replace

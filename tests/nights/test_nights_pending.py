@@ -1,8 +1,8 @@
-"""An earlier night is run again while a later one waits, accepted by a run that was killed: the later night's people
-keep their own night.
+"""An earlier night is rerun while a later one, accepted by a killed run, is pending: the later night's people keep
+their own night.
 
-By the real command line: the second night is killed once its rows are in the lake, then the first is run again, then
-the third.
+With the real command line: the second night is killed once its rows are in the lake, then the first is rerun, then the
+third runs.
 """
 
 from dataclasses import dataclass

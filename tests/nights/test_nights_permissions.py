@@ -1,4 +1,4 @@
-"""Who can read what of a data home after real nights: every path of it, and what a reader and a stranger get to."""
+"""Read access to a data home after real nights: every path, and the access of a reader and of others."""
 
 from __future__ import annotations
 

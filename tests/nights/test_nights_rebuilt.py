@@ -1,4 +1,4 @@
-"""A lost warehouse made anew from lake, manifests, log and vault, through the real command, without the source."""
+"""A lost warehouse is rebuilt from lake, manifests, log and vault, with the real command, without the source."""
 
 import shutil
 from dataclasses import dataclass, replace

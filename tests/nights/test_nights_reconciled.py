@@ -1,5 +1,4 @@
-"""Every row and every cent of three nights is accounted for from file to ADS; and whatever is taken away from any
-layer, the gate says so."""
+"""Every row and cent of three nights is reconciled from file to ADS; the gate detects any removal from any layer."""
 
 import shutil
 from collections.abc import Callable

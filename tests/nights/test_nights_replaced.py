@@ -1,4 +1,4 @@
-"""A night taken anew, through the real job: what its files no longer hold is gone everywhere, and nothing else is."""
+"""A night is replaced through the real job: rows no longer in its files are removed everywhere, and nothing else is."""
 
 import duckdb
 from support import Story, ask, rows, unbalanced_files

@@ -1,5 +1,5 @@
-"""A published home is backed up, lost and restored: it verifies, and the nights after it end as in a home that nothing
-happened to."""
+"""A published home is backed up, lost and restored: it verifies, and later nights give the same result as in an
+undisturbed home."""
 
 import shutil
 from dataclasses import dataclass, replace

@@ -1,5 +1,4 @@
-"""The whole pipeline on simulated retailers of other sizes than the usual one: the smallest, and one of another profile
-with many defects.
+"""The whole pipeline on simulated retailers of other sizes: the smallest, and one of another profile with many defects.
 
 The usual one, 200 customers and three nights, is in the other tests of this folder; larger ones are in benchmarks/.
 """

@@ -1,4 +1,4 @@
-"""What was landed and published is what the simulator knows to be true."""
+"""Landed and published data equals the simulator's ground truth."""
 
 from decimal import Decimal
 

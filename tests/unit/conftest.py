@@ -1,4 +1,4 @@
-"""Fixtures of the unit tests: a warehouse on a temporary folder, and a retailer made of the contracts a test gives."""
+"""Fixtures of the unit tests: a warehouse in a temporary folder, and a retailer built from a test's contracts."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""A small data home as two nights leave it: money and people in the lake, a vault, a table of DWD and of ADS, a log,
-and one publication."""
+"""A small data home after two nights: money and people in the lake, a vault, a table of DWD and of ADS, a log, and one
+publication."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A retailer of one or two small feeds on a temporary folder, and the builders of its contracts and files."""
+"""A retailer of one or two small feeds in a temporary folder, and the builders of its contracts and files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What keeps a file from being written, told with the file and the way out."""
+"""Why a file cannot be written, reported with the file and the fix."""
 
 from __future__ import annotations
 

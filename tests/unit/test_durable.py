@@ -1,4 +1,4 @@
-"""Files that last, and files moved aside."""
+"""Durable files, and files moved aside."""
 
 import os
 import stat

@@ -1,4 +1,4 @@
-"""The data home is closed to others: what is new, what is old, links, foreign files, and the reader group."""
+"""The data home is closed to others: new and existing files, links, foreign files, and the reader group."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What messages may say of people's values: nothing. And what they must still say: ids, days, amounts, files."""
+"""Messages contain no personal values, but still ids, days, amounts and files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a person reads after a night."""
+"""The report after a night."""
 
 from __future__ import annotations
 

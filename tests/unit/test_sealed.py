@@ -1,4 +1,4 @@
-"""A sealed text is read back as it was written, or not at all."""
+"""A sealed text is read back as written, or not at all."""
 
 import hashlib
 import json

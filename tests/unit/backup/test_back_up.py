@@ -1,4 +1,4 @@
-"""A back-up holds the home and never its key, copies each content once, and is whole or does not count."""
+"""A back-up contains the home but never its key, copies each content once, and is complete or does not count."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""Files of the lake and entries of its log that are lost or damaged come back from a back-up; what was replaced since
-stays away."""
+"""Lost or damaged lake files and log entries are restored from a back-up; entries replaced since are not."""
 
 from __future__ import annotations
 

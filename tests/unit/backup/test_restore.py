@@ -1,4 +1,4 @@
-"""A home comes back as it was, file by file, or not at all; a restore that was stopped is seen, and goes on."""
+"""A home is restored file by file as it was, or not at all; an interrupted restore is detected and can be resumed."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""The weekly job: the home is verified, and its newest back-up is restored aside and verified; a failed run calls for
-somebody."""
+"""The weekly job: the home is verified, and its newest back-up is restored aside and verified; a failed run alerts the
+operator."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whatever a user types wrong ends with one line that says what and how to mend it, exit code 2, and no traceback."""
+"""Every mistake of a user ends with one line that names the mistake and the fix, exit code 2, and no traceback."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a person types and reads: `onedata contracts` after a change, `onedata feed new|check|list`."""
+"""The commands `onedata contracts` after a change, and `onedata feed new|check|list`, with their output."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`onedata identity` as a person types it."""
+"""The command `onedata identity` with its output."""
 
 from __future__ import annotations
 

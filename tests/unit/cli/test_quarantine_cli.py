@@ -1,4 +1,4 @@
-"""`onedata quarantine` as a person types it."""
+"""The command `onedata quarantine` with its output."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""SQL of a contract computes from the row it is about, and nothing else: what reaches further is refused when the
-contract is loaded."""
+"""SQL of a contract computes only from its own row: anything else is refused when the contract is loaded."""
 
 from __future__ import annotations
 

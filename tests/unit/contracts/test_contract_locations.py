@@ -1,4 +1,4 @@
-"""Where a contract says its feeds lie: what each kind of server takes, and what is refused."""
+"""The location of a contract's feeds: what each kind of server accepts, and what is refused."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every mistake in a contract is told by file, place and fix."""
+"""Every mistake in a contract is reported with file, place and fix."""
 
 from __future__ import annotations
 

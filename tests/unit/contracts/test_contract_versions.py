@@ -1,4 +1,4 @@
-"""Differences between two versions of a contract, and what each may do to rows that have landed."""
+"""Differences between two versions of a contract, and which of them are allowed for landed rows."""
 
 from __future__ import annotations
 

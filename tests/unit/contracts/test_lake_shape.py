@@ -1,5 +1,5 @@
-"""The empty file that gives an entity's view its columns: it holds nothing to lose, and is written anew whatever is the
-matter with it."""
+"""The empty file that gives an entity's view its columns: it contains no data, and any fault of it is repaired by
+writing it again."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A lake with files of an older entity: read by name, new columns NULL, changed types cast."""
+"""A lake with files of an earlier entity version: read by name, new columns NULL, changed types cast."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""What ships is valid: the contracts, the examples, the entities, the identifier policy and what is derived from
-them."""
+"""Shipped files are valid: the contracts, the examples, the entities, the identifier policy and all derived files."""
 
 from __future__ import annotations
 

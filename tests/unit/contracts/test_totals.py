@@ -1,4 +1,4 @@
-"""The money an entity declares: what a declaration may say, and what its sums come to."""
+"""The money totals of an entity: allowed declarations, and their sums."""
 
 from __future__ import annotations
 

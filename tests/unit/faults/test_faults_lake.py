@@ -1,4 +1,4 @@
-"""Lake files that are gone, cut or damaged: told with feed, night and the two ways out."""
+"""Missing, truncated or damaged lake files: reported with feed, night and the two fixes."""
 
 from __future__ import annotations
 

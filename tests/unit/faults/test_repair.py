@@ -1,4 +1,4 @@
-"""`onedata repair` as a person types it, and damage as the other commands tell it."""
+"""The command `onedata repair` with its output, and how other commands report damage."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""Files that a fuzz of the readers found to stop a landing, or to lose rows in silence: each is read, or reported with
-the reason."""
+"""Files found by fuzzing that stopped a landing or silently lost rows: each is now read, or reported with the
+reason."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""A warehouse whose ODS holds what a test says of people: orders that carry identifiers, and profiles that carry names
-as well."""
+"""A warehouse whose ODS contains the people of a test: orders with identifiers, and profiles that also have names."""
 
 from __future__ import annotations
 

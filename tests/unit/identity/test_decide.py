@@ -1,4 +1,4 @@
-"""Who is one person, on graphs small enough to draw."""
+"""Person assignment on graphs small enough to draw."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What operators decide of persons: it is carried out, survives every rebuild, and can be taken back."""
+"""Operators' decisions on persons: they are applied, survive every rebuild, and can be revoked."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Why two identifiers are one person, and why they are not, in words."""
+"""Explanations why two identifiers are one person or not."""
 
 from __future__ import annotations
 

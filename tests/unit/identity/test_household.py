@@ -1,4 +1,4 @@
-"""Households: who lives together, the limits, and the same answer whatever the order of nights."""
+"""Households: members, limits, and the same result for any order of nights."""
 
 from __future__ import annotations
 

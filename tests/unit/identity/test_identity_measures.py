@@ -1,4 +1,4 @@
-"""The benchmark's measures on examples worked by hand."""
+"""The benchmark's measures on examples computed by hand."""
 
 from __future__ import annotations
 

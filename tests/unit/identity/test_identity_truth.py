@@ -1,4 +1,5 @@
-"""The quality benchmark on a tiny simulated retailer: every row finds its truth, and the oracle is a ceiling."""
+"""The quality benchmark on a tiny simulated retailer: every row matches the ground truth, and the oracle is a
+ceiling."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The review queue as a table, and the numbers its pictures are drawn from."""
+"""The review queue as a table, and the numbers behind its charts."""
 
 from __future__ import annotations
 

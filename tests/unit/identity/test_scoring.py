@@ -1,4 +1,4 @@
-"""The probabilistic pass: what links, what never does, what is told of it, and what must not leave."""
+"""The probabilistic pass: what it links, what it never links, what it reports, and what must not leave it."""
 
 from __future__ import annotations
 

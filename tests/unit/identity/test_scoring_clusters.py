@@ -1,4 +1,4 @@
-"""Links to clusters, and records whose persons are known."""
+"""From links to clusters, and records whose persons are known."""
 
 from __future__ import annotations
 

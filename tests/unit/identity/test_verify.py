@@ -1,4 +1,4 @@
-"""The weekly proof: sound nights equal a rebuild, and whatever drifted is seen, with the warehouse left as it was."""
+"""The weekly verification: sound nights equal a rebuild, any drift is detected, and the warehouse is unchanged."""
 
 from __future__ import annotations
 

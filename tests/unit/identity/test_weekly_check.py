@@ -1,4 +1,4 @@
-"""The weekly job: quiet where nights and rebuild agree, loud where they do not, and the nights go on."""
+"""The weekly job: it passes if nights and rebuild agree, fails if they differ, and does not stop the nights."""
 
 from __future__ import annotations
 

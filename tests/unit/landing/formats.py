@@ -1,4 +1,4 @@
-"""The same three survey answers in every format, so that one test can speak of all of them."""
+"""The same three survey answers in every format, so that one test covers all formats."""
 
 from __future__ import annotations
 

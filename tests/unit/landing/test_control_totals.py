@@ -1,4 +1,4 @@
-"""What a file's rows came to in money, and what became of it."""
+"""The money of a file's rows, by outcome."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files that are missing, empty, cut short or wrongly encoded."""
+"""Missing, empty, truncated or wrongly encoded files."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""A file that changes while it is read: its hash and its rows would be of two contents. It waits for the next run, and
-the others land."""
+"""A file that changes while it is read: its hash and its rows would belong to different contents. It waits for the next
+run, and other files land."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Extracts of database tables that are kept: none is passed over, none is deleted."""
+"""Stored extracts of database tables: none is skipped, none is deleted."""
 
 from __future__ import annotations
 

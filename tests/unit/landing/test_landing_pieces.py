@@ -1,4 +1,4 @@
-"""Large text files are read in pieces by several threads: which files are cut, and that no row shows it."""
+"""Large text files are read in pieces by several threads: which files are split, and that rows are not affected."""
 
 from __future__ import annotations
 

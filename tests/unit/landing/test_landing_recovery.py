@@ -1,4 +1,4 @@
-"""A night killed between two steps, then run again, ends as if it had never been killed."""
+"""A night killed between two steps and rerun gives the same result as an undisturbed one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Quarantined rows released: read again from what quarantine kept, by the contract as it is now."""
+"""Release from quarantine: rows are revalidated from their stored text by the current contract."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""Repairs a contract declares, what they change, and that each is counted; what a feed makes of fields that are not its
-contract's."""
+"""Repairs declared by a contract, their effect and their counts; and a feed's handling of fields unknown to its
+contract."""
 
 from __future__ import annotations
 

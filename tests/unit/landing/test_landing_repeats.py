@@ -1,4 +1,4 @@
-"""The same file, the same rows and new versions of rows."""
+"""Duplicate files, duplicate rows and new versions of rows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A night taken anew: what its files come to now takes the place of what they came to before, whole or not at all."""
+"""A reloaded night: its new rows replace the old ones, completely or not at all."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rows of wrong type, missing or invalid values, and the share of them a feed bears."""
+"""Rows with wrong types, missing or invalid values, and the share of them that a feed tolerates."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What CSV files and file names look like in the wild."""
+"""CSV files and file names found in practice."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Timestamps: with an offset, in the feed's own zone, over the change of the clock. Stored in UTC."""
+"""Timestamps: with an offset, in the feed's own zone, across a clock change. Stored in UTC."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A contract that changes while its rows are there: what lands, what the gate says, what is remembered."""
+"""A contract that changes while it has rows: what lands, what the gate reports, what is stored."""
 
 from __future__ import annotations
 

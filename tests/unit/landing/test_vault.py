@@ -1,4 +1,4 @@
-"""The vault: tokens by HMAC, raw values nowhere else, a key that cannot be lost in silence."""
+"""The vault: tokens by HMAC, raw values nowhere else, a key whose loss is always detected."""
 
 from __future__ import annotations
 

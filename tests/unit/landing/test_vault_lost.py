@@ -1,5 +1,5 @@
-"""A vault that is lost, old or damaged, and keys that cannot be used: refused with the file and the way out, and
-nothing made in its place."""
+"""A lost, outdated or damaged vault, and unusable keys: refused with the file and the fix, and never replaced by a new
+one."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""What would be on the disk after a power cut, from a trace of a process's system calls (strace -f -y).
+"""The disk content after a power failure, from a trace of a process's system calls (strace -f -y).
 
-POSIX's model, as rename(2) and fsync(2) tell it: what was written lasts once its file has been synced since; a name
-that was made or moved lasts once its folder has been synced since.
+POSIX's model, by rename(2) and fsync(2): written content is durable once its file has been synced since; a created or
+moved name is durable once its folder has been synced since.
 """
 
 import re

@@ -1,4 +1,4 @@
-"""What belongs to a delivery goes with it, whole: when it is forgotten, and when another takes its place."""
+"""Everything that belongs to a delivery is removed with it: when it is deleted, and when another replaces it."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""What the ledger calls accepted is on the disk: a trace of the system calls of real nights shows every sync, and that
-it came before."""
+"""Deliveries that the ledger accepts are on disk before: a trace of the system calls of real nights shows every sync in
+order."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A run never deletes what it does not know, and never goes on without what it knows."""
+"""A run never deletes unknown lake files, and never continues without known ones."""
 
 from __future__ import annotations
 

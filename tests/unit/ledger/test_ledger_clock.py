@@ -1,4 +1,4 @@
-"""The ledger's clock never goes back, whatever the machine's does: what came after stays after."""
+"""The ledger's clock is monotonic, whatever the machine's clock does: later events stay later."""
 
 from __future__ import annotations
 

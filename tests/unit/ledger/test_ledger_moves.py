@@ -1,4 +1,4 @@
-"""A delivery goes from state to state as the ledger allows, and no other way."""
+"""A delivery changes state only as the ledger allows."""
 
 from __future__ import annotations
 

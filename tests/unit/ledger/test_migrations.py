@@ -1,5 +1,4 @@
-"""A data home of an earlier onedata is brought to this one's format, with a copy first; one of a later onedata is
-refused."""
+"""A data home of an earlier onedata is migrated, after a copy is made; one of a later onedata is refused."""
 
 from __future__ import annotations
 

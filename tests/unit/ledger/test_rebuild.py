@@ -1,4 +1,4 @@
-"""The ledger made anew from the lake is the ledger that was lost."""
+"""The ledger rebuilt from the lake equals the lost one."""
 
 from __future__ import annotations
 

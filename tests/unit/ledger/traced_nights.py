@@ -1,5 +1,5 @@
-"""Four nights of the small retailer in a process of its own, to be traced: one as it is, the same taken anew, then two
-with syncs taken out, which the reader of the trace must find. Usage: traced_nights.py FOLDER"""
+"""Four nights of the small retailer in a separate process, to be traced: one unchanged, the same reloaded, then two
+without some syncs, which the trace reader must detect. Usage: traced_nights.py FOLDER"""
 
 import sys
 from datetime import timedelta

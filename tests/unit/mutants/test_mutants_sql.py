@@ -1,4 +1,4 @@
-"""What the mutants of the models' SQL change, and what they leave alone."""
+"""What the mutants of the models' SQL change, and what they leave unchanged."""
 
 from mutants_sql_project import PROJECT, listed, read_project
 from mutants_sql_sites import changed, changes, holds, marked, spans, unmarked

@@ -1,4 +1,4 @@
-"""Normalisers: what is one person's one identifier becomes one text, and what cannot be one becomes none."""
+"""Normalisers: equal identifiers become equal text, and invalid ones become NULL."""
 
 from __future__ import annotations
 

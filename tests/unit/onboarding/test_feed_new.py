@@ -1,4 +1,4 @@
-"""`onedata feed new`: a contract out of a sample that loads and lands it; `feed check`: what a night would make of a
+"""`onedata feed new`: a contract generated from a sample that loads and lands it; `feed check`: the dry run of a
 file."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The pages on what the gates found open with no network, quote no row, and say what did not hold."""
+"""The pages of gate results open without a network, quote no row, and name the failed rules."""
 
 from __future__ import annotations
 

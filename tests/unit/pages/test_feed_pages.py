@@ -1,5 +1,4 @@
-"""The feeds' pages say what the contracts say, and are current; the contracts are what the standard's own schema
-takes."""
+"""The feeds' pages agree with the contracts, and are current; the contracts are valid by the standard's own schema."""
 
 from __future__ import annotations
 

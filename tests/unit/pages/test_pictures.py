@@ -1,4 +1,4 @@
-"""Pictures are SVG, drawn to scale, and stand inline."""
+"""Pictures are SVG, drawn to scale, and embedded inline."""
 
 import base64
 import re

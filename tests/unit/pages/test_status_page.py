@@ -1,4 +1,4 @@
-"""The status page tells the live state of the build, closed gates first; it quotes no row and fails no night."""
+"""The status page shows the live state of the build, closed gates first; it quotes no row and never fails a night."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every kind of rule passes on good rows and fails on bad ones, with their count and a sample."""
+"""Every kind of rule passes on valid rows and fails on invalid ones, with their count and a sample."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Counting what breaks a rule: exact whichever way is taken, and without reading what the files' metadata proves."""
+"""Counting rule violations: exact for either method, and without reading what the files' metadata proves."""
 
 from __future__ import annotations
 

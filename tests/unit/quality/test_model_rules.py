@@ -1,4 +1,4 @@
-"""The rules beside the dbt models are in the vocabulary, and none has a broken word in it."""
+"""The rules beside the dbt models use the vocabulary, and none has a misspelt word."""
 
 from __future__ import annotations
 

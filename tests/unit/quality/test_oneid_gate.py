@@ -1,4 +1,4 @@
-"""The gate after OneID sees each kind of damage, and lets pass what operators decided."""
+"""The gate after OneID detects each kind of damage, and accepts operators' decisions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The scan of what is to be published finds raw identifiers and their tokens, and repeats none of them."""
+"""The scan before publishing finds raw identifiers and their tokens, and repeats none of them."""
 
 from __future__ import annotations
 

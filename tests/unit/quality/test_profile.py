@@ -1,4 +1,4 @@
-"""What a delivery's profile says, and that it is of accepted deliveries only, however nights are grouped into runs."""
+"""A delivery's profile, which covers only accepted deliveries, however nights are grouped into runs."""
 
 from __future__ import annotations
 

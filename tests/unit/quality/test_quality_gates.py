@@ -1,4 +1,4 @@
-"""What a closed gate forbids, and how it opens again."""
+"""What a closed gate blocks, and how it opens again."""
 
 from __future__ import annotations
 

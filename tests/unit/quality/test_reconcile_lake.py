@@ -1,5 +1,5 @@
-"""From the files to the lake: every row and every cent is somewhere, and where it is not, the gate says which file and
-how much."""
+"""From the files to the lake: every row and cent is accounted for, and if not, the gate names the file and the
+amount."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""From ODS to the latest version: what is superseded is found from the lake, in the order of versions, and must be all
-that is missing."""
+"""From ODS to the latest version: superseded rows are determined from the lake, in version order, and must explain the
+whole difference."""
 
 from __future__ import annotations
 

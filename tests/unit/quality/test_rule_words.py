@@ -1,4 +1,4 @@
-"""A rule has one wording: on its feed's page, at the gate, in Data Docs and as the reason of a quarantined row."""
+"""A rule has one wording: on its feed's page, at the gate, in Data Docs and as a quarantine reason."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A night unlike the nights before it is told; what is known noise is not."""
+"""A night that deviates from previous nights is reported; known noise is not."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""CSV as other countries and older programs write it: encodings, dialects, no header, lines above it."""
+"""CSV of other countries and older programs: encodings, dialects, no header, lines above it."""
 
 from __future__ import annotations
 

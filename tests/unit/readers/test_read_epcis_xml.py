@@ -1,5 +1,5 @@
-"""EPCIS 2.0 as XML: events of several names in one list, extensions of others between, to the same entity as the JSON
-feed."""
+"""EPCIS 2.0 as XML: events with several element names in one list, mixed with extensions, mapped to the same entity as
+the JSON feed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Excel sheets as people leave them: titles above the table, days, empty rows, formulas."""
+"""Excel sheets as users leave them: titles above the table, days, empty rows, formulas."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""JSON documents: one a file, an array of them, or an array somewhere inside; each lands like a JSON line."""
+"""JSON documents: one per file, an array of them, or a nested array; each lands like a JSON line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""JSON lines: paths, members of arrays, members chosen by key, exploded records."""
+"""JSON lines: paths, members of arrays, members selected by key, exploded records."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""XML: paths by local names, vendor namespaces, and documents that mean harm."""
+"""XML: paths by local names, vendor namespaces, and malicious documents."""
 
 from __future__ import annotations
 

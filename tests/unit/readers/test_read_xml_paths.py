@@ -1,4 +1,4 @@
-"""What a path of a contract takes out of an XML record."""
+"""What a contract's path extracts from an XML record."""
 
 from __future__ import annotations
 

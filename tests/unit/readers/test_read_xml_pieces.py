@@ -1,4 +1,4 @@
-"""However a document is cut into pieces, and whether it can be cut, the same rows come out."""
+"""The rows are the same however a document is cut into pieces, and whether or not it can be cut."""
 
 from __future__ import annotations
 

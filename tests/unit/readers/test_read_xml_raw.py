@@ -1,4 +1,4 @@
-"""Single records taken out of an XML file again, whole, so that a row of the quarantine can be read once more."""
+"""Single records extracted from an XML file as a whole, so that a quarantined row can be read again."""
 
 from __future__ import annotations
 

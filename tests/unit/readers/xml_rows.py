@@ -1,4 +1,4 @@
-"""What the tests of the XML reader share: a feed of a few paths, and what the reader alone makes of a document."""
+"""Shared by the tests of the XML reader: a feed of a few paths, and the reader's rows of a document."""
 
 from __future__ import annotations
 

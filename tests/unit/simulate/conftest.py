@@ -1,8 +1,8 @@
-"""Simulated retailers for the tests that only read them.
+"""Simulated retailers for read-only tests.
 
-``retailer`` is large and long enough for shares and rates, with a peak day (18 June) inside; ``small`` has a good deal
-of every defect that leaves its files whole, for comparisons record by record; ``broken`` has far too much of
-everything.
+``retailer`` is large and long enough for shares and rates, with a peak day (18 June) inside; ``small`` has many of
+every defect that leaves its files intact, for comparisons record by record; ``broken`` has far too many defects of
+every kind.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Reads what was delivered with nothing of the simulator: plain parsers, and the truth beside it as DuckDB views."""
+"""Read deliveries without the simulator's code: plain parsers, and the ground truth as DuckDB views."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The shipped contracts read what the generator writes: every row, and only the planned ones fail."""
+"""The shipped contracts read the generated files: every row, and only the injected defects fail."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Defects on a made-up feed: as many as asked, exactly where the flags say, nothing lost, and the same for the same
+"""Defects on a synthetic feed: the requested number, exactly where the flags say, no lost rows, and reproducible by
 seed."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Line by line: what the shop and the tills deliver is what is true, and every document adds up."""
+"""Line by line: deliveries of shop and tills equal the ground truth, and every document adds up."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The identifiers: shared, changed and mistyped as often as asked for, and by nobody else."""
+"""Identifiers: shared, changed and mistyped at the requested rates, and only by the intended people."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""See, decide, buy, share: the touches of journeys, what they cause, and what follows from a purchase."""
+"""See, decide, buy, share: the touches of journeys, their effect, and the consequences of a purchase."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""What a retailer of 3,000 customers and four weeks (25 May to 21 June, 18 June is a peak day) comes to, against what
-was asked.
+"""Totals of a retailer of 3,000 customers and four weeks (25 May to 21 June, 18 June is a peak day), compared with the
+requested ones.
 
-Tolerances: counts are near-Poisson, so a share of n has a standard error below 0.5 / sqrt(n); means over people who buy
-exponentially differing amounts have one of 1 / sqrt(people). All bounds are at least four of these.
+Tolerances: counts are near-Poisson, so a share of n has a standard error below 0.5 / sqrt(n); means over people with
+exponentially distributed amounts have one of 1 / sqrt(people). All bounds are at least four of these.
 """
 
 from __future__ import annotations

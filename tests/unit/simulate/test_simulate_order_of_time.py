@@ -1,4 +1,4 @@
-"""Documents refer to documents that exist, and nothing happens before its cause."""
+"""Documents refer to existing documents, and nothing happens before its cause."""
 
 from __future__ import annotations
 

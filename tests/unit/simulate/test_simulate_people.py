@@ -1,4 +1,4 @@
-"""The people: as many of each kind as asked for, living together, and the same for the same seed."""
+"""People: the requested number of each kind, in households, and reproducible by seed."""
 
 from __future__ import annotations
 

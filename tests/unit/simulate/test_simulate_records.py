@@ -1,5 +1,4 @@
-"""Row by row: every delivered record is told in ``truth/records`` with its file, its place and its key, and nothing
-else is."""
+"""Row by row: ``truth/records`` lists every delivered record with its file, position and key, and nothing else."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""The generator as a whole: same seed same bytes, clear refusals, nothing half written, every size from the
-smallest."""
+"""The generator as a whole: same seed same bytes, clear refusals, no partial output, every size from the smallest."""
 
 from __future__ import annotations
 

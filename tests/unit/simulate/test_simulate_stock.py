@@ -1,4 +1,4 @@
-"""Stock, row by row: opening + movements = closing on every night, and what is observed on its way is what moved."""
+"""Stock, row by row: opening + movements = closing on every night, and goods seen in transit equal the movements."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every kind of defect is there as often as asked, and stands in the files just where the truth says."""
+"""Every kind of defect occurs at the requested rate, and exactly where the ground truth says."""
 
 from __future__ import annotations
 

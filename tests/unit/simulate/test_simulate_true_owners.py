@@ -1,5 +1,4 @@
-"""Every identifier that a feed shows is known to the truth and belongs to, or is shared with, the person behind its
-record."""
+"""Every identifier in a feed is in the ground truth and belongs to, or is shared with, the person of its record."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a test says to the real servers of its session, and contracts of feeds that lie on them."""
+"""Access to the real servers of the session, and contracts of feeds on them."""
 
 from __future__ import annotations
 

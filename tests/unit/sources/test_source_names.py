@@ -1,5 +1,5 @@
-"""File names are names: whatever stands in one, the file lands under it; a link out of the source folder is reported,
-never followed."""
+"""File names are not interpreted: a file lands under any name; a link out of the source folder is reported, never
+followed."""
 
 from __future__ import annotations
 

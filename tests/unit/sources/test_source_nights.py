@@ -1,4 +1,4 @@
-"""Which nights have something to do is known from listings alone, whatever the source."""
+"""Pending nights are determined from listings only, for every kind of source."""
 
 from __future__ import annotations
 

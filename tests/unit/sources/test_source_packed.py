@@ -1,5 +1,5 @@
-"""Packed files land like unpacked ones; bombs, climbing names and packed files in packed files are refused whole and do
-no harm."""
+"""Packed files land like unpacked ones; bombs, names that leave the folder and nested packed files are refused as a
+whole and do no harm."""
 
 from __future__ import annotations
 

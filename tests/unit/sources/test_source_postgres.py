@@ -1,5 +1,5 @@
-"""A PostgreSQL table is read by its watermark: nothing is lost, nothing counts twice, and what is wrong is told by
-server, table and column."""
+"""A PostgreSQL table is read by its watermark: no row is lost or counted twice, and errors name server, table and
+column."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Objects of an S3 store land like local files: listed without a download, streamed once, not taken twice."""
+"""Objects of an S3 store land like local files: listed without a download, streamed once, never loaded twice."""
 
 from __future__ import annotations
 

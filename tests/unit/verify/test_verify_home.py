@@ -1,4 +1,4 @@
-"""A sound home has no difference; whatever is altered in it, be it one bit or one cent, is found and named."""
+"""A sound home has no differences; any alteration, even of one bit or one cent, is detected and named."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A small warehouse in memory, and a home that keeps two nights."""
+"""A small warehouse in memory, and a home with two nights."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the tests of publishing share: a small warehouse, a night published from it, the home frozen at every step."""
+"""Shared by the tests of publishing: a small warehouse, a night published from it, the home captured at every step."""
 
 from __future__ import annotations
 

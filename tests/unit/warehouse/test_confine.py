@@ -1,5 +1,4 @@
-"""Whatever SQL gets past a contract's boundary, the warehouse's connections open the retailer's own folders and nothing
-else."""
+"""Even if SQL passes a contract's boundary, the warehouse's connections open only the retailer's own folders."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Damage of a warehouse is told as damage, whatever DuckDB says of it: the cause is found by looking at the file."""
+"""Damage of a warehouse is reported as damage, whatever DuckDB's message: the cause is found by checking the file."""
 
 from __future__ import annotations
 

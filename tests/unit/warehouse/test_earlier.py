@@ -1,4 +1,4 @@
-"""A `published/` without numbered publications becomes publications; what is served stays served at every step."""
+"""A `published/` without numbered publications is migrated; the served night stays served at every step."""
 
 from __future__ import annotations
 

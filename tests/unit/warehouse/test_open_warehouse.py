@@ -1,4 +1,4 @@
-"""One writer: a second process waits, then refuses with the holder's number."""
+"""One writer: a second process waits, then refuses with the holder's process id."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Publications: numbered, proved by their manifest, served by one rename; older ones go, and nothing unknown does."""
+"""Publications: numbered, verified by their manifest, served by one rename; old ones are removed, unknown files
+never."""
 
 from __future__ import annotations
 

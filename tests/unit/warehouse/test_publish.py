@@ -1,4 +1,4 @@
-"""What is published of a night: its tables with their comments, and only what this run has built and checked."""
+"""What a night publishes: its tables with their comments, and only what this run has built and checked."""
 
 from __future__ import annotations
 

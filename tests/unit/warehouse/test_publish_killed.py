@@ -1,4 +1,5 @@
-"""A night killed at any step of its publication is whole, noted where it is served, and mended by running again."""
+"""A night killed at any step of its publication is complete, recorded as published if served, and repaired by a
+rerun."""
 
 from __future__ import annotations
 
