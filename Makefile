@@ -6,7 +6,7 @@ INSTALLED := $(VENV)/.installed
 # writes hundreds of small files and would wait for the disk after each.
 SPARE := awk '/MemAvailable/ && $$2 > 8000000' /proc/meminfo 2>/dev/null
 MEMORY := $(shell [ -n "$$($(SPARE))" ] && [ -w /dev/shm ] && echo /dev/shm)
-PYTEST := --dist loadgroup --no-loadscope-reorder -o tmp_path_retention_policy=failed
+PYTEST := --dist loadscope --no-loadscope-reorder -o tmp_path_retention_policy=failed
 export PYTEST_DEBUG_TEMPROOT := $(MEMORY)
 
 .PHONY: help setup run check test dev lint mutants clean

@@ -155,13 +155,23 @@ def manifest(request: pytest.FixtureRequest, retailer: Retailer) -> dict[str, An
     return dict(json.loads((retailer.settings.dbt_target / "target" / "manifest.json").read_text(encoding="utf-8")))
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist's own, which reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests that share what takes long to make run on one worker, and what takes longest begins first: with
-    `--no-loadscope-reorder` xdist hands the groups out in this order, so that no worker ends long after the others."""
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group(_group(item.path.relative_to(TESTS))))
+    """What takes longest begins first: with `--no-loadscope-reorder` xdist hands the groups out in this order, and no
+    worker ends long after the others."""
     items.sort(key=lambda item: _rank(item.path.relative_to(TESTS)))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Tests that share what takes long to make run on one worker. `--dist loadgroup` no longer groups: it writes a node
+    id that pytest 9.2 does not read (pytest-xdist issue 1386)."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByGroup(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return _group((config.rootpath / nodeid.partition("::")[0]).relative_to(TESTS))
+
+    return ByGroup(config, log)
 
 
 def _group(file: Path) -> str:
