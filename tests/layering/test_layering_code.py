@@ -156,3 +156,10 @@ def test_only_the_command_line_knows_the_simulator() -> None:
         "onedata/cli/simulate.py",
         "assets/cli.py",
     }
+
+
+def test_every_test_file_has_a_test() -> None:
+    """A merge once left one empty, and nothing said so."""
+    files = sorted((REPOSITORY / "tests").rglob("test_*.py"))
+    assert len(files) > 100
+    assert [_name(path) for path in files if "\ndef test_" not in path.read_text(encoding="utf-8")] == []
