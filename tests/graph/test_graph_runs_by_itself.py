@@ -114,14 +114,14 @@ def test_the_sensor_says_so_where_there_is_no_source_folder(
 
 
 def test_the_shipped_dagster_instance_has_telemetry_off_and_loads(tmp_path: Path) -> None:
-    shutil.copy(REPOSITORY / "dagster.yaml", tmp_path / "dagster.yaml")
+    shutil.copy(REPOSITORY / "assets" / "dagster.yaml", tmp_path / "dagster.yaml")
     assert yaml.safe_load((tmp_path / "dagster.yaml").read_text(encoding="utf-8"))["telemetry"] == {"enabled": False}
     with dg.DagsterInstance.from_config(str(tmp_path)) as loaded:
         assert loaded.telemetry_enabled is False
 
 
 def test_the_shipped_dagster_instance_watches_runs_and_lets_one_at_a_time_on_the_warehouse(tmp_path: Path) -> None:
-    shutil.copy(REPOSITORY / "dagster.yaml", tmp_path / "dagster.yaml")
+    shutil.copy(REPOSITORY / "assets" / "dagster.yaml", tmp_path / "dagster.yaml")
     with dg.DagsterInstance.from_config(str(tmp_path)) as loaded:
         assert loaded.run_monitoring_enabled
         assert loaded.run_retries_enabled
