@@ -8,8 +8,8 @@ from datetime import date
 import duckdb
 
 from onedata.contracts import Entity, Feed, load_entities, load_feeds
-from onedata.contracts.derive import ensure_lake
-from onedata.contracts.identifiers import IdentifierPolicy, load_identifier_policy, usable_by_kind
+from onedata.contracts.derive import ensure_lake, usable_in_models
+from onedata.contracts.identifiers import IdentifierPolicy, load_identifier_policy
 from onedata.identity.keep import keep_first_state, log_decisions
 from onedata.identity.known_tokens import require_vault
 from onedata.identity.tables import create_tables
@@ -39,7 +39,9 @@ class Retailer:
     def environment(self) -> dict[str, str]:
         """Environment of dbt and child processes: the settings, and the SQL that decides whether an identifier is
         usable."""
-        return self.settings.environment() | {"ONEDATA_USABLE": json.dumps(usable_by_kind(self.policy))}
+        return self.settings.environment() | {
+            "ONEDATA_USABLE": json.dumps(usable_in_models(self.entities, self.policy))
+        }
 
     @property
     def regions(self) -> tuple[str, ...]:

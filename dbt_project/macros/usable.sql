@@ -4,10 +4,7 @@
     "account": "lower({value}) not in ('', 'null', 'none', 'n/a', 'na', 'anonymous', 'guest', 'unknown', '-1', '-', 'test')\n            and replace({value}, '0', '') != ''",
     "loyalty": "lower({value}) not in ('', 'null', 'none', 'n/a', 'na', 'anonymous', 'guest', 'unknown', '-1', '-', 'test')\n            and replace({value}, '0', '') != ''",
     "social": "lower({value}) not in ('', 'null', 'none', 'n/a', 'na', 'anonymous', 'guest', 'unknown', '-1', '-', 'test')\n            and replace({value}, '0', '') != ''",
-    "email": "lower({value}) not in ('', 'null', 'none', 'n/a', 'na', 'anonymous', 'guest', 'unknown', '-1', '-', 'test')\n            and replace({value}, '0', '') != ''\n            and not regexp_full_match({value}, '.*@(example\\.(com|net|org)|test\\.com|localhost)')\n            and not regexp_full_match({value}, '(no-?reply|noemail|none|donotreply)@.*')",
-    "phone": "lower({value}) not in ('', 'null', 'none', 'n/a', 'na', 'anonymous', 'guest', 'unknown', '-1', '-', 'test')\n            and replace({value}, '0', '') != ''\n            and lower({value}) not in ('+8613800138000', '+8612345678901', '+8612345678910')\n            and not regexp_full_match({value}, '\\+86(1[0-9]0{9}|1{11}|1[0-9]8{9})')",
     "payment": "lower({value}) not in ('', 'null', 'none', 'n/a', 'na', 'anonymous', 'guest', 'unknown', '-1', '-', 'test')\n            and replace({value}, '0', '') != ''\n            and lower({value}) not in ('cash')",
-    "device": "lower({value}) not in ('', 'null', 'none', 'n/a', 'na', 'anonymous', 'guest', 'unknown', '-1', '-', 'test')\n            and replace({value}, '0', '') != ''\n            and not regexp_full_match({value}, '[0-]+')",
     "cookie": "lower({value}) not in ('', 'null', 'none', 'n/a', 'na', 'anonymous', 'guest', 'unknown', '-1', '-', 'test')\n            and replace({value}, '0', '') != ''\n            and lower({value}) not in ('(not set)')"
 } -%}
 {%- set own = env_var('ONEDATA_USABLE', '') -%}

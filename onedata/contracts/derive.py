@@ -43,18 +43,31 @@ HEADER = f"Derived from data_contracts/canonical/{{name}}.yaml {MARK}"
 
 def derived_files(entities: Mapping[str, Entity], policy: IdentifierPolicy) -> dict[str, str]:
     """File name (below dbt_project) to content: the ODS views and the macro of blocked identifier values."""
-    files = {USABLE: _usable_macro(policy)}
+    files = {USABLE: _usable_macro(entities, policy)}
     for entity in entities.values():
         files[f"models/ods/ods_{entity.name}.sql"] = _model_sql(entity, policy)
         files[f"models/ods/ods_{entity.name}.yml"] = _model_yaml(entity, policy)
     return files
 
 
-def _usable_macro(policy: IdentifierPolicy) -> str:
+def usable_in_models(entities: Mapping[str, Entity], policy: IdentifierPolicy, joint: str = " ") -> dict[str, str]:
+    """`usable_by_kind` for the kinds that ODS views check. Landing checks the others, whose values are tokens here; what
+    is blocked of them may be somebody's number and must not reach dbt's files."""
+    checked = {
+        column.identifier.type
+        for entity in entities.values()
+        for column in entity.identifiers
+        if column.identifier and column.classification != "core"
+    }
+    return {kind: sql for kind, sql in usable_by_kind(policy, joint).items() if kind in checked}
+
+
+def _usable_macro(entities: Mapping[str, Entity], policy: IdentifierPolicy) -> str:
     """The macro with which ODS views decide whether an identifier is usable: by the shipped policy, or by the
     retailer's, which a run passes as ONEDATA_USABLE."""
     kinds = ",\n    ".join(
-        f"{json.dumps(name)}: {json.dumps(sql)}" for name, sql in usable_by_kind(policy, "\n            ").items()
+        f"{json.dumps(name)}: {json.dumps(sql)}"
+        for name, sql in usable_in_models(entities, policy, "\n            ").items()
     )
     return (
         f"{{#- Derived from data_contracts/identifiers.yaml {MARK} -#}}\n"
