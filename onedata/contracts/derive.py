@@ -51,8 +51,8 @@ def derived_files(entities: Mapping[str, Entity], policy: IdentifierPolicy) -> d
 
 
 def usable_in_models(entities: Mapping[str, Entity], policy: IdentifierPolicy, joint: str = " ") -> dict[str, str]:
-    """`usable_by_kind` for the kinds that ODS views check. Landing checks the others, whose values are tokens here; what
-    is blocked of them may be somebody's number and must not reach dbt's files."""
+    """`usable_by_kind` for the kinds that ODS views check. Landing checks the others, whose values are tokens here; a
+    blocked value of theirs may be somebody's number and must not reach dbt's files."""
     checked = {
         column.identifier.type
         for entity in entities.values()

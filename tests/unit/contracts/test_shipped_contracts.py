@@ -15,7 +15,15 @@ from small_retailer import canonical, identifier_policy
 from support import REPOSITORY
 
 from onedata.contracts import ContractError, load_entities, load_feeds
-from onedata.contracts.derive import LINEAGE, derived_files, ensure_lake, identity_keys, lake_columns, write_derived
+from onedata.contracts.derive import (
+    LINEAGE,
+    derived_files,
+    ensure_lake,
+    identity_keys,
+    lake_columns,
+    usable_in_models,
+    write_derived,
+)
 from onedata.contracts.identifiers import load_identifier_policy
 from onedata.contracts.model import Identifier
 from onedata.contracts.odcs import check_odcs, contract_schema
@@ -270,6 +278,15 @@ def test_a_mistake_in_an_entity_is_named(tmp_path: Path, old: str, new: str, mes
         load_entities(tmp_path)
     assert "thing.yaml" in str(caught.value)
     assert message in str(caught.value)
+
+
+def test_models_hold_no_blocked_value_of_a_kind_whose_values_are_tokens() -> None:
+    macro = derived_files(canonical(), identifier_policy())["macros/usable.sql"]
+    assert "'cash'" in macro
+    assert "13800138000" not in macro
+    assert set(usable_in_models(canonical(), identifier_policy())) == {
+        *("account", "loyalty", "social", "payment", "device", "cookie")
+    }
 
 
 OWN = """
