@@ -1,0 +1,173 @@
+"""Where one operator or one statement of a Python module can be changed. Pure: text in, changes out.
+
+SQL in the module's strings is changed as `mutants_sql_sites.py` changes that of the models. Annotations, docstrings and
+what stands in braces of an f-string stay as they are, and so do the words of messages: a test that repeats them proves
+nothing.
+"""
+
+import ast
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from itertools import pairwise
+
+from mutants_sql_sites import Change
+from mutants_sql_sites import changes as sql_changes
+
+COMPARISONS: dict[type[ast.cmpop], tuple[str, str]] = {
+    ast.Lt: ("<", "<="),
+    ast.LtE: ("<=", "<"),
+    ast.Gt: (">", ">="),
+    ast.GtE: (">=", ">"),
+    ast.Eq: ("==", "!="),
+    ast.NotEq: ("!=", "=="),
+    ast.In: ("in", "not in"),
+    ast.NotIn: ("not in", "in"),
+    ast.Is: ("is", "is not"),
+    ast.IsNot: ("is not", "is"),
+}
+ARITHMETIC: dict[type[ast.operator], tuple[str, str]] = {
+    ast.Add: ("+", "-"),
+    ast.Sub: ("-", "+"),
+    ast.Mult: ("*", "+"),
+    ast.Div: ("/", "*"),
+    ast.FloorDiv: ("//", "*"),
+    ast.Mod: ("%", "*"),
+    ast.BitAnd: ("&", "|"),
+    ast.BitOr: ("|", "&"),
+}
+FUNCTIONS = {"min": "max", "max": "min", "any": "all", "all": "any", "sorted": "list"}
+METHODS = {"startswith": "endswith", "endswith": "startswith", "lower": "upper", "upper": "lower"}
+SQL = re.compile(
+    r"\s*(select|insert into|update \S+( \w)? set|delete from|create (or|table|schema|view)|with \w+ as|alter|from \S+ (where|join)|"
+    r"where|left join|join|order by|group by|case when|coalesce\()\b|\w+\.\w+ = \w+\.\w+"
+)
+LITERAL = re.compile(r"(?i)\b[rbfu]*(\"\"\"|'''|\"|')(?P<inside>(?:\\.|(?!\1).)*)\1", re.DOTALL)
+SILENT = ("strict", "sep", "encoding")
+
+
+@dataclass(frozen=True)
+class _Text:
+    """The module's text, and from ast's lines and UTF-8 columns to places in it."""
+
+    text: str
+    starts: tuple[int, ...]
+    lines: tuple[str, ...]
+
+    def place(self, line: int, column: int) -> int:
+        return self.starts[line - 1] + len(self.lines[line - 1].encode()[:column].decode())
+
+    def start(self, node: ast.expr | ast.stmt) -> int:
+        return self.place(node.lineno, node.col_offset)
+
+    def end(self, node: ast.expr | ast.stmt) -> int:
+        assert node.end_lineno is not None and node.end_col_offset is not None
+        return self.place(node.end_lineno, node.end_col_offset)
+
+    def change(self, start: int, end: int, becomes: str) -> Change:
+        return Change(start, end, self.text[start:end], becomes)
+
+    def whole(self, node: ast.expr | ast.stmt, becomes: str) -> Change:
+        return self.change(self.start(node), self.end(node), becomes)
+
+
+def changes(text: str) -> list[Change]:
+    """Every change of one operator, constant, condition or statement, in the order of the text.
+
+    Raises:
+        SyntaxError: the text is no Python.
+    """
+    lines = text.splitlines(keepends=True)
+    starts = [0]
+    for line in lines:
+        starts.append(starts[-1] + len(line))
+    found = list(_in_body(_Text(text, tuple(starts), tuple(lines)), ast.parse(text)))
+    return sorted(set(found), key=lambda change: (change.start, change.end, change.becomes))
+
+
+def _in_body(text: _Text, node: ast.AST) -> Iterator[Change]:
+    yield from _of(text, node)
+    for name, value in ast.iter_fields(node):
+        if name in ("annotation", "returns", "decorator_list", "type_params", "bases"):
+            continue
+        for child in value if isinstance(value, list) else [value]:
+            if isinstance(child, ast.JoinedStr) or (isinstance(child, ast.Constant) and isinstance(child.value, str)):
+                if not isinstance(node, ast.Expr):
+                    yield from _in_sql(text, child)
+            elif isinstance(child, ast.AST) and not (isinstance(child, ast.keyword) and child.arg in SILENT):
+                yield from _in_body(text, child)
+
+
+def _of(text: _Text, node: ast.AST) -> Iterator[Change]:
+    match node:
+        case ast.Compare():
+            for (left, right), operator in zip(pairwise([node.left, *node.comparators]), node.ops, strict=True):
+                yield from _between(text, left, right, *COMPARISONS[type(operator)])
+        case ast.BoolOp():
+            words = ("and", "or") if isinstance(node.op, ast.And) else ("or", "and")
+            for left, right in pairwise(node.values):
+                yield from _between(text, left, right, *words)
+        case ast.BinOp() if type(node.op) in ARITHMETIC and not _is_text(node.left) and not _is_text(node.right):
+            yield from _between(text, node.left, node.right, *ARITHMETIC[type(node.op)])
+        case ast.UnaryOp(op=ast.Not()):
+            yield text.change(text.start(node), text.start(node.operand), "")
+        case ast.Constant(value=bool()):
+            yield text.whole(node, str(not node.value))
+        case ast.Constant(value=int()):
+            yield text.whole(node, str(node.value + 1))
+        case ast.IfExp() | ast.If() | ast.While():
+            yield from _condition(text, node.test)
+        case ast.comprehension():
+            for condition in node.ifs:
+                yield text.whole(condition, "True")
+        case ast.Call(func=ast.Name(id=name)) if name in FUNCTIONS and (name != "sorted" or not node.keywords):
+            yield text.whole(node.func, FUNCTIONS[name])
+        case ast.Call(func=ast.Attribute(attr=name) as function) if name in METHODS:
+            end = text.end(function)
+            yield text.change(end - len(name), end, METHODS[name])
+        case ast.stmt():
+            yield from _statement(text, node)
+
+
+def _statement(text: _Text, node: ast.stmt) -> Iterator[Change]:
+    match node:
+        case ast.Expr(value=ast.Call()) | ast.Raise() | ast.Delete() | ast.Break() | ast.Continue():
+            yield text.whole(node, "pass")
+        case ast.Assign(targets=[ast.Attribute() | ast.Subscript()]):
+            yield text.whole(node, "pass")
+        case ast.AugAssign():
+            yield text.whole(node, "pass")
+        case ast.Return(value=ast.expr() as value) if not (isinstance(value, ast.Constant) and value.value is None):
+            yield text.whole(node, "return None")
+        case ast.With(items=[ast.withitem(context_expr=manager, optional_vars=None)]):
+            yield text.change(text.start(node), text.end(manager), "if True")
+
+
+def _condition(text: _Text, test: ast.expr) -> Iterator[Change]:
+    """A condition that is a comparison or a `not` is turned round by what changes that operator; here it never holds."""
+    is_turned = isinstance(test, ast.UnaryOp) or (isinstance(test, ast.Compare) and len(test.ops) == 1)
+    ordered = isinstance(test, ast.Compare) and isinstance(test.ops[0], ast.Lt | ast.LtE | ast.Gt | ast.GtE)
+    if not is_turned or ordered:
+        yield text.whole(test, "False")
+        yield text.whole(test, "True")
+
+
+def _between(text: _Text, left: ast.expr, right: ast.expr, was: str, becomes: str) -> Iterator[Change]:
+    start, end = text.end(left), text.start(right)
+    found = re.search(re.escape(was).replace(r"\ ", r"\s+"), text.text[start:end])
+    if found:
+        yield text.change(start + found.start(), start + found.end(), becomes)
+
+
+def _is_text(node: ast.expr) -> bool:
+    return isinstance(node, ast.JoinedStr) or (isinstance(node, ast.Constant) and isinstance(node.value, str))
+
+
+def _in_sql(text: _Text, node: ast.expr) -> Iterator[Change]:
+    start, source = text.start(node), text.text[text.start(node) : text.end(node)]
+    pieces = list(LITERAL.finditer(source))
+    if SQL.match("".join(piece["inside"] for piece in pieces)):
+        for piece in pieces:
+            for change in sql_changes(piece["inside"]):
+                offset = start + piece.start("inside")
+                yield replace(change, start=change.start + offset, end=change.end + offset)
