@@ -1,0 +1,210 @@
+"""What the ledger answers, and what it notes beside the deliveries: by a few rows written by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date, datetime, timedelta
+
+import duckdb
+import pytest
+from small_retailer import NEXT, NIGHT
+
+from onedata.ledger import create_ledger, told
+from onedata.ledger.applied import forget_applied, move_applied, note_applied, set_applied
+from onedata.ledger.moves import Booking, FileEntry, book, book_file, has_replaced, new_id, pending_night
+from onedata.ledger.seen import Archive, Touched, Watermark, forget_watermark, note_watermark, set_archive, set_touched
+from onedata.ledger.states import Status, sql_list
+from onedata.ledger.trends import forget_trends
+
+AT = datetime(2026, 1, 7)
+LATER = NEXT + timedelta(days=1)
+EVERY = ("staged", "passed", "refused", "accepted", "applied", "replaced")
+
+
+@pytest.fixture
+def ledger() -> Iterator[duckdb.DuckDBPyConnection]:
+    with duckdb.connect() as con:
+        create_ledger(con)
+        yield con
+
+
+def delivered(
+    con: duckdb.DuckDBPyConnection, batch: str, status: str, ds: date = NIGHT, feed: str = "f", rows: int = 1
+) -> None:
+    """A delivery in a state, with one file of four numbers that tell themselves apart."""
+    book(con, Booking(batch, feed, "e", ds, rows, AT))
+    con.execute("update ops.delivery set status = ? where batch_id = ?", [status, batch])
+    counts = (rows + 60, rows, 50, 10)
+    book_file(con, feed, batch, FileEntry(f"{batch}.csv", f"h-{batch}", ds, "landed", counts, 7, 8), AT)
+
+
+def applied(con: duckdb.DuckDBPyConnection) -> list[tuple[str, str]]:
+    return con.execute("select batch_id, stage from ops.applied order by all").fetchall()
+
+
+def test_a_stage_notes_what_is_in_the_lake_once(ledger: duckdb.DuckDBPyConnection) -> None:
+    for status in EVERY:
+        delivered(ledger, status, status)
+    set_applied(ledger, "other", ["applied", "gone"])
+    set_applied(ledger, "oneid", ["applied"])
+    note_applied(ledger, "oneid")
+    note_applied(ledger, "oneid")
+    assert applied(ledger) == [("accepted", "oneid"), ("applied", "oneid"), ("applied", "other"), ("gone", "other")]
+
+
+def test_what_one_stage_noted_is_moved_and_forgotten_alone(ledger: duckdb.DuckDBPyConnection) -> None:
+    set_applied(ledger, "oneid", ["a", "b"])
+    set_applied(ledger, "other", ["c"])
+    move_applied(ledger, "oneid", "next")
+    assert applied(ledger) == [("a", "next"), ("b", "next"), ("c", "other")]
+    forget_applied(ledger, "next")
+    assert applied(ledger) == [("c", "other")]
+
+
+def test_nights_are_told_by_what_became_of_their_deliveries(ledger: duckdb.DuckDBPyConnection) -> None:
+    assert told.last_delivered(ledger) is None and told.last_published(ledger) is None
+    assert told.accepted_nights(ledger) == [] and told.waiting_nights(ledger) == set()
+    assert pending_night(ledger, NIGHT) == NIGHT
+    delivered(ledger, "b", "accepted", NEXT)
+    delivered(ledger, "a", "accepted", NIGHT)
+    delivered(ledger, "a2", "accepted", NIGHT)
+    delivered(ledger, "c", "staged", LATER)
+    delivered(ledger, "d", "applied", NIGHT - timedelta(days=9))
+    ledger.execute("update ops.delivery set applied_at = ? where batch_id = 'd'", [AT])
+    for number, night in enumerate((NIGHT, NEXT)):
+        ledger.execute("insert into ops.night values (?, ?, ?, ?, 0, 0, ?)", [night, "r", AT, AT, number])
+    assert told.last_delivered(ledger) == LATER
+    assert told.last_published(ledger) == NEXT
+    assert told.accepted_nights(ledger) == [NIGHT, NEXT]
+    assert told.waiting_nights(ledger) == {NIGHT, NEXT, LATER}
+    assert [pending_night(ledger, night) for night in (NIGHT, NEXT, LATER)] == [NEXT, NEXT, LATER]
+
+
+def test_rows_that_were_published_and_replaced_are_to_be_taken_out(ledger: duckdb.DuckDBPyConnection) -> None:
+    delivered(ledger, "a", "accepted")
+    delivered(ledger, "b", "replaced")
+    ledger.execute("update ops.delivery set applied_at = ? where batch_id = 'b'", [AT])
+    assert has_replaced(ledger) is False
+    ledger.execute("update ops.delivery set applied_at = null where batch_id = 'b'")
+    assert has_replaced(ledger) is True
+
+
+def test_files_that_were_published_are_told_and_their_archives(ledger: duckdb.DuckDBPyConnection) -> None:
+    for status in EVERY:
+        delivered(ledger, status, status)
+    assert told.published_files(ledger, "!") == {("f", "applied.csv", 7, 8)}
+    ledger.execute("update ops.file set path = 'box.zip!' || path")
+    assert told.published_files(ledger, "!") == {("f", "box.zip!applied.csv", 7, 8), ("f", "box.zip", 7, 8)}
+
+
+def test_a_feeds_files_of_some_nights_are_counted(ledger: duckdb.DuckDBPyConnection) -> None:
+    assert told.counted(ledger, "f", NIGHT, NEXT) == told.Counted(0, 0, 0, 0, 0)
+    for batch, ds, feed, rows in (
+        ("a", NIGHT, "f", 100),
+        ("b", NEXT, "f", 1000),
+        ("c", LATER, "f", 5),
+        ("d", NIGHT - timedelta(days=1), "f", 5),
+        ("e", NIGHT, "g", 5),
+    ):
+        delivered(ledger, batch, "applied", ds, feed, rows)
+    assert told.counted(ledger, "f", NIGHT, NEXT) == told.Counted(2, 1220, 1100, 100, 20)
+    assert told.counted(ledger, "f", NIGHT, NIGHT) == told.Counted(1, 160, 100, 50, 10)
+    a = ("a.csv", NIGHT, "landed", 160, 100, 50, 10)
+    b = ("b.csv", NEXT, "landed", 1060, 1000, 50, 10)
+    assert told.files_of_nights(ledger, "f", NIGHT, NEXT, 9) == [b, a]
+    assert told.files_of_nights(ledger, "f", NIGHT, NEXT, 1) == [b]
+    assert told.files_of_nights(ledger, "f", NIGHT, NIGHT, 9) == [a]
+
+
+def test_quarantined_rows_are_told_by_file_and_rule_the_most_first(ledger: duckdb.DuckDBPyConnection) -> None:
+    def put(feed: str, ds: date, path: str, rule: str, *rows: int) -> None:
+        for row in rows:
+            ledger.execute(
+                "insert into ops.quarantine (feed, ds, path, row, rule, reason, batch_id, content_hash, quarantined_at)"
+                " values (?, ?, ?, ?, ?, ?, 'b', 'h', ?)",
+                [feed, ds, path, row, rule, f"bad {rule}", AT],
+            )
+
+    put("f", NIGHT, "a.csv", "type", 9)
+    put("f", NIGHT, "a.csv", "bound", 7)
+    put("f", NEXT, "b.csv", "type", 5, 3, 4)
+    put("f", LATER, "c.csv", "type", 1)
+    put("g", NIGHT, "d.csv", "type", 1)
+    lines = [
+        ("b.csv", "type", 3, 3, "bad type"),
+        ("a.csv", "bound", 1, 7, "bad bound"),
+        ("a.csv", "type", 1, 9, "bad type"),
+    ]
+    assert told.quarantine_of_nights(ledger, "f", NIGHT, NEXT, 9) == lines
+    assert told.quarantine_of_nights(ledger, "f", NIGHT, NEXT, 2) == lines[:2]
+    assert told.quarantine_of_nights(ledger, "f", NIGHT, NIGHT, 9) == lines[1:]
+
+
+def test_a_touched_file_is_known_by_feed_path_and_content(ledger: duckdb.DuckDBPyConnection) -> None:
+    for batch, feed in (("a", "f"), ("b", "f"), ("c", "g")):
+        delivered(ledger, batch, "applied", feed=feed)
+    ledger.execute("update ops.file set path = 'x.csv'")
+    ledger.execute("update ops.file set content_hash = 'h' where batch_id <> 'b'")
+    set_touched(ledger, "f", [Touched("x.csv", "h", 70, 80), Touched("y.csv", "h", 700, 800)])
+    sizes = ledger.execute("select batch_id, size_bytes, mtime_ns from ops.file order by 1").fetchall()
+    assert sizes == [("a", 70, 80), ("b", 7, 8), ("c", 7, 8)]
+
+
+def test_an_archive_is_known_as_it_was_unpacked_last(ledger: duckdb.DuckDBPyConnection) -> None:
+    set_archive(ledger, Archive("f", "x.zip", 1, 2, 3))
+    set_archive(ledger, Archive("f", "x.zip", 4, 5, 6))
+    assert ledger.execute("from ops.archive").fetchall() == [("f", "x.zip", 4, 5, 6)]
+
+
+def test_only_the_extract_that_never_landed_is_forgotten(ledger: duckdb.DuckDBPyConnection) -> None:
+    marks = [Watermark(feed, content, "m", NIGHT, "p", AT) for feed, content in (("f", "a"), ("f", "b"), ("g", "a"))]
+    for mark in (*marks, marks[0]):
+        note_watermark(ledger, mark)
+    forget_watermark(ledger, "f", "a")
+    assert ledger.execute("select feed, content_hash, mark, ds, path from ops.watermark order by all").fetchall() == [
+        ("f", "b", "m", NIGHT, "p"),
+        ("g", "a", "m", NIGHT, "p"),
+    ]
+
+
+def test_trends_of_a_feeds_nights_are_forgotten(ledger: duckdb.DuckDBPyConnection) -> None:
+    for feed, ds in (("f", NIGHT), ("f", NEXT), ("f", LATER), ("g", NIGHT)):
+        ledger.execute("insert into ops.trend values (?, ?, '', 'rows', 1, 1, 1, 1, 1, true)", [feed, ds])
+    forget_trends(ledger, "f", [NIGHT, NEXT])
+    assert ledger.execute("select feed, ds from ops.trend order by all").fetchall() == [("f", LATER), ("g", NIGHT)]
+
+
+def test_the_id_of_a_delivery_follows_from_its_content_and_how_often_it_was_accepted(
+    ledger: duckdb.DuckDBPyConnection,
+) -> None:
+    first = new_id(ledger, "f", NIGHT, ["x", "y"])
+    assert first.startswith("f-20260105-") and len(first) == len("f-20260105-") + 12
+    others = {
+        new_id(ledger, *given)
+        for given in (
+            ("f", NIGHT, ["x", "z"]),
+            ("f", NIGHT, ["y", "x"]),
+            ("f", NIGHT, ["xy"]),
+            ("f", NEXT, ["x", "y"]),
+            ("g", NIGHT, ["x", "y"]),
+            ("f", NIGHT, ["x", "y"], "release-"),
+        )
+    }
+    assert len(others | {first}) == 7
+    assert new_id(ledger, "f", NIGHT, ["x", "y"], "release-").startswith("f-20260105-release-")
+    seen = [first]
+    for status in EVERY:
+        batch = new_id(ledger, "f", NIGHT, ["x", "y"])
+        assert batch == seen[-1]
+        delivered(ledger, batch, status)
+        again = new_id(ledger, "f", NIGHT, ["x", "y"])
+        assert (again == batch) == (status in ("staged", "passed", "refused"))
+        if again == batch:
+            ledger.execute("delete from ops.delivery where batch_id = ?", [batch])
+        else:
+            seen.append(again)
+    assert len(set(seen)) == 4
+
+
+def test_states_stand_in_sql_in_one_order() -> None:
+    assert sql_list({Status.STAGED, Status.APPLIED, Status.PASSED}) == "('applied', 'passed', 'staged')"
