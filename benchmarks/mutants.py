@@ -144,7 +144,9 @@ def _key(mutant: Mutant) -> str:
     return hashlib.sha256(said.encode()).hexdigest()[:24]
 
 
-def judged(mutants: Sequence[Mutant], known: Map, kept: Kept, workers: int, most: float) -> Iterator[tuple[Mutant, str]]:
+def judged(
+    mutants: Sequence[Mutant], known: Map, kept: Kept, workers: int, most: float
+) -> Iterator[tuple[Mutant, str]]:
     """Each mutant with its verdict, in their order: killed, timeout, survived, or error.
 
     Args:
@@ -222,11 +224,11 @@ def main(
     fresh: Annotated[bool, typer.Option("--fresh", help="Forget verdicts and map of earlier runs.")] = False,
     killed: Annotated[bool, typer.Option("--killed", help="Print killed and equivalent mutants too.")] = False,
 ) -> None:
-    """Change one operator, constant, condition or statement at a time in the modules of onedata, the SQL in their strings
-    included, and print every change that no unit test sees: file, line, change, the line.
+    """Change one operator, constant, condition or statement at a time in the modules of onedata, the SQL in their
+    strings included, and print every change that no unit test sees: file, line, change, the line.
 
-    The first run measures which test runs which line (minutes). A run that was stopped goes on where it was: verdicts are
-    kept in build/mutants, as long as the module is as it was, and a survivor's as long as its tests are. To kill a
+    The first run measures which test runs which line (minutes). A run that was stopped goes on where it was: verdicts
+    are kept in build/mutants, as long as the module is as it was, and a survivor's as long as its tests are. To kill a
     survivor, write the missing test. Where the change cannot change anything, list it in
     benchmarks/mutants_equivalent.yaml with the reason. The last line is JSON, with the counts by module.
     """

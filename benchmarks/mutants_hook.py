@@ -19,7 +19,7 @@ class Changed(SourceFileLoader):
         super().__init__(name, path)
         self.mutant = mutant
 
-    def get_code(self, fullname: str) -> CodeType:
+    def get_code(self, fullname: str) -> CodeType:  # noqa: ARG002
         text = Path(self.path).read_text(encoding="utf-8")
         mutant = self.mutant
         return compile(text[: mutant["start"]] + mutant["becomes"] + text[mutant["end"] :], self.path, "exec")
@@ -33,7 +33,12 @@ class Finder(MetaPathFinder):
         self.file = ROOT / mutant["file"]
         self.name = ".".join(Path(mutant["file"]).with_suffix("").parts).removesuffix(".__init__")
 
-    def find_spec(self, fullname: str, path: object = None, target: object = None) -> ModuleSpec | None:
+    def find_spec(
+        self,
+        fullname: str,
+        path: object = None,  # noqa: ARG002
+        target: object = None,  # noqa: ARG002
+    ) -> ModuleSpec | None:
         if fullname != self.name:
             return None
         loader = Changed(fullname, str(self.file), self.mutant)

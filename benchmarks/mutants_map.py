@@ -77,8 +77,8 @@ class Map:
         self.write()
 
     def judges(self, module: str, lines: range) -> list[tuple[str, float]]:
-        """The tests that run one of these lines of the module, with their CPU seconds: those of its own folder first, and
-        quick ones before slow ones. Of a line that is run by imports alone all those that run anything of the module."""
+        """The tests that run one of these lines of the module, with their CPU seconds: those of its own folder first,
+        and quick ones before slow ones. Of a line that only imports run, all that run anything of the module."""
         chosen = {name: test for file in test_files([module]) for name, test in self.files[file]["tests"].items()}
         by_line = {name: test for name, test in chosen.items() if not set(lines).isdisjoint(_lines(test, module))}
         found = by_line or {name: test for name, test in chosen.items() if _lines(test, module)}

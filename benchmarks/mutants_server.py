@@ -87,7 +87,7 @@ def _end(group: int) -> None:
 
 
 def _run(mutant: dict[str, Any], folder: Path) -> int:
-    """In the child: the tests, with the mutant in the place of its module, here and in every Python started from here."""
+    """In the child: the tests, with the mutant in its module's place, here and in every Python started from here."""
     os.setsid()
     seconds = int(mutant["seconds"])
     resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 1))

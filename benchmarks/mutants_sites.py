@@ -2,7 +2,8 @@
 
 SQL in the module's strings is changed as `mutants_sql_sites.py` changes that of the models. Annotations, docstrings and
 what stands in braces of an f-string stay as they are, and so do the words of messages: a test that repeats them proves
-nothing.
+nothing. What the type checker refuses is left out too: assertions that narrow a type, None in the place of a result,
+the index of a fetched row.
 """
 
 import ast
@@ -10,6 +11,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import pairwise
+from typing import TypeGuard
 
 from mutants_sql_sites import Change
 from mutants_sql_sites import changes as sql_changes
@@ -39,10 +41,16 @@ ARITHMETIC: dict[type[ast.operator], tuple[str, str]] = {
 FUNCTIONS = {"min": "max", "max": "min", "any": "all", "all": "any", "sorted": "list"}
 METHODS = {"startswith": "endswith", "endswith": "startswith", "lower": "upper", "upper": "lower"}
 SQL = re.compile(
-    r"\s*(select|insert into|update \S+( \w)? set|delete from|create (or|table|schema|view)|with \w+ as|alter|from \S+ (where|join)|"
-    r"where|left join|join|order by|group by|case when|coalesce\()\b|\w+\.\w+ = \w+\.\w+"
+    r"\s*(select|insert into|update \S+( \w)? set|delete from|create (or|table|schema|view)|with \w+ as|alter|"
+    r"from \S+ (where|join)|where|left join|join|order by|group by|case when|coalesce\()\b|\w+\.\w+ = \w+\.\w+"
 )
-LITERAL = re.compile(r"(?i)\b[rbfu]*(\"\"\"|'''|\"|')(?P<inside>(?:\\.|(?!\1).)*)\1", re.DOTALL)
+LITERAL = re.compile(r"(?i)(?<!\w)[rbfu]*(\"\"\"|'''|\"|')(?P<inside>(?:\\.|(?!\1).)*)\1", re.DOTALL)
+NO_OPERATOR = re.compile(
+    r"(?:\bset|,) \w+ (?==)|\bset \w+\.\w+ (?==)|(?<!\bis )(?=not null\b)|\bif (?=not exists)|(?<=\w )(?=is\s+')"
+    r"|\bcreate (?=or replace)|\bselect (?=1 from)"
+)
+"""Before what is no operator in SQL: the = of an assignment, the not of a column that is never NULL, and the like."""
+LEFT_OUT = ("annotation", "returns", "decorator_list", "type_params", "bases")
 SILENT = ("strict", "sep", "encoding")
 
 
@@ -82,13 +90,20 @@ def changes(text: str) -> list[Change]:
     for line in lines:
         starts.append(starts[-1] + len(line))
     found = list(_in_body(_Text(text, tuple(starts), tuple(lines)), ast.parse(text)))
-    return sorted(set(found), key=lambda change: (change.start, change.end, change.becomes))
+    return sorted(
+        {change for change in found if change.was != change.becomes},
+        key=lambda change: (change.start, change.end, change.becomes),
+    )
 
 
 def _in_body(text: _Text, node: ast.AST) -> Iterator[Change]:
+    if isinstance(node, ast.Assert):
+        return
+    if isinstance(node, ast.FunctionDef) and node.returns is not None and "None" in ast.unparse(node.returns):
+        yield from (text.whole(found, "return None") for found in ast.walk(node) if _returns_something(found))
     yield from _of(text, node)
     for name, value in ast.iter_fields(node):
-        if name in ("annotation", "returns", "decorator_list", "type_params", "bases"):
+        if name in LEFT_OUT or (name == "slice" and isinstance(value, ast.Constant)):
             continue
         for child in value if isinstance(value, list) else [value]:
             if isinstance(child, ast.JoinedStr) or (isinstance(child, ast.Constant) and isinstance(child.value, str)):
@@ -137,14 +152,13 @@ def _statement(text: _Text, node: ast.stmt) -> Iterator[Change]:
             yield text.whole(node, "pass")
         case ast.AugAssign():
             yield text.whole(node, "pass")
-        case ast.Return(value=ast.expr() as value) if not (isinstance(value, ast.Constant) and value.value is None):
-            yield text.whole(node, "return None")
         case ast.With(items=[ast.withitem(context_expr=manager, optional_vars=None)]):
             yield text.change(text.start(node), text.end(manager), "if True")
 
 
 def _condition(text: _Text, test: ast.expr) -> Iterator[Change]:
-    """A condition that is a comparison or a `not` is turned round by what changes that operator; here it never holds."""
+    """A condition that never holds, and one that always does; one of equality or `not` is turned round by what changes
+    that operator."""
     is_turned = isinstance(test, ast.UnaryOp) or (isinstance(test, ast.Compare) and len(test.ops) == 1)
     ordered = isinstance(test, ast.Compare) and isinstance(test.ops[0], ast.Lt | ast.LtE | ast.Gt | ast.GtE)
     if not is_turned or ordered:
@@ -159,6 +173,11 @@ def _between(text: _Text, left: ast.expr, right: ast.expr, was: str, becomes: st
         yield text.change(start + found.start(), start + found.end(), becomes)
 
 
+def _returns_something(node: ast.AST) -> TypeGuard[ast.Return]:
+    is_none = isinstance(node, ast.Return) and isinstance(node.value, ast.Constant) and node.value.value is None
+    return isinstance(node, ast.Return) and node.value is not None and not is_none
+
+
 def _is_text(node: ast.expr) -> bool:
     return isinstance(node, ast.JoinedStr) or (isinstance(node, ast.Constant) and isinstance(node.value, str))
 
@@ -168,6 +187,8 @@ def _in_sql(text: _Text, node: ast.expr) -> Iterator[Change]:
     pieces = list(LITERAL.finditer(source))
     if SQL.match("".join(piece["inside"] for piece in pieces)):
         for piece in pieces:
+            offset = start + piece.start("inside")
+            fixed = {found.end() for found in NO_OPERATOR.finditer(piece["inside"])}
             for change in sql_changes(piece["inside"]):
-                offset = start + piece.start("inside")
-                yield replace(change, start=change.start + offset, end=change.end + offset)
+                if change.start not in fixed:
+                    yield replace(change, start=change.start + offset, end=change.end + offset)

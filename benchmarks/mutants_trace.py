@@ -1,4 +1,4 @@
-"""Runs unit tests once and writes which lines of `onedata` each of them runs: the map that `mutants.py` chooses tests by.
+"""Runs unit tests once and writes which lines of `onedata` each of them runs: `mutants.py` chooses tests by that.
 
 A process of its own, started by `mutants.py`, so that coverage is on before anything of `onedata` is imported:
 
@@ -21,7 +21,7 @@ IMPORT = "(import)"
 
 
 class Trace:
-    """Tells coverage which test runs. What a fixture of a session or a module runs counts for each test that uses it."""
+    """Tells coverage which test runs. What a fixture of a session or module runs counts for every test that uses it."""
 
     def __init__(self, cov: coverage.Coverage) -> None:
         self.cov = cov
