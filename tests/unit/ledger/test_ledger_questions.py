@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import date, datetime, timedelta
+from pathlib import Path
 
 import duckdb
 import pytest
-from small_retailer import NEXT, NIGHT
+from small_retailer import NEXT, NIGHT, settings_in
 
-from onedata.ledger import create_ledger, told
+from onedata.ledger import create_ledger, tick, told
 from onedata.ledger.applied import forget_applied, move_applied, note_applied, set_applied
+from onedata.ledger.clock import set_clock
+from onedata.ledger.lake import lake_files
+from onedata.ledger.log import append, entries
 from onedata.ledger.moves import Booking, FileEntry, book, book_file, has_replaced, new_id, pending_night
+from onedata.ledger.schema import FORMAT
 from onedata.ledger.seen import Archive, Touched, Watermark, forget_watermark, note_watermark, set_archive, set_touched
 from onedata.ledger.states import Status, sql_list
 from onedata.ledger.trends import forget_trends
@@ -208,3 +213,75 @@ def test_the_id_of_a_delivery_follows_from_its_content_and_how_often_it_was_acce
 
 def test_states_stand_in_sql_in_one_order() -> None:
     assert sql_list({Status.STAGED, Status.APPLIED, Status.PASSED}) == "('applied', 'passed', 'staged')"
+
+
+def test_a_clock_is_set_forward_and_never_back(ledger: duckdb.DuckDBPyConnection) -> None:
+    ahead = datetime(2999, 1, 1)
+    set_clock(ledger, ahead)
+    assert tick(ledger) == ahead + timedelta(microseconds=1)
+    set_clock(ledger, AT)
+    create_ledger(ledger)
+    assert tick(ledger) == ahead + timedelta(microseconds=2)
+
+
+def test_files_of_the_lake_are_those_of_the_feeds_deliveries_that_count(
+    ledger: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    settings = settings_in(tmp_path)
+    for status in EVERY:
+        delivered(ledger, status, status)
+    delivered(ledger, "applied2", "applied", NEXT)
+    delivered(ledger, "other", "applied", feed="g")
+    ledger.execute("insert into ops.lake_file select batch_id, feed, entity, ds, batch_id, 1, 1, '' from ops.delivery")
+    ledger.execute("insert into ops.lake_file select * replace ('a' as name) from ops.lake_file where name = 'applied'")
+    folder = settings.lake / "ods" / "e" / "source=f"
+    accepted, first, second, next_night = (
+        folder / "ds=2026-01-05" / "accepted",
+        folder / "ds=2026-01-05" / "a",
+        folder / "ds=2026-01-05" / "applied",
+        folder / "ds=2026-01-06" / "applied2",
+    )
+    assert lake_files(ledger, settings, "f") == [first, accepted, second, next_night]
+    assert lake_files(ledger, settings, "f", ["accepted", "applied2"]) == [first, second]
+    assert lake_files(ledger, settings, "g", ["accepted"]) == [
+        settings.lake / "ods" / "e" / "source=g" / "ds=2026-01-05" / "other"
+    ]
+
+
+def test_deliveries_without_a_row_or_a_file_are_no_part_of_the_data(ledger: duckdb.DuckDBPyConnection) -> None:
+    for status in EVERY:
+        for rows in (0, 1):
+            delivered(ledger, f"{status}{rows}", status, rows=rows)
+        delivered(ledger, f"{status}-file", status, rows=0)
+        ledger.execute("insert into ops.lake_file values (?, 'f', 'e', ?, 'x', 0, 9, '')", [f"{status}-file", NIGHT])
+    batches = [batch for (batch,) in ledger.execute("select batch_id from ops.batch order by 1").fetchall()]
+    assert batches == ["accepted-file", "accepted1", "applied-file", "applied1"]
+    pending = [batch for (batch,) in ledger.execute("select batch_id from ops.pending_batch order by 1").fetchall()]
+    assert pending == ["accepted-file", "accepted1"]
+
+
+def test_a_ledger_is_made_once_and_another_databases_is_not_its_own(tmp_path: Path) -> None:
+    with duckdb.connect(str(tmp_path / "other.duckdb")) as con:
+        create_ledger(con)
+    with duckdb.connect(str(tmp_path / "own.duckdb")) as con:
+        con.execute(f"attach '{tmp_path / 'other.duckdb'}' as other")
+        con.execute("create table delivery (x integer); create schema ops; create table ops.gone (x integer)")
+        create_ledger(con)
+        assert con.execute("from ops.format").fetchall() == [(FORMAT,)]
+        # What is there is left as it is: a home of an earlier format is brought up by its steps, not by this.
+        con.execute("update ops.format set format = 1")
+        delivered(con, "b", "staged")
+        create_ledger(con)
+        assert con.execute("from ops.format").fetchall() == [(1,)]
+        assert con.execute("select batch_id from ops.delivery").fetchall() == [("b",)]
+
+
+def test_the_log_beside_the_lake_is_read_in_the_order_of_its_times(tmp_path: Path) -> None:
+    assert list(entries(tmp_path, "touched")) == []
+    append(tmp_path, "touched", AT + timedelta(microseconds=1), {"x": 2})
+    append(tmp_path, "touched", AT, {"x": 1})
+    append(tmp_path, "archive", AT, {"x": 3})
+    assert [(entry.at, entry.content) for entry in entries(tmp_path, "touched")] == [
+        (AT, {"x": 1}),
+        (AT + timedelta(microseconds=1), {"x": 2}),
+    ]
