@@ -89,6 +89,11 @@ def _is_python(text: str) -> bool:
     return True
 
 
+def equivalent_files() -> set[str]:
+    """The files that mutants_equivalent.yaml lists mutants of."""
+    return {str(group["file"]) for group in yaml.safe_load(LISTED.read_text(encoding="utf-8")) or []}
+
+
 def listed(mutants: Sequence[Mutant]) -> dict[tuple[str, str, str, int], str]:
     """Mutants that change nothing a test could see, with the reason, as mutants_equivalent.yaml lists them.
 

@@ -44,7 +44,7 @@ class Map:
             modules: Files below the repository.
             say: Told what is run.
         """
-        stale = [file for file in test_files(modules) if not self._holds(file, modules)]
+        stale = [file for file in files_of_tests(modules) if not self._holds(file, modules)]
         for folder in sorted({str(Path(file).parent) for file in stale}):
             self._run([file for file in stale if str(Path(file).parent) == folder], say)
 
@@ -79,7 +79,7 @@ class Map:
     def judges(self, module: str, lines: range) -> list[tuple[str, float]]:
         """The tests that run one of these lines of the module, with their CPU seconds: those of its own folder first,
         and quick ones before slow ones. Of a line that only imports run, all that run anything of the module."""
-        chosen = {name: test for file in test_files([module]) for name, test in self.files[file]["tests"].items()}
+        chosen = {name: test for file in files_of_tests([module]) for name, test in self.files[file]["tests"].items()}
         by_line = {name: test for name, test in chosen.items() if not set(lines).isdisjoint(_lines(test, module))}
         found = by_line or {name: test for name, test in chosen.items() if _lines(test, module)}
         own = f"tests/unit/{_folders(module)[0]}/"
@@ -95,7 +95,7 @@ def _folders(module: str) -> tuple[str, ...]:
     return FOLDERS.get(Path(module).parts[1], (Path(module).parts[1],))
 
 
-def test_files(modules: Sequence[str]) -> list[str]:
+def files_of_tests(modules: Sequence[str]) -> list[str]:
     """The files of the tests that judge these modules, below the repository."""
     folders = sorted({folder for module in modules for folder in _folders(module)})
     found = (file for folder in folders for file in (ROOT / "tests" / "unit" / folder).glob("test_*.py"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -14,7 +15,7 @@ from onedata.ledger import create_ledger, tick, told
 from onedata.ledger.applied import forget_applied, move_applied, note_applied, set_applied
 from onedata.ledger.clock import set_clock
 from onedata.ledger.lake import lake_files
-from onedata.ledger.log import append, entries
+from onedata.ledger.log import LogDamaged, append, entries, log_folder, read_entry
 from onedata.ledger.moves import Booking, FileEntry, book, book_file, has_replaced, new_id, pending_night
 from onedata.ledger.schema import FORMAT
 from onedata.ledger.seen import Archive, Touched, Watermark, forget_watermark, note_watermark, set_archive, set_touched
@@ -183,7 +184,7 @@ def test_the_id_of_a_delivery_follows_from_its_content_and_how_often_it_was_acce
     ledger: duckdb.DuckDBPyConnection,
 ) -> None:
     first = new_id(ledger, "f", NIGHT, ["x", "y"])
-    assert first.startswith("f-20260105-") and len(first) == len("f-20260105-") + 12
+    assert first == f"f-20260105-{hashlib.sha256(b'f|2026-01-05|x|y').hexdigest()[:12]}"
     others = {
         new_id(ledger, *given)
         for given in (
@@ -285,3 +286,12 @@ def test_the_log_beside_the_lake_is_read_in_the_order_of_its_times(tmp_path: Pat
         (AT, {"x": 1}),
         (AT + timedelta(microseconds=1), {"x": 2}),
     ]
+
+
+@pytest.mark.parametrize("content", ["{", "{}", '{"at": "yesterday"}'])
+def test_a_damaged_entry_of_the_log_is_told_by_its_file(tmp_path: Path, content: str) -> None:
+    append(tmp_path, "touched", AT, {"x": 1})
+    (file,) = log_folder(tmp_path, "touched").iterdir()
+    file.write_text(content, encoding="utf-8")
+    with pytest.raises(LogDamaged, match=f"{file.name} is damaged"):
+        read_entry(file)
