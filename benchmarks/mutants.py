@@ -25,7 +25,7 @@ from typing import Annotated, Any
 import typer
 import yaml
 from mutants_map import ROOT, Map, digest
-from mutants_sites import changes
+from mutants_sites import changes, statement_lines, statement_of
 from mutants_sql_sites import Change
 
 LISTED = Path(__file__).with_name("mutants_equivalent.yaml")
@@ -36,11 +36,12 @@ STRICT = "onedata/ledger/*,onedata/quality/gates.py,onedata/quality/re*.py,oneda
 
 @dataclass(frozen=True)
 class Mutant:
-    """One change in one file; `nth` is its number among equal ones of equal lines of the file."""
+    """One change in one file; `nth` is its number among equal ones of equal lines of the file, `statement` the lines of
+    the statement that it is in."""
 
     file: str
     line: int
-    last_line: int
+    statement: range
     text: str
     change: Change
     nth: int
@@ -68,7 +69,7 @@ class Outcome:
 def mutants_of(file: str) -> list[Mutant]:
     """Every mutant of a file below the repository that is Python, in the order of its text."""
     text = (ROOT / file).read_text(encoding="utf-8")
-    lines, seen = text.splitlines(), Counter[tuple[str, str]]()
+    lines, statements, seen = text.splitlines(), statement_lines(text), Counter[tuple[str, str]]()
     found = []
     for change in changes(text):
         if not _is_python(text[: change.start] + change.becomes + text[change.end :]):
@@ -76,8 +77,7 @@ def mutants_of(file: str) -> list[Mutant]:
         line = text.count("\n", 0, change.start) + 1
         words = lines[line - 1].strip()
         seen[words, change.told] += 1
-        last_line = line + change.was.count("\n")
-        found.append(Mutant(file, line, last_line, words, change, seen[words, change.told]))
+        found.append(Mutant(file, line, statement_of(statements, line), words, change, seen[words, change.told]))
     return found
 
 
@@ -169,7 +169,7 @@ def judged(
 
     def ask(mutant: Mutant) -> tuple[Mutant, str]:
         chosen, spent = [], 0.0
-        for test, seconds in known.judges(mutant.file, range(mutant.line, mutant.last_line + 1)):
+        for test, seconds in known.judges(mutant.file, mutant.statement):
             if not chosen or spent + seconds <= most:
                 chosen.append(test)
                 spent += seconds
@@ -181,7 +181,7 @@ def judged(
             return mutant, "survived"
         server = servers.get()
         try:
-            verdict = _ask(server, mutant, sorted(chosen, key=lambda test: -killers[test]), 20 + 5 * spent)
+            verdict = _ask(server, mutant, sorted(chosen, key=lambda test: -killers[test]), 8 + 5 * spent)
         finally:
             servers.put(server)
         killers[verdict["test"]] += 1

@@ -8,7 +8,7 @@ the index of a fetched row.
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import TypeGuard
@@ -94,6 +94,22 @@ def changes(text: str) -> list[Change]:
         {change for change in found if change.was != change.becomes},
         key=lambda change: (change.start, change.end, change.becomes),
     )
+
+
+def statement_lines(text: str) -> list[range]:
+    """The lines of every statement; of one that has a body, those before it."""
+    found = []
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.stmt):
+            body = getattr(node, "body", None) or getattr(node, "cases", None)
+            last = max(node.lineno, getattr(body[0], "lineno", node.lineno + 1) - 1) if body else node.end_lineno
+            found.append(range(node.lineno, (last or node.lineno) + 1))
+    return found
+
+
+def statement_of(statements: Sequence[range], line: int) -> range:
+    """The lines of the shortest statement that has this line: a tracer sees a statement by its first ones."""
+    return min((lines for lines in statements if line in lines), key=len, default=range(line, line + 1))
 
 
 def _in_body(text: _Text, node: ast.AST) -> Iterator[Change]:

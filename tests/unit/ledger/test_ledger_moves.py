@@ -301,3 +301,10 @@ def test_forgetting_is_all_or_nothing(ledger: duckdb.DuckDBPyConnection, monkeyp
     with pytest.raises(KeyboardInterrupt):
         forget(ledger, ["b"])
     assert status_of(ledger) == {"b": "staged"}
+
+
+def test_a_release_is_settled_as_its_delivery_is_accepted(released: duckdb.DuckDBPyConnection) -> None:
+    booked(released, "b", "passed")
+    read_again(released, "accepted")
+    accept(released, "b", datetime(2026, 1, 7), [])
+    assert quarantined(released) == {(*key, "then") for key in NEAR}

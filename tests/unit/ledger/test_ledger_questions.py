@@ -17,6 +17,7 @@ from onedata.ledger.clock import set_clock
 from onedata.ledger.lake import lake_files
 from onedata.ledger.log import LogDamaged, append, entries, log_folder, read_entry
 from onedata.ledger.moves import Booking, FileEntry, book, book_file, has_replaced, new_id, pending_night
+from onedata.ledger.paths import staged_files
 from onedata.ledger.schema import FORMAT
 from onedata.ledger.seen import Archive, Touched, Watermark, forget_watermark, note_watermark, set_archive, set_touched
 from onedata.ledger.states import Status, sql_list
@@ -210,6 +211,19 @@ def test_the_id_of_a_delivery_follows_from_its_content_and_how_often_it_was_acce
         else:
             seen.append(again)
     assert len(set(seen)) == 4
+    assert seen[1] == f"f-20260105-{hashlib.sha256(b'f|2026-01-05|x|y|1').hexdigest()[:12]}"
+
+
+def test_a_file_is_booked_as_it_was_found(ledger: duckdb.DuckDBPyConnection) -> None:
+    found = FileEntry(
+        "p.csv", "h", NIGHT, "landed", (10, 5, 3, 2), 7, 8, "odd", ["b", "a"], {"b": "integer", "a": "varchar"}
+    )
+    book_file(ledger, "f", "batch", found, AT)
+    book_file(ledger, "f", "bare", FileEntry("q.csv", "i", NEXT, "unreadable", (1, 0, 1, 0), 9, 6), AT)
+    assert ledger.execute("from ops.file order by path").fetchall() == [
+        ("f", "p.csv", "h", NIGHT, "batch", "landed", 10, 5, 3, 2, "odd", ["b", "a"], found.types, 7, 8, AT),
+        ("f", "q.csv", "i", NEXT, "bare", "unreadable", 1, 0, 1, 0, None, None, {}, 9, 6, AT),
+    ]
 
 
 def test_states_stand_in_sql_in_one_order() -> None:
@@ -295,3 +309,13 @@ def test_a_damaged_entry_of_the_log_is_told_by_its_file(tmp_path: Path, content:
     file.write_text(content, encoding="utf-8")
     with pytest.raises(LogDamaged, match=f"{file.name} is damaged"):
         read_entry(file)
+
+
+def test_staged_files_are_in_the_order_of_their_names(tmp_path: Path) -> None:
+    settings = settings_in(tmp_path)
+    folder = settings.staged / "f" / "b"
+    folder.mkdir(parents=True)
+    names = [f"b-{number:02}.parquet" for number in range(40)]
+    for name in (*names[::-1], "b-0.json"):
+        (folder / name).touch()
+    assert staged_files(settings, "f", "b") == [folder / name for name in names]
