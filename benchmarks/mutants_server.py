@@ -24,6 +24,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 PAUSE = 0.02
+PATIENCE = 30
+"""Seconds on the clock for each second of CPU that a mutant may take: the machine may be busy with other work."""
 FIRST = 4
 """So many tests run before the files of the others are even read: most mutants die by one of them."""
 VERDICTS = {0: "survived", 1: "killed", 2: "killed"}
@@ -61,7 +63,7 @@ def judge(mutant: dict[str, Any]) -> dict[str, Any]:
                 os._exit(_run(mutant, Path(folder)))
             finally:
                 os._exit(3)
-        verdict = _wait(child, began + 4 * mutant["seconds"])
+        verdict = _wait(child, began + PATIENCE * mutant["seconds"])
         failed = Path(folder) / "failed"
         test = failed.read_text(encoding="utf-8") if failed.is_file() else ""
     children = resource.getrusage(resource.RUSAGE_CHILDREN)

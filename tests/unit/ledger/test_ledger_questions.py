@@ -18,10 +18,12 @@ from onedata.ledger.lake import lake_files
 from onedata.ledger.log import LogDamaged, append, entries, log_folder, read_entry
 from onedata.ledger.moves import Booking, FileEntry, book, book_file, has_replaced, new_id, pending_night
 from onedata.ledger.paths import staged_files
+from onedata.ledger.promote import promote
 from onedata.ledger.schema import FORMAT
 from onedata.ledger.seen import Archive, Touched, Watermark, forget_watermark, note_watermark, set_archive, set_touched
-from onedata.ledger.states import Status, sql_list
+from onedata.ledger.states import LedgerError, Status, sql_list
 from onedata.ledger.trends import forget_trends
+from onedata.settings import Settings
 
 AT = datetime(2026, 1, 7)
 LATER = NEXT + timedelta(days=1)
@@ -319,3 +321,87 @@ def test_staged_files_are_in_the_order_of_their_names(tmp_path: Path) -> None:
     for name in (*names[::-1], "b-0.json"):
         (folder / name).touch()
     assert staged_files(settings, "f", "b") == [folder / name for name in names]
+
+
+def staged(con: duckdb.DuckDBPyConnection, settings: Settings, batch: str, rows: int = 1) -> None:
+    """A delivery that has passed its gate, its rows in the staging folder."""
+    delivered(con, batch, "passed", rows=rows)
+    if rows:
+        folder = settings.staged / "f" / batch
+        folder.mkdir(parents=True)
+        con.execute(f"copy (select unnest(range({rows})) as x) to '{folder / f'{batch}-0.parquet'}' (format parquet)")
+
+
+def lake_names(settings: Settings) -> list[str]:
+    folder = settings.lake / "ods" / "e" / "source=f" / "ds=2026-01-05"
+    return sorted(file.relative_to(folder).as_posix() for file in folder.rglob("*") if file.is_file())
+
+
+def test_a_passed_delivery_whose_rows_are_nowhere_is_not_accepted(
+    ledger: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    settings = settings_in(tmp_path)
+    delivered(ledger, "a", "passed", rows=1)
+    with pytest.raises(FileNotFoundError, match="delivery a passed its gate, and its rows are neither in"):
+        promote(ledger, settings)
+    assert ledger.execute("select status from ops.delivery").fetchall() == [("passed",)]
+
+
+def test_passed_deliveries_enter_the_lake_and_those_they_replace_leave_it(
+    ledger: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    settings = settings_in(tmp_path)
+    staged(ledger, settings, "old", 2)
+    assert promote(ledger, settings) == ["old"]
+    assert lake_names(settings) == ["_manifest/old.json", "_manifest/old.record", "old-0.parquet"]
+    staged(ledger, settings, "other", 3)
+    staged(ledger, settings, "new", 4)
+    delivered(ledger, "empty", "passed", rows=0)
+    delivered(ledger, "refused", "refused")
+    ledger.execute("update ops.delivery set replaces = ['old'] where batch_id = 'new'")
+    assert promote(ledger, settings) == ["empty", "new", "other"]
+    assert lake_names(settings) == [
+        "_manifest/empty.json",
+        "_manifest/empty.record",
+        "_manifest/new.json",
+        "_manifest/new.record",
+        "_manifest/other.json",
+        "_manifest/other.record",
+        "new-0.parquet",
+        "other-0.parquet",
+    ]
+    query = "select batch_id, name, rows from ops.lake_file order by 1"
+    assert ledger.execute(query).fetchall() == [("new", "new-0.parquet", 4), ("other", "other-0.parquet", 3)]
+    assert list(settings.staged.rglob("*.parquet")) == []
+    assert promote(ledger, settings) == []
+
+
+def test_files_and_folder_are_synced_before_the_ledger_says_accepted(
+    ledger: duckdb.DuckDBPyConnection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the system calls of whole nights show (`test_durable_order`), in one process and in a moment."""
+    settings, seen = settings_in(tmp_path), list[tuple[str, str, str]]()
+
+    def note(name: str, path: Path) -> None:
+        (status,) = ledger.execute("select status from ops.delivery").fetchone() or ("",)
+        seen.append((name, path.name, str(status)))
+
+    monkeypatch.setattr("onedata.ledger.promote.sync_file", lambda path: note("file", path))
+    monkeypatch.setattr("onedata.ledger.promote.sync_folder", lambda path: note("folder", path))
+    staged(ledger, settings, "a")
+    promote(ledger, settings)
+    assert seen == [("file", "a-0.parquet", "passed"), ("folder", "ds=2026-01-05", "passed")]
+
+
+def test_a_file_of_the_same_name_in_the_lake_is_not_overwritten(
+    ledger: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    settings = settings_in(tmp_path)
+    staged(ledger, settings, "a")
+    strange = settings.lake / "ods" / "e" / "source=f" / "ds=2026-01-05" / "a-0.parquet"
+    strange.parent.mkdir(parents=True)
+    strange.write_bytes(b"somebody's")
+    with pytest.raises(LedgerError, match=r"a-0\.parquet is there already and is not overwritten"):
+        promote(ledger, settings)
+    assert strange.read_bytes() == b"somebody's"
+    assert ledger.execute("select status from ops.delivery").fetchall() == [("passed",)]
