@@ -23,10 +23,9 @@ from queue import Queue
 from typing import Annotated, Any
 
 import typer
-import yaml
+from mutants_listed import Site, reasons_in
 from mutants_map import ROOT, Map, digest
 from mutants_sites import changes, statement_lines, statement_of
-from mutants_sql_sites import Change
 
 LISTED = Path(__file__).with_name("mutants_equivalent.yaml")
 SERVER = Path(__file__).with_name("mutants_server.py")
@@ -35,20 +34,10 @@ STRICT = "onedata/ledger/*,onedata/quality/gates.py,onedata/quality/re*.py,oneda
 
 
 @dataclass(frozen=True)
-class Mutant:
-    """One change in one file; `nth` is its number among equal ones of equal lines of the file, `statement` the lines of
-    the statement that it is in."""
+class Mutant(Site):
+    """One change in one file; `statement` are the lines of the statement that it is in."""
 
-    file: str
-    line: int
     statement: range
-    text: str
-    change: Change
-    nth: int
-
-    @property
-    def key(self) -> tuple[str, str, str, int]:
-        return self.file, self.text, self.change.told, self.nth
 
     @property
     def told(self) -> str:
@@ -77,7 +66,7 @@ def mutants_of(file: str) -> list[Mutant]:
         line = text.count("\n", 0, change.start) + 1
         words = lines[line - 1].strip()
         seen[words, change.told] += 1
-        found.append(Mutant(file, line, statement_of(statements, line), words, change, seen[words, change.told]))
+        found.append(Mutant(file, line, words, change, seen[words, change.told], statement_of(statements, line)))
     return found
 
 
@@ -87,31 +76,6 @@ def _is_python(text: str) -> bool:
     except SyntaxError:
         return False
     return True
-
-
-def equivalent_files() -> set[str]:
-    """The files that mutants_equivalent.yaml lists mutants of."""
-    return {str(group["file"]) for group in yaml.safe_load(LISTED.read_text(encoding="utf-8")) or []}
-
-
-def listed(mutants: Sequence[Mutant]) -> dict[tuple[str, str, str, int], str]:
-    """Mutants that change nothing a test could see, with the reason, as mutants_equivalent.yaml lists them.
-
-    Raises:
-        ValueError: an entry fits no mutant of its file, or several and does not say which (`nth`).
-    """
-    known = Counter((mutant.file, mutant.text, mutant.change.told) for mutant in mutants)
-    files = {mutant.file for mutant in mutants}
-    reasons: dict[tuple[str, str, str, int], str] = {}
-    for group in yaml.safe_load(LISTED.read_text(encoding="utf-8")) or []:
-        for entry in group["mutants"] if group["file"] in files else ():
-            key = (str(group["file"]), str(entry["line"]), str(entry["change"]))
-            nth = entry.get("nth", 1 if known[key] == 1 else 0)
-            numbers = range(1, known[key] + 1) if nth == "all" else range(nth, nth + 1)
-            if not 1 <= min(numbers, default=0) <= max(numbers, default=0) <= known[key]:
-                raise ValueError(f"{LISTED.name}: {key} fits {known[key]} mutants; say which by nth")
-            reasons |= {(*key, number): str(group["reason"]) for number in numbers}
-    return reasons
 
 
 class Kept:
@@ -247,7 +211,7 @@ def main(
         for name in ("map.json", "verdicts.jsonl"):
             (KEPT / name).unlink(missing_ok=True)
     chosen = [mutant for file in files for mutant in mutants_of(file)]
-    reasons = listed(chosen)
+    reasons = reasons_in(LISTED, chosen)
     if sample and sample < len(chosen):
         picked = sorted(random.Random(seed).sample(range(len(chosen)), sample))
         chosen = [chosen[number] for number in picked]

@@ -11,14 +11,8 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 TRACE = Path(__file__).with_name("mutants_trace.py")
-FOLDERS = {
-    "contracts": ("contracts", "landing", "quality"),
-    "identity": ("identity",),
-    "landing": ("landing", "ledger", "quality"),
-    "ledger": ("ledger",),
-    "quality": ("quality", "landing", "ledger"),
-}
-"""By folder of `onedata`: the folders of tests/unit whose tests judge its mutants, its own first."""
+FOLDERS: dict[str, tuple[str, ...]] = {"landing": ("landing", "ledger")}
+"""By folder of `onedata`: the folders of tests/unit whose tests judge its mutants; of others, the one of its name."""
 
 
 @dataclass

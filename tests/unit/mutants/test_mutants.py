@@ -10,6 +10,7 @@ from pathlib import Path
 import mutants
 import mutants_server
 import pytest
+from mutants_listed import files_in, reasons_in
 from mutants_map import Map, files_of_tests
 from mutants_sites import changes
 from support import REPOSITORY
@@ -76,18 +77,17 @@ def test_a_change_is_known_by_its_line_and_its_number_among_equal_ones() -> None
 
 
 def test_what_is_listed_as_equivalent_is_a_change_of_today() -> None:
-    found = [mutant for file in sorted(mutants.equivalent_files()) for mutant in mutants.mutants_of(file)]
-    assert set(mutants.listed(found)) <= {mutant.key for mutant in found}
+    found = [mutant for file in sorted(files_in(mutants.LISTED)) for mutant in mutants.mutants_of(file)]
+    assert reasons_in(mutants.LISTED, found)
 
 
-def test_an_entry_that_fits_no_change_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_entry_that_fits_no_change_is_refused(tmp_path: Path) -> None:
     listed = tmp_path / "listed.yaml"
     listed.write_text(
         json.dumps([{"file": STATES, "reason": "none", "mutants": [{"line": "x = 1", "change": "1 -> 2"}]}])
     )
-    monkeypatch.setattr(mutants, "LISTED", listed)
     with pytest.raises(ValueError, match="fits 0 mutants"):
-        mutants.listed(mutants.mutants_of(STATES))
+        reasons_in(listed, mutants.mutants_of(STATES))
 
 
 def test_a_mutant_is_judged_by_the_tests_that_run_its_line(tmp_path: Path) -> None:
