@@ -4,6 +4,7 @@ import hashlib
 import json
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -77,8 +78,13 @@ class Map:
         by_line = {name: test for name, test in chosen.items() if not set(lines).isdisjoint(_lines(test, module))}
         found = by_line or {name: test for name, test in chosen.items() if _lines(test, module)}
         own = f"tests/unit/{_folders(module)[0]}/"
-        ordered = sorted(found, key=lambda name: (not name.startswith(own), found[name]["seconds"], name))
-        return [(name, found[name]["seconds"]) for name in ordered]
+        # One set of parameters of each test before the others of any: what is tested otherwise is soon reached.
+        variants: Counter[str] = Counter()
+        places: dict[str, tuple[bool, int, float]] = {}
+        for name in sorted(found, key=lambda name: (found[name]["seconds"], name)):
+            places[name] = (not name.startswith(own), variants[name.partition("[")[0]], found[name]["seconds"])
+            variants[name.partition("[")[0]] += 1
+        return [(name, found[name]["seconds"]) for name in sorted(found, key=lambda name: places[name])]
 
 
 def _lines(test: dict[str, Any], module: str) -> list[int]:
