@@ -132,7 +132,7 @@ def judged(
     killers: Counter[str] = Counter()  # what has killed one is asked first about the next
 
     def ask(mutant: Mutant) -> tuple[Mutant, str]:
-        chosen, spent = [], 0.0
+        chosen, spent = list[str](), 0.0
         for test, seconds in known.judges(mutant.file, mutant.statement):
             if not chosen or spent + seconds <= most:
                 chosen.append(test)

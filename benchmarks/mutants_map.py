@@ -45,7 +45,7 @@ class Map:
 
     def _holds(self, file: str, modules: Sequence[str]) -> bool:
         known = self.files.get(file)
-        return bool(known) and all(
+        return known is not None and all(
             known["digests"].get(name, digest(name)) == digest(name) for name in (file, *modules) if name
         )
 

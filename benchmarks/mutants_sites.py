@@ -144,8 +144,8 @@ def _of(text: _Text, node: ast.AST) -> Iterator[Change]:
             yield text.change(text.start(node), text.start(node.operand), "")
         case ast.Constant(value=bool()):
             yield text.whole(node, str(not node.value))
-        case ast.Constant(value=int()):
-            yield text.whole(node, str(node.value + 1))
+        case ast.Constant(value=int() as number):
+            yield text.whole(node, str(number + 1))
         case ast.IfExp() | ast.If() | ast.While():
             yield from _condition(text, node.test)
         case ast.comprehension():
