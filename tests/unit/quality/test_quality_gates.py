@@ -397,3 +397,13 @@ def test_a_check_quotes_no_value_of_a_person() -> None:
     found = CheckResult("ods", "a", "b", "error", False, "1", "row 3: 'ann@example.com' is no phone")
     assert "ann@example.com" not in found.message
     assert "is no phone" in found.message
+
+
+def test_a_refused_contract_ends_the_gate_before_anything_is_judged(
+    survey: SmallRetailer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refused = CheckResult("contract", "survey", "contract_version", "error", False, "1", "a column is gone")
+    monkeypatch.setattr("onedata.quality.gates.version_check", lambda *_: refused)
+    delivered(survey.con, "b")
+    assert list(checks(survey).values()) == [refused]
+    assert survey.con.execute("select status from ops.delivery").fetchall() == [("staged",)]
