@@ -4,9 +4,9 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import yaml
 from checkout import REPOSITORY
-from mutants_sql_sites import Change, changes, marked, spans
+from mutants_listed import Key, Site, files_in, reasons_in
+from mutants_sql_sites import changes, marked, spans
 
 PROJECT = REPOSITORY / "dbt_project"
 LISTED = Path(__file__).with_name("mutants_sql_equivalent.yaml")
@@ -15,24 +15,14 @@ MACROS = ("latest_version", "currency")
 
 
 @dataclass(frozen=True)
-class Mutant:
-    """One change in one file; `place` is its number in the marked SQL, `nth` its number among equal changes of equal
-    lines of the file."""
+class Mutant(Site):
+    """One change in one file; `place` is its number in the marked SQL."""
 
-    file: str
-    line: int
-    text: str
-    change: Change
     place: int
-    nth: int
 
     @property
     def layer(self) -> str:
         return Path(self.file).parent.name
-
-    @property
-    def key(self) -> tuple[str, str, str, int]:
-        return self.file, self.text, self.change.told, self.nth
 
 
 @dataclass
@@ -59,26 +49,19 @@ def read_project(folder: Path) -> Project:
             words = text.splitlines()[line - 1].strip()
             seen[words, change.told] += 1
             place = numbers[change.start, change.end]
-            project.mutants.append(Mutant(name, line, words, change, place, seen[words, change.told]))
+            project.mutants.append(Mutant(name, line, words, change, seen[words, change.told], place))
         project.texts[name] = marked(text, places, first)
         first += len(places)
     return project
 
 
-def listed(project: Project) -> dict[tuple[str, str, str, int], str]:
+def listed(project: Project) -> dict[Key, str]:
     """Equivalent mutants with the reason, as listed in mutants_sql_equivalent.yaml.
 
     Raises:
         ValueError: an entry matches no mutant, or several without `nth`.
     """
-    known = Counter((mutant.file, mutant.text, mutant.change.told) for mutant in project.mutants)
-    reasons: dict[tuple[str, str, str, int], str] = {}
-    for group in yaml.safe_load(LISTED.read_text(encoding="utf-8")) or []:
-        for entry in group["mutants"]:
-            key = (str(group["file"]), str(entry["line"]), str(entry["change"]))
-            nth = entry.get("nth", 1 if known[key] == 1 else 0)
-            numbers = range(1, known[key] + 1) if nth == "all" else range(nth, nth + 1)
-            if not 1 <= min(numbers, default=0) <= max(numbers, default=0) <= known[key]:
-                raise ValueError(f"{LISTED.name}: {key} fits {known[key]} mutants; say which by nth")
-            reasons |= {(*key, number): str(group["reason"]) for number in numbers}
-    return reasons
+    strange = files_in(LISTED) - {mutant.file for mutant in project.mutants}
+    if strange:
+        raise ValueError(f"{LISTED.name}: {', '.join(sorted(strange))} fits no mutant")
+    return reasons_in(LISTED, project.mutants)

@@ -285,7 +285,7 @@ def test_models_hold_no_blocked_value_of_a_kind_whose_values_are_tokens() -> Non
     assert "'cash'" in macro
     assert "13800138000" not in macro
     assert set(usable_in_models(canonical(), identifier_policy())) == {
-        *("account", "loyalty", "social", "payment", "device", "cookie")
+        *("account", "loyalty", "social", "payment", "cookie")
     }
 
 

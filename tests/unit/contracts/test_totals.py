@@ -110,3 +110,36 @@ def test_broken_rows_are_counted_with_what_they_have() -> None:
     assert found["gross_amount", "CNY"] == Decimal("20.01")
     assert found["gross_amount", "XXX"] == 3
     assert {unit for _, unit in found} == {"CNY", "XXX"}
+
+
+@pytest.mark.parametrize(
+    "factors", ["2, 99999999999999", "99999999999999, 2", "-2, 99999999999999", "99999999999999, -2"]
+)
+def test_an_amount_beyond_money_counts_as_nothing_whichever_factor_is_large(factors: str) -> None:
+    one, other = factors.split(", ")
+    wild = f"({one}::decimal(18, 4), {other}::decimal(18, 4), null, 'CNY')"
+    assert sums(PLAIN, wild)["gross_amount", "CNY"] == Decimal("20.01")
+
+
+def test_large_amounts_that_are_money_count() -> None:
+    large = "(2::decimal(18, 4), 40000000000000::decimal(18, 4), null, 'CNY')"
+    assert sums(PLAIN, large)["gross_amount", "CNY"] == Decimal("80000000000020.01")
+
+
+def test_totals_are_summed_by_what_is_asked() -> None:
+    rows = (
+        "(select *, null::decimal(18, 4) as tax_amount from (values (1, 2::decimal(18, 4), 0::decimal(18, 4), 'CNY', "
+        "'a', 1), (1, 3, 0, 'CNY', 'a', 1), (1, 5, 0, 'CNY', 'a', 2), (1, 7, 0, 'CNY', 'b', 1)) "
+        "t(quantity, unit_price, discount_amount, currency, k, n))"
+    )
+    with duckdb.connect() as con:
+        con.execute(MACROS)
+        found = con.execute(
+            f"select k, n, amount from ({sums_by_currency(canonical()['order_line'], rows, ['k', 'n'])}) "
+            "where measure = 'gross_amount' order by all"
+        ).fetchall()
+    assert found == [("a", 1, 5), ("a", 2, 5), ("b", 1, 7)]
+
+
+def test_an_entity_without_totals_has_none(tmp_path: Path) -> None:
+    assert declared(tmp_path, columns=COLUMNS[:-1]) == ()

@@ -41,7 +41,7 @@ def traced(tmp_path_factory: pytest.TempPathFactory) -> Traced:
     ):
         pytest.skip("NOT TESTED that accepted rows are on the disk: strace is not installed, or may not trace here")
     folder = tmp_path_factory.mktemp("traced")
-    trace, python = folder / "trace", os.pathsep.join([str(REPOSITORY), str(HERE.parent)])
+    trace, here = folder / "trace", [str(REPOSITORY), str(HERE.parent), str(HERE.parent.parent)]
     traced = [
         strace,
         "-f",
@@ -56,7 +56,8 @@ def traced(tmp_path_factory: pytest.TempPathFactory) -> Traced:
         str(HERE / "traced_nights.py"),
         str(folder),
     ]
-    environment = dict(os.environ) | {"PYTHONPATH": python}
+    given = [os.environ["PYTHONPATH"]] if os.environ.get("PYTHONPATH") else []
+    environment = dict(os.environ) | {"PYTHONPATH": os.pathsep.join([*given, *here])}
     done = subprocess.run(traced, check=True, capture_output=True, text=True, env=environment)
     batches = done.stdout.split()
     settings = settings_in(folder)
