@@ -9,12 +9,13 @@ MEMORY := $(shell [ -n "$$($(SPARE))" ] && [ -w /dev/shm ] && echo /dev/shm)
 PYTEST := --dist loadscope --no-loadscope-reorder -o tmp_path_retention_policy=failed
 export PYTEST_DEBUG_TEMPROOT := $(MEMORY)
 
-.PHONY: help setup run check test dev lint mutants clean
+.PHONY: help setup run check test faults dev lint mutants clean
 
 help:
 	@echo "make run    set up, generate a small retailer, run its nights, print the result"
-	@echo "make check  set up, run the quick unit tests and the layers: under 90 s on two cores, while you work"
-	@echo "make test   set up, run every test: under 12 minutes on two cores, before you push"
+	@echo "make check  set up, run the quick unit tests and the layers: while you work"
+	@echo "make test   set up, run every test but those of make faults, before you push"
+	@echo "make faults damage, kill and disturb homes in every way of the faults harness (minutes)"
 	@echo "make dev    set up, open the Dagster UI on http://127.0.0.1:3000"
 	@echo "make lint   ruff, mypy, sqlfluff"
 	@echo "make mutants  change the code one operator at a time, print the changes that no test sees (hours)"
@@ -41,8 +42,11 @@ check: setup
 	@$(VENV)/bin/python -m pytest --check -n 2 $(PYTEST)
 
 test: setup
-	@echo "test: unit, graph, gates, faults, layers, nights, examples"
-	@$(VENV)/bin/python -m pytest -n auto --maxprocesses 4 $(PYTEST)
+	@echo "test: unit, graph, gates, layers, nights, examples"
+	@$(VENV)/bin/python -m pytest -n auto --maxprocesses 4 $(PYTEST) --ignore tests/faults
+
+faults: setup
+	@$(VENV)/bin/python -m pytest tests/faults
 
 dev: setup
 	@$(VENV)/bin/onedata dev

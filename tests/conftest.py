@@ -22,18 +22,30 @@ if TYPE_CHECKING:  # a worker without a test of the graph need not load Dagster
 TESTS = Path(__file__).parent
 SHARED_HOMES = ("nights", "gates", "graph", "layering", "unit/simulate", "unit/sources")
 """Folders whose files share a home, a simulated retailer, a server or the graph."""
-OWN_HOMES = ("nights/test_nights_documented.py", "nights/test_nights_permissions.py", "nights/test_nights_sizes.py")
+OWN_HOMES = tuple(
+    f"nights/test_nights_{name}.py"
+    for name in (
+        *("documented", "faults", "installed", "killed", "pending", "permissions", "reconciled", "restored", "sizes"),
+        "truth",
+    )
+)
 """Files of them that make a home of their own."""
 LONGEST_FIRST = (
     "nights",
     "examples/test_example_online_retail.py",
-    "faults/test_faults_harness.py",
+    "nights/test_nights_killed.py",
     "gates",
+    "nights/test_nights_permissions.py",
+    "nights/test_nights_faults.py",
+    "nights/test_nights_pending.py",
+    "nights/test_nights_sizes.py",
+    "nights/test_nights_restored.py",
+    "nights/test_nights_installed.py",
+    "nights/test_nights_reconciled.py",
+    "nights/test_nights_truth.py",
+    "nights/test_nights_documented.py",
     "graph",
     "layering",
-    "nights/test_nights_permissions.py",
-    "nights/test_nights_sizes.py",
-    "nights/test_nights_documented.py",
     "examples/test_example_olist.py",
     "examples/test_example_look_alike.py",
     "unit/simulate",
