@@ -59,7 +59,8 @@ lint: setup
 
 mutants: setup
 	$(VENV)/bin/python benchmarks/mutants.py
-	$(VENV)/bin/python benchmarks/mutants.py --modules 'onedata/landing/*,onedata/identity/*,onedata/quality/*' --sample 300
+	$(VENV)/bin/python benchmarks/mutants.py --sample 300 \
+		--modules 'onedata/landing/*,onedata/identity/*,onedata/quality/*'
 	$(VENV)/bin/python benchmarks/mutants_sql.py
 
 clean:
