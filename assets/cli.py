@@ -24,7 +24,7 @@ from onedata.faults.storage import damaged_storage
 from onedata.rebuild import rebuild as rebuild_warehouse
 from onedata.report import night_report
 from onedata.retailer import load_retailer
-from onedata.settings import home_folder
+from onedata.settings import FILE, home_folder
 from onedata.simulate import SimulationSettings
 from onedata.simulate import simulate as simulate_retailer
 
@@ -139,10 +139,12 @@ def rebuild(
 
 @app.command()
 def demo(
-    customers: Annotated[int, typer.Option(help="Number of customers.")] = 400,
-    days: Annotated[int, typer.Option(help="Number of nights.")] = 5,
+    customers: Annotated[int, typer.Option(help="Number of customers.", min=1)] = 400,
+    days: Annotated[int, typer.Option(help="Number of nights.", min=1)] = 5,
 ) -> None:
     """Generate the built-in omnichannel retailer (if it does not exist yet) and run its nights."""
+    if os.environ.get("ONEDATA_SETTINGS") or Path(FILE).exists():
+        fail("demo is for the built-in retailer, and the settings here are of another: use `onedata run`")
     (home_folder() / "data").mkdir(exist_ok=True)
     settings = settings_from(None, None)
     if not settings.source.exists():
@@ -157,7 +159,7 @@ def demo(
 def dev(
     settings_file: SettingsOption = None,
     source: SourceOption = None,
-    port: Annotated[int, typer.Option(help="Port of the UI, on 127.0.0.1.")] = 3000,
+    port: Annotated[int, typer.Option(help="Port of the UI, on 127.0.0.1.", min=1, max=65535)] = 3000,
 ) -> None:
     """Open the Dagster UI of a retailer; stop it with Ctrl-C."""
     settings = settings_from(settings_file, source)
@@ -170,6 +172,7 @@ def dev(
         fail("\n".join(map(str, damaged)))
     typer.echo(f"Dagster UI on http://127.0.0.1:{port}, data home {settings.home}", err=True)
     dagster = str(Path(sys.executable).with_name("dagster"))
+    os.environ.pop("ONEDATA_SETTINGS", None)  # may be relative to the working directory; the settings are all set below
     os.environ.update(settings.environment() | {"PYTHONWARNINGS": "ignore"})
     workspace = str(settings.dagster_home / "workspace.yaml")
     os.chdir(settings.home)

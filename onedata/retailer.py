@@ -7,11 +7,12 @@ from datetime import date
 
 import duckdb
 
-from onedata.contracts import Entity, Feed, load_entities, load_feeds
+from onedata.contracts import ContractError, Entity, Feed, load_entities, load_feeds
 from onedata.contracts.derive import ensure_lake, usable_in_models
 from onedata.contracts.identifiers import IdentifierPolicy, load_identifier_policy
 from onedata.identity.keep import keep_first_state, log_decisions
 from onedata.identity.known_tokens import require_vault
+from onedata.identity.policy_held import POLICY, hold_policy
 from onedata.identity.tables import create_tables
 from onedata.identity.take_in import STAGE
 from onedata.ledger import check_lake
@@ -21,6 +22,9 @@ from onedata.settings import IDENTIFIERS, Settings
 from onedata.shipped import shipped
 from onedata.warehouse.publications import mend_names
 from onedata.warehouse.publish import finish_publishing
+
+MOST_POLICY_BYTES = 100_000
+"""A variable of the environment holds 128 KiB on Linux."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +63,14 @@ def load_retailer(settings: Settings) -> Retailer:
     """
     entities = load_entities(settings.canonical)
     policy = load_identifier_policy(shipped("data_contracts") / IDENTIFIERS, settings.identifiers)
-    return Retailer(settings, entities, policy, load_feeds(settings.contracts, entities))
+    retailer = Retailer(settings, entities, policy, load_feeds(settings.contracts, entities))
+    size = len(retailer.environment()["ONEDATA_USABLE"].encode())
+    if size > MOST_POLICY_BYTES:
+        raise ContractError(
+            f"{settings.identifiers}: the blocked values are {size:,} bytes of SQL, {MOST_POLICY_BYTES:,} at most: "
+            "write a {pattern: ...} that matches many of them"
+        )
+    return retailer
 
 
 def prepare_warehouse(con: duckdb.DuckDBPyConnection, retailer: Retailer, again: Collection[date] = ()) -> list[str]:
@@ -78,9 +89,11 @@ def prepare_warehouse(con: duckdb.DuckDBPyConnection, retailer: Retailer, again:
         UnknownLakeFiles: the lake was written by another ledger.
         LakeDamaged: a lake file is missing or truncated.
         HomeFormatError: the data home has the format of a later onedata.
+        PolicyChanged: rows landed by another identifier policy.
         VaultError: the vault is lost, an older copy, damaged, or does not match its key.
     """
     said = migrate(con, retailer.settings)
+    hold_policy(con, retailer.settings.home / POLICY, retailer.policy)
     finish_publishing(con, retailer.settings)
     mend_names(retailer.settings, said.append)
     create_tables_of(con, retailer)

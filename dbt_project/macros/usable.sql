@@ -8,8 +8,8 @@
     "cookie": "lower({value}) not in ('', 'null', 'none', 'n/a', 'na', 'anonymous', 'guest', 'unknown', '-1', '-', 'test')\n            and replace({value}, '0', '') != ''\n            and lower({value}) not in ('(not set)')"
 } -%}
 {%- set own = env_var('ONEDATA_USABLE', '') -%}
-{%- if env_var('ONEDATA_IDENTIFIERS', '') and not own -%}
-{{ exceptions.raise_compiler_error('this retailer has identifiers of its own: run the models by onedata') }}
+{%- if env_var('ONEDATA_IDENTIFIERS', 'unknown') and not own -%}
+{{ exceptions.raise_compiler_error('run the models by onedata, which passes the identifier policy') }}
 {%- endif -%}
 {{ (fromjson(own) if own else shipped)[kind] | replace('{value}', value) }}
 {%- endmacro %}

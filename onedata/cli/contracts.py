@@ -28,6 +28,8 @@ def contracts(settings_file: SettingsOption = None) -> None:
             f"{feed.name:28} {feed.entity.name:20} {feed.location.format:8} {feed.location.path:44} "
             f"{feed.contract.name}"
         )
+    files = len({feed.contract for feed in retailer.feeds})
+    typer.echo(f"\n{len(retailer.feeds)} feeds in {files} contracts, no mistake")
     try:
         with read_warehouse(settings) as con:
             waiting = changes(con, retailer.feeds)

@@ -1,6 +1,7 @@
 """Shared by all commands: the application, common options, opening the warehouse, and ending with an exit code."""
 
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date
@@ -70,7 +71,9 @@ def about(
 SettingsOption = Annotated[
     Path | None,
     typer.Option(
-        "--settings", help="onedata.toml of the retailer. Default: $ONEDATA_SETTINGS, else the built-in retailer."
+        "--settings",
+        help="onedata.toml of the retailer. Default: $ONEDATA_SETTINGS, else that of the working directory, else the "
+        "built-in retailer.",
     ),
 ]
 SourceOption = Annotated[
@@ -104,6 +107,8 @@ def day_from(text: str, of: str) -> date:
         NotADay: the text is not a day.
     """
     try:
+        if not re.fullmatch(r"\d{4}-\d\d-\d\d", text):
+            raise ValueError
         return date.fromisoformat(text)
     except ValueError:
         raise NotADay(f"{of} takes a day as YYYY-MM-DD, not {text!r}") from None

@@ -9,7 +9,7 @@ from typing import Any
 
 import duckdb
 
-from onedata.contracts.mistakes import known, need, number
+from onedata.contracts.mistakes import Where, known, need, number
 from onedata.contracts.model import ContractError
 from onedata.contracts.strict_yaml import read_mapping
 from onedata.normalise.identifiers import NORMALISERS
@@ -96,17 +96,18 @@ def load_identifier_policy(file: Path, own: Path | None = None) -> IdentifierPol
 
 
 def _changed(policy: IdentifierPolicy, content: Mapping[str, Any], file: Path) -> IdentifierPolicy:
-    known(content, ("types", "blocked_values"), str(file))
+    known(content, ("types", "blocked_values"), Where(file))
     types = _types(content.get("types") or {}, file)
-    known(types, list(policy.types), f"{file}: types")
+    known(types, list(policy.types), Where(file, "types"))
+    places = {name: Where(file).within(item, f"types: {name}") for name, item in types.items()}
     for name, item in types.items():
-        where = f"{file}: types: {name}"
+        where = places[name]
         for key in _mapping(item, where, _OWN_KEYS):
             if key in _KEYS and key not in _OWN_KEYS:
                 raise ContractError(f"{where}: {key} is the same for every retailer; take the line out")
         known(item, _OWN_KEYS, where)
     kinds = {
-        name: _kind(name, _shipped_item(kind) | types[name], f"{file}: types: {name}", kind) if name in types else kind
+        name: _kind(name, _shipped_item(kind) | types[name], places[name], kind) if name in types else kind
         for name, kind in policy.types.items()
     }
     return IdentifierPolicy(kinds, (*policy.blocked_values, *_general(content, file)))
@@ -117,9 +118,9 @@ def _shipped_item(kind: IdentifierType) -> dict[str, Any]:
 
 
 def _policy(content: Mapping[str, Any], file: Path) -> IdentifierPolicy:
-    known(content, ("types", "blocked_values"), str(file))
+    known(content, ("types", "blocked_values"), Where(file))
     types = _types(need(content, "types", str(file)), file)
-    kinds = [_kind(name, item, f"{file}: types: {name}") for name, item in types.items()]
+    kinds = [_kind(name, item, Where(file).within(item, f"types: {name}")) for name, item in types.items()]
     for before, kind in pairwise(kinds):
         if kind.strong and not before.strong:
             raise ContractError(

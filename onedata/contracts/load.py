@@ -40,6 +40,7 @@ from onedata.contracts.rules import parse_rules, parse_trends
 from onedata.contracts.strict_yaml import read_mapping
 from onedata.contracts.totals import parse_totals
 from onedata.contracts.versions import SEMANTIC
+from onedata.errors import did_you_mean
 from onedata.normalise.phone import REGIONS
 
 _OBJECT_PROPERTIES = tuple(FeedProperties.model_fields)
@@ -178,7 +179,10 @@ def _feed(
     _known([_need(custom, "entity", where)], list(entities), f"{where}: entity")
     timezone = str(custom.get("timezone", "UTC"))
     if timezone not in _time_zones():
-        raise ContractError(f"{where}: timezone {timezone!r} is not an IANA time zone")
+        hint = did_you_mean(timezone, _time_zones())
+        raise ContractError(
+            f"{_of_property(where, item, 'timezone')}: timezone {timezone!r} is not an IANA time zone{hint}"
+        )
     region = custom.get("region")
     if region is not None and region not in REGIONS:
         raise ContractError(f"{where}: region {region!r} is not an ISO 3166 code of a country, for example DE")
@@ -252,17 +256,24 @@ def _field(item: Mapping[str, Any], entity: Entity, feed: Where) -> Field:
     )
 
 
-def _row_rules(item: Mapping[str, Any], name: str, where: str) -> tuple[Rule, ...]:
+def _of_property(where: Where, item: Mapping[str, Any], name: str) -> Where:
+    """The place, at the line of a customProperty."""
+    entries = [entry for entry in _items(item, "customProperties", where) if entry.get("property") == name]
+    return where.at(entries[0], "property") if entries else where
+
+
+def _row_rules(item: Mapping[str, Any], name: str, where: Where) -> tuple[Rule, ...]:
     """The rules for each row, from logicalTypeOptions and from the property's quality list."""
-    options = dict(item.get("logicalTypeOptions") or {})
-    _known(options, ("minimum", "maximum", "pattern"), f"{where}: logicalTypeOptions")
+    written = item.get("logicalTypeOptions") or {}
+    _known(written, ("minimum", "maximum", "pattern"), where.within(written, "logicalTypeOptions"))
+    options = dict(written)
     if options and "logicalType" not in item:
         raise ContractError(
             f"{where}: ODCS wants logicalType beside logicalTypeOptions; write logicalType: number or string"
         )
     for limit in ("minimum", "maximum"):
         if limit in options:
-            _number(options[limit], f"{where}: {limit}")
+            _number(options[limit], f"{where.at(written, limit)}: {limit}")
     rules = parse_rules(_items(item, "quality", where), where, name)
     for rule in rules:
         if rule.metric not in ("nullValues", "invalidValues") or rule.at_most != 0:

@@ -50,7 +50,7 @@ def known(names: Iterable[str], allowed: Sequence[str], where: str) -> None:
     Raises:
         ContractError: a name is unknown.
     """
-    for name in names:
+    for name in map(str, names):
         if name not in allowed:
             hint = did_you_mean(name, allowed) or f"; known are {', '.join(allowed)}"
             where = where.at(names, name) if isinstance(where, Where) else where
@@ -71,6 +71,10 @@ def pairs(content: Mapping[str, Any], name: str, where: str) -> dict[str, Mappin
     for item in listed:
         if "property" not in item or "value" not in item:
             raise ContractError(f"{where}: {name} takes entries {{property: ..., value: ...}}, not {dict(item)}")
+    names = [str(item["property"]) for item in listed]
+    for entry in names:
+        if names.count(entry) > 1:
+            raise ContractError(f"{where}: {name}: {entry} stands twice")
     return {str(item["property"]): item for item in listed}
 
 

@@ -21,6 +21,9 @@ from onedata.contracts.repairs import DRIFT
 from onedata.contracts.strict_yaml import line_of
 from onedata.errors import did_you_mean
 
+KINDS = ("DataContract",)
+VERSIONS = ("v3.1.0",)
+LOGICAL_TYPES = ("string", "date", "timestamp", "time", "number", "integer", "object", "array", "boolean")
 _TAKES = {
     "string_type": "a text; write it in quotes",
     "bool_type": "true or false",
@@ -69,10 +72,25 @@ def check_odcs(content: Mapping[str, Any], file: Path) -> None:
         ContractError: a value has the wrong type, or a key is not in the standard.
     """
     try:
-        parsed = OpenDataContractStandard.model_validate(content)
+        parsed = OpenDataContractStandard.model_validate(content, strict=True)
     except ValidationError as error:
         raise ContractError(_in_words(error, content, file)) from None
     _refuse_unknown(content, parsed, content, (), file)
+    _require(content, ("kind",), KINDS, file)
+    _require(content, ("apiVersion",), VERSIONS, file)
+    for number, item in enumerate(content.get("schema") or []):
+        for place, field in enumerate(item.get("properties") or []):
+            if "logicalType" in field:
+                _require(content, ("schema", number, "properties", place, "logicalType"), LOGICAL_TYPES, file)
+
+
+def _require(content: Mapping[str, Any], path: Sequence[Any], allowed: Sequence[str], file: Path) -> None:
+    value: Any = content
+    for part in path:
+        value = value[part]
+    if value not in allowed:
+        hint = did_you_mean(str(value), allowed) or f"; use {' or '.join(allowed)}"
+        raise ContractError(f"{_place(content, path, file)}: {value!r} is not known{hint}")
 
 
 def contract_schema(entities: Iterable[str]) -> dict[str, Any]:
@@ -127,6 +145,8 @@ def _in_words(error: ValidationError, content: Mapping[str, Any], file: Path) ->
     without model names, which are not part of the contract."""
     mistake = error.errors()[0]
     path = [part for part in mistake["loc"] if _is_of(content, part)]
+    if mistake["type"] == "invalid_key":
+        return f"{_place(content, path, file)}: {mistake['input']!r} is not known; keys are texts"
     if mistake["type"] == "extra_forbidden":
         return _unknown(str(path[-1]), OpenDataContractStandard, content, path, file)
     takes = _TAKES.get(mistake["type"], mistake["msg"])
@@ -149,7 +169,7 @@ def _refuse_unknown(given: Any, parsed: Any, content: Mapping[str, Any], path: t
     names = {field.alias or name: name for name, field in type(parsed).model_fields.items()}
     for key, value in given.items():
         if key not in names:
-            raise ContractError(_unknown(key, type(parsed), content, (*path, key), file))
+            raise ContractError(_unknown(str(key), type(parsed), content, (*path, key), file))
         _refuse_unknown(value, getattr(parsed, names[key]), content, (*path, key), file)
 
 

@@ -54,6 +54,8 @@ def _rule(item: Mapping[str, Any], around: str, position: int, column: str | Non
         if not item.get("query"):
             raise ContractError(f"{where}: a sql rule needs a query")
         arguments["query"] = item["query"]
+    if "validValues" in arguments and not isinstance(arguments["validValues"], list):
+        raise ContractError(f"{where}: validValues is a list, not {arguments['validValues']!r}")
     own = [column] if column else []
     columns = tuple(
         arguments.pop("properties", None) or item.get("columns") or ([item["column"]] if "column" in item else own)

@@ -64,7 +64,13 @@ def read_mapping(file: Path) -> dict[str, Any]:
     """
     try:
         content = yaml.load(file.read_text(encoding="utf-8"), _Once)
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        line = f":{mark.line + 1}" if mark else ""
+        raise ContractError(f"{file}{line} is not YAML: {error.problem or error}") from None
+    except OSError as error:
+        raise ContractError(f"{file} cannot be read: {error.strerror}") from None
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: a day that no calendar has
         raise ContractError(f"{file} is not YAML: {error}") from None
     if not isinstance(content, dict):
         raise ContractError(f"{file}: a mapping is expected at the top")

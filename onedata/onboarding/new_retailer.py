@@ -11,6 +11,7 @@ from onedata.errors import OnedataError
 from onedata.settings import Settings, settings_schema
 
 TEMPLATE = Path(__file__).with_name("retailer")
+MOST_NAME_BYTES = 255
 IGNORED = "gitignore"  # shipped without its dot, so that it has no effect here
 
 
@@ -25,14 +26,29 @@ class FolderNotEmpty(OnedataError):
     """The folder of a new retailer is not empty."""
 
 
+class FolderNotWritten(OnedataError):
+    """The folder of a new retailer cannot be written."""
+
+
 def new_retailer(folder: Path) -> list[Path]:
     """Write the folder of a new retailer and return its files, relative to it.
 
     Raises:
         FolderNotEmpty: the folder is not empty, or is a file; nothing was written.
     """
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise FolderNotEmpty(f"{folder} is there already and holds something: give a folder that is new or empty")
+    if len(folder.name.encode()) > MOST_NAME_BYTES:
+        raise FolderNotWritten(f"{folder.name[:20]}... is too long a name for a folder")
+    if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
+        raise FolderNotEmpty(f"{folder} is no folder: give one that is new or empty")
+    if folder.exists() and any(folder.iterdir()):
+        raise FolderNotEmpty(f"{folder} exists and holds something: give a folder that is new or empty")
+    try:
+        return _written(folder)
+    except OSError as error:
+        raise FolderNotWritten(f"{folder} cannot be written: {error.strerror or error}") from None
+
+
+def _written(folder: Path) -> list[Path]:
     shutil.copytree(TEMPLATE, folder, dirs_exist_ok=True)
     (folder / IGNORED).rename(folder / f".{IGNORED}")
     (folder / "schemas").mkdir()

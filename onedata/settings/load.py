@@ -6,7 +6,7 @@ import json
 import os
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -41,21 +41,19 @@ def load_settings(file: Path | None = None, environment: Mapping[str, str] | Non
     env = os.environ if environment is None else environment
     if file is None and env.get("ONEDATA_SETTINGS"):
         file = Path(env["ONEDATA_SETTINGS"])
-    if file is None and Path(FILE).exists():
+    if file is None and (Path(FILE).exists() or Path(FILE).is_symlink()):
         file = Path(FILE)
     _known_environment(env)
     _require_retailer(file, env)
     values = _read_file(file) if file else {}
-    for field in fields(Settings):
-        text = env.get(f"ONEDATA_{field.name.upper()}")
-        if text:
-            values[field.name] = _from_text(field.name, text)
+    typed = {field.name: env[name] for field in fields(Settings) if env.get(name := f"ONEDATA_{field.name.upper()}")}
+    values |= {name: _from_text(name, text) for name, text in typed.items()}
     home = values.get("home", home_folder() / "data")
     beside = {"source": home / "retailer" / "source"} if isinstance(home, Path) else {}
     try:
         settings = TypeAdapter(Settings).validate_python(beside | values)
     except ValidationError as error:
-        raise SettingsError(_in_words(error, file)) from None
+        raise SettingsError(_in_words(error, file, typed)) from None
     _check_group(settings.reader_group)
     return settings
 
@@ -75,21 +73,27 @@ def _known_environment(env: Mapping[str, str]) -> None:
             raise SettingsError(f"environment variable {name} is no setting{did_you_mean(name, sorted(known))}")
 
 
-def _in_words(error: ValidationError, file: Path | None) -> str:
+def _in_words(error: ValidationError, file: Path | None, typed: Collection[str]) -> str:
     """The first mistake: its place, its value, and the accepted values."""
     mistake = error.errors()[0]
     names = [str(part) for part in mistake["loc"]]
+    if names[0] in typed:
+        file = None
+    at_variable = f"environment variable ONEDATA_{names[0].upper()}: " if names[0] in typed else ""
     schema = settings_schema()
     known, said = schema["properties"], ""
     if names[0] == "gates" and len(names) > 1:
         known, said, names = schema["$defs"]["GateLimits"]["properties"], "gates: ", names[1:]
     name = names[0]
-    where = _place(file, name)
+    where = at_variable.removesuffix(": ") or _place(file, name)
     if mistake["type"] in ("unexpected_keyword_argument", "extra_forbidden"):
         listed = ", ".join(sorted(known))
         return f"{where}: {said}unknown setting {name!r}{did_you_mean(name, known)}; known are {listed}"
+    reason = str(mistake.get("ctx", {}).get("error", ""))
+    if names == ["gates"] and reason:
+        return f"{where}: setting gates: {reason}"
     takes = known.get(name, {}).get("takes", "a table of limits, [gates]")
-    at = f"{where}: " if name in _written(file) else ""
+    at = at_variable or (f"{where}: " if file else "")
     return f"{at}setting {said}{name} is {mistake['input']!r}; it takes {takes}"
 
 
@@ -126,11 +130,17 @@ def _read_file(file: Path) -> dict[str, Any]:
         content = tomllib.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise SettingsError(f"no settings file {file}") from None
+    except OSError as error:
+        raise SettingsError(f"{file} cannot be read as a settings file: {error.strerror}") from None
+    except RecursionError:
+        raise SettingsError(f"{file} is nested too deeply for settings") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsError(f"{file} is not TOML: {error}") from None
     folder = file.resolve().parent
     own = folder / IDENTIFIERS
-    values = {"identifiers": own} if own.is_file() else {}
+    values: dict[str, Any] = {"home": folder / "data"}
+    if own.exists() or own.is_symlink():
+        values["identifiers"] = own
     return values | {name: _path(name, value, folder) for name, value in content.items()}
 
 
@@ -138,13 +148,27 @@ def _from_text(name: str, text: str) -> Any:
     """A variable's text, parsed as its setting requires."""
     if name == "gates":
         try:
-            return json.loads(text)
-        except json.JSONDecodeError as error:
+            return json.loads(text, object_pairs_hook=_once)
+        except (ValueError, RecursionError) as error:
             raise SettingsError(f"environment variable ONEDATA_GATES is not JSON: {error}") from None
     return _path(name, text, Path.cwd())
 
 
 def _path(name: str, value: Any, base: Path) -> Any:
     """Resolve paths against `base`; other values are unchanged."""
-    is_path = name in ("home", "source", "contracts", "identifiers", "backup_folder")
-    return (base / Path(value).expanduser()).resolve() if is_path and isinstance(value, str) else value
+    if name not in ("home", "source", "contracts", "identifiers", "backup_folder") or not isinstance(value, str):
+        return value
+    if not value:
+        return None
+    try:
+        return (base / Path(value).expanduser()).resolve()
+    except (RuntimeError, OSError) as error:
+        raise SettingsError(f"setting {name} is {value!r}; it takes the path of a folder ({error})") from None
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    names = [name for name, _ in pairs]
+    twice = [name for name in names if names.count(name) > 1]
+    if twice:
+        raise ValueError(f"{twice[0]} stands twice")
+    return dict(pairs)

@@ -6,14 +6,15 @@ names, types, limits and meanings; `onedata schema settings` prints them as a JS
 """
 
 import json
+import re
 import zoneinfo
 from dataclasses import fields
 from datetime import date, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 from phonenumbers import SUPPORTED_REGIONS
-from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, TypeAdapter
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, TypeAdapter, model_validator
 from pydantic.dataclasses import dataclass
 
 from onedata.shipped import checkout, shipped
@@ -39,6 +40,13 @@ def _region(code: str) -> str:
     return code
 
 
+def _whole(value: object) -> object:
+    """Neither a truth value nor a fraction, and no text but digits."""
+    if isinstance(value, bool | float) or (isinstance(value, str) and not re.fullmatch(r"-?\d{1,18}", value)):
+        raise ValueError
+    return value
+
+
 def _not_a_truth(value: object) -> object:
     """Refuse a boolean: Python counts true as 1, but nobody means that."""
     if isinstance(value, bool):
@@ -47,7 +55,7 @@ def _not_a_truth(value: object) -> object:
 
 
 def _day(value: object) -> object:
-    if not isinstance(value, str | date):
+    if not isinstance(value, date) and not (isinstance(value, str) and re.fullmatch(r"\d{4}-\d\d-\d\d", value)):
         raise ValueError
     return value
 
@@ -57,7 +65,7 @@ def _setting(description: str, takes: str, **limits: Any) -> Any:
     return Field(description=description, json_schema_extra={"takes": takes}, **limits)
 
 
-Whole = Annotated[int, BeforeValidator(_not_a_truth)]
+Whole = Annotated[int, BeforeValidator(_whole)]
 Number = Annotated[float, BeforeValidator(_not_a_truth)]
 Share = Annotated[Number, _setting("Share of the persons or identifiers.", "a share from 0 to 1", ge=0, le=1)]
 Count = Annotated[Whole, _setting("A number.", "a whole number from 1", ge=1)]
@@ -82,6 +90,16 @@ class GateLimits:
     churn_stop: Annotated[
         Share, Field(description="Share of identifiers that change their OneID in a night: close.")
     ] = 0.02
+
+    @model_validator(mode="after")
+    def _warns_before_it_closes(self) -> Self:
+        for name in ("many_accounts", "churn"):
+            warn, stop = getattr(self, f"{name}_warn"), getattr(self, f"{name}_stop")
+            if warn > stop:
+                raise ValueError(
+                    f"{name}_warn ({warn:g}) is above {name}_stop ({stop:g}); the gate warns before it closes"
+                )
+        return self
 
 
 @dataclass(frozen=True, config=_STRICT)

@@ -184,7 +184,7 @@ def test_a_mistake_names_the_line_it_stands_in(tmp_path: Path) -> None:
 
 
 def test_a_mistake_of_the_environment_names_no_file(tmp_path: Path) -> None:
-    with pytest.raises(SettingsError, match=r"^setting threads is '0'"):
+    with pytest.raises(SettingsError, match=r"^environment variable ONEDATA_THREADS: setting threads is '0'"):
         load_settings(toml(tmp_path, 'time_zone = "Europe/Berlin"'), {"ONEDATA_THREADS": "0"})
 
 
@@ -200,6 +200,10 @@ def test_a_mistake_of_the_environment_names_no_file(tmp_path: Path) -> None:
         (
             "[gates]\nmost_account = 3",
             r":2: gates: unknown setting 'most_account'; did you mean most_accounts\?; known are churn_stop",
+        ),
+        (
+            "[gates]\nchurn_warn = 0.5\nchurn_stop = 0.1",
+            r"setting gates: churn_warn \(0.5\) is above churn_stop \(0.1\)",
         ),
         ("[gates]\nchurn_stop = 2", r":2: setting gates: churn_stop is 2; it takes a share from 0 to 1"),
     ],
@@ -217,9 +221,9 @@ def test_limits_that_a_retailer_does_not_give_are_the_shipped_ones(tmp_path: Pat
 
 def test_gates_and_identifiers_pass_through_the_environment(tmp_path: Path) -> None:
     (tmp_path / "identifiers.yaml").write_text("blocked_values: [walk-in]\n")
-    settings = load_settings(toml(tmp_path, "[gates]\nchurn_warn = 0.5\n"), {})
+    settings = load_settings(toml(tmp_path, "[gates]\nchurn_stop = 0.5\n"), {})
     assert load_settings(None, settings.environment()) == settings
-    assert (settings.gates.churn_warn, settings.identifiers) == (0.5, tmp_path / "identifiers.yaml")
+    assert (settings.gates.churn_stop, settings.identifiers) == (0.5, tmp_path / "identifiers.yaml")
 
 
 def test_the_settings_of_the_working_folder_are_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -255,3 +259,41 @@ def test_every_setting_is_documented() -> None:
     text = (REPOSITORY / "docs" / "settings.md").read_text(encoding="utf-8")
     names = [field.name for model in (Settings, GateLimits) for field in fields(model)]
     assert [name for name in names if f"`{name}`" not in text] == []
+
+
+def test_a_mistake_of_the_environment_names_its_variable_also_where_a_file_is(tmp_path: Path) -> None:
+    file = toml(tmp_path, "first_night = 2026-01-01\n")
+    with pytest.raises(SettingsError, match=r"^environment variable ONEDATA_FIRST_NIGHT: setting first_night is 'x'"):
+        load_settings(file, {"ONEDATA_FIRST_NIGHT": "x"})
+
+
+def test_the_home_lies_beside_the_settings_where_they_name_none(tmp_path: Path) -> None:
+    settings = load_settings(toml(tmp_path, 'time_zone = "Europe/Berlin"\n'), {})
+    assert (settings.home, settings.source) == (tmp_path / "data", tmp_path / "data" / "retailer" / "source")
+
+
+@pytest.mark.parametrize(
+    "text", ['first_night = "0"', 'threads = "1_0"', "threads = 4.0", 'threads = "4 "', 'home = ""']
+)
+def test_a_text_that_python_would_make_fit_is_refused(tmp_path: Path, text: str) -> None:
+    with pytest.raises(SettingsError, match=f"setting {text.split(' ')[0]} is"):
+        load_settings(toml(tmp_path, text), {})
+
+
+def test_an_empty_optional_path_is_none(tmp_path: Path) -> None:
+    settings = load_settings(toml(tmp_path, 'backup_folder = ""\nidentifiers = ""\n'), {})
+    assert (settings.backup_folder, settings.identifiers) == (None, None)
+
+
+def test_what_is_no_file_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(SettingsError, match="cannot be read as a settings file"):
+        load_settings(tmp_path, {})
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "onedata.toml").symlink_to(tmp_path / "gone.toml")
+    with pytest.raises(SettingsError, match=r"no settings file onedata.toml"):
+        load_settings(None, {})
+
+
+def test_a_limit_that_stands_twice_in_the_environment_is_refused() -> None:
+    with pytest.raises(SettingsError, match="churn_stop stands twice"):
+        load_settings(None, {"ONEDATA_GATES": '{"churn_stop": 0.1, "churn_stop": 0.9}'})

@@ -246,7 +246,7 @@ def test_a_folder_without_contracts_is_named(tmp_path: Path) -> None:
 
 def test_a_key_that_stands_twice_is_named_with_its_line(tmp_path: Path) -> None:
     (tmp_path / "twice.odcs.yaml").write_text("id: a\nkind: DataContract\nid: b\n")
-    with pytest.raises(ContractError, match=r"(?s)twice.odcs.yaml is not YAML: id stands twice.*line 3"):
+    with pytest.raises(ContractError, match=r"twice.odcs.yaml:3 is not YAML: id stands twice"):
         load_feeds(tmp_path, canonical())
 
 
@@ -334,7 +334,7 @@ def test_a_mistake_names_its_line(tmp_path: Path, old: str, new: str, line: int,
     file.write_text(TEXT.replace(old, new), encoding="utf-8")
     with pytest.raises(ContractError) as caught:
         load_feeds(tmp_path, canonical())
-    assert str(caught.value).startswith(f"{file}:{line}: ")
+    assert str(caught.value).startswith(f"{file}:{line}{' ' if said == 'is not YAML' else ': '}")
     assert said in str(caught.value)
 
 
@@ -342,3 +342,41 @@ def test_the_text_of_the_mistakes_is_a_contract_without_them(tmp_path: Path) -> 
     (tmp_path / "survey.odcs.yaml").write_text(TEXT, encoding="utf-8")
     (feed,) = load_feeds(tmp_path, canonical())
     assert [item.column.name for item in feed.fields] == ["response_id", "order_id", "comment", "answered_at"]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        (
+            "kind: DataContract",
+            "kind: Datacontract",
+            ":2: kind: 'Datacontract' is not known; did you mean DataContract?",
+        ),
+        ("apiVersion: v3.1.0", "apiVersion: v2.2.2", ":1: apiVersion: 'v2.2.2' is not known; use v3.1.0"),
+        (
+            "physicalName: at}",
+            "physicalName: at, logicalType: nmber}",
+            "logicalType: 'nmber' is not known; did you mean number?",
+        ),
+        ("physicalName: at}", 'physicalName: at, required: "no"}', "required is 'no'; ODCS v3.1 takes true or false"),
+        (
+            "value: survey_response}",
+            "value: survey_response}\n      - {property: entity, value: customer}",
+            "customProperties: entity stands twice",
+        ),
+        ("name: Survey", "name: 2026-02-31", "is not YAML"),
+        ("name: Survey", "5: c", "5 is not known; keys are texts"),
+    ],
+)
+def test_what_the_standard_does_not_know_is_refused(tmp_path: Path, old: str, new: str, said: str) -> None:
+    assert TEXT.count(old) == 1
+    (tmp_path / "survey.odcs.yaml").write_text(TEXT.replace(old, new), encoding="utf-8")
+    with pytest.raises(ContractError) as caught:
+        load_feeds(tmp_path, canonical())
+    assert said in str(caught.value)
+
+
+def test_a_folder_in_a_contracts_place_is_told(tmp_path: Path) -> None:
+    (tmp_path / "survey.odcs.yaml").mkdir()
+    with pytest.raises(ContractError, match=r"survey.odcs.yaml cannot be read"):
+        load_feeds(tmp_path, canonical())

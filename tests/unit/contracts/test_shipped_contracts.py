@@ -360,3 +360,14 @@ def test_an_editors_schema_takes_every_shipped_contract_and_refuses_a_misspelt_o
         text = (REPOSITORY / "data_contracts" / "shop_customers.odcs.yaml").read_text(encoding="utf-8")
         assert old in text
         assert not validator.is_valid(yaml.safe_load(text.replace(old, new))), new
+
+
+def test_a_mistake_in_a_retailers_own_policy_names_its_line(tmp_path: Path) -> None:
+    shipped, own = tmp_path / "shipped.yaml", tmp_path / "identifiers.yaml"
+    shipped.write_text(POLICY)
+    own.write_text("types:\n  email: {limit: 4}\n  phone:\n    limit: 3\n    limt: 4\n")
+    with pytest.raises(ContractError, match=rf"^{own}:5: types: phone: 'limt' is not known"):
+        load_identifier_policy(shipped, own)
+    own.write_text("types:\n  email: {limit: 4}\n  fone: {limit: 3}\n")
+    with pytest.raises(ContractError, match=rf"^{own}:3: types: 'fone' is not known; did you mean phone"):
+        load_identifier_policy(shipped, own)
