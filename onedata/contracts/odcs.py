@@ -146,7 +146,8 @@ def _in_words(error: ValidationError, content: Mapping[str, Any], file: Path) ->
     mistake = error.errors()[0]
     path = [part for part in mistake["loc"] if _is_of(content, part)]
     if mistake["type"] == "invalid_key":
-        return f"{_place(content, path, file)}: {mistake['input']!r} is not known; keys are texts"
+        where = Where(file, "", line_of(content, [mistake["input"]]))
+        return f"{where}: {mistake['input']!r} is not known; keys are texts"
     if mistake["type"] == "extra_forbidden":
         return _unknown(str(path[-1]), OpenDataContractStandard, content, path, file)
     takes = _TAKES.get(mistake["type"], mistake["msg"])
