@@ -77,7 +77,7 @@ def custom(**options: Any) -> dict[str, Any]:
         (S3 | {"endpointUrl": "minio:9000"}, {}, "endpointUrl 'minio:9000' is not a URL like https://"),
         (S3 | {"accessKey": "secret"}, {}, "'accessKey' is not known"),
         (S3, {"watermark": "updated_at"}, "watermark belongs to a server of type postgres"),
-        (POSTGRES | {"port": "5432"}, {}, "port is a whole number, not '5432'"),
+        (POSTGRES | {"port": "5432"}, {}, "port is '5432'; ODCS v3.1 takes a whole number"),
         (POSTGRES | {"password": "secret"}, {}, "'password' is not known"),
         (POSTGRES | {"host": ""}, {}, "host is missing"),
         (POSTGRES, {"lookback": "2 hours"}, "lookback '2 hours' goes with a watermark"),
