@@ -93,7 +93,7 @@ def prepare_warehouse(con: duckdb.DuckDBPyConnection, retailer: Retailer, again:
         VaultError: the vault is lost, an older copy, damaged, or does not match its key.
     """
     said = migrate(con, retailer.settings)
-    hold_policy(con, retailer.settings.home / POLICY, retailer.policy)
+    hold_policy(con, retailer.settings.warehouse.with_name(POLICY), retailer.policy)
     finish_publishing(con, retailer.settings)
     mend_names(retailer.settings, said.append)
     create_tables_of(con, retailer)
