@@ -12,7 +12,7 @@ from typing import Any
 import duckdb
 
 from onedata.contracts.identifiers import IdentifierPolicy
-from onedata.durable import write_durably
+from onedata.durable import make_folders, write_durably
 from onedata.errors import OnedataError
 
 POLICY = "identifiers.json"
@@ -38,6 +38,7 @@ def hold_policy(con: duckdb.DuckDBPyConnection, file: Path, policy: IdentifierPo
             "have landed keep their tokens and persons, so two policies would mix. Put identifiers.yaml back, or set "
             "`home` to a new folder and run every night there"
         )
+    make_folders(file.parent)
     write_durably(file, json.dumps(now, indent=1, ensure_ascii=False))
 
 
