@@ -12,7 +12,7 @@ from onedata.contracts.derive import ensure_lake, usable_in_models
 from onedata.contracts.identifiers import IdentifierPolicy, load_identifier_policy
 from onedata.identity.keep import keep_first_state, log_decisions
 from onedata.identity.known_tokens import require_vault
-from onedata.identity.policy_held import POLICY, hold_policy
+from onedata.identity.policy_held import hold_policy
 from onedata.identity.tables import create_tables
 from onedata.identity.take_in import STAGE
 from onedata.ledger import check_lake
@@ -93,7 +93,7 @@ def prepare_warehouse(con: duckdb.DuckDBPyConnection, retailer: Retailer, again:
         VaultError: the vault is lost, an older copy, damaged, or does not match its key.
     """
     said = migrate(con, retailer.settings)
-    hold_policy(con, retailer.settings.warehouse.with_name(POLICY), retailer.policy)
+    hold_policy(con, retailer.settings.lake, retailer.policy)
     finish_publishing(con, retailer.settings)
     mend_names(retailer.settings, said.append)
     create_tables_of(con, retailer)

@@ -5,6 +5,7 @@ by neither, and a rebuild would come to other persons.
 """
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -12,25 +13,27 @@ from typing import Any
 import duckdb
 
 from onedata.contracts.identifiers import IdentifierPolicy
-from onedata.durable import make_folders, write_durably
 from onedata.errors import OnedataError
+from onedata.ledger import tick
+from onedata.ledger.log import append, entries
 
-POLICY = "identifiers.json"
+KIND = "policy"
 
 
 class PolicyChanged(OnedataError):
     """The home has rows of another identifier policy."""
 
 
-def hold_policy(con: duckdb.DuckDBPyConnection, file: Path, policy: IdentifierPolicy) -> None:
-    """Write the policy into the home at its first run; later, refuse another one where rows have landed.
+def hold_policy(con: duckdb.DuckDBPyConnection, lake: Path, policy: IdentifierPolicy) -> None:
+    """Write the policy into the lake's log at the first run; later, refuse another one if rows have landed.
 
     Raises:
         PolicyChanged: with the first difference, and what to do.
+        LogDamaged: the policy in the log cannot be read.
     """
     now = json.loads(json.dumps(asdict(policy)))
-    held = json.loads(file.read_text(encoding="utf-8")) if file.exists() else None
-    if held == now:
+    held = next((entry.content["policy"] for entry in reversed(list(entries(lake, KIND)))), None)
+    if json.dumps(held) == json.dumps(now):  # the order of kinds counts
         return
     if held is not None and _has_rows(con):
         raise PolicyChanged(
@@ -38,15 +41,14 @@ def hold_policy(con: duckdb.DuckDBPyConnection, file: Path, policy: IdentifierPo
             "have landed keep their tokens and persons, so two policies would mix. Put identifiers.yaml back, or set "
             "`home` to a new folder and run every night there"
         )
-    make_folders(file.parent)
-    write_durably(file, json.dumps(now, indent=1, ensure_ascii=False))
+    append(lake, KIND, tick(con), {"policy": now})
 
 
 def _has_rows(con: duckdb.DuckDBPyConnection) -> bool:
     return bool(con.execute("select count(*) from ops.file").fetchall()[0][0])
 
 
-def _difference(old: dict[str, Any], new: dict[str, Any]) -> str:
+def _difference(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
     """The first difference, by kind and key; blocked values are somebody's and are not repeated."""
     if old["blocked_values"] != new["blocked_values"]:
         return "blocked_values"
