@@ -12,8 +12,7 @@ import json
 import random
 import subprocess
 import sys
-import time
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -23,7 +22,7 @@ from queue import Queue
 from typing import Annotated, Any
 
 import typer
-from mutants_listed import Site, reasons_in
+from mutants_listed import Site, Tally, reasons_in
 from mutants_map import ROOT, Map, digest
 from mutants_sites import changes, statement_lines, statement_of
 
@@ -42,17 +41,6 @@ class Mutant(Site):
     @property
     def told(self) -> str:
         return f"{self.file}:{self.line}  {self.change.told}  | {self.text}"
-
-
-@dataclass
-class Outcome:
-    """What became of the mutants of one module."""
-
-    mutants: int = 0
-    killed: int = 0
-    timeout: int = 0
-    equivalent: int = 0
-    survived: int = 0
 
 
 def mutants_of(file: str) -> list[Mutant]:
@@ -201,7 +189,6 @@ def main(
     survivor, write the missing test. Where the change cannot change anything, list it in
     benchmarks/mutants_equivalent.yaml with the reason. The last line is JSON, with the counts by module.
     """
-    began = time.monotonic()
     files = sorted(file.relative_to(ROOT).as_posix() for file in (ROOT / "onedata").rglob("*.py"))
     files = [file for file in files if any(fnmatch(file, pattern.strip()) for pattern in modules.split(","))]
     if not files:
@@ -217,31 +204,10 @@ def main(
         chosen = [chosen[number] for number in picked]
     known, kept = Map.read(KEPT / "map.json"), Kept(KEPT / "verdicts.jsonl")
     known.measure(sorted({mutant.file for mutant in chosen}), typer.echo)
-    outcomes: dict[str, Outcome] = defaultdict(Outcome)
-    stale = 0
+    tally = Tally(reasons, "timeout", killed)
     for mutant, verdict in judged(chosen, known, kept, workers, seconds):
-        if mutant.key in reasons:
-            stale += verdict != "survived"
-            verdict = "equivalent" if verdict == "survived" else f"{verdict}, though listed as equivalent"
-        _count(outcomes[mutant.file], verdict)
-        if killed or verdict not in ("killed", "timeout", "equivalent"):
-            typer.echo(f"{verdict}  {mutant.told}")
-    total = Outcome(*(sum(values) for values in zip(*(vars(one).values() for one in outcomes.values()), strict=True)))
-    report = vars(total) | {
-        "stale": stale,
-        "by_module": {file: vars(one) for file, one in outcomes.items()},
-        "wall_s": round(time.monotonic() - began, 1),
-    }
-    typer.echo(json.dumps(report))
-    raise typer.Exit(1 if total.survived or stale else 0)
-
-
-def _count(outcome: Outcome, verdict: str) -> None:
-    outcome.mutants += 1
-    outcome.killed += verdict.startswith(("killed", "timeout"))
-    outcome.timeout += verdict.startswith("timeout")
-    outcome.equivalent += verdict == "equivalent"
-    outcome.survived += verdict in ("survived", "error")
+        tally.take(mutant.file, mutant, f"{mutant.file}:{mutant.line}", verdict)
+    tally.end("by_module")
 
 
 if __name__ == "__main__":

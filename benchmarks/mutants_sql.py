@@ -7,15 +7,13 @@ the SQL that it ran is kept. Each mutation is then made in that SQL and run by D
 no unit test detects survives, unless mutants_sql_equivalent.yaml lists it as equivalent. Exit code 1 if one survives.
 """
 
-import json
 import os
 import random
 import shutil
 import tempfile
-import time
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Annotated, Any
@@ -23,6 +21,7 @@ from typing import Annotated, Any
 import duckdb
 import typer
 from dbt.cli.main import dbtRunner
+from mutants_listed import Tally
 from mutants_sql_project import PROJECT, Mutant, Project, listed, read_project
 from mutants_sql_sites import changed, holds, unmarked
 
@@ -32,17 +31,6 @@ from onedata.retailer import create_tables_of, load_retailer
 from onedata.settings import Settings
 
 SILENT = ("--quiet", "--log-level", "none", "--log-level-file", "none", "--no-write-json")
-
-
-@dataclass
-class Outcome:
-    """Results of the mutants of one layer."""
-
-    mutants: int = 0
-    killed: int = 0
-    broken: int = 0
-    equivalent: int = 0
-    survived: int = 0
 
 
 def unit_test_sql(project: Project, folder: Path) -> dict[str, str]:
@@ -124,7 +112,6 @@ def main(
     To kill a survivor, add a row to a unit test in the YAML beside the model. If the mutant cannot change any result,
     list it in benchmarks/mutants_sql_equivalent.yaml with the reason. The last line is JSON, with the counts by layer.
     """
-    began = time.monotonic()
     project = read_project(PROJECT)
     reasons = listed(project)
     chosen = [mutant for mutant in project.mutants if _wanted(mutant, models)]
@@ -134,37 +121,14 @@ def main(
         chosen = sorted(random.Random(seed).sample(chosen, sample), key=lambda mutant: mutant.place)
     with tempfile.TemporaryDirectory(prefix="onedata-mutants-sql-") as folder:
         tests = unit_test_sql(project, Path(folder))
-    outcomes: dict[str, Outcome] = defaultdict(Outcome)
-    stale = 0
+    tally = Tally(reasons, "broken", killed)
     with duckdb.connect(config={"threads": 1}) as con:
         for name, sql in tests.items():
             if is_seen(con, unmarked(sql)):
                 raise RuntimeError(f"unit test {name} fails with nothing changed")
         for mutant in chosen:
-            verdict = judge(con, mutant, tests)
-            if mutant.key in reasons:
-                stale += verdict != "survived"
-                verdict = "equivalent" if verdict == "survived" else f"{verdict}, though listed as equivalent"
-            _count(outcomes[mutant.layer], verdict)
-            if killed or verdict not in ("killed", "broken", "equivalent"):
-                typer.echo(f"{verdict}  dbt_project/{mutant.file}:{mutant.line}  {mutant.change.told}  | {mutant.text}")
-    total = Outcome(*(sum(values) for values in zip(*(vars(one).values() for one in outcomes.values()), strict=True)))
-    report = vars(total) | {
-        "stale": stale,
-        "unit_tests": len(tests),
-        "by_layer": {layer: vars(one) for layer, one in outcomes.items()},
-        "wall_s": round(time.monotonic() - began, 1),
-    }
-    typer.echo(json.dumps(report))
-    raise typer.Exit(1 if total.survived or stale else 0)
-
-
-def _count(outcome: Outcome, verdict: str) -> None:
-    outcome.mutants += 1
-    outcome.killed += verdict.startswith(("killed", "broken"))
-    outcome.broken += verdict.startswith("broken")
-    outcome.equivalent += verdict == "equivalent"
-    outcome.survived += verdict == "survived"
+            tally.take(mutant.layer, mutant, f"dbt_project/{mutant.file}:{mutant.line}", judge(con, mutant, tests))
+    tally.end("by_layer", unit_tests=len(tests))
 
 
 if __name__ == "__main__":

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import datetime
 from itertools import product
 from unittest.mock import Mock
@@ -11,7 +10,7 @@ import duckdb
 import pytest
 from small_retailer import NIGHT, SmallRetailer
 
-from onedata.ledger import LedgerError, Status, accept, apply, create_ledger, judge
+from onedata.ledger import LedgerError, Status, accept, apply, judge
 from onedata.ledger.belongings import add, remove
 from onedata.ledger.manifest import LakeFile
 from onedata.ledger.moves import Booking, FileEntry, book, book_file, forget, settle_release
@@ -29,13 +28,6 @@ ALLOWED = {
 }
 MAY_BE_FORGOTTEN = {"staged", "passed", "refused"}
 EVERY = ("staged", "passed", "refused", "accepted", "applied", "replaced")
-
-
-@pytest.fixture
-def ledger() -> Iterator[duckdb.DuckDBPyConnection]:
-    with duckdb.connect() as con:
-        create_ledger(con)
-        yield con
 
 
 def booked(con: duckdb.DuckDBPyConnection, batch: str, status: str, replaces: list[str] | None = None) -> str:

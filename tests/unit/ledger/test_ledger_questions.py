@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from collections.abc import Iterator
 from datetime import date, datetime, timedelta
 from pathlib import Path
 
@@ -29,13 +28,6 @@ from onedata.settings import Settings
 AT = datetime(2026, 1, 7)
 LATER = NEXT + timedelta(days=1)
 EVERY = ("staged", "passed", "refused", "accepted", "applied", "replaced")
-
-
-@pytest.fixture
-def ledger() -> Iterator[duckdb.DuckDBPyConnection]:
-    with duckdb.connect() as con:
-        create_ledger(con)
-        yield con
 
 
 def delivered(
