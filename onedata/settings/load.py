@@ -76,38 +76,27 @@ def _known_environment(env: Mapping[str, str]) -> None:
 def _in_words(error: ValidationError, file: Path | None, typed: Collection[str]) -> str:
     """The first mistake: its place, its value, and the accepted values."""
     mistake = error.errors()[0]
-    names = [str(part) for part in mistake["loc"]]
-    if names[0] in typed:
-        file = None
-    at_variable = f"environment variable ONEDATA_{names[0].upper()}: " if names[0] in typed else ""
+    setting, *inner = map(str, mistake["loc"])
     schema = settings_schema()
-    known, said = schema["properties"], ""
-    if names[0] == "gates" and len(names) > 1:
-        known, said, names = schema["$defs"]["GateLimits"]["properties"], "gates: ", names[1:]
-    name = names[0]
-    where = at_variable.removesuffix(": ") or _place(file, name)
-    if mistake["type"] in ("unexpected_keyword_argument", "extra_forbidden"):
+    known, name, of = schema["properties"], setting, ""
+    if inner:
+        known, name, of = schema["$defs"]["GateLimits"]["properties"], inner[0], f"{setting}: "
+    where = f"environment variable ONEDATA_{setting.upper()}" if setting in typed else _place(file, name)
+    if mistake["type"] == "unexpected_keyword_argument":
         listed = ", ".join(sorted(known))
-        return f"{where}: {said}unknown setting {name!r}{did_you_mean(name, known)}; known are {listed}"
+        return f"{where}: {of}unknown setting {name!r}{did_you_mean(name, known)}; known are {listed}"
     reason = str(mistake.get("ctx", {}).get("error", ""))
-    if names == ["gates"] and reason:
-        return f"{where}: setting gates: {reason}"
-    takes = known.get(name, {}).get("takes", "a table of limits, [gates]")
-    at = at_variable or (f"{where}: " if file else "")
-    return f"{at}setting {said}{name} is {mistake['input']!r}; it takes {takes}"
-
-
-def _written(file: Path | None) -> Mapping[str, int]:
-    """The line of each setting in a file."""
-    if file is None:
-        return {}
-    found = (re.match(r"\s*([A-Za-z_]+)\s*=", line) for line in file.read_text(encoding="utf-8").splitlines())
-    return {match[1]: number for number, match in enumerate(found, 1) if match}
+    takes = known[name].get("takes", "a table of limits, [gates]")
+    return f"{where}: setting {of}{name}" + (f": {reason}" if reason else f" is {mistake['input']!r}; it takes {takes}")
 
 
 def _place(file: Path | None, name: str) -> str:
-    line = _written(file).get(name)
-    return "the environment" if file is None else f"{file}:{line}" if line else str(file)
+    """The file, with the line in which the setting is written if it has one of its own."""
+    if file is None:
+        return "the settings"
+    lines = file.read_text(encoding="utf-8").splitlines()
+    written = [number for number, line in enumerate(lines, 1) if re.match(rf"\s*{re.escape(name)}\s*=", line)]
+    return f"{file}:{written[0]}" if written else str(file)
 
 
 def _check_group(name: str) -> None:
@@ -159,7 +148,7 @@ def _path(name: str, value: Any, base: Path) -> Any:
     if name not in ("home", "source", "contracts", "identifiers", "backup_folder") or not isinstance(value, str):
         return value
     if not value:
-        return None
+        return None if name in ("identifiers", "backup_folder") else value
     try:
         return (base / Path(value).expanduser()).resolve()
     except (RuntimeError, OSError) as error:

@@ -60,11 +60,19 @@ def _day(value: object) -> object:
     return value
 
 
+def _not_empty(value: object) -> object:
+    """Refuse an empty path: Python reads it as the working folder."""
+    if value == "":
+        raise ValueError
+    return value
+
+
 def _setting(description: str, takes: str, **limits: Any) -> Any:
     """What a setting means, its accepted values in words, and its limits."""
     return Field(description=description, json_schema_extra={"takes": takes}, **limits)
 
 
+Folder = Annotated[Path, BeforeValidator(_not_empty)]
 Whole = Annotated[int, BeforeValidator(_whole)]
 Number = Annotated[float, BeforeValidator(_not_a_truth)]
 Share = Annotated[Number, _setting("Share of the persons or identifiers.", "a share from 0 to 1", ge=0, le=1)]
@@ -107,12 +115,12 @@ class Settings:
     """One retailer's settings; every path below `home` is derived from it."""
 
     home: Annotated[
-        Path, _setting("The data home: lake, warehouse, vault, published, Dagster.", "the path of a folder")
+        Folder, _setting("The data home: lake, warehouse, vault, published, Dagster.", "the path of a folder")
     ] = Field(default_factory=lambda: home_folder() / "data")
-    source: Annotated[Path, _setting("Folder of the feeds' files.", "the path of a folder")] = Field(
+    source: Annotated[Folder, _setting("Folder of the feeds' files.", "the path of a folder")] = Field(
         default_factory=lambda: home_folder() / "data" / "retailer" / "source"
     )
-    contracts: Annotated[Path, _setting("Folder of the contracts, *.odcs.yaml.", "the path of a folder")] = Field(
+    contracts: Annotated[Folder, _setting("Folder of the contracts, *.odcs.yaml.", "the path of a folder")] = Field(
         default_factory=lambda: shipped("data_contracts")
     )
     identifiers: Annotated[
