@@ -21,6 +21,8 @@ AGAIN = (
     "insert into oneid.oneid_map select identity_key, id_int, 'P1', rule, {}, 2 from oneid.oneid_map where id_int = 0"
 )
 
+SHIPPED = GateLimits()
+
 
 @pytest.fixture
 def con() -> duckdb.DuckDBPyConnection:
@@ -49,11 +51,11 @@ def con() -> duckdb.DuckDBPyConnection:
     return con
 
 
-def broken(con: duckdb.DuckDBPyConnection) -> list[str]:
+def broken(con: duckdb.DuckDBPyConnection, limits: GateLimits = SHIPPED) -> list[str]:
     """Rules that do not hold, whatever table."""
     return [
         result.rule
-        for results in oneid_gate(con, Gatekeeper(con), identifier_policy(), GateLimits(), 10).values()
+        for results in oneid_gate(con, Gatekeeper(con), identifier_policy(), limits, 10).values()
         for result in results
         if not result.passed
     ]
@@ -224,3 +226,44 @@ def test_of_runs_of_one_night_the_last_counts(con: duckdb.DuckDBPyConnection) ->
 
 def test_every_rule_says_in_words_what_holds() -> None:
     assert [rule.name for rule in MAP_RULES if not rule.description] == []
+
+
+@pytest.mark.parametrize(
+    ("limits", "rule", "words"),
+    [
+        # Every person of the sound night has ten accounts, one in each of ten systems.
+        (GateLimits(most_identifiers=9), "person_not_too_large", "no person has more than 9 identifiers"),
+        (GateLimits(most_identifiers=10), None, ""),
+    ],
+)
+def test_a_retailers_limit_closes_the_gate_or_lets_it_pass(
+    con: duckdb.DuckDBPyConnection, limits: GateLimits, rule: str | None, words: str
+) -> None:
+    assert broken(con, limits) == ([rule] if rule else [])
+    found = oneid_gate(con, Gatekeeper(con), identifier_policy(), limits, 10)["oneid_map"]
+    assert [result.blocks for result in found if result.rule == "person_not_too_large"] == [bool(rule)]
+    assert any(words in result.description for result in found)
+
+
+def test_a_retailer_may_count_another_number_of_accounts_as_usual(con: duckdb.DuckDBPyConnection) -> None:
+    """Each person gets a second account of system s0: more than one is many here, and everybody has them."""
+    con.execute(
+        "insert into oneid.oneid_map select 'account:s0:x' || i, 1000000 + i, 'P' || i, 'core', ?, null, 1 "
+        "from range(?) r(i)",
+        [BEFORE, PERSONS],
+    )
+    closed = broken(con, GateLimits(most_accounts=1))
+    assert {"accounts_within_limit", "accounts_not_far_over_limit"} <= set(closed)
+    assert not {"accounts_within_limit", "accounts_not_far_over_limit"} & set(broken(con))
+    every = GateLimits(most_accounts=1, many_accounts_warn=1.0, many_accounts_stop=1.0)
+    assert not {"accounts_within_limit", "accounts_not_far_over_limit"} & set(broken(con, every))
+
+
+def test_a_retailer_sets_how_many_identifiers_may_change(con: duckdb.DuckDBPyConnection) -> None:
+    move(con, *range(40))
+    changed = churn(con, GateLimits()).observed
+    assert not churn(con, GateLimits()).passed
+    loose = churn(con, GateLimits(churn_warn=1.0, churn_stop=1.0))
+    assert (loose.passed, loose.observed) == (True, changed)
+    strict = churn(con, GateLimits(churn_warn=0.0, churn_stop=0.0))
+    assert (strict.passed, strict.severity) == (False, "error")
