@@ -124,7 +124,7 @@ def rebuild(
 
     For a warehouse that is lost, damaged, or older than the lake. The existing one is moved aside, nothing is deleted.
     OneIDs stay the same. The source is not read: a later run loads new files. Records of earlier runs (gates, balances
-    and times of previous nights) are lost.
+    and times of previous nights) are not rebuilt.
     """
     settings = settings_from(settings_file, None)
     from onedata_assets.definitions import REBUILD

@@ -29,7 +29,7 @@ def contracts(settings_file: SettingsOption = None) -> None:
             f"{feed.contract.name}"
         )
     files = len({feed.contract for feed in retailer.feeds})
-    typer.echo(f"\n{len(retailer.feeds)} feeds in {files} contracts, no mistake")
+    typer.echo(f"\n{len(retailer.feeds)} feeds in {files} contracts, all valid")
     try:
         with read_warehouse(settings) as con:
             waiting = changes(con, retailer.feeds)

@@ -6,6 +6,7 @@ Run by `onedata derive`; a test checks that the committed files are current.
 
 import io
 import json
+import textwrap
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -14,7 +15,13 @@ import pyarrow.parquet as pq
 import yaml
 
 from onedata.contracts.derived import MARK, write_files
-from onedata.contracts.identifiers import IdentifierPolicy, usable_by_kind
+from onedata.contracts.identifiers import (
+    IdentifierPolicy,
+    blocked_values,
+    generally_usable,
+    usable_by_kind,
+    usable_of_kind,
+)
 from onedata.contracts.mistakes import known
 from onedata.contracts.model import Column, Entity
 from onedata.durable import make_folders, write_durably
@@ -37,6 +44,7 @@ IDENTITY_KEY = (
     "The identifier that stands for the person of this row, strongest kind first; empty where the row names nobody."
 )
 USABLE = "macros/usable.sql"
+EVERY_KIND = "every kind"
 SCHEMA_PARTITION = "source=_schema/ds=1970-01-01"
 HEADER = f"Derived from data_contracts/canonical/{{name}}.yaml {MARK}"
 
@@ -50,24 +58,26 @@ def derived_files(entities: Mapping[str, Entity], policy: IdentifierPolicy) -> d
     return files
 
 
-def usable_in_models(entities: Mapping[str, Entity], policy: IdentifierPolicy, joint: str = " ") -> dict[str, str]:
-    """`usable_by_kind` for the kinds that ODS views check. Landing checks the others, whose values are tokens here; a
-    blocked value of theirs may be somebody's number and must not reach dbt's files."""
+def usable_in_models(entities: Mapping[str, Entity], policy: IdentifierPolicy) -> dict[str, list[str]]:
+    """The conditions of a usable identifier: those of every kind (EVERY_KIND), and those of each kind that ODS views
+    check. Landing checks the other kinds, whose values are tokens here; a blocked value of theirs may be somebody's
+    number and must not reach dbt's files."""
     checked = {
         column.identifier.type
         for entity in entities.values()
         for column in entity.identifiers
         if column.identifier and column.classification != "core"
     }
-    return {kind: sql for kind, sql in usable_by_kind(policy, joint).items() if kind in checked}
+    kinds = {name: usable_of_kind("{value}", kind) for name, kind in policy.types.items() if name in checked}
+    return {EVERY_KIND: generally_usable("{value}", blocked_values(policy)), **kinds}
 
 
 def _usable_macro(entities: Mapping[str, Entity], policy: IdentifierPolicy) -> str:
     """The macro with which ODS views decide whether an identifier is usable: by the shipped policy, or by the
     retailer's, which a run passes as ONEDATA_USABLE."""
     kinds = ",\n    ".join(
-        f"{json.dumps(name)}: {json.dumps(sql)}"
-        for name, sql in usable_in_models(entities, policy, "\n            ").items()
+        f"{json.dumps(name)}: [{', '.join(map(_in_jinja, conditions))}]"
+        for name, conditions in usable_in_models(entities, policy).items()
     )
     return (
         f"{{#- Derived from data_contracts/identifiers.yaml {MARK} -#}}\n"
@@ -77,9 +87,18 @@ def _usable_macro(entities: Mapping[str, Entity], policy: IdentifierPolicy) -> s
         "{%- if env_var('ONEDATA_IDENTIFIERS', 'unknown') and not own -%}\n"
         "{{ exceptions.raise_compiler_error('run the models by onedata, which passes the identifier policy') }}\n"
         "{%- endif -%}\n"
-        "{{ (fromjson(own) if own else shipped)[kind] | replace('{value}', value) }}\n"
+        "{%- set policy = fromjson(own) if own else shipped -%}\n"
+        f"{{{{ (policy['{EVERY_KIND}'] + policy[kind]) | join(' and ') | replace('{{value}}', value) }}}}\n"
         "{%- endmacro %}\n"
     )
+
+
+def _in_jinja(sql: str) -> str:
+    """The text as a literal of Jinja, in lines."""
+    lines = textwrap.wrap(
+        sql, 88, replace_whitespace=False, drop_whitespace=False, break_long_words=False, break_on_hyphens=False
+    )
+    return "\n        ~ ".join(map(json.dumps, lines))
 
 
 def write_derived(dbt_project: Path, entities: Mapping[str, Entity], policy: IdentifierPolicy) -> list[Path]:

@@ -61,27 +61,32 @@ def blocked_values(policy: IdentifierPolicy) -> str:
     return ", ".join(quote_text(value) for value in ("", *policy.blocked_values))
 
 
-def usable_by_kind(policy: IdentifierPolicy, joint: str = " ") -> dict[str, str]:
+def usable_by_kind(policy: IdentifierPolicy) -> dict[str, str]:
     """Kind to the SQL predicate that a value is usable; {value} stands for the SQL of the normalised value."""
     general = blocked_values(policy)
-    return {name: usable_sql("{value}", general, kind, joint) for name, kind in policy.types.items()}
+    return {name: usable_sql("{value}", general, kind) for name, kind in policy.types.items()}
 
 
-def usable_sql(value: str, general: str, kind: IdentifierType | None = None, joint: str = " ") -> str:
+def usable_sql(value: str, general: str, kind: IdentifierType | None = None) -> str:
     """SQL predicate: the value is usable, that is, it identifies somebody.
 
     Args:
         value: SQL of a normalised value.
         general: Content of an SQL list of the generally blocked values, `blocked_values(policy)`.
         kind: Its kind, for values that only that kind blocks.
-        joint: The blanks before each `and`, for callers that format the predicate in lines.
     """
-    parts = [f"lower({value}) not in ({general})", f"replace({value}, '0', '') != ''"]
-    if kind and kind.blocked:
-        parts.append(f"lower({value}) not in ({', '.join(map(quote_text, kind.blocked))})")
-    if kind:
-        parts += [f"not regexp_full_match({value}, {quote_text(pattern)})" for pattern in kind.blocked_patterns]
-    return f"{joint}and ".join(parts)
+    return " and ".join([*generally_usable(value, general), *(usable_of_kind(value, kind) if kind else [])])
+
+
+def generally_usable(value: str, general: str) -> list[str]:
+    """The conditions of `usable_sql` that hold for values of every kind."""
+    return [f"lower({value}) not in ({general})", f"replace({value}, '0', '') != ''"]
+
+
+def usable_of_kind(value: str, kind: IdentifierType) -> list[str]:
+    """The conditions of `usable_sql` that only hold for values of this kind."""
+    listed = [f"lower({value}) not in ({', '.join(map(quote_text, kind.blocked))})"] if kind.blocked else []
+    return listed + [f"not regexp_full_match({value}, {quote_text(pattern)})" for pattern in kind.blocked_patterns]
 
 
 def load_identifier_policy(file: Path, own: Path | None = None) -> IdentifierPolicy:

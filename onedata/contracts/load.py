@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 from onedata.contracts.expressions import check_expressions
 from onedata.contracts.location import NESTED, location_of, read_location
@@ -21,30 +21,22 @@ from onedata.contracts.mistakes import need as _need
 from onedata.contracts.mistakes import number as _number
 from onedata.contracts.mistakes import pairs as _pairs
 from onedata.contracts.model import (
-    SQL_TYPES,
-    Classification,
-    Column,
     ContractError,
     Entity,
     Feed,
     Field,
-    Identifier,
     Location,
-    Profile,
     Rule,
     references,
 )
-from onedata.contracts.odcs import FeedProperties, check_odcs
+from onedata.contracts.odcs import FeedProperties, check_odcs, feed_properties
 from onedata.contracts.repairs import parse_drift, parse_repairs
 from onedata.contracts.rules import parse_rules, parse_trends
 from onedata.contracts.strict_yaml import read_mapping
-from onedata.contracts.totals import parse_totals
 from onedata.contracts.versions import SEMANTIC
 from onedata.errors import did_you_mean
 from onedata.normalise.phone import REGIONS
 
-_OBJECT_PROPERTIES = tuple(FeedProperties.model_fields)
-_COLUMN_KEYS = ("name", "type", "description", "classification", "required", "identifier", "profile")
 _CONTRACT_PROPERTIES = ("unmapped",)
 _FIELD_KEYS = (
     "name",
@@ -57,16 +49,6 @@ _FIELD_KEYS = (
     "description",
     "customProperties",
 )
-
-
-def load_entities(folder: Path) -> dict[str, Entity]:
-    """The canonical entities of `folder`, by name.
-
-    Raises:
-        ContractError: a file is not YAML or contains something unknown.
-    """
-    entities = [_entity(read_mapping(file), file) for file in sorted(folder.glob("*.yaml"))]
-    return {entity.name: entity for entity in entities}
 
 
 def load_feeds(folder: Path, entities: Mapping[str, Entity]) -> tuple[Feed, ...]:
@@ -117,53 +99,6 @@ def read_contract(file: Path, entities: Mapping[str, Entity]) -> list[Feed]:
     return [replace(feed, known_fields=known) for feed in feeds]
 
 
-def _entity(content: Mapping[str, Any], file: Path) -> Entity:
-    for name in ("entity", "title", "grain", "owner", "key", "columns"):
-        _need(content, name, str(file))
-    columns = tuple(_column(item, file) for item in content["columns"])
-    _known(
-        [*content["key"], *([content["version"]] if content.get("version") else [])],
-        [column.name for column in columns],
-        f"{file}: key, version",
-    )
-    return Entity(
-        name=content["entity"],
-        title=content["title"],
-        grain=content["grain"],
-        owner=content["owner"],
-        key=tuple(content["key"]),
-        version=content.get("version"),
-        columns=columns,
-        totals=parse_totals(content.get("totals"), columns, file),
-    )
-
-
-def _column(item: Mapping[str, Any], file: Path) -> Column:
-    where = Where(file).within(item, f"column {item.get('name')}")
-    for name in ("name", "type", "description", "classification"):
-        _need(item, name, where)
-    _known([item["type"]], list(SQL_TYPES), where)
-    _known([item["classification"]], get_args(Classification), where)
-    _known(item, _COLUMN_KEYS, where)
-    if item.get("profile"):
-        _known([item["profile"]], get_args(Profile), f"{where}: profile")
-    identifier = item.get("identifier")
-    if identifier:
-        _known(
-            [_need(identifier, "scope", f"{where}: identifier")], ("system", "retailer"), f"{where}: identifier: scope"
-        )
-        _need(identifier, "type", f"{where}: identifier")
-    return Column(
-        name=item["name"],
-        type=item["type"],
-        description=item["description"],
-        classification=item["classification"],
-        required=bool(item.get("required", False)),
-        identifier=Identifier(identifier["type"], identifier["scope"]) if identifier else None,
-        profile=item.get("profile"),
-    )
-
-
 @cache
 def _time_zones() -> frozenset[str]:
     """Names of all time zones; listing them walks the machine's folders of zones, which half of loading would go to."""
@@ -175,33 +110,36 @@ def _feed(
 ) -> Feed:
     where = Where(file).within(item, f"schema {_need(item, 'name', Where(file).within(item, 'schema'))}")
     custom = _custom(item, where)
-    _known(custom, _OBJECT_PROPERTIES, where)
-    _known([_need(custom, "entity", where)], list(entities), f"{where}: entity")
-    timezone = str(custom.get("timezone", "UTC"))
-    if timezone not in _time_zones():
-        hint = did_you_mean(timezone, _time_zones())
+    _known(custom, tuple(FeedProperties.model_fields), where)
+    _need(custom, "entity", where)
+    own = feed_properties(custom, lambda name: _of_property(where, item, name))
+    _known([own.entity], list(entities), f"{_of_property(where, item, 'entity')}: entity")
+    if own.timezone not in _time_zones():
+        hint = did_you_mean(own.timezone, _time_zones())
         raise ContractError(
-            f"{_of_property(where, item, 'timezone')}: timezone {timezone!r} is not an IANA time zone{hint}"
+            f"{_of_property(where, item, 'timezone')}: timezone {own.timezone!r} is not an IANA time zone{hint}"
         )
-    region = custom.get("region")
-    if region is not None and region not in REGIONS:
-        raise ContractError(f"{where}: region {region!r} is not an ISO 3166 code of a country, for example DE")
+    if own.region is not None and own.region not in REGIONS:
+        raise ContractError(
+            f"{_of_property(where, item, 'region')}: region {own.region!r} is not an ISO 3166 code of a country, for "
+            "example DE"
+        )
     if not re.fullmatch("[a-z][a-z0-9_]*", item["name"]):
         raise ContractError(f"{where}: a feed's name is lower-case letters, digits and _, starting with a letter")
-    if custom.get("rowKey", "content") != "content":
-        raise ContractError(f"{where}: rowKey {custom['rowKey']!r} is not known; use content, or leave it out")
     for name in ("records", "where"):
         if name in custom and location.format not in NESTED[name]:
             raise ContractError(
                 f"{where}: {name} needs a format {' or '.join(NESTED[name])}, this is {location.format}"
             )
-    entity = entities[custom["entity"]]
+    entity = entities[own.entity]
     sla = _pairs(content, "slaProperties", str(file))
     _known(sla, ("frequency", "retention"), f"{file}: slaProperties")
     frequency, retention = sla.get("frequency", {}), sla.get("retention", {})
     for name, units in (("frequency", ("d",)), ("retention", ("d", "m", "y"))):
         if name in sla:
-            _number(sla[name]["value"], f"{file}: slaProperties: {name}")
+            value = _number(sla[name]["value"], f"{file}: slaProperties: {name}")
+            if value < 1 or value != int(value):
+                raise ContractError(f"{file}: slaProperties: {name} is a whole number from 1, not {value:g}")
             _known([str(sla[name].get("unit"))], units, f"{file}: slaProperties: {name}: unit")
     feed = Feed(
         name=item["name"],
@@ -214,19 +152,19 @@ def _feed(
         owner=str((content.get("team") or {}).get("name") or entity.owner),
         system=str(content["dataProduct"]),
         entity=entity,
-        location=location_of(location, item, custom, where),
+        location=location_of(location, item, own.model_dump(exclude_none=True), where),
         fields=tuple(_field(entry, entity, where) for entry in _items(item, "properties", where)),
         rules=parse_rules(_items(item, "quality", where), where),
-        records=custom.get("records"),
-        where=custom.get("where"),
-        timezone=timezone,
-        region=region,
-        content_key=custom.get("rowKey") == "content",
-        tolerance=_number(custom.get("quarantineTolerance", 0.05), f"{where}: quarantineTolerance"),
+        records=own.records,
+        where=own.where,
+        timezone=own.timezone,
+        region=own.region,
+        content_key=own.rowKey == "content",
+        tolerance=own.quarantineTolerance,
         every_days=int(frequency["value"]) if frequency else None,
-        drift=parse_drift(custom.get("onDrift"), f"{where}: onDrift"),
+        drift=parse_drift(own.onDrift, f"{where}: onDrift"),
         known_fields=frozenset(),
-        trends=parse_trends(custom.get("trends", {}), f"{where}: trends"),
+        trends=parse_trends(own.trends, f"{where}: trends"),
         retention=f"{retention['value']} {retention['unit']}" if retention else "",
     )
     _check_feed(feed, where)
@@ -299,7 +237,5 @@ def _check_feed(feed: Feed, where: str) -> None:
     identity = any("{row_identity}" in (item.logic or "") for item in feed.fields)
     if identity != feed.content_key:
         raise ContractError(f"{where}: {{row_identity}} and rowKey: content belong together")
-    if not 0 <= feed.tolerance <= 1:
-        raise ContractError(f"{where}: quarantineTolerance is a share from 0 to 1")
     if not any(references(item) for item in feed.fields):
         raise ContractError(f"{where}: no property reads a source field")

@@ -5,7 +5,7 @@ refused here.
 """
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -41,28 +41,58 @@ _TAKES = {
 }
 
 
+def _property(description: str, takes: str, **limits: Any) -> Any:
+    """What a customProperty means, its accepted values in words, and its limits."""
+    return Field(description=description, json_schema_extra={"takes": takes}, **limits)
+
+
 class FeedProperties(BaseModel):
     """The customProperties of one object under `schema`: what onedata needs to know of a feed beyond ODCS."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 
-    entity: Annotated[str, Field(description="Canonical entity the rows fill.")]
-    records: Annotated[str | None, Field(description="Path of the list whose items are the rows.")] = None
-    where: Annotated[str | None, Field(description="SQL predicate of the records that are this feed's.")] = None
-    timezone: Annotated[str, Field(description="IANA time zone of times without an offset.")] = "UTC"
-    rowKey: Annotated[Literal["content"] | None, Field(description="content: the row itself is its key.")] = None
+    entity: Annotated[str, _property("Canonical entity the rows fill.", "the name of an entity")]
+    records: Annotated[str | None, _property("Path of the list whose items are the rows.", "a path")] = None
+    where: Annotated[str | None, _property("SQL predicate of the records that are this feed's.", "a predicate")] = None
+    timezone: Annotated[str, _property("IANA time zone of times without an offset.", "an IANA time zone")] = "UTC"
+    rowKey: Annotated[Literal["content"] | None, _property("The row itself is its key.", "content, or is left out")] = (
+        None
+    )
     quarantineTolerance: Annotated[
-        float, Field(ge=0, le=1, description="Share of rows that may be quarantined before the gate closes.")
+        float,
+        _property("Share of rows that may be quarantined before the gate closes.", "a share from 0 to 1", ge=0, le=1),
     ] = 0.05
-    onDrift: Annotated[dict[str, str] | None, Field(description="What drift of the source's fields does.")] = None
-    watermark: Annotated[str | None, Field(description="Column of a database table that tells what is new.")] = None
-    lookback: Annotated[str | int | float | None, Field(description="How far below the watermark to read again.")] = (
-        None
+    onDrift: Annotated[Any, _property("What drift of the source's fields does.", "a mapping")] = None
+    watermark: Annotated[str | None, _property("Column that tells what is new in a database table.", "a column")] = None
+    lookback: Annotated[
+        str | int | float | None, _property("How far below the watermark to read again.", "a span or a number")
+    ] = None
+    trends: Annotated[Any, _property("The comparison with the nights before.", "off, or {severity, tolerance}")] = (
+        Field(default_factory=dict)
     )
-    trends: Annotated[Any, Field(description="off, or {severity, tolerance} of the comparison with nights before.")] = (
-        None
-    )
-    region: Annotated[str | None, Field(description="ISO 3166 code of phone numbers without a country code.")] = None
+    region: Annotated[
+        str | None, _property("ISO 3166 code of phone numbers without a country code.", "the code of a country")
+    ] = None
+
+
+def feed_properties(custom: Mapping[str, Any], place: Callable[[str], Where]) -> FeedProperties:
+    """The typed customProperties of a feed.
+
+    Args:
+        custom: Property to value, as written; every property is known.
+        place: Where a property is written.
+
+    Raises:
+        ContractError: a value is of another type, or outside its limits.
+    """
+    try:
+        return FeedProperties.model_validate(custom)
+    except ValidationError as error:
+        mistake = error.errors()[0]
+        name = str(mistake["loc"][0])
+        extra = FeedProperties.model_fields[name].json_schema_extra
+        takes = extra["takes"] if isinstance(extra, dict) else ""
+        raise ContractError(f"{place(name)}: {name} is {custom[name]!r}; it takes {takes}") from None
 
 
 def check_odcs(content: Mapping[str, Any], file: Path) -> None:

@@ -91,7 +91,11 @@ def _without_id(folder: Path, content: dict[str, Any]) -> Path:
         (contract(timezone="Asia/Schanghai"), "schema survey", "timezone 'Asia/Schanghai' is not an IANA time zone"),
         (contract(region="UK"), "schema survey", "region 'UK' is not an ISO 3166 code of a country, for example DE"),
         (contract(tolerance=0.1), "schema survey", "'tolerance' is not known"),
-        (contract(quarantineTolerance=1.5), "schema survey", "quarantineTolerance is a share from 0 to 1"),
+        (
+            contract(quarantineTolerance=1.5),
+            "schema survey",
+            "quarantineTolerance is 1.5; it takes a share from 0",
+        ),
         (contract(rowKey="content"), "schema survey", "{row_identity} and rowKey: content belong together"),
         (
             with_property(name="comment", transformLogic="{row_identity}"),
@@ -313,7 +317,7 @@ schema:
             21,
             "'physicalname' is not known; did you mean physicalName",
         ),
-        ("value: survey_response", "value: survey_responses", 12, "entity: 'survey_responses' is not known; did you"),
+        ("value: survey_response", "value: survey_responses", 14, "entity: 'survey_responses' is not known; did you"),
         ("property: entity,", "property: entity, valeu: x,", 14, "'valeu' is not known; did you mean value?"),
         ("purpose: Answers.", "purpose: Answers., usge: x", 8, "description: 'usge' is not known; did you mean usage?"),
         ("name: Survey", "nmae: Survey", 4, "'nmae' is not known; did you mean name?"),

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import duckdb
 import pytest
 import yaml
+from jinja2 import Environment
 from jsonschema.validators import validator_for
 from open_data_contract_standard.model import OpenDataContractStandard
 from small_retailer import canonical, identifier_policy
@@ -24,7 +26,7 @@ from onedata.contracts.derive import (
     usable_in_models,
     write_derived,
 )
-from onedata.contracts.identifiers import load_identifier_policy
+from onedata.contracts.identifiers import load_identifier_policy, usable_by_kind
 from onedata.contracts.model import Identifier
 from onedata.contracts.odcs import check_odcs, contract_schema
 
@@ -285,8 +287,29 @@ def test_models_hold_no_blocked_value_of_a_kind_whose_values_are_tokens() -> Non
     assert "'cash'" in macro
     assert "13800138000" not in macro
     assert set(usable_in_models(canonical(), identifier_policy())) == {
-        *("account", "loyalty", "social", "payment", "cookie")
+        *("every kind", "account", "loyalty", "social", "payment", "cookie")
     }
+
+
+@pytest.mark.parametrize("kind", ["account", "payment", "cookie"])
+def test_the_macro_says_what_the_policy_says(kind: str) -> None:
+    """Rendered by Jinja as dbt does: without a policy of the retailer's own, with one, and by hand."""
+    policy = identifier_policy()
+    macro = Environment().from_string(
+        derived_files(canonical(), policy)["macros/usable.sql"] + f"{{{{ usable('v', '{kind}') }}}}"
+    )
+    own = replace(policy, blocked_values=("walk-in",))
+
+    def sql(**variables: str) -> str:
+        return macro.render(
+            env_var=variables.get, fromjson=json.loads, exceptions=SimpleNamespace(raise_compiler_error=pytest.fail)
+        ).strip()
+
+    assert sql(ONEDATA_IDENTIFIERS="") == usable_by_kind(policy)[kind].replace("{value}", "v")
+    passed = json.dumps(usable_in_models(canonical(), own))
+    assert sql(ONEDATA_IDENTIFIERS="x.yaml", ONEDATA_USABLE=passed) == usable_by_kind(own)[kind].replace("{value}", "v")
+    with pytest.raises(pytest.fail.Exception, match="run the models by onedata"):
+        sql()
 
 
 OWN = """

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import re
+from importlib.resources import files
 from pathlib import Path
 
 import jsonschema
+import open_data_contract_standard
 import pytest
 import yaml
 from small_retailer import ANSWERS, canonical, contract, custom, write_contracts
@@ -18,9 +20,7 @@ from onedata.pages.feeds import feed_pages, write_pages
 from onedata.settings import Settings
 
 PAGES = REPOSITORY / "docs" / "feeds"
-# From the package datacontract-cli 1.2.8; the schema is the Bitol project's
-# (github.com/bitol-io/open-data-contract-standard, Apache License 2.0).
-SCHEMA = Path(__file__).parents[1] / "contracts" / "odcs-3.1.0.schema.json"
+SCHEMA = files(open_data_contract_standard) / "schema.json"
 CONTRACTS = sorted(
     [*(REPOSITORY / "data_contracts").glob("*.odcs.yaml"), *(REPOSITORY / "examples").glob("*/contracts/*.odcs.yaml")]
 )

@@ -10,7 +10,7 @@ import duckdb
 import pytest
 from read_back import rows
 
-from onedata.contracts.load import load_entities, load_feeds
+from onedata.contracts import load_entities, load_feeds
 from onedata.contracts.model import Feed
 from onedata.landing.rows import typed_rows
 from onedata.readers import READERS, Reading, SourceFile
