@@ -72,6 +72,8 @@ def run(
     if replace and not (ds or (first and last)):
         fail("--replace takes nights anew: say which with --ds, or with --from and --to")
     from_day, to_day = (_day(ds, "--ds"),) * 2 if ds else (_day(first, "--from"), _day(last, "--to"))
+    if from_day and to_day and from_day > to_day:
+        fail(f"--from {from_day} is after --to {to_day}")
     settings = settings_from(settings_file, source)
     from onedata_assets.runner import LIBRARY_ERRORS, run_nights
     from onedata_assets.selection import NoSuchNight, select_nights

@@ -2,7 +2,8 @@
 
 import os
 import re
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date
 from importlib.metadata import version
@@ -33,8 +34,24 @@ class NotADay(OnedataError):
     """A text that is not a day."""
 
 
+_UsageError: type[Exception] = typer.BadParameter.__bases__[0]  # typer exports no name for it
+
+
 class Commands(TyperGroup):
     """The one place where an error becomes a sentence and an exit code."""
+
+    def main(
+        self, args: Sequence[str] | None = None, prog_name: str | None = None, standalone_mode: bool = True, **more: Any
+    ) -> Any:
+        try:
+            code = super().main(args, prog_name, standalone_mode=False, **more)
+        except typer.Abort:
+            sys.exit(1)
+        except _UsageError as error:
+            _tell_usage(error)
+        if not standalone_mode:
+            return code
+        sys.exit(code if isinstance(code, int) else 0)
 
     def invoke(self, ctx: typer.Context) -> Any:  # type: ignore[override]  # typer's own name for it is private
         try:
@@ -46,6 +63,17 @@ class Commands(TyperGroup):
             if told is None:
                 raise
             fail(told)
+
+
+def _tell_usage(error: Any) -> NoReturn:
+    """A wrong option or argument in one line; a command without its arguments shows its help."""
+    message = error.format_message()
+    if "\n" in message:
+        typer.echo(message, err=True)
+    else:
+        command = error.ctx.command_path if error.ctx else "onedata"
+        typer.echo(f"onedata: {message.rstrip('.')}; see `{command} --help`", err=True)
+    sys.exit(error.exit_code)
 
 
 app = typer.Typer(

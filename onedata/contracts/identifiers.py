@@ -12,7 +12,7 @@ import duckdb
 from onedata.contracts.mistakes import Where, known, need, number
 from onedata.contracts.model import ContractError
 from onedata.contracts.strict_yaml import read_mapping
-from onedata.normalise.identifiers import NORMALISERS
+from onedata.normalise.identifiers import NORMALISERS, normalised_sql
 from onedata.sql import quote_text
 
 _KEYS = ("strength", "weight", "links", "limit", "degree", "normalise")
@@ -20,6 +20,7 @@ _KEYS = ("strength", "weight", "links", "limit", "degree", "normalise")
 # What a retailer may override of a kind. Strength and order decide what identifies a person, normalise what a token is
 # computed from: changing them would require landing an existing lake again.
 _OWN_KEYS = ("weight", "links", "limit", "degree", "blocked")
+_NO_REGION = "US"  # of no consequence: a number with + has its country
 LINKS = ("always", "unless_names_differ", "if_names_agree", "never")
 
 
@@ -167,6 +168,7 @@ def _kind(name: str, item: Any, where: str, shipped: IdentifierType | None = Non
         if isinstance(item[key], bool) or not isinstance(item[key], int) or item[key] < 1:
             raise ContractError(f"{where}: {key} is a whole number from 1, not {item[key]!r}")
     values, patterns = _blocked(item.get("blocked", []), f"{where}: blocked")
+    _require_normal_form(values, item["normalise"], f"{where}: blocked")
     return IdentifierType(
         name,
         item["strength"] == "strong",
@@ -192,10 +194,25 @@ def _blocked(listed: Any, where: str) -> tuple[tuple[str, ...], tuple[str, ...]]
     return tuple(value.strip().lower() for value in values), patterns
 
 
+def _require_normal_form(values: Sequence[str], normaliser: str, where: str) -> None:
+    """Refuse a value that could never be found, because it is not written as the normaliser writes it."""
+    if normaliser == "id" or not values:
+        return
+    with duckdb.connect() as con:
+        for value in values:
+            row = con.execute(f"select {normalised_sql(normaliser, quote_text(value), _NO_REGION)}").fetchone()
+            normal = row[0] if row else None
+            if normal is not None and normal.lower() != value:
+                fix = "the number with + and the country code" if normaliser == "phone" else repr(normal)
+                raise ContractError(f"{where}: {value!r} would never match, the normal form is compared: write {fix}")
+
+
 def _pattern(item: Mapping[str, Any], where: str) -> str:
     if set(item) != {"pattern"}:
         raise ContractError(f"{where} takes values and {{pattern: ...}}, not {dict(item)}")
-    pattern = str(item["pattern"])
+    pattern = item["pattern"]
+    if not isinstance(pattern, str):
+        raise ContractError(f"{where}: pattern {pattern!r} is no text; write it in quotes")
     try:
         with duckdb.connect() as con:
             con.execute("select regexp_full_match('', ?)", [pattern]).fetchall()

@@ -160,10 +160,14 @@ class Settings:
     published_nights_kept: Annotated[
         Whole, _setting("Nights whose newest publication is kept.", "a whole number from 1", ge=1)
     ] = 7
-    threads: Annotated[Whole, _setting("Number of DuckDB threads.", "a number from 1, a whole number", ge=1)] = 2
+    threads: Annotated[
+        Whole, _setting("Number of DuckDB threads.", "a number from 1 to 1,024, a whole number", ge=1, le=1024)
+    ] = 2
     memory_limit: Annotated[
         str,
-        _setting("DuckDB's memory limit.", "a size, for example 1500MB or 2GB", pattern=r"^\d+(\.\d+)?\s*([KMGT]i?B)$"),
+        _setting(
+            "DuckDB's memory limit.", "a size, for example 1500MB or 2GB", pattern=r"^0*[1-9]\d*(\.\d+)?\s*([KMGT]i?B)$"
+        ),
     ] = "1500MB"
     lock_wait_seconds: Annotated[
         Number, _setting("How long a run waits for another one before it fails.", "a number from 0", ge=0)

@@ -27,6 +27,13 @@ WRONG = {
         "--start takes a day as YYYY-MM-DD, not 'soon'",
     ),
     "two ways to say the night": (["run", "--ds", "2026-01-05", "--to", "2026-01-06"], "not both"),
+    "nights in the wrong order": (["run", "--from", "2026-01-06", "--to", "2026-01-05"], "is after --to 2026-01-05"),
+    "a week for a day": (["run", "--ds", "2026-W01-1"], "--ds takes a day as YYYY-MM-DD, not '2026-W01-1'"),
+    "an option that is none": (["run", "--bakfill"], "No such option: --bakfill"),
+    "a command that is none": (["feeed", "list"], "No such command 'feeed'"),
+    "an argument that lacks": (["feed", "check"], "Missing argument 'file'; see `"),
+    "a number that is none": (["demo", "--days", "many"], "'--days': Input should be a valid integer"),
+    "a number too small": (["demo", "--customers", "-1"], "'--customers': Input should be greater than or equal to 1"),
     "a file that is not there": (["feed", "check", "missing.csv"], "no file missing.csv"),
     "a feed that is not there": (
         ["feed", "check", "onedata.toml", "--feed", "shop_order"],

@@ -340,6 +340,11 @@ def test_a_retailers_own_policy_changes_what_it_names_and_nothing_else(tmp_path:
         ("types: {phone: {normalise: id}}", "types: phone: normalise is the same for every retailer"),
         ("types: {phone: {limt: 3}}", "types: phone: 'limt' is not known; did you mean limit?"),
         ("types: {phone: {limit: 0}}", "types: phone: limit is a whole number from 1, not 0"),
+        (
+            "types: {phone: {blocked: ['+49 30 12345678']}}",
+            "types: phone: blocked: '+49 30 12345678' would never match, the normal form is compared: write the number",
+        ),
+        ("types: {phone: {blocked: [{pattern: [a]}]}}", "types: phone: blocked: pattern ['a'] is no text"),
         ("types: {phone: 3}", "types: phone is a mapping with weight, links, limit, degree, blocked, not 3"),
         ("types: [phone]", "types is a mapping of a kind to what holds for it"),
         ("blocked: [x]", "'blocked' is not known; did you mean blocked_values?"),
