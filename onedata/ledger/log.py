@@ -62,4 +62,4 @@ def read_entry(file: Path) -> Entry:
     except (ValueError, KeyError) as error:
         raise LogDamaged(
             f"{file} is damaged ({error}); restore it from a back-up (`onedata repair --from BACKUP`)."
-        ) from error
+        ) from None  # a run tells its first cause, which would be the words without the file

@@ -68,5 +68,6 @@ def test_a_damaged_policy_is_told_by_its_file(con: duckdb.DuckDBPyConnection, tm
     hold_policy(con, tmp_path, identifier_policy())
     (file,) = log_folder(tmp_path, "policy").iterdir()
     file.write_text(file.read_text(encoding="utf-8").replace('"limit": 8', '"limit": 9', 1), encoding="utf-8")
-    with pytest.raises(LogDamaged, match=file.name):
+    with pytest.raises(LogDamaged, match=file.name) as caught:
         hold_policy(con, tmp_path, identifier_policy())
+    assert caught.value.__cause__ is None, "a run tells the first cause of an error"
