@@ -74,7 +74,7 @@ def test_it_comes_back(kept: Retailer, to: Path, kind: str, harm: str, with_ledg
 def test_every_file_of_the_lake_is_lost_and_comes_back(kept: Retailer, to: Path) -> None:
     before = without_aside(kept.settings.home)
     shutil.rmtree(kept.settings.lake)
-    assert len(repaired(kept, to)) == 6 * 3 + 2
+    assert len(repaired(kept, to)) == 6 * 3 + 3
     with open_warehouse(kept.settings) as con:
         assert check_lake(con, kept.settings) == []
     assert {name: what for name, what in without_aside(kept.settings.home).items() if what[0] == "file"} == {
