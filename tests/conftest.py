@@ -25,7 +25,7 @@ SHARED_HOMES = ("nights", "gates", "graph", "layering", "unit/simulate", "unit/s
 OWN_HOMES = tuple(
     f"nights/test_nights_{name}.py"
     for name in (
-        *("documented", "faults", "installed", "killed", "pending", "permissions", "reconciled", "restored", "sizes"),
+        *("documented", "installed", "permissions", "reconciled", "sizes"),
         "truth",
     )
 )
@@ -33,13 +33,9 @@ OWN_HOMES = tuple(
 LONGEST_FIRST = (
     "nights",
     "examples/test_example_online_retail.py",
-    "nights/test_nights_killed.py",
     "gates",
     "nights/test_nights_permissions.py",
-    "nights/test_nights_faults.py",
-    "nights/test_nights_pending.py",
     "nights/test_nights_sizes.py",
-    "nights/test_nights_restored.py",
     "nights/test_nights_installed.py",
     "nights/test_nights_reconciled.py",
     "nights/test_nights_truth.py",

@@ -21,6 +21,7 @@ from typing import Any, TypeVar
 
 import duckdb
 import pytest
+from sqlalchemy.pool import QueuePool
 
 from onedata.settings import Settings, load_settings
 
@@ -59,6 +60,31 @@ class Story:
     warehouse: Path
     published: Path
     outcome: Outcome
+
+
+@contextlib.contextmanager
+def event_log_kept_open() -> Iterator[None]:
+    """Dagster's event log with one connection for each of its files. Dagster opens, empties and closes a file for each
+    of a night's thousand events, which is a fifth of a small night's time."""
+    from dagster._core.storage.event_log.sqlite import sqlite_event_log
+
+    create = sqlite_event_log.create_engine
+    engines: dict[str, Any] = {}
+
+    def kept(url: str, **options: Any) -> Any:
+        if url not in engines:
+            engines[url] = create(url, **options | {"poolclass": QueuePool})
+            # Dagster disposes of the engine after each event.
+            engines[url].dispose = lambda: None
+        return engines[url]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sqlite_event_log, "create_engine", kept)
+        try:
+            yield
+        finally:
+            for engine in engines.values():
+                engine.pool.dispose()
 
 
 @contextlib.contextmanager
@@ -127,7 +153,7 @@ def run(
     from onedata_assets.runner import run_nights
 
     said = io.StringIO()
-    with environment_kept(), contextlib.redirect_stderr(said):
+    with environment_kept(), event_log_kept_open(), contextlib.redirect_stderr(said):
         succeeded = run_nights(settings, list(nights), each_night, full_refresh, replace_nights)
     return Outcome(succeeded, said.getvalue())
 

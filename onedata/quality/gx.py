@@ -44,14 +44,15 @@ class _Cursor:
 
 
 class _Connection:
-    """A DB-API connection over an open one: one cursor per statement, no transactions of its own, never closed."""
+    """A DB-API connection over the gatekeeper's open one: one cursor per statement, no transactions of its own, never
+    closed."""
 
-    def __init__(self, con: duckdb.DuckDBPyConnection) -> None:
-        self._con = con
+    def __init__(self, keeper: "Gatekeeper") -> None:
+        self._keeper = keeper
         self.notices: list[str] = []  # the dialect's PostgreSQL base looks for it
 
     def cursor(self) -> _Cursor:
-        return _Cursor(self, self._con.cursor())
+        return _Cursor(self, self._keeper.con.cursor())
 
     def begin(self) -> None:
         """Do nothing: the owner's transaction continues."""
@@ -59,7 +60,7 @@ class _Connection:
     commit = rollback = close = begin
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._con, name)
+        return getattr(self._keeper.con, name)
 
 
 @dataclass
@@ -79,10 +80,10 @@ class Spent:
 
 class Gatekeeper:
     """Evaluates rules with Great Expectations on one connection. Importing it takes seconds once per process, so it is
-    created on first use; `spent` counts that apart from validation."""
+    created on first use; `spent` counts that apart from validation. `con` may be exchanged between two checks."""
 
     def __init__(self, con: duckdb.DuckDBPyConnection) -> None:
-        self._con = con
+        self.con = con
         self.spent = Spent()
 
     @cached_property
@@ -101,7 +102,7 @@ class Gatekeeper:
         source = context.data_sources.add_sql(
             "warehouse",
             connection_string="duckdb:///:memory:",
-            kwargs={"creator": lambda: _Connection(self._con), "poolclass": StaticPool},
+            kwargs={"creator": lambda: _Connection(self), "poolclass": StaticPool},
             create_temp_table=False,
         )
         return source.add_query_asset("counts", query="select 0 as r0")
@@ -131,7 +132,7 @@ class Gatekeeper:
         """
         if not rules:
             return []
-        counts = count_bad_rows(self._con, subject, relation, rules)
+        counts = count_bad_rows(self.con, subject, relation, rules)
         if row_counts:
             counts = [
                 _worst(rule, row_counts) if rule.metric == "rowCount" else count
@@ -188,7 +189,7 @@ class Gatekeeper:
         """Count and sample of the rows that break `rule`; runs only on failure."""
         if rule.metric == "rowCount":
             return f"{count} rows; {expected(rule)} expected"
-        cursor = self._con.execute(f"select * from ({unexpected_rows(rule, relation)}) limit {SAMPLE_ROWS}")
+        cursor = self.con.execute(f"select * from ({unexpected_rows(rule, relation)}) limit {SAMPLE_ROWS}")
         names = [column[0] for column in cursor.description or []]
         sample = "; ".join(
             ", ".join(_quoted(name, value, hidden) for name, value in zip(names, row, strict=True))

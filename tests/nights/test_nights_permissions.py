@@ -83,7 +83,9 @@ def home(group: str) -> Iterator[Home]:
     """One night by the job, in a process that would let everybody read and write."""
     before = os.umask(0)
     # Not below pytest's own folder, which only its user may pass.
-    with tempfile.TemporaryDirectory(dir="/var/tmp", prefix="onedata-home-") as folder:
+    with tempfile.TemporaryDirectory(
+        dir=os.environ.get("PYTEST_DEBUG_TEMPROOT") or "/var/tmp", prefix="onedata-home-"
+    ) as folder:
         Path(folder).chmod(0o755)
         home = Path(folder) / "home"
         simulate(SimulationSettings(customers=60, days=2, start=FIRST), home / "retailer")

@@ -26,9 +26,17 @@ def con(tmp_path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
         yield connection
 
 
+@pytest.fixture(scope="session")
+def one_gatekeeper() -> Gatekeeper:
+    """Great Expectations takes a tenth of a second to set up."""
+    return Gatekeeper(duckdb.connect())
+
+
 @pytest.fixture
-def gatekeeper(con: duckdb.DuckDBPyConnection) -> Gatekeeper:
-    return Gatekeeper(con)
+def gatekeeper(con: duckdb.DuckDBPyConnection, one_gatekeeper: Gatekeeper) -> Gatekeeper:
+    """The session's, over the warehouse of the test."""
+    one_gatekeeper.con = con
+    return one_gatekeeper
 
 
 @pytest.fixture

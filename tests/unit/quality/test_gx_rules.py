@@ -24,7 +24,7 @@ def keeper() -> Gatekeeper:
 def check(
     keeper: Gatekeeper, rows: list[tuple[Any, ...]], *items: dict[str, Any], column: str | None = None
 ) -> list[CheckResult]:
-    con = keeper._con
+    con = keeper.con
     con.execute(
         "create schema if not exists dwd; create or replace table dwd.thing (id varchar, n integer, mail varchar)"
     )

@@ -35,7 +35,11 @@ def landed(con: duckdb.DuckDBPyConnection, feed: Feed, given: list[SourceFile]) 
     """Read the files into the table ``landed``."""
     con.execute("set timezone = 'UTC'")
     reading = READERS[feed.location.format](con, feed, given)
-    parts = (f"select {part.file.number} as _file_number, * from ({typed_rows(feed, part)})" for part in reading.parts)
+    # Nobody asks for the reasons, whose SQL is long.
+    parts = (
+        f"select {part.file.number} as _file_number, * exclude (_extra) from ({typed_rows(feed, part)})"
+        for part in reading.parts
+    )
     con.execute(f"create table landed as {' union all by name '.join(parts)}")
     return reading
 
