@@ -15,7 +15,7 @@ help:
 	@echo "make run    set up, generate a small retailer, run its nights, print the result"
 	@echo "make check  set up, run the quick unit tests and the layers: while you work"
 	@echo "make test   set up, run every test but those of make faults, before you push"
-	@echo "make faults damage, kill and disturb homes in every way of the faults harness (minutes)"
+	@echo "make faults damage, kill, fill up and restore homes: the faults harness and whole nights (minutes)"
 	@echo "make dev    set up, open the Dagster UI on http://127.0.0.1:3000"
 	@echo "make lint   ruff, mypy, sqlfluff"
 	@echo "make mutants  change the code one operator at a time, print the changes that no test sees (hours)"
@@ -46,7 +46,7 @@ test: setup
 	@$(VENV)/bin/python -m pytest -n auto --maxprocesses 4 $(PYTEST) --ignore tests/faults
 
 faults: setup
-	@$(VENV)/bin/python -m pytest tests/faults
+	@$(VENV)/bin/python -m pytest -n auto --maxprocesses 4 $(PYTEST) tests/faults
 
 dev: setup
 	@$(VENV)/bin/onedata dev
