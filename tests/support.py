@@ -148,12 +148,15 @@ def run(
     each_night: bool = True,
     full_refresh: bool = False,
     replace_nights: bool = False,
+    quick_log: bool = True,
 ) -> Outcome:
-    """Run the nights in this process through the Dagster job that the command line, the schedule and the UI run."""
+    """Run the nights in this process through the Dagster job that the command line, the schedule and the UI run;
+    `quick_log` is `event_log_kept_open`."""
     from onedata_assets.runner import run_nights
 
     said = io.StringIO()
-    with environment_kept(), event_log_kept_open(), contextlib.redirect_stderr(said):
+    log = event_log_kept_open() if quick_log else contextlib.nullcontext()
+    with environment_kept(), log, contextlib.redirect_stderr(said):
         succeeded = run_nights(settings, list(nights), each_night, full_refresh, replace_nights)
     return Outcome(succeeded, said.getvalue())
 
