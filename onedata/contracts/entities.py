@@ -9,7 +9,17 @@ from onedata.contracts.model import SQL_TYPES, Classification, Column, Entity, I
 from onedata.contracts.strict_yaml import read_mapping
 from onedata.contracts.totals import parse_totals
 
-_COLUMN_KEYS = ("name", "type", "description", "classification", "required", "identifier", "profile")
+_COLUMN_KEYS = (
+    "name",
+    "type",
+    "description",
+    "classification",
+    "required",
+    "identifier",
+    "profile",
+    "minimum",
+    "maximum",
+)
 
 
 def load_entities(folder: Path) -> dict[str, Entity]:
@@ -66,4 +76,5 @@ def _column(item: Mapping[str, Any], file: Path) -> Column:
         required=bool(item.get("required", False)),
         identifier=Identifier(identifier["type"], identifier["scope"]) if identifier else None,
         profile=item.get("profile"),
+        **{limit: str(item[limit]) for limit in ("minimum", "maximum") if limit in item},
     )

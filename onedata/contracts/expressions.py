@@ -23,6 +23,8 @@ def check_expressions(feeds: Iterable[Feed], entities: Mapping[str, Entity]) -> 
         boundary = Boundary(con)
         tables = frozenset(("ods", f"ods_{name}") for name in entities)
         for feed in feeds:
+            if feed.condition:
+                boundary.check_expression(feed.condition, f"{feed.contract}: {feed.name}: where {feed.condition!r}")
             for item in feed.fields:
                 if item.logic is not None:
                     boundary.check_expression(item.logic, f"{item.place}: transformLogic {item.logic!r}")

@@ -126,11 +126,8 @@ def _feed(
         )
     if not re.fullmatch("[a-z][a-z0-9_]*", item["name"]):
         raise ContractError(f"{where}: a feed's name is lower-case letters, digits and _, starting with a letter")
-    for name in ("records", "where"):
-        if name in custom and location.format not in NESTED[name]:
-            raise ContractError(
-                f"{where}: {name} needs a format {' or '.join(NESTED[name])}, this is {location.format}"
-            )
+    if "records" in custom and location.format not in NESTED:
+        raise ContractError(f"{where}: records needs a format {' or '.join(NESTED)}, this is {location.format}")
     entity = entities[own.entity]
     sla = _pairs(content, "slaProperties", str(file))
     _known(sla, ("frequency", "retention"), f"{file}: slaProperties")
@@ -158,6 +155,8 @@ def _feed(
         records=own.records,
         where=own.where,
         timezone=own.timezone,
+        clock=own.clockChange,
+        empty_ok=own.emptyOk,
         region=own.region,
         content_key=own.rowKey == "content",
         tolerance=own.quarantineTolerance,

@@ -32,7 +32,7 @@ FORMATS: Mapping[str, tuple[str, ...]] = {
     "xlsx": ("sheet", "range", *PACKED),
     "xml": ("recordTag", *PACKED),
 }
-NESTED: Mapping[str, tuple[str, ...]] = {"records": ("json", "jsonl", "xml"), "where": ("xml",)}
+NESTED = ("json", "jsonl", "parquet", "xml")
 _SERVER = ("server", "type", "description", "environment", "roles", "customProperties")
 _RANGE = re.compile(r"[A-Z]{1,3}[1-9]\d{0,6}(:[A-Z]{1,3}([1-9]\d{0,6})?)?")
 _LOOKBACK = re.compile(r"\d+( (second|minute|hour|day)s?)?")

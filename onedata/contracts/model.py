@@ -6,6 +6,7 @@ Belongs here: the vocabulary that landing, gates and the Dagster graph share. Do
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
 from typing import Literal
 
@@ -14,7 +15,8 @@ from onedata.errors import OnedataError
 ColumnType = Literal["text", "integer", "decimal", "double", "boolean", "date", "timestamp"]
 Classification = Literal["public", "sensitive", "core"]
 Severity = Literal["error", "warning"]
-RepairKind = Literal["upper", "lower", "values", "unit", "mojibake"]
+RepairKind = Literal["upper", "lower", "values", "unit", "round", "mojibake"]
+ClockChange = Literal["refuse", "earlier", "later"]
 Profile = Literal[
     "given_name", "family_name", "full_name", "address", "postcode", "city", "birth_year", "birth_date", "gender"
 ]
@@ -29,6 +31,10 @@ SQL_TYPES: Mapping[str, str] = {
     "date": "date",
     "timestamp": "timestamp",
 }
+
+
+EARLIEST = "1990-01-01"
+"""The earliest day that a retailer's feeds may speak of."""
 
 
 class ContractError(OnedataError):
@@ -56,10 +62,20 @@ class Column:
     required: bool = False
     identifier: Identifier | None = None
     profile: Profile | None = None
+    minimum: str | None = None
+    maximum: str | None = None
 
     @property
     def sql_type(self) -> str:
         return SQL_TYPES[self.type]
+
+    def limits(self, night: date) -> tuple[str | None, str | None]:
+        """The least and the greatest value a row of this night may have: the column's own, else, of a day or an
+        instant, `EARLIEST` to a year after the night. The word `night` stands for the night, or for its year."""
+        if self.type in ("date", "timestamp"):
+            latest = night.replace(year=night.year + 1, day=min(night.day, 28))
+            return self.minimum or EARLIEST, self.maximum or latest.isoformat()
+        return self.minimum, str(night.year) if self.maximum == "night" else self.maximum
 
 
 @dataclass(frozen=True)
@@ -116,8 +132,8 @@ class Rule:
 class Repair:
     """One declared repair of a column's text, counted for each row that it changes.
 
-    `kind` is upper, lower, values (`arguments`: wrong to right), unit (`arguments`: unit to factor) or mojibake (UTF-8
-    that was decoded as Latin-1).
+    `kind` is upper, lower, values (`arguments`: wrong to right), unit (`arguments`: unit to factor), round
+    (`arguments`: `digits` behind the point) or mojibake (UTF-8 that was decoded as Latin-1).
     """
 
     kind: RepairKind
@@ -207,6 +223,9 @@ class Feed:
     records: str | None
     where: str | None
     timezone: str
+    clock: ClockChange
+    empty_ok: bool
+    """Whether a file or document may have no rows."""
     region: str | None
     content_key: bool
     tolerance: float
@@ -222,12 +241,19 @@ class Feed:
     """None where the contract switches them off."""
 
     @property
+    def condition(self) -> str | None:
+        """`where` as an SQL expression over source fields; None for XML, where it is a path."""
+        return None if self.location.format == "xml" else self.where
+
+    @property
     def source_fields(self) -> tuple[str, ...]:
         """Physical fields that the feed reads, in the contract's order, each once."""
         names: dict[str, None] = {}
         for item in self.fields:
             for name in references(item):
                 names.setdefault(name)
+        for name in placeholders(self.condition or ""):
+            names.setdefault(name)
         return tuple(names)
 
 

@@ -55,6 +55,16 @@ class FeedProperties(BaseModel):
     records: Annotated[str | None, _property("Path of the list whose items are the rows.", "a path")] = None
     where: Annotated[str | None, _property("SQL predicate of the records that are this feed's.", "a predicate")] = None
     timezone: Annotated[str, _property("IANA time zone of times without an offset.", "an IANA time zone")] = "UTC"
+    clockChange: Annotated[
+        Literal["refuse", "earlier", "later"],
+        _property(
+            "How a local time is read that comes twice, or never, when the clocks change.", "refuse, earlier or later"
+        ),
+    ] = "refuse"
+    emptyOk: Annotated[
+        bool,
+        _property("Whether a file without records, or a document without members, is a good one.", "true or false"),
+    ] = False
     rowKey: Annotated[Literal["content"] | None, _property("The row itself is its key.", "content, or is left out")] = (
         None
     )

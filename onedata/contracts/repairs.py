@@ -49,6 +49,12 @@ def _repair(item: Any, column: Column, where: str) -> Repair:
     kind, arguments = next(iter(item.items())) if isinstance(item, dict) and len(item) == 1 else (item, None)
     if kind not in get_args(RepairKind):
         raise ContractError(f"{where}: {item!r} is not known; use {', '.join(get_args(RepairKind))}")
+    if kind == "round":
+        if isinstance(arguments, bool) or not isinstance(arguments, int) or not 0 <= arguments <= 4:
+            raise ContractError(f"{where}: write {{round: 2}}, with 0 to 4 digits behind the point, not {item!r}")
+        if column.type not in ("integer", "decimal", "double"):
+            raise ContractError(f"{where}: round mends numbers, {column.name} is {column.type}")
+        return Repair("round", {"digits": str(arguments)})
     texts: Mapping[str, Any] = arguments if isinstance(arguments, dict) else {}
     if (kind in ("values", "unit")) != bool(texts) or (arguments is not None and not texts):
         example = {"values": "{values: {RMB: CNY}}", "unit": "{unit: {g: 0.001, kg: 1}}"}.get(kind, kind)

@@ -132,7 +132,7 @@ def _copy_pieces(con: duckdb.DuckDBPyConnection, delivery: Delivery, parts: Sequ
     together; or if raw identifiers go through a temp table, which belongs to one connection.
     """
     threads = _threads(con)
-    if threads < 2 or delivery.feed.content_key or _core(delivery.feed):
+    if threads < 2 or delivery.feed.content_key or delivery.feed.condition or _core(delivery.feed):
         return False
     cut = [(part, part.cut(threads)) for part in parts]
     if not all(pieces for _, pieces in cut):

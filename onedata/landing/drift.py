@@ -1,13 +1,16 @@
 """Differences between a file's fields and those of the feed's previous file: order, type, and missing members of
 documents."""
 
+import re
 from collections.abc import Mapping
 from typing import NamedTuple
 
 import duckdb
 
-from onedata.contracts.model import Feed
+from onedata.contracts.model import Feed, references
 from onedata.readers import Drift, FileProblem, Reading, SourceFile
+
+FILTER = r"\[[^\]]*\]"
 
 
 class Shape(NamedTuple):
@@ -83,13 +86,17 @@ def _retyped(file: SourceFile, before: Shape, now: Shape) -> list[Drift]:
 
 def _gone(feed: Feed, file: SourceFile, before: Shape, now: Shape) -> list[Drift]:
     """Documents have no header: a member is missing if the previous file had it. (Formats with a header are compared
-    with the contract itself.)"""
-    if feed.location.format not in ("jsonl", "json"):
+    with the contract itself.) XML, whose members are compared at every depth, often lacks optional ones: there only
+    those count that a required column reads, in a file that has rows."""
+    is_xml = feed.location.format == "xml"
+    if not is_xml and feed.location.format not in ("jsonl", "json"):
         return []
+    members = f"{re.sub(FILTER, '', feed.records)}/" if is_xml and feed.records else ""
+    if not any(name.startswith(members) for name in now.columns):
+        return []
+    fields = [name for item in feed.fields if item.required or not is_xml for name in references(item)]
     gone = [
-        name
-        for name in before.columns
-        if name not in now.columns and any(_begins(field, name) for field in feed.source_fields)
+        name for name in before.columns if name not in now.columns and any(_begins(field, name) for field in fields)
     ]
     return [
         Drift(file, "missing", name, f"member {name!r} is in no document any more; what is read from it stays empty")

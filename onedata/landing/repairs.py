@@ -69,6 +69,12 @@ def _applied(repair: Repair, value: str) -> str:
             f"when {quote_text(wrong)} then {quote_text(right)}" for wrong, right in repair.arguments.items()
         )
         return f"case {value} {whens} else {value} end"
+    if repair.kind == "round":
+        number = f"try_cast({value} as decimal(38, 20))"
+        return (
+            f"case when {number} is null or {number} = round({number}, {repair.arguments['digits']}) then {value} "
+            f"else round({number}, {repair.arguments['digits']})::varchar end"
+        )
     if repair.kind == "unit":
         return _in_unit(repair, value)
     return _unspoilt(value)

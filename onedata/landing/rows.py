@@ -8,8 +8,22 @@ from dataclasses import dataclass
 from typing import cast
 
 from onedata.contracts.boundary import fill
-from onedata.contracts.model import ColumnType, Feed, Field, Rule, references
+from onedata.contracts.model import ColumnType, Feed, Field, Rule, placeholders, references
 from onedata.contracts.words import asserted
+from onedata.landing.casts import (
+    Zone,
+    date_from_text,
+    decimal_from_text,
+    double_from_text,
+    instant_from_text,
+    instant_from_timestamp,
+    integer_from_text,
+    is_clock_change,
+    local_of_text,
+    number_from_number,
+    text_from_number,
+    without_open_end,
+)
 from onedata.landing.repairs import PADDED, may_be_padded, mended, repaired
 from onedata.masking import mask_sql, shown_sql
 from onedata.readers.base import Part
@@ -18,12 +32,14 @@ from onedata.sql import quote_name, quote_text
 # Source fields and canonical columns may have the same names: each has a prefix until the last step.
 GIVEN = "_given_"
 TYPED = "_typed_"
+FAILED = "_failed_"
+_NUMBERS = ("INT", "DECIMAL", "DOUBLE", "FLOAT")
 # DuckDB types that can be cast to a column's type without going through text.
 _AS_THEY_ARE: Mapping[ColumnType, tuple[str, ...]] = {
-    "text": (),
+    "text": _NUMBERS,
     "integer": ("INT", "DECIMAL"),
     "decimal": ("INT", "DECIMAL"),
-    "double": ("INT", "DECIMAL", "DOUBLE"),
+    "double": _NUMBERS,
     "boolean": ("BOOLEAN",),
     "date": ("DATE",),
     "timestamp": ("TIMESTAMP",),
@@ -39,8 +55,11 @@ def typed_rows(feed: Feed, part: Part) -> str:
     """
     fields = [item for item in feed.fields if not is_row_identity(item)]
     checks = [_Check("unreadable_record", "_broken is not null", "")] if part.broken else []
+    if feed.condition:
+        after = f"where: {' '.join(feed.condition.split())} cannot be worked out"
+        checks.append(_Check("where_logic", f"try({{'v': {_condition(feed, part)}}}) is null", after))
     for item in fields:
-        checks += _checks(item, part)
+        checks += _checks(item, feed, part)
     names = ", ".join(
         ["_row", *[f"{TYPED}{item.column.name} as {item.column.name}" for item in feed.fields], "_repaired"]
     )
@@ -65,6 +84,8 @@ def _all_given(feed: Feed, fields: Sequence[Field], part: Part) -> str:
     columns, changes = [], []
     for item in fields:
         value, changed = _given(item, feed, part)
+        if item.column.type == "timestamp" and feed.clock != "refuse":
+            changed = (*changed, ("clock", is_clock_change(_local(value, item, part), _zone(feed, part))))
         columns.append(f"{value} as {GIVEN}{item.column.name}")
         changes += [(item.column.name, kind, predicate) for kind, predicate in changed]
     columns.append(f"{repaired(changes)} as _repaired")
@@ -76,12 +97,27 @@ def _all_given(feed: Feed, fields: Sequence[Field], part: Part) -> str:
     padded = may_be_padded([quote_name(name) for name in feed.source_fields if name not in part.types])
     return (
         f"select *, {', '.join(columns)} from (select *, case when {padded} then true else false end as {PADDED} "
-        f"from ({part.query}))"
+        f"from ({part.query})){_of_feed(feed, part)}"
     )
+
+
+def _of_feed(feed: Feed, part: Part) -> str:
+    """The WHERE clause of a feed whose contract has a condition: the other records are another feed's. A record on
+    which the condition fails is kept, and quarantined."""
+    if not feed.condition:
+        return ""
+    holds = _condition(feed, part)
+    return f" where coalesce(try({holds}), try({{'v': {holds}}}) is null)"
+
+
+def _condition(feed: Feed, part: Part) -> str:
+    names = placeholders(feed.condition or "")
+    return f"({fill(feed.condition or '', {name: _trimmed(name, part) for name in names})})"
 
 
 def _all_typed(feed: Feed, fields: Sequence[Field], part: Part) -> str:
     columns = [f"{_typed(item, feed, part)} as {TYPED}{item.column.name}" for item in fields]
+    columns += [f"{_fails(item, part)} as {FAILED}{item.column.name}" for item in fields if item.logic is not None]
     # Equal rows of one file are told apart by their occurrence; the same rows in another file get the same identities.
     occurrence = "_content || '-' || row_number() over (partition by _content order by _row)"
     columns += [f"{occurrence} as {TYPED}{item.column.name}" for item in feed.fields if is_row_identity(item)]
@@ -96,20 +132,40 @@ def _given(item: Field, feed: Feed, part: Part) -> tuple[str, tuple[tuple[str, s
     """The source's value for a column and its repairs: unchanged, as text, or as the result of transformLogic."""
     if _keeps_type(item, part):
         assert item.physical_name is not None
-        return quote_name(item.physical_name), ()
+        value = quote_name(item.physical_name)
+        return (without_open_end(value, part.types[item.physical_name]) if _has_end(item) else value), ()
     if item.logic is None:
         assert item.physical_name is not None
         text = _as_text(item.physical_name, part)
         if feed.location.options.get("decimal") == "," and item.column.type in ("integer", "decimal", "double"):
             text = _with_point(text)
+        if _has_end(item):
+            text = without_open_end(text)
         found = mended(text, item.repairs, PADDED)
         return found.value, found.changed if item.column.type == "text" or item.repairs else ()
-    values = {name: _trimmed(name, part) for name in references(item)}
-    logic = fill(item.logic, values | ({"value": values[item.physical_name]} if item.physical_name else {}))
+    logic = _filled(item, part)
     if not item.repairs:
         return f"try({logic})", ()
     found = mended(f"try({logic})::varchar", item.repairs)
     return found.value, found.changed[1:]
+
+
+def _filled(item: Field, part: Part) -> str:
+    """The column's transformLogic over the source fields, trimmed and as text."""
+    values = {name: _trimmed(name, part) for name in references(item)}
+    return fill(item.logic or "", values | ({"value": values[item.physical_name]} if item.physical_name else {}))
+
+
+def _fails(item: Field, part: Part) -> str:
+    """SQL: transformLogic raises an error, which `try` alone makes the same as a result of NULL: inside a structure the
+    two differ. Only rows without a result are looked at again."""
+    return (
+        f"case when {GIVEN}{item.column.name} is null then try({{'v': {_filled(item, part)}}}) is null else false end"
+    )
+
+
+def _has_end(item: Field) -> bool:
+    return item.column.type in ("date", "timestamp")
 
 
 def _with_point(text: str) -> str:
@@ -124,7 +180,11 @@ def _with_point(text: str) -> str:
 
 
 def _trimmed(name: str, part: Part) -> str:
-    return f"({mended(_as_text(name, part), (), PADDED).value})"
+    kind = part.types.get(name, "")
+    text = _as_text(name, part)
+    if any(number in kind for number in _NUMBERS):
+        return f"coalesce({text_from_number(quote_name(name), kind)}, {text})"
+    return f"({mended(text, (), PADDED).value})"
 
 
 def _keeps_type(item: Field, part: Part) -> bool:
@@ -133,50 +193,43 @@ def _keeps_type(item: Field, part: Part) -> bool:
 
 
 def _typed(item: Field, feed: Feed, part: Part) -> str:
-    value = GIVEN + item.column.name
+    value, to = GIVEN + item.column.name, item.column.type
     if _keeps_type(item, part):
-        return (
-            _timestamp_kept(value, part.types[item.physical_name or ""], feed.timezone)
-            if item.column.type == "timestamp"
-            else _cast(item, value)
-        )
-    if item.column.type == "text":
+        return _typed_kept(value, part.types[item.physical_name or ""], to, _zone(feed, part))
+    if to == "text":
         return value if item.logic is None else f"nullif(trim({value}::varchar), '')"
-    if item.column.type == "timestamp":
-        return _timestamp(value, feed.timezone)
-    return _cast(item, value)
-
-
-def _cast(item: Field, value: str) -> str:
+    text = value if item.logic is None or item.repairs else f"{value}::varchar"
+    if to == "integer":
+        return integer_from_text(text)
+    if to == "decimal":
+        return decimal_from_text(text)
+    if to == "double":
+        return double_from_text(text)
+    if to == "date":
+        return date_from_text(text)
+    if to == "timestamp":
+        return instant_from_text(text, _zone(feed, part))
     return f"try_cast({value} as {item.column.sql_type})"
 
 
-def _timestamp_kept(value: str, kind: str, timezone: str) -> str:
-    """UTC from a value of a timestamp type."""
-    if kind.endswith("WITH TIME ZONE"):
-        return _in_utc(value)
-    return value if timezone == "UTC" else f"({value} at time zone {quote_text(timezone)}) at time zone 'UTC'"
+def _typed_kept(value: str, kind: str, to: ColumnType, zone: Zone) -> str:
+    """A value of a typed file, which needs no way through text."""
+    if to == "timestamp":
+        return instant_from_timestamp(value, kind, zone)
+    if to == "text":
+        return text_from_number(value, kind)
+    return number_from_number(value, kind, to) if to in ("integer", "decimal", "double") else value
 
 
-def _timestamp(value: str, timezone: str) -> str:
-    """UTC from text with an offset, or from local time of the feed's zone. The session's zone is UTC."""
-    text = f"{value}::varchar"
-    # Shop exports write a blank before the offset; few rows have one, so the others do not pay for it.
-    closed_up = f"replace(replace({text}, ' +', '+'), ' -', '-')"
-    with_offset = _in_utc(f"coalesce(try_cast({text} as timestamptz), try_cast({closed_up} as timestamptz))")
-    if timezone == "UTC":
-        return with_offset
-    local = f"(try_cast({text} as timestamp) at time zone {quote_text(timezone)}) at time zone 'UTC'"
-    has_offset = (
-        f"(ends_with({text}, 'Z') or contains({text}, '+') or contains(substr({text}, 12), '-')) and "
-        f"contains({text}, ':')"
-    )
-    return f"case when {has_offset} then {with_offset} else {local} end"
+def _zone(feed: Feed, part: Part) -> Zone:
+    return Zone(feed.timezone, feed.clock, part.file.ds)
 
 
-def _in_utc(instant: str) -> str:
-    """UTC of a timestamptz, from its microseconds; the calendar, which costs far more, is used only for infinity."""
-    return f"coalesce(make_timestamp(epoch_us({instant})), {instant} at time zone 'UTC')"
+def _local(value: str, item: Field, part: Part) -> str:
+    """SQL: the local time of a value; NULL where it names its own zone."""
+    if not _keeps_type(item, part):
+        return local_of_text(f"{value}::varchar")
+    return "null::timestamp" if part.types[item.physical_name or ""].endswith("WITH TIME ZONE") else value
 
 
 @dataclass(frozen=True)
@@ -192,7 +245,7 @@ class _Check:
     known: Sequence[str] = ()
 
 
-def _checks(item: Field, part: Part) -> list[_Check]:
+def _checks(item: Field, feed: Feed, part: Part) -> list[_Check]:
     name, given, typed = item.column.name, GIVEN + item.column.name, TYPED + item.column.name
     field_name = (
         f"{name} (source field {item.physical_name})" if item.physical_name and item.physical_name != name else name
@@ -207,17 +260,70 @@ def _checks(item: Field, part: Part) -> list[_Check]:
     # An unparsed record has no values to validate.
     whole = " and _broken is null" if part.broken else ""
     checks = []
+    if item.logic is not None:
+        inputs = ", ".join(_as_text(name, part) for name in references(item))
+        shown = f"concat_ws(', ', {inputs})" if inputs and not hidden else None
+        after = f" cannot be worked out by {' '.join(item.logic.split())}"
+        checks.append(_Check(f"{name}_logic", f"({FAILED}{name}{whole})", before, shown, after, known))
+    if item.column.type == "timestamp" and feed.clock == "refuse" and feed.timezone != "UTC":
+        changes = is_clock_change(_local(given, item, part), _zone(feed, part))
+        after = (
+            f" comes twice or never when the clocks of {feed.timezone} change; send it with its offset, or declare "
+            f"clockChange: earlier or later in {feed.contract.name}"
+        )
+        # Only a time that was not read is looked at.
+        predicate = f"(case when {given} is not null and {typed} is null then {changes} else false end)"
+        checks.append(_Check(f"{name}_clock", predicate, before, value, after, known))
+        unread = f"{given} is not null and {typed} is null and not {predicate}"
+    else:
+        unread = f"{given} is not null and {typed} is null"
     if item.column.type != "text":
-        predicate = f"({given} is not null and {typed} is null)"
-        checks.append(_Check(f"{name}_type", predicate, before, value, f" is not a {item.column.type}", known))
+        checks.append(_Check(f"{name}_type", f"({unread})", before, value, f" is not {_a(item.column.type)}", known))
+    elif _keeps_type(item, part) or (feed.location.format == "xlsx" and item.logic is None):
+        # The reader of Excel leaves such a number with its exponent.
+        lost = f"contains({given}, 'e+') and regexp_full_match({given}, '-?\\d(?:\\.\\d+)?e\\+\\d+')"
+        kind = part.types.get(item.physical_name or "", "number")
+        after = f" is a {kind} too large to hold every digit of a number that names something; send it as a text"
+        predicate = unread if _keeps_type(item, part) else lost
+        checks.append(_Check(f"{name}_type", f"({predicate})", before, value, after, known))
+    checks += _outside(item, part, typed, before, value)
     if item.required:
-        missing = f"({given} is null{whole})" if item.column.type != "text" else f"({typed} is null{whole})"
+        empty = given if item.column.type != "text" or item.logic is None else typed
+        failed = f" and not {FAILED}{name}" if item.logic is not None else ""
+        missing = f"({empty} is null{failed}{whole})"
         checks.append(_Check(f"{name}_required", missing, f"{field_name}: is required and missing"))
     for rule in item.rules:
         if rule.severity == "error":
             after = f" breaks {rule.name} ({asserted(rule)})"
             checks.append(_Check(rule.name, f"({violates(rule, typed)}{whole})", before, value, after, known))
     return checks
+
+
+def _a(kind: ColumnType) -> str:
+    """A type in words, with what it takes where that is less than one would think."""
+    return {
+        "integer": "a whole number",
+        "decimal": "a number of at most 14 digits before the point and 4 behind it",
+        "double": "a finite number",
+        "date": "a day (YYYY-MM-DD)",
+        "timestamp": "a time (YYYY-MM-DD HH:MM:SS, with or without offset)",
+    }.get(kind, f"a {kind}")
+
+
+def _outside(item: Field, part: Part, typed: str, before: str, value: str | None) -> list[_Check]:
+    """The check of the range that the canonical column has."""
+    low, high = item.column.limits(part.file.ds)
+    limits = (("<", low), (">", high))
+    broken = " or ".join(f"{typed} {sign} {_literal(limit, item)}" for sign, limit in limits if limit is not None)
+    if not broken:
+        return []
+    name = item.column.name
+    after = f" is outside {'' if low is None else low} to {'' if high is None else high}, the range of {name}"
+    return [_Check(f"{name}_range", f"coalesce({broken}, false)", before, value, after)]
+
+
+def _literal(limit: str, item: Field) -> str:
+    return f"{item.column.type} '{limit}'" if item.column.type in ("date", "timestamp") else limit
 
 
 def _reason(checks: Sequence[_Check]) -> str:

@@ -6,9 +6,11 @@ from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 
-from onedata.contracts.model import Feed, references
+from onedata.contracts.model import Feed, placeholders, references
 from onedata.masking import PLAIN_VALUE, mask, mask_error
 from onedata.sql import escape_glob, quote_text
+
+MAX_ADDED = 1_000
 
 
 @dataclass(frozen=True)
@@ -121,6 +123,7 @@ def check_columns(feed: Feed, file: SourceFile, found: Sequence[str]) -> tuple[s
     named = are_names(found) and (not missing or any(name in feed.known_fields for name in found))
     for name in missing:
         required = [item.column.name for item in feed.fields if item.required and name in references(item)]
+        required += ["where"] if name in placeholders(feed.condition or "") else []
         if required or feed.drift["missing"] == "refuse":
             if not named:
                 return (
@@ -148,6 +151,30 @@ def check_columns(feed: Feed, file: SourceFile, found: Sequence[str]) -> tuple[s
         for name in missing
     ]
     return None, drifts + added_drifts(feed, file, added, named)
+
+
+def refused_as_added(feed: Feed, added: Sequence[str]) -> str | None:
+    """The message that refuses a file of documents for its members unknown to the contract: for their number, or by its
+    drift policy."""
+    if len(added) > MAX_ADDED:
+        return (
+            f"the file has {len(added):,} members that are not in the contract ({added[0]!r}, {added[1]!r}, "
+            "...): are names used as values? Ask for a list."
+        )
+    if added and feed.drift["added"] == "refuse":
+        return (
+            f"member {', '.join(map(repr, added))} is not in the contract, and onDrift says added: refuse. Map it or "
+            f"list it as unmapped in {feed.contract.name}."
+        )
+    return None
+
+
+def no_records(feed: Feed, what: str) -> str:
+    """The message that refuses a file in which no row was found."""
+    return (
+        f"there is {what}: was it renamed? Ask for the file as agreed, or change {feed.contract.name}; if a file "
+        "without rows is sent on purpose, say emptyOk: true there."
+    )
 
 
 def are_names(found: Sequence[str]) -> bool:

@@ -17,7 +17,17 @@ from typing import Any
 import duckdb
 
 from onedata.contracts.model import Feed
-from onedata.readers.base import FileProblem, Part, Piece, Reading, SourceFile, are_names, check_columns, file_literal
+from onedata.readers.base import (
+    Drift,
+    FileProblem,
+    Part,
+    Piece,
+    Reading,
+    SourceFile,
+    are_names,
+    check_columns,
+    file_literal,
+)
 from onedata.readers.csv_raw import MAX_RECORD_BYTES
 from onedata.readers.long_lines import long_lines
 from onedata.readers.pieces import pieces
@@ -27,6 +37,9 @@ REJECTS = "csv_rejects"
 MAX_HEADER_BYTES = 1 << 20
 LONG_LINE_BYTES = 1 << 13
 TOO_MANY_FIELDS = 1000
+MAX_NAMELESS = 100
+NAMELESS = "\x1fcolumn "
+"""Begins the name that a column without one has while it is read; no header holds this character."""
 _LINE_END = re.compile("\r\n|\n|\r")
 
 
@@ -42,12 +55,13 @@ def read_csv(con: duckdb.DuckDBPyConnection, feed: Feed, files: Sequence[SourceF
         if runaway := _runaway_line(file.path, header, feed.location.options):
             reading.problems.append(FileProblem(file, runaway))
             continue
-        refusal, drifts = check_columns(feed, file, header)
-        reading.drifts += drifts
+        named = [name for name in header if name]
+        refusal, drifts = check_columns(feed, file, named)
+        reading.drifts += drifts + _nameless(file, header)
         if refusal:
             reading.problems.append(FileProblem(file, refusal))
         else:
-            reading.columns[file.number] = tuple(header)
+            reading.columns[file.number] = tuple(named)
             reading.parts.append(_part(feed, file, header))
     reading.rejects_table = REJECTS if reading.parts else None
     return reading
@@ -88,7 +102,9 @@ def read_header(path: Path, options: Mapping[str, str]) -> list[str] | str:
             "the first lines end in different ways (\\r\\n, \\n, \\r), so that rows could be taken for a part of "
             "them. Ask for one line end."
         )
-    twice = sorted(name for name, count in Counter(header).items() if count > 1)
+    if header.count("") > MAX_NAMELESS:
+        return f"the header has {header.count(''):,} columns without a name. Ask for the file without them."
+    twice = sorted(name for name, count in Counter(filter(None, header)).items() if count > 1)
     name = f"column {twice[0]!r}" if twice and are_names(twice) else "a value"
     return f"{name} stands twice in the header" if twice else header
 
@@ -152,8 +168,38 @@ def _runaway_line(path: Path, header: Sequence[str], options: Mapping[str, str])
     return None
 
 
-def _part(feed: Feed, file: SourceFile, header: Sequence[str]) -> Part:
+def _nameless(file: SourceFile, header: Sequence[str]) -> list[Drift]:
+    """The report of columns without a name, as a delimiter at the end of the header makes one."""
+    places = ", ".join(str(place) for place, name in enumerate(header, 1) if not name)
+    if not places:
+        return []
+    return [
+        Drift(
+            file,
+            "added",
+            "",
+            f"column {places} has no name and is dropped; a row with a value behind the last "
+            "named column is quarantined",
+        )
+    ]
+
+
+def _behind_names(header: Sequence[str]) -> list[int]:
+    """The indexes of the columns behind the last one with a name."""
+    last = max(place for place, name in enumerate(header) if name) if any(header) else -1
+    return list(range(last + 1, len(header)))
+
+
+def _part(feed: Feed, file: SourceFile, given: Sequence[str]) -> Part:
     options = feed.location.options
+    header = [name or f"{NAMELESS}{place}" for place, name in enumerate(given)]
+    behind = [quote_name(header[place]) for place in _behind_names(given)]
+    broken = (
+        f"case when coalesce({', '.join(behind)}) is not null then 'there is a value behind the last named column: a "
+        "delimiter in a field without quotes?' end"
+        if behind
+        else None
+    )
     columns = ", ".join(f"{quote_text(name)}: 'VARCHAR'" for name in header)
     quote = options.get("quote", '"')
     nulls = ", ".join(quote_text(text) for text in ("", *feed.location.null_values))
@@ -179,8 +225,6 @@ def _part(feed: Feed, file: SourceFile, header: Sequence[str]) -> Part:
             file.path, most, quote, skip + has_header, lambda source, before: query(source, not before, before, small)
         )
 
-    added = [name for name in header if name and name not in feed.known_fields]
-    raw = json_of([name for name in header if name])
-    return Part(
-        file, query(file_literal(file.path), True, 0), raw=raw, extra=json_of(added) if added else None, cut=cut
-    )
+    added = [name for name in given if name and name not in feed.known_fields]
+    extra = json_of(added) if added else None
+    return Part(file, query(file_literal(file.path), True, 0), json_of(header), broken=broken, extra=extra, cut=cut)

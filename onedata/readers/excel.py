@@ -29,7 +29,15 @@ from onedata.masking import shown
 BATCH_ROWS = 20_000
 MAX_BYTES = 8 << 30
 MAX_RATIO = 500
+WHOLE_IN_DOUBLE = 2**53
+"""From here on a double, the only number that Excel has, no longer holds every whole number."""
 RATIO_FROM_BYTES = 256 << 20
+_ZEROS = re.compile("00+")
+# An empty result is one only where the cell says that its result is a text.
+_NO_RESULT = re.compile(
+    rb"""<c (?![^>]*\bt="str")[^>]*?\br="([A-Z]+[0-9]+)"[^>]*>\s*"""
+    rb"<f(?:[^>]*/>|[^>]*>[^<]*</f>)\s*(?:<v\s*/>|<v></v>)?\s*</c>"
+)
 _BROKEN = (
     zipfile.BadZipFile,
     zlib.error,
@@ -68,6 +76,7 @@ def to_parquet(source: Path, target: Path, sheet: str | None, cells: str | None)
     try:
         _refuse_bomb(source)
         book = openpyxl.load_workbook(source, read_only=True, data_only=True, keep_links=False)
+        _refuse_uncalculated(source, _chosen(book, sheet))
         rows = _table(book, sheet, cells)
         header = _header(next(rows, []))
         _write(target, header, rows)
@@ -97,22 +106,38 @@ def _refuse_bomb(source: Path) -> None:
 
 def _table(book: Any, name: str | None, cells: str | None) -> Iterator[list[str | None]]:
     """Rows of the sheet as text, within `cells`; rows before the first value are skipped."""
+    chosen = _chosen(book, name)
+    chosen.reset_dimensions()  # the size that a sheet declares is often wrong
+    first_column, first_row, last_column, last_row = _bounds(cells)
+    begun = cells is not None
+    for row in chosen.iter_rows(min_row=first_row, max_row=last_row, min_col=first_column, max_col=last_column):
+        texts = [_text(cell.value, cell) for cell in row]
+        begun = begun or any(text is not None for text in texts)
+        if begun:
+            yield texts
+
+
+def _chosen(book: Any, name: str | None) -> Any:
     if name is not None and name not in book.sheetnames:
         raise NotASheet(
             f"there is no sheet {name!r}; the workbook has {', '.join(map(repr, book.sheetnames))}. Set `sheet` in the "
             "contract."
         )
-    chosen = book[name] if name is not None else book.worksheets[0]
-    chosen.reset_dimensions()  # the size that a sheet declares is often wrong
-    first_column, first_row, last_column, last_row = _bounds(cells)
-    begun = cells is not None
-    for row in chosen.iter_rows(
-        min_row=first_row, max_row=last_row, min_col=first_column, max_col=last_column, values_only=True
-    ):
-        texts = [_text(value) for value in row]
-        begun = begun or any(text is not None for text in texts)
-        if begun:
-            yield texts
+    return book[name] if name is not None else book.worksheets[0]
+
+
+def _refuse_uncalculated(source: Path, sheet: Any) -> None:
+    """Refuse a sheet with a formula whose result was not saved with it: its cell would be read as empty."""
+    with zipfile.ZipFile(source) as archive, archive.open(sheet._worksheet_path) as stream:
+        rest = b""
+        while block := stream.read(1 << 20):
+            text = rest + block
+            if found := _NO_RESULT.search(text):
+                raise NotASheet(
+                    f"cell {found[1].decode('ascii', 'replace')} has a formula whose result is not saved in the file. "
+                    "Open it in Excel and save it again, or have the values written."
+                )
+            rest = text[max(text.rfind(b"<c "), 0) :]
 
 
 def _bounds(cells: str | None) -> tuple[int, int, int | None, int | None]:
@@ -172,16 +197,22 @@ def _batch(rows: list[list[str | None]], schema: pa.Schema) -> pa.RecordBatch:
     return pa.RecordBatch.from_arrays([pa.array(column, pa.string()) for column in columns], schema=schema)
 
 
-def _text(value: object) -> str | None:
-    """A cell's value as text that DuckDB casts back: ISO days and times, plain decimals, true and false."""
+def _text(value: object, cell: Any) -> str | None:
+    """A cell's value as text that DuckDB casts back: ISO days and times, plain decimals, true and false. A number that
+    a double no longer tells from its neighbours has an exponent, so that nothing takes it for an id; zeros that the
+    cell's format shows before a number are kept."""
     if value is None or value == "":
         return None
     if isinstance(value, str):
         return value
     if isinstance(value, bool):
         return "true" if value else "false"
+    if isinstance(value, int) or (isinstance(value, float) and value.is_integer() and abs(value) <= WHOLE_IN_DOUBLE):
+        digits = str(int(value))
+        shown_as = cell.number_format if value >= 0 else ""
+        return digits.zfill(len(shown_as)) if _ZEROS.fullmatch(shown_as) else digits
     if isinstance(value, float):
-        return str(int(value)) if value.is_integer() and abs(value) < 1e15 else format(Decimal(repr(value)), "f")
+        return repr(value) if abs(value) > WHOLE_IN_DOUBLE else format(Decimal(repr(value)), "f")
     if isinstance(value, datetime):
         return value.date().isoformat() if value.time() == time() else value.isoformat(sep=" ")
     if isinstance(value, date | time):

@@ -7,21 +7,37 @@ a document at once. DuckDB returns NULL for a line that is not JSON; its raw tex
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import duckdb
 import numpy as np
 
-from onedata.contracts.model import Feed
-from onedata.readers.base import FileProblem, Part, Piece, Reading, SourceFile, added_drifts, file_literal
-from onedata.readers.json_paths import Tree, json_path, member_steps, nested_object, pointer
+from onedata.contracts.model import Feed, references
+from onedata.readers.base import (
+    FileProblem,
+    Part,
+    Piece,
+    Reading,
+    SourceFile,
+    added_drifts,
+    file_literal,
+    refused_as_added,
+)
+from onedata.readers.json_keys import KeysTwice
+from onedata.readers.json_paths import Step, Tree, json_path, member_steps, nested_object, pointer
 from onedata.readers.long_lines import long_lines
 from onedata.readers.pieces import pieces
 from onedata.sql import quote_name, quote_text
 
 MAX_DOCUMENT_BYTES = 1 << 25
 SAMPLE_DOCUMENTS = 100_000
-MAX_ADDED = 1_000
 MAX_DEPTH = 10_000
+DIGITS_IN_DOUBLE = 15
+_LOST = (
+    f"when _lost is not null then _lost || ': is a number with more than {DIGITS_IN_DOUBLE} digits, of which not all "
+    "survive; send it as a text'"
+)
+_TWICE = "when _twice then 'a key stands twice in one object of the document; which value is meant cannot be told'"
 SHALLOW_BYTES = 1 << 16
 """A shorter line cannot be nested so deep that it does harm."""
 _STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
@@ -64,25 +80,10 @@ def read_jsonl(con: duckdb.DuckDBPyConnection, feed: Feed, files: Sequence[Sourc
             )
             reading.problems.append(FileProblem(file, message))
             continue
-        added = _unknown(feed, members)
-        if len(added) > MAX_ADDED:
-            message = (
-                f"the file has {len(added):,} members that are not in the contract ({added[0]!r}, {added[1]!r}, "
-                "...): are names used as values? Ask for a list."
-            )
-            reading.problems.append(FileProblem(file, message))
-            continue
-        if added and feed.drift["added"] == "refuse":
-            names = ", ".join(map(repr, added))
-            message = (
-                f"member {names} is not in the contract, and onDrift says added: refuse. Map it or list it as "
-                f"unmapped in {feed.contract.name}."
-            )
-            reading.problems.append(FileProblem(file, message))
-            continue
-        reading.columns[file.number] = tuple(members)
-        reading.drifts += added_drifts(feed, file, added)
-        reading.parts.append(_part(feed, file, added if feed.drift["added"] == "keep" else []))
+        sound = con.execute(
+            KeysTwice(feed).sound_sql(f"select json from {_scan(file)} limit {SAMPLE_DOCUMENTS}")
+        ).fetchall()
+        read_documents(feed, file, members, "", reading, [hashed for (hashed,) in sound])
     return reading
 
 
@@ -142,6 +143,34 @@ def _numbered(source: str, before: int = 0) -> str:
     return f"select json as _json, row_number() over () + {before} as _document from {_scan_of(source)}"
 
 
+def read_documents(
+    feed: Feed,
+    file: SourceFile,
+    members: Sequence[str],
+    documents: str,
+    reading: Reading,
+    sound: Sequence[int] | None = None,
+) -> None:
+    """Add one file's documents to a reading, from another format.
+
+    Args:
+        feed: The feed of the documents.
+        file: The file that contains them.
+        members: Names of their members, and of the exploded members as `records[].name`.
+        documents: SQL that yields `_json` and `_document`, its number in the file.
+        reading: Receives the part, or the problem that refuses the file.
+        sound: Hashes of key lists without a repeated key; None if no key can stand twice.
+    """
+    added = _unknown(feed, members)
+    if refusal := refused_as_added(feed, added):
+        reading.problems.append(FileProblem(file, refusal))
+        return
+    reading.columns[file.number] = tuple(members)
+    reading.drifts += added_drifts(feed, file, added)
+    kept = added if feed.drift["added"] == "keep" else []
+    reading.parts.append(_part(feed, file, kept, documents, sound=sound))
+
+
 def documents_part(feed: Feed, file: SourceFile, documents: str) -> Part:
     """Documents kept with their row number, one row each, read again.
 
@@ -154,7 +183,12 @@ def documents_part(feed: Feed, file: SourceFile, documents: str) -> Part:
 
 
 def _part(
-    feed: Feed, file: SourceFile, added: Sequence[str], documents: str = "", row: str = "row_number() over ()"
+    feed: Feed,
+    file: SourceFile,
+    added: Sequence[str],
+    documents: str = "",
+    row: str = "row_number() over ()",
+    sound: Sequence[int] | None = (),
 ) -> Part:
     tree = Tree()
     inner = [name for name in feed.source_fields if feed.records and name.startswith(_prefix(feed))]
@@ -167,11 +201,15 @@ def _part(
     if feed.records:
         tree.put_list(member_steps(feed.records), members)
     numbered = documents or _numbered(file_literal(file.path))
-    taken = f"select *, {tree.taken_from('_json')} as _v from "
-    fields = "".join(f", {tree.value('_v', member_steps(name))} as {quote_name(name)}" for name in outer)
-    broken = "case when _json is null then 'the line is not valid JSON' end"
+    twice = "false" if sound is None else KeysTwice(feed).predicate("_json", sound)
+    taken = f"select *, {tree.taken_from('_json')} as _v, {twice} as _twice from "
+    numbers = [
+        _Number(name, tree.value("_v", member_steps(name)), "_json", member_steps(name), _is_exact(feed, name))
+        for name in outer
+    ]
     if not feed.records:
-        flat = f"select _json, _document, _document as _row{fields} from ({taken}"
+        broken = f"case when _json is null then 'the line is not valid JSON' {_TWICE} {_LOST} end"
+        flat = f"select _json, _document, _twice, _document as _row{_fields(numbers)} from ({taken}"
 
         def cut(most: int) -> Sequence[Piece]:
             return (
@@ -183,43 +221,97 @@ def _part(
         return Part(
             file, f"{flat}({numbered}))", "_json::varchar", "_document", broken, _extra(added, "_json"), cut=cut
         )
-    fields += "".join(
-        f", {members.value('_w', member_steps(name[len(_prefix(feed)) :]))} as {quote_name(name)}" for name in inner
-    )
+    member = f"json_extract(_json, {quote_text(json_path(feed.records))} || '[' || _member || ']')"
+    for name in inner:
+        steps = member_steps(name[len(_prefix(feed)) :])
+        numbers.append(_Number(name, members.value("_w", steps), member, steps, _is_exact(feed, name)))
     array = tree.list_at("_v", member_steps(feed.records))
     # Unlike AND, CASE evaluates this only for documents without an array.
     # An invalid line has no members, nor does a line with another type in their place: it stays one row, so that it is
     # counted and kept.
     exploded = (
         f"select *, unnest(case when _odd then [null] else {array} end) as _w, unnest(case when _odd then [0] else "
-        f"range(len({array})) end) as _member from (select *, case when {array} is null then {_no_list(feed.records)} "
-        f"else false end as _odd from ({taken}({numbered})))"
+        f"range(len({array})) end) as _member from (select *, case when {array} is null then "
+        f"{_no_list(feed.records, feed.empty_ok)} else false end as _odd from ({taken}({numbered})))"
     )
     no_array = quote_text(f"what stands at {feed.records} is no array")
+    nothing = quote_text(
+        f"there is nothing at {feed.records}: is it a document of another kind? If members may be missing, say "
+        f"emptyOk: true in {feed.contract.name}"
+    )
     broken = (
         "case when _json is null then 'the line is not valid JSON' "
-        f"when _odd then case when json_type(_json) <> 'OBJECT' then 'the line is no JSON object' else {no_array} end "
-        "end"
+        f"when _odd then case when json_type(_json) <> 'OBJECT' then 'the line is no JSON object' "
+        f"when json_type(_json, {quote_text(json_path(feed.records))}) is null then {nothing} else {no_array} end "
+        f"{_TWICE} {_LOST} end"
     )
-    member = f"json_extract(_json, {quote_text(json_path(feed.records))} || '[' || _member || ']')"
     raw = (
         "case when _odd then _json::varchar else json_merge_patch(_json, "
         f"{nested_object(feed.records, f'json_array({member})')})::varchar end"
     )
-    query = f"select _json, _document, _member, _odd, {row} as _row{fields} from ({exploded})"
+    query = f"select _json, _document, _member, _odd, _twice, {row} as _row{_fields(numbers)} from ({exploded})"
     own = [name for name in added if not name.startswith(_prefix(feed))]
     of_member = [name for name in added if name not in own]
     return Part(file, query, raw, "_document", broken, _extra(own, "_json", of_member, member, len(_prefix(feed))))
 
 
-def _no_list(records: str) -> str:
-    """SQL: whether the document is invalid, or has something other than an array as its members (missing or null counts
-    as an empty array)."""
+def _is_exact(feed: Feed, name: str) -> bool:
+    """Whether all digits of the field count: not where only columns of type double read it, or rounded ones."""
+    readers = [item for item in feed.fields if name in references(item)]
+    return not all(
+        item.column.type == "double" or any(repair.kind == "round" for repair in item.repairs) for item in readers
+    )
+
+
+class _Number(NamedTuple):
+    """A field whose value may be a JSON number: SQL of its text, and where it stands, as a path below a JSON value."""
+
+    name: str
+    text: str
+    within: str
+    steps: Sequence[Step]
+    is_exact: bool
+
+    @property
+    def is_double(self) -> str | None:
+        """SQL: the value is a number with a point or an exponent, which DuckDB parses through a double. None where a
+        filter is on the path."""
+        if not all(isinstance(step, str | int) for step in self.steps):
+            return None
+        return f"json_type({self.within}, {quote_text(json_path(self.steps))}) = 'DOUBLE'"
+
+
+def _fields(numbers: Sequence[_Number]) -> str:
+    """The fields, a whole number among them without the `.0` that a double adds, and `_lost`: the name of the first
+    whose number has more digits than a double holds. Only texts that look so are looked up in the document."""
+    fields, lost = [], []
+    for number in numbers:
+        text, is_double = number.text, number.is_double
+        if is_double is None:
+            fields.append(f"{text} as {quote_name(number.name)}")
+            continue
+        whole = f"ends_with({text}, '.0') and {is_double}"
+        fields.append(f"case when {whole} then left({text}, -2) else {text} end as {quote_name(number.name)}")
+        if not number.is_exact:
+            continue
+        digits = f"strlen(replace(ltrim({text}, '-0.'), '.', '')) - if(ends_with({text}, '.0'), 1, 0)"
+        many = f"(strlen({text}) > {DIGITS_IN_DOUBLE} and {digits} > {DIGITS_IN_DOUBLE})"
+        lost.append(f"when (contains({text}, 'e+') or {many}) and {is_double} then {_any_text(number.name)}")
+    found = f"case {' '.join(lost)} end" if lost else "null::varchar"
+    return "".join(f", {field}" for field in [*fields, f"{found} as _lost"])
+
+
+def _no_list(records: str, empty_ok: bool) -> str:
+    """SQL: whether the document is invalid, or has something other than an array as its members. Null counts as an
+    empty array, and so do missing members where the contract says `emptyOk`; else such a document is of another
+    kind."""
     steps = member_steps(records)
     places = [quote_text(json_path(steps[: number + 1])) for number in range(len(steps))]
     wrong = ["json_type(_json) <> 'OBJECT'"]
     wrong += [f"json_type(_json, {place}) not in ('OBJECT', 'NULL')" for place in places[:-1]]
     wrong.append(f"json_type(_json, {places[-1]}) not in ('ARRAY', 'NULL')")
+    if not empty_ok:
+        wrong.append(f"json_type(_json, {places[-1]}) is null")
     return f"(_json is null or coalesce({' or '.join(wrong)}, false))"
 
 

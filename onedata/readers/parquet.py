@@ -8,11 +8,13 @@ import duckdb
 
 from onedata.contracts.model import Feed
 from onedata.readers.base import FileProblem, Part, Reading, SourceFile, check_columns, file_literal
-from onedata.sql import json_of, quote_name
+from onedata.readers.jsonl import read_documents
+from onedata.readers.parquet_nested import documents_of, is_nested, members_of, paths_there
+from onedata.sql import json_of, quote_name, quote_text
 
 NATIVE = re.compile(
-    r"(TINY|SMALL|BIG|U|UTINY|USMALL|UBIG)?INT(EGER)?|DECIMAL\(\d+,\d+\)|DOUBLE|DATE|BOOLEAN|TIMESTAMP( WITH TIME "
-    r"ZONE)?"
+    r"(TINY|SMALL|BIG|U|UTINY|USMALL|UBIG)?INT(EGER)?|DECIMAL\(\d+,\d+\)|DOUBLE|FLOAT|DATE|BOOLEAN|TIMESTAMP( WITH "
+    r"TIME ZONE)?"
 )
 
 
@@ -46,10 +48,14 @@ def read_parquet(con: duckdb.DuckDBPyConnection, feed: Feed, files: Sequence[Sou
                 )
             )
             continue
-        refusal, drifts = check_columns(feed, file, list(found))
+        nested = is_nested(feed, list(found))
+        known = list(paths_there(con, feed, file)) if nested else list(found)
+        refusal, drifts = check_columns(feed, file, known)
         reading.drifts += drifts
         if refusal:
             reading.problems.append(FileProblem(file, refusal))
+        elif nested:
+            read_documents(feed, file, members_of(con, feed, file), documents_of(found, file), reading)
         else:
             reading.columns[file.number] = tuple(found)
             reading.column_types[file.number] = found
@@ -59,11 +65,38 @@ def read_parquet(con: duckdb.DuckDBPyConnection, feed: Feed, files: Sequence[Sou
 
 def _part(feed: Feed, file: SourceFile, found: Mapping[str, str]) -> Part:
     types = {name: kind for name, kind in found.items() if NATIVE.fullmatch(kind)}
-    text = ", ".join(f"{quote_name(name)}::varchar as {quote_name(name)}" for name in found if name not in types)
+    text = ", ".join(f"{_text(name, kind)} as {quote_name(name)}" for name, kind in found.items() if name not in types)
     absent = "".join(f", null::varchar as {quote_name(name)}" for name in feed.source_fields if name not in found)
+    binary = [name for name, kind in found.items() if kind == "BLOB" and name in feed.source_fields]
     query = (
-        f"select * {f'replace ({text})' if text else ''}{absent}, file_row_number + 1 as _row "
+        f"select * {f'replace ({text})' if text else ''}{absent}{_no_text(binary)}, file_row_number + 1 as _row "
         f"from read_parquet({file_literal(file.path)}, file_row_number=true, hive_partitioning=false)"
     )
     added = [name for name in found if name not in feed.known_fields]
-    return Part(file, query, raw=json_of(list(found)), extra=json_of(added) if added else None, types=types)
+    return Part(
+        file,
+        query,
+        raw=json_of(list(found)),
+        broken="_no_text" if binary else None,
+        extra=json_of(added) if added else None,
+        types=types,
+    )
+
+
+def _text(name: str, kind: str) -> str:
+    """A value as text; bytes are text where they are UTF-8, as many writers leave a string column."""
+    if kind != "BLOB":
+        return f"{quote_name(name)}::varchar"
+    return f"coalesce(try(decode({quote_name(name)})), {quote_name(name)}::varchar)"
+
+
+def _no_text(binary: Sequence[str]) -> str:
+    """The column with the reason why a record's bytes are no text."""
+    if not binary:
+        return ""
+    whens = "".join(
+        f" when {quote_name(name)} is not null and try(decode({quote_name(name)})) is null "
+        f"then {quote_text(f'the bytes of {name} are not UTF-8 text')}"
+        for name in binary
+    )
+    return f", case{whens} end as _no_text"

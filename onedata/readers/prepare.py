@@ -29,6 +29,8 @@ def prepare(source: Path, target: Path, location: Location) -> str | None:
             json.to_lines(source, target, options.get("documents"))
         elif location.format == "xlsx":
             excel.to_parquet(source, target, options.get("sheet"), options.get("range"))
+        elif problem := encoding.mistaken(source, options["encoding"]):
+            return problem
         else:
             encoding.to_utf8(source, target, options["encoding"])
     except (json.NotDocuments, excel.NotASheet) as error:

@@ -14,10 +14,19 @@ import pyarrow.compute as pc
 from lxml import etree
 
 from onedata.contracts.model import Feed
-from onedata.readers.base import FileProblem, Part, Reading, SourceFile
+from onedata.readers.base import (
+    FileProblem,
+    Part,
+    Reading,
+    SourceFile,
+    added_drifts,
+    no_records,
+    refused_as_added,
+)
+from onedata.readers.xml_drift import leaves_of, unknown_leaves
 from onedata.readers.xml_paths import FIELD_END, FLOOD, PRESENT, columns, members_xpath, record_tags, stylesheet, xpath
 from onedata.readers.xml_stream import Unreadable, record_batches, records_as_sent
-from onedata.sql import quote_name
+from onedata.sql import json_of, quote_name
 
 
 class XmlRecords(Reading):
@@ -41,15 +50,34 @@ def read_xml(con: duckdb.DuckDBPyConnection, feed: Feed, files: Sequence[SourceF
     Raises:
         ContractError: a path of the contract is invalid.
     """
-    schema = pa.schema([("_row", pa.int64()), *((name, pa.string()) for name in columns(feed))])
     stylesheet(feed, "any namespace")  # report an error in a path now, not while the query runs
-    fields = ", ".join(quote_name(name) for name in feed.source_fields)
     reading = XmlRecords(feed)
     for file in files:
-        table = f"xml_rows_{file.number}"
-        con.register(table, pa.RecordBatchReader.from_batches(schema, _rows(feed, file, schema, reading.problems)))
-        reading.parts.append(Part(file, f"select _row, {fields} from {table}"))
+        leaves = leaves_of(feed, file)
+        added = unknown_leaves(feed, leaves)
+        if refusal := refused_as_added(feed, added):
+            reading.problems.append(FileProblem(file, refusal))
+            continue
+        reading.columns[file.number] = tuple(leaves)
+        reading.drifts += added_drifts(feed, file, added)
+        reading.parts.append(_part(con, feed, file, added, reading.problems))
     return reading
+
+
+def _part(
+    con: duckdb.DuckDBPyConnection, feed: Feed, file: SourceFile, added: Sequence[str], problems: list[FileProblem]
+) -> Part:
+    kept = added if feed.drift["added"] == "keep" else []
+    schema = pa.schema([("_row", pa.int64()), *((name, pa.string()) for name in columns(feed, kept))])
+    table = f"xml_rows_{file.number}"
+    # Records without rows are usual (a till's sign-on); beside fields that nobody knows, they look like renamed ones.
+    may_be_empty = feed.empty_ok or not feed.records or bool(feed.where) or not added
+    batches = _rows(feed, file, schema, kept, may_be_empty, problems)
+    con.register(table, pa.RecordBatchReader.from_batches(schema, batches))
+    fields = ", ".join(quote_name(name) for name in (*feed.source_fields, *kept))
+    present = " or ".join(f"{quote_name(name)} is not null" for name in kept)
+    extra = f"case when {present} then {json_of(kept)} end" if kept else None
+    return Part(file, f"select _row, {fields} from {table}", extra=extra)
 
 
 def records_part(con: duckdb.DuckDBPyConnection, feed: Feed, file: SourceFile, records: Iterable[str]) -> Part:
@@ -96,16 +124,29 @@ def _only(record: etree._Element, members: etree.XPath, index: int) -> etree._El
     return kept
 
 
-def _rows(feed: Feed, file: SourceFile, schema: pa.Schema, problems: list[FileProblem]) -> Iterator[pa.RecordBatch]:
-    """Batches of rows; a truncated file is added to `problems`, and its rows must not land."""
-    sheets = {True: stylesheet(feed, "one namespace"), False: stylesheet(feed, "any namespace")}
-    number = 0
+def _rows(
+    feed: Feed,
+    file: SourceFile,
+    schema: pa.Schema,
+    added: Sequence[str],
+    may_be_empty: bool,
+    problems: list[FileProblem],
+) -> Iterator[pa.RecordBatch]:
+    """Batches of rows; a truncated file, or one without records, is added to `problems`, and its rows must not land."""
+    sheets = {True: stylesheet(feed, "one namespace", added), False: stylesheet(feed, "any namespace", added)}
+    number, has_records = 0, False
     try:
         for batch in record_batches(file.path, record_tags(feed)):
+            has_records = True
             fields = _split(bytes(sheets[batch.one_namespace](batch.root)), len(schema) - 1)
             count = len(fields[0])
             yield pa.RecordBatch.from_arrays([pa.arange(number + 1, number + count + 1), *fields], schema=schema)
             number += count
+        if not has_records and not feed.empty_ok:
+            name = feed.location.options["recordTag"]
+            problems.append(FileProblem(file, no_records(feed, f"no element {name!r} (recordTag)")))
+        elif not number and not may_be_empty:
+            problems.append(FileProblem(file, no_records(feed, f"nothing at {feed.records!r} (records) in any record")))
     except etree.XMLSyntaxError as error:
         problems.append(FileProblem(file, f"the file is not well-formed XML (truncated?): {error}. Ask for it again."))
     except etree.XSLTApplyError as error:

@@ -6,7 +6,7 @@ into one namespace (`ANY_NAMESPACE`), and for all others, which takes twice the 
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Literal
 from xml.sax.saxutils import quoteattr
 
@@ -50,13 +50,13 @@ def record_tags(feed: Feed) -> tuple[str, ...]:
     return tuple(tag.split("|"))
 
 
-def columns(feed: Feed) -> tuple[str, ...]:
-    """The feed's source fields in the order of the stylesheet's output: first the record's own, then the exploded
-    member's."""
-    return (*_outer(feed), *_inner(feed))
+def columns(feed: Feed, added: Sequence[str] = ()) -> tuple[str, ...]:
+    """The feed's source fields, and the `added` ones that its contract does not know, in the order of the stylesheet's
+    output: first the record's own, then the exploded member's."""
+    return (*_outer(feed, added), *_inner(feed, added))
 
 
-def stylesheet(feed: Feed, names: Names) -> etree.XSLT:
+def stylesheet(feed: Feed, names: Names, added: Sequence[str] = ()) -> etree.XSLT:
     """A stylesheet from a document with records anywhere below its root to the text of all their rows; a record within
     a record is part of the outer one.
 
@@ -68,9 +68,10 @@ def stylesheet(feed: Feed, names: Names) -> etree.XSLT:
     """
     records = "|".join(_test(tag, names) for tag in record_tags(feed))
     where = quoteattr(xpath(feed, feed.where, names) if feed.where else "true()")
-    own = "".join(_field(feed, path, names) for path in _outer(feed))
+    own = "".join(_field(feed, path, names) for path in _outer(feed, added))
     if feed.records:
-        inside = "".join(_field(feed, path[len(_member_path(feed)) + 1 :], names) for path in _inner(feed))
+        skipped = len(member_path(feed)) + 1
+        inside = "".join(_field(feed, path[skipped:], names) for path in _inner(feed, added))
         # A record's own values are repeated in each of its rows: a small file must not expand without limit.
         body = (
             f'<xsl:variable name="members" select={quoteattr(members_xpath(feed, names))}/><xsl:variable '
@@ -174,16 +175,16 @@ def _field(feed: Feed, path: str, names: Names) -> str:
     )
 
 
-def _member_path(feed: Feed) -> str:
+def member_path(feed: Feed) -> str:
     """`records` without its filters: the prefix of a member's field paths."""
     return re.sub(r"\[[^\]]*\]", "", feed.records or "")
 
 
-def _inner(feed: Feed) -> list[str]:
-    prefix = _member_path(feed)
-    return [path for path in feed.source_fields if prefix and path.startswith(f"{prefix}/")]
+def _inner(feed: Feed, added: Sequence[str]) -> list[str]:
+    prefix = member_path(feed)
+    return [path for path in (*feed.source_fields, *added) if prefix and path.startswith(f"{prefix}/")]
 
 
-def _outer(feed: Feed) -> list[str]:
-    inner = set(_inner(feed))
-    return [path for path in feed.source_fields if path not in inner]
+def _outer(feed: Feed, added: Sequence[str]) -> list[str]:
+    inner = set(_inner(feed, added))
+    return [path for path in (*feed.source_fields, *added) if path not in inner]

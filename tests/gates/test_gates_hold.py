@@ -21,7 +21,10 @@ def test_the_message_names_the_file_and_the_rule_that_rows_break(broken_files: C
 
 
 def test_the_message_names_rows_and_what_is_wrong_with_them(broken_files: Closed) -> None:
-    assert 'row 1: quantity (source field line_items[].quantity): "one" is not a decimal' in broken_files.outcome.said
+    assert (
+        'row 1: quantity (source field line_items[].quantity): "one" is not a number of at most 14 digits before the '
+        "point and 4 behind it" in broken_files.outcome.said
+    )
 
 
 def test_a_file_that_cannot_be_read_closes_its_gate_by_name(broken_files: Closed) -> None:
@@ -38,8 +41,8 @@ def test_the_status_page_shows_the_closed_gates_and_the_failed_run(broken_files:
 
 
 def test_the_status_page_quotes_no_row_and_no_message(broken_files: Closed, leaked: Closed) -> None:
-    assert "is not a decimal" in broken_files.outcome.said
-    assert "is not a decimal" not in broken_files.status
+    assert "is not a number of at most 14 digits before the point and 4 behind it" in broken_files.outcome.said
+    assert "is not a number of at most 14 digits before the point and 4 behind it" not in broken_files.status
     assert "<h3>dim_product</h3>" in leaked.status
     assert LEAK not in leaked.status
 

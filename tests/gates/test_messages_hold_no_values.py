@@ -176,7 +176,7 @@ def test_no_reason_message_or_count_holds_a_value(told: Told) -> None:
 
 def test_dagsters_log_holds_no_value(told: Told) -> None:
     text = "".join(dagster_says(told.settings.dagster_home))
-    assert "[e-mail] is not a integer" in text and "Conversion Error" in text and "STEP_FAILURE" in text
+    assert "[e-mail] is not a whole number" in text and "Conversion Error" in text and "STEP_FAILURE" in text
     assert leaks(text) == []
 
 

@@ -87,7 +87,7 @@ def test_feed_check_exits_with_1_and_shows_each_bad_row(home: Path) -> None:
     code, said = typed(home, "feed", "check", str(deliver(home, GOOD, BAD)))
     assert code == 1
     assert "quarantined by satisfaction_type: 1" in said
-    assert 'row 2: satisfaction (source field score): "eleven" is not a integer' in said
+    assert 'row 2: satisfaction (source field score): "eleven" is not a whole number' in said
 
 
 def test_feed_check_exits_with_2_where_it_is_not_told_what_to_do(home: Path) -> None:

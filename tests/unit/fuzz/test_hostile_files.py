@@ -113,7 +113,7 @@ def test_a_header_of_very_many_columns_takes_no_time(survey: SmallRetailer) -> N
     began = time.process_time()
     survey.take()
     assert time.process_time() - began < 10
-    assert "column '' stands twice in the header" in survey.quarantine("reason")[0][0]
+    assert "the header has 200,000 columns without a name" in survey.quarantine("reason")[0][0]
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
@@ -218,7 +218,7 @@ def test_a_document_that_is_no_text_is_kept_whole_as_one_row(orders: SmallRetail
     ]
 
 
-@pytest.mark.parametrize("document", [{"id": "A1"}, {"id": "A1", "lines": None}, {"id": "A1", "lines": []}])
+@pytest.mark.parametrize("document", [{"id": "A1", "lines": None}, {"id": "A1", "lines": []}])
 def test_a_document_without_members_has_no_rows(orders: SmallRetailer, document: dict[str, Any]) -> None:
     orders.put("survey/2026-01-05.jsonl", json.dumps(document))
     assert orders.take().counts == (0, 0, 0, 0)

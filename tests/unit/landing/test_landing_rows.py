@@ -22,7 +22,7 @@ def test_a_value_of_the_wrong_type_quarantines_its_row_with_reason_and_raw_row(r
     assert survey.take().counts == (3, 2, 1, 0)
     ((path, row, rule, reason, raw),) = survey.quarantine()
     assert (path, row, rule) == (f"survey/2026-01-05.{kind}", 2, "satisfaction_type")
-    assert reason == 'satisfaction (source field score): "five" is not a integer'
+    assert reason == 'satisfaction (source field score): "five" is not a whole number'
     assert all(value in raw for value in ("A2", "O2", "five", "poor", "2026-01-05T11:00:00Z"))
 
 
@@ -97,7 +97,7 @@ def test_a_row_with_two_faults_names_both(survey: SmallRetailer) -> None:
     for part in (
         "order_id (source field order): is required",
         "breaks satisfaction_in_range",
-        '"aaaa" is not a timestamp',
+        '"aaaa" is not a time (YYYY-MM-DD HH:MM:SS, with or without offset)',
     ):
         assert part in reason
 
@@ -108,7 +108,7 @@ def test_blank_is_missing_and_texts_are_trimmed(survey: SmallRetailer) -> None:
     assert survey.rows("response_id, satisfaction, comment") == [("A1", None, None)]
 
 
-def test_a_transformation_that_fails_on_a_row_leaves_the_value_missing(retail: Retail) -> None:
+def test_a_transformation_that_fails_on_a_row_quarantines_it(retail: Retail) -> None:
     properties = [
         ANSWERS[0],
         {"name": "order_id", "physicalName": "order", "transformLogic": "(1 / {value}::integer)::integer::varchar"},
@@ -116,7 +116,7 @@ def test_a_transformation_that_fails_on_a_row_leaves_the_value_missing(retail: R
     survey = retail(contract(properties=properties, quarantineTolerance=0.5))
     survey.csv("A1,1,,,", "A2,none,,,")
     assert survey.take().counts == (2, 1, 1, 0)
-    assert survey.quarantine("row, rule") == [(2, "order_id_required")]
+    assert survey.quarantine("row, rule") == [(2, "order_id_logic")]
 
 
 def test_a_cast_that_two_transformations_share_fails_on_its_row_only(retail: Retail) -> None:
@@ -151,8 +151,8 @@ def test_a_closed_gate_names_feed_file_rule_and_rows(survey: SmallRetailer) -> N
     assert result.message == (
         "2 of 3 rows for 2026-01-05 quarantined, tolerance 50.0%: survey/2026-01-05.csv, rule satisfaction_type: 2 "
         "rows "
-        '(row 1: satisfaction (source field score): "x" is not a integer | row 2: satisfaction (source field score): '
-        '"y" is not a integer)'
+        '(row 1: satisfaction (source field score): "x" is not a whole number | row 2: satisfaction (source field '
+        'score): "y" is not a whole number)'
     )
     assert survey.con.execute("select status from ops.delivery").fetchall() == [("refused",)]
 

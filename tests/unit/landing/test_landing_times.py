@@ -61,16 +61,6 @@ def test_summer_time_is_followed(retail: Retail) -> None:
     ]
 
 
-def test_the_hour_that_comes_twice_is_one_of_its_two_readings(retail: Retail) -> None:
-    (utc,) = landed(retail, ["2026-10-25T01:30:00"], "Europe/London")
-    assert utc in ("2026-10-25 00:30:00", "2026-10-25 01:30:00")
-
-
-def test_the_hour_that_never_was_does_not_lose_the_row(retail: Retail) -> None:
-    (utc,) = landed(retail, ["2026-03-29T01:30:00"], "Europe/London")
-    assert utc in ("2026-03-29 00:30:00", "2026-03-29 01:30:00")
-
-
 @pytest.mark.parametrize("timezone", ["UTC", "Asia/Shanghai"])
 def test_what_is_no_time_is_quarantined(retail: Retail, timezone: str) -> None:
     texts = ["soon", "2026-02-30T10:00:00", "2026-01-05T25:00:00", "05/01/2026", "20260105"]

@@ -390,7 +390,7 @@ def test_a_check_tells_bad_rows_with_rule_row_reason_and_raw(survey: Path) -> No
     (bad,) = outcome.bad
     assert (bad.rule, bad.count) == ("satisfaction_type", 1)
     assert bad.sample[0][0] == 2
-    assert '"eleven" is not a integer' in bad.sample[0][1]
+    assert '"eleven" is not a whole number' in bad.sample[0][1]
     assert '"order":"o2"' in bad.sample[0][2]
     assert not any(result.blocks for result in outcome.gate)
 

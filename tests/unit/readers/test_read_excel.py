@@ -117,7 +117,8 @@ def test_a_formula_is_the_value_it_had(tmp_path: Path) -> None:
 
 
 def test_a_formula_that_calls_a_program_is_never_run(tmp_path: Path) -> None:
-    assert cells(tmp_path, workbook(["a", "b"], ["=cmd|' /C calc'!A0", "x"])) == [{"a": None, "b": "x"}]
+    with pytest.raises(excel.NotASheet, match="cell A2 has a formula whose result is not saved"):
+        cells(tmp_path, workbook(["a", "b"], ["=cmd|' /C calc'!A0", "x"]))
 
 
 def test_another_sheet_is_chosen_by_name(tmp_path: Path) -> None:
@@ -161,3 +162,36 @@ def test_a_workbook_that_is_a_bomb_is_refused_unread(tmp_path: Path, monkeypatch
         archive.writestr("xl/media/a.bin", b"0" * (32 << 20))
     with pytest.raises(excel.NotASheet, match="as a zip bomb does"):
         cells(tmp_path, stream.getvalue())
+
+
+@pytest.mark.parametrize(
+    ("value", "shown_as", "text"),
+    [
+        (123, "00000", "00123"),
+        (1234567, "00000", "1234567"),
+        (123, "0", "123"),
+        (123, "0.00", "123"),
+        (12.5, "00000", "12.5"),
+        (-5, "00000", "-5"),
+        (float(2**53), "General", "9007199254740992"),
+    ],
+)
+def test_zeros_that_a_format_shows_are_part_of_a_number(tmp_path: Path, value: float, shown_as: str, text: str) -> None:
+    def change(page: Any) -> None:
+        page["A2"].number_format = shown_as
+
+    assert cells(tmp_path, workbook(["a"], [value], change=change)) == [{"a": text}]
+
+
+def test_an_id_that_excel_holds_no_more_is_quarantined(retail: Retail) -> None:
+    survey = desk(retail)
+    survey.put("survey/2026-01-05.xlsx", workbook(NAMES, ROW, [1.2e17, "O2", 5, None, None]))
+    assert survey.take().counts == (2, 1, 1, 0)
+    ((rule, reason),) = survey.quarantine("rule, reason")
+    assert rule == "response_id_type"
+    assert "too large to hold every digit of a number that names something; send it as a text" in reason
+
+
+def test_a_formula_without_a_saved_result_is_told(tmp_path: Path) -> None:
+    with pytest.raises(excel.NotASheet, match=r"cell B2 has a formula whose result is not saved in the file"):
+        cells(tmp_path, workbook(["a", "b"], ["1", "=1+1"]))

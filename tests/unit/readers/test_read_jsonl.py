@@ -12,7 +12,9 @@ from small_retailer import SmallRetailer, contract
 Retail = Callable[..., SmallRetailer]
 
 
-def answers(retail: Retail, documents: list[Any], *paths: str, records: str | None = None) -> SmallRetailer:
+def answers(
+    retail: Retail, documents: list[Any], *paths: str, records: str | None = None, **feed: Any
+) -> SmallRetailer:
     """A feed that reads up to three paths: order_id, comment, title. Its id is `id` (or the member's)."""
     own = f"{records}[].id" if records else "id"
     properties = [{"name": "response_id", "physicalName": own}]
@@ -20,7 +22,7 @@ def answers(retail: Retail, documents: list[Any], *paths: str, records: str | No
         {"name": name, "physicalName": path}
         for name, path in zip(("order_id", "comment", "title"), paths, strict=False)
     ]
-    more = {"records": records} if records else {}
+    more = feed | ({"records": records} if records else {})
     survey = retail(
         contract(path="survey/{ds}.jsonl", kind="jsonl", properties=properties, quarantineTolerance=1, **more)
     )
@@ -87,7 +89,7 @@ def test_an_array_is_exploded_and_each_row_carries_its_document(retail: Retail) 
         {"order": "O3"},
         {"order": "O4", "lines": [{"id": "1"}]},
     ]
-    survey = answers(retail, documents, "order", "lines[].note.text", records="lines")
+    survey = answers(retail, documents, "order", "lines[].note.text", records="lines", emptyOk=True)
     assert survey.take().counts == (3, 3, 0, 0)
     assert survey.rows("order_id, response_id, comment, _row") == [
         ("O1", "1", "x", 1),

@@ -114,11 +114,6 @@ def test_records_without_the_wanted_path_are_no_rows(retail: Retail) -> None:
     assert answers(retail, document, where="Order").take().counts == (1, 1, 0, 0)
 
 
-def test_a_file_without_records_is_a_day_without_rows(retail: Retail) -> None:
-    taken = answers(retail, "<As></As>").take()
-    assert (taken.counts, taken.closed) == ((0, 0, 0, 0), {})
-
-
 def test_a_bad_record_is_kept_whole_as_xml(retail: Retail) -> None:
     survey = answers(retail, "<As><Answer id='A1'><Note>caf&#233; &amp; bar</Note></Answer></As>")
     assert survey.take().counts == (1, 0, 1, 0)

@@ -162,7 +162,7 @@ def test_every_encoding_gives_the_same_rows_cut_or_not(small: XmlFeed, pushed: l
     name = "utf-8" if encoding == "utf-8-sig" else encoding
     document = f"<?xml version='1.0' encoding='{name}'?>" + answers(odd={20: answer(20, note)})
     assert small.values(document.encode(encoding)) == expected(odd={20: note})
-    assert sum(pushed) == (40 if encoding in ("UTF-16", "GB18030") else 0)
+    assert (sum(pushed) > 0) == (encoding in ("UTF-16", "GB18030"))
 
 
 def test_a_byte_order_mark_wins_over_what_is_declared(small: XmlFeed) -> None:
@@ -253,14 +253,14 @@ ENCODINGS = st.sampled_from(["utf-8", "utf-8", "utf-16", "gb18030"])
 
 @pytest.fixture(scope="module")
 def any_feed(tmp_path_factory: pytest.TempPathFactory) -> XmlFeed:
-    return xml_feed(tmp_path_factory.mktemp("any"), ["@i", "B", "name()", "C/B", "//B"], "A|AB")
+    return xml_feed(tmp_path_factory.mktemp("any"), ["@i", "B", "name()", "C/B", "//B"], "A|AB", emptyOk=True)
 
 
 @pytest.fixture(scope="module")
 def any_members(tmp_path_factory: pytest.TempPathFactory) -> XmlFeed:
-    return xml_feed(
-        tmp_path_factory.mktemp("members"), ["@i", "B/.", "B/C", "B//B", "C/B"], "A|AB", records="B[C|B]", where="B"
-    )
+    paths = ["@i", "B/.", "B/C", "B//B", "C/B"]
+    more = {"records": "B[C|B]", "where": "B", "emptyOk": True}
+    return xml_feed(tmp_path_factory.mktemp("members"), paths, "A|AB", **more)
 
 
 def outermost(element: etree._Element) -> list[etree._Element]:

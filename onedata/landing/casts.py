@@ -1,0 +1,253 @@
+"""The SQL of casts: a source's value as a canonical type, NULL where it cannot be read right. Pure.
+
+DuckDB's own casts take more than a feed may mean: they round '12.5' to an integer, read '0x1F' and '1_000' as numbers,
+'epoch' and '2026-01-05 - 2026-01-09' as days, and drop the offset of an instant. Each cast here takes one way of
+writing fast and the others by a pattern; anything else is NULL, and the row goes to quarantine.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from functools import cache
+from zoneinfo import ZoneInfo
+
+from onedata.contracts.model import ClockChange, ColumnType
+from onedata.sql import quote_text
+
+DECIMALS = 4
+"""Digits after the point of a canonical decimal, `decimal(18,4)`."""
+WHOLE_IN_DOUBLE = 2**53
+"""From here on a double no longer holds every whole number."""
+OPEN_END = "9999-12-31"
+"""The day by which sources say that something has no end."""
+FIRST_CLOCK_DAY, LAST_CLOCK_DAY = date(1970, 1, 1), date(2101, 1, 1)
+"""Changes of clocks are looked up between these days; before and after, DuckDB's own reading holds."""
+
+_DAY = r"\d{4}-\d{1,2}-\d{1,2}|\d{4}/\d{1,2}/\d{1,2}"
+_TIME = r"\d{1,2}:\d{2}(?::\d{2}(?:\.\d{1,9})?)?"
+_LOCAL = rf"(?:{_DAY})(?:[ T]{_TIME})?"
+_OFFSET = r"[+-](?:0\d|1[0-4])(?::?[0-5]\d)?"
+_ZONE = r"[A-Z][A-Za-z]+/[A-Z][A-Za-z_]+(?:/[A-Z][A-Za-z_]+)?"
+_MIDNIGHT = r"[ T]0?0:00(?::00(?:\.0{1,9})?)?"
+
+
+@dataclass(frozen=True)
+class Zone:
+    """The zone of a feed's local times, how a time at a change of clocks is read, and the night of the file, around
+    which most of its times lie."""
+
+    name: str
+    clock: ClockChange
+    night: date
+
+    def near(self) -> "_Near":
+        """The days around the night in which the clocks keep their offset."""
+        days, offsets = _clock_days(self.name)
+        before = max((day for day in days if day < self.night), default=FIRST_CLOCK_DAY)
+        after = min((day for day in days if day >= self.night), default=LAST_CLOCK_DAY)
+        listed = ", ".join(f"date '{day}'" for day in days) or f"date '{FIRST_CLOCK_DAY - timedelta(1)}'"
+        if before + timedelta(1) >= after:
+            return _Near(after, after, 0, listed)
+        return _Near(before + timedelta(1), after, offsets[before], listed)
+
+
+@dataclass(frozen=True)
+class _Near:
+    """Local days from `first` to before `end` with one offset from UTC, in seconds; `days` is the SQL list of all days
+    of the zone on which the clocks may change."""
+
+    first: date
+    end: date
+    offset: int
+    days: str
+
+    def holds(self, local: str) -> str:
+        return f"({local}) >= timestamp '{self.first}' and ({local}) < timestamp '{self.end}'"
+
+
+@cache
+def _clock_days(name: str) -> tuple[tuple[date, ...], Mapping[date, int]]:
+    """The local days on which the zone's clocks may change, and the offset in seconds that holds after each of them and
+    after the first day of all."""
+    zone = ZoneInfo(name)
+    days: dict[date, None] = {}
+    offsets: dict[date, int] = {}
+    earlier = None
+    for number in range((LAST_CLOCK_DAY - FIRST_CLOCK_DAY).days):
+        day = FIRST_CLOCK_DAY + timedelta(number)
+        offset = datetime(day.year, day.month, day.day, tzinfo=zone).utcoffset()
+        assert offset is not None
+        now = int(offset.total_seconds())
+        if earlier is None:
+            offsets[day] = now
+        elif now != earlier:
+            days |= dict.fromkeys((day - timedelta(1), day))
+            offsets |= {day - timedelta(1): now, day: now}
+        earlier = now
+    return tuple(days), offsets
+
+
+def integer_from_text(text: str) -> str:
+    """A whole number; a fraction only if it is zero ('12.0')."""
+    digits = f"regexp_extract({text}, '^[+-]?\\d+')"
+    return (
+        f"case when try_cast({text} as bigint)::varchar = {text} then try_cast({text} as bigint) "
+        f"when regexp_full_match({text}, '[+-]?\\d+(?:\\.0*)?') then try_cast({digits} as bigint) end"
+    )
+
+
+def decimal_from_text(text: str) -> str:
+    """A number whose digits the type holds; digits beyond only if they are zeros."""
+    cast = f"try_cast({text} as decimal(18,{DECIMALS}))"
+    return (
+        f"case when regexp_full_match({text}, '[+-]?\\d*(?:\\.\\d{{0,{DECIMALS}}}0*)?') then {cast} "
+        # An exponent: the digits it stands for are only counted here, where few values come.
+        f"when regexp_full_match({text}, '[+-]?\\d+(?:\\.\\d*)?[eE][+-]?\\d{{1,2}}') "
+        f"and try_cast({text} as decimal(38,18)) = {cast} then {cast} end"
+    )
+
+
+def double_from_text(text: str) -> str:
+    """A finite number."""
+    number = f"try_cast({text} as double)"
+    return f"case when isfinite({number}) and not contains({text}, '_') then {number} end"
+
+
+def number_from_number(value: str, kind: str, to: ColumnType) -> str:
+    """A number of a typed file: unchanged, or NULL where the type would round it."""
+    if to == "double":
+        return f"case when isfinite({value}::double) then {value}::double end"
+    sql_type = "bigint" if to == "integer" else f"decimal(18,{DECIMALS})"
+    cast = f"try_cast({value} as {sql_type})"
+    return cast if "INT" in kind else f"case when {cast} = {value} then {cast} end"
+
+
+def text_from_number(value: str, kind: str) -> str:
+    """The digits of a number that names something: no '.0', no exponent. NULL for a number so large that its type no
+    longer tells it from its neighbours, and for one with a fraction that its digits would not show."""
+    if kind in ("DOUBLE", "FLOAT"):
+        most = WHOLE_IN_DOUBLE if kind == "DOUBLE" else 2**24
+        whole = f"{value}::double = trunc({value}::double)"
+        return (
+            f"case when not isfinite({value}) or abs({value}) > {most} then null "
+            f"when {whole} then {value}::bigint::varchar "
+            f"when not contains({value}::varchar, 'e') then {value}::varchar end"
+        )
+    if kind.startswith("DECIMAL") and not kind.endswith(",0)"):
+        return (
+            f"case when {value} = trunc({value}) then trunc({value})::decimal(38,0)::varchar else {value}::varchar end"
+        )
+    return f"{value}::varchar"
+
+
+def without_open_end(value: str, kind: str = "VARCHAR") -> str:
+    """NULL for a day or an instant on `OPEN_END`, the value else."""
+    if kind != "VARCHAR":
+        return f"case when ({value})::date = date '{OPEN_END}' then null else {value} end"
+    pattern = rf"\s*{OPEN_END}(?:[ T]{_TIME} ?(?:Z|{_OFFSET})?)?\s*"
+    # The pattern is for the few texts that begin so.
+    return (
+        f"case when starts_with(ltrim({value}), '{OPEN_END}') and regexp_full_match({value}, '{pattern}') then null "
+        f"else {value} end"
+    )
+
+
+def date_from_text(text: str) -> str:
+    """A day, alone or with midnight behind it."""
+    day = f"try_cast({text} as date)"
+    return (
+        f"case when {day}::varchar = {text} then {day} "
+        f"when regexp_full_match({text}, '(?:{_DAY})(?:{_MIDNIGHT})?') then "
+        f"try_cast(regexp_extract({text}, '^[^ T]+') as date) end"
+    )
+
+
+def instant_from_text(text: str, zone: Zone) -> str:
+    """UTC from a text with an offset, Z, UTC, GMT or the name of a zone, or from local time of the feed's zone. The
+    session's zone must be UTC."""
+    plain = f"try_cast({text} as timestamp)"
+    said = f"regexp_extract({text}, '^({_LOCAL})', 1)"
+    mark = f"trim(substr({text}, length({said}) + 1))"
+    named = f"try_cast({said} || ' ' || {mark} as timestamptz)"
+    shown = [f"timezone({mark}, {named} + to_hours({hours}))" for hours in (0, -1, 1)]
+    settled = [
+        f"{there} {sign} try_cast({said} as timestamp)" for there, sign in zip(shown, ("=", "<>", "<>"), strict=True)
+    ]
+    # The usual ways of writing come first: a pattern costs more than the cast.
+    usual = (
+        f"when regexp_full_match({text}, '{_LOCAL}Z?') then {plain} "
+        if zone.name == "UTC"
+        else f"when ends_with({text}, 'Z') and regexp_full_match({text}, '{_LOCAL}Z') then {plain} "
+        f"when regexp_full_match({text}, '{_LOCAL}') then {instant_from_local(plain, zone)} "
+    )
+    return (
+        f"case {usual}"
+        f"when regexp_full_match({text}, '{_LOCAL} ?(?:[zZ]|UTC|GMT|utc|gmt)') then try_cast({said} as timestamp) "
+        f"when regexp_full_match({text}, '(?:{_DAY})[ T]{_TIME} ?{_OFFSET}') then "
+        f"{_in_utc(f'try_cast({said} || {mark} as timestamptz)')} "
+        f"when regexp_full_match({text}, '(?:{_DAY})[ T]{_TIME} {_ZONE}') then "
+        f"case when {named} is null then null when {' and '.join(settled)} then {_in_utc(named)} end end"
+    )
+
+
+def local_of_text(text: str) -> str:
+    """The local time that a text says; NULL where it has an offset or a zone."""
+    return f"case when regexp_full_match({text}, '{_LOCAL}') then try_cast({text} as timestamp) end"
+
+
+def instant_from_timestamp(value: str, kind: str, zone: Zone) -> str:
+    """UTC from a value of a timestamp type."""
+    return _in_utc(value) if kind.endswith("WITH TIME ZONE") else instant_from_local(value, zone)
+
+
+def instant_from_local(local: str, zone: Zone) -> str:
+    """UTC from local time. On a day on which the clocks change, the offsets of the day before and of the day after are
+    both tried: a time that both or neither can tell is read as the contract's `clockChange` says."""
+    if zone.name == "UTC":
+        return local
+    near = zone.near()
+    usual = f"(({local}) at time zone {quote_text(zone.name)}) at time zone 'UTC'"
+    far = f"case when ({local})::date in ({near.days}) then {_on_clock_day(local, zone)} else {usual} end"
+    return f"case when {near.holds(local)} then {local} - to_seconds({near.offset}) else {far} end"
+
+
+def is_clock_change(local: str, zone: Zone) -> str:
+    """SQL, never NULL: the local time comes twice, or never, on the day on which the clocks change."""
+    if zone.name == "UTC":
+        return "false"
+    near = zone.near()
+    before, after = _by_neighbour(local, zone)
+    unsettled = f"(({_shows(before, local, zone)}) = ({_shows(after, local, zone)}) and {before} <> {after})"
+    return (
+        f"coalesce(case when {near.holds(local)} then false when ({local})::date in ({near.days}) then {unsettled} "
+        "end, false)"
+    )
+
+
+def _on_clock_day(local: str, zone: Zone) -> str:
+    before, after = _by_neighbour(local, zone)
+    unsettled = {"refuse": "null", "earlier": f"least({before}, {after})", "later": f"greatest({before}, {after})"}
+    return (
+        f"case when {before} = {after} then {before} "
+        f"when ({_shows(before, local, zone)}) = ({_shows(after, local, zone)}) then {unsettled[zone.clock]} "
+        f"when {_shows(before, local, zone)} then {before} else {after} end"
+    )
+
+
+def _by_neighbour(local: str, zone: Zone) -> tuple[str, str]:
+    """The UTC of a local time by the offset of the day before, and by that of the day after."""
+    name = quote_text(zone.name)
+    return (
+        f"((({local}) - interval 1 day) at time zone {name} at time zone 'UTC' + interval 1 day)",
+        f"((({local}) + interval 1 day) at time zone {name} at time zone 'UTC' - interval 1 day)",
+    )
+
+
+def _shows(utc: str, local: str, zone: Zone) -> str:
+    """Whether clocks in the zone show the local time at that moment."""
+    return f"(({utc}) at time zone 'UTC') at time zone {quote_text(zone.name)} = ({local})"
+
+
+def _in_utc(instant: str) -> str:
+    """UTC of a timestamptz, from its microseconds: the calendar costs far more."""
+    return f"make_timestamp(epoch_us({instant}))"

@@ -1,0 +1,64 @@
+"""The fields that an XML file has and its contract does not know.
+
+XML has no header: the leaves of the first records (`SAMPLE_BATCHES` of some megabyte each) stand for the file's.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from itertools import islice
+
+from lxml import etree
+
+from onedata.contracts.model import Feed
+from onedata.readers.base import SourceFile
+from onedata.readers.xml_paths import record_tags, xpath
+from onedata.readers.xml_stream import Unreadable, record_batches
+
+SAMPLE_BATCHES = 2
+
+
+def leaves_of(feed: Feed, file: SourceFile) -> list[str]:
+    """The paths of the elements with text and of the attributes in the first records, from the record, without
+    filters, sorted. Nothing of a file that cannot be read: reading it says why."""
+    tags = record_tags(feed)
+    where = etree.XPath(xpath(feed, feed.where, "any namespace")) if feed.where else None
+    found: dict[str, None] = {}
+    try:
+        for batch in islice(record_batches(file.path, tags), SAMPLE_BATCHES):
+            for record in batch.root.iterchildren(etree.Element):
+                if etree.QName(record).localname in tags and (where is None or where(record)):
+                    found |= dict.fromkeys(_leaves(record, ""))
+    except (etree.XMLSyntaxError, Unreadable):
+        return []
+    return sorted(found)
+
+
+def unknown_leaves(feed: Feed, leaves: Sequence[str]) -> list[str]:
+    """The leaves that no path of the contract reads, holds or leaves out on purpose."""
+    known = [_plain(path) for path in feed.known_fields]
+    return [leaf for leaf in leaves if not any(_covers(path, leaf) for path in known)]
+
+
+def _leaves(element: etree._Element, prefix: str) -> Iterator[str]:
+    for name in element.attrib:
+        if not name.startswith("{"):
+            yield f"{prefix}@{name}"
+    children = list(element.iterchildren(etree.Element))
+    if not children and prefix and (element.text or "").strip():
+        yield prefix[:-1]
+    for child in children:
+        yield from _leaves(child, f"{prefix}{etree.QName(child).localname}/")
+
+
+def _plain(path: str) -> str:
+    """A contract's path without filters, and without its end where that is the element itself or its name."""
+    return re.sub(r"\[[^\]]*\]", "", path).removesuffix("/name()").removesuffix("/.")
+
+
+def _covers(path: str, leaf: str) -> bool:
+    """Whether a path means the leaf, or an element around it."""
+    start, _, rest = path.partition("//")
+    if not rest:
+        return leaf == path or leaf.startswith((f"{path}/", f"{path}@")) if path else True
+    inside = leaf.startswith(f"{start}/") if start else True
+    return inside and f"/{rest}/" in f"/{leaf}/"
