@@ -144,10 +144,10 @@ def without_open_end(value: str, kind: str = "VARCHAR") -> str:
     """NULL for a day or an instant on `OPEN_END`, the value else."""
     if kind != "VARCHAR":
         return f"case when ({value})::date = date '{OPEN_END}' then null else {value} end"
-    pattern = rf"\s*{OPEN_END}(?:[ T]{_TIME} ?(?:Z|{_OFFSET})?)?\s*"
+    pattern = rf"{OPEN_END}(?:[ T]{_TIME} ?(?:Z|{_OFFSET})?)?\s*"
     # The pattern is for the few texts that begin so.
     return (
-        f"case when starts_with(ltrim({value}), '{OPEN_END}') and regexp_full_match({value}, '{pattern}') then null "
+        f"case when starts_with({value}, '{OPEN_END}') and regexp_full_match({value}, '{pattern}') then null "
         f"else {value} end"
     )
 

@@ -295,7 +295,8 @@ def _fields(numbers: Sequence[_Number]) -> str:
         if not number.is_exact:
             continue
         digits = f"strlen(replace(ltrim({text}, '-0.'), '.', '')) - if(ends_with({text}, '.0'), 1, 0)"
-        many = f"(strlen({text}) > {DIGITS_IN_DOUBLE} and {digits} > {DIGITS_IN_DOUBLE})"
+        # Unlike AND, CASE counts the digits of long texts only.
+        many = f"case when strlen({text}) > {DIGITS_IN_DOUBLE} then {digits} > {DIGITS_IN_DOUBLE} else false end"
         lost.append(f"when (contains({text}, 'e+') or {many}) and {is_double} then {_any_text(number.name)}")
     found = f"case {' '.join(lost)} end" if lost else "null::varchar"
     return "".join(f", {field}" for field in [*fields, f"{found} as _lost"])
