@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, get_args
 
-from onedata.contracts.mistakes import Where, known, need
-from onedata.contracts.model import SQL_TYPES, Classification, Column, Entity, Identifier, Profile
+from onedata.contracts.mistakes import Where, known, need, number
+from onedata.contracts.model import SQL_TYPES, Classification, Column, ContractError, Entity, Identifier, Profile
 from onedata.contracts.strict_yaml import read_mapping
 from onedata.contracts.totals import parse_totals
 
@@ -68,6 +68,11 @@ def _column(item: Mapping[str, Any], file: Path) -> Column:
             [need(identifier, "scope", f"{where}: identifier")], ("system", "retailer"), f"{where}: identifier: scope"
         )
         need(identifier, "type", f"{where}: identifier")
+    for limit in ("minimum", "maximum"):
+        if limit in item and not (item["type"] == "integer" and limit == "maximum" and item[limit] == "night"):
+            if item["type"] not in ("integer", "decimal", "double"):
+                raise ContractError(f"{where}: {limit} is for numbers, {item['name']} is {item['type']}")
+            number(item[limit], f"{where}: {limit}")
     return Column(
         name=item["name"],
         type=item["type"],

@@ -16,8 +16,6 @@ from onedata.sql import quote_text
 
 DECIMALS = 4
 """Digits after the point of a canonical decimal, `decimal(18,4)`."""
-WHOLE_IN_DOUBLE = 2**53
-"""From here on a double no longer holds every whole number."""
 OPEN_END = "9999-12-31"
 """The day by which sources say that something has no end."""
 FIRST_CLOCK_DAY, LAST_CLOCK_DAY = date(1970, 1, 1), date(2101, 1, 1)
@@ -120,24 +118,6 @@ def number_from_number(value: str, kind: str, to: ColumnType) -> str:
     sql_type = "bigint" if to == "integer" else f"decimal(18,{DECIMALS})"
     cast = f"try_cast({value} as {sql_type})"
     return cast if "INT" in kind else f"case when {cast} = {value} then {cast} end"
-
-
-def text_from_number(value: str, kind: str) -> str:
-    """The digits of a number that names something: no '.0', no exponent. NULL for a number so large that its type no
-    longer tells it from its neighbours, and for one with a fraction that its digits would not show."""
-    if kind in ("DOUBLE", "FLOAT"):
-        most = WHOLE_IN_DOUBLE if kind == "DOUBLE" else 2**24
-        whole = f"{value}::double = trunc({value}::double)"
-        return (
-            f"case when not isfinite({value}) or abs({value}) > {most} then null "
-            f"when {whole} then {value}::bigint::varchar "
-            f"when not contains({value}::varchar, 'e') then {value}::varchar end"
-        )
-    if kind.startswith("DECIMAL") and not kind.endswith(",0)"):
-        return (
-            f"case when {value} = trunc({value}) then trunc({value})::decimal(38,0)::varchar else {value}::varchar end"
-        )
-    return f"{value}::varchar"
 
 
 def without_open_end(value: str, kind: str = "VARCHAR") -> str:

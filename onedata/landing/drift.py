@@ -1,7 +1,6 @@
 """Differences between a file's fields and those of the feed's previous file: order, type, and missing members of
 documents."""
 
-import re
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -9,8 +8,7 @@ import duckdb
 
 from onedata.contracts.model import Feed, references
 from onedata.readers import Drift, FileProblem, Reading, SourceFile
-
-FILTER = r"\[[^\]]*\]"
+from onedata.readers.xml_paths import member_path
 
 
 class Shape(NamedTuple):
@@ -91,7 +89,7 @@ def _gone(feed: Feed, file: SourceFile, before: Shape, now: Shape) -> list[Drift
     is_xml = feed.location.format == "xml"
     if not is_xml and feed.location.format not in ("jsonl", "json"):
         return []
-    members = f"{re.sub(FILTER, '', feed.records)}/" if is_xml and feed.records else ""
+    members = f"{member_path(feed)}/" if is_xml and feed.records else ""
     if not any(name.startswith(members) for name in now.columns):
         return []
     fields = [name for item in feed.fields if item.required or not is_xml for name in references(item)]

@@ -21,12 +21,12 @@ from onedata.landing.casts import (
     is_clock_change,
     local_of_text,
     number_from_number,
-    text_from_number,
     without_open_end,
 )
 from onedata.landing.repairs import PADDED, may_be_padded, mended, repaired
 from onedata.masking import mask_sql, shown_sql
 from onedata.readers.base import Part
+from onedata.readers.digits import text_from_number
 from onedata.sql import quote_name, quote_text
 
 # Source fields and canonical columns may have the same names: each has a prefix until the last step.
@@ -279,8 +279,8 @@ def _checks(item: Field, feed: Feed, part: Part) -> list[_Check]:
         unread = f"{given} is not null and {typed} is null"
     if item.column.type != "text":
         checks.append(_Check(f"{name}_type", f"({unread})", before, value, f" is not {_a(item.column.type)}", known))
-    elif _keeps_type(item, part) or (feed.location.format == "xlsx" and item.logic is None):
-        # The reader of Excel leaves such a number with its exponent.
+    elif _keeps_type(item, part) or (feed.location.format in ("parquet", "xlsx") and item.logic is None):
+        # The reader of Excel, and the raw record of a Parquet row, leave such a number with its exponent.
         lost = f"contains({given}, 'e+') and regexp_full_match({given}, '-?\\d(?:\\.\\d+)?e\\+\\d+')"
         kind = part.types.get(item.physical_name or "", "number")
         after = f" is a {kind} too large to hold every digit of a number that names something; send it as a text"

@@ -153,7 +153,7 @@ def check_columns(feed: Feed, file: SourceFile, found: Sequence[str]) -> tuple[s
     return None, drifts + added_drifts(feed, file, added, named)
 
 
-def refused_as_added(feed: Feed, added: Sequence[str]) -> str | None:
+def _refused_as_added(feed: Feed, added: Sequence[str]) -> str | None:
     """The message that refuses a file of documents for its members unknown to the contract: for their number, or by its
     drift policy."""
     if len(added) > MAX_ADDED:
@@ -167,6 +167,16 @@ def refused_as_added(feed: Feed, added: Sequence[str]) -> str | None:
             f"list it as unmapped in {feed.contract.name}."
         )
     return None
+
+
+def note_members(feed: Feed, file: SourceFile, members: Sequence[str], added: Sequence[str], reading: Reading) -> bool:
+    """Record a file's members, and those that the contract does not know, in a reading; False if they refuse it."""
+    if refusal := _refused_as_added(feed, added):
+        reading.problems.append(FileProblem(file, refusal))
+        return False
+    reading.columns[file.number] = tuple(members)
+    reading.drifts += added_drifts(feed, file, added)
+    return True
 
 
 def no_records(feed: Feed, what: str) -> str:

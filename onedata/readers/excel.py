@@ -25,12 +25,11 @@ from openpyxl.utils.cell import column_index_from_string
 from openpyxl.utils.exceptions import InvalidFileException
 
 from onedata.masking import shown
+from onedata.readers.digits import WHOLE_IN_DOUBLE
 
 BATCH_ROWS = 20_000
 MAX_BYTES = 8 << 30
 MAX_RATIO = 500
-WHOLE_IN_DOUBLE = 2**53
-"""From here on a double, the only number that Excel has, no longer holds every whole number."""
 RATIO_FROM_BYTES = 256 << 20
 _ZEROS = re.compile("00+")
 # An empty result is one only where the cell says that its result is a text.

@@ -19,9 +19,8 @@ from onedata.readers.base import (
     Piece,
     Reading,
     SourceFile,
-    added_drifts,
     file_literal,
-    refused_as_added,
+    note_members,
 )
 from onedata.readers.json_keys import KeysTwice
 from onedata.readers.json_paths import Step, Tree, json_path, member_steps, nested_object, pointer
@@ -162,13 +161,9 @@ def read_documents(
         sound: Hashes of key lists without a repeated key; None if no key can stand twice.
     """
     added = _unknown(feed, members)
-    if refusal := refused_as_added(feed, added):
-        reading.problems.append(FileProblem(file, refusal))
-        return
-    reading.columns[file.number] = tuple(members)
-    reading.drifts += added_drifts(feed, file, added)
-    kept = added if feed.drift["added"] == "keep" else []
-    reading.parts.append(_part(feed, file, kept, documents, sound=sound))
+    if note_members(feed, file, members, added, reading):
+        kept = added if feed.drift["added"] == "keep" else []
+        reading.parts.append(_part(feed, file, kept, documents, sound=sound))
 
 
 def documents_part(feed: Feed, file: SourceFile, documents: str) -> Part:

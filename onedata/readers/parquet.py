@@ -8,6 +8,7 @@ import duckdb
 
 from onedata.contracts.model import Feed
 from onedata.readers.base import FileProblem, Part, Reading, SourceFile, check_columns, file_literal
+from onedata.readers.digits import text_from_number
 from onedata.readers.jsonl import read_documents
 from onedata.readers.parquet_nested import documents_of, is_nested, members_of, paths_there
 from onedata.sql import json_of, quote_name, quote_text
@@ -76,11 +77,21 @@ def _part(feed: Feed, file: SourceFile, found: Mapping[str, str]) -> Part:
     return Part(
         file,
         query,
-        raw=json_of(list(found)),
+        raw=_raw(found, types),
         broken="_no_text" if binary else None,
         extra=json_of(added) if added else None,
         types=types,
     )
+
+
+def _raw(found: Mapping[str, str], types: Mapping[str, str]) -> str:
+    """The record as a JSON object of texts: a number in JSON would go through a double when it is read again."""
+    values = {name: quote_name(name) for name in found}
+    for name, kind in types.items():
+        if kind != "BOOLEAN":
+            values[name] = f"coalesce({text_from_number(quote_name(name), kind)}, {quote_name(name)}::varchar)"
+    pairs = ", ".join(f"{quote_text(name)}, {value}" for name, value in values.items())
+    return f"json_object({pairs})::varchar"
 
 
 def _text(name: str, kind: str) -> str:

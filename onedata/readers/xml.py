@@ -19,9 +19,8 @@ from onedata.readers.base import (
     Part,
     Reading,
     SourceFile,
-    added_drifts,
     no_records,
-    refused_as_added,
+    note_members,
 )
 from onedata.readers.xml_drift import leaves_of, unknown_leaves
 from onedata.readers.xml_paths import FIELD_END, FLOOD, PRESENT, columns, members_xpath, record_tags, stylesheet, xpath
@@ -55,12 +54,8 @@ def read_xml(con: duckdb.DuckDBPyConnection, feed: Feed, files: Sequence[SourceF
     for file in files:
         leaves = leaves_of(feed, file)
         added = unknown_leaves(feed, leaves)
-        if refusal := refused_as_added(feed, added):
-            reading.problems.append(FileProblem(file, refusal))
-            continue
-        reading.columns[file.number] = tuple(leaves)
-        reading.drifts += added_drifts(feed, file, added)
-        reading.parts.append(_part(con, feed, file, added, reading.problems))
+        if note_members(feed, file, leaves, added, reading):
+            reading.parts.append(_part(con, feed, file, added, reading.problems))
     return reading
 
 

@@ -19,9 +19,9 @@ from onedata.landing.casts import (
     integer_from_text,
     is_clock_change,
     number_from_number,
-    text_from_number,
     without_open_end,
 )
+from onedata.readers.digits import text_from_number
 
 NIGHT = date(2026, 1, 5)
 NEW_YORK = "America/New_York"

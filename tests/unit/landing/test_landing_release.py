@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from formats import FORMATS, GOOD, encode, survey_contract
 from small_retailer import ANSWERS, NIGHT, SmallRetailer, assert_balanced, canonical, contract, write_contracts
@@ -55,6 +57,21 @@ def test_rows_that_the_mended_contract_takes_leave_quarantine_for_the_lake(retai
     assert survey.rows("response_id, satisfaction, comment, _file, _row")[1] == ("A2", 9, "poor", path, 2)
     assert survey.files() == [(path, "landed", 3, 2, 1, 0)]
     assert survey.quarantine("row, rule") == [(3, "satisfaction_type")]
+
+
+def test_ids_of_a_double_column_are_released_as_their_digits_or_stay(retail: Retail) -> None:
+    survey = retail(survey_contract("parquet", quarantineTolerance=1))
+    rows = {name: pa.array([GOOD[0][name]] * 2) for name in GOOD[0]} | {
+        "id": pa.array(["A1", "A2"]),
+        "order": pa.array([5678901234567.0, 123456789012345680.0]),
+        "score": pa.array(["9", "5"]),
+    }
+    pq.write_table(pa.table(rows), survey.put(f"survey/{NIGHT}.parquet", b""))
+    assert survey.take().counts == (2, 0, 2, 0)
+    survey = with_contract(survey, mended("parquet"))
+    assert released(survey) == Release(accepted=1, still_bad=1)
+    assert survey.rows("response_id, order_id") == [("A1", "5678901234567")]
+    assert survey.quarantine("row, rule") == [(2, "order_id_type")]
 
 
 def test_a_release_again_changes_nothing(retail: Retail) -> None:
