@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from small_retailer import ANSWERS, canonical, contract, custom, write_contracts
 
-from onedata.contracts import ContractError, Feed, load_feeds
+from onedata.contracts import ContractError, Feed, load_entities, load_feeds
 
 Change = Callable[[dict[str, Any]], None]
 
@@ -384,3 +384,21 @@ def test_a_folder_in_a_contracts_place_is_told(tmp_path: Path) -> None:
     (tmp_path / "survey.odcs.yaml").mkdir()
     with pytest.raises(ContractError, match=r"survey.odcs.yaml cannot be read"):
         load_feeds(tmp_path, canonical())
+
+
+@pytest.mark.parametrize(
+    ("limit", "words"),
+    [
+        ("type: text, minimum: 1", "minimum is for numbers, amount is text"),
+        ("type: decimal, maximum: night", "maximum is a number, not 'night'"),
+        ("type: decimal, minimum: few", "minimum is a number, not 'few'"),
+    ],
+)
+def test_a_range_that_a_column_cannot_have_is_told(tmp_path: Path, limit: str, words: str) -> None:
+    (tmp_path / "thing.yaml").write_text(
+        "entity: thing\ntitle: Things\ngrain: one thing\nowner: me\nkey: [amount]\ncolumns:\n"
+        f"  - {{name: amount, {limit}, classification: public, description: An amount.}}\n",
+        encoding="utf-8",
+    )
+    with pytest.raises(ContractError, match=words):
+        load_entities(tmp_path)
