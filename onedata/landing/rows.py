@@ -33,6 +33,7 @@ from onedata.sql import quote_name, quote_text
 GIVEN = "_given_"
 TYPED = "_typed_"
 FAILED = "_failed_"
+BROKEN = "_breaks_"
 _NUMBERS = ("INT", "DECIMAL", "DOUBLE", "FLOAT")
 # DuckDB types that can be cast to a column's type without going through text.
 _AS_THEY_ARE: Mapping[ColumnType, tuple[str, ...]] = {
@@ -63,15 +64,18 @@ def typed_rows(feed: Feed, part: Part) -> str:
     names = ", ".join(
         ["_row", *[f"{TYPED}{item.column.name} as {item.column.name}" for item in feed.fields], "_repaired"]
     )
-    rule = " ".join(f"when {check.predicate} then {quote_text(check.rule)}" for check in checks)
-    reason = _reason([check for check in checks if check.rule != "unreadable_record"])
+    # Each rule's answer is a column: DuckDB plans a predicate, and allocates for it, as often as the SQL contains it.
+    broken = {f"{BROKEN}{number}": check for number, check in enumerate(checks)}
+    judged = ", ".join(f"{check.predicate} as {column}" for column, check in broken.items())
+    rule = " ".join(f"when {column} then {quote_text(check.rule)}" for column, check in broken.items())
+    reason = _reason({column: check for column, check in broken.items() if check.rule != "unreadable_record"})
     reason = f"coalesce({mask_sql('_broken')}, {reason})" if part.broken else reason
     kept = f"json_object('rule', _rule, 'reason', {reason}, 'raw', {part.raw}, 'place', {part.place})::varchar"
     extra = part.extra if part.extra and feed.drift["added"] == "keep" else "null::varchar"
     return (
         f"select {names}, _rule, case when _rule is null then {extra} else {kept} end as _extra "
-        f"from (select *, case {rule} end as _rule from (select *, {_all_typed(feed, fields, part)} "
-        f"from ({_all_given(feed, fields, part)})))"
+        f"from (select *, case {rule} end as _rule from (select *, {judged} "
+        f"from (select *, {_all_typed(feed, fields, part)} from ({_all_given(feed, fields, part)}))))"
     )
 
 
@@ -326,20 +330,20 @@ def _literal(limit: str, item: Field) -> str:
     return f"{item.column.type} '{limit}'" if item.column.type in ("date", "timestamp") else limit
 
 
-def _reason(checks: Sequence[_Check]) -> str:
-    """SQL: the reasons of all rules that a row breaks. The long SQL that masks a value occurs in it once."""
-    if not checks:
+def _reason(broken: Mapping[str, _Check]) -> str:
+    """SQL: the reasons of the rules that a row breaks, by answer. The long SQL that masks a value occurs in it once."""
+    if not broken:
         return "''"
-    broken = []
-    for check in checks:
+    reasons = []
+    for column, check in broken.items():
         known = f"[{', '.join(quote_text(word.lower()) for word in check.known)}]::varchar[]"
         texts = f"'before': {quote_text(check.before)}, 'after': {quote_text(check.after)}"
         shown = f"'shown': {check.value is not None}, 'value': {check.value or 'null::varchar'}, 'known': {known}"
-        broken.append(f"case when {check.predicate} then {{{texts}, {shown}}} end")
+        reasons.append(f"case when {column} then {{{texts}, {shown}}} end")
     shown = f"case when lower(c.value) in c.known then '\"' || c.value || '\"' else {shown_sql('c.value')} end"
     words = f"c.before || case when c.shown then {shown} else '' end || c.after"
     return (
-        f"array_to_string(list_transform(list_filter([{', '.join(broken)}], lambda c: c is not null), lambda c: "
+        f"array_to_string(list_transform(list_filter([{', '.join(reasons)}], lambda c: c is not null), lambda c: "
         f"{words}), '; ')"
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -11,6 +12,10 @@ import pyarrow.parquet as pq
 import pytest
 from formats import FORMATS, GOOD, encode, survey_contract
 from small_retailer import ANSWERS, HEADER, NEXT, NIGHT, SmallRetailer, contract
+
+from onedata.landing.rows import typed_rows
+from onedata.readers import SourceFile
+from onedata.readers.base import Part
 
 Retail = Callable[..., SmallRetailer]
 
@@ -238,3 +243,10 @@ def test_parquet_types_of_the_source_are_kept_exact(retail: Retail) -> None:
 def test_the_header_line_is_not_a_row(survey: SmallRetailer) -> None:
     survey.csv(HEADER, "A1,O1,5,,")
     assert survey.take().counts == (2, 1, 1, 0)
+
+
+def test_the_sql_of_landing_contains_a_rule_once(survey: SmallRetailer) -> None:
+    """Landing a small file takes as long as DuckDB needs to plan its SQL, and each predicate is long."""
+    part = Part(SourceFile(0, Path("a.csv"), "a.csv", NIGHT, 1, 0, ""), "select 1")
+    sql = typed_rows(survey.feed(), part)
+    assert [sql.count(text) for text in ("_typed_satisfaction < 1", "_given_order_id is null")] == [1, 1]
