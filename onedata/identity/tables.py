@@ -130,13 +130,12 @@ def create_tables(con: duckdb.DuckDBPyConnection) -> None:
     Raises:
         OldTablesError: its tables have the columns of an earlier onedata; the text names the fix.
     """
-    columns = [
-        name
-        for (name,) in con.execute(
-            "select column_name from duckdb_columns() where schema_name = 'oneid' and table_name = 'oneid_map'"
-        ).fetchall()
-    ]
-    if columns and "valid_from" not in columns:
+    tables = con.execute(
+        "select 1 from duckdb_tables() where database_name = current_database() and schema_name = 'oneid' "
+        "and table_name = 'oneid_map'"
+    ).fetchall()
+    # `duckdb_columns` binds every view of the warehouse.
+    if tables and "valid_from" not in [name for name, *_ in con.execute("describe oneid.oneid_map").fetchall()]:
         raise OldTablesError(
             "this data home was made by an earlier onedata, whose OneID kept no versions and whose vault has tokens of "
             "other normalisers; rebuild it from its source: move the data home away, then `onedata run --backfill`"
