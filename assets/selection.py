@@ -38,8 +38,9 @@ def select_nights(settings: Settings, first: date | None, last: date | None) -> 
         known, pending, again = _ledger(retailer)
     found, later = {day for day in (first, last) if day} | pending, []
     for feed in retailer.feeds:
-        # A table has no files of later nights: it is queried only for tonight's rows.
-        for offer in discover(settings, feed, far if last or isinstance(feed.location.store, Database) else date.max):
+        # A table, or a path without a day, has no files of later nights: what it offers is tonight's.
+        dated = "{ds}" in feed.location.path and not isinstance(feed.location.store, Database)
+        for offer in discover(settings, feed, date.max if dated and not last else far):
             if offer.ds > far:
                 later.append(offer.ds)
             elif (feed.name, offer.name, offer.size, offer.mtime_ns) not in known:

@@ -68,3 +68,11 @@ def test_a_table_that_has_not_changed_since_is_nothing_to_do(tmp_path: Path, pos
     assert select_nights(settings, None, None) == []
     postgres.sql("insert into answers values ('A2', 'O2', 5, null, '2026-01-05 10:00+00', '2026-01-05 11:00+00')")
     assert select_nights(settings, None, None) == [settings.today()]
+
+
+def test_a_file_without_a_day_in_its_path_is_tonights(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    settings = published(tmp_path, contract(path="survey/answers*.csv"), {"survey/answers.csv": ROWS.encode()})
+    assert select_nights(settings, None, None) == []
+    (settings.source / "survey" / "answers_more.csv").write_text(ROWS.replace("A1", "A2"), encoding="utf-8")
+    assert select_nights(settings, None, None) == [settings.today()]
+    assert "later nights" not in capsys.readouterr().err
