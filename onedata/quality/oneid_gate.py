@@ -5,7 +5,8 @@ Limits: GateLimits of the settings, reasons in docs/reference/identity.md. The g
 `oneid` and judges the last run, whatever its night.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from math import sqrt
 
 import duckdb
@@ -158,15 +159,37 @@ def oneid_gate(
         f"no household has more than {most_members} persons",
     )
     households = "(select * from oneid.household_map where valid_to is null)"
+    settings = {
+        "person_not_too_large": limits.told("most_identifiers"),
+        "browsers_not_too_many": limits.told("most_browsers"),
+        "accounts_within_limit": limits.told("most_accounts", "many_accounts_warn"),
+        "accounts_not_far_over_limit": limits.told("most_accounts", "many_accounts_stop"),
+    }
     return {
         "oneid_map": [
-            *gatekeeper.check(STAGE, "oneid_map", CURRENT, (*MAP_RULES, *sizes, has_a_person)),
+            *_measured(
+                gatekeeper.check(STAGE, "oneid_map", CURRENT, (*MAP_RULES, *sizes, has_a_person)), settings, persons
+            ),
             churn(con, limits),
             *trends(con),
         ],
-        "person": gatekeeper.check(STAGE, "person", "oneid.person", person_rules),
+        "person": _measured(gatekeeper.check(STAGE, "person", "oneid.person", person_rules), settings, persons),
         "household_map": gatekeeper.check(STAGE, "household_map", households, (*HOUSEHOLD_RULES, too_large)),
     }
+
+
+def _measured(results: Sequence[CheckResult], settings: Mapping[str, str], persons: int) -> list[CheckResult]:
+    """The results; the message of a broken limit starts with what was measured and ends with its settings."""
+    return [
+        result
+        if result.passed or result.rule not in settings
+        else replace(
+            result,
+            message=f"{result.observed} of {persons} persons ({int(result.observed) / max(persons, 1):.1%}); "
+            f"{result.message}. {settings[result.rule]}",
+        )
+        for result in results
+    ]
 
 
 def churn(con: duckdb.DuckDBPyConnection, limits: GateLimits) -> CheckResult:
@@ -220,7 +243,7 @@ def churn(con: duckdb.DuckDBPyConnection, limits: GateLimits) -> CheckResult:
         if held
         else f"{changed} of {known} identifiers changed their OneID on {last}, at most {allowed} may: "
         f"{'; '.join(sample)}. oneid.oneid_event holds them all; "
-        "undo what is wrong with `onedata identity block` or `split`"
+        f"undo what is wrong with `onedata identity block` or `split`. {limits.told('churn_warn', 'churn_stop')}"
     )
     return CheckResult(
         STAGE, "oneid_map", "nightly_churn", severity, held, str(changed), message, bound(None, allowed), words

@@ -48,6 +48,7 @@ def load_settings(file: Path | None = None, environment: Mapping[str, str] | Non
     values = _read_file(file) if file else {}
     typed = {field.name: env[name] for field in fields(Settings) if env.get(name := f"ONEDATA_{field.name.upper()}")}
     values |= {name: _from_text(name, text) for name, text in typed.items()}
+    _place_gates(values, file, "gates" in typed)
     home = values.get("home", home_folder() / "data")
     beside = {"source": home / "retailer" / "source"} if isinstance(home, Path) else {}
     try:
@@ -56,6 +57,19 @@ def load_settings(file: Path | None = None, environment: Mapping[str, str] | Non
         raise SettingsError(_in_words(error, file, typed)) from None
     _check_group(settings.reader_group)
     return settings
+
+
+def _place_gates(values: dict[str, Any], file: Path | None, from_variable: bool) -> None:
+    """Note where the limits are written. The variable of a child process carries the place that its parent found."""
+    gates = values.get("gates", {})
+    if not isinstance(gates, dict):
+        return
+    if from_variable:
+        values["gates"] = {"place": "the environment variable ONEDATA_GATES"} | gates
+    elif file and "place" in gates:
+        raise SettingsError(f"{_place(file, 'place')}: gates: unknown setting 'place'")
+    elif file:
+        values["gates"] = gates | {"place": f"[gates] of {file.resolve()}"}
 
 
 def _require_retailer(file: Path | None, env: Mapping[str, str]) -> None:

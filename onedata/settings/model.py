@@ -8,7 +8,7 @@ names, types, limits and meanings; `onedata schema settings` prints them as a JS
 import json
 import re
 import zoneinfo
-from dataclasses import fields
+from dataclasses import field, fields
 from datetime import date, datetime
 from pathlib import Path
 from typing import Annotated, Any, Self
@@ -98,6 +98,19 @@ class GateLimits:
     churn_stop: Annotated[
         Share, Field(description="Share of identifiers that change their OneID in a night: close.")
     ] = 0.02
+
+    # No setting: the loader notes it, for messages.
+    place: str = field(default=f"[gates] of {FILE}, or the environment variable ONEDATA_GATES", compare=False)
+
+    def told(self, *names: str) -> str:
+        """The named limits with their values and the place to change them, for the message of a gate."""
+        defaults = GateLimits()
+        values = (
+            f"{name} = {getattr(self, name):g}"
+            + (" (the default)" if getattr(self, name) == getattr(defaults, name) else "")
+            for name in names
+        )
+        return f"Settings: {', '.join(values)}; {self.place}"
 
     @model_validator(mode="after")
     def _warns_before_it_closes(self) -> Self:
@@ -245,8 +258,8 @@ class Settings:
 
     def environment(self) -> dict[str, str]:
         """The same settings as environment variables, for dbt and child processes."""
-        values = {field.name: getattr(self, field.name) for field in fields(self)}
-        values["gates"] = json.dumps({field.name: getattr(self.gates, field.name) for field in fields(self.gates)})
+        values = {item.name: getattr(self, item.name) for item in fields(self)}
+        values["gates"] = json.dumps({item.name: getattr(self.gates, item.name) for item in fields(self.gates)})
         own = {f"ONEDATA_{name.upper()}": "" if value is None else str(value) for name, value in values.items()}
         return own | {
             "ONEDATA_WAREHOUSE": str(self.warehouse),
@@ -267,6 +280,8 @@ def settings_schema() -> dict[str, Any]:
     schema = _limits_named(TypeAdapter(Settings).json_schema())
     for name in ("home", "source", "contracts"):
         schema["properties"][name].pop("default", None)
+    schema["properties"]["gates"].pop("default", None)
+    del schema["$defs"]["GateLimits"]["properties"]["place"]
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "title": FILE}
 
 

@@ -205,6 +205,7 @@ def test_a_mistake_of_the_environment_names_no_file(tmp_path: Path) -> None:
             "[gates]\nchurn_warn = 0.5\nchurn_stop = 0.1",
             r"setting gates: churn_warn \(0.5\) is above churn_stop \(0.1\)",
         ),
+        ("[gates]\nplace = 'here'", r":2: gates: unknown setting 'place'"),
         ("[gates]\nchurn_stop = 2", r":2: setting gates: churn_stop is 2; it takes a share from 0 to 1"),
     ],
 )
@@ -217,6 +218,27 @@ def test_limits_that_a_retailer_does_not_give_are_the_shipped_ones(tmp_path: Pat
     limits = load_settings(toml(tmp_path, "[gates]\nmost_accounts = 5\n"), {}).gates
     assert limits == GateLimits(most_accounts=5)
     assert limits.churn_stop == 0.02
+
+
+def test_limits_tell_where_they_are_written(tmp_path: Path) -> None:
+    file = toml(tmp_path, "[gates]\nchurn_stop = 0.5\n")
+    limits = load_settings(file, {}).gates
+    own = f"Settings: churn_warn = 0.001 (the default), churn_stop = 0.5; [gates] of {file.resolve()}"
+    assert limits.told("churn_warn", "churn_stop") == own
+    assert load_settings(toml(tmp_path, "threads = 2\n"), {}).gates.told("churn_stop") == (
+        f"Settings: churn_stop = 0.02 (the default); [gates] of {file.resolve()}"
+    )
+    # A child process has its settings from the environment, and tells the place that its parent found.
+    assert (
+        load_settings(None, load_settings(toml(tmp_path, "[gates]\nchurn_stop = 0.5\n"), {}).environment()).gates.told(
+            "churn_warn", "churn_stop"
+        )
+        == own
+    )
+    typed = {"ONEDATA_GATES": '{"churn_stop": 0.25}'}
+    assert load_settings(file, typed).gates.told("churn_stop") == (
+        "Settings: churn_stop = 0.25; the environment variable ONEDATA_GATES"
+    )
 
 
 def test_gates_and_identifiers_pass_through_the_environment(tmp_path: Path) -> None:
@@ -257,7 +279,7 @@ def test_an_editors_schema_knows_every_setting_and_refuses_what_the_settings_ref
 
 def test_every_setting_is_documented() -> None:
     text = (REPOSITORY / "docs" / "settings.md").read_text(encoding="utf-8")
-    names = [field.name for model in (Settings, GateLimits) for field in fields(model)]
+    names = [field.name for model in (Settings, GateLimits) for field in fields(model) if field.name != "place"]
     assert [name for name in names if f"`{name}`" not in text] == []
 
 

@@ -259,6 +259,60 @@ def test_a_retailer_may_count_another_number_of_accounts_as_usual(con: duckdb.Du
     assert not {"accounts_within_limit", "accounts_not_far_over_limit"} & set(broken(con, every))
 
 
+@pytest.mark.parametrize(
+    ("damage", "limits", "rule", "measured", "settings"),
+    [
+        (
+            "",
+            GateLimits(most_identifiers=9),
+            "person_not_too_large",
+            "100 of 100 persons (100.0%)",
+            "most_identifiers = 9",
+        ),
+        (
+            "update oneid.oneid_map set oneid = 'P0', identity_key = replace(identity_key, 'account:', 'cookie:') "
+            "where id_int < 51",
+            SHIPPED,
+            "browsers_not_too_many",
+            "1 of 100 persons (1.0%)",
+            "most_browsers = 50 (the default)",
+        ),
+        # Four persons with ten accounts of the system s each, where at most two may have them.
+        (
+            "update oneid.oneid_map set identity_key = 'account:s:' || id_int where id_int < 40",
+            SHIPPED,
+            "accounts_not_far_over_limit",
+            "4 of 100 persons (4.0%)",
+            "most_accounts = 2 (the default), many_accounts_stop = 0.02 (the default)",
+        ),
+        (
+            "update oneid.oneid_map set identity_key = 'account:s:' || id_int where id_int < 40",
+            GateLimits(many_accounts_warn=0.01),
+            "accounts_within_limit",
+            "4 of 100 persons (4.0%)",
+            "most_accounts = 2 (the default), many_accounts_warn = 0.01",
+        ),
+    ],
+)
+def test_a_broken_limit_tells_what_was_measured_and_its_setting(
+    con: duckdb.DuckDBPyConnection, damage: str, limits: GateLimits, rule: str, measured: str, settings: str
+) -> None:
+    if damage:
+        con.execute(damage)
+    found = oneid_gate(con, Gatekeeper(con), identifier_policy(), limits, 10)
+    (message,) = [result.message for results in found.values() for result in results if result.rule == rule]
+    assert message.startswith(measured)
+    assert message.endswith(f"Settings: {settings}; {limits.place}")
+
+
+def test_too_many_changes_tell_their_settings(con: duckdb.DuckDBPyConnection) -> None:
+    move(con, *range(10, 110))
+    limits = GateLimits(churn_stop=0.03)
+    message = churn(con, limits).message
+    assert message.startswith("100 of 1000 identifiers changed their OneID on 2026-01-10, at most ")
+    assert message.endswith(f"Settings: churn_warn = 0.001 (the default), churn_stop = 0.03; {limits.place}")
+
+
 def test_a_retailer_sets_how_many_identifiers_may_change(con: duckdb.DuckDBPyConnection) -> None:
     move(con, *range(40))
     changed = churn(con, GateLimits()).observed
