@@ -2,20 +2,17 @@
 
 import csv
 import json
+import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
-from datetime import date
 from pathlib import Path
 
 import duckdb
 import pytest
 from lxml import etree
-from support import example_settings, shared_data
+from support import REPOSITORY, shared_data
 
-from onedata.landing import land
-from onedata.retailer import load_retailer, prepare_warehouse
-from onedata.warehouse import open_warehouse
-
-NIGHT = date(2026, 1, 5)
 POSLOG = "{http://www.nrf-arts.org/IXRetail/namespace/}"
 
 
@@ -28,12 +25,16 @@ def source() -> Path:
 
 @pytest.fixture(scope="module")
 def landed(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[duckdb.DuckDBPyConnection]:
-    """The warehouse after every feed has landed."""
-    retailer = load_retailer(example_settings("real_formats", source, tmp_path_factory.mktemp("real_formats")))
-    with open_warehouse(retailer.settings) as con:
-        prepare_warehouse(con, retailer)
-        for feed in retailer.feeds:
-            land(con, retailer.settings, feed, retailer.policy, NIGHT)
+    """The warehouse after the README's command, typed as it stands there, in a copy of the example."""
+    folder = tmp_path_factory.mktemp("real_formats")
+    shutil.copytree(REPOSITORY / "examples" / "real_formats", folder / "examples" / "real_formats")
+    readme = (folder / "examples" / "real_formats" / "README.md").read_text(encoding="utf-8")
+    (command,) = [line.split() for line in readme.splitlines() if line.startswith("    onedata run")]
+    command = [str(source) if word == "../shared/data" else word for word in command[1:]]
+    program = str(Path(sys.executable).with_name("onedata"))
+    ran = subprocess.run([program, *command], cwd=folder, capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    with duckdb.connect(str(folder / "data" / "real_formats" / "warehouse" / "onedata.duckdb"), read_only=True) as con:
         yield con
 
 
