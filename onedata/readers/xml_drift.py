@@ -11,7 +11,7 @@ from lxml import etree
 
 from onedata.contracts.model import Feed
 from onedata.readers.base import SourceFile
-from onedata.readers.xml_paths import record_tags, xpath
+from onedata.readers.xml_paths import read_by, record_tags, xpath
 from onedata.readers.xml_stream import Unreadable, record_batches
 
 SAMPLE_BATCHES = 2
@@ -52,7 +52,7 @@ def _leaves(element: etree._Element, prefix: str) -> Iterator[str]:
 
 def _plain(path: str) -> str:
     """A contract's path without filters, and without its end where that is the element itself or its name."""
-    return re.sub(r"\[[^\]]*\]", "", path).removesuffix("/name()").removesuffix("/.")
+    return re.sub(r"\[[^\]]*\]", "", read_by(path)).removesuffix("/name()").removesuffix("/.")
 
 
 def _covers(path: str, leaf: str) -> bool:

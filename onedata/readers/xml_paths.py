@@ -22,9 +22,12 @@ Names = Literal["one namespace", "any namespace"]
 
 _XSLT = 'version="1.0" xmlns:xsl="http://www.w3.org/1999/XSL/Transform"'
 _NAME = r"[^\W\d][\w.-]*+"
-_STEP = re.compile(rf"(?P<slash>^//|^|//|/)(?P<name>@?{_NAME}(?!\()|\.(?=/|$)|name\(\)$)(?:\[(?P<filter>[^\[\]]+)\])?")
-_EQUALS = re.compile(rf"(?P<name>@?{_NAME})=(?P<value>[^']*|[^\"]*)")
-_FILTER = re.compile(rf"{_EQUALS.pattern}|@?{_NAME}(\|@?{_NAME})*")
+_BRACKETS = r"\[([^\[\]]+)\]"
+_STEP = re.compile(rf"(?P<slash>^//|^|//|/)(?P<name>@?{_NAME}(?!\()|\.(?=/|$)|name\(\)$)(?P<filters>(?:\[[^\[\]]+\])*)")
+_INSIDE = rf"(?:{_NAME}/)*@?{_NAME}"
+_EQUALS = re.compile(rf"(?P<name>{_INSIDE})=(?P<value>[^']*|[^\"]*)")
+_FILTER = re.compile(rf"{_EQUALS.pattern}|{_INSIDE}(\|{_INSIDE})*")
+_SUM = re.compile(r"sum\((?P<path>.+)\)")
 # XML text cannot contain the characters that end a field and mark a present one, so the stylesheet is written with
 # these legal characters, which are replaced once it is compiled.
 _WRITTEN = {FIELD_END: "\ue000", PRESENT: "\ue001"}
@@ -111,52 +114,60 @@ def xpath(feed: Feed, path: str, names: Names) -> str:
         ContractError: the path is invalid.
     """
     steps = []
-    for slash, name, condition in _steps(feed, path):
+    for slash, name, conditions in _steps(feed, path):
         if name == "name()":
             continue
         if name.startswith("@"):
             step = f"descendant-or-self::*/{name}" if slash == "//" else name
         else:
             step = f"descendant::{_test(name, names)}" if slash == "//" else _test(name, names)
-        steps.append(step + _filter(condition, names))
+        steps.append(step + "".join(_filter(condition, names) for condition in conditions))
     return "/".join(steps) or "."
 
 
-def _steps(feed: Feed, path: str) -> Iterator[tuple[str, str, str]]:
-    """Slash, name and filter of each step."""
+def read_by(path: str) -> str:
+    """The path that a field's path adds up, or the field's path itself."""
+    total = _SUM.fullmatch(path)
+    return total["path"] if total else path
+
+
+def _steps(feed: Feed, path: str) -> Iterator[tuple[str, str, list[str]]]:
+    """Slash, name and filters of each step."""
     at = 0
     while at < len(path):
         match = _STEP.match(path, at)
         if match is None:
             raise _not_understood(feed, path)
-        slash, name, condition, at = match["slash"], match["name"], match["filter"], match.end()
+        slash, name, at = match["slash"], match["name"], match.end()
+        conditions = re.findall(_BRACKETS, match["filters"])
         plain = not name.startswith("@") and name not in (".", "name()")
         if not plain and (
-            condition or (name.startswith("@") and at < len(path)) or (slash == "//" and not name.startswith("@"))
+            conditions or (name.startswith("@") and at < len(path)) or (slash == "//" and not name.startswith("@"))
         ):
             raise _not_understood(feed, path)
-        if condition and not _FILTER.fullmatch(condition):
+        if not all(_FILTER.fullmatch(condition) for condition in conditions):
             raise _not_understood(feed, path)
-        yield slash, name, condition or ""
+        yield slash, name, conditions
 
 
 def _not_understood(feed: Feed, path: str) -> ContractError:
     return ContractError(
         f"{feed.contract.name}: {feed.name}: the XML path {path!r} is not understood. Write local names without a "
-        "prefix, parted by / or // (any depth), each with one filter at most: [A|B] has such a child, [@a=value] or "
-        "[A=value] is equal; at the end @attribute, . or name(). "
-        "`records` takes neither // nor @."
+        "prefix, parted by / or // (any depth), each with filters: [A|B] has such a child, [@a=value] or [A/B=value] "
+        "is equal; at the end @attribute, . or name(); sum(path) adds every match up. `records` takes neither // nor @."
     )
 
 
 def _filter(condition: str, names: Names) -> str:
-    if not condition:
-        return ""
     equals = _EQUALS.fullmatch(condition)
     if equals is None:
-        return "[" + " or ".join(_test(name, names) for name in condition.split("|")) + "]"
+        return "[" + " or ".join(_inside(name, names) for name in condition.split("|")) + "]"
     value = f'"{equals["value"]}"' if "'" in equals["value"] else f"'{equals['value']}'"
-    return f"[{_test(equals['name'], names)}={value}]"
+    return f"[{_inside(equals['name'], names)}={value}]"
+
+
+def _inside(path: str, names: Names) -> str:
+    return "/".join(_test(name, names) for name in path.split("/"))
 
 
 def _test(name: str, names: Names) -> str:
@@ -166,7 +177,11 @@ def _test(name: str, names: Names) -> str:
 
 
 def _field(feed: Feed, path: str, names: Names) -> str:
-    """The stylesheet's part for one value: the first match."""
+    """The stylesheet's part for one value: the first match, or the sum of all."""
+    if total := _SUM.fullmatch(path):
+        # XPath adds doubles: four decimals, as money has, hide that.
+        select = quoteattr(f"format-number(sum({xpath(feed, total['path'], names)}), '0.####')")
+        return f"{_WRITTEN[PRESENT]}<xsl:value-of select={select}/>{_WRITTEN[FIELD_END]}"
     value = "local-name()" if path.endswith("name()") else "."
     place = quoteattr(f"({xpath(feed, path, names)})[1]")
     return (

@@ -46,6 +46,19 @@ DOCUMENT = """<As xmlns="urn:a" xmlns:v="urn:v"><Answer id="A1" v:id="V1" empty=
         ("Order[nowhere|@kind]/No", "O3"),
         ("Part[Kind=x]/Value", "1"),
         ("Part[Kind=it's]/Value", "2"),
+        ("Part[Kind=x][Value]/Value", "1"),
+        ("Part[Kind=x][Value=2]/Value", None),
+        ("Order[No=O3][@kind=gift]/Weight", "3"),
+        ("Deep[Deeper/Code=C1]/Deeper/Code/@at", "1"),
+        ("Deep[Deeper/Code/@at=1]//Code", "C1"),
+        ("Deep[Deeper/Code/@at=2]//Code", None),
+        ("Deep[Deeper/nowhere|Deeper/Code]//Code", "C1"),
+        ("sum(Total)", "10"),
+        ("sum(Total[@type=grand])", "9"),
+        ("sum(Part/Value)", "3"),
+        ("sum(Order/Weight)", "3"),
+        ("sum(nowhere)", "0"),
+        ("sum(Note)", "NaN"),
     ],
 )
 def test_a_path_takes_the_first_match(tmp_path: Path, path: str, value: str | None) -> None:
@@ -62,6 +75,14 @@ def test_a_path_takes_the_first_match(tmp_path: Path, path: str, value: str | No
         "../Order",
         "Order[",
         "Order[2]",
+        "Order[No][2]",
+        "Order[/No]",
+        "Order[No/]",
+        "Order[@kind/No]",
+        "sum(Order",
+        "sum()",
+        "sum(sum(Order))",
+        "count(Order)",
         "Order[x='a'\"]",
         "@id/No",
         "a//name()",
@@ -146,3 +167,41 @@ def test_rows_are_numbered_within_each_file(tmp_path: Path) -> None:
     one = f"<As><Answer><Ok/>{item}<Item/>{item}</Answer><Answer>{item}</Answer><Answer><Ok/>{item}</Answer></As>"
     rows, problems = feed.read(one, "<As><Answer/></As>", one)
     assert ([row[:2] for row in rows], problems) == ([(1, 1), (1, 2), (1, 3), (3, 1), (3, 2), (3, 3)], [])
+
+
+def test_a_sum_is_of_the_whole_record_and_exact_to_the_cent(tmp_path: Path) -> None:
+    document = (
+        "<As><Answer id='A1'><Line><No>1</No><Sum>0.10</Sum></Line><Line><No>2</No><Sum>0.20</Sum></Line>"
+        "<Line><No>3</No><Sum>-0.30</Sum></Line><Line><No>4</No><Sum>1999999.99</Sum></Line></Answer></As>"
+    )
+    feed = xml_feed(tmp_path, ["@id", "Line/No", "sum(Line/Sum)"], records="Line")
+    assert feed.values(document) == [("A1", str(number), "1999999.99") for number in (1, 2, 3, 4)]
+
+
+@pytest.mark.parametrize(
+    ("amounts", "total"),
+    [
+        (["0.10", "0.20", "-0.30"], "0"),
+        (["-0.10", "-0.20", "0.30"], "-0"),
+        (["12345678901.12", "0.01"], "12345678901.13"),
+        (["-3.5", " 1.25 "], "-2.25"),
+        (["1,50", "1"], "NaN"),
+        (["", "1"], "NaN"),
+    ],
+)
+def test_a_sum_is_written_without_an_exponent(tmp_path: Path, amounts: list[str], total: str) -> None:
+    lines = "".join(f"<Sum>{amount}</Sum>" for amount in amounts)
+    assert xml_feed(tmp_path, ["@id", "sum(Sum)"]).values(f"<As><Answer id='A1'>{lines}</Answer></As>") == [
+        ("A1", total)
+    ]
+
+
+def test_members_are_chosen_by_what_lies_deeper_and_by_several_filters(tmp_path: Path) -> None:
+    document = """<As><Answer id="A1">
+      <Line><No>1</No><Reward detailed="true"><Kind>Money</Kind></Reward></Line>
+      <Line><No>2</No><Reward detailed="true"><Kind>Offer</Kind></Reward></Line>
+      <Line><No>3</No><Reward><Kind>Money</Kind></Reward></Line>
+    </Answer></As>"""
+    feed = xml_feed(tmp_path, ["@id", "Line/No"], records="Line[Reward/@detailed=true][Reward/Kind=Money]")
+    assert feed.values(document) == [("A1", "1")]
+    assert [number for number, raw in feed.raw(document, 1) if "<No>1</No>" in raw] == [1]
