@@ -161,13 +161,20 @@ def _not_understood(feed: Feed, path: str) -> ContractError:
 def _filter(condition: str, names: Names) -> str:
     equals = _EQUALS.fullmatch(condition)
     if equals is None:
-        return "[" + " or ".join(_inside(name, names) for name in condition.split("|")) + "]"
-    value = f'"{equals["value"]}"' if "'" in equals["value"] else f"'{equals['value']}'"
-    return f"[{_inside(equals['name'], names)}={value}]"
+        paths, compared = condition.split("|"), ""
+    else:
+        value = f'"{equals["value"]}"' if "'" in equals["value"] else f"'{equals['value']}'"
+        paths, compared = [equals["name"]], f"={value}"
+    return "[" + " or ".join(f"{inside}{compared}" for path in paths for inside in _inside(path, names)) + "]"
 
 
-def _inside(path: str, names: Names) -> str:
-    return "/".join(_test(name, names) for name in path.split("/"))
+def _inside(path: str, names: Names) -> Iterator[str]:
+    """The XPath of a filter's path; of an attribute also the one of any namespace."""
+    *steps, last = path.split("/")
+    around = "".join(f"{_test(step, names)}/" for step in steps)
+    yield around + _test(last, names)
+    if last.startswith("@"):
+        yield f"{around}@*[local-name()='{last[1:]}']"
 
 
 def _test(name: str, names: Names) -> str:

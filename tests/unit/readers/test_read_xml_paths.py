@@ -14,6 +14,7 @@ DOCUMENT = """<As xmlns="urn:a" xmlns:v="urn:v"><Answer id="A1" v:id="V1" empty=
   <Empty/><Note>a <b>bold</b> word</Note><v:Note>vendor</v:Note><Blank> </Blank><Nothing></Nothing>
   <Deep><Deeper><Code at="1">C1</Code></Deeper></Deep><Total type="tax">1</Total><Total type="grand">9</Total>
   <Part><Kind>x</Kind><Value>1</Value></Part><Part><Kind>it's</Kind><Value>2</Value></Part>
+  <Seal v:id="V2"><No>7</No></Seal>
 </Answer></As>"""
 
 
@@ -53,6 +54,10 @@ DOCUMENT = """<As xmlns="urn:a" xmlns:v="urn:v"><Answer id="A1" v:id="V1" empty=
         ("Deep[Deeper/Code/@at=1]//Code", "C1"),
         ("Deep[Deeper/Code/@at=2]//Code", None),
         ("Deep[Deeper/nowhere|Deeper/Code]//Code", "C1"),
+        ("Order[Weight/@unit=kg]/No", "O3"),
+        ("Seal[@id=V2]/No", "7"),
+        ("Seal[@id]/No", "7"),
+        ("Seal[@id=V3]/No", None),
         ("sum(Total)", "10"),
         ("sum(Total[@type=grand])", "9"),
         ("sum(Part/Value)", "3"),
