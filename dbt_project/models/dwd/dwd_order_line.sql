@@ -19,12 +19,25 @@ select
     delivered.product_name,
     delivered.quantity,
     delivered.unit_price,
-    cast(delivered.quantity * delivered.unit_price as decimal(18, 4)) as gross_amount,
+    -- The source's own amount of the line wins over quantity x price.
+    cast(
+        coalesce(
+            delivered.line_amount + coalesce(delivered.discount_amount, 0),
+            cast(delivered.quantity * delivered.unit_price as decimal(18, 4))
+        ) as decimal(18, 4)
+    ) as gross_amount,
     coalesce(delivered.discount_amount, 0) as discount_amount,
     cast(
-        cast(delivered.quantity * delivered.unit_price as decimal(18, 4)) - coalesce(delivered.discount_amount, 0)
-        as decimal(18, 4)
+        coalesce(
+            delivered.line_amount,
+            cast(delivered.quantity * delivered.unit_price as decimal(18, 4)) - coalesce(delivered.discount_amount, 0)
+        ) as decimal(18, 4)
     ) as net_amount,
+    cast(
+        delivered.line_amount
+        - (cast(delivered.quantity * delivered.unit_price as decimal(18, 4)) - coalesce(delivered.discount_amount, 0))
+        as decimal(18, 4)
+    ) as line_amount_difference,
     delivered.tax_amount,
     upper(delivered.currency) as currency,
     coalesce(delivered.is_test, false) as is_test,

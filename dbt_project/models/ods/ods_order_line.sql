@@ -15,6 +15,7 @@ select
     cast(quantity as decimal(18,4)) as quantity,
     cast(unit_price as decimal(18,4)) as unit_price,
     cast(discount_amount as decimal(18,4)) as discount_amount,
+    cast(line_amount as decimal(18,4)) as line_amount,
     cast(tax_amount as decimal(18,4)) as tax_amount,
     currency,
     cast(is_test as boolean) as is_test,

@@ -73,10 +73,11 @@ def test_money_needs_a_currency(tmp_path: Path) -> None:
         declared(tmp_path, {"name": "value", "amount": "price"}, columns=COLUMNS[:-1])
 
 
-def sums(*values: str) -> dict[tuple[str, str], Decimal]:
+def sums(*values: str, line_amount: str = "null") -> dict[tuple[str, str], Decimal]:
     """Measure and currency to amount, of order lines: quantity, price, discount, currency."""
     rows = (
-        f"(select *, null::decimal(18, 4) as tax_amount from (values {', '.join(values)}) t(quantity, unit_price, "
+        f"(select *, null::decimal(18, 4) as tax_amount, {line_amount}::decimal(18, 4) as line_amount "
+        f"from (values {', '.join(values)}) t(quantity, unit_price, "
         "discount_amount, currency))"
     )
     with duckdb.connect() as con:
@@ -126,9 +127,16 @@ def test_large_amounts_that_are_money_count() -> None:
     assert sums(PLAIN, large)["gross_amount", "CNY"] == Decimal("80000000000020.01")
 
 
+def test_the_amount_that_the_source_gives_counts() -> None:
+    """Net 20.00 as given, gross that and the discount of 0.50; quantity x price would be 20.01."""
+    found = sums(PLAIN, line_amount="20")
+    assert (found["net_amount", "CNY"], found["gross_amount", "CNY"]) == (20, Decimal("20.50"))
+
+
 def test_totals_are_summed_by_what_is_asked() -> None:
     rows = (
-        "(select *, null::decimal(18, 4) as tax_amount from (values (1, 2::decimal(18, 4), 0::decimal(18, 4), 'CNY', "
+        "(select *, null::decimal(18, 4) as tax_amount, null::decimal(18, 4) as line_amount from "
+        "(values (1, 2::decimal(18, 4), 0::decimal(18, 4), 'CNY', "
         "'a', 1), (1, 3, 0, 'CNY', 'a', 1), (1, 5, 0, 'CNY', 'a', 2), (1, 7, 0, 'CNY', 'b', 1)) "
         "t(quantity, unit_price, discount_amount, currency, k, n))"
     )
