@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 
 import duckdb
@@ -65,6 +66,13 @@ def expected(source: Path) -> dict[str, int]:
         "poslog_tickets": len(till.findall(f".//{POSLOG}RetailTransaction")),
         "poslog_ticket_lines": len(till.findall(f".//{POSLOG}LineItem/{POSLOG}Sale"))
         + len(till.findall(f".//{POSLOG}LineItem/{POSLOG}Return")),
+        # Rewards in money of which the log has the detail: an element more says the same as a summary.
+        "poslog_ticket_rewards": len(
+            till.xpath(
+                "//*[local-name()='LoyaltyReward'][@*[local-name()='detailedData']='true']"
+                "[*[local-name()='RewardCategory']='Monetary']"
+            )
+        ),
         "identity_people": people,
     }
 
@@ -81,3 +89,22 @@ def test_nothing_is_quarantined(landed: duckdb.DuckDBPyConnection) -> None:
 def test_a_file_with_columns_has_just_those_of_its_contract(landed: duckdb.DuckDBPyConnection) -> None:
     """Documents differ from one another in what they hold, and say so; a table does not."""
     assert landed.execute("select path, message from ops.drift where feed = 'identity_people'").fetchall() == []
+
+
+def test_the_till_s_money_is_what_the_ticket_says(landed: duckdb.DuckDBPyConnection) -> None:
+    """1.26 less a reward of 0.19: 1.07 was paid."""
+    found = landed.execute(
+        "select sum(net_amount), max(h.total_amount) from dwd.dwd_order_line l join dwd.dwd_order h using "
+        "(source_system, order_id) where l.source_system = 'ncr'"
+    ).fetchone()
+    assert found == (Decimal("1.07"), Decimal("1.07"))
+
+
+def test_no_gate_warns_of_the_till(landed: duckdb.DuckDBPyConnection) -> None:
+    rules = "('lines_tie_to_total', 'line_amount_as_priced')"
+    assert landed.execute(
+        f"select distinct rule, passed from ops.gate where rule in {rules} order by 1"
+    ).fetchall() == [
+        ("line_amount_as_priced", True),
+        ("lines_tie_to_total", True),
+    ]

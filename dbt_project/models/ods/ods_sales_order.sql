@@ -14,6 +14,7 @@ select
     currency,
     cast(shipping_amount as decimal(18,4)) as shipping_amount,
     cast(total_amount as decimal(18,4)) as total_amount,
+    cast(lines_difference as decimal(18,4)) as lines_difference,
     customer_id,
     loyalty_id,
     social_union_id,

@@ -79,7 +79,7 @@ def test_every_line_is_read(tmp_path: Path, log: bytes, records: str, count: int
     [
         (
             "pos_transactions",
-            {"RetailStoreID": "9", "WorkstationID": "34", "RetailTransaction/Total": "1.07", "CurrencyCode": "USD"},
+            {"RetailStoreID": "9", "WorkstationID": "34", GRAND: "1.07", "CurrencyCode": "USD"},
         ),
         (
             "pos_transaction_lines",
