@@ -21,6 +21,7 @@ from onedata.landing.vault import open_vault, tokenise
 from onedata.ledger.paths import file_name
 from onedata.readers import FileProblem, Reading, SourceFile
 from onedata.readers.base import Part
+from onedata.readers.csv import mixed_line_ends
 from onedata.readers.pieces import PROTOCOL, PieceFiles
 from onedata.settings import Settings
 from onedata.sql import quote_text
@@ -107,12 +108,10 @@ def _unreadable(con: duckdb.DuckDBPyConnection, feed: Feed, reading: Reading) ->
                 if isinstance(error, UnicodeDecodeError)
                 else str(error)
             )
-            broken.append(
-                FileProblem(
-                    part.file,
-                    f"the file cannot be read as {feed.location.format}: {text.splitlines()[0]}. Ask for it again.",
-                )
-            )
+            why = f"{text.splitlines()[0]}. Ask for it again."
+            if feed.location.format == "csv":
+                why = mixed_line_ends(part.file.path, feed.location.options.get("quote", '"')) or why
+            broken.append(FileProblem(part.file, f"the file cannot be read as {feed.location.format}: {why}"))
     if reading.rejects_table:
         con.execute(f"drop table if exists {reading.rejects_table}; drop table if exists {reading.rejects_table}_scans")
     return broken

@@ -40,7 +40,7 @@ TOO_MANY_FIELDS = 1000
 MAX_NAMELESS = 100
 NAMELESS = "\x1fcolumn "
 """Begins the name that a column without one has while it is read; no header holds this character."""
-_LINE_END = re.compile("\r\n|\n|\r")
+_LINE_END, _ENDS = re.compile("\r\n|\n|\r"), re.compile(b"\r\n|\n|\r")
 
 
 def read_csv(con: duckdb.DuckDBPyConnection, feed: Feed, files: Sequence[SourceFile]) -> Reading:
@@ -166,6 +166,31 @@ def _runaway_line(path: Path, header: Sequence[str], options: Mapping[str, str])
                     "ends lost? Ask for it again."
                 )
     return None
+
+
+def mixed_line_ends(path: Path, quote: str) -> str | None:
+    """The error of a file whose lines end in different ways, which DuckDB refuses in words of its own; None if they do
+    not. Line ends within quotes are part of a value."""
+    first, line, inside, rest = b"", 0, False, b""
+    with path.open("rb") as stream:
+        while chunk := stream.read(MAX_HEADER_BYTES):
+            # A carriage return may be the first half of a line end.
+            text, rest = (rest + chunk, b"") if not chunk.endswith(b"\r") else ((rest + chunk)[:-1], b"\r")
+            for place, part in enumerate(text.split(quote.encode())):
+                inside = inside != (place > 0)
+                for end in _ENDS.findall(part):
+                    line += 1
+                    first = first or (b"" if inside else end)
+                    if not inside and end != first:
+                        return (
+                            f"line {line:,} ends in {_shown(end)} and those before it in {_shown(first)}, so that rows "
+                            "could be taken for a part of others. Ask for one line end."
+                        )
+    return None
+
+
+def _shown(end: bytes) -> str:
+    return end.decode().replace("\r", "\\r").replace("\n", "\\n")
 
 
 def _nameless(file: SourceFile, header: Sequence[str]) -> list[Drift]:

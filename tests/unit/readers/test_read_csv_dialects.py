@@ -143,3 +143,34 @@ def test_numbers_with_a_decimal_comma_are_numbers_by_the_reader_option(retail: R
     assert shop.take().counts == (6, 4, 2, 0)
     assert [float(amount) for (amount,) in shop.rows("amount")] == [1234.5, 12.5, -7, 1000]
     assert "the comma is decimal here" in shop.quarantine("reason")[0][0]
+
+
+ENDS = {"crlf": b"\r\n", "lf": b"\n", "cr": b"\r"}
+TOLD = {"crlf": "\\r\\n", "lf": "\\n", "cr": "\\r"}
+
+
+@pytest.mark.parametrize("before", ENDS)
+@pytest.mark.parametrize("after", ENDS)
+@pytest.mark.parametrize("note", [b"fine", b'"a, b"', b'"two\nlines"', b'"two\r\nlines"', b'"two\rlines"'])
+def test_lines_that_end_in_different_ways_are_read_right_or_told(
+    retail: Retail, before: str, after: str, note: bytes
+) -> None:
+    """Two rows end as the header does, the third in its own way, the fourth as the header again."""
+    one, other = ENDS[before], ENDS[after]
+    rows = [b"A%d,O1,5,%b,2026-01-05T10:00:00Z" % (number, note) for number in range(1, 5)]
+    content = one.join([HEADER.encode(), *rows[:2]]) + one + rows[2] + other + rows[3] + one
+    survey = desk(retail)
+    found = comments(survey, content)
+    value = note.decode().strip('"')
+    if before == after:
+        assert found == [value] * 4
+        return
+    assert found == []
+    # The header and two rows are before it; a value over two lines makes each row two.
+    line = 4 if "\n" not in value and "\r" not in value else 7
+    ((rule, reason),) = survey.quarantine("rule, reason")
+    assert rule == "unreadable_file"
+    assert reason == (
+        f"the file cannot be read as csv: line {line} ends in {TOLD[after]} and those before it in {TOLD[before]}, so "
+        "that rows could be taken for a part of others. Ask for one line end."
+    )
