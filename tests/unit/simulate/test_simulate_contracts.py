@@ -18,8 +18,12 @@ from onedata.simulate import SimulationSummary
 
 CONTRACTS = Path(__file__).parents[3] / "data_contracts"
 FEEDS = {feed.name: feed for feed in load_feeds(CONTRACTS, load_entities(CONTRACTS / "canonical"))}
-# People's posts belong to no campaign, and the retailer's own reply to nobody.
-NEVER_FILLED = {"social_mentions": ["campaign_id"], "social_posts": ["reply_to_post_id"]}
+# People's posts belong to no campaign, and the retailer's own reply to nobody. Every ticket ties.
+NEVER_FILLED = {
+    "social_mentions": ["campaign_id"],
+    "social_posts": ["reply_to_post_id"],
+    "pos_transactions": ["lines_difference"],
+}
 OUTER = {"shop_order_lines": "shop_orders", "pos_transaction_lines": "pos_transactions"}
 
 
