@@ -54,6 +54,17 @@ def test_a_closed_gate_forbids_every_stage_after_it_and_none_before(ledger: duck
             require_open(ledger, layer)
 
 
+def test_a_gate_that_closed_after_dim_does_not_hold_up_dwd(
+    ledger: duckdb.DuckDBPyConnection,
+) -> None:
+    """A run builds DIM and DWD in any order: if DWD waited for the next check of DIM, no run could open it."""
+    write(ledger, result("dim"))
+    require_open(ledger, "dwd")
+    for layer in ("oneid", "dws", "ads", "published"):
+        with pytest.raises(GateClosed):
+            require_open(ledger, layer)
+
+
 def test_the_refusal_says_what_why_and_how_to_go_on(ledger: duckdb.DuckDBPyConnection) -> None:
     write(ledger, result("ods", "ods_customer", "customer_id_required"))
     with pytest.raises(GateClosed) as caught:
