@@ -12,6 +12,7 @@ from onedata.masking import hides_values
 from onedata.quality.gates import require_open
 from onedata.quality.model_rules import sensitive_columns
 from onedata.retailer import Retailer
+from onedata.warehouse.outdated import outdated_models
 from onedata.warehouse.preview import columns_of, first_rows, rows_of
 from onedata_assets.dbt import Dbt, build
 from onedata_assets.ingest import landing_key
@@ -75,7 +76,10 @@ def _layer_asset(dbt: Dbt, translator: LayerTranslator, layer: str) -> dg.Assets
             accepted = promote(warehouse.con, warehouse.retailer.settings)
             context.log.info(f"{len(accepted)} deliveries passed their gate and entered the lake")
         asked = context.run.tags.get(FULL_REFRESH_TAG) == "true" or has_replaced(warehouse.con)
-        full_refresh = asked and layer in ("dim", "dwd")
+        outdated = outdated_models(warehouse.con, warehouse.manifest, layer)
+        if outdated:
+            context.log.info(f"built anew from the lake, since their columns changed: {', '.join(outdated)}")
+        full_refresh = (asked and layer in ("dim", "dwd")) or bool(outdated)
         built = tested = 0
         for event in build(context, warehouse.dbt, translator, select, full_refresh):
             built += isinstance(event, dg.Output)

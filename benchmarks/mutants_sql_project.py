@@ -11,7 +11,7 @@ from mutants_sql_sites import changes, marked, spans
 PROJECT = REPOSITORY / "dbt_project"
 LISTED = Path(__file__).with_name("mutants_sql_equivalent.yaml")
 LAYERS = ("dim", "dwd", "dws", "ads")
-MACROS = ("latest_version", "currency")
+MACROS = ("latest_version", "several_feeds", "currency")
 
 
 @dataclass(frozen=True)

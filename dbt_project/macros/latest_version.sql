@@ -1,10 +1,12 @@
 {#-
 How DIM and DWD stay the same whatever the sequence of nights.
 
-A key's row is the greatest of all its delivered versions in one total order: the source's own version, where it has one
-(unknown is least), then the night, then the place in the lake. "Greatest of" is associative, so taking the pending
-batches into what is already there gives what one rebuild from all of ODS gives, and taking a batch twice changes
-nothing.
+A key's row is the greatest of all its delivered versions in one total order: the source's own version, where it has
+one (unknown is least), then the night, then the place in the lake: feed, file, the file's edition, row. "Greatest of"
+is associative, so taking the pending batches into what is already there gives what one rebuild from all of ODS gives,
+and taking a batch twice changes nothing. A version replaces the row whole, empty values included; where several feeds
+of one source system deliver the key, that holds within each feed, and macros/several_feeds.sql says how their rows
+become one.
 -#}
 
 {#- Import filter: on an incremental run only rows of batches not yet carried to the end. The nights are named too,
@@ -22,26 +24,65 @@ where
 {%- endif -%}
 {%- endmacro %}
 
-{#- The rest of a select from `delivered`: its latest row per key, where that is newer than the row already in the
-table. -#}
-{% macro latest_version(delivered, key, version=none) -%}
-{%- set place = ['ds', '_feed', '_file', '_row'] -%}
-{%- if is_incremental() -%}
-left join {{ this }} as existing
-    on
-        {% for column in key -%}
-        {% if not loop.first %}and {% endif %}{{ delivered }}.{{ column }} = existing.{{ column }}
-        {% endfor %}
-where existing.{{ key[0] }} is null or {{ newer(delivered, 'existing', place, version) }}
+{#- A select of the row that stands per key, of what is new in `delivered` (rows of the entity's ODS view): canonical
+columns, identity_key and lineage, then `_tied` and `_feeds` (macros/several_feeds.sql). -#}
+{% macro latest_version(entity, key, version=none) -%}
+{%- set shared = shared_systems(entity) -%}
+{%- set place = ['ds', '_feed', '_file', '_edition', '_row'] -%}
+{%- if shared -%}
+with {{ several_feeds(entity, key, version, shared) }},
+
+whole as (
 {% endif -%}
+select
+    {{ prefixed('delivered', latest_columns(entity)) }},
+    cast(null as varchar) as _tied,
+    cast(null as {{ feeds_type() }}) as _feeds
+from delivered
+{% if is_incremental() -%}
+left join {{ this }} as existing on {{ same_key('delivered', 'existing', key) }}
+{% endif -%}
+where
+    true
+    {%- if is_incremental() %}
+    and (existing.{{ key[0] }} is null or {{ newer('delivered', 'existing', place, version) }})
+    {%- endif %}
+    {%- if shared %}
+    and not exists (select 1 from crossed where {{ same_key('delivered', 'crossed', key) }})
+    {%- endif %}
 qualify row_number() over (
-    partition by {% for column in key %}{{ delivered }}.{{ column }}{% if not loop.last %}, {% endif %}{% endfor %}
+    partition by {{ prefixed('delivered', key) }}
     order by
-        {% if version %}{{ delivered }}.{{ version }} desc nulls last,{% endif %}
+        {% if version %}delivered.{{ version }} desc nulls last,{% endif %}
         {% for column in place -%}
-        {{ delivered }}.{{ column }} desc nulls last{% if not loop.last %},{% endif %}
+        delivered.{{ column }} desc nulls last{% if not loop.last %},{% endif %}
         {% endfor -%}
 ) = 1
+{%- if shared %}
+)
+
+select * from whole
+union all
+select * from pieced
+{%- endif -%}
+{%- endmacro %}
+
+{#- The columns that `latest_version` gives of a delivered row, in order. -#}
+{% macro latest_columns(entity) -%}
+{{ return(
+    ['source_system'] + (entity_columns(entity) | list)
+    + (['identity_key'] if names_persons(entity) else []) + ['_feed', '_file', '_edition', '_row', 'ds']
+) }}
+{%- endmacro %}
+
+{#- The columns with their table's name before each. -#}
+{% macro prefixed(relation, columns) -%}
+{% for column in columns %}{{ relation }}.{{ column }}{% if not loop.last %}, {% endif %}{% endfor %}
+{%- endmacro %}
+
+{#- True where two rows have one key. -#}
+{% macro same_key(a, b, key) -%}
+{% for column in key %}{% if not loop.first %} and {% endif %}{{ a }}.{{ column }} = {{ b }}.{{ column }}{% endfor %}
 {%- endmacro %}
 
 {#- True where row `a` comes after row `b` in the total order. -#}

@@ -7,6 +7,7 @@ from onedata.contracts import load_entities, load_feeds
 from onedata.contracts.derive import write_derived
 from onedata.contracts.history import changes
 from onedata.contracts.identifiers import load_identifier_policy
+from onedata.contracts.shared import undecided_feeds
 from onedata.pages.feeds import write_pages
 from onedata.retailer import load_retailer
 from onedata.settings import IDENTIFIERS, Settings
@@ -30,6 +31,11 @@ def contracts(settings_file: SettingsOption = None) -> None:
         )
     files = len({feed.contract for feed in retailer.feeds})
     typer.echo(f"\n{len(retailer.feeds)} feeds in {files} contracts, all valid")
+    for entity, system, names in undecided_feeds(retailer.feeds):
+        typer.echo(
+            f"{entity} of {system} comes by {', '.join(names)}: where two of them differ in a column, with one version "
+            "and night, the night stops; `priority` in their contracts says which holds"
+        )
     try:
         with read_warehouse(settings) as con:
             waiting = changes(con, retailer.feeds)

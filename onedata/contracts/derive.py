@@ -30,9 +30,19 @@ LINEAGE: Mapping[str, tuple[str, str]] = {
     "source_system": ("varchar", "Source system; ids are unique only within it."),
     "_feed": ("varchar", "Feed (contract object) the row came by."),
     "_file": ("varchar", "File the row came in, below the source folder."),
+    "_edition": (
+        "bigint",
+        "Number of the file's content among those that came under its name; a later one corrects the earlier.",
+    ),
     "_row": ("bigint", "Number of the record in its file."),
     "_arrived_at": ("timestamp", "When the row landed (UTC, the machine's clock)."),
     "_batch": ("varchar", "Delivery of the ledger (ops.delivery) the row belongs to."),
+    "_mapped": (
+        "varchar",
+        "Canonical columns that the feed's contract maps, comma between: an empty value of one of them is a statement, "
+        "of another none.",
+    ),
+    "_priority": ("bigint", "Priority of the feed among those of its entity and source system; empty for 0."),
     "_repaired": (
         "varchar",
         "What landing mended in the row, as column:repair, comma between; empty for the usual row.",
@@ -44,14 +54,15 @@ IDENTITY_KEY = (
     "The identifier that stands for the person of this row, strongest kind first; empty where the row names nobody."
 )
 USABLE = "macros/usable.sql"
+ENTITIES = "macros/entities.sql"
 EVERY_KIND = "every kind"
 SCHEMA_PARTITION = "source=_schema/ds=1970-01-01"
 HEADER = f"Derived from data_contracts/canonical/{{name}}.yaml {MARK}"
 
 
 def derived_files(entities: Mapping[str, Entity], policy: IdentifierPolicy) -> dict[str, str]:
-    """File name (below dbt_project) to content: the ODS views and the macro of blocked identifier values."""
-    files = {USABLE: _usable_macro(entities, policy)}
+    """File name (below dbt_project) to content: the ODS views and the macros that know entities and identifiers."""
+    files = {USABLE: _usable_macro(entities, policy), ENTITIES: _entities_macros(entities, policy)}
     for entity in entities.values():
         files[f"models/ods/ods_{entity.name}.sql"] = _model_sql(entity, policy)
         files[f"models/ods/ods_{entity.name}.yml"] = _model_yaml(entity, policy)
@@ -91,6 +102,43 @@ def _usable_macro(entities: Mapping[str, Entity], policy: IdentifierPolicy) -> s
         f"{{{{ (policy['{EVERY_KIND}'] + policy[kind]) | join(' and ') | replace('{{value}}', value) }}}}\n"
         "{%- endmacro %}\n"
     )
+
+
+def _entities_macros(entities: Mapping[str, Entity], policy: IdentifierPolicy) -> str:
+    """The macros of each entity's columns with their types, and of the identifier that stands for a row's person."""
+    columns = ",\n    ".join(
+        f"{json.dumps(entity.name)}: {{\n        "
+        + ",\n        ".join(f"{json.dumps(column.name)}: {json.dumps(column.sql_type)}" for column in entity.columns)
+        + "\n    }"
+        for entity in entities.values()
+    )
+    names = ",\n    ".join(map(json.dumps, _identity_key_of(entities, policy)))
+    keys = "".join(
+        f"{{%- {'if' if number == 0 else 'elif'} entity == {json.dumps(name)} -%}}\n{sql}\n"
+        for number, (name, sql) in enumerate(_identity_key_of(entities, policy).items())
+    )
+    return (
+        f"{{#- Derived from data_contracts/canonical {MARK} -#}}\n\n"
+        "{#- Column to type, of a canonical entity. -#}\n"
+        f"{{%- macro entity_columns(entity) -%}}\n{{%- set columns = {{\n    {columns}\n}} -%}}\n"
+        "{{ return(columns[entity]) }}\n{%- endmacro -%}\n\n"
+        "{#- Whether rows of a canonical entity name persons. -#}\n"
+        "{%- macro names_persons(entity) -%}\n"
+        f"{{{{ return(entity in [\n    {names}\n]) }}}}\n{{%- endmacro -%}}\n\n"
+        f"{{#- {chr(10).join(textwrap.wrap(IDENTITY_KEY, 110))} -#}}\n"
+        f"{{%- macro identity_key(entity) -%}}\n{keys}{{%- endif -%}}\n{{%- endmacro %}}\n"
+    )
+
+
+def _identity_key_of(entities: Mapping[str, Entity], policy: IdentifierPolicy) -> dict[str, str]:
+    """Entity to the SQL of the identifier that stands for a row's person, of the entities that name persons."""
+    found = {}
+    for entity in entities.values():
+        keys = [sql for _, sql in identity_keys(entity, policy, in_model=True)]
+        if keys:
+            inner = ",\n        ".join(keys)
+            found[entity.name] = f"coalesce(\n        {inner}\n    )" if len(keys) > 1 else keys[0]
+    return found
 
 
 def _in_jinja(sql: str) -> str:
@@ -178,21 +226,16 @@ def _identity_key(column: Column, policy: IdentifierPolicy, in_model: bool) -> s
 
 
 def _model_sql(entity: Entity, policy: IdentifierPolicy) -> str:
-    keys = [sql for _, sql in identity_keys(entity, policy, in_model=True)]
     # A file written before a change of type still has the old one. Text represents every other type, so it needs no
     # cast.
     lines = [
         column.name if column.type == "text" else f"cast({column.name} as {column.sql_type}) as {column.name}"
         for column in entity.columns
     ]
-    if keys:
-        inner = ",\n        ".join(keys)
-        lines.append(
-            f"coalesce(\n        {inner}\n    ) as identity_key"
-            if len(keys) > 1
-            else keys[0].replace("\n    ", "\n") + " as identity_key"
-        )
-    lines += [*LINEAGE, "ds"]
+    if identity_keys(entity, policy):
+        lines.append(f"{{{{ identity_key('{entity.name}') }}}} as identity_key")
+    # Rows that landed before editions were numbered are of the first.
+    lines += ["coalesce(_edition, 1) as _edition" if name == "_edition" else name for name in LINEAGE] + ["ds"]
     body = ",\n    ".join(lines)
     return (
         f"-- {HEADER.format(name=entity.name)}\n"

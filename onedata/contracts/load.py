@@ -157,6 +157,7 @@ def _feed(
         timezone=own.timezone,
         clock=own.clockChange,
         empty_ok=own.emptyOk,
+        priority=own.priority,
         region=own.region,
         content_key=own.rowKey == "content",
         tolerance=own.quarantineTolerance,

@@ -226,6 +226,8 @@ class Feed:
     clock: ClockChange
     empty_ok: bool
     """Whether a file or document may have no rows."""
+    priority: int
+    """Of the feeds of one entity and source system whose versions and nights tie, the one with the highest holds."""
     region: str | None
     content_key: bool
     tolerance: float

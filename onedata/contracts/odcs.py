@@ -65,6 +65,13 @@ class FeedProperties(BaseModel):
         bool,
         _property("Whether a file without records, or a document without members, is a good one.", "true or false"),
     ] = False
+    priority: Annotated[
+        int,
+        _property(
+            "Which feed of one entity and source system holds where version and night tie: the higher number.",
+            "a whole number",
+        ),
+    ] = 0
     rowKey: Annotated[Literal["content"] | None, _property("The row itself is its key.", "content, or is left out")] = (
         None
     )

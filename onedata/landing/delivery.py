@@ -199,7 +199,8 @@ def _core(feed: Feed) -> list[Column]:
 
 def _rows(feed: Feed, parts: Sequence[Part]) -> str:
     return " union all by name ".join(
-        f"select {_constant(part.file.relative, len(parts) == 1)} as _file, * from ({typed_rows(feed, part)})"
+        f"select {_constant(part.file.relative, len(parts) == 1)} as _file, {part.file.edition}::bigint as _edition, * "
+        f"from ({typed_rows(feed, part)})"
         for part in parts
     )
 
@@ -266,9 +267,12 @@ def _output(delivery: Delivery) -> str:
         f"{_constant(feed.system)} as source_system",
         f"{_constant(feed.name)} as _feed",
         "r._file",
+        "r._edition",
         "r._row",
         f"timestamp '{delivery.arrived_at.isoformat(sep=' ')}' as _arrived_at",
         f"{_constant(delivery.batch)} as _batch",
+        f"{_constant(','.join(item.column.name for item in feed.fields))} as _mapped",
+        f"{feed.priority or 'null'}::bigint as _priority",
         "r._repaired",
         "r._extra",
     ]

@@ -6,6 +6,7 @@ DuckDB reads. The ledger keeps the source's name of the file.
 """
 
 import time
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
@@ -168,16 +169,21 @@ class _Taking:
         self.touched: list[Touched] = []
         others = "feed = ? and ds not in (select unnest(?::date[]))"
         known = con.execute(
-            f"select path, size_bytes, mtime_ns, content_hash, status from ops.file where {others} order by path desc",
+            f"select path, size_bytes, mtime_ns, content_hash, status, ds from ops.file where {others} "
+            "order by arrived_at, path desc",
             [feed.name, list(again)],
         ).fetchall()
         self._again = again
         self._seen: set[tuple[str, int, int]] = {(path, size, mtime) for path, size, mtime, *_ in known}
         self._seen |= _whole_archives(con, feed)
-        self._booked: set[tuple[str, str]] = {(path, content_hash) for path, _, _, content_hash, _ in known}
+        self._booked: set[tuple[str, str]] = {(path, content_hash) for path, _, _, content_hash, *_ in known}
         # A repeat has no rows of its own: if the file it repeats is reloaded, that file is not a repeat of it.
-        own = [(content_hash, path) for path, _, _, content_hash, status in known if status != "repeated"]
+        own = [(content_hash, path) for path, _, _, content_hash, status, _ in known if status != "repeated"]
         self._by_hash: dict[str, str] = dict(own)
+        self._nights: dict[str, set[date]] = defaultdict(set)
+        self._editions: dict[str, list[str]] = defaultdict(list)
+        for path, _, _, content_hash, _, ds in known:
+            self._note(path, content_hash, ds)
         self._number = 0
 
     def is_unchanged(self, offer: Offer) -> bool:
@@ -226,12 +232,28 @@ class _Taking:
             if (content.name, content.content_hash) in self._booked:
                 file = self._file(content)
                 self.touched.append(Touched(file.relative, file.content_hash, file.size, file.mtime_ns))
-            elif content.content_hash in self._by_hash:
+            elif self._says_nothing_new(content):
                 self.taken.repeats.append(Repeat(self._file(content), self._by_hash[content.content_hash]))
             else:
                 self._by_hash[content.content_hash] = content.name
                 self._prepare(self._file(content))
             self._booked.add((content.name, content.content_hash))
+
+    def _note(self, name: str, content_hash: str, night: date) -> None:
+        self._nights[content_hash].add(night)
+        if content_hash not in self._editions[name]:
+            self._editions[name].append(content_hash)
+
+    def _says_nothing_new(self, content: _Content) -> bool:
+        """Whether the content is known and no file of another content came between: where it was another in between,
+        its rows may be new versions again."""
+        night, same = content.offer.ds, content.content_hash
+        before = [known for known in self._nights[same] if known <= night]
+        between = (
+            other != same and any(max(before) < known <= night for known in nights)
+            for other, nights in self._nights.items()
+        )
+        return same in self._by_hash and not (before and any(between))
 
     def _fetch(self, offer: Offer) -> Path:
         if isinstance(self._feed.location.store, ObjectStore):
@@ -264,6 +286,7 @@ class _Taking:
     def _file(self, content: _Content) -> SourceFile:
         self._number += 1
         offer = content.offer
+        self._note(content.name, content.content_hash, offer.ds)
         return SourceFile(
             self._number,
             content.path,
@@ -273,6 +296,7 @@ class _Taking:
             offer.mtime_ns,
             content.content_hash,
             self._origin(offer),
+            self._editions[content.name].index(content.content_hash) + 1,
         )
 
     def _origin(self, offer: Offer) -> Path | None:

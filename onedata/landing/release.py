@@ -71,7 +71,10 @@ def stage_release(
         "select ds, generation, list(distinct path order by path) from release_row group by all order by all"
     ).fetchall()
     for ds, generation, paths in nights:
-        files = [_file(number, path, ds, settings) for number, path in enumerate(paths, 1)]
+        files = [
+            _file(number, path, ds, settings, _edition(con, feed, path, generation))
+            for number, path in enumerate(paths, 1)
+        ]
         delivery = Delivery(feed, ds, _batch(con, feed, ds, generation), files, arrived_at)
         stage(con, settings, policy, delivery, _reading(con, feed, files, generation))
         with transaction(con):
@@ -102,8 +105,20 @@ def _select(con: duckdb.DuckDBPyConnection, feed: Feed, selection: Selection) ->
     return int(row[0]) if row else 0
 
 
-def _file(number: int, path: str, ds: date, settings: Settings) -> SourceFile:
-    return SourceFile(number, settings.home / "spool" / "release" / str(number), path, ds, 0, 0, "")
+def _file(number: int, path: str, ds: date, settings: Settings, edition: int) -> SourceFile:
+    return SourceFile(number, settings.home / "spool" / "release" / str(number), path, ds, 0, 0, "", edition=edition)
+
+
+def _edition(con: duckdb.DuckDBPyConnection, feed: Feed, path: str, generation: int) -> int:
+    """The edition of the content that the rows stood in, as it landed: a row does not outlive its correction by being
+    released after it."""
+    row = con.execute(
+        "select count(distinct f.content_hash) from ops.file f, ops.file own where f.feed = ? and f.path = ? "
+        "and own.feed = f.feed and own.path = f.path and f.arrived_at <= own.arrived_at and own.content_hash in "
+        "(select content_hash from release_row where path = f.path and generation = ?)",
+        [feed.name, path, generation],
+    ).fetchone()
+    return max(1, int(row[0]) if row else 1)
 
 
 def _batch(con: duckdb.DuckDBPyConnection, feed: Feed, ds: date, generation: int) -> str:

@@ -104,12 +104,13 @@ def _view(
 
 
 def _find_duplicates(con: duckdb.DuckDBPyConnection, settings: Settings, delivery: Delivery) -> bool:
-    """`landing_duplicate_row`: file and row of valid rows that occur earlier in the delivery or were accepted before.
-    Returns whether there are any.
+    """`landing_duplicate_row`: file and row of valid rows that say what is said already, earlier in the delivery or in
+    an accepted row. Returns whether there are any.
 
-    Two rows are equal if every canonical column and every kept field are equal. Hashes are only compared within the
-    same process, so a DuckDB version with another hash function changes nothing. Of this run's nights, only those with
-    one of the keys are opened.
+    Two rows are equal if every canonical column and every kept field are equal. A row that equals an earlier one, but
+    not the last one before it of its key and version, is no duplicate: the value went from A to B and back to A. Hashes
+    are only compared within the same process, so a DuckDB version with another hash function changes nothing. Of this
+    run's nights, only those with one of the keys are opened.
     """
     con.execute("create or replace temp table landing_duplicate_row (_file varchar, _row bigint)")
     entity = delivery.feed.entity
@@ -133,16 +134,23 @@ def _find_duplicates(con: duckdb.DuckDBPyConnection, settings: Settings, deliver
         return False
     con.execute(f"create or replace temp table landing_again as {' union '.join(again)}")
     columns = ", ".join([*[column.name for column in entity.columns], "_extra"])
-    suspects = f"select _file, _row, false as is_known, {columns} from {WRITTEN} where {key} in (from landing_again)"
+    suspects = (
+        f"select _file, _edition, _row, date '{delivery.ds}' as _night, false as is_known, {columns} from {WRITTEN} "
+        f"where {key} in (from landing_again)"
+    )
     if history:
         suspects += (
-            f" union all select '' as _file, 0 as _row, true as is_known, {columns} from landing_history "
-            f"where {key} in (from landing_again)"
+            f" union all select _file, _edition, _row, d.ds as _night, true as is_known, {columns} "
+            f"from landing_history left join ops.delivery d on d.batch_id = _batch where {key} in (from landing_again)"
         )
+    version = ", ".join([*entity.key, *filter(None, [entity.version])])
     con.execute(
-        f"insert into landing_duplicate_row select _file, _row from (select _file, _row, is_known, "
-        f"row_number() over (partition by {columns} order by is_known desc, _file, _row) as n from ({suspects})) "
-        "where n > 1 and not is_known"
+        "insert into landing_duplicate_row select _file, _row from (select _file, _row, is_known, "
+        f"row_number() over (partition by {columns} order by is_known desc, _file, _row) as n, row({columns}) as said, "
+        f"lag(row({columns})) over (partition by {version} "
+        "order by _night, _file, coalesce(_edition, 1), _row) as before "
+        f"from ({suspects})) "
+        "where n > 1 and not is_known and (before is null or before is not distinct from said)"
     )
     return bool(con.execute("select 1 from landing_duplicate_row limit 1").fetchall())
 

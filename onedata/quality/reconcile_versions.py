@@ -1,6 +1,10 @@
-"""Balances from ODS to DIM and DWD: every delivered row is the latest version of its key or superseded by it."""
+"""Balances from ODS to DIM and DWD: every delivered row is the latest version of its key or superseded by it.
 
-from collections.abc import Mapping
+Where several feeds of a source system deliver a key, the latest version has each column from the newest row of a feed
+that maps it (dbt_project/macros/several_feeds.sql); what that changes in money is part of what was superseded.
+"""
+
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +15,7 @@ from onedata.contracts.totals import AMOUNT, currency_code, exact, sums_by_curre
 from onedata.quality.reconcile_lake import excluded
 from onedata.sql import quote_text
 
-LINEAGE = ("ds", "_feed", "_file", "_row")
+LINEAGE = ("ds", "_feed", "_file", "_edition", "_row")
 
 
 @dataclass(frozen=True)
@@ -71,9 +75,13 @@ def fresh_balances(model: Latest) -> str:
             f"select measure, unit, amount, {zero}, {zero} from ({sums_by_currency(model.entity, model.ods, [])})",
             f"select measure, unit, {zero}, amount, {zero} from ({_standing_money(model)})",
             f"select measure, unit, {zero}, {zero}, amount from ({sums_by_currency(model.entity, 'superseded', [])})",
+            f"select measure, unit, {zero}, {zero}, amount from ({sums_by_currency(model.entity, 'newest', [])})",
+            f"select measure, unit, {zero}, {zero}, -amount from ({sums_by_currency(model.entity, 'pieced', [])})",
         ]
     return (
-        f"with superseded as materialized ({superseded(model)}) select {quote_text(model.layer)} as layer, "
+        f"with repeated as materialized ({_repeated(model)}), superseded as ({_superseded(model, 'repeated')}), "
+        f"crossed as materialized ({_crossed(model)}), newest as ({_newest(model)}), pieced as ({_pieced(model)}) "
+        f"select {quote_text(model.layer)} as layer, "
         f"{quote_text(model.name)} as model, "
         f"{quote_text(model.subject)} as subject, null as ds, null as path, measure, unit, sum(total_in) as total_in, "
         "sum(total_out) as total_out, "
@@ -84,18 +92,61 @@ def fresh_balances(model: Latest) -> str:
 
 def superseded(model: Latest) -> str:
     """SQL: the delivered rows that a later version of their key supersedes, found without the SQL that dbt builds the
-    model with.
+    model with."""
+    return _superseded(model, f"({_repeated(model)})")
 
-    Most keys have one version. Keys that may have more are found by a hash of the key, in one pass over the key's
-    columns; only their rows are sorted.
+
+def _repeated(model: Latest) -> str:
+    """SQL: the delivered rows of keys that may have more than one, and whether several feeds delivered the key.
+
+    Most keys have one row; the others are found by a hash of the key, in one pass over the key's columns, and only
+    their rows are sorted.
     """
     key = ", ".join(model.key)
-    order = [f"{column} desc nulls last" for column in (*filter(None, [model.entity.version]), *LINEAGE)]
+    feeds = f"min(_feed) over (partition by {key}) <> max(_feed) over (partition by {key}) as _crossed"
     return (
-        f"select * from {model.ods} where hash({key}) in (select hash({key}) from {model.ods} group by 1 "
-        "having count(*) > 1) "
-        f"qualify row_number() over (partition by {key} order by {', '.join(order)}) > 1"
+        f"select *, {feeds} from {model.ods} where hash({key}) in (select hash({key}) from {model.ods} group by 1 "
+        "having count(*) > 1)"
     )
+
+
+def _superseded(model: Latest, repeated: str) -> str:
+    return f"select * from {repeated} qualify {_number(model)} > 1"
+
+
+def _crossed(model: Latest) -> str:
+    """SQL: of keys that several feeds delivered, the latest row of each feed."""
+    return f"select * from repeated where _crossed qualify {_number(model, ['_feed'])} = 1"
+
+
+def _newest(model: Latest) -> str:
+    """SQL: of keys that several feeds delivered, the row that does not count as superseded."""
+    return f"select * from crossed qualify {_number(model)} = 1"
+
+
+def _pieced(model: Latest) -> str:
+    """SQL: one row per key of `crossed`, each column from the newest row whose feed maps it."""
+    key = ", ".join(model.key)
+    version = f"{model.entity.version} nulls first, " if model.entity.version else ""
+    mapped = "list_contains(string_split(_mapped, ','), '{}')"
+    columns = ", ".join(
+        f"arg_max_null({name}, _age) filter ({name} is not null or {mapped.format(name)}) as {name}"
+        for name in (column.name for column in model.entity.columns)
+        if name not in model.key
+    )
+    return (
+        f"select {key}, {columns} from (select *, row_number() over (partition by {key} order by {version}ds, "
+        f"coalesce(_priority, 0), _feed desc) as _age from crossed) group by {key}"
+    )
+
+
+def _number(model: Latest, further: Sequence[str] = ()) -> str:
+    """SQL: the row's number among those of its key (and of `further` columns), the latest first. Between feeds the
+    priority decides before the place in the lake."""
+    version = [f"{model.entity.version} desc nulls last"] if model.entity.version else []
+    between = ["case when _crossed then coalesce(_priority, 0) end desc", "case when _crossed then _feed end"]
+    order = [*version, "ds desc nulls last", *between, *(f"{column} desc nulls last" for column in LINEAGE[1:])]
+    return f"row_number() over (partition by {', '.join([*model.key, *further])} order by {', '.join(order)})"
 
 
 def _standing_money(model: Latest) -> str:

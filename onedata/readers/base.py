@@ -16,7 +16,8 @@ MAX_ADDED = 1_000
 @dataclass(frozen=True)
 class SourceFile:
     """One delivered file. `number` identifies it within one landing; `ds` is its night; `origin` is its path at the
-    source, if that is on this machine: a file that changes there during the read does not land."""
+    source, if that is on this machine: a file that changes there during the read does not land. `edition` numbers the
+    contents that came under the file's name, in order of arrival: a later one corrects the earlier."""
 
     number: int
     path: Path
@@ -26,6 +27,7 @@ class SourceFile:
     mtime_ns: int
     content_hash: str
     origin: Path | None = None
+    edition: int = 1
 
 
 @dataclass(frozen=True)

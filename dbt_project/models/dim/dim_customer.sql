@@ -4,29 +4,35 @@
 with delivered as (
     select * from {{ ref('ods_customer') }}
     {{ pending_only() }}
+),
+
+latest as (
+    {{ latest_version('customer', key, version='updated_at') }}
 )
 
 select
-    delivered.source_system,
-    delivered.customer_id,
-    delivered.identity_key,
-    delivered.loyalty_id,
-    delivered.social_union_id,
-    delivered.email,
-    delivered.phone,
-    delivered.city,
-    delivered.region,
-    delivered.country,
-    delivered.postcode,
-    delivered.gender,
-    delivered.birth_year,
-    delivered.member_tier,
-    delivered.marketing_consent,
-    delivered.registered_at,
-    delivered.updated_at,
-    delivered._feed,
-    delivered._file,
-    delivered._row,
-    delivered.ds
-from delivered
-{{ latest_version('delivered', key, version='updated_at') }}
+    latest.source_system,
+    latest.customer_id,
+    latest.identity_key,
+    latest.loyalty_id,
+    latest.social_union_id,
+    latest.email,
+    latest.phone,
+    latest.city,
+    latest.region,
+    latest.country,
+    latest.postcode,
+    latest.gender,
+    latest.birth_year,
+    latest.member_tier,
+    latest.marketing_consent,
+    latest.registered_at,
+    latest.updated_at,
+    latest._feed,
+    latest._file,
+    latest._edition,
+    latest._row,
+    latest.ds,
+    latest._tied,
+    latest._feeds
+from latest

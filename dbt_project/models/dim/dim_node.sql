@@ -4,26 +4,32 @@
 with delivered as (
     select * from {{ ref('ods_node') }}
     {{ pending_only() }}
+),
+
+latest as (
+    {{ latest_version('node', key, version='updated_at') }}
 )
 
 select
-    delivered.source_system,
-    delivered.node_id,
-    delivered.node_name,
-    lower(delivered.node_type) as node_type,
-    delivered.city,
-    delivered.region,
-    delivered.country,
-    delivered.postcode,
-    delivered.time_zone,
-    delivered.latitude,
-    delivered.longitude,
-    delivered.selling_area_m2,
-    delivered.headcount,
-    delivered.updated_at,
-    delivered._feed,
-    delivered._file,
-    delivered._row,
-    delivered.ds
-from delivered
-{{ latest_version('delivered', key, version='updated_at') }}
+    latest.source_system,
+    latest.node_id,
+    latest.node_name,
+    lower(latest.node_type) as node_type,
+    latest.city,
+    latest.region,
+    latest.country,
+    latest.postcode,
+    latest.time_zone,
+    latest.latitude,
+    latest.longitude,
+    latest.selling_area_m2,
+    latest.headcount,
+    latest.updated_at,
+    latest._feed,
+    latest._file,
+    latest._edition,
+    latest._row,
+    latest.ds,
+    latest._tied,
+    latest._feeds
+from latest

@@ -10,38 +10,42 @@ delivered_category as (
     select * from {{ ref('ods_product_category') }}
 ),
 
-category as (
+category_of_feed as (
+    select
+        source_system,
+        category,
+        category_name,
+        ds,
+        coalesce(_priority, 0) as priority
+    from delivered_category
+    qualify
+        row_number() over (
+            partition by source_system, category, _feed
+            order by ds desc nulls last, _file desc nulls last, _edition desc nulls last, _row desc nulls last
+        ) = 1
+),
+
+newest_category as (
     select
         source_system,
         category,
         category_name
-    from delivered_category
-    qualify
-        row_number() over (
-            partition by source_system, category
-            order by ds desc nulls last, _feed desc nulls last, _file desc nulls last, _row desc nulls last
-        ) = 1
+    from category_of_feed
+    qualify rank() over (partition by source_system, category order by ds desc nulls last, priority desc) = 1
+),
+
+category as (
+    select
+        source_system,
+        category,
+        case when count(distinct category_name) = 1 then min(category_name) end as category_name,
+        count(distinct category_name) > 1 as is_tied
+    from newest_category
+    group by source_system, category
 ),
 
 latest as (
-    select
-        delivered.source_system,
-        delivered.product_id,
-        delivered.product_name,
-        delivered.category,
-        delivered.supplier_id,
-        delivered.supply_region,
-        delivered.list_price,
-        delivered.unit_cost,
-        upper(delivered.currency) as currency,
-        delivered.weight_g,
-        delivered.updated_at,
-        delivered._feed,
-        delivered._file,
-        delivered._row,
-        delivered.ds
-    from delivered
-    {{ latest_version('delivered', key, version='updated_at') }}
+    {{ latest_version('product', key, version='updated_at') }}
 ),
 
 {% if is_incremental() -%}
@@ -70,8 +74,11 @@ renamed as (
         known.updated_at,
         known._feed,
         known._file,
+        known._edition,
         known._row,
-        known.ds
+        known.ds,
+        nullif(replace(replace(known._tied, ', category_name', ''), 'category_name', ''), '') as _tied,
+        known._feeds
     from {{ this }} as known
     inner join touched
         on known.source_system = touched.source_system and known.category = touched.category
@@ -82,7 +89,26 @@ renamed as (
 {% endif %}
 
 product as (
-    select * from latest
+    select
+        source_system,
+        product_id,
+        product_name,
+        category,
+        supplier_id,
+        supply_region,
+        list_price,
+        unit_cost,
+        upper(currency) as currency,
+        weight_g,
+        updated_at,
+        _feed,
+        _file,
+        _edition,
+        _row,
+        ds,
+        _tied,
+        _feeds
+    from latest
     {% if is_incremental() %}
     union all
     select * from renamed
@@ -104,8 +130,11 @@ select
     product.updated_at,
     product._feed,
     product._file,
+    product._edition,
     product._row,
-    product.ds
+    product.ds,
+    nullif(concat_ws(', ', product._tied, case when category.is_tied then 'category_name' end), '') as _tied,
+    product._feeds
 from product
 left join category
     on product.source_system = category.source_system and product.category = category.category

@@ -4,22 +4,28 @@
 with delivered as (
     select * from {{ ref('ods_inventory_snapshot') }}
     {{ pending_only() }}
+),
+
+latest as (
+    {{ latest_version('inventory_snapshot', key) }}
 )
 
 select
-    delivered.source_system,
-    delivered.snapshot_date,
-    delivered.product_id,
-    delivered.node_id,
-    delivered.on_hand,
-    delivered.reserved,
-    delivered.in_transit,
-    delivered.safety_stock,
-    delivered.unit_cost,
-    upper(delivered.currency) as currency,
-    delivered._feed,
-    delivered._file,
-    delivered._row,
-    delivered.ds
-from delivered
-{{ latest_version('delivered', key) }}
+    latest.source_system,
+    latest.snapshot_date,
+    latest.product_id,
+    latest.node_id,
+    latest.on_hand,
+    latest.reserved,
+    latest.in_transit,
+    latest.safety_stock,
+    latest.unit_cost,
+    upper(latest.currency) as currency,
+    latest._feed,
+    latest._file,
+    latest._edition,
+    latest._row,
+    latest.ds,
+    latest._tied,
+    latest._feeds
+from latest

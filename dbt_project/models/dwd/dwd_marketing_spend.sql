@@ -4,21 +4,27 @@
 with delivered as (
     select * from {{ ref('ods_marketing_spend') }}
     {{ pending_only() }}
+),
+
+latest as (
+    {{ latest_version('marketing_spend', key) }}
 )
 
 select
-    delivered.source_system,
-    delivered.spend_date,
-    delivered.platform,
-    delivered.campaign_id,
-    delivered.adset_id,
-    delivered.impressions,
-    delivered.clicks,
-    delivered.spend,
-    upper(delivered.currency) as currency,
-    delivered._feed,
-    delivered._file,
-    delivered._row,
-    delivered.ds
-from delivered
-{{ latest_version('delivered', key) }}
+    latest.source_system,
+    latest.spend_date,
+    latest.platform,
+    latest.campaign_id,
+    latest.adset_id,
+    latest.impressions,
+    latest.clicks,
+    latest.spend,
+    upper(latest.currency) as currency,
+    latest._feed,
+    latest._file,
+    latest._edition,
+    latest._row,
+    latest.ds,
+    latest._tied,
+    latest._feeds
+from latest

@@ -4,31 +4,37 @@
 with delivered as (
     select * from {{ ref('ods_sales_order') }}
     {{ pending_only() }}
+),
+
+latest as (
+    {{ latest_version('sales_order', key, version='updated_at') }}
 )
 
 select
-    delivered.source_system,
-    delivered.order_id,
-    delivered.identity_key,
-    lower(delivered.channel) as channel,
-    delivered.node_id,
-    delivered.status,
-    coalesce(delivered.is_cancelled, false) as is_cancelled,
-    coalesce(delivered.is_test, false) as is_test,
-    lower(delivered.fulfilment_method) as fulfilment_method,
-    upper(delivered.currency) as currency,
-    delivered.shipping_amount,
-    delivered.total_amount,
-    delivered.social_union_id is not null as has_social_id,
-    delivered.referrer_code is not null as has_referrer,
-    lower(delivered.utm_source) as utm_source,
-    delivered.utm_campaign,
-    delivered.business_date,
-    delivered.ordered_at,
-    delivered.updated_at,
-    delivered._feed,
-    delivered._file,
-    delivered._row,
-    delivered.ds
-from delivered
-{{ latest_version('delivered', key, version='updated_at') }}
+    latest.source_system,
+    latest.order_id,
+    latest.identity_key,
+    lower(latest.channel) as channel,
+    latest.node_id,
+    latest.status,
+    coalesce(latest.is_cancelled, false) as is_cancelled,
+    coalesce(latest.is_test, false) as is_test,
+    lower(latest.fulfilment_method) as fulfilment_method,
+    upper(latest.currency) as currency,
+    latest.shipping_amount,
+    latest.total_amount,
+    latest.social_union_id is not null as has_social_id,
+    latest.referrer_code is not null as has_referrer,
+    lower(latest.utm_source) as utm_source,
+    latest.utm_campaign,
+    latest.business_date,
+    latest.ordered_at,
+    latest.updated_at,
+    latest._feed,
+    latest._file,
+    latest._edition,
+    latest._row,
+    latest.ds,
+    latest._tied,
+    latest._feeds
+from latest

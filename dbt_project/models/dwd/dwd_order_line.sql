@@ -4,51 +4,57 @@
 with delivered as (
     select * from {{ ref('ods_order_line') }}
     {{ pending_only() }}
+),
+
+latest as (
+    {{ latest_version('order_line', key, version='updated_at') }}
 )
 
 select
-    delivered.source_system,
-    delivered.order_id,
-    delivered.line_id,
-    lower(delivered.line_type) as line_type,
-    delivered.original_order_id,
-    delivered.identity_key,
-    lower(delivered.channel) as channel,
-    delivered.node_id,
-    delivered.product_id,
-    delivered.product_name,
-    delivered.quantity,
-    delivered.unit_price,
+    latest.source_system,
+    latest.order_id,
+    latest.line_id,
+    lower(latest.line_type) as line_type,
+    latest.original_order_id,
+    latest.identity_key,
+    lower(latest.channel) as channel,
+    latest.node_id,
+    latest.product_id,
+    latest.product_name,
+    latest.quantity,
+    latest.unit_price,
     -- The source's own amount of the line wins over quantity x price.
     cast(
         coalesce(
-            delivered.line_amount + coalesce(delivered.discount_amount, 0),
-            cast(delivered.quantity * delivered.unit_price as decimal(18, 4))
+            latest.line_amount + coalesce(latest.discount_amount, 0),
+            cast(latest.quantity * latest.unit_price as decimal(18, 4))
         ) as decimal(18, 4)
     ) as gross_amount,
-    coalesce(delivered.discount_amount, 0) as discount_amount,
+    coalesce(latest.discount_amount, 0) as discount_amount,
     cast(
         coalesce(
-            delivered.line_amount,
-            cast(delivered.quantity * delivered.unit_price as decimal(18, 4)) - coalesce(delivered.discount_amount, 0)
+            latest.line_amount,
+            cast(latest.quantity * latest.unit_price as decimal(18, 4)) - coalesce(latest.discount_amount, 0)
         ) as decimal(18, 4)
     ) as net_amount,
     cast(
-        delivered.line_amount
-        - (cast(delivered.quantity * delivered.unit_price as decimal(18, 4)) - coalesce(delivered.discount_amount, 0))
+        latest.line_amount
+        - (cast(latest.quantity * latest.unit_price as decimal(18, 4)) - coalesce(latest.discount_amount, 0))
         as decimal(18, 4)
     ) as line_amount_difference,
-    delivered.tax_amount,
-    upper(delivered.currency) as currency,
-    coalesce(delivered.is_test, false) as is_test,
-    delivered.return_reason,
-    delivered.country,
-    delivered.business_date,
-    delivered.sold_at,
-    delivered.updated_at,
-    delivered._feed,
-    delivered._file,
-    delivered._row,
-    delivered.ds
-from delivered
-{{ latest_version('delivered', key, version='updated_at') }}
+    latest.tax_amount,
+    upper(latest.currency) as currency,
+    coalesce(latest.is_test, false) as is_test,
+    latest.return_reason,
+    latest.country,
+    latest.business_date,
+    latest.sold_at,
+    latest.updated_at,
+    latest._feed,
+    latest._file,
+    latest._edition,
+    latest._row,
+    latest.ds,
+    latest._tied,
+    latest._feeds
+from latest

@@ -4,20 +4,26 @@
 with delivered as (
     select * from {{ ref('ods_payment') }}
     {{ pending_only() }}
+),
+
+latest as (
+    {{ latest_version('payment', key) }}
 )
 
 select
-    delivered.source_system,
-    delivered.order_id,
-    delivered.payment_id,
-    delivered.method,
-    delivered.instalments,
-    delivered.amount,
-    upper(delivered.currency) as currency,
-    delivered.paid_at,
-    delivered._feed,
-    delivered._file,
-    delivered._row,
-    delivered.ds
-from delivered
-{{ latest_version('delivered', key) }}
+    latest.source_system,
+    latest.order_id,
+    latest.payment_id,
+    latest.method,
+    latest.instalments,
+    latest.amount,
+    upper(latest.currency) as currency,
+    latest.paid_at,
+    latest._feed,
+    latest._file,
+    latest._edition,
+    latest._row,
+    latest.ds,
+    latest._tied,
+    latest._feeds
+from latest

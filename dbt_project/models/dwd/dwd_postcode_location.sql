@@ -4,19 +4,25 @@
 with delivered as (
     select * from {{ ref('ods_postcode_location') }}
     {{ pending_only() }}
+),
+
+latest as (
+    {{ latest_version('postcode_location', key) }}
 )
 
 select
-    delivered.source_system,
-    delivered.location_id,
-    delivered.postcode,
-    delivered.latitude,
-    delivered.longitude,
-    delivered.city,
-    delivered.region,
-    delivered._feed,
-    delivered._file,
-    delivered._row,
-    delivered.ds
-from delivered
-{{ latest_version('delivered', key) }}
+    latest.source_system,
+    latest.location_id,
+    latest.postcode,
+    latest.latitude,
+    latest.longitude,
+    latest.city,
+    latest.region,
+    latest._feed,
+    latest._file,
+    latest._edition,
+    latest._row,
+    latest.ds,
+    latest._tied,
+    latest._feeds
+from latest

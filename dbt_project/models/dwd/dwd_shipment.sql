@@ -4,32 +4,38 @@
 with delivered as (
     select * from {{ ref('ods_shipment') }}
     {{ pending_only() }}
+),
+
+latest as (
+    {{ latest_version('shipment', key, version='updated_at') }}
 )
 
 select
-    delivered.source_system,
-    delivered.shipment_id,
-    delivered.order_id,
-    delivered.order_system,
-    delivered.carrier,
-    delivered.service,
-    delivered.status,
-    delivered.origin_node_id,
-    delivered.destination_postcode,
-    delivered.distance_km,
-    delivered.cost,
-    upper(delivered.currency) as currency,
-    delivered.packaging,
-    delivered.co2e_kg,
-    delivered.created_at,
-    delivered.promised_date,
-    delivered.promised_at,
-    delivered.picked_up_at,
-    delivered.delivered_at,
-    delivered.updated_at,
-    delivered._feed,
-    delivered._file,
-    delivered._row,
-    delivered.ds
-from delivered
-{{ latest_version('delivered', key, version='updated_at') }}
+    latest.source_system,
+    latest.shipment_id,
+    latest.order_id,
+    latest.order_system,
+    latest.carrier,
+    latest.service,
+    latest.status,
+    latest.origin_node_id,
+    latest.destination_postcode,
+    latest.distance_km,
+    latest.cost,
+    upper(latest.currency) as currency,
+    latest.packaging,
+    latest.co2e_kg,
+    latest.created_at,
+    latest.promised_date,
+    latest.promised_at,
+    latest.picked_up_at,
+    latest.delivered_at,
+    latest.updated_at,
+    latest._feed,
+    latest._file,
+    latest._edition,
+    latest._row,
+    latest.ds,
+    latest._tied,
+    latest._feeds
+from latest

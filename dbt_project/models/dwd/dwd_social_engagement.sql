@@ -4,22 +4,28 @@
 with delivered as (
     select * from {{ ref('ods_social_engagement') }}
     {{ pending_only() }}
+),
+
+latest as (
+    {{ latest_version('social_engagement', key) }}
 )
 
 select
-    delivered.source_system,
-    delivered.event_id,
-    delivered.identity_key,
-    lower(delivered.platform) as platform,
-    delivered.post_id,
-    lower(delivered.engagement_type) as engagement_type,
-    delivered.product_id,
-    delivered.campaign_id,
-    delivered.business_date,
-    delivered.occurred_at,
-    delivered._feed,
-    delivered._file,
-    delivered._row,
-    delivered.ds
-from delivered
-{{ latest_version('delivered', key) }}
+    latest.source_system,
+    latest.event_id,
+    latest.identity_key,
+    lower(latest.platform) as platform,
+    latest.post_id,
+    lower(latest.engagement_type) as engagement_type,
+    latest.product_id,
+    latest.campaign_id,
+    latest.business_date,
+    latest.occurred_at,
+    latest._feed,
+    latest._file,
+    latest._edition,
+    latest._row,
+    latest.ds,
+    latest._tied,
+    latest._feeds
+from latest

@@ -4,22 +4,28 @@
 with delivered as (
     select * from {{ ref('ods_survey_response') }}
     {{ pending_only() }}
+),
+
+latest as (
+    {{ latest_version('survey_response', key) }}
 )
 
 select
-    delivered.source_system,
-    delivered.response_id,
-    delivered.order_id,
-    lower(delivered.channel) as channel,
-    delivered.satisfaction,
-    delivered.recommend_score,
-    delivered.effort_score,
-    delivered.comment is not null as has_comment,
-    delivered.asked_at,
-    delivered.answered_at,
-    delivered._feed,
-    delivered._file,
-    delivered._row,
-    delivered.ds
-from delivered
-{{ latest_version('delivered', key) }}
+    latest.source_system,
+    latest.response_id,
+    latest.order_id,
+    lower(latest.channel) as channel,
+    latest.satisfaction,
+    latest.recommend_score,
+    latest.effort_score,
+    latest.comment is not null as has_comment,
+    latest.asked_at,
+    latest.answered_at,
+    latest._feed,
+    latest._file,
+    latest._edition,
+    latest._row,
+    latest.ds,
+    latest._tied,
+    latest._feeds
+from latest

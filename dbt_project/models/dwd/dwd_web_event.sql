@@ -4,27 +4,33 @@
 with delivered as (
     select * from {{ ref('ods_web_event') }}
     {{ pending_only() }}
+),
+
+latest as (
+    {{ latest_version('web_event', key) }}
 )
 
 select
-    delivered.source_system,
-    delivered.event_id,
-    delivered.identity_key,
-    delivered.event_name,
-    delivered.visitor_id,
-    delivered.session_id,
-    delivered.product_id,
-    delivered.order_id,
-    lower(delivered.utm_source) as utm_source,
-    delivered.utm_medium,
-    delivered.utm_campaign,
-    delivered.device,
-    delivered.country,
-    delivered.business_date,
-    delivered.occurred_at,
-    delivered._feed,
-    delivered._file,
-    delivered._row,
-    delivered.ds
-from delivered
-{{ latest_version('delivered', key) }}
+    latest.source_system,
+    latest.event_id,
+    latest.identity_key,
+    latest.event_name,
+    latest.visitor_id,
+    latest.session_id,
+    latest.product_id,
+    latest.order_id,
+    lower(latest.utm_source) as utm_source,
+    latest.utm_medium,
+    latest.utm_campaign,
+    latest.device,
+    latest.country,
+    latest.business_date,
+    latest.occurred_at,
+    latest._feed,
+    latest._file,
+    latest._edition,
+    latest._row,
+    latest.ds,
+    latest._tied,
+    latest._feeds
+from latest

@@ -13,19 +13,16 @@ select
     policy_version,
     cast(business_date as date) as business_date,
     cast(recorded_at as timestamp) as recorded_at,
-    coalesce(
-        case
-            when {{ usable('loyalty_id', 'loyalty') }}
-            then 'loyalty:' || loyalty_id
-        end,
-        'email:' || email
-    ) as identity_key,
+    {{ identity_key('consent') }} as identity_key,
     source_system,
     _feed,
     _file,
+    coalesce(_edition, 1) as _edition,
     _row,
     _arrived_at,
     _batch,
+    _mapped,
+    _priority,
     _repaired,
     _extra,
     ds

@@ -26,22 +26,16 @@ select
     cast(business_date as date) as business_date,
     cast(sold_at as timestamp) as sold_at,
     cast(updated_at as timestamp) as updated_at,
-    coalesce(
-        case
-            when {{ usable('customer_id', 'account') }}
-            then 'account:' || source_system || ':' || customer_id
-        end,
-        case
-            when {{ usable('loyalty_id', 'loyalty') }}
-            then 'loyalty:' || loyalty_id
-        end
-    ) as identity_key,
+    {{ identity_key('order_line') }} as identity_key,
     source_system,
     _feed,
     _file,
+    coalesce(_edition, 1) as _edition,
     _row,
     _arrived_at,
     _batch,
+    _mapped,
+    _priority,
     _repaired,
     _extra,
     ds

@@ -28,32 +28,16 @@ select
     cast(business_date as date) as business_date,
     cast(ordered_at as timestamp) as ordered_at,
     cast(updated_at as timestamp) as updated_at,
-    coalesce(
-        case
-            when {{ usable('customer_id', 'account') }}
-            then 'account:' || source_system || ':' || customer_id
-        end,
-        case
-            when {{ usable('loyalty_id', 'loyalty') }}
-            then 'loyalty:' || loyalty_id
-        end,
-        case
-            when {{ usable('social_union_id', 'social') }}
-            then 'social:' || social_union_id
-        end,
-        'email:' || email,
-        'phone:' || phone,
-        case
-            when {{ usable('payment_token', 'payment') }}
-            then 'payment:' || payment_token
-        end
-    ) as identity_key,
+    {{ identity_key('sales_order') }} as identity_key,
     source_system,
     _feed,
     _file,
+    coalesce(_edition, 1) as _edition,
     _row,
     _arrived_at,
     _batch,
+    _mapped,
+    _priority,
     _repaired,
     _extra,
     ds

@@ -13,16 +13,16 @@ select
     campaign_id,
     cast(business_date as date) as business_date,
     cast(occurred_at as timestamp) as occurred_at,
-    case
-        when {{ usable('social_union_id', 'social') }}
-        then 'social:' || social_union_id
-    end as identity_key,
+    {{ identity_key('social_engagement') }} as identity_key,
     source_system,
     _feed,
     _file,
+    coalesce(_edition, 1) as _edition,
     _row,
     _arrived_at,
     _batch,
+    _mapped,
+    _priority,
     _repaired,
     _extra,
     ds

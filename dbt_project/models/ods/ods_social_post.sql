@@ -17,16 +17,16 @@ select
     url,
     cast(business_date as date) as business_date,
     cast(posted_at as timestamp) as posted_at,
-    case
-        when {{ usable('social_union_id', 'social') }}
-        then 'social:' || social_union_id
-    end as identity_key,
+    {{ identity_key('social_post') }} as identity_key,
     source_system,
     _feed,
     _file,
+    coalesce(_edition, 1) as _edition,
     _row,
     _arrived_at,
     _batch,
+    _mapped,
+    _priority,
     _repaired,
     _extra,
     ds

@@ -18,22 +18,16 @@ select
     country,
     cast(business_date as date) as business_date,
     cast(occurred_at as timestamp) as occurred_at,
-    coalesce(
-        case
-            when {{ usable('customer_id', 'account') }}
-            then 'account:' || source_system || ':' || customer_id
-        end,
-        case
-            when {{ usable('visitor_id', 'cookie') }}
-            then 'cookie:' || source_system || ':' || visitor_id
-        end
-    ) as identity_key,
+    {{ identity_key('web_event') }} as identity_key,
     source_system,
     _feed,
     _file,
+    coalesce(_edition, 1) as _edition,
     _row,
     _arrived_at,
     _batch,
+    _mapped,
+    _priority,
     _repaired,
     _extra,
     ds

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
 from formats import FORMATS, GOOD, encode, survey_contract
@@ -192,3 +193,47 @@ def test_nights_one_by_one_and_together_land_the_same_rows(tmp_path_factory: pyt
                 survey.take(night)
             outcome.append((survey.rows("* exclude (_arrived_at)"), survey.files(), survey.quarantine()))
     assert outcome[0] == outcome[1]
+
+
+def test_a_value_that_comes_back_is_a_new_version(survey: SmallRetailer) -> None:
+    """5, then 2, then 5 again: the last night's row equals the first's, and says something new all the same."""
+    for number, score in enumerate((5, 2, 5, 5)):
+        night = NIGHT + timedelta(days=number)
+        survey.csv(f"A1,O1,{score},fine,", "A2,O2,4,,", night=night)
+        survey.take(night)
+    assert survey.rows("response_id, satisfaction") == [("A1", 5), ("A2", 4), ("A1", 2), ("A1", 5)]
+    assert [row[2:] for row in survey.files()] == [(2, 2, 0, 0), (2, 1, 0, 1), (2, 1, 0, 1), (2, 0, 0, 2)]
+
+
+def test_a_value_that_comes_back_within_a_file_is_a_new_version(survey: SmallRetailer) -> None:
+    survey.csv("A1,O1,5,fine,", "A1,O1,2,fine,", "A1,O1,5,fine,")
+    assert survey.take().counts == (3, 3, 0, 0)
+
+
+def test_a_late_file_says_nothing_new_of_what_a_later_night_said(survey: SmallRetailer) -> None:
+    survey.csv("A1,O1,5,fine,", night=NEXT)
+    survey.take(NEXT)
+    survey.csv("A1,O1,5,fine,", "A2,O2,4,,")
+    assert survey.take(NEXT).counts == (2, 1, 0, 1)
+
+
+def test_a_file_of_another_content_corrects_the_one_of_its_name(survey: SmallRetailer) -> None:
+    survey.csv("A1,O1,5,fine,", "A2,O2,4,,")
+    survey.take()
+    survey.csv("A1,O1,2,fine,", "A2,O2,4,,")
+    assert survey.take(NEXT).counts == (2, 1, 0, 1)
+    survey.csv("A1,O1,3,fine,", "A3,O3,4,,", night=NEXT)
+    survey.take(NEXT)
+    assert survey.rows("_file, _edition, response_id, satisfaction", order="_file, _edition, _row") == [
+        ("survey/2026-01-05.csv", 1, "A1", 5),
+        ("survey/2026-01-05.csv", 1, "A2", 4),
+        ("survey/2026-01-05.csv", 2, "A1", 2),
+        ("survey/2026-01-06.csv", 1, "A1", 3),
+        ("survey/2026-01-06.csv", 1, "A3", 4),
+    ]
+
+
+def test_the_parts_of_a_row_that_say_where_it_came_from_are_kept(survey: SmallRetailer) -> None:
+    survey.csv("A1,O1,5,fine,")
+    survey.take()
+    assert survey.rows("_mapped, _priority") == [("response_id,order_id,satisfaction,comment,answered_at", None)]

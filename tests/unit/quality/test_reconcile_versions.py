@@ -44,22 +44,32 @@ def lake() -> duckdb.DuckDBPyConnection:
 
 
 def order(
-    con: duckdb.DuckDBPyConnection, amount: str, updated: str | None, ds: Any = NIGHT, row: int = 1, number: str = "1"
+    con: duckdb.DuckDBPyConnection,
+    amount: str | None,
+    updated: str | None,
+    ds: Any = NIGHT,
+    row: int = 1,
+    number: str = "1",
+    feed: str = "shop_orders",
+    mapped: str = "order_id,total_amount,currency,updated_at",
+    shipping: str | None = None,
+    priority: int | None = None,
 ) -> None:
     """One delivered version of an order."""
     con.execute(
-        "insert into ods.ods_sales_order (source_system, order_id, total_amount, currency, updated_at, ds, _feed, "
-        "_file, _row) "
-        "values ('shop', ?, ?, 'cny', ?, ?, 'shop_orders', 'f', ?)",
-        [number, amount, updated, ds, row],
+        "insert into ods.ods_sales_order (source_system, order_id, total_amount, shipping_amount, currency, "
+        "updated_at, ds, _feed, _file, _row, _mapped, _priority) "
+        "values ('shop', ?, ?, ?, 'cny', ?, ?, ?, 'f', ?, ?, ?)",
+        [number, amount, shipping, updated, ds, feed, row, mapped, priority],
     )
 
 
-def stands(con: duckdb.DuckDBPyConnection, amount: str, number: str = "1") -> None:
+def stands(con: duckdb.DuckDBPyConnection, amount: str, number: str = "1", shipping: str | None = None) -> None:
     """The version that DWD holds."""
     con.execute(
-        "insert into dwd.dwd_order (source_system, order_id, total_amount, currency) values ('shop', ?, ?, 'CNY')",
-        [number, amount],
+        "insert into dwd.dwd_order (source_system, order_id, total_amount, shipping_amount, currency) "
+        "values ('shop', ?, ?, ?, 'CNY')",
+        [number, amount, shipping],
     )
 
 
@@ -143,6 +153,31 @@ def test_a_key_that_is_lost_is_a_difference(lake: duckdb.DuckDBPyConnection) -> 
 def test_a_key_that_no_file_delivered_is_a_difference(lake: duckdb.DuckDBPyConnection) -> None:
     stands(lake, "1")
     assert draw(lake)["dwd_order, rows_reconciled"].endswith("0 in, 1 out, nothing excluded: difference -1")
+
+
+def test_of_several_feeds_each_amount_is_that_of_the_newest_feed_that_maps_it(lake: duckdb.DuckDBPyConnection) -> None:
+    costs = "order_id,shipping_amount,currency,updated_at"
+    order(lake, "7", "2026-01-04")
+    order(lake, "10", "2026-01-05", row=2)
+    order(lake, None, "2026-01-06", feed="costs", mapped=costs, shipping="3")
+    stands(lake, "10", shipping="3")
+    assert draw(lake) == {}
+    assert superseded(lake) == Decimal("7")
+    assert superseded(lake, "rows") == 2
+    # The newer file tells no order total: an empty one would be wrong, and so would the older of the feed's own.
+    lake.execute("update dwd.dwd_order set total_amount = null")
+    assert set(draw(lake)) == {"dwd_order, money_reconciled"}
+    lake.execute("update dwd.dwd_order set total_amount = 7")
+    assert set(draw(lake)) == {"dwd_order, money_reconciled"}
+
+
+def test_of_two_feeds_that_tie_the_one_with_priority_gives_the_amount(lake: duckdb.DuckDBPyConnection) -> None:
+    order(lake, "1", None, feed="b", priority=1)
+    order(lake, "2", None, feed="c")
+    order(lake, "4", None, feed="a")
+    stands(lake, "1")
+    assert draw(lake) == {}
+    assert superseded(lake) == Decimal("6")
 
 
 def test_what_changed_while_nothing_arrived_is_drawn_anew(lake: duckdb.DuckDBPyConnection) -> None:
