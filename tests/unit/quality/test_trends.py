@@ -302,3 +302,22 @@ def test_a_row_count_holds_in_every_night_of_a_run(retail: Retail) -> None:
 def test_one_night_of_a_run_with_too_few_rows_is_told_with_its_rows(retail: Retail) -> None:
     world = retail(contract(quality=[{"metric": "rowCount", "mustBeBetween": [10, 50]}]))
     assert world.take(landed_nights(world, [40, 3, 41])).closed == {"rowCount": "3 rows; 10 to 50 expected"}
+
+
+def test_amounts_that_jump_by_a_hundred_land_and_fail_the_trend(retail: Retail) -> None:
+    """Cents for units: every row is right in itself, and the night as a whole is not."""
+    properties = [
+        {"name": name, "physicalName": name} for name in ("order_id", "payment_id", "method", "amount", "currency")
+    ]
+    retailer = retail(contract("payments", entity="payment", path="payments/{ds}.csv", properties=properties))
+    told = {}
+    for day in range(9):
+        night, factor = NIGHT + timedelta(days=day), 100 if day == 8 else 1
+        rows = [f"O{day}-{n},1,card,{factor * (n * 37 % 90 + 10.5 + day / 10):.2f},EUR" for n in range(60)]
+        header = "order_id,payment_id,method,amount,currency"
+        retailer.put(f"payments/{night}.csv", "\n".join([header, *rows]) + "\n")
+        taken = retailer.take(night)
+        assert taken.counts == (60, 60, 0, 0)
+        told[night] = taken.warned.get("trend_distribution", "")
+    assert "column amount: distance of the distribution" in told.pop(night)
+    assert set(told.values()) == {""}
