@@ -68,7 +68,7 @@ def scaffold(
     require_known(entity or "", entities, "entity", f"there are {', '.join(sorted(entities))}")
     if not sample.is_file():
         raise ScaffoldError(f"no file {sample}")
-    sniffed = _look(sample)
+    sniffed = look(sample)
     ranking = rank(sniffed.rows, entities.values(), known_mappings([*own, *_shipped(entities)]), sample.stem)
     chosen = next((fit for fit in ranking if fit.entity.name == entity), ranking[0])
     if not chosen.mapped:
@@ -85,7 +85,7 @@ def scaffold(
     return Scaffold(file, chosen, ranking, where)
 
 
-def _look(sample: Path) -> Sniffed:
+def look(sample: Path) -> Sniffed:
     """Sniff the sample; packed files and workbooks are first opened in a temp folder."""
     with tempfile.TemporaryDirectory(prefix="onedata-sample-") as folder:
         file, notes = sample, []
