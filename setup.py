@@ -22,7 +22,7 @@ setup(
     package_data={
         "onedata_assets": ["dagster.yaml"],
         "onedata.pages": ["templates/*"],
-        "onedata.onboarding": ["retailer/**/*"],
+        "onedata.onboarding": ["retailer/**/*", "words.yaml"],
         **{f"onedata.{folder}": patterns for folder, patterns in DATA.items()},
     },
     include_package_data=False,

@@ -52,9 +52,11 @@ class Label:
     first: Mapping[str, str] = field(default_factory=dict)
     places: Sequence[str] = ()
 
-    def of(self, which: Pairs, source: str) -> frozenset[str]:
-        """The canonical columns of a source column by one of the tables, with its path from the document."""
-        names = [source, *(source.removeprefix(f"{place}.") for place in self.places if place)]
+    def of(self, which: Pairs, source: str, documents: str | None) -> frozenset[str]:
+        """The canonical columns of a source column by one of the tables; its path may start at the file (in the
+        label or in the draft) or at its document."""
+        names = {source, f"{documents}.{source}", f"{documents}[].{source}"}
+        names |= {name.removeprefix(f"{place}.") for name in names for place in self.places if place}
         return frozenset().union(*(which.get(name, frozenset()) for name in names))
 
 
@@ -105,20 +107,23 @@ def _drafted(item: Item, entities: Mapping[str, Entity]) -> tuple[str, Any, list
     sniffed = look(item.file)
     best = rank(sniffed.rows, entities.values(), known_mappings(item.known), item.file.stem)[0]
     text = contract_text(Draft("drafted", "drafted", "drafted.csv", sniffed, best))
-    marked = {
-        found[1]: MARK in found[2]
-        for found in re.finditer(r"^      - \{name: (\w+), .*\}(.*)$", text, re.MULTILINE)
-    }
-    content = yaml.safe_load(text)["schema"][0]["properties"] or []
-    properties = [entry | {"marked": marked[entry["name"]]} for entry in content]
-    return best.entity.name, best.rows, properties, [source.name for source in best.rows.fields]
+    lines = re.findall(r"^      (?:# )?- (\{name: \w+, .*\}) *(#.*)?$", text, re.MULTILINE)
+    read = [yaml.safe_load(line) | {"marked": MARK in comment} for line, comment in lines]
+    properties = {entry["name"]: entry for entry in read if entry.get("physicalName") != "..." and _sources(entry)}
+    return best.entity.name, best.rows, list(properties.values()), [source.name for source in best.rows.fields]
 
 
 def _sources(entry: Mapping[str, Any]) -> list[str]:
     """The source columns that a drafted property reads."""
     named = [entry["physicalName"]] if "physicalName" in entry else []
-    inside = [name for name in re.findall(r"\{([^{}]+)\}", entry.get("transformLogic", "")) if name != "value"]
-    return list(dict.fromkeys([*(named if not inside or "{value}" in entry.get("transformLogic", "") else []), *inside]))
+    inside = [
+        name
+        for name in re.findall(r"\{([^{}]+)\}", entry.get("transformLogic", ""))
+        if name not in ("value", "row_identity")
+    ]
+    return list(
+        dict.fromkeys([*(named if not inside or "{value}" in entry.get("transformLogic", "") else []), *inside])
+    )
 
 
 def _landed(entry: Mapping[str, Any], row: Mapping[str, str], sql_type: str, expected: str) -> bool:
@@ -151,10 +156,15 @@ def judge(item: Item, entities: Mapping[str, Entity], score: Score) -> None:
         column, sources = entry["name"], _sources(entry)
         for source in sources:
             proposed[source].add(column)
-        allowed = [label.of(label.columns, source) | label.of(label.either, source) for source in sources]
+        allowed = [
+            label.of(label.columns, source, rows.documents) | label.of(label.either, source, rows.documents)
+            for source in sources
+        ]
         fits = is_right and all(column in columns for columns in allowed)
         if fits and column in label.first:
-            fits = _landed(entry, first, entities[entity].column(column).sql_type, label.first[column])
+            fits = entry["marked"] or _landed(
+                entry, first, entities[entity].column(column).sql_type, label.first[column]
+            )
         score.proposals += 1
         score.marked += entry["marked"]
         if not entry["marked"] and (not fits or column in label.ask):
@@ -162,7 +172,7 @@ def judge(item: Item, entities: Mapping[str, Entity], score: Score) -> None:
             score.told.append(f"{item.name}: UNMARKED {column} <- {', '.join(sources)}")
     filled = {column for columns in proposed.values() for column in columns}
     for name in names:
-        wanted, maybe = label.of(label.columns, name), label.of(label.either, name)
+        wanted, maybe = label.of(label.columns, name, rows.documents), label.of(label.either, name, rows.documents)
         by_other = {column for columns in label.either.values() for column in columns if column in filled}
         found = proposed[name]
         good = is_right and found <= wanted | maybe and wanted - by_other <= found

@@ -89,9 +89,24 @@ def _made(made: Scaffold, sample: Path, options: str, ranked: bool) -> str:
     ]
     if ranked:
         lines += ["entities by how well they fit (--entity chooses another):", _ranking(made.ranking)]
-    guesses = [f"{item.field.name} -> {item.column.name}" for item in fit.mapped if item.score < 0.9]
+        lines += _reasons(made.ranking)
+    guesses = [
+        f"  {item.field.name} -> {item.column.name}{f': {item.note}' if item.note else ''}"
+        for item in fit.mapped
+        if not item.choices and not (item.is_sure and fit.is_sure)
+    ]
     if guesses:
-        lines.append(f"guessed, so check them: {', '.join(guesses)}")
+        lines += ["guessed, so check them:", *guesses]
+    asked = [
+        f"  {item.field.name} -> {item.column.name}: {' or '.join(name for name, _ in item.choices)}?"
+        for item in fit.mapped
+        if item.choices
+    ]
+    if asked:
+        lines += ["the sample does not tell; keep one line of each:", *asked]
+    if fit.needed_answers:
+        lines.append(f"until {', '.join(fit.needed_answers)} are answered the contract does not load")
+    lines += [f"not read, for it does not load: {name} ({reason})" for name, reason in made.skipped]
     personal = looks_personal(fit.unmapped)
     if personal:
         lines.append(f"has e-mail addresses and fills no column: {', '.join(personal)}")
@@ -101,9 +116,24 @@ def _made(made: Scaffold, sample: Path, options: str, ranked: bool) -> str:
             "no contract of the folder loads"
         )
     steps = [f"review it: purpose, owner, time zone, unmapped fields ({len(fit.unmapped)})"]
-    steps += [f"map what is marked NEEDED, until `onedata contracts{options}` succeeds"] if fit.needed else []
+    marks = [mark for mark, items in (("NEEDED", fit.needed), ("ASK", asked)) if items]
+    if marks:
+        steps.append(f"answer what is marked {' and '.join(marks)}, until `onedata contracts{options}` succeeds")
     steps.append(f"onedata feed check {sample} --feed {made.file.name.removesuffix('.odcs.yaml')}{options}")
     return "\n".join([*lines, "NEXT", *[f"  {number}. {step}" for number, step in enumerate(steps, 1)]])
+
+
+def _reasons(fits: Sequence[Fit]) -> list[str]:
+    """Why the first entity, and what the next one lacks."""
+    first, *others = fits
+    lines = [f"{first.entity.name}, by {', '.join(first.because)}" if first.because else f"{first.entity.name}"]
+    if others:
+        mapped = {name for item in others[0].mapped for name in item.sources}
+        left = [name for item in first.mapped for name in item.sources if name not in mapped]
+        lines[0] += f"; next {others[0].entity.name}, which has no place for {', '.join(left[:MOST_RANKED]) or 'less'}"
+    if not first.is_sure:
+        lines.append("they fit nearly as well, or badly: the entity is a guess, and so is each mapping")
+    return lines
 
 
 def _ranking(fits: Sequence[Fit]) -> str:

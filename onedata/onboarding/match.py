@@ -1,50 +1,75 @@
-"""Match source fields to canonical columns, by name, by values and by the mappings of other contracts; and find the
-entity that fits a file best."""
+"""Match source fields to canonical columns, by the words of their names, by their values and by the mappings of other
+contracts; and find the entity that fits a file best, by the columns that distinguish it."""
 
-import difflib
-import re
+import math
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
-from functools import cache
+from dataclasses import dataclass, replace
 
-from onedata.contracts.model import Column, Entity, Feed
+from onedata.contracts.model import Column, Entity, Feed, placeholders
+from onedata.onboarding.likeness import (
+    GUESS,
+    LEAST,
+    SURE,
+    Known,
+    entity_words,
+    is_inner,
+    is_nested,
+    is_outer,
+    last_step,
+    names_of,
+)
+from onedata.onboarding.likeness import score as likeness
 from onedata.onboarding.sample import Rows, SourceField
+from onedata.onboarding.values import Reading, adapted, habits, is_day, is_utc
+from onedata.onboarding.words import header, words
 
-LEAST = 0.6
-ISO_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
-ISO_TIME = re.compile(r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?( ?(Z|[+-]\d{2}(:?\d{2})?))?")
-EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
-NUMBER = re.compile(r"[+-]?\d+(\.\d+)?([eE][+-]?\d+)?")
-COMMA = re.compile(r"[+-]?(\d{1,3}(\.\d{3})+|\d+),\d+|[+-]?\d{1,3}(\.\d{3})+|[+-]?\d+")
-THOUSANDS = re.compile(r"[+-]?\d{1,3}(,\d{3})+(\.\d+)?|[+-]?\d+(\.\d+)?")
-BOOLEANS = {"true", "false", "t", "f", "yes", "no", "y", "n", "0", "1"}
-DAYS = ("%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%Y/%m/%d", "%d-%m-%Y", "%Y%m%d")
-TIMES = ("", " %H:%M", " %H:%M:%S")
-EPOCHS = {10: " * 1000000", 13: " * 1000", 16: ""}
-"""Digits of a count since 1970 in this century, and what makes microseconds of it."""
-Known = Mapping[tuple[str, str], frozenset[str]]
+CLOSE = 0.04
+CONSTANTS = frozenset(
+    ("channel", "currency", "line_type", "market", "platform", "node_type", "post_type", "event_type", "business_date")
+)
+"""Required columns that a source often leaves out, because they are the same in every row or told by another field."""
+ENTITY_MARGIN = 0.08
+ENTITY_LEAST = 0.55
 
 
 @dataclass(frozen=True)
 class Mapped:
     """A column with the field that fills it; `logic` is the transformLogic if its values must be converted, `score` is
-    between 0 and 1."""
+    between 0 and 1.
+
+    `note` says what was guessed; `choices` holds the readings, by name, of which a person must choose one.
+    """
 
     column: Column
     field: SourceField
     logic: str | None
     score: float
+    note: str = ""
+    choices: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def is_sure(self) -> bool:
+        return self.score >= SURE and not self.choices
+
+    @property
+    def sources(self) -> list[str]:
+        """Names of the fields that fill the column."""
+        inside = [name for name in placeholders(self.logic or "") if name != "value"]
+        return [self.field.name, *(name for name in inside if name != self.field.name)]
 
 
 @dataclass(frozen=True)
 class Fit:
-    """How well a way to extract rows from a file fits an entity, from 0 to 1."""
+    """How well a way to extract rows from a file fits an entity, from 0 to 1; `is_sure` where no other entity comes
+    near, `because` names the mapped columns that tell it from others, the most telling first."""
 
     entity: Entity
     rows: Rows
     mapped: Sequence[Mapped]
     score: float
+    is_sure: bool = True
+    because: Sequence[str] = ()
 
     @property
     def needed(self) -> list[Column]:
@@ -57,8 +82,17 @@ class Fit:
         ]
 
     @property
+    def needed_answers(self) -> list[str]:
+        """Required columns and key columns whose values can be read in more than one way."""
+        return [
+            item.column.name
+            for item in self.mapped
+            if item.choices and (item.column.required or item.column.name in self.entity.key)
+        ]
+
+    @property
     def unmapped(self) -> list[SourceField]:
-        used = {item.field.name for item in self.mapped}
+        used = {name for item in self.mapped for name in item.sources}
         return [item for item in self.rows.fields if item.name not in used]
 
 
@@ -68,151 +102,176 @@ def known_mappings(feeds: Iterable[Feed]) -> Known:
     for feed in feeds:
         for item in feed.fields:
             if item.physical_name and not item.logic:
-                found.setdefault((feed.entity.name, item.column.name), set()).add(_names(item.physical_name)[0])
+                found.setdefault((feed.entity.name, item.column.name), set()).add(names_of(item.physical_name)[-1])
     return {key: frozenset(names) for key, names in found.items()}
 
 
 def rank(rows: Sequence[Rows], entities: Iterable[Entity], known: Known, name: str) -> list[Fit]:
     """Every entity with its best way to extract rows from the file called `name`, best fit first."""
-    best = [max((fit(entity, way, known, name) for way in rows), key=lambda item: item.score) for entity in entities]
-    return sorted(best, key=lambda item: (-item.score, item.entity.name))
+    among = list(entities)
+    fits: list[Fit] = []
+    has_sku = any(map(_has_sku, rows))
+    for way in rows:
+        found = [fit(entity, way, known) for entity in among]
+        weights = _weights(found)
+        told = {concept for text in (name, way.documents) for concept in header(text or "").concepts}
+        evidence = [{item.field.name: item.score * weights[item.field.name] for item in one.mapped} for one in found]
+        best = sum(max(mine.get(field.name, 0.0) for mine in evidence) for field in way.fields)
+        is_less = has_sku and not _has_sku(way)
+        fits += [
+            _scored(one, sum(mine.values()) / (best or 1.0), told, weights)
+            for one, mine in zip(found, evidence, strict=True)
+        ]
+        if is_less:  # the product is in another list of the document
+            fits[-len(among) :] = [
+                replace(one, score=one.score * 0.7) if "product_id" in one.entity.key else one
+                for one in fits[-len(among) :]
+            ]
+    tops = [max((one for one in fits if one.entity == entity), key=lambda one: one.score) for entity in among]
+    ranking = sorted(tops, key=lambda one: (-one.score, one.entity.name))
+    margin = ranking[0].score - ranking[1].score if len(ranking) > 1 else 1.0
+    is_sure = ranking[0].score >= ENTITY_LEAST and margin >= ENTITY_MARGIN
+    return [replace(one, is_sure=is_sure and number == 0) for number, one in enumerate(ranking)]
 
 
-def fit(entity: Entity, rows: Rows, known: Known, name: str) -> Fit:
+def _has_sku(way: Rows) -> bool:
+    return any("sku" in header(last_step(item.name)).concepts for item in way.fields)
+
+
+def _weights(fits: Sequence[Fit]) -> dict[str, float]:
+    """How much each field says about the entity: the fewer entities can take it, the more."""
+    takers = Counter(name for one in fits for name in {item.field.name for item in one.mapped})
+    most = math.log(len(fits) + 1)
+    return {name: 0.1 + 0.9 * math.log((len(fits) + 1) / count) / most for name, count in takers.items()}
+
+
+def _scored(one: Fit, explained: float, told: set[str], weights: Mapping[str, float]) -> Fit:
+    """The fit with its score: the share of what the fields say that the entity explains, the share of its needed
+    columns that are filled, and what the name of the file says."""
+    entity, found = one.entity, {item.column.name: item.score for item in one.mapped}
+    needed = {
+        column.name: (0.2 if column.name in CONSTANTS else 1.0) * (2.0 if column.name in entity.key else 1.0)
+        for column in entity.columns
+        if column.required or column.name in entity.key
+    }
+    covered = sum(weight * found.get(name, 0.0) for name, weight in needed.items()) / (sum(needed.values()) or 1.0)
+    own = entity_words(entity)
+    named = len(told & own) / len(own)
+    keys = [item for item in one.mapped if item.column.name in entity.key]
+    if keys and all(is_nested(item.field.name, one.rows.records) for item in keys):
+        covered *= 0.5  # the rows are of another thing, which has one of these
+    telling = words().telling.get(entity.name, frozenset())
+    if telling and not any(found.get(column, 0.0) >= GUESS for column in telling):
+        covered *= 0.5
+    score = 0.55 * explained + 0.35 * covered + 0.1 * named
+    if one.rows.records is not None:
+        inner = {item.column.name for item in one.mapped if is_inner(item.field.name, one.rows.records)}
+        is_row = len(inner) > 1 and (inner & set(entity.key) or not found.keys() & set(entity.key))
+        score = score * 0.95 if is_row else 0.0  # the key of the whole would stand on each of its records
+    most = sorted(one.mapped, key=lambda item: -item.score * weights[item.field.name])
+    return replace(one, score=round(score, 3), because=[f"{m.column.name} ({m.field.name})" for m in most[:3]])
+
+
+def fit(entity: Entity, rows: Rows, known: Known) -> Fit:
     """Assign to each column the field that fits it best, best pairs first; each field fills one column, except that a
-    time may also fill the day."""
-    pairs = sorted(
-        (
-            (score, column.name, item.name)
-            for column in entity.columns
-            for item in rows.fields
-            if (score := _score(entity, column, item, known)) >= LEAST
-        ),
-        key=lambda pair: (-pair[0], pair[1:]),
-    )
+    time may also fill the day. The score is left at 0: `rank` compares entities."""
+    file = habits(item.values for item in rows.fields)
+    scored: dict[tuple[str, str], tuple[float, Reading, str]] = {}
+    for item in rows.fields:
+        for column in entity.columns:
+            score, note = likeness(entity, column, item, rows, known)
+            if score < LEAST or (column.type == "decimal" and is_outer(item.name, rows)):
+                continue  # an amount of the whole would be repeated in each of its records
+            reading = adapted(column, item.values, file, header(last_step(item.name)).unit)
+            if not reading.fits:
+                continue
+            if column.type == "timestamp" and is_day(item.values):
+                score, note = min(score, 0.8) * (0.9 if score < SURE else 1.0), note or "it tells days, without a time"
+            if column.type == "date" and item.values and not is_day(item.values):
+                score *= 0.9
+            if score >= LEAST:
+                scored[column.name, item.name] = score, reading, note
     fields = {item.name: item for item in rows.fields}
     chosen: dict[str, Mapped] = {}
     used: set[str] = set()
-    for score, target, source in pairs:
+    for (target, source), (score, reading, note) in sorted(scored.items(), key=lambda pair: (-pair[1][0], pair[0])):
         if target not in chosen and source not in used:
-            column = entity.column(target)
-            chosen[target] = Mapped(column, fields[source], adapted(column, fields[source].values)[1], score)
+            rivals = [
+                other
+                for other, (points, _, _) in scored.items()
+                if other != (target, source)
+                and target in other[:1]
+                and points >= score - CLOSE
+                and other[1] not in used
+            ]
+            if rivals and score >= SURE:
+                score, note = GUESS, f"{rivals[0][1]} may be meant as well"
+            note = note or reading.guess
+            score = min(score, 0.8) if reading.guess else score
+            chosen[target] = Mapped(entity.column(target), fields[source], reading.logic, score, note, reading.choices)
             used.add(source)
+    _see_the_discounts(chosen)
+    _join_the_name(entity, rows, chosen, used)
     _tell_the_day(entity, chosen)
     mapped = [chosen[column.name] for column in entity.columns if column.name in chosen]
-    return Fit(entity, rows, mapped, _fitness(entity, rows, mapped, name))
+    return Fit(entity, rows, mapped, 0.0)
 
 
-def _fitness(entity: Entity, rows: Rows, mapped: Sequence[Mapped], name: str) -> float:
-    """Dice coefficient (Dice 1945): twice the matches, over the fields plus the columns that are mapped or needed."""
-    needed = {column.name for column in entity.columns if column.required or column.name in entity.key}
-    found = sum(item.score * (2 if item.column.name in needed else 1) for item in mapped)
-    wanted = 2 * len(needed) + len({item.column.name for item in mapped} - needed)
-    score = 2 * found / (wanted + len(rows.fields))
-    words = set(re.sub(r"s\b", "", " ".join(re.findall("[a-z]+", name.lower()))).split())
-    if rows.records is not None:
-        inner = [item for item in mapped if item.field.name.startswith((f"{rows.records}[].", f"{rows.records}/"))]
-        score = score * 0.9 if len(inner) > 1 else 0.0  # one matching member does not justify exploding
-    return round(0.85 * score + (0.15 if words & set(entity.name.split("_")) else 0.0), 3)
+def _see_the_discounts(chosen: dict[str, Mapped]) -> None:
+    """A discount has the sign of its quantity: one of the other sign is a question."""
+    discount, quantity = chosen.get("discount_amount"), chosen.get("quantity")
+    negative, returned = (
+        any("-" in value for value in item.field.values) if item else False for item in (discount, quantity)
+    )
+    if discount and negative and not returned:
+        note = "negative; a discount has the sign of the quantity"
+        chosen["discount_amount"] = replace(discount, score=GUESS, note=note)
+
+
+def _join_the_name(entity: Entity, rows: Rows, chosen: dict[str, Mapped], used: set[str]) -> None:
+    """Fill a full name from a given and a family name."""
+    column = next((column for column in entity.columns if column.name == "full_name"), None)
+    if column is None or "full_name" in chosen:
+        return
+    found: dict[str, SourceField] = {}
+    for part in ("given_name", "family_name"):
+        for item in rows.fields:
+            if item.name not in used and any(
+                p.concepts == frozenset(header(last_step(item.name)).concepts) for p in words().columns[part]
+            ):
+                found.setdefault(part, item)
+    if len(found) == 2 and not any(sign in item.name for item in found.values() for sign in "{}"):
+        given, family = found["given_name"], found["family_name"]
+        logic = f"concat_ws(' ', {{{given.name}}}, {{{family.name}}})"
+        chosen["full_name"] = Mapped(column, given, logic, SURE)
 
 
 def _tell_the_day(entity: Entity, chosen: dict[str, Mapped]) -> None:
-    """Fill a required day without its own field from the row's required time."""
-    times = [
-        item for item in chosen.values() if item.column.type == "timestamp" and item.field.values and not item.logic
-    ]
-    first = next(iter(sorted(times, key=lambda item: not item.column.required)), None)
+    """Fill the day without a field of its own from the row's time, and a required time from the day."""
+    times = [item for item in chosen.values() if item.column.type == "timestamp" and item.field.values]
+    own = {"order_line": "sold_at"}.get(entity.name)
+    first = next((item for item in times if item.column.required or item.column.name == own), None)
     for column in entity.columns:
-        if first and column.type == "date" and column.required and column.name not in chosen:
-            chosen[column.name] = Mapped(column, first.field, "left({value}, 10)", LEAST)
-
-
-def _score(entity: Entity, column: Column, field: SourceField, known: Known) -> float:
-    """Confidence that the field fills the column; 0 if its values do not have the column's type."""
-    if not adapted(column, field.values)[0]:
-        return 0.0
-    last, whole = _names(field.name)
-    scores = [_alike(whole, column.name), 0.97 * _alike(last, column.name)]
-    if last in known.get((entity.name, column.name), ()):
-        scores.append(0.9)
-    elif any(last in names for (_, name), names in known.items() if name == column.name):
-        scores.append(0.75)
-    if (
-        last in ("id", "number", "no")
-        and column.name in entity.key
-        and set(column.name.split("_")) & set(entity.name.split("_"))
-    ):
-        scores.append(0.8)
-    kind = column.identifier.type if column.identifier else ""
-    if field.values and kind == "email":
-        scores = [0.9 + 0.1 * max(scores) if all(EMAIL.fullmatch(value) for value in field.values) else 0.0]
-    return max(scores)
-
-
-@cache
-def _alike(name: str, column: str) -> float:
-    if name == column:
-        return 1.0
-    mine, theirs = set(name.split("_")), set(column.split("_"))
-    shared = len(mine & theirs) / len(mine | theirs)
-    ratio = difflib.SequenceMatcher(None, name, column).ratio()
-    return max(0.9 * ratio if ratio > 0.8 else 0.0, 0.95 * shared if shared > 0.6 else 0.0)
-
-
-def _names(path: str) -> tuple[str, str]:
-    """A field's own name, and its name with that of its parent, in the style of canonical columns: (email,
-    customer_email)."""
-    keyed = re.sub(r"\[\w+=([^\]]+)\][^/]*$", r".\1", path)
-    steps = [step for step in re.split(r"[./]", re.sub(r"\[[^\]]*\]", "", keyed)) if step]
-    names = [
-        re.sub(r"[^a-z0-9]+", "_", re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", step).lower()).strip("_") for step in steps
-    ] or [""]
-    parent = re.sub(r"s$", "", names[-2]) if len(names) > 1 else ""
-    return names[-1], f"{parent}_{names[-1]}" if parent else names[-1]
-
-
-def adapted(column: Column, values: Sequence[str]) -> tuple[bool, str | None]:
-    """Whether the values have the column's type, and the transformLogic that converts them if they need it."""
-    if column.type == "text" or not values:
-        return True, None
-    if column.type == "boolean":
-        return all(value.lower() in BOOLEANS for value in values), None
-    if column.type in ("integer", "decimal", "double"):
-        return _number(values)
-    if all(ISO_TIME.fullmatch(value) for value in values):
-        return True, "left({value}, 10)" if column.type == "date" else None
-    if all(ISO_DAY.fullmatch(value) for value in values):
-        return True, None
-    turned = _moment(values)
-    cast = "::date::varchar" if column.type == "date" else "::varchar"
-    return turned is not None, f"coalesce({turned}{cast}, {{value}})" if turned else None
-
-
-def _number(values: Sequence[str]) -> tuple[bool, str | None]:
-    if all(NUMBER.fullmatch(value) for value in values):
-        return True, None
-    if all(COMMA.fullmatch(value) for value in values):
-        return True, "replace(replace({value}, '.', ''), ',', '.')" if any(
-            "." in value for value in values
-        ) else "replace({value}, ',', '.')"
-    return all(THOUSANDS.fullmatch(value) for value in values), "replace({value}, ',', '')"
-
-
-def _moment(values: Sequence[str]) -> str | None:
-    """SQL that converts every value to a day or time; the first format that works."""
-    digits = {len(value) for value in values}
-    if len(digits) == 1 and all(value.isdigit() for value in values) and digits <= EPOCHS.keys():
-        return f"make_timestamp(try_cast({{value}} as bigint){EPOCHS[digits.pop()]})"
-    for day in DAYS:
-        for time in TIMES:
-            if all(_parses(value, day + time) for value in values):
-                return f"try_strptime({{value}}, '{day}{time}')"
-    return None
-
-
-def _parses(value: str, layout: str) -> bool:
-    try:
-        datetime.strptime(value, layout)
-    except ValueError:
-        return False
-    return True
+        if column.name in chosen or column.name not in ("business_date", "snapshot_date", "spend_date", "price_date"):
+            continue
+        told = first or next((item for item in times if column.required), None)
+        if told is not None and (column.required or own):
+            utc = is_utc(told.field.values)
+            sure = told.is_sure and told is first and not utc
+            note = "the day in UTC, which may not be the local one" if utc else f"the day of {told.column.name}"
+            logic = f"left({told.logic or '{value}'}, 10)"
+            choices = tuple((name, f"left({text}, 10)") for name, text in told.choices)
+            chosen[column.name] = Mapped(
+                column, told.field, None if choices else logic, SURE if sure else LEAST, note, choices
+            )
+    day = chosen.get("business_date")
+    for column in entity.columns:
+        if (
+            day
+            and column.type == "timestamp"
+            and column.required
+            and column.name not in chosen
+            and is_day(day.field.values)
+        ):
+            note = "it tells days, without a time"
+            chosen[column.name] = Mapped(column, day.field, day.logic, LEAST, note, day.choices)

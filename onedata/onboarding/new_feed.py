@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from onedata.contracts import Entity, Feed, load_entities, load_feeds
+from onedata.contracts import ContractError, Entity, Feed, load_entities, load_feeds
+from onedata.contracts.load import read_contract
 from onedata.errors import OnedataError, require_known
 from onedata.onboarding.match import Fit, known_mappings, rank
 from onedata.onboarding.sample import Sniffed, SniffError
@@ -26,12 +27,16 @@ class ScaffoldError(OnedataError):
 
 @dataclass(frozen=True)
 class Scaffold:
-    """The new contract, and the entities in the order of their fit; the first was used unless one was given."""
+    """The new contract, and the entities in the order of their fit; the first was used unless one was given.
+
+    `skipped` holds the contracts of the folder that do not load, such as other drafts, with the reason.
+    """
 
     file: Path
     fit: Fit
     ranking: Sequence[Fit]
     path: str
+    skipped: Sequence[tuple[str, str]] = ()
 
 
 def scaffold(
@@ -52,7 +57,6 @@ def scaffold(
         ScaffoldError: the name is invalid, the contract or feed exists already, the entity does not exist, or the
             sample fits no entity.
         SniffError: no reader supports the sample.
-        ContractError: an existing contract is invalid.
     """
     file = settings.contracts / f"{name}.odcs.yaml"
     if not NAME.fullmatch(name):
@@ -62,7 +66,7 @@ def scaffold(
             f"{file} is there already and is never overwritten; choose another --name, or remove it yourself"
         )
     entities = load_entities(settings.canonical)
-    own = load_feeds(settings.contracts, entities) if any(settings.contracts.glob("*.odcs.yaml")) else ()
+    own, skipped = _own(settings.contracts, entities)
     if any(feed.name == name for feed in own):
         raise ScaffoldError(f"there is a feed {name} already; choose another --name")
     require_known(entity or "", entities, "entity", f"there are {', '.join(sorted(entities))}")
@@ -70,7 +74,7 @@ def scaffold(
         raise ScaffoldError(f"no file {sample}")
     sniffed = look(sample)
     ranking = rank(sniffed.rows, entities.values(), known_mappings([*own, *_shipped(entities)]), sample.stem)
-    chosen = next((fit for fit in ranking if fit.entity.name == entity), ranking[0])
+    chosen = next((replace(fit, is_sure=True) for fit in ranking if fit.entity.name == entity), ranking[0])
     if not chosen.mapped:
         names = ", ".join(item.name for item in sniffed.rows[0].fields)
         raise ScaffoldError(
@@ -78,11 +82,14 @@ def scaffold(
             "by hand (docs/contracts.md)"
         )
     where = path or path_pattern(_relative(settings, sample, name))[0]
-    text = contract_text(Draft(name, system or name.split("_")[0], where, sniffed, chosen))
+    others = [fit for fit in ranking if fit.entity != chosen.entity]
+    text = contract_text(
+        Draft(name, system or name.split("_")[0], where, sniffed, chosen, others[0] if others else None)
+    )
     file.parent.mkdir(parents=True, exist_ok=True)
     with file.open("x", encoding="utf-8") as stream:
         stream.write(text)
-    return Scaffold(file, chosen, ranking, where)
+    return Scaffold(file, chosen, ranking, where, skipped)
 
 
 def look(sample: Path) -> Sniffed:
@@ -111,6 +118,18 @@ def look(sample: Path) -> Sniffed:
             raise SniffError(f"{sample.name}: {error}") from None
         sniffed = sniff(file)
         return replace(sniffed, notes=[*notes, *sniffed.notes])
+
+
+def _own(folder: Path, entities: Mapping[str, Entity]) -> tuple[list[Feed], list[tuple[str, str]]]:
+    """The feeds of the folder's contracts, and the contracts that do not load, with the reason."""
+    feeds: list[Feed] = []
+    skipped: list[tuple[str, str]] = []
+    for file in sorted(folder.glob("*.odcs.yaml")):
+        try:
+            feeds += read_contract(file, entities)
+        except ContractError as error:
+            skipped.append((file.name, str(error)))
+    return feeds, skipped
 
 
 def _shipped(entities: Mapping[str, Entity]) -> list[Feed]:

@@ -9,11 +9,13 @@ from dataclasses import dataclass
 import yaml
 
 from onedata.contracts.model import Column
-from onedata.onboarding.match import EMAIL, ISO_TIME, NUMBER, Fit, Mapped
+from onedata.onboarding.match import Fit, Mapped
 from onedata.onboarding.sample import Sniffed, SourceField
+from onedata.onboarding.values import EMAIL, ISO_TIME, NUMBER
 
 DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 PACKED_DAY = re.compile(r"(?<!\d)20\d{6}(?!\d)")
+OFFSET = re.compile(r"(Z|UTC|GMT|[+-]\d{2}(:?\d{2})?)$")
 MOST_WORDS = 8
 MOST_DIGITS = 7
 SHOWN = 3
@@ -23,13 +25,15 @@ WORDS_OF_YAML = frozenset(("true", "false", "yes", "no", "on", "off", "null", "y
 
 @dataclass(frozen=True)
 class Draft:
-    """Input of a contract: the feed's name, its source system, the path of its files, and the sniffed sample."""
+    """Input of a contract: the feed's name, its source system, the path of its files, the sniffed sample, the chosen
+    entity, and the next best one."""
 
     name: str
     system: str
     path: str
     sniffed: Sniffed
     fit: Fit
+    runner_up: Fit | None = None
 
 
 def path_pattern(relative: str) -> tuple[str, str]:
@@ -75,17 +79,15 @@ def contract_text(draft: Draft) -> str:
         f"  - name: {draft.name}",
         "    logicalType: object",
         "    customProperties:",
-        f"      - {{property: entity, value: {entity.name}}}",
+        f"      - {{property: entity, value: {entity.name}}}{_entity_mark(draft)}",
         *(
             [f"      - {{property: records, value: {_scalar(fit.rows.records)}}}   # one row for each of these"]
             if fit.rows.records
             else []
         ),
-        "      # Times without an offset are taken as UTC, which a sample cannot tell. Of a shop in Berlin it would "
-        "be:",
-        "      # - {property: timezone, value: Europe/Berlin}",
+        *_time_zone(fit),
         "    properties:",
-        *[_property(item) for item in fit.mapped],
+        *[line for item in fit.mapped for line in _property(item, fit.is_sure)],
         *[line for column in fit.needed for line in _needed(column, column.name in entity.key)],
         *_free(fit),
         "slaProperties:",
@@ -98,6 +100,30 @@ def contract_text(draft: Draft) -> str:
         "be kept; without it for ever",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _entity_mark(draft: Draft) -> str:
+    if draft.fit.is_sure:
+        return ""
+    other = f", or {draft.runner_up.entity.name}" if draft.runner_up else ""
+    return f"   # a guess{other}: with another entity, `onedata feed new` maps anew"
+
+
+def _time_zone(fit: Fit) -> list[str]:
+    """A question, where times of the sample have no offset."""
+    local = [
+        item.field.name
+        for item in fit.mapped
+        if item.column.type == "timestamp"
+        and any(":" in value and not OFFSET.search(value) for value in item.field.values)
+    ]
+    if not local:
+        return []
+    return [
+        f"      # ASK: {', '.join(dict.fromkeys(local))} without an offset: UTC is a guess. Of a shop in Berlin it is "
+        "Europe/Berlin:",
+        "      - {property: timezone, value: UTC}   # a guess",
+    ]
 
 
 def _unmapped(fit: Fit) -> list[str]:
@@ -132,10 +158,22 @@ def _server(draft: Draft) -> list[str]:
     ]
 
 
-def _property(item: Mapped) -> str:
+def _property(item: Mapped, is_entity_sure: bool) -> list[str]:
+    """The line of a mapping, with a mark if it is a guess; where the sample does not tell how to read the values, a
+    question and a line for each answer."""
+    start = f"{{name: {item.column.name}, physicalName: {_scalar(item.field.name)}"
+    if item.choices:
+        asked = f"{item.column.name} from {_scalar(item.field.name)}: {' or '.join(name for name, _ in item.choices)}?"
+        return [
+            f"      # ASK: {asked} The sample does not tell. Keep one:",
+            *[
+                f"      # - {start}, transformLogic: {_scalar(logic)}}}   # a guess: {name}"
+                for name, logic in item.choices
+            ],
+        ]
     logic = f", transformLogic: {_scalar(item.logic)}" if item.logic else ""
-    sure = "" if item.score >= 0.9 else "   # a guess: see whether it is so"
-    return f"      - {{name: {item.column.name}, physicalName: {_scalar(item.field.name)}{logic}}}{sure}"
+    mark = "" if item.is_sure and is_entity_sure else f"   # a guess: {item.note or 'see whether it is so'}"
+    return [f"      - {start}{logic}}}{mark}"]
 
 
 def _needed(column: Column, is_key: bool) -> list[str]:

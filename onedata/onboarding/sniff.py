@@ -4,6 +4,7 @@ start of the sample."""
 import codecs
 import csv
 import io
+import re
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -17,6 +18,8 @@ from onedata.onboarding.sniff_json import is_json, sniff_json, sniff_json_lines
 from onedata.sql import quote_text
 
 HEAD_BYTES = 1 << 20
+SEPARATOR_LINE = re.compile(r"\ufeff?sep=(.)\r?\n", re.IGNORECASE)
+"""What Excel writes before the header to tell the delimiter."""
 PACKED = {b"\x1f\x8b": "gzip", b"PK": "a zip archive (an Excel workbook is one)", b"\x28\xb5\x2f\xfd": "zstd"}
 
 
@@ -72,16 +75,18 @@ def _decoded(head: bytes) -> tuple[str, str]:
 def _csv(file: Path, encoding: str, text: str) -> Sniffed:
     """Detect the dialect with DuckDB's sniffer, on the decoded start, so that encoding and file name have no
     influence."""
+    told = SEPARATOR_LINE.match(text)
+    text = text[told.end() :] if told else text
     whole = text if len(text) < HEAD_BYTES // 4 else text[: text.rindex("\n") + 1] if "\n" in text else text
     with tempfile.TemporaryDirectory(prefix="onedata-sniff-") as folder, duckdb.connect() as con:
         copy = Path(folder) / "sample.csv"
         copy.write_text(whole, encoding="utf-8", newline="")
         try:
-            header, delimiter, quote, rows = _dialect(con, file, copy, whole)
+            header, delimiter, quote, rows = _dialect(con, file, copy, whole, told[1] if told else None)
         except (duckdb.Error, csv.Error) as error:
             raise SniffError(f"{file.name} does not read as CSV: {str(error).splitlines()[0]}") from None
-    given = {"delimiter": delimiter, "quote": quote, "encoding": encoding}
-    defaults = {"delimiter": ",", "quote": '"', "encoding": "utf-8"}
+    given = {"delimiter": delimiter, "quote": quote, "encoding": encoding, "skip": "1" if told else "0"}
+    defaults = {"delimiter": ",", "quote": '"', "encoding": "utf-8", "skip": "0"}
     notes = (
         [f"It is not UTF-8; {encoding} is a guess. Look at the letters that are not English."]
         if encoding not in ("utf-8", "utf-16")
@@ -96,14 +101,14 @@ def _csv(file: Path, encoding: str, text: str) -> Sniffed:
 
 
 def _dialect(
-    con: duckdb.DuckDBPyConnection, file: Path, copy: Path, text: str
+    con: duckdb.DuckDBPyConnection, file: Path, copy: Path, text: str, told: str | None
 ) -> tuple[list[str], str, str, list[tuple[Any, ...]]]:
-    """Header, delimiter, quote and the first rows of `file`, whose start is in `copy` as UTF-8."""
+    """Header, delimiter (as `told`, if so), quote and the first rows of `file`, whose start is in `copy` as UTF-8."""
     dialect = con.execute(
         f"select Delimiter, Quote from sniff_csv({quote_text(str(copy))}, ignore_errors = true)"
     ).fetchone()
     delimiter, quote = dialect or ("", "")
-    delimiter, quote = delimiter or ",", quote if quote not in ("", "\x00", "(empty)") else '"'
+    delimiter, quote = told or delimiter or ",", quote if quote not in ("", "\x00", "(empty)") else '"'
     header = [
         name.strip() for name in next(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, quotechar=quote))
     ]

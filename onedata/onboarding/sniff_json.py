@@ -9,6 +9,8 @@ from typing import Any
 from onedata.onboarding.sample import MOST_BYTES, SAMPLE_ROWS, Rows, Sniffed, SniffError, SourceField
 
 NOT_IN_A_NAME = frozenset(".[]=")
+MOST_OF_AN_ENVELOPE = 2
+"""An object around documents may have so many fields beside them, as a number of pages."""
 
 
 def is_json(text: str) -> bool:
@@ -29,12 +31,17 @@ def sniff_json(file: Path, encoding: str) -> Sniffed:
         raise SniffError(f"{file.name} is no JSON: {error}") from None
     places = dict(_documents(content, "")) if isinstance(content, dict) else {}
     found = [(None, content if isinstance(content, list) else [content]), *places.items()]
+    if isinstance(content, dict) and len(content) == 1 and not places:  # {"order": {...}}
+        found = [(name, [member]) for name, member in content.items() if isinstance(member, dict)] or found
     ways = [replace(way, documents=place) for place, members in found for way in _ways(file, members[:SAMPLE_ROWS])[0]]
     return Sniffed("json", {}, ways)
 
 
 def _documents(value: Mapping[str, Any], path: str) -> Iterator[tuple[str, list[Any]]]:
-    """Arrays of objects that are nested only in objects, by path; for a GraphQL connection, its nodes."""
+    """Arrays of objects that are nested only in objects, by path; for a GraphQL connection, its nodes. The arrays of an
+    object that has fields of its own are its parts, not the documents."""
+    if sum(not isinstance(member, dict | list) for member in value.values()) > MOST_OF_AN_ENVELOPE:
+        return
     for name, member in value.items():
         below = f"{path}.{name}" if path else name
         if NOT_IN_A_NAME & set(name):

@@ -20,11 +20,12 @@ from small_retailer import ANSWERS, HEADER, canonical, contract, custom, identif
 from onedata.contracts import ContractError, load_feeds
 from onedata.errors import OnedataError
 from onedata.onboarding.dry_run import Checked, CheckMisuse, check_file, feeds_for
-from onedata.onboarding.match import adapted, fit
+from onedata.onboarding.match import fit
 from onedata.onboarding.new_feed import Scaffold, ScaffoldError, scaffold
 from onedata.onboarding.sample import Rows, SniffError, SourceField
 from onedata.onboarding.scaffold import path_pattern, shown
 from onedata.onboarding.sniff import sniff
+from onedata.onboarding.values import adapted
 from onedata.retailer import Retailer
 from onedata.settings import Settings
 
@@ -346,21 +347,20 @@ def test_values_that_may_name_a_person_are_shown_as_their_shape(values: Sequence
 def test_values_tell_whether_a_field_fits_and_how_it_is_turned(
     column: str, values: list[str], fits: bool, logic: str | None
 ) -> None:
-    found, turned = adapted(canonical()["survey_response"].column(column), values)
-    assert found == fits
-    assert (logic or "") in (turned or "")
+    reading = adapted(canonical()["survey_response"].column(column), values)
+    assert reading.fits == fits
+    assert (logic or "") in (reading.logic or "")
 
 
 def test_a_name_alone_does_not_fill_a_column_of_another_type() -> None:
     rows = Rows(None, [SourceField("response_id", ["r1"]), SourceField("satisfaction", ["very"])])
-    assert [item.column.name for item in fit(canonical()["survey_response"], rows, {}, "x").mapped] == ["response_id"]
+    assert [item.column.name for item in fit(canonical()["survey_response"], rows, {}).mapped] == ["response_id"]
 
 
 def test_a_required_day_without_a_field_is_told_by_the_rows_time() -> None:
     rows = Rows(None, [SourceField("order_id", ["o1"]), SourceField("ordered_at", ["2026-01-05T10:00:00Z"])])
     found = {
-        item.column.name: (item.field.name, item.logic)
-        for item in fit(canonical()["sales_order"], rows, {}, "x").mapped
+        item.column.name: (item.field.name, item.logic) for item in fit(canonical()["sales_order"], rows, {}).mapped
     }
     assert found["business_date"] == ("ordered_at", "left({value}, 10)")
 
