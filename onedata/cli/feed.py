@@ -11,6 +11,7 @@ from onedata.cli.root import SettingsOption, SourceOption, settings_from
 from onedata.onboarding.dry_run import Checked, check_file, feeds_for
 from onedata.onboarding.match import Fit
 from onedata.onboarding.new_feed import Scaffold, scaffold
+from onedata.onboarding.preview import Preview
 from onedata.onboarding.scaffold import looks_personal
 from onedata.retailer import load_retailer
 from onedata.settings import load_settings
@@ -18,6 +19,7 @@ from onedata.tables import text_table
 
 MOST_RANKED = 5
 MOST_RAW = 160
+MOST_UNREAD = 40
 
 feed_app = typer.Typer(
     name="feed", no_args_is_help=True, help="Scaffold a feed's contract, dry-run a file against it, list the feeds."
@@ -59,9 +61,13 @@ def check(
 ) -> None:
     """Dry-run a file against its contract: what a night would accept, repair and quarantine.
 
+    Shows the first rows as they would land, each column's empty share, distinct values and range, identifiers that name
+    nobody, the money, and the fields of a document that nobody reads. Personal values are hashes or shapes there.
+
     Nothing is kept: the file lands in a temp folder that is removed. It is not compared with rows that landed before.
     Invalid rows are shown raw, personal data included. Exit code 0 if the file is clean, 1 if rows would be quarantined
-    or the gate would close.
+    or the gate would close, 2 if there is nothing to check: no such file, an empty one, one without rows or of another
+    format.
     """
     retailer = load_retailer(settings_from(settings_file, None))
     outcomes = [check_file(retailer, file, item) for item in feeds_for(retailer, file, feed)]
@@ -149,6 +155,37 @@ def _ranking(fits: Sequence[Fit]) -> str:
     return text_table(["fit", "entity", "fields", "needed, not found"], rows)
 
 
+def _previewed(shown: Preview) -> list[str]:
+    """The accepted rows: one line a column, then what is told of the whole file."""
+    most = max(len(column.first) for column in shown.columns)
+    rows: list[tuple[object, ...]] = [
+        (
+            column.name,
+            f"{column.null_share:.0%}",
+            f"{column.distinct:,}",
+            column.least,
+            column.most,
+            *column.first,
+        )
+        for column in shown.columns
+    ]
+    header = ["column", "empty", "distinct", "least", "most", *[f"row {number + 1}" for number in range(most)]]
+    lines = ["  accepted rows, as they would land (personal values as hashes or shapes):"]
+    lines += text_table(header, rows, ("empty", "distinct")).splitlines()
+    for name, count in shown.blocked:
+        lines.append(f"  {name}: {count:,} rows with a value that identifies nobody (identifiers.yaml)")
+    for money in shown.money:
+        lines.append(
+            f"  money: {money.total} {money.currency} {money.accepted:,} accepted of {money.received:,} received"
+        )
+    if shown.unread:
+        lines.append(
+            f"  nobody reads, and unmapped does not name: {', '.join(shown.unread[:MOST_UNREAD])}"
+            f"{f' and {len(shown.unread) - MOST_UNREAD} more' if len(shown.unread) > MOST_UNREAD else ''}"
+        )
+    return lines
+
+
 def _told(outcome: Checked, file: Path) -> str:
     landed, feed = outcome.landed, outcome.feed
     lines = [
@@ -156,6 +193,7 @@ def _told(outcome: Checked, file: Path) -> str:
         f"  received {landed.received} = accepted {landed.accepted} + quarantined {landed.quarantined} + duplicate "
         f"{landed.duplicate}",
     ]
+    lines += _previewed(outcome.preview) if outcome.preview else []
     lines += [f"  repaired {column} by {repair}: {rows}" for column, repair, rows in outcome.repaired]
     for bad in outcome.bad:
         lines.append(f"  quarantined by {bad.rule}: {bad.count}")

@@ -1,10 +1,11 @@
 """Dry-run one file against its contract: land it in a temporary data home, run the contract gate, report, remove.
 
 It uses the landing and the gate of a night, so the result is what a night would do. Nothing outside the temp folder is
-written. Earlier landings of the retailer are ignored, so rows that repeat an earlier file do not count as duplicates
-here.
+written, and the temp folder is removed: an unreadable file, which a night keeps, is not kept. Earlier landings of the
+retailer are ignored, so rows that repeat an earlier file do not count as duplicates here.
 """
 
+import codecs
 import os
 import re
 import shutil
@@ -14,21 +15,33 @@ from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 
+import duckdb
+
 from onedata.contracts.model import Database, Feed
 from onedata.errors import OnedataError, require_known
 from onedata.landing import Landed, land
+from onedata.landing import files as arrivals
+from onedata.onboarding.preview import Preview, preview
 from onedata.quality.gates import contract_gate
 from onedata.quality.gx import Gatekeeper
+from onedata.quality.profile import staged_relation
 from onedata.quality.results import CheckResult
 from onedata.retailer import Retailer, prepare_warehouse
+from onedata.sources.unpack import is_packed
 from onedata.warehouse import open_warehouse
 
 SAMPLE = 3
+HEAD_BYTES = 1 << 16
+MAGIC = {"parquet": b"PAR1", "xlsx": b"PK"}
+TEXTS = ("csv", "json", "jsonl", "xml")
+UNREADABLE = "unreadable_file"
+KEPT = "a night keeps the whole file below quarantine/ of its data home; here nothing is kept"
 DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 
 class CheckMisuse(OnedataError):
-    """The file, or the feed to check it against, does not exist or is ambiguous; the message says what to pass."""
+    """The file, or the feed to check it against, does not exist or is ambiguous, or the file has nothing to check; the
+    message says what to pass."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +58,7 @@ class Checked:
     """What a night would do with the file under one feed.
 
     `read_as` is its path below the source folder; `repaired` counts the accepted rows in which a value was repaired, by
-    column and repair.
+    column and repair. `preview` shows the accepted rows; None if there are none.
     """
 
     feed: Feed
@@ -54,6 +67,7 @@ class Checked:
     repaired: Sequence[tuple[str, str, int]]
     bad: Sequence[BadRows]
     gate: Sequence[CheckResult]
+    preview: Preview | None = None
 
     @property
     def clean(self) -> bool:
@@ -90,11 +104,13 @@ def check_file(retailer: Retailer, file: Path, feed: Feed) -> Checked:
     """What a night would do with `file` as a delivery of `feed`.
 
     Raises:
-        CheckMisuse: the file does not exist, or the feed is read from a database.
+        CheckMisuse: the file does not exist, is empty, has no rows or is not of the feed's format, or the feed is read
+            from a database.
     """
     if not file.is_file():
         raise CheckMisuse(f"no file {file}")
     feed = _local(feed)
+    _can_be_read(file, feed)
     read_as, night = _placed(feed, file, retailer.settings.today())
     with tempfile.TemporaryDirectory(prefix="onedata-check-") as folder:
         settings = replace(retailer.settings, home=Path(folder) / "home", source=Path(folder) / "source")
@@ -107,20 +123,60 @@ def check_file(retailer: Retailer, file: Path, feed: Feed) -> Checked:
         with open_warehouse(settings) as con:
             prepare_warehouse(con, replace(retailer, settings=settings))
             landed = land(con, settings, feed, retailer.policy, night)
+            shown = _preview(con, replace(retailer, settings=settings), feed, night) if landed.accepted else None
             rows = con.execute(
                 "select rule, count(*), list({'row': row, 'reason': reason, 'raw': coalesce(raw, '')} "
                 "order by row)[1:?] from ops.quarantine group by rule order by 2 desc, 1",
                 [SAMPLE],
             ).fetchall()
             bad = [
-                BadRows(rule, count, [(item["row"], item["reason"], item["raw"]) for item in sample])
+                BadRows(
+                    rule,
+                    count,
+                    [(item["row"], item["reason"], KEPT if rule == UNREADABLE else item["raw"]) for item in sample],
+                )
                 for rule, count, sample in rows
             ]
             repaired = con.execute(
                 "select column_name, repair, sum(rows)::bigint from ops.repair group by all order by 1, 2"
             ).fetchall()
             gate = contract_gate(con, Gatekeeper(con), settings, feed, night)
-    return Checked(feed, read_as, landed, repaired, bad, gate)
+    if not landed.received and not feed.empty_ok:
+        raise CheckMisuse(
+            f"{file.name} has no rows: a night takes it for a day without any, and there is nothing to check"
+        )
+    return Checked(feed, read_as, landed, repaired, bad, gate, shown)
+
+
+def _preview(con: duckdb.DuckDBPyConnection, retailer: Retailer, feed: Feed, night: date) -> Preview:
+    """The preview of what has just landed."""
+    settings = retailer.settings
+    batches = con.execute("select distinct batch_id from ops.file where feed = ? and accepted > 0", [feed.name])
+    landed = staged_relation(settings, feed.name, [batch for (batch,) in batches.fetchall()])
+    files = arrivals.take(con, settings, feed, night, [night]).fresh
+    try:
+        region = feed.region or settings.default_region
+        return preview(con, feed, retailer.policy, region, landed, files)
+    finally:
+        arrivals.spool_of(settings, feed).clear()
+
+
+def _can_be_read(file: Path, feed: Feed) -> None:
+    """Refuse a file that is empty or, by its first bytes, not of the feed's format."""
+    with file.open("rb") as stream:
+        head = stream.read(HEAD_BYTES)
+    if not head.strip():
+        raise CheckMisuse(f"{file.name} is empty: not even a header")
+    kind = feed.location.format
+    if is_packed(file.name):
+        return
+    if not head.startswith(MAGIC.get(kind, b"")):
+        raise CheckMisuse(f"{file.name} is no {kind} file, as {feed.contract.name} says it is")
+    is_wide = feed.location.options.get("encoding", "").lower().startswith(("utf-16", "utf-32")) or head.startswith(
+        (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+    )
+    if kind in TEXTS and b"\x00" in head and not is_wide:
+        raise CheckMisuse(f"{file.name} is binary (it holds zero bytes), and {feed.contract.name} says it is {kind}")
 
 
 def _local(feed: Feed) -> Feed:

@@ -18,6 +18,8 @@ from onedata.onboarding.sniff_json import is_json, sniff_json, sniff_json_lines
 from onedata.sql import quote_text
 
 HEAD_BYTES = 1 << 20
+SPACES = "\t\n\r\f\v"
+HEAD_OF_TEXT = 4096
 SEPARATOR_LINE = re.compile(r"\ufeff?sep=(.)\r?\n", re.IGNORECASE)
 """What Excel writes before the header to tell the delimiter."""
 PACKED = {b"\x1f\x8b": "gzip", b"PK": "a zip archive (an Excel workbook is one)", b"\x28\xb5\x2f\xfd": "zstd"}
@@ -40,6 +42,8 @@ def sniff(file: Path) -> Sniffed:
     encoding, text = _decoded(head)
     if "\x00" in text:
         raise SniffError(f"{file.name} is no text (it holds zero bytes), and nothing else that a reader takes")
+    if any(letter < " " and letter not in SPACES for letter in text[:HEAD_OF_TEXT]):
+        raise SniffError(f"{file.name} is binary, and nothing that a reader takes")
     start = text.lstrip()[:1]
     if not start:
         raise SniffError(f"{file.name} is empty; give a sample with rows")
@@ -85,6 +89,8 @@ def _csv(file: Path, encoding: str, text: str) -> Sniffed:
             header, delimiter, quote, rows = _dialect(con, file, copy, whole, told[1] if told else None)
         except (duckdb.Error, csv.Error) as error:
             raise SniffError(f"{file.name} does not read as CSV: {str(error).splitlines()[0]}") from None
+    if not rows:
+        raise SniffError(f"{file.name} has a header and no rows; give a sample with rows")
     given = {"delimiter": delimiter, "quote": quote, "encoding": encoding, "skip": "1" if told else "0"}
     defaults = {"delimiter": ",", "quote": '"', "encoding": "utf-8", "skip": "0"}
     notes = (

@@ -40,6 +40,7 @@ TOO_MANY_FIELDS = 1000
 MAX_NAMELESS = 100
 NAMELESS = "\x1fcolumn "
 """Begins the name that a column without one has while it is read; no header holds this character."""
+_SEPARATOR_LINE = re.compile(r"sep=(.)\r?\n", re.IGNORECASE)
 _LINE_END, _ENDS = re.compile("\r\n|\n|\r"), re.compile(b"\r\n|\n|\r")
 
 
@@ -87,6 +88,12 @@ def read_header(path: Path, options: Mapping[str, str]) -> list[str] | str:
                 else "some of its bytes are no text"
             )
             return f"the header is not {encoding}: {byte}. Set encoding in the contract, or ask for {encoding}."
+    told = _SEPARATOR_LINE.match(text)
+    if told and not int(options.get("skip", 0)):
+        return (
+            f"the first line is {told[0].strip()}, which Excel writes before the header. Set skip: 1 and delimiter: "
+            f"{told[1]!r} in the contract, or ask for the file without it."
+        )
     lines = io.StringIO(text, newline="")
     try:
         header = _first_record(lines, options)
