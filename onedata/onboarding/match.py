@@ -2,6 +2,7 @@
 contracts; and find the entity that fits a file best, by the columns that distinguish it."""
 
 import math
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -25,10 +26,14 @@ from onedata.onboarding.values import Reading, adapted, habits, is_day, is_utc
 from onedata.onboarding.words import header, words
 
 CLOSE = 0.04
-CONSTANTS = frozenset(
-    ("channel", "currency", "line_type", "market", "platform", "node_type", "post_type", "event_type", "business_date")
+RATE = re.compile(r"0([.,]\d+)?")
+OFTEN_LEFT_OUT = frozenset(
+    (
+        *("channel", "currency", "line_type", "market", "platform", "node_type", "post_type", "event_type"),
+        *("business_date", "line_id", "location_id"),
+    )
 )
-"""Required columns that a source often leaves out, because they are the same in every row or told by another field."""
+"""Needed columns that a source often leaves out: the same in every row, told by another field, or the row's number."""
 ENTITY_MARGIN = 0.08
 ENTITY_LEAST = 0.55
 
@@ -150,7 +155,7 @@ def _scored(one: Fit, explained: float, told: set[str], weights: Mapping[str, fl
     columns that are filled, and what the name of the file says."""
     entity, found = one.entity, {item.column.name: item.score for item in one.mapped}
     needed = {
-        column.name: (0.2 if column.name in CONSTANTS else 1.0) * (2.0 if column.name in entity.key else 1.0)
+        column.name: (0.2 if column.name in OFTEN_LEFT_OUT else 1.0) * (2.0 if column.name in entity.key else 1.0)
         for column in entity.columns
         if column.required or column.name in entity.key
     }
@@ -226,6 +231,8 @@ def _see_the_discounts(chosen: dict[str, Mapped]) -> None:
     if discount and negative and not returned:
         note = "negative; a discount has the sign of the quantity"
         chosen["discount_amount"] = replace(discount, score=GUESS, note=note)
+    if discount and discount.field.values and all(RATE.fullmatch(value) for value in discount.field.values):
+        chosen["discount_amount"] = replace(discount, score=GUESS, note="below 1: a rate, not an amount?")
 
 
 def _join_the_name(entity: Entity, rows: Rows, chosen: dict[str, Mapped], used: set[str]) -> None:

@@ -97,7 +97,8 @@ def header(text: str) -> Header:
         last = runs.pop()
         currency = table.currencies.get(last, currency)
         unit = unit if last in table.currencies else last
-    return Header(tuple(_concepts(table, runs)), unit, currency)
+    said = [*runs, unit] if unit and (unit,) in table.concepts else runs  # grams are a weight
+    return Header(tuple(dict.fromkeys(_concepts(table, said))), unit, currency)
 
 
 def is_known(concept: str) -> bool:
