@@ -10,6 +10,7 @@ retailer under test are not known to the matcher. The last line is JSON, one obj
 
 import json
 import re
+import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -216,7 +217,7 @@ def labelled(name: str, folder: Path, known: Sequence[Feed]) -> Iterator[Item]:
     for content in yaml.safe_load((LABELS / f"{name}.yaml").read_text(encoding="utf-8")):
         file = folder / content["name"] / content["file"]
         file.parent.mkdir()
-        file.write_text(content["sample"], encoding="utf-8")
+        shutil.copyfile(LABELS / name / f"{content['name']}.csv", file)
         label = Label(
             content["entity"],
             _pairs(content["columns"]),

@@ -47,7 +47,11 @@ def new(
     settings_file: SettingsOption = None,
     source: SourceOption = None,
 ) -> None:
-    """Write a contract for files like SAMPLE. An existing contract is never overwritten."""
+    """Write a contract for files like SAMPLE. An existing contract is never overwritten.
+
+    The contract marks what was guessed (# a guess), what the sample does not tell (# ASK) and what no field fills (#
+    NEEDED). Exit code 2 if SAMPLE is missing, empty, a header only, or binary.
+    """
     environment = dict(os.environ) | ({"ONEDATA_SOURCE": str(source)} if source else {})
     made = scaffold(load_settings(settings_file, environment), sample, name, entity, path, system)
     typer.echo(_made(made, sample, f" --settings {settings_file}" if settings_file else "", entity is None))
