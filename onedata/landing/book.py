@@ -12,6 +12,7 @@ import pyarrow as pa
 from onedata.durable import make_folders
 from onedata.landing.control_totals import amounts_sql, control_totals_sql, repeated_totals_sql
 from onedata.landing.delivery import Delivery, Repeat
+from onedata.landing.reasons import reason_sql
 from onedata.landing.stage import BAD, DUPLICATE, GOOD, WRITTEN
 from onedata.ledger import moves as ledger
 from onedata.ledger.belongings import add
@@ -58,9 +59,8 @@ def prepare_bad_rows(con: duckdb.DuckDBPyConnection, delivery: Delivery, reading
     totals, currency = amounts_sql(delivery.feed)
     con.execute(
         "create or replace temp table landing_quarantine as select _file, _row, _extra ->> 'rule' as rule, "
-        "_extra ->> 'reason' as reason, "
-        f"_extra ->> 'raw' as raw, (_extra ->> 'place')::bigint as place, {totals} as totals, {currency} as currency "
-        f"from {BAD}"
+        f"{reason_sql('_extra')} as reason, _extra ->> 'raw' as raw, "
+        f"(_extra ->> 'place')::bigint as place, {totals} as totals, {currency} as currency from {BAD}"
     )
     places = con.execute(
         "select _file, list(distinct place order by place) from landing_quarantine where raw is null group by 1 "

@@ -85,29 +85,47 @@ def _clock_days(name: str) -> tuple[tuple[date, ...], Mapping[date, int]]:
     return tuple(days), offsets
 
 
-def integer_from_text(text: str) -> str:
+def engine_cast(text: str, to: ColumnType) -> str | None:
+    """DuckDB's own cast of a text, which the casts below start from; None if there is none for the type.
+
+    A caller that keeps it in a column passes that to them as `cast`: it is then made once for each value.
+    """
+    kinds: Mapping[ColumnType, str] = {
+        "integer": "bigint",
+        "decimal": f"decimal(18,{DECIMALS})",
+        "double": "double",
+        "date": "date",
+        "timestamp": "timestamp",
+    }
+    return f"try_cast({text} as {kinds[to]})" if to in kinds else None
+
+
+def integer_from_text(text: str, cast: str | None = None) -> str:
     """A whole number; a fraction only if it is zero ('12.0')."""
+    number = cast or f"try_cast({text} as bigint)"
     digits = f"regexp_extract({text}, '^[+-]?\\d+')"
     return (
-        f"case when try_cast({text} as bigint)::varchar = {text} then try_cast({text} as bigint) "
+        f"case when {number}::varchar = {text} then {number} "
         f"when regexp_full_match({text}, '[+-]?\\d+(?:\\.0*)?') then try_cast({digits} as bigint) end"
     )
 
 
-def decimal_from_text(text: str) -> str:
+def decimal_from_text(text: str, cast: str | None = None) -> str:
     """A number whose digits the type holds; digits beyond only if they are zeros."""
-    cast = f"try_cast({text} as decimal(18,{DECIMALS}))"
+    number = cast or f"try_cast({text} as decimal(18,{DECIMALS}))"
     return (
-        f"case when regexp_full_match({text}, '[+-]?\\d*(?:\\.\\d{{0,{DECIMALS}}}0*)?') then {cast} "
+        # The usual ways of writing are the start of the canonical one, '12.5000'.
+        f"case when starts_with({number}::varchar, {text}) then {number} "
+        f"when regexp_full_match({text}, '[+-]?\\d*(?:\\.\\d{{0,{DECIMALS}}}0*)?') then {number} "
         # An exponent: the digits it stands for are only counted here, where few values come.
         f"when regexp_full_match({text}, '[+-]?\\d+(?:\\.\\d*)?[eE][+-]?\\d{{1,2}}') "
-        f"and try_cast({text} as decimal(38,18)) = {cast} then {cast} end"
+        f"and try_cast({text} as decimal(38,18)) = {number} then {number} end"
     )
 
 
-def double_from_text(text: str) -> str:
+def double_from_text(text: str, cast: str | None = None) -> str:
     """A finite number."""
-    number = f"try_cast({text} as double)"
+    number = cast or f"try_cast({text} as double)"
     return f"case when isfinite({number}) and not contains({text}, '_') then {number} end"
 
 
@@ -125,16 +143,13 @@ def without_open_end(value: str, kind: str = "VARCHAR") -> str:
     if kind != "VARCHAR":
         return f"case when ({value})::date = date '{OPEN_END}' then null else {value} end"
     pattern = rf"{OPEN_END}(?:[ T]{_TIME} ?(?:Z|{_OFFSET})?)?\s*"
-    # The pattern is for the few texts that begin so.
-    return (
-        f"case when starts_with({value}, '{OPEN_END}') and regexp_full_match({value}, '{pattern}') then null "
-        f"else {value} end"
-    )
+    # The pattern is for the few texts that begin so; a comparison is cheaper than their beginning.
+    return f"case when {value} >= '{OPEN_END}' and regexp_full_match({value}, '{pattern}') then null else {value} end"
 
 
-def date_from_text(text: str) -> str:
+def date_from_text(text: str, cast: str | None = None) -> str:
     """A day, alone or with midnight behind it."""
-    day = f"try_cast({text} as date)"
+    day = cast or f"try_cast({text} as date)"
     return (
         f"case when {day}::varchar = {text} then {day} "
         f"when regexp_full_match({text}, '(?:{_DAY})(?:{_MIDNIGHT})?') then "
@@ -142,32 +157,64 @@ def date_from_text(text: str) -> str:
     )
 
 
-def instant_from_text(text: str, zone: Zone) -> str:
+def instant_from_text(text: str, zone: Zone, cast: str | None = None, shown: str | None = None) -> str:
     """UTC from a text with an offset, Z, UTC, GMT or the name of a zone, or from local time of the feed's zone. The
-    session's zone must be UTC."""
-    plain = f"try_cast({text} as timestamp)"
+    session's zone must be UTC.
+
+    Args:
+        text: SQL of the text.
+        zone: The zone of a local time.
+        cast: A column of the text's `engine_cast`, which is the local time that it says.
+        shown: A column of that as a text (`local_shown`).
+    """
+    plain = cast or f"try_cast({text} as timestamp)"
     said = f"regexp_extract({text}, '^({_LOCAL})', 1)"
     mark = f"trim(substr({text}, length({said}) + 1))"
     named = f"try_cast({said} || ' ' || {mark} as timestamptz)"
-    shown = [f"timezone({mark}, {named} + to_hours({hours}))" for hours in (0, -1, 1)]
+    in_zone = [f"timezone({mark}, {named} + to_hours({hours}))" for hours in (0, -1, 1)]
     settled = [
-        f"{there} {sign} try_cast({said} as timestamp)" for there, sign in zip(shown, ("=", "<>", "<>"), strict=True)
+        f"{there} {sign} try_cast({said} as timestamp)" for there, sign in zip(in_zone, ("=", "<>", "<>"), strict=True)
     ]
-    # The usual ways of writing come first: a pattern costs more than the cast.
-    usual = (
-        f"when regexp_full_match({text}, '{_LOCAL}Z?') then {plain} "
-        if zone.name == "UTC"
-        else f"when ends_with({text}, 'Z') and regexp_full_match({text}, '{_LOCAL}Z') then {plain} "
-        f"when regexp_full_match({text}, '{_LOCAL}') then {instant_from_local(plain, zone)} "
-    )
+    dated = rf"(?:{_DAY})[ T]{_TIME}"
     return (
-        f"case {usual}"
+        f"case {_usual_instant(text, zone, plain, shown or local_shown(plain))} "
+        f"when regexp_full_match({text}, '{dated}{_OFFSET}') then {_in_utc(f'try_cast({text} as timestamptz)')} "
         f"when regexp_full_match({text}, '{_LOCAL} ?(?:[zZ]|UTC|GMT|utc|gmt)') then try_cast({said} as timestamp) "
-        f"when regexp_full_match({text}, '(?:{_DAY})[ T]{_TIME} ?{_OFFSET}') then "
+        f"when regexp_full_match({text}, '{dated} {_OFFSET}') then "
         f"{_in_utc(f'try_cast({said} || {mark} as timestamptz)')} "
-        f"when regexp_full_match({text}, '(?:{_DAY})[ T]{_TIME} {_ZONE}') then "
+        f"when regexp_full_match({text}, '{dated} {_ZONE}') then "
         f"case when {named} is null then null when {' and '.join(settled)} then {_in_utc(named)} end end"
     )
+
+
+def local_shown(local: str) -> str:
+    """A local time as DuckDB writes it, 'YYYY-MM-DD HH:MM:SS' with a fraction if there is one; NULL beside the years 1
+    to 9999, which it writes in other ways."""
+    return (
+        f"case when {local} >= timestamp '0001-01-01' and {local} < timestamp '9999-12-31' + interval 1 day then "
+        f"{local}::varchar end"
+    )
+
+
+def _usual_instant(text: str, zone: Zone, plain: str, shown: str) -> str:
+    """The usual ways of writing: a text that starts with its local time as DuckDB writes it needs no pattern, which
+    costs more than the cast, if nothing or a usual mark of a zone follows."""
+    local = instant_from_local(plain, zone)
+    marks = dict.fromkeys(("Z", "+00", "+00:00"), plain)
+    offset = 0 if zone.name == "UTC" else zone.near().offset
+    if offset and offset % 3600 == 0:
+        hours = f"{'-' if offset < 0 else '+'}{abs(offset) // 3600:02}"
+        marks |= dict.fromkeys((hours, f"{hours}:00"), f"{plain} - to_seconds({offset})")
+    whens = [f"when {shown} = {text} then {local}"]
+    for mark, utc in marks.items():
+        length = f"strlen({text}) = strlen({shown}) + {len(mark)}"
+        whens.append(f"when {length} and ends_with({text}, '{mark}') and starts_with({text}, {shown}) then {utc}")
+    if zone.name == "UTC":
+        whens.append(f"when regexp_full_match({text}, '{_LOCAL}Z?') then {plain}")
+    else:
+        whens.append(f"when ends_with({text}, 'Z') and regexp_full_match({text}, '{_LOCAL}Z') then {plain}")
+        whens.append(f"when regexp_full_match({text}, '{_LOCAL}') then {local}")
+    return " ".join(whens)
 
 
 def local_of_text(text: str) -> str:

@@ -17,6 +17,7 @@ from onedata.contracts.model import Feed
 from onedata.landing.book import book_accepted, book_delivery, drop_staged
 from onedata.landing.control_totals import released_totals_sql
 from onedata.landing.delivery import Delivery
+from onedata.landing.reasons import reason_sql
 from onedata.landing.stage import BAD, DUPLICATE, GOOD, clear, forget_run, stage
 from onedata.ledger import recover, tick
 from onedata.ledger.belongings import add
@@ -187,7 +188,7 @@ def _book(
         "create or replace temp table landing_fate as select _file, _row, 'accepted' as fate, null as rule_now, "
         f"null as reason_now from {GOOD} union all "
         f"select _file, _row, 'duplicate', null, null from {DUPLICATE} union all "
-        f"select _file, _row, 'again', _extra ->> 'rule', _extra ->> 'reason' from {BAD}"
+        f"select _file, _row, 'again', _extra ->> 'rule', {reason_sql('_extra')} from {BAD}"
     )
     counts = dict(con.execute("select fate, count(*) from landing_fate group by 1").fetchall())
     release.accepted += counts.get("accepted", 0)

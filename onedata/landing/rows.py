@@ -4,7 +4,6 @@ Every row rule is one predicate, used here to quarantine and compiled again by `
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import cast
 
 from onedata.contracts.boundary import fill
@@ -15,16 +14,18 @@ from onedata.landing.casts import (
     date_from_text,
     decimal_from_text,
     double_from_text,
+    engine_cast,
     instant_from_text,
     instant_from_timestamp,
     integer_from_text,
     is_clock_change,
     local_of_text,
+    local_shown,
     number_from_number,
     without_open_end,
 )
+from onedata.landing.reasons import Check, causes_sql
 from onedata.landing.repairs import PADDED, may_be_padded, mended, repaired
-from onedata.masking import mask_sql, shown_sql
 from onedata.readers.base import Part
 from onedata.readers.digits import text_from_number
 from onedata.sql import quote_name, quote_text
@@ -32,6 +33,8 @@ from onedata.sql import quote_name, quote_text
 # Source fields and canonical columns may have the same names: each has a prefix until the last step.
 GIVEN = "_given_"
 TYPED = "_typed_"
+CAST = "_cast_"
+SHOWN = "_shown_"
 FAILED = "_failed_"
 BROKEN = "_breaks_"
 _NUMBERS = ("INT", "DECIMAL", "DOUBLE", "FLOAT")
@@ -51,31 +54,31 @@ def typed_rows(feed: Feed, part: Part) -> str:
     """SQL: one row per source record with `_row`, every mapped canonical column, `_rule` (NULL if the row is valid),
     `_repaired` and `_extra`.
 
-    `_extra` of an invalid row is a JSON object of its rule, reason, raw record and position in the file; of a valid
-    row, of the fields that the contract does not know.
+    `_extra` of an invalid row is a JSON object of its rule, what its reason is made of (`reason_sql`), its raw record
+    and its position in the file; of a valid row, of the fields that the contract does not know.
     """
     fields = [item for item in feed.fields if not is_row_identity(item)]
-    checks = [_Check("unreadable_record", "_broken is not null", "")] if part.broken else []
+    checks = [Check("unreadable_record", "_broken is not null", "")] if part.broken else []
     if feed.condition:
         after = f"where: {' '.join(feed.condition.split())} cannot be worked out"
-        checks.append(_Check("where_logic", f"try({{'v': {_condition(feed, part)}}}) is null", after))
+        checks.append(Check("where_logic", f"try({{'v': {_condition(feed, part)}}}) is null", after))
     for item in fields:
         checks += _checks(item, feed, part)
     names = ", ".join(
         ["_row", *[f"{TYPED}{item.column.name} as {item.column.name}" for item in feed.fields], "_repaired"]
     )
     # Each rule's answer is a column: DuckDB plans a predicate, and allocates for it, as often as the SQL contains it.
-    broken = {f"{BROKEN}{number}": check for number, check in enumerate(checks)}
-    judged = ", ".join(f"{check.predicate} as {column}" for column, check in broken.items())
-    rule = " ".join(f"when {column} then {quote_text(check.rule)}" for column, check in broken.items())
-    reason = _reason({column: check for column, check in broken.items() if check.rule != "unreadable_record"})
-    reason = f"coalesce({mask_sql('_broken')}, {reason})" if part.broken else reason
-    kept = f"json_object('rule', _rule, 'reason', {reason}, 'raw', {part.raw}, 'place', {part.place})::varchar"
+    answered = [replace(check, predicate=f"{BROKEN}{number}") for number, check in enumerate(checks)]
+    judged = ", ".join(f"{check.predicate} as {BROKEN}{number}" for number, check in enumerate(checks))
+    rule = " ".join(f"when {check.predicate} then {quote_text(check.rule)}" for check in answered)
+    causes = causes_sql([check for check in answered if check.rule != "unreadable_record"])
+    why = f"'unparsed', {'_broken' if part.broken else 'null'}, 'causes', {causes}"
+    kept = f"json_object('rule', _rule, {why}, 'raw', {part.raw}, 'place', {part.place})::varchar"
     extra = part.extra if part.extra and feed.drift["added"] == "keep" else "null::varchar"
     return (
         f"select {names}, _rule, case when _rule is null then {extra} else {kept} end as _extra "
-        f"from (select *, case {rule} end as _rule from (select *, {judged} "
-        f"from (select *, {_all_typed(feed, fields, part)} from ({_all_given(feed, fields, part)}))))"
+        f"from (select *, case {rule} end as _rule from (select *, {judged} from (select *, "
+        f"{_all_typed(feed, fields, part)} from ({_all_cast(fields, part, _all_given(feed, fields, part))}))))"
     )
 
 
@@ -117,6 +120,26 @@ def _of_feed(feed: Feed, part: Part) -> str:
 def _condition(feed: Feed, part: Part) -> str:
     names = placeholders(feed.condition or "")
     return f"({fill(feed.condition or '', {name: _trimmed(name, part) for name in names})})"
+
+
+def _all_cast(fields: Sequence[Field], part: Part, given: str) -> str:
+    """The given rows with DuckDB's own cast of each text, and local times as texts, in columns: an expression that
+    stands twice is computed twice."""
+    casts, shown = [], []
+    for item in fields:
+        made = None if _keeps_type(item, part) else engine_cast(_given_text(item), item.column.type)
+        if made:
+            casts.append(f"{made} as {CAST}{item.column.name}")
+        if made and item.column.type == "timestamp":
+            shown.append(f"{local_shown(CAST + item.column.name)} as {SHOWN}{item.column.name}")
+    rows = f"select *, {', '.join(casts)} from ({given})" if casts else given
+    return f"select *, {', '.join(shown)} from ({rows})" if shown else rows
+
+
+def _given_text(item: Field) -> str:
+    """The given value of a column as a text."""
+    value = GIVEN + item.column.name
+    return value if item.logic is None or item.repairs else f"{value}::varchar"
 
 
 def _all_typed(feed: Feed, fields: Sequence[Field], part: Part) -> str:
@@ -202,17 +225,17 @@ def _typed(item: Field, feed: Feed, part: Part) -> str:
         return _typed_kept(value, part.types[item.physical_name or ""], to, _zone(feed, part))
     if to == "text":
         return value if item.logic is None else f"nullif(trim({value}::varchar), '')"
-    text = value if item.logic is None or item.repairs else f"{value}::varchar"
+    text, cast = _given_text(item), CAST + item.column.name
     if to == "integer":
-        return integer_from_text(text)
+        return integer_from_text(text, cast)
     if to == "decimal":
-        return decimal_from_text(text)
+        return decimal_from_text(text, cast)
     if to == "double":
-        return double_from_text(text)
+        return double_from_text(text, cast)
     if to == "date":
-        return date_from_text(text)
+        return date_from_text(text, cast)
     if to == "timestamp":
-        return instant_from_text(text, _zone(feed, part))
+        return instant_from_text(text, _zone(feed, part), cast, SHOWN + item.column.name)
     return f"try_cast({value} as {item.column.sql_type})"
 
 
@@ -236,20 +259,7 @@ def _local(value: str, item: Field, part: Part) -> str:
     return "null::timestamp" if part.types[item.physical_name or ""].endswith("WITH TIME ZONE") else value
 
 
-@dataclass(frozen=True)
-class _Check:
-    """A row rule: SQL that is true for an invalid row, and its reason: text around SQL of the value to show (None if no
-    value is shown)."""
-
-    rule: str
-    predicate: str
-    before: str
-    value: str | None = None
-    after: str = ""
-    known: Sequence[str] = ()
-
-
-def _checks(item: Field, feed: Feed, part: Part) -> list[_Check]:
+def _checks(item: Field, feed: Feed, part: Part) -> list[Check]:
     name, given, typed = item.column.name, GIVEN + item.column.name, TYPED + item.column.name
     field_name = (
         f"{name} (source field {item.physical_name})" if item.physical_name and item.physical_name != name else name
@@ -268,7 +278,7 @@ def _checks(item: Field, feed: Feed, part: Part) -> list[_Check]:
         inputs = ", ".join(_as_text(name, part) for name in references(item))
         shown = f"concat_ws(', ', {inputs})" if inputs and not hidden else None
         after = f" cannot be worked out by {' '.join(item.logic.split())}"
-        checks.append(_Check(f"{name}_logic", f"({FAILED}{name}{whole})", before, shown, after, known))
+        checks.append(Check(f"{name}_logic", f"({FAILED}{name}{whole})", before, shown, after, known))
     if item.column.type == "timestamp" and feed.clock == "refuse" and feed.timezone != "UTC":
         changes = is_clock_change(_local(given, item, part), _zone(feed, part))
         after = (
@@ -277,29 +287,29 @@ def _checks(item: Field, feed: Feed, part: Part) -> list[_Check]:
         )
         # Only a time that was not read is looked at.
         predicate = f"(case when {given} is not null and {typed} is null then {changes} else false end)"
-        checks.append(_Check(f"{name}_clock", predicate, before, value, after, known))
+        checks.append(Check(f"{name}_clock", predicate, before, value, after, known))
         unread = f"{given} is not null and {typed} is null and not {predicate}"
     else:
         unread = f"{given} is not null and {typed} is null"
     if item.column.type != "text":
-        checks.append(_Check(f"{name}_type", f"({unread})", before, value, f" is not {_a(item.column.type)}", known))
+        checks.append(Check(f"{name}_type", f"({unread})", before, value, f" is not {_a(item.column.type)}", known))
     elif _keeps_type(item, part) or (feed.location.format in ("parquet", "xlsx") and item.logic is None):
         # The reader of Excel, and the raw record of a Parquet row, leave such a number with its exponent.
         lost = f"contains({given}, 'e+') and regexp_full_match({given}, '-?\\d(?:\\.\\d+)?e\\+\\d+')"
         kind = part.types.get(item.physical_name or "", "number")
         after = f" is a {kind} too large to hold every digit of a number that names something; send it as a text"
         predicate = unread if _keeps_type(item, part) else lost
-        checks.append(_Check(f"{name}_type", f"({predicate})", before, value, after, known))
+        checks.append(Check(f"{name}_type", f"({predicate})", before, value, after, known))
     checks += _outside(item, part, typed, before, value)
     if item.required:
         empty = given if item.column.type != "text" or item.logic is None else typed
         failed = f" and not {FAILED}{name}" if item.logic is not None else ""
         missing = f"({empty} is null{failed}{whole})"
-        checks.append(_Check(f"{name}_required", missing, f"{field_name}: is required and missing"))
+        checks.append(Check(f"{name}_required", missing, f"{field_name}: is required and missing"))
     for rule in item.rules:
         if rule.severity == "error":
             after = f" breaks {rule.name} ({asserted(rule)})"
-            checks.append(_Check(rule.name, f"({violates(rule, typed)}{whole})", before, value, after, known))
+            checks.append(Check(rule.name, f"({violates(rule, typed)}{whole})", before, value, after, known))
     return checks
 
 
@@ -314,7 +324,7 @@ def _a(kind: ColumnType) -> str:
     }.get(kind, f"a {kind}")
 
 
-def _outside(item: Field, part: Part, typed: str, before: str, value: str | None) -> list[_Check]:
+def _outside(item: Field, part: Part, typed: str, before: str, value: str | None) -> list[Check]:
     """The check of the range that the canonical column has."""
     low, high = item.column.limits(part.file.ds)
     limits = (("<", low), (">", high))
@@ -323,29 +333,11 @@ def _outside(item: Field, part: Part, typed: str, before: str, value: str | None
         return []
     name = item.column.name
     after = f" is outside {'' if low is None else low} to {'' if high is None else high}, the range of {name}"
-    return [_Check(f"{name}_range", f"coalesce({broken}, false)", before, value, after)]
+    return [Check(f"{name}_range", f"coalesce({broken}, false)", before, value, after)]
 
 
 def _literal(limit: str, item: Field) -> str:
     return f"{item.column.type} '{limit}'" if item.column.type in ("date", "timestamp") else limit
-
-
-def _reason(broken: Mapping[str, _Check]) -> str:
-    """SQL: the reasons of the rules that a row breaks, by answer. The long SQL that masks a value occurs in it once."""
-    if not broken:
-        return "''"
-    reasons = []
-    for column, check in broken.items():
-        known = f"[{', '.join(quote_text(word.lower()) for word in check.known)}]::varchar[]"
-        texts = f"'before': {quote_text(check.before)}, 'after': {quote_text(check.after)}"
-        shown = f"'shown': {check.value is not None}, 'value': {check.value or 'null::varchar'}, 'known': {known}"
-        reasons.append(f"case when {column} then {{{texts}, {shown}}} end")
-    shown = f"case when lower(c.value) in c.known then '\"' || c.value || '\"' else {shown_sql('c.value')} end"
-    words = f"c.before || case when c.shown then {shown} else '' end || c.after"
-    return (
-        f"array_to_string(list_transform(list_filter([{', '.join(reasons)}], lambda c: c is not null), lambda c: "
-        f"{words}), '; ')"
-    )
 
 
 def violates(rule: Rule, column: str) -> str:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import duckdb
 import numpy as np
 
-from onedata.contracts.model import Feed, references
+from onedata.contracts.model import Feed, placeholders, references
 from onedata.readers.base import (
     FileProblem,
     Part,
@@ -199,7 +199,7 @@ def _part(
     twice = "false" if sound is None else KeysTwice(feed).predicate("_json", sound)
     taken = f"select *, {tree.taken_from('_json')} as _v, {twice} as _twice from "
     numbers = [
-        _Number(name, tree.value("_v", member_steps(name)), "_json", member_steps(name), _is_exact(feed, name))
+        _Number(name, tree.value("_v", member_steps(name)), "_json", member_steps(name), *_of_number(feed, name))
         for name in outer
     ]
     if not feed.records:
@@ -219,7 +219,7 @@ def _part(
     member = f"json_extract(_json, {quote_text(json_path(feed.records))} || '[' || _member || ']')"
     for name in inner:
         steps = member_steps(name[len(_prefix(feed)) :])
-        numbers.append(_Number(name, members.value("_w", steps), member, steps, _is_exact(feed, name)))
+        numbers.append(_Number(name, members.value("_w", steps), member, steps, *_of_number(feed, name)))
     array = tree.list_at("_v", member_steps(feed.records))
     # Unlike AND, CASE evaluates this only for documents without an array.
     # An invalid line has no members, nor does a line with another type in their place: it stays one row, so that it is
@@ -250,12 +250,19 @@ def _part(
     return Part(file, query, raw, "_document", broken, _extra(own, "_json", of_member, member, len(_prefix(feed))))
 
 
-def _is_exact(feed: Feed, name: str) -> bool:
-    """Whether all digits of the field count: not where only columns of type double read it, or rounded ones."""
+def _of_number(feed: Feed, name: str) -> tuple[bool, bool]:
+    """Whether all digits of the field count, if it is a number: not where only columns of type double read it, or
+    rounded ones. And whether its text counts as it is written: not where only columns of numbers read it, for which
+    '12.0' is 12."""
     readers = [item for item in feed.fields if name in references(item)]
-    return not all(
+    is_exact = not all(
         item.column.type == "double" or any(repair.kind == "round" for repair in item.repairs) for item in readers
     )
+    is_text = bool(feed.content_key or feed.location.options.get("decimal")) or not all(
+        item.column.type in ("integer", "decimal", "double") and item.logic is None and not item.repairs
+        for item in readers
+    )
+    return is_exact, is_text or name in placeholders(feed.condition or "")
 
 
 class _Number(NamedTuple):
@@ -266,6 +273,7 @@ class _Number(NamedTuple):
     within: str
     steps: Sequence[Step]
     is_exact: bool
+    is_text: bool
 
     @property
     def is_double(self) -> str | None:
@@ -285,14 +293,17 @@ def _fields(numbers: Sequence[_Number]) -> str:
         if is_double is None:
             fields.append(f"{text} as {quote_name(number.name)}")
             continue
-        whole = f"ends_with({text}, '.0') and {is_double}"
-        fields.append(f"case when {whole} then left({text}, -2) else {text} end as {quote_name(number.name)}")
+        # Every number begins with a sign or a digit, and most texts do not.
+        whole = f"{text} < ':' and ends_with({text}, '.0') and {is_double}"
+        value = f"case when {whole} then left({text}, -2) else {text} end" if number.is_text else text
+        fields.append(f"{value} as {quote_name(number.name)}")
         if not number.is_exact:
             continue
         digits = f"strlen(replace(ltrim({text}, '-0.'), '.', '')) - if(ends_with({text}, '.0'), 1, 0)"
-        # Unlike AND, CASE counts the digits of long texts only.
-        many = f"case when strlen({text}) > {DIGITS_IN_DOUBLE} then {digits} > {DIGITS_IN_DOUBLE} else false end"
-        lost.append(f"when (contains({text}, 'e+') or {many}) and {is_double} then {_any_text(number.name)}")
+        # Unlike AND, CASE counts the digits of long texts only; those that begin with a digit are mostly times.
+        is_long = f"strlen({text}) > {DIGITS_IN_DOUBLE} and not contains({text}, ':')"
+        many = f"contains({text}, 'e+') or case when {is_long} then {digits} > {DIGITS_IN_DOUBLE} else false end"
+        lost.append(f"when {text} < ':' and ({many}) and {is_double} then {_any_text(number.name)}")
     found = f"case {' '.join(lost)} end" if lost else "null::varchar"
     return "".join(f", {field}" for field in [*fields, f"{found} as _lost"])
 

@@ -8,16 +8,18 @@ from datetime import date
 import duckdb
 import pytest
 
-from onedata.contracts.model import ClockChange
+from onedata.contracts.model import ClockChange, ColumnType
 from onedata.landing.casts import (
     Zone,
     date_from_text,
     decimal_from_text,
     double_from_text,
+    engine_cast,
     instant_from_text,
     instant_from_timestamp,
     integer_from_text,
     is_clock_change,
+    local_shown,
     number_from_number,
     without_open_end,
 )
@@ -36,6 +38,15 @@ def con() -> Iterator[duckdb.DuckDBPyConnection]:
 
 def cast(con: duckdb.DuckDBPyConnection, sql: str, value: str | None, kind: str = "varchar") -> str | None:
     row = con.execute(f"select ({sql})::varchar from (select ?::{kind} as x)", [value]).fetchone()
+    assert row is not None
+    return None if row[0] is None else str(row[0])
+
+
+def kept(con: duckdb.DuckDBPyConnection, sql: str, kind: ColumnType, value: str | None) -> str | None:
+    """A cast from columns that hold DuckDB's own (`c`) and the local time as a text (`s`), as landing makes it."""
+    rows = f"(select x, {engine_cast('x', kind)} as c from (select ?::varchar as x))"
+    shown = f", {local_shown('c')} as s" if kind == "timestamp" else ""
+    row = con.execute(f"select ({sql})::varchar from (select *{shown} from {rows})", [value]).fetchone()
     assert row is not None
     return None if row[0] is None else str(row[0])
 
@@ -68,6 +79,7 @@ def cast(con: duckdb.DuckDBPyConnection, sql: str, value: str | None, kind: str 
 )
 def test_an_integer_is_a_whole_number(con: duckdb.DuckDBPyConnection, text: str, right: str | None) -> None:
     assert cast(con, integer_from_text("x"), text) == right
+    assert kept(con, integer_from_text("x", "c"), "integer", text) == right
 
 
 @pytest.mark.parametrize(
@@ -98,6 +110,7 @@ def test_an_integer_is_a_whole_number(con: duckdb.DuckDBPyConnection, text: str,
 )
 def test_a_decimal_holds_every_digit_or_is_none(con: duckdb.DuckDBPyConnection, text: str, right: str | None) -> None:
     assert cast(con, decimal_from_text("x"), text) == right
+    assert kept(con, decimal_from_text("x", "c"), "decimal", text) == right
 
 
 @pytest.mark.parametrize(
@@ -106,6 +119,7 @@ def test_a_decimal_holds_every_digit_or_is_none(con: duckdb.DuckDBPyConnection, 
 )
 def test_a_double_is_finite(con: duckdb.DuckDBPyConnection, text: str, right: str | None) -> None:
     assert cast(con, double_from_text("x"), text) == right
+    assert kept(con, double_from_text("x", "c"), "double", text) == right
 
 
 @pytest.mark.parametrize(
@@ -177,6 +191,7 @@ def test_a_number_of_a_typed_file_is_not_rounded(
 )
 def test_a_day_is_a_day_alone_or_with_midnight(con: duckdb.DuckDBPyConnection, text: str, right: str | None) -> None:
     assert cast(con, date_from_text("x"), text) == right
+    assert kept(con, date_from_text("x", "c"), "date", text) == right
 
 
 @pytest.mark.parametrize(
@@ -220,6 +235,19 @@ WITH_ZONE = [
     ("2026-01-05 10:00:00 PM", None),
     ("infinity", None),
     ("epoch", None),
+    # DuckDB writes these like it, and they are no time that a till can mean.
+    ("-infinity", None),
+    ("2026-01-05 (BC) 10:00:00", None),
+    ("12026-01-05 10:00:00", None),
+    ("12026-01-05 10:00:00+00", None),
+    # Only the usual marks are read without a pattern.
+    ("2026-01-05 10:00:00+00:00", "2026-01-05 10:00:00"),
+    ("2026-01-05 10:00:00.5+00", "2026-01-05 10:00:00.5"),
+    ("2026-01-05 10:00:00-05", "2026-01-05 15:00:00"),
+    ("2026-01-05 10:00:00+08:00", "2026-01-05 02:00:00"),
+    ("2026-01-05 10:00:00+15", None),
+    ("2026-01-05  10:00:00+00", None),
+    ("\t2026-01-05 10:00:00Z", None),
 ]
 
 
@@ -229,6 +257,7 @@ def test_an_offset_or_a_zone_is_understood_or_refused(
     con: duckdb.DuckDBPyConnection, text: str, right: str | None, zone: str
 ) -> None:
     assert cast(con, instant_from_text("x", Zone(zone, "refuse", NIGHT)), text) == right
+    assert kept(con, instant_from_text("x", Zone(zone, "refuse", NIGHT), "c", "s"), "timestamp", text) == right
 
 
 @pytest.mark.parametrize("night", [NIGHT, date(2026, 7, 1), date(2026, 11, 1), date(2026, 3, 8), date(1999, 1, 1)])

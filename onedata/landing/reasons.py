@@ -1,0 +1,52 @@
+"""Why a row is invalid: its row rules, and the words of its reason. Pure: checks in, SQL out.
+
+The pass over all rows only collects what a reason is made of. The words are made of the invalid rows alone, full
+vectors of them: DuckDB compiles the patterns inside a lambda again for every vector, at the price of its 2,000 rows.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from onedata.masking import mask_sql, shown_sql
+from onedata.sql import quote_text
+
+_CAUSE = '[{"before": "VARCHAR", "after": "VARCHAR", "shown": "BOOLEAN", "value": "VARCHAR", "known": ["VARCHAR"]}]'
+
+
+@dataclass(frozen=True)
+class Check:
+    """A row rule: SQL that is true for an invalid row, and its reason: text around SQL of the value to show (None if no
+    value is shown)."""
+
+    rule: str
+    predicate: str
+    before: str
+    value: str | None = None
+    after: str = ""
+    known: Sequence[str] = ()
+
+
+def causes_sql(checks: Sequence[Check]) -> str:
+    """SQL of a JSON array with the words and the value of every rule that a row breaks, put together as a text: lists
+    and structures cost as much for one row as for a vector."""
+    broken = []
+    for check in checks:
+        words = {"before": check.before, "after": check.after, "shown": check.value is not None}
+        start = json.dumps(words | {"known": [word.lower() for word in check.known]})[:-1]
+        value = f"coalesce(to_json({check.value})::varchar, 'null')" if check.value else "'null'"
+        text = f"{quote_text(start)} || ', \"value\": ' || {value} || '}}'"
+        broken.append(f"case when {check.predicate} then {text} end")
+    return f"('[' || concat_ws(', ', {', '.join(broken)}) || ']')::json" if broken else "'[]'::json"
+
+
+def reason_sql(kept: str) -> str:
+    """SQL of the reason of an invalid row: why it could not be parsed, or the reasons of all rules that it breaks.
+
+    Args:
+        kept: SQL of a JSON object with `unparsed`, the reason of the first kind, or `causes` (`causes_sql`).
+    """
+    shown = f"case when lower(c.value) in c.known then '\"' || c.value || '\"' else {shown_sql('c.value')} end"
+    words = f"c.before || case when c.shown then {shown} else '' end || c.after"
+    unparsed, causes = f"({kept} ->> 'unparsed')", f"from_json({kept} -> 'causes', {quote_text(_CAUSE)})"
+    return f"coalesce({mask_sql(unparsed)}, array_to_string(list_transform({causes}, lambda c: {words}), '; '))"
