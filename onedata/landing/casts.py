@@ -140,8 +140,12 @@ def number_from_number(value: str, kind: str, to: ColumnType) -> str:
 
 def without_open_end(value: str, kind: str = "VARCHAR") -> str:
     """NULL for a day or an instant on `OPEN_END`, the value else."""
+    if kind == "DATE":
+        return f"case when {value} = date '{OPEN_END}' then null else {value} end"
     if kind != "VARCHAR":
-        return f"case when ({value})::date = date '{OPEN_END}' then null else {value} end"
+        # The day of an instant with a zone costs far more than a comparison.
+        first, end = (f"{kind} '{day} 00:00:00+00'" for day in (OPEN_END, "10000-01-01"))
+        return f"case when {value} >= {first} and {value} < {end} then null else {value} end"
     pattern = rf"{OPEN_END}(?:[ T]{_TIME} ?(?:Z|{_OFFSET})?)?\s*"
     # The pattern is for the few texts that begin so; a comparison is cheaper than their beginning.
     return f"case when {value} >= '{OPEN_END}' and regexp_full_match({value}, '{pattern}') then null else {value} end"
@@ -191,8 +195,7 @@ def local_shown(local: str) -> str:
     """A local time as DuckDB writes it, 'YYYY-MM-DD HH:MM:SS' with a fraction if there is one; NULL beside the years 1
     to 9999, which it writes in other ways."""
     return (
-        f"case when {local} >= timestamp '0001-01-01' and {local} < timestamp '9999-12-31' + interval 1 day then "
-        f"{local}::varchar end"
+        f"case when {local} >= timestamp '0001-01-01' and {local} < timestamp '10000-01-01' then {local}::varchar end"
     )
 
 

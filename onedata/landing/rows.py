@@ -295,7 +295,9 @@ def _checks(item: Field, feed: Feed, part: Part) -> list[Check]:
         checks.append(Check(f"{name}_type", f"({unread})", before, value, f" is not {_a(item.column.type)}", known))
     elif _keeps_type(item, part) or (feed.location.format in ("parquet", "xlsx") and item.logic is None):
         # The reader of Excel, and the raw record of a Parquet row, leave such a number with its exponent.
-        lost = f"contains({given}, 'e+') and regexp_full_match({given}, '-?\\d(?:\\.\\d+)?e\\+\\d+')"
+        # Every number begins with a sign or a digit, and most texts do not.
+        lost = f"{given} < ':' and contains({given}, 'e+') "
+        lost += f"and regexp_full_match({given}, '-?\\d(?:\\.\\d+)?e\\+\\d+')"
         kind = part.types.get(item.physical_name or "", "number")
         after = f" is a {kind} too large to hold every digit of a number that names something; send it as a text"
         predicate = unread if _keeps_type(item, part) else lost
