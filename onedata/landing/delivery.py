@@ -4,6 +4,7 @@ Method: DuckDB writes both into two folders of one COPY, so nothing is read or w
 in pieces, one per thread.
 """
 
+import re
 import shutil
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -15,7 +16,7 @@ from pathlib import Path
 import duckdb
 
 from onedata.contracts.identifiers import IdentifierPolicy
-from onedata.contracts.model import Column, Feed
+from onedata.contracts.model import Column, Feed, Field
 from onedata.landing.rows import typed_rows
 from onedata.landing.vault import open_vault, tokenise
 from onedata.ledger.paths import file_name
@@ -252,17 +253,19 @@ def _copy_sql(delivery: Delivery, rows: str, work: Path, number: str, joins: str
 def _output(delivery: Delivery) -> str:
     """The columns of an ODS file: every canonical column of the entity, then lineage."""
     feed = delivery.feed
-    mapped = {item.column.name for item in feed.fields}
+    mapped = {item.column.name: item for item in feed.fields}
     columns = []
     for column in feed.entity.columns:
         if column.name not in mapped:
-            columns.append(f"null::{column.sql_type} as {column.name}")
+            # A value is not copied and hashed for every row, see `_constant`; not even a missing one.
+            empty = "enum('')" if column.type == "text" else column.sql_type
+            columns.append(f"null::{empty} as {column.name}")
+        elif column.classification == "core":
+            columns.append(f"landing_token_{column.name}.token as {column.name}")
+        elif literal := _literal(mapped[column.name]):
+            columns.append(f"{_constant(literal)} as {column.name}")
         else:
-            columns.append(
-                f"landing_token_{column.name}.token as {column.name}"
-                if column.classification == "core"
-                else f"r.{column.name}"
-            )
+            columns.append(f"r.{column.name}")
     lineage = [
         f"{_constant(feed.system)} as source_system",
         f"{_constant(feed.name)} as _feed",
@@ -277,3 +280,11 @@ def _output(delivery: Delivery) -> str:
         "r._extra",
     ]
     return ", ".join(columns + lineage)
+
+
+def _literal(item: Field) -> str | None:
+    """The text that a transformLogic gives every row, if it is a literal and nothing else."""
+    if item.logic is None or item.column.type != "text" or item.repairs:
+        return None
+    found = re.fullmatch(r"\s*'([^'{}]*)'\s*", item.logic)
+    return found[1].strip(" ") or None if found else None

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from formats import GOOD, NAMES, encode, survey_contract
-from small_retailer import NEXT, NIGHT, SmallRetailer
+from small_retailer import NEXT, NIGHT, SmallRetailer, contract
 
 Retail = Callable[..., SmallRetailer]
 NAMED = ("csv", "parquet")
@@ -147,3 +148,23 @@ def test_column_names_are_trimmed_and_may_hold_anything(retail: Retail) -> None:
     survey.put("survey/2026-01-05.csv", '"Réf. ""no""\'s" , a.b [x]\nA1,o1\n')
     assert survey.take().counts == (1, 1, 0, 0)
     assert survey.rows("response_id, order_id") == [("A1", "O1")]
+
+
+def test_a_literal_is_trimmed_and_a_column_without_a_source_is_missing(retail: Retail) -> None:
+    # Both are written in a way of their own, not as the value of each row.
+    properties: list[dict[str, Any]] = [
+        {"name": "order_id", "physicalName": "order"},
+        {"name": "line_id", "physicalName": "line"},
+        {"name": "line_type", "transformLogic": "' sale '"},
+        {"name": "channel", "transformLogic": "'on' || 'line'"},
+        {"name": "product_id", "physicalName": "gtin"},
+        {"name": "quantity", "physicalName": "qty"},
+        {"name": "unit_price", "physicalName": "price"},
+        {"name": "currency", "transformLogic": "'EUR'"},
+        {"name": "customer_id", "transformLogic": "'  '"},
+    ]
+    shop = retail(contract("lines", entity="order_line", path="lines/{ds}.csv", properties=properties))
+    shop.put(f"lines/{NIGHT}.csv", "order,line,gtin,qty,price\no1,1,g1,2,2.50\no1,2,g1,1,2.50\n")
+    assert shop.take().counts == (2, 2, 0, 0)
+    found = shop.rows("line_id, line_type, channel, currency, customer_id, country, tax_amount")
+    assert found == [(line, "sale", "online", "EUR", None, None, None) for line in ("1", "2")]
