@@ -4,6 +4,7 @@ Every row rule is one predicate, used here to quarantine and compiled again by `
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import cast
 
 from onedata.contracts.boundary import fill
