@@ -140,8 +140,9 @@ def _find_duplicates(con: duckdb.DuckDBPyConnection, settings: Settings, deliver
     )
     if history:
         suspects += (
-            f" union all select _file, _edition, _row, d.ds as _night, true as is_known, {columns} "
-            f"from landing_history left join ops.delivery d on d.batch_id = _batch where {key} in (from landing_again)"
+            f" union all select _file, _edition, _row, _night, true as is_known, {columns} from landing_history "
+            "left join (select batch_id as _of, ds as _night from ops.delivery) on _of = _batch "
+            f"where {key} in (from landing_again)"
         )
     version = ", ".join([*entity.key, *filter(None, [entity.version])])
     con.execute(

@@ -24,8 +24,8 @@ def old(survey: SmallRetailer) -> SmallRetailer:
     """A home as format 1 left it: a delivery a night, a repeat in the delivery that it repeats, drift without one, and
     no manifests."""
     survey.csv("A1,O1,5,fine,,x", "A2,O2,9,,,x", header=HEADER + ",mood")
-    survey.csv("A3,O3,4,,", night=NEXT)
-    survey.csv("A1,O1,5,fine,,x", "A2,O2,9,,,x", night=NEXT.replace(day=7), header=HEADER + ",mood")
+    survey.csv("A1,O1,5,fine,,x", "A2,O2,9,,,x", night=NEXT, header=HEADER + ",mood")
+    survey.csv("A3,O3,4,,", night=NEXT.replace(day=7))
     survey.take(NEXT.replace(day=7))
     apply(survey.con)
     survey.con.execute(
@@ -60,15 +60,15 @@ def test_a_home_of_format_1_is_migrated_after_a_copy(old: SmallRetailer, tmp_pat
         assert check_lake(con, new.settings) == []
         assert new.files() == [
             ("survey/2026-01-05.csv", "landed", 2, 1, 1, 0),
-            ("survey/2026-01-06.csv", "landed", 1, 1, 0, 0),
-            ("survey/2026-01-07.csv", "repeated", 2, 0, 0, 2),
+            ("survey/2026-01-06.csv", "repeated", 2, 0, 0, 2),
+            ("survey/2026-01-07.csv", "landed", 1, 1, 0, 0),
         ]
         assert con.execute(
             "select f.path, d.ds::varchar, d.rows from ops.file f join ops.delivery d using (batch_id) order by 1"
         ).fetchall() == [
             ("survey/2026-01-05.csv", "2026-01-05", 1),
-            ("survey/2026-01-06.csv", "2026-01-06", 1),
-            ("survey/2026-01-07.csv", "2026-01-07", 0),
+            ("survey/2026-01-06.csv", "2026-01-06", 0),
+            ("survey/2026-01-07.csv", "2026-01-07", 1),
         ]
         assert new.drifts() != []
         assert new.rows("response_id", order="1") == [("A1",), ("A3",)]
