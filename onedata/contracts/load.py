@@ -157,6 +157,7 @@ def _feed(
         timezone=own.timezone,
         clock=own.clockChange,
         empty_ok=own.emptyOk,
+        duplicate_keys=own.duplicateKeys,
         priority=own.priority,
         region=own.region,
         content_key=own.rowKey == "content",

@@ -16,6 +16,7 @@ ColumnType = Literal["text", "integer", "decimal", "double", "boolean", "date", 
 Classification = Literal["public", "sensitive", "core"]
 Severity = Literal["error", "warning"]
 RepairKind = Literal["upper", "lower", "values", "unit", "round", "mojibake"]
+DuplicateKeys = Literal["refuse", "first"]
 ClockChange = Literal["refuse", "earlier", "later"]
 Profile = Literal[
     "given_name", "family_name", "full_name", "address", "postcode", "city", "birth_year", "birth_date", "gender"
@@ -226,6 +227,8 @@ class Feed:
     clock: ClockChange
     empty_ok: bool
     """Whether a file or document may have no rows."""
+    duplicate_keys: DuplicateKeys
+    """What a key that stands twice in one JSON object does: the document's rows are quarantined, or the first holds."""
     priority: int
     """Of the feeds of one entity and source system whose versions and nights tie, the one with the highest holds."""
     region: str | None

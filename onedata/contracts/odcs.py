@@ -65,6 +65,10 @@ class FeedProperties(BaseModel):
         bool,
         _property("Whether a file without records, or a document without members, is a good one.", "true or false"),
     ] = False
+    duplicateKeys: Annotated[
+        Literal["refuse", "first"],
+        _property("What a key that stands twice in one JSON object does.", "refuse or first"),
+    ] = "refuse"
     priority: Annotated[
         int,
         _property(

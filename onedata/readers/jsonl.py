@@ -79,9 +79,9 @@ def read_jsonl(con: duckdb.DuckDBPyConnection, feed: Feed, files: Sequence[Sourc
             )
             reading.problems.append(FileProblem(file, message))
             continue
-        sound = con.execute(
-            KeysTwice(feed).sound_sql(f"select json from {_scan(file)} limit {SAMPLE_DOCUMENTS}")
-        ).fetchall()
+        documents = f"select json from {_scan(file)} limit {SAMPLE_DOCUMENTS}"
+        refused = feed.duplicate_keys == "refuse"
+        sound = con.execute(KeysTwice(feed).sound_sql(documents)).fetchall() if refused else []
         read_documents(feed, file, members, "", reading, [hashed for (hashed,) in sound])
     return reading
 
@@ -196,7 +196,7 @@ def _part(
     if feed.records:
         tree.put_list(member_steps(feed.records), members)
     numbered = documents or _numbered(file_literal(file.path))
-    twice = "false" if sound is None else KeysTwice(feed).predicate("_json", sound)
+    twice = "false" if sound is None or feed.duplicate_keys == "first" else KeysTwice(feed).predicate("_json", sound)
     taken = f"select *, {tree.taken_from('_json')} as _v, {twice} as _twice from "
     numbers = [
         _Number(name, tree.value("_v", member_steps(name)), "_json", member_steps(name), *_of_number(feed, name))

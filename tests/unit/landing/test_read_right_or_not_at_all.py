@@ -540,3 +540,21 @@ def test_a_key_that_stands_twice_quarantines_the_rows_of_its_document(
     for rule, reason in shop.quarantine("rule, reason"):
         assert rule == "unreadable_record"
         assert reason == "a key stands twice in one object of the document; which value is meant cannot be told"
+
+
+@pytest.mark.parametrize("kind", ["jsonl", "json"])
+def test_of_a_key_that_stands_twice_the_first_value_holds_where_the_contract_says_so(retail: Retail, kind: str) -> None:
+    properties = [
+        {"name": "response_id", "physicalName": "id"},
+        {"name": "order_id", "physicalName": "lines[].n"},
+        {"name": "comment", "physicalName": "who.mail"},
+    ]
+    shop = retail(
+        contract(
+            path=f"survey/{{ds}}.{kind}", kind=kind, records="lines", properties=properties, duplicateKeys="first"
+        )
+    )
+    document = '{"id":"A1","id":"A2","who":{"mail":"a","mail":"b"},"lines":[{"n":1,"n":3},{"n":2}],"lines":[]}\n'
+    shop.put(f"survey/{NIGHT}.{kind}", document)
+    assert shop.take().counts == (2, 2, 0, 0)
+    assert shop.rows("response_id, order_id, comment") == [("A1", "1", "a"), ("A1", "2", "a")]
