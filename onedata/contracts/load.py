@@ -28,6 +28,7 @@ from onedata.contracts.model import (
     Location,
     Rule,
     references,
+    results,
 )
 from onedata.contracts.odcs import FeedProperties, check_odcs, feed_properties
 from onedata.contracts.repairs import parse_drift, parse_repairs
@@ -238,5 +239,25 @@ def _check_feed(feed: Feed, where: str) -> None:
     identity = any("{row_identity}" in (item.logic or "") for item in feed.fields)
     if identity != feed.content_key:
         raise ContractError(f"{where}: {{row_identity}} and rowKey: content belong together")
+    _check_results(feed, where)
     if not any(references(item) for item in feed.fields):
         raise ContractError(f"{where}: no property reads a source field")
+
+
+def _check_results(feed: Feed, where: str) -> None:
+    """Check that every result that a property uses is that of another mapped property, and that none needs itself."""
+    uses = {item.column.name: results(item) for item in feed.fields}
+    identities = {item.column.name for item in feed.fields if "{row_identity}" in (item.logic or "")}
+    for item in feed.fields:
+        place = f"{item.place}: transformLogic: result of"
+        _known(results(item), list(uses), place)
+        if not identities.isdisjoint(results(item)):
+            raise ContractError(f"{place}: the identity of a row is known only when everything else is")
+    left = dict(uses)
+    while left:
+        ready = [name for name, needed in left.items() if left.keys().isdisjoint(needed)]
+        if not ready:
+            raise ContractError(
+                f"{where}: {', '.join(sorted(left))} need the results of one another: none can be first"
+            )
+        left = {name: needed for name, needed in left.items() if name not in ready}

@@ -34,6 +34,9 @@ SQL_TYPES: Mapping[str, str] = {
 }
 
 
+RESULT_OF = "result of "
+"""Begins the placeholder of another column's result in a transformLogic: {result of quantity}."""
+
 EARLIEST = "1990-01-01"
 """The earliest day that a retailer's feeds may speak of."""
 
@@ -266,8 +269,18 @@ def references(item: Field) -> tuple[str, ...]:
     """The physical fields that `item` needs."""
     names = [item.physical_name] if item.physical_name else []
     if item.logic:
-        names += [name for name in placeholders(item.logic) if name not in ("value", "row_identity")]
+        names += [
+            name
+            for name in placeholders(item.logic)
+            if name not in ("value", "row_identity") and not name.startswith(RESULT_OF)
+        ]
     return tuple(dict.fromkeys(names))
+
+
+def results(item: Field) -> tuple[str, ...]:
+    """The canonical columns whose results `item` is computed from."""
+    found = placeholders(item.logic or "")
+    return tuple(dict.fromkeys(name.removeprefix(RESULT_OF) for name in found if name.startswith(RESULT_OF)))
 
 
 def placeholders(logic: str) -> list[str]:

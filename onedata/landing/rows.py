@@ -3,52 +3,36 @@
 Every row rule is one predicate, used here to quarantine and compiled again by `quality` to guard the result.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import cast
 
 from onedata.contracts.boundary import fill
-from onedata.contracts.model import ColumnType, Feed, Field, Rule, placeholders, references
+from onedata.contracts.model import ColumnType, Feed, Field, Rule, placeholders, references, results
 from onedata.contracts.words import asserted
-from onedata.landing.casts import (
-    Zone,
-    date_from_text,
-    decimal_from_text,
-    double_from_text,
-    engine_cast,
-    instant_from_text,
-    instant_from_timestamp,
-    integer_from_text,
-    is_clock_change,
-    local_of_text,
-    local_shown,
-    number_from_number,
-    without_open_end,
-)
+from onedata.landing.casts import engine_cast, is_clock_change, local_shown
 from onedata.landing.reasons import Check, causes_sql
-from onedata.landing.repairs import PADDED, may_be_padded, mended, repaired
+from onedata.landing.repairs import PADDED, may_be_padded, repaired
+from onedata.landing.values import (
+    CAST,
+    FAILED,
+    GIVEN,
+    SHOWN,
+    TYPED,
+    as_text,
+    failed_sql,
+    given_sql,
+    given_text,
+    keeps_type,
+    local_sql,
+    trimmed_sql,
+    typed_sql,
+    zone_of,
+)
 from onedata.readers.base import Part
-from onedata.readers.digits import text_from_number
 from onedata.sql import quote_name, quote_text
 
-# Source fields and canonical columns may have the same names: each has a prefix until the last step.
-GIVEN = "_given_"
-TYPED = "_typed_"
-CAST = "_cast_"
-SHOWN = "_shown_"
-FAILED = "_failed_"
 BROKEN = "_breaks_"
-_NUMBERS = ("INT", "DECIMAL", "DOUBLE", "FLOAT")
-# DuckDB types that can be cast to a column's type without going through text.
-_AS_THEY_ARE: Mapping[ColumnType, tuple[str, ...]] = {
-    "text": _NUMBERS,
-    "integer": ("INT", "DECIMAL"),
-    "decimal": ("INT", "DECIMAL"),
-    "double": _NUMBERS,
-    "boolean": ("BOOLEAN",),
-    "date": ("DATE",),
-    "timestamp": ("TIMESTAMP",),
-}
 
 
 def typed_rows(feed: Feed, part: Part) -> str:
@@ -78,8 +62,7 @@ def typed_rows(feed: Feed, part: Part) -> str:
     extra = part.extra if part.extra and feed.drift["added"] == "keep" else "null::varchar"
     return (
         f"select {names}, _rule, case when _rule is null then {extra} else {kept} end as _extra "
-        f"from (select *, case {rule} end as _rule from (select *, {judged} from (select *, "
-        f"{_all_typed(feed, fields, part)} from ({_all_cast(fields, part, _all_given(feed, fields, part))}))))"
+        f"from (select *, case {rule} end as _rule from (select *, {judged} from ({_worked_out(feed, fields, part)})))"
     )
 
 
@@ -87,26 +70,52 @@ def is_row_identity(item: Field) -> bool:
     return item.logic is not None and item.logic.strip() == "{row_identity}"
 
 
-def _all_given(feed: Feed, fields: Sequence[Field], part: Part) -> str:
-    """Every source value after repairs; the repairs; and the content that identifies a row without a key."""
-    columns, changes = [], []
-    for item in fields:
-        value, changed = _given(item, feed, part)
-        if item.column.type == "timestamp" and feed.clock != "refuse":
-            changed = (*changed, ("clock", is_clock_change(_local(value, item, part), _zone(feed, part))))
-        columns.append(f"{value} as {GIVEN}{item.column.name}")
-        changes += [(item.column.name, kind, predicate) for kind, predicate in changed]
-    columns.append(f"{repaired(changes)} as _repaired")
-    if part.broken:
-        columns.append(f"{part.broken} as _broken")
-    if feed.content_key:
-        content = ", ".join(f"coalesce({_as_text(name, part)}, chr(30))" for name in feed.source_fields)
-        columns.append(f"md5(concat_ws(chr(31), {content})) as _content")
+def _worked_out(feed: Feed, fields: Sequence[Field], part: Part) -> str:
+    """The source's rows with every column's value, given and typed. A column that is computed from the results of
+    others comes after them."""
     padded = may_be_padded([quote_name(name) for name in feed.source_fields if name not in part.types])
-    return (
-        f"select *, {', '.join(columns)} from (select *, case when {padded} then true else false end as {PADDED} "
+    rows = (
+        f"select *, null::varchar as _repaired from (select *, case when {padded} then true else false end as {PADDED} "
         f"from ({part.query})){_of_feed(feed, part)}"
     )
+    kept = []
+    if part.broken:
+        kept.append(f"{part.broken} as _broken")
+    if feed.content_key:
+        content = ", ".join(f"coalesce({as_text(name, part)}, chr(30))" for name in feed.source_fields)
+        kept.append(f"md5(concat_ws(chr(31), {content})) as _content")
+    for stage in _stages(fields):
+        given = _all_given(feed, stage, part, rows, kept)
+        typed = [f"{typed_sql(item, feed, part)} as {TYPED}{item.column.name}" for item in stage]
+        typed += [f"{failed_sql(item, part)} as {FAILED}{item.column.name}" for item in stage if item.logic is not None]
+        rows, kept = f"select *, {', '.join(typed)} from ({_all_cast(stage, part, given)})", []
+    # Equal rows of one file are told apart by their occurrence; the same rows in another file get the same identities.
+    occurrence = "_content || '-' || row_number() over (partition by _content order by _row)"
+    identities = [f"{occurrence} as {TYPED}{item.column.name}" for item in feed.fields if is_row_identity(item)]
+    return f"select *, {', '.join(identities)} from ({rows})" if identities else rows
+
+
+def _stages(fields: Sequence[Field]) -> list[list[Field]]:
+    """The columns in the order of their computation: those of a stage use results of earlier stages only."""
+    stages: list[list[Field]] = []
+    known: set[str] = set()
+    while rest := [item for item in fields if item.column.name not in known]:
+        stages.append([item for item in rest if known.issuperset(results(item))])
+        known |= {item.column.name for item in stages[-1]}
+    return stages
+
+
+def _all_given(feed: Feed, fields: Sequence[Field], part: Part, rows: str, kept: Sequence[str]) -> str:
+    """Every source value after repairs, the repairs, and the columns `kept`."""
+    columns, changes = [], []
+    for item in fields:
+        value, changed = given_sql(item, feed, part)
+        if item.column.type == "timestamp" and feed.clock != "refuse":
+            changed = (*changed, ("clock", is_clock_change(local_sql(value, item, part), zone_of(feed, part))))
+        columns.append(f"{value} as {GIVEN}{item.column.name}")
+        changes += [(item.column.name, kind, predicate) for kind, predicate in changed]
+    told = f"nullif(concat_ws(',', _repaired, {repaired(changes)}), '')" if changes else "_repaired"
+    return f"select * replace ({told} as _repaired), {', '.join([*columns, *kept])} from ({rows})"
 
 
 def _of_feed(feed: Feed, part: Part) -> str:
@@ -120,7 +129,7 @@ def _of_feed(feed: Feed, part: Part) -> str:
 
 def _condition(feed: Feed, part: Part) -> str:
     names = placeholders(feed.condition or "")
-    return f"({fill(feed.condition or '', {name: _trimmed(name, part) for name in names})})"
+    return f"({fill(feed.condition or '', {name: trimmed_sql(name, part) for name in names})})"
 
 
 def _all_cast(fields: Sequence[Field], part: Part, given: str) -> str:
@@ -128,136 +137,13 @@ def _all_cast(fields: Sequence[Field], part: Part, given: str) -> str:
     stands twice is computed twice."""
     casts, shown = [], []
     for item in fields:
-        made = None if _keeps_type(item, part) else engine_cast(_given_text(item), item.column.type)
+        made = None if keeps_type(item, part) else engine_cast(given_text(item), item.column.type)
         if made:
             casts.append(f"{made} as {CAST}{item.column.name}")
         if made and item.column.type == "timestamp":
             shown.append(f"{local_shown(CAST + item.column.name)} as {SHOWN}{item.column.name}")
     rows = f"select *, {', '.join(casts)} from ({given})" if casts else given
     return f"select *, {', '.join(shown)} from ({rows})" if shown else rows
-
-
-def _given_text(item: Field) -> str:
-    """The given value of a column as a text."""
-    value = GIVEN + item.column.name
-    return value if item.logic is None or item.repairs else f"{value}::varchar"
-
-
-def _all_typed(feed: Feed, fields: Sequence[Field], part: Part) -> str:
-    columns = [f"{_typed(item, feed, part)} as {TYPED}{item.column.name}" for item in fields]
-    columns += [f"{_fails(item, part)} as {FAILED}{item.column.name}" for item in fields if item.logic is not None]
-    # Equal rows of one file are told apart by their occurrence; the same rows in another file get the same identities.
-    occurrence = "_content || '-' || row_number() over (partition by _content order by _row)"
-    columns += [f"{occurrence} as {TYPED}{item.column.name}" for item in feed.fields if is_row_identity(item)]
-    return ", ".join(columns)
-
-
-def _as_text(name: str, part: Part) -> str:
-    return f"{quote_name(name)}::varchar" if name in part.types else quote_name(name)
-
-
-def _given(item: Field, feed: Feed, part: Part) -> tuple[str, tuple[tuple[str, str], ...]]:
-    """The source's value for a column and its repairs: unchanged, as text, or as the result of transformLogic."""
-    if _keeps_type(item, part):
-        assert item.physical_name is not None
-        value = quote_name(item.physical_name)
-        return (without_open_end(value, part.types[item.physical_name]) if _has_end(item) else value), ()
-    if item.logic is None:
-        assert item.physical_name is not None
-        text = _as_text(item.physical_name, part)
-        if feed.location.options.get("decimal") == "," and item.column.type in ("integer", "decimal", "double"):
-            text = _with_point(text)
-        if _has_end(item):
-            text = without_open_end(text)
-        found = mended(text, item.repairs, PADDED)
-        return found.value, found.changed if item.column.type == "text" or item.repairs else ()
-    logic = _filled(item, part)
-    if not item.repairs:
-        return f"try({logic})", ()
-    found = mended(f"try({logic})::varchar", item.repairs)
-    return found.value, found.changed[1:]
-
-
-def _filled(item: Field, part: Part) -> str:
-    """The column's transformLogic over the source fields, trimmed and as text."""
-    values = {name: _trimmed(name, part) for name in references(item)}
-    return fill(item.logic or "", values | ({"value": values[item.physical_name]} if item.physical_name else {}))
-
-
-def _fails(item: Field, part: Part) -> str:
-    """SQL: transformLogic raises an error, which `try` alone makes the same as a result of NULL: inside a structure the
-    two differ. Only rows without a result are looked at again."""
-    return (
-        f"case when {GIVEN}{item.column.name} is null then try({{'v': {_filled(item, part)}}}) is null else false end"
-    )
-
-
-def _has_end(item: Field) -> bool:
-    return item.column.type in ("date", "timestamp")
-
-
-def _with_point(text: str) -> str:
-    """Convert a number with a decimal comma (1.234,50) to one with a point. A point must separate thousands, else the
-    text is not a number."""
-    thousands = f"regexp_full_match({text}, '\\s*[+-]?\\d{{1,3}}(\\.\\d{{3}})+(,\\d*)?\\s*')"
-    with_point = f"replace(replace({text}, '.', ''), ',', '.')"
-    return (
-        f"(case when contains({text}, '.') and not {thousands} then {text} || ' (the comma is decimal here)' else "
-        f"{with_point} end)"
-    )
-
-
-def _trimmed(name: str, part: Part) -> str:
-    kind = part.types.get(name, "")
-    text = _as_text(name, part)
-    if any(number in kind for number in _NUMBERS):
-        return f"coalesce({text_from_number(quote_name(name), kind)}, {text})"
-    return f"({mended(text, (), PADDED).value})"
-
-
-def _keeps_type(item: Field, part: Part) -> bool:
-    kind = part.types.get(item.physical_name or "", "")
-    return item.logic is None and not item.repairs and any(known in kind for known in _AS_THEY_ARE[item.column.type])
-
-
-def _typed(item: Field, feed: Feed, part: Part) -> str:
-    value, to = GIVEN + item.column.name, item.column.type
-    if _keeps_type(item, part):
-        return _typed_kept(value, part.types[item.physical_name or ""], to, _zone(feed, part))
-    if to == "text":
-        return value if item.logic is None else f"nullif(trim({value}::varchar), '')"
-    text, cast = _given_text(item), CAST + item.column.name
-    if to == "integer":
-        return integer_from_text(text, cast)
-    if to == "decimal":
-        return decimal_from_text(text, cast)
-    if to == "double":
-        return double_from_text(text, cast)
-    if to == "date":
-        return date_from_text(text, cast)
-    if to == "timestamp":
-        return instant_from_text(text, _zone(feed, part), cast, SHOWN + item.column.name)
-    return f"try_cast({value} as {item.column.sql_type})"
-
-
-def _typed_kept(value: str, kind: str, to: ColumnType, zone: Zone) -> str:
-    """A value of a typed file, which needs no way through text."""
-    if to == "timestamp":
-        return instant_from_timestamp(value, kind, zone)
-    if to == "text":
-        return text_from_number(value, kind)
-    return number_from_number(value, kind, to) if to in ("integer", "decimal", "double") else value
-
-
-def _zone(feed: Feed, part: Part) -> Zone:
-    return Zone(feed.timezone, feed.clock, part.file.ds)
-
-
-def _local(value: str, item: Field, part: Part) -> str:
-    """SQL: the local time of a value; NULL where it names its own zone."""
-    if not _keeps_type(item, part):
-        return local_of_text(f"{value}::varchar")
-    return "null::timestamp" if part.types[item.physical_name or ""].endswith("WITH TIME ZONE") else value
 
 
 def _checks(item: Field, feed: Feed, part: Part) -> list[Check]:
@@ -276,12 +162,15 @@ def _checks(item: Field, feed: Feed, part: Part) -> list[Check]:
     whole = " and _broken is null" if part.broken else ""
     checks = []
     if item.logic is not None:
-        inputs = ", ".join(_as_text(name, part) for name in references(item))
-        shown = f"concat_ws(', ', {inputs})" if inputs and not hidden else None
+        inputs = [as_text(name, part) for name in references(item)]
+        inputs += [f"{TYPED}{name}::varchar" for name in results(item)]
+        personal = {column.name for column in feed.entity.columns if column.classification != "public"}
+        hidden = hidden or not personal.isdisjoint(results(item))
+        shown = f"concat_ws(', ', {', '.join(inputs)})" if inputs and not hidden else None
         after = f" cannot be worked out by {' '.join(item.logic.split())}"
         checks.append(Check(f"{name}_logic", f"({FAILED}{name}{whole})", before, shown, after, known))
     if item.column.type == "timestamp" and feed.clock == "refuse" and feed.timezone != "UTC":
-        changes = is_clock_change(_local(given, item, part), _zone(feed, part))
+        changes = is_clock_change(local_sql(given, item, part), zone_of(feed, part))
         after = (
             f" comes twice or never when the clocks of {feed.timezone} change; send it with its offset, or declare "
             f"clockChange: earlier or later in {feed.contract.name}"
@@ -294,14 +183,14 @@ def _checks(item: Field, feed: Feed, part: Part) -> list[Check]:
         unread = f"{given} is not null and {typed} is null"
     if item.column.type != "text":
         checks.append(Check(f"{name}_type", f"({unread})", before, value, f" is not {_a(item.column.type)}", known))
-    elif _keeps_type(item, part) or (feed.location.format in ("parquet", "xlsx") and item.logic is None):
+    elif keeps_type(item, part) or (feed.location.format in ("parquet", "xlsx") and item.logic is None):
         # The reader of Excel, and the raw record of a Parquet row, leave such a number with its exponent.
         # Every number begins with a sign or a digit, and most texts do not.
         lost = f"{given} < ':' and contains({given}, 'e+') "
         lost += f"and regexp_full_match({given}, '-?\\d(?:\\.\\d+)?e\\+\\d+')"
         kind = part.types.get(item.physical_name or "", "number")
         after = f" is a {kind} too large to hold every digit of a number that names something; send it as a text"
-        predicate = unread if _keeps_type(item, part) else lost
+        predicate = unread if keeps_type(item, part) else lost
         checks.append(Check(f"{name}_type", f"({predicate})", before, value, after, known))
     checks += _outside(item, part, typed, before, value)
     if item.required:

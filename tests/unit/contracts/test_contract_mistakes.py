@@ -96,6 +96,16 @@ def _without_id(folder: Path, content: dict[str, Any]) -> Path:
             "schema survey",
             "quarantineTolerance is 1.5; it takes a share from 0",
         ),
+        (
+            with_property(name="comment", transformLogic="{result of satisfactoin} || ''"),
+            "property comment",
+            "did you mean satisfaction?",
+        ),
+        (
+            with_property(name="comment", transformLogic="{result of comment} || ''"),
+            "schema survey",
+            "comment need the results of one another: none can be first",
+        ),
         (contract(rowKey="content"), "schema survey", "{row_identity} and rowKey: content belong together"),
         (
             with_property(name="comment", transformLogic="{row_identity}"),

@@ -550,11 +550,51 @@ def test_of_a_key_that_stands_twice_the_first_value_holds_where_the_contract_say
         {"name": "comment", "physicalName": "who.mail"},
     ]
     shop = retail(
-        contract(
-            path=f"survey/{{ds}}.{kind}", kind=kind, records="lines", properties=properties, duplicateKeys="first"
-        )
+        contract(path=f"survey/{{ds}}.{kind}", kind=kind, records="lines", properties=properties, duplicateKeys="first")
     )
     document = '{"id":"A1","id":"A2","who":{"mail":"a","mail":"b"},"lines":[{"n":1,"n":3},{"n":2}],"lines":[]}\n'
     shop.put(f"survey/{NIGHT}.{kind}", document)
     assert shop.take().counts == (2, 2, 0, 0)
     assert shop.rows("response_id, order_id, comment") == [("A1", "1", "a"), ("A1", "2", "a")]
+
+
+COMPUTED: tuple[dict[str, Any], ...] = (
+    *(item for item in LINES if item["name"] not in ("quantity", "discount_amount", "product_name")),
+    {"name": "discount_amount", "transformLogic": "{result of quantity} * {result of unit_price} * 0.1"},
+    {"name": "quantity", "physicalName": "qty"},
+    {"name": "tax_amount", "transformLogic": "round({result of discount_amount} + {disc}::decimal(18,2), 2)"},
+    {"name": "return_reason", "physicalName": "name", "transformLogic": "{value} || ' ' || {result of line_id}"},
+)
+
+
+def test_a_property_may_use_the_results_of_others_in_any_order(retail: Retail) -> None:
+    shop = retail(
+        contract("lines", entity="order_line", path="lines/{ds}.csv", properties=COMPUTED, quarantineTolerance=1)
+    )
+    put_csv(shop, {"qty": "3", "price": "2.50"}, {"line": "2", "disc": ""}, {"line": "3", "qty": "many"})
+    assert shop.take().counts == (3, 2, 1, 0)
+    # 3 x 2.50 x 0.1 = 0.75; 0.75 - 0.50 = 0.25. What is computed from nothing is nothing.
+    assert shop.rows("line_id, quantity, discount_amount, tax_amount, return_reason") == [
+        ("1", Decimal("3"), Decimal("0.75"), Decimal("0.25"), "Tea 1"),
+        ("2", Decimal("1"), Decimal("0.25"), None, "Tea 2"),
+    ]
+    ((rule, reason),) = shop.quarantine("rule, reason")
+    assert rule == "quantity_type"
+    assert reason.count(";") == 0
+
+
+def test_a_result_that_cannot_be_worked_out_quarantines_the_row(retail: Retail) -> None:
+    properties = (
+        *(item for item in LINES if item["name"] != "discount_amount"),
+        {"name": "discount_amount", "transformLogic": "('no ' || {result of quantity})::decimal(18,4)"},
+    )
+    shop = retail(
+        contract("lines", entity="order_line", path="lines/{ds}.csv", properties=properties, quarantineTolerance=1)
+    )
+    put_csv(shop, {"qty": "3"})
+    assert shop.take().counts == (1, 0, 1, 0)
+    ((rule, reason),) = shop.quarantine("rule, reason")
+    assert (rule, "cannot be worked out by ('no ' || {result of quantity})::decimal(18,4)" in reason) == (
+        "discount_amount_logic",
+        True,
+    )
