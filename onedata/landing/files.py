@@ -245,15 +245,17 @@ class _Taking:
             self._editions[name].append(content_hash)
 
     def _says_nothing_new(self, content: _Content) -> bool:
-        """Whether the content is known and no file of another content came between: where it was another in between,
-        its rows may be new versions again."""
+        """Whether the content is known, and its rows cannot be new versions again. They can where the rows have neither
+        a version nor themselves as key, and a file of another content came in between."""
         night, same = content.offer.ds, content.content_hash
         before = [known for known in self._nights[same] if known <= night]
         between = (
             other != same and any(max(before) < known <= night for known in nights)
             for other, nights in self._nights.items()
         )
-        return same in self._by_hash and not (before and any(between))
+        mapped = {item.column.name for item in self._feed.fields}
+        is_told = self._feed.content_key or self._feed.entity.version in mapped
+        return same in self._by_hash and (is_told or not before or not any(between))
 
     def _fetch(self, offer: Offer) -> Path:
         if isinstance(self._feed.location.store, ObjectStore):

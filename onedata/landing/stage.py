@@ -129,7 +129,10 @@ def _find_duplicates(con: duckdb.DuckDBPyConnection, settings: Settings, deliver
             f"create or replace temp view landing_history as select * from read_parquet([{files}], union_by_name=true, "
             "hive_partitioning=false)"
         )
-        again.append(f"select {key} as h from landing_history where h in (select {key} from {WRITTEN})")
+        again.append(
+            f"select {key} as h from landing_history where {_key_range(con, delivery)} "
+            f"and h in (select {key} from {WRITTEN})"
+        )
     if not again:
         return False
     con.execute(f"create or replace temp table landing_again as {' union '.join(again)}")
@@ -154,6 +157,20 @@ def _find_duplicates(con: duckdb.DuckDBPyConnection, settings: Settings, deliver
         "where n > 1 and not is_known and (before is null or before is not distinct from said)"
     )
     return bool(con.execute("select 1 from landing_duplicate_row limit 1").fetchall())
+
+
+def _key_range(con: duckdb.DuckDBPyConnection, delivery: Delivery) -> str:
+    """SQL: a key lies between the least and the greatest of the delivery's. Of nights whose keys do not, as those of
+    numbers or days that go on, only the footers of the files are read."""
+    columns = [column for column in delivery.feed.entity.columns if column.name in delivery.feed.entity.key]
+    ends = ", ".join(f"min({column.name})::varchar, max({column.name})::varchar" for column in columns)
+    row = con.execute(f"select {ends} from {WRITTEN}").fetchone() or ()
+    limits = []
+    for number, column in enumerate(columns):
+        least, greatest = (f"{quote_text(str(end))}::{column.sql_type}" for end in row[2 * number : 2 * number + 2])
+        if column.required:
+            limits.append(f"{column.name} between {least} and {greatest}")
+    return " and ".join(limits) or "true"
 
 
 def _key_hash(delivery: Delivery) -> str:

@@ -237,3 +237,22 @@ def test_the_parts_of_a_row_that_say_where_it_came_from_are_kept(survey: SmallRe
     survey.csv("A1,O1,5,fine,")
     survey.take()
     assert survey.rows("_mapped, _priority") == [("response_id,order_id,satisfaction,comment,answered_at", None)]
+
+
+def test_a_file_whose_whole_content_comes_back_says_something_new(survey: SmallRetailer) -> None:
+    for number, score in enumerate((5, 2, 5)):
+        night = NIGHT + timedelta(days=number)
+        survey.csv(f"A1,O1,{score},fine,", night=night)
+        survey.take(night)
+    assert survey.rows("satisfaction") == [(5,), (2,), (5,)]
+
+
+def test_a_file_of_rows_with_versions_says_nothing_new_when_it_comes_back(retail: Retail) -> None:
+    properties = [{"name": name, "physicalName": name} for name in ("customer_id", "city", "updated_at")]
+    people = retail(contract("people", entity="customer", path="people/{ds}.csv", properties=properties))
+    for number, city in enumerate(("Bonn", "Ulm", "Bonn")):
+        day = number % 2 + 1
+        row = f"customer_id,city,updated_at\n1,{city},2026-01-0{day} 10:00:00\n"
+        people.put(f"people/{NIGHT + timedelta(days=number)}.csv", row)
+        people.take(NIGHT + timedelta(days=number))
+    assert [row[1] for row in people.files()] == ["landed", "landed", "repeated"]
