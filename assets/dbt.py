@@ -17,9 +17,13 @@ from dagster_dbt.core.dbt_cli_event import DbtCoreCliEventMessage
 from dbt.adapters.duckdb.connections import DuckDBConnectionManager
 from dbt.cli.main import dbtRunner
 from dbt.contracts.graph.manifest import Manifest
+from dbt.contracts.graph.nodes import SeedNode
 from google.protobuf.json_format import MessageToDict
 
+from onedata.contracts.project import assembled
+from onedata.retailer import Retailer
 from onedata.settings import Settings
+from onedata.shipped import shipped
 
 # dbt repeats an error's message, with the values in it, on the terminal, in its log and in run_results.json; here only
 # DbtFailed reports it.
@@ -39,18 +43,40 @@ class Dbt:
     settings: Settings
 
 
-def parse_dbt(settings: Settings) -> Dbt:
-    """Parse the dbt project (partially, if dbt has a previous parse). The process's environment must contain the
-    settings.
+def parse_dbt(retailer: Retailer) -> Dbt:
+    """Parse the dbt project (partially, if dbt has a previous parse), which is assembled first for a retailer with
+    entities of its own. The process's environment must contain the settings.
 
     Raises:
         DbtFailed: the project does not parse.
     """
-    outcome = dbtRunner().invoke(["--quiet", "parse", *_folders(settings)])
+    settings = retailer.settings
+    if not settings.own_entities:
+        return _parse(settings)
+    with assembled(shipped("dbt_project"), settings.dbt_project, retailer.entities, retailer.policy):
+        return _parse(settings)
+
+
+def _parse(settings: Settings) -> Dbt:
+    manifest = _manifest(settings)
+    if not _is_of(manifest, settings.dbt_project):
+        manifest = _manifest(settings, "--no-partial-parse")
+    file = settings.dbt_target / "target" / "manifest.json"
+    return Dbt(manifest, json.loads(file.read_text(encoding="utf-8")), settings)
+
+
+def _manifest(settings: Settings, *options: str) -> Manifest:
+    outcome = dbtRunner().invoke(["--quiet", "parse", *_folders(settings), *options])
     if not outcome.success or not isinstance(outcome.result, Manifest):
         raise DbtFailed(f"dbt cannot parse {settings.dbt_project}: {outcome.exception}")
-    file = settings.dbt_target / "target" / "manifest.json"
-    return Dbt(outcome.result, json.loads(file.read_text(encoding="utf-8")), settings)
+    return outcome.result
+
+
+def _is_of(manifest: Manifest, project: Path) -> bool:
+    """Whether the seeds, which dbt reads by their whole path, are those of this folder: a partial parse keeps the path
+    of the folder that was parsed before, as when the home has moved."""
+    roots = {Path(node.root_path or "") for node in manifest.nodes.values() if isinstance(node, SeedNode)}
+    return all(root.resolve() == project.resolve() for root in roots)
 
 
 def _folders(settings: Settings) -> list[str]:

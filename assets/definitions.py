@@ -40,7 +40,7 @@ def build_definitions(retailer: Retailer) -> dg.Definitions:
         ContractError: a rule beside a model is not allowed.
     """
     os.environ.update(retailer.environment())  # dbt reads its paths from the environment
-    dbt = parse_dbt(retailer.settings)
+    dbt = parse_dbt(retailer)
     check_model_rules(dbt.manifest)
     translator = LayerTranslator(retailer)
     nightly = dg.define_asset_job(

@@ -14,6 +14,7 @@ from onedata.identity.known_tokens import require_vault
 from onedata.identity.take_in import RESTORED
 from onedata.ledger.log import LogDamaged, log_folder
 from onedata.ledger.migrations import migrate
+from onedata.ledger.own_columns import hold_own_columns
 from onedata.ledger.rebuild import rebuild_ledger
 from onedata.retailer import Retailer, create_tables_of
 from onedata.settings import Settings
@@ -51,6 +52,7 @@ def rebuild(retailer: Retailer, leave_out: bool, say: Callable[[str], None]) -> 
         NothingToRebuild: the lake contains no delivery.
         LakeDamaged, ManifestError, LogDamaged: see `rebuild_ledger`; nothing was changed.
         WarehouseBusy: a run is in progress.
+        OwnColumnGone: the lake has a column of the retailer's own that no file defines any more.
         VaultError: the vault is lost, damaged, or older than the state of OneID.
     """
     settings = retailer.settings
@@ -65,6 +67,7 @@ def rebuild(retailer: Retailer, leave_out: bool, say: Callable[[str], None]) -> 
         create_tables_of(con, retailer)
         with transaction(con):
             found = rebuild_ledger(con, settings, leave_out)
+            hold_own_columns(con, settings, retailer.entities)
             oneid = restore_state(con, settings.lake, RESTORED)
         _refuse_missing(missing_decisions(con, settings.lake), found.left_out, leave_out)
         require_vault(con, settings, retailer.entities, retailer.feeds)

@@ -8,7 +8,7 @@ from datetime import date
 import duckdb
 
 from onedata.contracts import ContractError, Entity, Feed, load_entities, load_feeds
-from onedata.contracts.derive import ensure_lake, usable_in_models
+from onedata.contracts.derive import ensure_lake, identity_keys, usable_in_models
 from onedata.contracts.identifiers import IdentifierPolicy, load_identifier_policy
 from onedata.identity.keep import keep_first_state, log_decisions
 from onedata.identity.known_tokens import require_vault
@@ -17,6 +17,7 @@ from onedata.identity.tables import create_tables
 from onedata.identity.take_in import STAGE
 from onedata.ledger import check_lake
 from onedata.ledger.migrations import migrate
+from onedata.ledger.own_columns import hold_own_columns
 from onedata.quality.reconcile import create_reconciliation
 from onedata.settings import IDENTIFIERS, Settings
 from onedata.shipped import shipped
@@ -61,8 +62,10 @@ def load_retailer(settings: Settings) -> Retailer:
     Raises:
         ContractError: a contract, canonical entity or the policy is invalid.
     """
-    entities = load_entities(settings.canonical)
+    entities = load_entities(settings.canonical, settings.own_entities)
     policy = load_identifier_policy(shipped("data_contracts") / IDENTIFIERS, settings.identifiers)
+    for entity in entities.values():
+        identity_keys(entity, policy)  # refuses an unknown type of identifier
     retailer = Retailer(settings, entities, policy, load_feeds(settings.contracts, entities))
     size = len(retailer.environment()["ONEDATA_USABLE"].encode())
     if size > MOST_POLICY_BYTES:
@@ -90,6 +93,7 @@ def prepare_warehouse(con: duckdb.DuckDBPyConnection, retailer: Retailer, again:
         LakeDamaged: a lake file is missing or truncated.
         HomeFormatError: the data home has the format of a later onedata.
         PolicyChanged: rows landed by another identifier policy.
+        OwnColumnGone: rows landed with a column of the retailer's own that no file defines any more.
         VaultError: the vault is lost, an older copy, damaged, or does not match its key.
     """
     said = migrate(con, retailer.settings)
@@ -99,6 +103,7 @@ def prepare_warehouse(con: duckdb.DuckDBPyConnection, retailer: Retailer, again:
     create_tables_of(con, retailer)
     require_vault(con, retailer.settings, retailer.entities, retailer.feeds)
     said += check_lake(con, retailer.settings, again)
+    hold_own_columns(con, retailer.settings, retailer.entities)
     log_decisions(con, retailer.settings.lake)
     keep_first_state(con, retailer.settings.lake, STAGE)
     return said

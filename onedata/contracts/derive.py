@@ -57,7 +57,6 @@ USABLE = "macros/usable.sql"
 ENTITIES = "macros/entities.sql"
 EVERY_KIND = "every kind"
 SCHEMA_PARTITION = "source=_schema/ds=1970-01-01"
-HEADER = f"Derived from data_contracts/canonical/{{name}}.yaml {MARK}"
 
 
 def derived_files(entities: Mapping[str, Entity], policy: IdentifierPolicy) -> dict[str, str]:
@@ -105,10 +104,15 @@ def _usable_macro(entities: Mapping[str, Entity], policy: IdentifierPolicy) -> s
 
 
 def _entities_macros(entities: Mapping[str, Entity], policy: IdentifierPolicy) -> str:
-    """The macros of each entity's columns with their types, and of the identifier that stands for a row's person."""
+    """The macros of each entity's columns with their types, and of the identifier that stands for a row's person.
+
+    DIM and DWD are built with them: they leave out what a retailer added to a shipped entity, so that its name can hide
+    nothing there and its values decide nothing."""
     columns = ",\n    ".join(
         f"{json.dumps(entity.name)}: {{\n        "
-        + ",\n        ".join(f"{json.dumps(column.name)}: {json.dumps(column.sql_type)}" for column in entity.columns)
+        + ",\n        ".join(
+            f"{json.dumps(column.name)}: {json.dumps(column.sql_type)}" for column in entity.shipped.columns
+        )
         + "\n    }"
         for entity in entities.values()
     )
@@ -134,7 +138,7 @@ def _identity_key_of(entities: Mapping[str, Entity], policy: IdentifierPolicy) -
     """Entity to the SQL of the identifier that stands for a row's person, of the entities that name persons."""
     found = {}
     for entity in entities.values():
-        keys = [sql for _, sql in identity_keys(entity, policy, in_model=True)]
+        keys = [sql for _, sql in identity_keys(entity.shipped, policy, in_model=True)]
         if keys:
             inner = ",\n        ".join(keys)
             found[entity.name] = f"coalesce(\n        {inner}\n    )" if len(keys) > 1 else keys[0]
@@ -201,7 +205,7 @@ def identity_keys(entity: Entity, policy: IdentifierPolicy, in_model: bool = Fal
     """
     order = list(policy.types)
     for column in entity.identifiers:
-        where = f"data_contracts/canonical/{entity.name}.yaml: column {column.name}: identifier: type"
+        where = f"{column.place}: identifier: type"
         known([column.identifier.type] if column.identifier else [], order, where)
     ordered = sorted(
         entity.identifiers, key=lambda column: order.index(column.identifier.type) if column.identifier else 0
@@ -225,6 +229,12 @@ def _identity_key(column: Column, policy: IdentifierPolicy, in_model: bool) -> s
     return f"case{line}when {usable}{line}then {key}\n        end"
 
 
+def _header(entity: Entity) -> str:
+    file = "a retailer's own file" if entity.own else f"data_contracts/canonical/{entity.name}.yaml"
+    more = " and a retailer's own columns" if entity.own_columns and not entity.own else ""
+    return f"Derived from {file}{more} {MARK}"
+
+
 def _model_sql(entity: Entity, policy: IdentifierPolicy) -> str:
     # A file written before a change of type still has the old one. Text represents every other type, so it needs no
     # cast.
@@ -232,13 +242,13 @@ def _model_sql(entity: Entity, policy: IdentifierPolicy) -> str:
         column.name if column.type == "text" else f"cast({column.name} as {column.sql_type}) as {column.name}"
         for column in entity.columns
     ]
-    if identity_keys(entity, policy):
+    if identity_keys(entity.shipped, policy):
         lines.append(f"{{{{ identity_key('{entity.name}') }}}} as identity_key")
     # Rows that landed before editions were numbered are of the first.
     lines += ["coalesce(_edition, 1) as _edition" if name == "_edition" else name for name in LINEAGE] + ["ds"]
     body = ",\n    ".join(lines)
     return (
-        f"-- {HEADER.format(name=entity.name)}\n"
+        f"-- {_header(entity)}\n"
         f"with delivered as (\n    select * from {{{{ lake('{entity.name}') }}}}\n)\n\nselect\n    {body}\nfrom "
         "delivered\n"
     )
@@ -253,7 +263,7 @@ def _model_yaml(entity: Entity, policy: IdentifierPolicy) -> str:
         }
         for column in entity.columns
     ]
-    if identity_keys(entity, policy):
+    if identity_keys(entity.shipped, policy):
         columns.append(
             {"name": "identity_key", "description": IDENTITY_KEY, "config": {"meta": {"classification": "sensitive"}}}
         )
@@ -279,4 +289,4 @@ def _model_yaml(entity: Entity, policy: IdentifierPolicy) -> str:
         "columns": columns,
     }
     text = yaml.safe_dump({"version": 2, "models": [model]}, sort_keys=False, allow_unicode=True, width=100)
-    return f"# {HEADER.format(name=entity.name)}\n{text}"
+    return f"# {_header(entity)}\n{text}"

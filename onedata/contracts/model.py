@@ -5,7 +5,7 @@ Belongs here: the vocabulary that landing, gates and the Dagster graph share. Do
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
 from typing import Literal
@@ -68,6 +68,9 @@ class Column:
     profile: Profile | None = None
     minimum: str | None = None
     maximum: str | None = None
+    added: bool = False
+    """Whether a retailer added it to a shipped entity: ODS has it, no layer after ODS."""
+    place: str = field(default="", compare=False, repr=False)  # position in the file, for error messages
 
     @property
     def sql_type(self) -> str:
@@ -103,9 +106,21 @@ class Entity:
     version: str | None
     columns: tuple[Column, ...]
     totals: tuple[Total, ...] = ()
+    own: bool = False
+    """Whether the whole entity is the retailer's."""
 
     def column(self, name: str) -> Column:
         return next(column for column in self.columns if column.name == name)
+
+    @property
+    def shipped(self) -> "Entity":
+        """Without the columns that a retailer added."""
+        return replace(self, columns=tuple(column for column in self.columns if not column.added))
+
+    @property
+    def own_columns(self) -> tuple[str, ...]:
+        """The columns that the retailer defines: all of an entity of its own, else those that it added."""
+        return tuple(column.name for column in self.columns if self.own or column.added)
 
     @property
     def identifiers(self) -> tuple[Column, ...]:

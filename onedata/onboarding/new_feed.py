@@ -65,7 +65,7 @@ def scaffold(
         raise ScaffoldError(
             f"{file} is there already and is never overwritten; choose another --name, or remove it yourself"
         )
-    entities = load_entities(settings.canonical)
+    entities = load_entities(settings.canonical, settings.own_entities)
     own, skipped = _own(settings.contracts, entities)
     if any(feed.name == name for feed in own):
         raise ScaffoldError(f"there is a feed {name} already; choose another --name")

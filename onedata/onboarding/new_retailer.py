@@ -57,7 +57,15 @@ def _written(folder: Path) -> list[Path]:
     return sorted(path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
 
 
-def schema_text(what: Schema) -> str:
-    """The JSON schema, for an editor that completes and checks the file."""
-    found = settings_schema() if what is Schema.settings else contract_schema(load_entities(Settings().canonical))
+def schema_text(what: Schema, own_entities: Path | None = None) -> str:
+    """The JSON schema, for an editor that completes and checks the file; of a contract it names the entities, those in
+    the retailer's own folder too.
+
+    Raises:
+        ContractError: a file of that folder is invalid.
+    """
+    if what is Schema.settings:
+        found = settings_schema()
+    else:
+        found = contract_schema(load_entities(Settings().canonical, own_entities))
     return json.dumps(found, indent=2, ensure_ascii=False) + "\n"

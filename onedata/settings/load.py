@@ -25,6 +25,9 @@ OTHER_VARIABLES = (
     "ONEDATA_SHARED_DATA",
 )
 IDENTIFIERS = "identifiers.yaml"
+OWN_ENTITIES = "canonical"
+EMPTY_IS_NONE = ("identifiers", "own_entities", "backup_folder")
+PATHS = ("home", "source", "contracts", *EMPTY_IS_NONE)
 
 
 class SettingsError(OnedataError):
@@ -140,10 +143,10 @@ def _read_file(file: Path) -> dict[str, Any]:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsError(f"{file} is not TOML: {error}") from None
     folder = file.resolve().parent
-    own = folder / IDENTIFIERS
     values: dict[str, Any] = {"home": folder / "data"}
-    if own.exists() or own.is_symlink():
-        values["identifiers"] = own
+    for name, own in (("identifiers", folder / IDENTIFIERS), ("own_entities", folder / OWN_ENTITIES)):
+        if own.exists() or own.is_symlink():
+            values[name] = own
     return values | {name: _path(name, value, folder) for name, value in content.items()}
 
 
@@ -159,10 +162,10 @@ def _from_text(name: str, text: str) -> Any:
 
 def _path(name: str, value: Any, base: Path) -> Any:
     """Resolve paths against `base`; other values are unchanged."""
-    if name not in ("home", "source", "contracts", "identifiers", "backup_folder") or not isinstance(value, str):
+    if name not in PATHS or not isinstance(value, str):
         return value
     if not value:
-        return None if name in ("identifiers", "backup_folder") else value
+        return None if name in EMPTY_IS_NONE else value
     try:
         return (base / Path(value).expanduser()).resolve()
     except (RuntimeError, OSError) as error:

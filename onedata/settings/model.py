@@ -143,6 +143,13 @@ class Settings:
             "the path of a file",
         ),
     ] = None
+    own_entities: Annotated[
+        Path | None,
+        _setting(
+            "Folder of the retailer's own entities and columns, *.yaml. Default: canonical/ beside the settings.",
+            "the path of a folder",
+        ),
+    ] = None
     gates: Annotated[GateLimits, Field(description="Limits of the gate after OneID.")] = Field(
         default_factory=GateLimits
     )
@@ -215,12 +222,14 @@ class Settings:
 
     @property
     def canonical(self) -> Path:
-        """Folder of the canonical entities; one set for all retailers."""
+        """Folder of the shipped canonical entities; `own_entities` adds to them."""
         return shipped("data_contracts") / "canonical"
 
     @property
     def dbt_project(self) -> Path:
-        return shipped("dbt_project")
+        """The dbt project of a run: the shipped one; for a retailer with entities of its own, the one that a run
+        assembles from it."""
+        return self.dbt_target / "project" if self.own_entities else shipped("dbt_project")
 
     @property
     def warehouse(self) -> Path:
