@@ -46,7 +46,7 @@ def reason_sql(kept: str) -> str:
     Args:
         kept: SQL of a JSON object with `unparsed`, the reason of the first kind, or `causes` (`causes_sql`).
     """
-    shown = f"case when lower(c.value) in c.known then '\"' || c.value || '\"' else {shown_sql('c.value')} end"
-    words = f"c.before || case when c.shown then {shown} else '' end || c.after"
+    shown = f"case when lower(_c.value) in _c.known then '\"' || _c.value || '\"' else {shown_sql('_c.value')} end"
+    words = f"_c.before || case when _c.shown then {shown} else '' end || _c.after"
     unparsed, causes = f"({kept} ->> 'unparsed')", f"from_json({kept} -> 'causes', {quote_text(_CAUSE)})"
-    return f"coalesce({mask_sql(unparsed)}, array_to_string(list_transform({causes}, lambda c: {words}), '; '))"
+    return f"coalesce({mask_sql(unparsed)}, array_to_string(list_transform({causes}, lambda _c: {words}), '; '))"

@@ -117,7 +117,7 @@ def _find_duplicates(con: duckdb.DuckDBPyConnection, settings: Settings, deliver
     key = _key_hash(delivery)
     row = con.execute(f"select count(*), count(distinct {key}) from {WRITTEN}").fetchone()
     assert row is not None
-    again = [f"select {key} as h from {WRITTEN} group by h having count(*) > 1"] if row[0] > row[1] else []
+    again = [f"select {key} as _h from {WRITTEN} group by _h having count(*) > 1"] if row[0] > row[1] else []
     before = con.execute(
         f"select distinct batch from run_key where h in (select {key} from {WRITTEN}) order by 1"
     ).fetchall()
@@ -130,31 +130,31 @@ def _find_duplicates(con: duckdb.DuckDBPyConnection, settings: Settings, deliver
             "hive_partitioning=false)"
         )
         again.append(
-            f"select {key} as h from landing_history where {_key_range(con, delivery)} "
-            f"and h in (select {key} from {WRITTEN})"
+            f"select {key} as _h from landing_history where {_key_range(con, delivery)} "
+            f"and _h in (select {key} from {WRITTEN})"
         )
     if not again:
         return False
     con.execute(f"create or replace temp table landing_again as {' union '.join(again)}")
     columns = ", ".join([*[column.name for column in entity.columns], "_extra"])
     suspects = (
-        f"select _file, _edition, _row, date '{delivery.ds}' as _night, false as is_known, {columns} from {WRITTEN} "
+        f"select _file, _edition, _row, date '{delivery.ds}' as _night, false as _known, {columns} from {WRITTEN} "
         f"where {key} in (from landing_again)"
     )
     if history:
         suspects += (
-            f" union all select _file, _edition, _row, _night, true as is_known, {columns} from landing_history "
+            f" union all select _file, _edition, _row, _night, true as _known, {columns} from landing_history "
             "left join (select batch_id as _of, ds as _night from ops.delivery) on _of = _batch "
             f"where {key} in (from landing_again)"
         )
     version = ", ".join([*entity.key, *filter(None, [entity.version])])
     con.execute(
-        "insert into landing_duplicate_row select _file, _row from (select _file, _row, is_known, "
-        f"row_number() over (partition by {columns} order by is_known desc, _file, _row) as n, row({columns}) as said, "
+        "insert into landing_duplicate_row select _file, _row from (select _file, _row, _known, "
+        f"row_number() over (partition by {columns} order by _known desc, _file, _row) as n, row({columns}) as said, "
         f"lag(row({columns})) over (partition by {version} "
         "order by _night, _file, coalesce(_edition, 1), _row) as before "
         f"from ({suspects})) "
-        "where n > 1 and not is_known and (before is null or before is not distinct from said)"
+        "where n > 1 and not _known and (before is null or before is not distinct from said)"
     )
     return bool(con.execute("select 1 from landing_duplicate_row limit 1").fetchall())
 

@@ -38,7 +38,10 @@ columns:
   - {name: spent, type: decimal, minimum: 0, classification: public, description: Money spent.}
   - {name: currency, type: text, classification: public, description: ISO 4217 code.}
   - {name: updated_at, type: timestamp, classification: public, description: When it was recorded (UTC).}
-"""
+""" + "".join(
+    f"  - {{name: {name}, type: text, classification: public, description: A name that onedata's SQL has too.}}\n"
+    for name in ("amount", "batch_id", "delivered", "feed", "keys", "measure", "n", "said", "strong", "unit", "written")
+)
 CARD = """\
 extends: customer
 columns:
