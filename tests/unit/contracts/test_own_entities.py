@@ -15,6 +15,7 @@ from support import REPOSITORY
 from onedata.contracts import ContractError, Entity, load_entities
 from onedata.contracts.derive import derived_files, lake_columns
 from onedata.contracts.project import assembled, wanted_files
+from onedata.onboarding.new_feed import scaffold
 from onedata.onboarding.new_retailer import Schema, schema_text
 from onedata.retailer import load_retailer
 from onedata.settings import Settings, load_settings
@@ -243,3 +244,18 @@ def test_a_half_assembled_project_is_completed_and_what_is_whole_is_left(tmp_pat
 
 def _files(folder: Path) -> list[Path]:
     return [file for file in folder.rglob("*") if file.is_file() and ".user.yml" not in file.name]
+
+
+def test_feed_new_proposes_an_entity_of_ones_own(tmp_path: Path) -> None:
+    own(tmp_path / "canonical", visit=VISIT)
+    sample = tmp_path / "visits_2026-01-05.csv"
+    sample.write_text("visit_id,guest_email,spent\nV-1,ann@teehaus-linden.de,12.50\n", encoding="utf-8")
+    settings = replace(Settings(), contracts=tmp_path / "contracts", own_entities=tmp_path / "canonical")
+    made = scaffold(settings, sample, "visits", None, None, None)
+    assert made.fit.entity.name == "store_visit"
+    (feed,) = load_retailer(settings).feeds
+    assert {item.column.name: item.physical_name for item in feed.fields} == {
+        "visit_id": "visit_id",
+        "email": "guest_email",
+        "spent": "spent",
+    }
