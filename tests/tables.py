@@ -14,6 +14,7 @@ LOGGED = {
             "profile",
             "trend",
             "released",
+            "key_range",
             "lake_file",
             "contract",
         ),

@@ -13,7 +13,7 @@ from onedata.durable import make_folders
 from onedata.landing.control_totals import amounts_sql, control_totals_sql, repeated_totals_sql
 from onedata.landing.delivery import Delivery, Repeat
 from onedata.landing.reasons import reason_sql
-from onedata.landing.stage import BAD, DUPLICATE, GOOD, WRITTEN
+from onedata.landing.stage import BAD, DUPLICATE, GOOD, WRITTEN, key_columns
 from onedata.ledger import moves as ledger
 from onedata.ledger.belongings import add
 from onedata.ledger.moves import Booking, Counts, FileEntry
@@ -236,6 +236,14 @@ def book_accepted(con: duckdb.DuckDBPyConnection, delivery: Delivery) -> None:
         f"from {GOOD} where _repaired is not null) group by all",
         [delivery.feed.name, delivery.ds, delivery.batch],
     )
+    for column in key_columns(delivery.feed.entity):
+        add(
+            con,
+            "key_range",
+            f"select ? as batch_id, ? as feed, ? as column_name, min({column.name})::varchar as least, "
+            f"max({column.name})::varchar as greatest from {GOOD} having count(*) > 0",
+            [delivery.batch, delivery.feed.name, column.name],
+        )
     row = con.execute(f"select count(*) from {GOOD}").fetchone()
     assert row is not None
     book_delivery(con, delivery, row[0])

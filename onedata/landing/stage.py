@@ -13,8 +13,9 @@ import duckdb
 
 from onedata.contracts.derive import lake_columns, schema_file
 from onedata.contracts.identifiers import IdentifierPolicy
+from onedata.contracts.model import Column, Entity
 from onedata.landing.delivery import BAD_ROWS, GOOD_ROWS, Delivery, write
-from onedata.ledger.lake import lake_files
+from onedata.ledger.lake import KeyRange, lake_files
 from onedata.ledger.paths import file_name, staged_files, staged_folder
 from onedata.readers import Reading
 from onedata.readers.base import file_literal
@@ -122,17 +123,17 @@ def _find_duplicates(con: duckdb.DuckDBPyConnection, settings: Settings, deliver
         f"select distinct batch from run_key where h in (select {key} from {WRITTEN}) order by 1"
     ).fetchall()
     of_run = [file for (batch,) in before for file in staged_files(settings, delivery.feed.name, batch)]
-    history = [*lake_files(con, settings, delivery.feed.name, delivery.replaced), *of_run]
+    keys = _key_ranges(con, delivery) if row[0] else []
+    history = [*lake_files(con, settings, delivery.feed.name, delivery.replaced, keys), *of_run]
     if history and row[0]:
         files = ", ".join(map(file_literal, [schema_file(settings.lake, entity), *history]))
         con.execute(
             f"create or replace temp view landing_history as select * from read_parquet([{files}], union_by_name=true, "
             "hive_partitioning=false)"
         )
-        again.append(
-            f"select {key} as _h from landing_history where {_key_range(con, delivery)} "
-            f"and _h in (select {key} from {WRITTEN})"
-        )
+        within = [f"{item.column} between {item.low} and {item.high}" for item in keys]
+        within.append(f"_h in (select {key} from {WRITTEN})")
+        again.append(f"select {key} as _h from landing_history where {' and '.join(within)}")
     if not again:
         return False
     con.execute(f"create or replace temp table landing_again as {' union '.join(again)}")
@@ -159,18 +160,22 @@ def _find_duplicates(con: duckdb.DuckDBPyConnection, settings: Settings, deliver
     return bool(con.execute("select 1 from landing_duplicate_row limit 1").fetchall())
 
 
-def _key_range(con: duckdb.DuckDBPyConnection, delivery: Delivery) -> str:
-    """SQL: a key lies between the least and the greatest of the delivery's. Of nights whose keys do not, as those of
-    numbers or days that go on, only the footers of the files are read."""
-    columns = [column for column in delivery.feed.entity.columns if column.name in delivery.feed.entity.key]
+def _key_ranges(con: duckdb.DuckDBPyConnection, delivery: Delivery) -> list[KeyRange]:
+    """The least and the greatest value of each key column of the written rows. Keys that go on, as numbers and days do,
+    are looked for in the few nights that have them, whatever the length of the history."""
+    columns = key_columns(delivery.feed.entity)
     ends = ", ".join(f"min({column.name})::varchar, max({column.name})::varchar" for column in columns)
-    row = con.execute(f"select {ends} from {WRITTEN}").fetchone() or ()
-    limits = []
-    for number, column in enumerate(columns):
-        least, greatest = (f"{quote_text(str(end))}::{column.sql_type}" for end in row[2 * number : 2 * number + 2])
-        if column.required:
-            limits.append(f"{column.name} between {least} and {greatest}")
-    return " and ".join(limits) or "true"
+    row = con.execute(f"select {ends} from {WRITTEN}").fetchone() if columns else ()
+    assert row is not None
+    return [
+        KeyRange(column.name, column.sql_type, str(row[2 * number]), str(row[2 * number + 1]))
+        for number, column in enumerate(columns)
+    ]
+
+
+def key_columns(entity: Entity) -> list[Column]:
+    """The key's columns that are never empty."""
+    return [column for column in entity.columns if column.name in entity.key and column.required]
 
 
 def _key_hash(delivery: Delivery) -> str:

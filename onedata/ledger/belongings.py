@@ -8,7 +8,17 @@ import duckdb
 
 from onedata.ledger.states import LedgerError
 
-BELONGINGS = ("file", "quarantine", "repair", "drift", "control_total", "profile", "released", "lake_file")
+BELONGINGS = (
+    "file",
+    "quarantine",
+    "repair",
+    "drift",
+    "control_total",
+    "profile",
+    "released",
+    "key_range",
+    "lake_file",
+)
 
 
 def add(con: duckdb.DuckDBPyConnection, table: str, query: str, values: Sequence[Any] = ()) -> None:

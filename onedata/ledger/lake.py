@@ -1,6 +1,7 @@
 """The valid files of the lake: those that manifests name, as the ledger knows them."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
@@ -8,15 +9,54 @@ import duckdb
 from onedata.ledger.paths import partition_folder
 from onedata.ledger.states import IN_LAKE, sql_list
 from onedata.settings import Settings
+from onedata.sql import quote_text
+
+
+@dataclass(frozen=True)
+class KeyRange:
+    """The values of a key column that are looked for: from the least to the greatest, as texts."""
+
+    column: str
+    sql_type: str
+    least: str
+    greatest: str
+
+    @property
+    def low(self) -> str:
+        """SQL of the least value."""
+        return f"{quote_text(self.least)}::{self.sql_type}"
+
+    @property
+    def high(self) -> str:
+        """SQL of the greatest value."""
+        return f"{quote_text(self.greatest)}::{self.sql_type}"
 
 
 def lake_files(
-    con: duckdb.DuckDBPyConnection, settings: Settings, feed: str, without: Collection[str] = ()
+    con: duckdb.DuckDBPyConnection,
+    settings: Settings,
+    feed: str,
+    without: Collection[str] = (),
+    keys: Sequence[KeyRange] = (),
 ) -> list[Path]:
-    """The feed's Parquet files in the lake, except those of the deliveries `without`, ordered by path."""
+    """The feed's Parquet files in the lake, ordered by path.
+
+    Args:
+        con: The warehouse.
+        settings: Location of the lake.
+        feed: Its name.
+        without: Deliveries whose files are left out.
+        keys: Key columns and the values that are looked for: deliveries whose keys lie elsewhere are left out.
+    """
+    apart = " or ".join(
+        f"(column_name = {quote_text(key.column)} and (greatest::{key.sql_type} < {key.low} or "
+        f"least::{key.sql_type} > {key.high}))"
+        for key in keys
+    )
     rows = con.execute(
         "select l.entity, l.ds, l.name from ops.lake_file l join ops.delivery d using (batch_id) "
-        f"where l.feed = ? and d.status in {sql_list(IN_LAKE)} and l.batch_id not in (select unnest(?::varchar[]))",
-        [feed, list(without)],
+        f"where l.feed = ? and d.status in {sql_list(IN_LAKE)} and l.batch_id not in (select unnest(?::varchar[])) "
+        f"and l.batch_id not in (select batch_id from ops.key_range where feed = ? and ({apart or 'false'}))",
+        [feed, list(without), feed],
     ).fetchall()
     return sorted(partition_folder(settings, entity, feed, ds) / name for entity, ds, name in rows)

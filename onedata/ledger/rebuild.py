@@ -117,13 +117,16 @@ def _fill(con: duckdb.DuckDBPyConnection, manifests: Sequence[Manifest]) -> None
 
 
 def _insert(con: duckdb.DuckDBPyConnection, table: str, query: str) -> None:
-    """The rows of a query that has the table's columns among its own."""
+    """The rows of a query that has the table's columns among its own. Records that an earlier onedata wrote have no
+    rows of a newer table, nor its columns."""
     names = con.execute(
         "select column_name from duckdb_columns() where schema_name = 'ops' and table_name = ? "
         "and database_name = current_database() order by column_index",
         [table],
     ).fetchall()
-    con.execute(f"insert into ops.{table} by name select {', '.join(name for (name,) in names)} from ({query})")
+    there = {row[0] for row in con.execute(f"describe {query}").fetchall()}
+    found = ", ".join(name for (name,) in names if name in there)
+    con.execute(f"insert into ops.{table} by name select {found} from ({query})")
 
 
 def _follow_log(con: duckdb.DuckDBPyConnection, lake: Path) -> None:

@@ -117,6 +117,13 @@ comment on column ops.control_total.currency is 'ISO 4217 code; XXX if a row nam
 comment on column ops.control_total.received is 'Of every row of the file that has the amount, whatever its outcome.';
 comment on column ops.control_total.quarantined is 'Of quarantined rows that have the amount as a number.';
 comment on column ops.control_total.duplicate is 'Of rows that had been accepted before.';
+create table if not exists ops.key_range (
+    batch_id varchar not null, feed varchar not null, column_name varchar not null, least varchar not null,
+    greatest varchar not null
+);
+comment on table ops.key_range is
+    'Least and greatest value of each key column that is never empty, by delivery: a row can repeat one of a delivery
+    only if its key lies between them.';
 create table if not exists ops.lake_file (
     batch_id varchar not null, feed varchar not null, entity varchar not null, ds date not null, name varchar not null,
     rows bigint not null, bytes bigint not null, sha256 varchar not null

@@ -6,7 +6,18 @@ from collections.abc import Iterator
 from pathlib import Path
 
 TABLES = (
-    *("delivery", "file", "quarantine", "repair", "drift", "control_total", "profile", "released", "lake_file"),
+    *(
+        "delivery",
+        "file",
+        "quarantine",
+        "repair",
+        "drift",
+        "control_total",
+        "profile",
+        "released",
+        "key_range",
+        "lake_file",
+    ),
     *("contract", "watermark", "archive", "applied", "trend", "clock", "format", "batch", "pending_batch"),
 )
 """What only `onedata/ledger` may write; the schema's other tables tell of runs."""

@@ -10,6 +10,8 @@ import pytest
 from formats import FORMATS, GOOD, encode, survey_contract
 from small_retailer import HEADER, NEXT, NIGHT, SmallRetailer, contract
 
+from onedata.ledger.lake import KeyRange, lake_files
+
 Retail = Callable[..., SmallRetailer]
 SALES = (
     {"name": "location_id", "transformLogic": "{row_identity}"},
@@ -256,3 +258,26 @@ def test_a_file_of_rows_with_versions_says_nothing_new_when_it_comes_back(retail
         people.put(f"people/{NIGHT + timedelta(days=number)}.csv", row)
         people.take(NIGHT + timedelta(days=number))
     assert [row[1] for row in people.files()] == ["landed", "landed", "repeated"]
+
+
+def test_repeats_are_looked_for_in_the_nights_that_may_have_their_keys(survey: SmallRetailer) -> None:
+    for number in range(4):
+        night = NIGHT + timedelta(days=number)
+        survey.csv(*(f"A{number}{row},O1,4,," for row in range(10)), night=night)
+        survey.take(night)
+    key = [KeyRange("response_id", "varchar", "A15", "A22"), KeyRange("order_id", "varchar", "O1", "O1")]
+    files = lake_files(survey.con, survey.settings, "survey", keys=key)
+    assert [file.parent.name for file in files] == ["ds=2026-01-06", "ds=2026-01-07"]
+    assert len(lake_files(survey.con, survey.settings, "survey")) == 4
+    last = NIGHT + timedelta(days=4)
+    survey.csv("A15,O1,4,,", "A22,O1,4,,", "A40,O1,4,,", night=last)
+    assert survey.take(last).counts == (3, 1, 0, 2)
+
+
+def test_a_delivery_whose_keys_no_one_noted_is_looked_into(survey: SmallRetailer) -> None:
+    """It landed by an earlier onedata."""
+    survey.csv("A1,O1,5,fine,")
+    survey.take()
+    survey.con.execute("delete from ops.key_range")
+    survey.csv("A1,O1,5,fine,", "A2,O2,4,,", night=NEXT)
+    assert survey.take(NEXT).counts == (2, 1, 0, 1)

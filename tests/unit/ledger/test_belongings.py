@@ -121,7 +121,7 @@ def test_a_night_killed_before_its_gate_leaves_nothing(desk: SmallRetailer) -> N
     all_kinds(desk)
     desk.land()
     (batch,) = batches(desk.con)
-    assert held(desk.con, batch) == {"file", "quarantine", "repair", "drift", "control_total"}
+    assert held(desk.con, batch) == {"file", "quarantine", "repair", "drift", "control_total", "key_range"}
     _recovered(desk, batch)
 
 
@@ -130,7 +130,7 @@ def test_a_night_killed_after_its_gate_leaves_nothing(desk: SmallRetailer) -> No
     desk.land()
     contract_gate(desk.con, desk.gatekeeper, desk.settings, desk.feed(), NIGHT)
     (batch,) = batches(desk.con)
-    assert held(desk.con, batch) == {"file", "quarantine", "repair", "drift", "control_total", "profile"}
+    assert held(desk.con, batch) == {"file", "quarantine", "repair", "drift", "control_total", "key_range", "profile"}
     _recovered(desk, batch)
 
 
@@ -141,7 +141,7 @@ def test_a_release_killed_before_its_gate_leaves_nothing(desk: SmallRetailer) ->
     before = state(desk)
     assert stage_release(desk.con, desk.settings, desk.feed(), desk.retailer.policy, Selection()).accepted == 1
     batch = batches(desk.con)[-1]
-    assert held(desk.con, batch) == {"released", "control_total"}
+    assert held(desk.con, batch) == {"released", "control_total", "key_range"}
     _recovered(desk, batch)
     assert state(desk) == before
 
@@ -191,7 +191,7 @@ def test_a_night_taken_anew_leaves_nothing_of_what_was_there(desk: SmallRetailer
     *older, newest = batches(desk.con)
     assert len(older) == 2
     assert {batch: held(desk.con, batch) for batch in older} == {batch: set() for batch in older}
-    assert held(desk.con, newest) == {"file", "drift", "control_total", "profile", "lake_file"}
+    assert held(desk.con, newest) == {"file", "drift", "control_total", "key_range", "profile", "lake_file"}
     assert desk.con.execute("select distinct batch_id from ops.control_total").fetchall() == [(newest,)]
 
 
