@@ -122,8 +122,8 @@ create table if not exists ops.key_range (
     greatest varchar not null
 );
 comment on table ops.key_range is
-    'Least and greatest value of each key column that is never empty, by delivery: a row can repeat one of a delivery
-    only if its key lies between them.';
+    'Least and greatest value of each public key column that is never empty, by delivery, where they are days or
+    (running) numbers: a row can repeat one of a delivery only if its key lies between them.';
 create table if not exists ops.lake_file (
     batch_id varchar not null, feed varchar not null, entity varchar not null, ds date not null, name varchar not null,
     rows bigint not null, bytes bigint not null, sha256 varchar not null

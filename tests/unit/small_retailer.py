@@ -233,8 +233,8 @@ def assert_balanced(world: SmallRetailer) -> None:
     ).fetchall()
     assert unbalanced == []
     kept = world.con.execute(
-        "select f.path, f.quarantined, count(q.path) from ops.file f left join ops.quarantine q using (feed, path, "
-        "content_hash) group by all having f.quarantined <> count(q.path)"
+        "select f.path, content_hash, f.quarantined, count(q.path) from ops.file f "
+        "left join ops.quarantine q using (feed, path, content_hash) group by all having f.quarantined <> count(q.path)"
     ).fetchall()
     assert kept == []
     incomplete = world.con.execute(

@@ -163,3 +163,20 @@ def test_money_moves_with_the_rows_it_belongs_to(retail: Retail) -> None:
     )
     assert released(survey) == Release(accepted=1)
     assert [float(amount) for amount in survey.con.execute(sums).fetchall()[0]] == [260.75, 260.75, 0, 0]
+
+
+def test_a_row_that_is_released_stays_of_the_edition_that_it_stood_in(retail: Retail) -> None:
+    """The file came again with the row corrected: the release of the first one must not outdo the correction."""
+    survey = retail(contract(quarantineTolerance=1))
+    survey.csv("A1,O1,9,first,", "A2,O2,5,,")
+    survey.take()
+    survey.csv("A1,O1,4,corrected,", "A2,O2,5,,", "A3,O3,8,,")
+    survey.take()
+    survey = with_contract(survey, mended())
+    assert released(survey) == Release(accepted=2)
+    assert survey.rows("response_id, comment, _edition, _row", order="response_id, _edition") == [
+        ("A1", "first", 1, 1),
+        ("A1", "corrected", 2, 1),
+        ("A2", None, 1, 2),
+        ("A3", None, 2, 3),
+    ]
