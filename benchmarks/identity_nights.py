@@ -1,20 +1,17 @@
 """OneID night by night on a simulated retailer: its files are landed as in production, pass their gates, and are
 resolved."""
 
-import re
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date
-from functools import partial
 from pathlib import Path
 
 import duckdb
 from identity_truth import Quality, compare, current_map
 from measure import Cost, measured
 
-from onedata.contracts.derive import derived_files
-from onedata.contracts.identifiers import usable_by_kind
+from onedata.contracts.derive import derived_files, identity_keys
 from onedata.identity import resolve
 from onedata.landing import land
 from onedata.ledger.promote import promote
@@ -87,16 +84,9 @@ def create_ods_views(con: duckdb.DuckDBPyConnection, retailer: Retailer) -> None
             "{{ lake('" + entity.name + "') }}",
             lake + "hive_partitioning = true, hive_types = {'source': varchar, 'ds': date})",
         )
-        body = re.sub(
-            r"\{\{ usable\('(\w+)', '(\w+)'\) \}\}",
-            partial(_names_somebody, usable_by_kind(retailer.policy)),
-            body,
-        )
+        keys = ", ".join(sql for _, sql in identity_keys(entity, retailer.policy))
+        body = body.replace("{{ identity_key('" + entity.name + "') }}", f"coalesce({keys})")
         con.execute(f"create or replace view ods.ods_{entity.name} as {body}")
-
-
-def _names_somebody(predicates: Mapping[str, str], call: re.Match[str]) -> str:
-    return predicates[call[2]].replace("{value}", call[1])
 
 
 def land_night(con: duckdb.DuckDBPyConnection, retailer: Retailer, gatekeeper: Gatekeeper, night: date) -> None:
