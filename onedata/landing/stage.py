@@ -167,10 +167,12 @@ def _key_ranges(con: duckdb.DuckDBPyConnection, delivery: Delivery) -> list[KeyR
     ends = ", ".join(f"min({column.name})::varchar, max({column.name})::varchar" for column in columns)
     row = con.execute(f"select {ends} from {WRITTEN}").fetchone() if columns else ()
     assert row is not None
-    return [
+    found = [
         KeyRange(column.name, column.sql_type, str(row[2 * number]), str(row[2 * number + 1]))
         for number, column in enumerate(columns)
     ]
+    # SQL takes no text with a NUL in it; such keys are looked for everywhere.
+    return [item for item in found if (item.least + item.greatest).isprintable()]
 
 
 def key_columns(entity: Entity) -> list[Column]:

@@ -281,3 +281,12 @@ def test_a_delivery_whose_keys_no_one_noted_is_looked_into(survey: SmallRetailer
     survey.con.execute("delete from ops.key_range")
     survey.csv("A1,O1,5,fine,", "A2,O2,4,,", night=NEXT)
     assert survey.take(NEXT).counts == (2, 1, 0, 1)
+
+
+def test_a_key_that_sql_cannot_name_is_looked_for_everywhere(retail: Retail) -> None:
+    survey = retail(survey_contract("jsonl"))
+    odd = GOOD[0] | {"id": "A\0001"}
+    survey.put(f"survey/{NIGHT}.jsonl", encode("jsonl", [GOOD[1], odd]))
+    assert survey.take().counts == (2, 2, 0, 0)
+    survey.put(f"survey/{NEXT}.jsonl", encode("jsonl", [odd, GOOD[2]]))
+    assert survey.take(NEXT).counts == (2, 1, 0, 1)
