@@ -34,6 +34,7 @@ GOOD_ROWS, BAD_ROWS = "_bad=0", "_bad=1"
 _REFUSALS = (duckdb.Error, UnicodeDecodeError)
 # Formats that DuckDB reads with all of its threads: records of the others are numbered by one thread.
 _PARALLEL = ("parquet", "xlsx")
+FILES_AT_ONCE = 16  # in one statement
 
 
 @dataclass(frozen=True)
@@ -223,17 +224,21 @@ def _copy(
     """The one pass over the source, which also replaces raw identifiers by tokens.
 
     A feed with raw identifiers goes through a temp table, so that each distinct value is hashed once and no raw value
-    is written to a file.
+    is written to a file. Many files are read a few at a time: DuckDB holds the vectors of all of a statement at once.
     """
-    feed, rows = delivery.feed, _rows(delivery.feed, parts)
+    feed = delivery.feed
+    some = [_rows(feed, parts[start : start + FILES_AT_ONCE]) for start in range(0, len(parts), FILES_AT_ONCE)]
     reading = nullcontext() if feed.location.format in _PARALLEL else _one_thread(con)
     core = _core(feed)
     if not core:
         with reading:
-            con.execute(_copy_sql(delivery, rows, work, "{i}"))
+            for number, rows in enumerate(some):
+                con.execute(_copy_sql(delivery, rows, work, f"{number}_{{i}}" if len(some) > 1 else "{i}"))
         return
     with reading:
-        con.execute(f"create or replace temp table landing_typed as {rows}")
+        con.execute(f"create or replace temp table landing_typed as {some[0]}")
+        for rows in some[1:]:
+            con.execute(f"insert into landing_typed by name {rows}")
     with open_vault(con, settings.vault):
         region = feed.region or settings.default_region
         tokens = {column.name: tokenise(con, "landing_typed", column, policy, region) for column in core}

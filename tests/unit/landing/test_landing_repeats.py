@@ -290,3 +290,13 @@ def test_a_key_that_sql_cannot_name_is_looked_for_everywhere(retail: Retail) -> 
     assert survey.take().counts == (2, 2, 0, 0)
     survey.put(f"survey/{NEXT}.jsonl", encode("jsonl", [odd, GOOD[2]]))
     assert survey.take(NEXT).counts == (2, 1, 0, 1)
+
+
+def test_the_files_of_many_stores_land_a_few_at_a_time(retail: Retail, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("onedata.landing.delivery.FILES_AT_ONCE", 2)
+    stores = retail(contract(path="survey/{ds}_*.csv", quarantineTolerance=1))
+    for store in range(5):
+        stores.put(f"survey/{NIGHT}_{store}.csv", f"{HEADER}\nA{store},O1,5,fine,\nB{store},O1,9,bad,\n")
+    assert stores.take().counts == (10, 5, 5, 0)
+    assert [row[0] for row in stores.rows("response_id")] == [f"A{store}" for store in range(5)]
+    assert len({path for path, *_ in stores.quarantine("path")}) == 5
