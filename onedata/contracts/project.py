@@ -12,7 +12,7 @@ from pathlib import Path
 from onedata.contracts.derive import derived_files
 from onedata.contracts.identifiers import IdentifierPolicy
 from onedata.contracts.model import Entity
-from onedata.durable import make_folders, write_durably
+from onedata.durable import make_folders, move_aside, write_durably
 
 PARTS = ("*.yml", "macros/**/*.sql", "models/**/*.sql", "models/**/*.yml", "seeds/**/*.csv", "seeds/**/*.yml")
 """What dbt reads of the shipped project; a checkout may also hold what dbt has written."""
@@ -27,7 +27,7 @@ def assembled(shipped: Path, project: Path, entities: Mapping[str, Entity], poli
 
     Args:
         shipped: The shipped project, which is only read.
-        project: The folder to assemble; files in it that do not belong to the project are removed.
+        project: The folder to assemble; files in it that do not belong to the project are moved aside, beside it.
         entities: All entities, shipped and own.
         policy: The retailer's identifier policy.
     """
@@ -48,8 +48,12 @@ def wanted_files(shipped: Path, entities: Mapping[str, Entity], policy: Identifi
 
 def _assemble(project: Path, wanted: Mapping[str, bytes]) -> None:
     there = {file.relative_to(project).as_posix(): file for file in project.rglob("*") if file.is_file()}
-    for name in there.keys() - wanted.keys():
-        there[name].unlink()
+    unknown = [there[name] for name in sorted(there.keys() - wanted.keys())]
+    # A hidden file is dbt's mark of its user, or what a killed process left half written.
+    for file in (file for file in unknown if file.name.startswith(".")):
+        file.unlink()
+    visible = [file for file in unknown if not file.name.startswith(".")]
+    move_aside(visible, project, project.with_name("project-aside"))
     for name, content in wanted.items():
         if name not in there or there[name].read_bytes() != content:
             make_folders((project / name).parent)

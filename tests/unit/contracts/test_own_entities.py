@@ -240,6 +240,8 @@ def test_a_half_assembled_project_is_completed_and_what_is_whole_is_left(tmp_pat
     assert now.keys() == whole.keys()
     assert {file for file in now if now[file] != whole[file]} == {cut, lost}
     assert cut.read_bytes() == wanted_files(PROJECT, found, policy)["models/ods/ods_customer.sql"]
+    # What onedata does not know is moved aside.
+    assert [file.name for file in _files(tmp_path / "dbt" / "project-aside")] == ["ods_gone.sql"]
 
 
 def _files(folder: Path) -> list[Path]:
