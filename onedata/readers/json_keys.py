@@ -7,7 +7,7 @@ the lists of keys that the first documents have are looked at once; in a documen
 from collections.abc import Sequence
 
 from onedata.contracts.model import Feed
-from onedata.readers.json_paths import Step, json_path, member_steps
+from onedata.readers.json_paths import Step, below, inside, json_path, member_steps
 from onedata.sql import quote_text
 
 MAX_SOUND = 200
@@ -21,9 +21,9 @@ class KeysTwice:
         rows = json_path(feed.records) + "[*]" if feed.records else ""
         one, many = {"$": None}, {rows: None} if rows else {}
         for name in feed.source_fields:
-            inside = bool(prefix) and name.startswith(prefix)
-            above = _objects_above(member_steps(name[len(prefix) :] if inside else name))
-            if inside:
+            within = inside(name, prefix)
+            above = _objects_above(member_steps(below(name, prefix) if within else name))
+            if within:
                 many |= {rows + json_path(steps)[1:]: None for steps in above}
             else:
                 one |= {json_path(steps): None for steps in above}

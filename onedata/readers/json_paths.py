@@ -6,19 +6,52 @@
 
 import json
 import re
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 from onedata.sql import quote_text
 
 _STEP = re.compile(r"\[(\d+)\]|\[([^\]=]+)=([^\]]+)\]|([^.\[\]]+)")
+_SUM = re.compile(r"sum\((?P<list>.+?)\[(?:(?P<key>[^\]=]+)=(?P<value>[^\]]+))?\]\.(?P<member>[^\[\]()]+)\)")
 NOWHERE = "(no member has this name)"
 Step = str | int | tuple[str, str]
 
 
+class Summed(NamedTuple):
+    """`sum(list[].member)`, or of those of its members that have a value: `sum(list[key=value].member)`."""
+
+    array: str
+    key: str | None
+    value: str | None
+    member: str
+
+    def wanted(self) -> list[str]:
+        """The paths in a member of the array."""
+        return [self.member, self.key] if self.key else [self.member]
+
+
+def summed(name: str) -> Summed | None:
+    """The parts of a path that adds up, None for any other."""
+    match = _SUM.fullmatch(name)
+    return Summed(match["list"], match["key"], match["value"], match["member"]) if match else None
+
+
+def inside(name: str, prefix: str) -> bool:
+    """Whether a field is one of the exploded record."""
+    return bool(prefix) and name.removeprefix("sum(").startswith(prefix)
+
+
+def below(name: str, prefix: str) -> str:
+    """The field's path below the exploded record."""
+    return f"sum({name.removeprefix('sum(')[len(prefix) :]}" if summed(name) else name[len(prefix) :]
+
+
 def member_steps(path: str) -> list[Step]:
-    """The path's steps: a member's name, an array index from 0, or the (key, value) of the wanted array member."""
-    return [int(index) if index else ((key, value) if key else name) for index, key, value, name in _STEP.findall(path)]
+    """The path's steps: a member's name, an array index from 0, or the (key, value) of the wanted array member; of a
+    path that adds up, those to its array."""
+    total = summed(path)
+    found = _STEP.findall(total.array if total else path)
+    return [int(index) if index else ((key, value) if key else name) for index, key, value, name in found]
 
 
 def json_path(path: str | Sequence[Step]) -> str:
@@ -53,6 +86,19 @@ class Tree:
         for step in steps:
             tree = tree._step(step)
         tree._wanted = True
+
+    def want_field(self, name: str) -> None:
+        """Request a field by its path: a value, or what `sum(list[].member)` adds up."""
+        total = summed(name)
+        if total is None:
+            self.want(member_steps(name))
+            return
+        tree = self
+        for step in member_steps(name):
+            tree = tree._step(step)
+        tree._element = tree._element or Tree()
+        for path in total.wanted():
+            tree._element.want(member_steps(path))
 
     def put_list(self, steps: Sequence[Step], element: "Tree") -> None:
         """Set the structure of the members of the array at `steps` to `element`."""
@@ -99,11 +145,41 @@ class Tree:
             tree = tree._step(step)
         return f"({sql} ->> '$')" if tree._is_mixed else sql
 
+    def field(self, taken: str, name: str) -> str:
+        """SQL of the text of a field of the parsed document."""
+        total = summed(name)
+        return self._sum(taken, name, total) if total else self.value(taken, member_steps(name))
+
+    def _sum(self, taken: str, name: str, total: Summed) -> str:
+        """SQL of a sum as text: '0' without a member, 'NaN' if a member's value is no number."""
+        tree, array = self, taken
+        for number, step in enumerate(steps := member_steps(name)):
+            if tree._is_mixed:
+                array = f"json_extract({_searched(array, steps[number:])}, '$[*]')"
+                break
+            array, tree = _stepped(array, step), tree._step(step)
+        else:
+            if tree._is_mixed:
+                array = f"json_extract({array}, '$[*]')"
+            elif (element := tree._element) is not None and not element._is_mixed:
+                return _added(array, total, lambda path: element.value("m", member_steps(path)))
+        return _added(array, total, lambda path: f"({_searched('m', member_steps(path))} ->> '$')")
+
     def list_at(self, taken: str, steps: Sequence[Step]) -> str:
         """SQL of the array at `steps` of the parsed document."""
         for step in steps:
             taken = _stepped(taken, step)
         return taken
+
+
+def _added(array: str, total: Summed, of_member: Callable[[str], str]) -> str:
+    kept = array
+    if total.key:
+        kept = f"list_filter({array}, lambda m: {of_member(total.key)} = {quote_text(total.value or '')})"
+    texts = f"list_filter(list_transform({kept}, lambda m: {of_member(total.member)}), lambda t: t is not null)"
+    numbers = f"list_transform({texts}, lambda t: try_cast(t as decimal(28, 8)))"
+    whole = f"rtrim(rtrim(coalesce(list_sum({numbers}), 0)::decimal(38, 8)::varchar, '0'), '.')"
+    return f"case when len(list_filter({numbers}, lambda n: n is null)) > 0 then 'NaN' else {whole} end"
 
 
 def _stepped(sql: str, step: Step) -> str:

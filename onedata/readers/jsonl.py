@@ -23,7 +23,17 @@ from onedata.readers.base import (
     note_members,
 )
 from onedata.readers.json_keys import KeysTwice
-from onedata.readers.json_paths import Step, Tree, json_path, member_steps, nested_object, pointer
+from onedata.readers.json_paths import (
+    Step,
+    Tree,
+    below,
+    inside,
+    json_path,
+    member_steps,
+    nested_object,
+    pointer,
+    summed,
+)
 from onedata.readers.long_lines import long_lines
 from onedata.readers.pieces import pieces
 from onedata.sql import quote_name, quote_text
@@ -122,8 +132,8 @@ def _unknown(feed: Feed, members: Sequence[str]) -> list[str]:
 
 def _first(feed: Feed, name: str) -> str:
     """The first member of a path, below the document or the exploded record."""
-    prefix = _prefix(feed) if feed.records and name.startswith(_prefix(feed)) else ""
-    return f"{prefix}{member_steps(name[len(prefix) :])[0]}"
+    prefix = _prefix(feed) if feed.records and inside(name, _prefix(feed)) else ""
+    return f"{prefix}{member_steps(below(name, prefix))[0]}"
 
 
 def _prefix(feed: Feed) -> str:
@@ -186,22 +196,19 @@ def _part(
     sound: Sequence[int] | None = (),
 ) -> Part:
     tree = Tree()
-    inner = [name for name in feed.source_fields if feed.records and name.startswith(_prefix(feed))]
+    inner = [name for name in feed.source_fields if feed.records and inside(name, _prefix(feed))]
     outer = [name for name in feed.source_fields if name not in inner]
     for name in outer:
-        tree.want(member_steps(name))
+        tree.want_field(name)
     members = Tree()
     for name in inner:
-        members.want(member_steps(name[len(_prefix(feed)) :]))
+        members.want_field(below(name, _prefix(feed)))
     if feed.records:
         tree.put_list(member_steps(feed.records), members)
     numbered = documents or _numbered(file_literal(file.path))
     twice = "false" if sound is None or feed.duplicate_keys == "first" else KeysTwice(feed).predicate("_json", sound)
     taken = f"select *, {tree.taken_from('_json')} as _v, {twice} as _twice from "
-    numbers = [
-        _Number(name, tree.value("_v", member_steps(name)), "_json", member_steps(name), *_of_number(feed, name))
-        for name in outer
-    ]
+    numbers = [_Number(name, tree.field("_v", name), "_json", _steps(name), *_of_number(feed, name)) for name in outer]
     if not feed.records:
         broken = f"case when _json is null then 'the line is not valid JSON' {_TWICE} {_LOST} end"
         flat = f"select _json, _document, _twice, _document as _row{_fields(numbers)} from ({taken}"
@@ -218,8 +225,8 @@ def _part(
         )
     member = f"json_extract(_json, {quote_text(json_path(feed.records))} || '[' || _member || ']')"
     for name in inner:
-        steps = member_steps(name[len(_prefix(feed)) :])
-        numbers.append(_Number(name, members.value("_w", steps), member, steps, *_of_number(feed, name)))
+        path = below(name, _prefix(feed))
+        numbers.append(_Number(name, members.field("_w", path), member, _steps(path), *_of_number(feed, name)))
     array = tree.list_at("_v", member_steps(feed.records))
     # Unlike AND, CASE evaluates this only for documents without an array.
     # An invalid line has no members, nor does a line with another type in their place: it stays one row, so that it is
@@ -250,6 +257,10 @@ def _part(
     return Part(file, query, raw, "_document", broken, _extra(own, "_json", of_member, member, len(_prefix(feed))))
 
 
+def _steps(name: str) -> Sequence[Step] | None:
+    return None if summed(name) else member_steps(name)
+
+
 def _of_number(feed: Feed, name: str) -> tuple[bool, bool]:
     """Whether all digits of the field count, if it is a number: not where only columns of type double read it, or
     rounded ones. And whether its text counts as it is written: not where only columns of numbers read it, for which
@@ -271,7 +282,8 @@ class _Number(NamedTuple):
     name: str
     text: str
     within: str
-    steps: Sequence[Step]
+    steps: Sequence[Step] | None
+    """None for a sum."""
     is_exact: bool
     is_text: bool
 
@@ -279,7 +291,7 @@ class _Number(NamedTuple):
     def is_double(self) -> str | None:
         """SQL: the value is a number with a point or an exponent, which DuckDB parses through a double. None where a
         filter is on the path."""
-        if not all(isinstance(step, str | int) for step in self.steps):
+        if self.steps is None or not all(isinstance(step, str | int) for step in self.steps):
             return None
         return f"json_type({self.within}, {quote_text(json_path(self.steps))}) = 'DOUBLE'"
 

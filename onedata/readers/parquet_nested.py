@@ -11,7 +11,7 @@ import duckdb
 
 from onedata.contracts.model import Feed
 from onedata.readers.base import SourceFile, file_literal
-from onedata.readers.json_paths import Step, member_steps
+from onedata.readers.json_paths import Step, below, inside, member_steps, summed
 from onedata.sql import quote_name, quote_text
 
 _LISTS = ("list", "array")
@@ -20,7 +20,7 @@ _LISTS = ("list", "array")
 def is_nested(feed: Feed, columns: Sequence[str]) -> bool:
     """Whether the contract looks into the columns of the file."""
     return feed.records is not None or any(
-        name not in columns and len(member_steps(name)) > 1 for name in feed.source_fields
+        name not in columns and (summed(name) is not None or len(member_steps(name)) > 1) for name in feed.source_fields
     )
 
 
@@ -30,8 +30,8 @@ def paths_there(con: duckdb.DuckDBPyConnection, feed: Feed, file: SourceFile) ->
     prefix = f"{feed.records}[]." if feed.records else ""
     rows = _at(roots, member_steps(feed.records)) if feed.records else None
     for name in feed.known_fields:
-        if prefix and name.startswith(prefix):
-            if rows is not None and rows.id in _LISTS and _below(_element(rows), member_steps(name[len(prefix) :])):
+        if inside(name, prefix):
+            if rows is not None and rows.id in _LISTS and _below(_element(rows), member_steps(below(name, prefix))):
                 yield name
         elif _at(roots, member_steps(name)) is not None:
             yield name

@@ -174,3 +174,63 @@ def test_large_documents_are_read_member_by_member_in_little_memory(retail: Reta
     survey.con.execute("set memory_limit = '1000MB'")
     survey.put("survey/2026-01-05.jsonl", (json.dumps({"lines": members}) + "\n") * 2_000)
     assert survey.land().received == 120_000
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        # 12.50 + 7.25 + 0.003 = 19.753.
+        ("sum(paid[].amount)", "19.753"),
+        ("sum(paid[kind=refund].amount)", "7.25"),
+        ("sum(paid[kind=nothing].amount)", "0"),
+        ("sum(paid[].more.deep)", "3"),
+        ("sum(shop.parts[].n)", "30"),
+        ("sum(nowhere[].amount)", "0"),
+        ("sum(none[].amount)", "0"),
+        ("sum(words[].w)", "NaN"),
+    ],
+)
+def test_a_sum_adds_up_the_members_of_an_array(retail: Retail, path: str, value: str) -> None:
+    document = {
+        "id": "A1",
+        "order": "O1",
+        "paid": [
+            {"kind": "sale", "amount": "12.50", "more": {"deep": 1}},
+            {"kind": "refund", "amount": 7.25, "more": {"deep": "2"}},
+            {"kind": None, "amount": "0.003"},
+            {"kind": "void", "amount": None},
+            {},
+        ],
+        "shop": {"parts": [{"n": 10}, {"n": 20}]},
+        "none": None,
+        "words": [{"w": "1"}, {"w": "two"}],
+    }
+    survey = answers(retail, [document], "order", path)
+    assert survey.take().counts == (1, 1, 0, 0)
+    assert survey.rows("comment") == [(value,)]
+
+
+def test_a_sum_stands_beside_single_members_of_its_array(retail: Retail) -> None:
+    paid = [{"kind": "sale", "amount": "1.10"}, {"kind": "sale", "amount": "2.20"}]
+    paths = ("paid[0].kind", "sum(paid[].amount)", "paid[1].amount")
+    survey = answers(retail, [{"id": "A1", "paid": paid}], *paths)
+    assert survey.take().counts == (1, 1, 0, 0)
+    assert survey.rows("order_id, comment, title") == [("sale", "3.3", "2.20")]
+
+
+def test_a_sum_is_of_one_exploded_record_or_of_the_whole_document(retail: Retail) -> None:
+    lines = [
+        {"id": "L1", "off": [{"amount": "1.50"}, {"amount": "0.25"}]},
+        {"id": "L2", "off": []},
+        {"id": "L3"},
+    ]
+    paths = ("order", "sum(lines[].off[].amount)", "sum(paid[].amount)")
+    survey = answers(retail, [{"order": "O1", "lines": lines, "paid": [{"amount": 4}]}], *paths, records="lines")
+    assert survey.take().counts == (3, 3, 0, 0)
+    assert survey.rows("response_id, comment, title") == [("L1", "1.75", "4"), ("L2", "0", "4"), ("L3", "0", "4")]
+
+
+def test_the_members_that_a_sum_reads_are_known(retail: Retail) -> None:
+    document = {"id": "A1", "order": "O1", "paid": [{"amount": 1}]}
+    survey = answers(retail, [document], "order", "sum(paid[].amount)", onDrift={"added": "refuse"})
+    assert survey.take().counts == (1, 1, 0, 0)
