@@ -17,7 +17,7 @@ from onedata.contracts.totals import parse_totals
 NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
 OF_THE_LAKE = ("source", "ds", "source_system", "identity_key")
 """Columns of every ODS view; the other lineage columns begin with an underscore, which `NAME` excludes."""
-_ENTITY_KEYS = ("entity", "title", "grain", "owner", "key", "version", "columns", "totals")
+_ENTITY_KEYS = ("entity", "title", "grain", "owner", "key", "version", "columns", "totals", "document")
 _EXTENSION_KEYS = ("extends", "columns")
 _COLUMN_KEYS = (
     "name",
@@ -187,7 +187,15 @@ def _entity(content: Mapping[str, Any], file: Path) -> Entity:
         version=content.get("version"),
         columns=columns,
         totals=parse_totals(content.get("totals"), columns, file),
+        document=_document(content, key, where),
     )
+
+
+def _document(content: Mapping[str, Any], key: list[str], where: Where) -> tuple[str, ...]:
+    written = content.get("document", [])
+    names = written if isinstance(written, list) else [written]
+    known(names, key, where.at(content, "document") if "document" in content else where)
+    return tuple(names)
 
 
 def _column(item: Mapping[str, Any], file: Path) -> Column:

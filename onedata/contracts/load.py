@@ -34,6 +34,7 @@ from onedata.contracts.odcs import FeedProperties, check_odcs, feed_properties
 from onedata.contracts.repairs import parse_drift, parse_repairs
 from onedata.contracts.rules import parse_rules, parse_trends
 from onedata.contracts.strict_yaml import read_mapping
+from onedata.contracts.sums import check_sums
 from onedata.contracts.versions import SEMANTIC
 from onedata.errors import did_you_mean
 from onedata.normalise.phone import REGIONS
@@ -159,6 +160,7 @@ def _feed(
         clock=own.clockChange,
         empty_ok=own.emptyOk,
         duplicate_keys=own.duplicateKeys,
+        complete=_complete(own, entity, item, where),
         priority=own.priority,
         region=own.region,
         content_key=own.rowKey == "content",
@@ -171,6 +173,23 @@ def _feed(
     )
     _check_feed(feed, where)
     return feed
+
+
+def _complete(own: FeedProperties, entity: Entity, item: Mapping[str, Any], where: Where) -> bool:
+    """Whether a delivery of a document has all its lines. Lines that stand within their document do, if a version says
+    which delivery is the newest."""
+    mapped = {entry.get("name") for entry in _items(item, "properties", where)}
+    if own.documents is None:
+        return bool(entity.document and own.records and entity.version in mapped)
+    place = _of_property(where, item, "documents")
+    if not entity.document:
+        raise ContractError(f"{place}: documents: {entity.name} has no documents of several rows; leave it out")
+    if own.documents == "complete" and entity.version not in mapped:
+        raise ContractError(
+            f"{place}: documents: complete needs {entity.version}, which says which delivery of a document is the "
+            "newest: map it"
+        )
+    return own.documents == "complete"
 
 
 def _field(item: Mapping[str, Any], entity: Entity, feed: Where) -> Field:
@@ -240,6 +259,7 @@ def _check_feed(feed: Feed, where: str) -> None:
     if identity != feed.content_key:
         raise ContractError(f"{where}: {{row_identity}} and rowKey: content belong together")
     _check_results(feed, where)
+    check_sums(feed, where)
     if not any(references(item) for item in feed.fields):
         raise ContractError(f"{where}: no property reads a source field")
 

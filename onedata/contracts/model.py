@@ -106,6 +106,8 @@ class Entity:
     version: str | None
     columns: tuple[Column, ...]
     totals: tuple[Total, ...] = ()
+    document: tuple[str, ...] = ()
+    """Columns of the key that name the document a row stands on; empty where a row is no part of one."""
     own: bool = False
     """Whether the whole entity is the retailer's."""
 
@@ -247,6 +249,8 @@ class Feed:
     """Whether a file or document may have no rows."""
     duplicate_keys: DuplicateKeys
     """What a key that stands twice in one JSON object does: the document's rows are quarantined, or the first holds."""
+    complete: bool
+    """Whether a delivery of a document has all its lines, so that a line which a newer one lacks is gone."""
     priority: int
     """Of the feeds of one entity and source system whose versions and nights tie, the one with the highest holds."""
     region: str | None

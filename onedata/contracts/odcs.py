@@ -69,6 +69,13 @@ class FeedProperties(BaseModel):
         Literal["refuse", "first"],
         _property("What a key that stands twice in one JSON object does.", "refuse or first"),
     ] = "refuse"
+    documents: Annotated[
+        Literal["complete", "partial"] | None,
+        _property(
+            "Whether a delivery of a document has all its lines: a line that a newer version lacks is then gone.",
+            "complete or partial",
+        ),
+    ] = None
     priority: Annotated[
         int,
         _property(

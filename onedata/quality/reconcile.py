@@ -42,7 +42,9 @@ SUMMARIES = {
         "dws_fulfilment_day",
         "dws_inventory_day",
         "dws_order",
+        "dws_order_line",
         "dws_order_movement",
+        "dws_refund",
     ],
     "ads": ["ads_channel_day", "ads_customer_360"],
 }

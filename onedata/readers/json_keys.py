@@ -7,7 +7,8 @@ the lists of keys that the first documents have are looked at once; in a documen
 from collections.abc import Sequence
 
 from onedata.contracts.model import Feed
-from onedata.readers.json_paths import Step, below, inside, json_path, member_steps
+from onedata.contracts.sums import below, inside
+from onedata.readers.json_paths import Step, json_path, member_steps
 from onedata.sql import quote_text
 
 MAX_SOUND = 200

@@ -7,43 +7,14 @@
 import json
 import re
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
+from onedata.contracts.sums import Summed, summed
 from onedata.sql import quote_text
 
 _STEP = re.compile(r"\[(\d+)\]|\[([^\]=]+)=([^\]]+)\]|([^.\[\]]+)")
-_SUM = re.compile(r"sum\((?P<list>.+?)\[(?:(?P<key>[^\]=]+)=(?P<value>[^\]]+))?\]\.(?P<member>[^\[\]()]+)\)")
 NOWHERE = "(no member has this name)"
 Step = str | int | tuple[str, str]
-
-
-class Summed(NamedTuple):
-    """`sum(list[].member)`, or of those of its members that have a value: `sum(list[key=value].member)`."""
-
-    array: str
-    key: str | None
-    value: str | None
-    member: str
-
-    def wanted(self) -> list[str]:
-        """The paths in a member of the array."""
-        return [self.member, self.key] if self.key else [self.member]
-
-
-def summed(name: str) -> Summed | None:
-    """The parts of a path that adds up, None for any other."""
-    match = _SUM.fullmatch(name)
-    return Summed(match["list"], match["key"], match["value"], match["member"]) if match else None
-
-
-def inside(name: str, prefix: str) -> bool:
-    """Whether a field is one of the exploded record."""
-    return bool(prefix) and name.removeprefix("sum(").startswith(prefix)
-
-
-def below(name: str, prefix: str) -> str:
-    """The field's path below the exploded record."""
-    return f"sum({name.removeprefix('sum(')[len(prefix) :]}" if summed(name) else name[len(prefix) :]
 
 
 def member_steps(path: str) -> list[Step]:

@@ -13,6 +13,7 @@ import duckdb
 import numpy as np
 
 from onedata.contracts.model import Feed, placeholders, references
+from onedata.contracts.sums import below, inside, summed
 from onedata.readers.base import (
     FileProblem,
     Part,
@@ -23,17 +24,7 @@ from onedata.readers.base import (
     note_members,
 )
 from onedata.readers.json_keys import KeysTwice
-from onedata.readers.json_paths import (
-    Step,
-    Tree,
-    below,
-    inside,
-    json_path,
-    member_steps,
-    nested_object,
-    pointer,
-    summed,
-)
+from onedata.readers.json_paths import Step, Tree, json_path, member_steps, nested_object, pointer
 from onedata.readers.long_lines import long_lines
 from onedata.readers.pieces import pieces
 from onedata.sql import quote_name, quote_text

@@ -10,8 +10,9 @@ from typing import Any
 import duckdb
 
 from onedata.contracts.model import Feed
+from onedata.contracts.sums import below, inside, summed
 from onedata.readers.base import SourceFile, file_literal
-from onedata.readers.json_paths import Step, below, inside, member_steps, summed
+from onedata.readers.json_paths import Step, member_steps
 from onedata.sql import quote_name, quote_text
 
 _LISTS = ("list", "array")

@@ -11,6 +11,13 @@ select
     gross_base,
     discount_base,
     returns_base,
+    refunds_base,
+    net_revenue_as_priced_base,
+    tax_base,
+    is_tax_known,
+    shipping_base,
+    shipping_refunded_base,
+    gift_cards_base,
     line_count,
     units,
     customer_count

@@ -106,6 +106,7 @@ select
     customers.cross_channel_order_count,
     customers.return_count,
     customers.returned_amount_base,
+    customers.refunded_amount_base,
     customers.first_seen_at,
     customers.last_seen_at,
     customers.first_order_date,

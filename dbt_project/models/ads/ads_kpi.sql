@@ -116,7 +116,8 @@ channel_month as (
         {{ month_label('business_date') }} as period,
         sum(order_count) as order_count,
         {{ sum_money('net_revenue_base') }} as net_revenue_base,
-        {{ sum_money('returns_base') }} as returns_base
+        {{ sum_money('net_revenue_as_priced_base') }} as net_revenue_as_priced_base,
+        {{ sum_money('returns_base + refunds_base') }} as given_back_base
     from channel_days
     group by {{ month_label('business_date') }}
 ),
@@ -146,15 +147,15 @@ measured as (
     select
         'return_rate' as kpi_id,
         period,
-        cast(returns_base as decimal(28, 8)) as numerator,
-        cast(net_revenue_base + returns_base as decimal(28, 8)) as denominator
+        cast(given_back_base as decimal(28, 8)) as numerator,
+        cast(net_revenue_as_priced_base + given_back_base as decimal(28, 8)) as denominator
     from channel_month
     union all
     select
         'cross_channel_order_share' as kpi_id,
         {{ month_label('business_date') }} as period,
-        cast({{ sum_money('net_amount_base', 'is_cross_channel') }} as decimal(28, 8)) as numerator,
-        cast({{ sum_money('net_amount_base') }} as decimal(28, 8)) as denominator
+        cast({{ sum_money('net_revenue_base', 'is_cross_channel') }} as decimal(28, 8)) as numerator,
+        cast({{ sum_money('net_revenue_base') }} as decimal(28, 8)) as denominator
     from orders
     group by {{ month_label('business_date') }}
     union all

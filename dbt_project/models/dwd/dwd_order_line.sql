@@ -43,7 +43,9 @@ select
         as decimal(18, 4)
     ) as line_amount_difference,
     latest.tax_amount,
+    latest.is_tax_included,
     upper(latest.currency) as currency,
+    latest.parent_line_id,
     coalesce(latest.is_test, false) as is_test,
     latest.return_reason,
     latest.country,

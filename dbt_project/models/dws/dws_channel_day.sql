@@ -1,3 +1,8 @@
+{%- set amounts = [
+    'gross_base', 'discount_base', 'returns_base', 'refunds_base', 'net_revenue_as_priced_base', 'tax_base',
+    'net_revenue_base', 'shipping_base', 'shipping_refunded_base', 'gift_cards_base',
+] %}
+
 with movements as (
     select * from {{ ref('dws_order_movement') }}
     where is_counted
@@ -14,10 +19,17 @@ money as (
         business_date,
         sum(line_count) as line_count,
         coalesce(sum(units) filter (where not is_return), 0) as units,
-        {{ sum_money('gross_amount_base', 'not is_return') }} as gross_base,
-        {{ sum_money('discount_amount_base', 'not is_return') }} as discount_base,
+        {{ sum_money('gross_amount_base', 'not is_return and not is_refund') }} as gross_base,
+        {{ sum_money('discount_amount_base', 'not is_return and not is_refund') }} as discount_base,
         -{{ sum_money('net_amount_base', 'is_return') }} as returns_base,
-        {{ sum_money('net_amount_base') }} as net_revenue_base
+        -{{ sum_money('net_amount_base', 'is_refund and not is_return') }} as refunds_base,
+        {{ sum_money('net_amount_base') }} as net_revenue_as_priced_base,
+        {{ sum_money('tax_amount_base') }} as tax_base,
+        {{ sum_money('net_revenue_base') }} as net_revenue_base,
+        bool_and(is_tax_known) as is_tax_known,
+        {{ sum_money('shipping_amount_base', 'not is_refund') }} as shipping_base,
+        -{{ sum_money('shipping_amount_base', 'is_refund') }} as shipping_refunded_base,
+        {{ sum_money('gift_card_amount_base') }} as gift_cards_base
     from movements
     group by channel, business_date
 ),
@@ -48,10 +60,10 @@ select
     cast(coalesce(bought.order_count, 0) as bigint) as order_count,
     cast(coalesce(money.line_count, 0) as bigint) as line_count,
     cast(coalesce(money.units, 0) as decimal(18, 4)) as units,
-    cast(case when money.channel is null then 0 else money.gross_base end as decimal(18, 4)) as gross_base,
-    cast(case when money.channel is null then 0 else money.discount_base end as decimal(18, 4)) as discount_base,
-    cast(case when money.channel is null then 0 else money.returns_base end as decimal(18, 4)) as returns_base,
-    cast(case when money.channel is null then 0 else money.net_revenue_base end as decimal(18, 4)) as net_revenue_base,
+    {%- for name in amounts %}
+    cast(case when money.channel is null then 0 else money.{{ name }} end as decimal(18, 4)) as {{ name }},
+    {%- endfor %}
+    coalesce(money.is_tax_known, false) as is_tax_known,
     cast(coalesce(bought.customer_count, 0) as bigint) as customer_count
 from money
 full outer join bought on money.channel = bought.channel and money.business_date = bought.business_date

@@ -63,13 +63,14 @@ bought as (
     select
         oneid,
         count(*) filter (where is_order) as order_count,
-        {{ sum_money('net_amount_base') }} as net_revenue_base,
+        {{ sum_money('net_revenue_base') }} as net_revenue_base,
         {%- for channel in channels %}
         count(*) filter (where is_order and channel = '{{ channel }}') as order_count_{{ channel }},
-        {{ sum_money('net_amount_base', "channel = '" ~ channel ~ "'") }} as net_revenue_{{ channel }}_base,
+        {{ sum_money('net_revenue_base', "channel = '" ~ channel ~ "'") }} as net_revenue_{{ channel }}_base,
         {%- endfor %}
         count(*) filter (where return_line_count > 0) as return_count,
         {{ sum_money('returned_amount_base') }} as returned_amount_base,
+        {{ sum_money('refunded_amount_base') }} as refunded_amount_base,
         count(*) filter (where is_cross_channel) as cross_channel_order_count,
         min(business_date) filter (where is_order) as first_order_date,
         min(business_date) filter (where is_order and order_rank = 2) as second_order_date,
@@ -164,6 +165,7 @@ select
     {%- endfor %}
     coalesce(bought.return_count, 0) as return_count,
     case when bought.oneid is null then 0 else bought.returned_amount_base end as returned_amount_base,
+    case when bought.oneid is null then 0 else bought.refunded_amount_base end as refunded_amount_base,
     coalesce(bought.cross_channel_order_count, 0) as cross_channel_order_count,
     bought.first_order_date,
     bought.second_order_date,

@@ -1,10 +1,19 @@
+{%- set amounts = [
+    'gross_amount_base', 'discount_amount_base', 'returned_amount_base', 'refunded_amount_base', 'net_amount_base',
+    'net_revenue_base', 'tax_amount_base', 'shipping_amount_base', 'shipping_refunded_base', 'gift_card_amount_base',
+] %}
+
 with movements as (
     select * from {{ ref('dws_order_movement') }}
 ),
 
-headers as (
+delivered_headers as (
     select * from {{ ref('dwd_order') }}
     where not is_cancelled and not is_test
+),
+
+copies as (
+    select * from {{ ref('dws_order_copy') }}
 ),
 
 shipments as (
@@ -50,10 +59,24 @@ social_tags as (
     select platform as utm_source from engagements
 ),
 
+-- An order that another system has too counts there.
+headers as (
+    select delivered_headers.*
+    from delivered_headers
+    left join copies
+        on
+            delivered_headers.source_system = copies.document_system
+            and delivered_headers.order_id = copies.document_id
+    where copies.document_id is null
+),
+
 marked as (
     select
         movements.*,
-        movements.source_system = movements.document_system and movements.order_id = movements.document_id as is_own
+        not movements.is_return and not movements.is_refund as is_sale,
+        not movements.is_refund
+        and movements.source_system = movements.document_system
+        and movements.order_id = movements.document_id as is_own
     from movements
 ),
 
@@ -63,23 +86,30 @@ moved as (
     select
         source_system,
         order_id,
-        coalesce(min(channel) filter (where not is_return), min(channel)) as channel,
-        coalesce(min(business_date) filter (where not is_return), min(business_date)) as business_date,
-        coalesce(min(moved_at) filter (where not is_return), min(moved_at)) as moved_at,
+        coalesce(min(channel) filter (where is_sale), min(channel)) as channel,
+        coalesce(min(business_date) filter (where is_sale), min(business_date)) as business_date,
+        coalesce(min(moved_at) filter (where is_sale), min(moved_at)) as moved_at,
         coalesce(
-            max(identity_key) filter (where is_own and not is_return), max(identity_key) filter (where is_own)
+            max(identity_key) filter (where is_own and is_sale), max(identity_key) filter (where is_own)
         ) as identity_key,
-        coalesce(min(node_id) filter (where is_own and not is_return), min(node_id) filter (where is_own)) as node_id,
-        count(*) filter (where is_own) as own_count,
+        coalesce(min(node_id) filter (where is_own and is_sale), min(node_id) filter (where is_own)) as node_id,
+        count(*) filter (where is_own and line_count > 0) as own_count,
         coalesce(sum(line_count) filter (where is_counted), 0) as line_count,
         coalesce(sum(sale_line_count) filter (where is_counted), 0) as sale_line_count,
         coalesce(sum(line_count) filter (where is_counted and is_return), 0) as return_line_count,
-        coalesce(sum(units) filter (where is_counted and not is_return), 0) as units,
+        coalesce(sum(units) filter (where is_counted and is_sale), 0) as units,
         -coalesce(sum(units) filter (where is_counted and is_return), 0) as returned_units,
-        {{ sum_money('gross_amount_base', 'is_counted and not is_return') }} as gross_amount_base,
-        {{ sum_money('discount_amount_base', 'is_counted and not is_return') }} as discount_amount_base,
+        {{ sum_money('gross_amount_base', 'is_counted and is_sale') }} as gross_amount_base,
+        {{ sum_money('discount_amount_base', 'is_counted and is_sale') }} as discount_amount_base,
         -{{ sum_money('net_amount_base', 'is_counted and is_return') }} as returned_amount_base,
+        -{{ sum_money('net_amount_base', 'is_counted and is_refund and not is_return') }} as refunded_amount_base,
         {{ sum_money('net_amount_base', 'is_counted') }} as net_amount_base,
+        {{ sum_money('net_revenue_base', 'is_counted') }} as net_revenue_base,
+        {{ sum_money('tax_amount_base', 'is_counted') }} as tax_amount_base,
+        {{ sum_money('shipping_amount_base', 'is_counted and not is_refund') }} as shipping_amount_base,
+        -{{ sum_money('shipping_amount_base', 'is_counted and is_refund') }} as shipping_refunded_base,
+        {{ sum_money('gift_card_amount_base', 'is_counted') }} as gift_card_amount_base,
+        coalesce(bool_and(is_tax_known) filter (where is_counted), true) as is_tax_known,
         min(channel) filter (where is_counted and is_return) as first_return_channel,
         max(channel) filter (where is_counted and is_return) as last_return_channel
     from marked
@@ -92,7 +122,7 @@ emptied as (
         document_system,
         document_id
     from marked
-    where not is_own
+    where not is_own and not is_refund
     group by document_system, document_id
 ),
 
@@ -123,10 +153,10 @@ joined as (
         coalesce(moved.return_line_count, 0) as return_line_count,
         coalesce(moved.units, 0) as units,
         coalesce(moved.returned_units, 0) as returned_units,
-        case when moved.order_id is null then 0 else moved.gross_amount_base end as gross_amount_base,
-        case when moved.order_id is null then 0 else moved.discount_amount_base end as discount_amount_base,
-        case when moved.order_id is null then 0 else moved.returned_amount_base end as returned_amount_base,
-        case when moved.order_id is null then 0 else moved.net_amount_base end as net_amount_base,
+        {%- for name in amounts %}
+        case when moved.order_id is null then 0 else moved.{{ name }} end as {{ name }},
+        {%- endfor %}
+        coalesce(moved.is_tax_known, false) as is_tax_known,
         moved.first_return_channel,
         moved.last_return_channel
     from headers
@@ -137,8 +167,8 @@ joined as (
 
 parcels as (
     select
-        coalesce(shipments.order_system, shipments.source_system) as source_system,
-        shipments.order_id,
+        coalesce(copies.source_system, shipments.order_system, shipments.source_system) as source_system,
+        coalesce(copies.order_id, shipments.order_id) as order_id,
         count(*) as parcel_count,
         count(shipments.promised_at) as promised_count,
         count(*) filter (where shipments.delivered_at <= shipments.promised_at) as on_time_count,
@@ -157,7 +187,13 @@ parcels as (
     from shipments
     cross join as_of
     left join stores on shipments.origin_node_id = stores.node_id
-    group by coalesce(shipments.order_system, shipments.source_system), shipments.order_id
+    left join copies
+        on
+            coalesce(shipments.order_system, shipments.source_system) = copies.document_system
+            and shipments.order_id = copies.document_id
+    group by
+        coalesce(copies.source_system, shipments.order_system, shipments.source_system),
+        coalesce(copies.order_id, shipments.order_id)
 ),
 
 legs as (
@@ -210,10 +246,10 @@ select
     cast(return_line_count as integer) as return_line_count,
     cast(units as decimal(18, 4)) as units,
     cast(returned_units as decimal(18, 4)) as returned_units,
-    cast(gross_amount_base as decimal(18, 4)) as gross_amount_base,
-    cast(discount_amount_base as decimal(18, 4)) as discount_amount_base,
-    cast(returned_amount_base as decimal(18, 4)) as returned_amount_base,
-    cast(net_amount_base as decimal(18, 4)) as net_amount_base,
+    {%- for name in amounts %}
+    cast({{ name }} as decimal(18, 4)) as {{ name }},
+    {%- endfor %}
+    is_tax_known,
     browse_channel,
     fulfil_channel,
     return_channel,

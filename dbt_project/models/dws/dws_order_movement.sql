@@ -1,110 +1,116 @@
-with lines as (
-    select * from {{ ref('dwd_order_line') }}
+with order_lines as (
+    select * from {{ ref('dws_order_line') }}
+),
+
+refunds as (
+    select * from {{ ref('dws_refund') }}
 ),
 
 headers as (
     select * from {{ ref('dwd_order') }}
+    where not is_cancelled and not is_test and shipping_amount <> 0
+),
+
+copies as (
+    select * from {{ ref('dws_order_copy') }}
 ),
 
 exchange_rates as (
     select * from {{ ref('exchange_rates') }}
 ),
 
--- Which order a return belongs to: the one of that id in the same source system, else in the only other system that
--- has one (a store takes back what the online shop sold). Where neither is known, the return stands for itself.
-wanted as (
-    select
-        source_system,
-        original_order_id
-    from lines
-    where line_type = 'return' and original_order_id is not null
-    group by source_system, original_order_id
-),
-
-known_documents as (
+moved as (
     select
         source_system,
         order_id,
-        is_cancelled or is_test as is_void
+        document_system,
+        document_id,
+        is_return,
+        false as is_refund,
+        is_counted,
+        channel,
+        business_date,
+        currency,
+        moved_at,
+        identity_key,
+        node_id,
+        1 as line_count,
+        case when line_type = 'sale' then 1 else 0 end as sale_line_count,
+        units,
+        case when is_goods then gross_amount else 0 end as gross_amount,
+        case when is_goods then line_discount_amount + order_discount_amount else 0 end as discount_amount,
+        case when is_goods then tax_amount end as tax_amount,
+        case when is_goods then tax_included_amount else 0 end as tax_included_amount,
+        case when is_goods and not is_tax_known then 1 else 0 end as untaxed_count,
+        case when line_type = 'shipping' then net_amount else 0 end as shipping_amount,
+        case when line_type = 'gift_card' then net_amount else 0 end as gift_card_amount
+    from order_lines
+    union all
+    -- The postage of a whole order is no line of it.
+    select
+        headers.source_system,
+        headers.order_id,
+        headers.source_system as document_system,
+        headers.order_id as document_id,
+        false as is_return,
+        false as is_refund,
+        true as is_counted,
+        headers.channel,
+        headers.business_date,
+        coalesce(headers.currency, known.currency) as currency,
+        headers.ordered_at as moved_at,
+        headers.identity_key,
+        headers.node_id,
+        0 as line_count,
+        0 as sale_line_count,
+        0 as units,
+        0 as gross_amount,
+        0 as discount_amount,
+        null as tax_amount,
+        0 as tax_included_amount,
+        0 as untaxed_count,
+        headers.shipping_amount,
+        0 as gift_card_amount
     from headers
-    where order_id in (select wanted.original_order_id from wanted)
+    left join copies
+        on headers.source_system = copies.document_system and headers.order_id = copies.document_id
+    left join (
+        select
+            document_system,
+            document_id,
+            min(currency) as currency
+        from order_lines
+        group by document_system, document_id
+    ) as known
+        on headers.source_system = known.document_system and headers.order_id = known.document_id
+    where copies.document_id is null
     union all
     select
         source_system,
         order_id,
-        false as is_void
-    from lines
-    where line_type = 'sale' and not is_test and order_id in (select wanted.original_order_id from wanted)
-),
-
-known_orders as (
-    select
-        source_system,
-        order_id,
-        bool_or(is_void) as is_void
-    from known_documents
-    group by source_system, order_id
-),
-
-originals as (
-    select
-        wanted.source_system as document_system,
-        wanted.original_order_id,
-        case
-            when bool_or(known_orders.source_system = wanted.source_system) then wanted.source_system
-            when count(*) = 1 then min(known_orders.source_system)
-        end as source_system,
-        case
-            when bool_or(known_orders.source_system = wanted.source_system)
-                then bool_or(known_orders.is_void and known_orders.source_system = wanted.source_system)
-            when count(*) = 1 then bool_or(known_orders.is_void)
-            else false
-        end as is_void
-    from wanted
-    inner join known_orders on wanted.original_order_id = known_orders.order_id
-    group by wanted.source_system, wanted.original_order_id
-),
-
-placed as (
-    select
-        lines.source_system as document_system,
-        lines.order_id as document_id,
-        coalesce(originals.source_system, lines.source_system) as source_system,
-        case when originals.source_system is null then lines.order_id else lines.original_order_id end as order_id,
-        lines.line_type = 'return' as is_return,
-        -- A cancelled or test order counts for nothing, and so does what is given back on it.
-        not lines.is_test
-        and not coalesce(headers.is_cancelled, false)
-        and not coalesce(headers.is_test, false)
-        and not coalesce(originals.is_void, false) as is_counted,
-        -- A sale happens where and when its order was placed, a return where and when the goods came back.
-        case
-            when lines.line_type = 'return' then lines.channel
-            else coalesce(headers.channel, lines.channel)
-        end as channel,
-        case
-            when lines.line_type = 'return'
-                then coalesce(lines.business_date, cast(lines.sold_at as date), headers.business_date, lines.ds)
-            else coalesce(headers.business_date, lines.business_date, cast(lines.sold_at as date), lines.ds)
-        end as business_date,
-        case
-            when lines.line_type = 'return' then coalesce(lines.sold_at, headers.ordered_at)
-            else coalesce(headers.ordered_at, lines.sold_at)
-        end as moved_at,
-        coalesce(headers.identity_key, lines.identity_key) as identity_key,
-        coalesce(lines.node_id, headers.node_id) as node_id,
-        lines.line_type,
-        lines.currency,
-        lines.quantity,
-        lines.gross_amount,
-        lines.discount_amount,
-        lines.net_amount
-    from lines
-    left join headers on lines.source_system = headers.source_system and lines.order_id = headers.order_id
-    left join originals
-        on
-            lines.source_system = originals.document_system
-            and case when lines.line_type = 'return' then lines.original_order_id end = originals.original_order_id
+        refund_system as document_system,
+        refund_id as document_id,
+        is_return,
+        true as is_refund,
+        is_counted,
+        channel,
+        business_date,
+        currency,
+        moved_at,
+        identity_key,
+        node_id,
+        0 as line_count,
+        0 as sale_line_count,
+        units,
+        net_amount as gross_amount,
+        0 as discount_amount,
+        tax_amount,
+        tax_included_amount,
+        case when net_amount <> 0 and not is_tax_known then 1 else 0 end as untaxed_count,
+        -shipping_refunded_amount as shipping_amount,
+        0 as gift_card_amount
+    from refunds
+    where channel is not null
 ),
 
 movement as (
@@ -114,6 +120,7 @@ movement as (
         document_system,
         document_id,
         is_return,
+        is_refund,
         is_counted,
         channel,
         business_date,
@@ -121,44 +128,67 @@ movement as (
         min(moved_at) as moved_at,
         max(identity_key) as identity_key,
         min(node_id) as node_id,
-        count(*) as line_count,
-        count(*) filter (where line_type = 'sale') as sale_line_count,
-        cast(coalesce(sum(quantity) filter (where line_type <> 'adjustment'), 0) as decimal(18, 4)) as units,
+        sum(line_count) as line_count,
+        sum(sale_line_count) as sale_line_count,
+        cast(sum(units) as decimal(18, 4)) as units,
         cast(sum(gross_amount) as decimal(18, 4)) as gross_amount,
         cast(sum(discount_amount) as decimal(18, 4)) as discount_amount,
-        cast(sum(net_amount) as decimal(18, 4)) as net_amount
-    from placed
+        cast(coalesce(sum(tax_amount), 0) as decimal(18, 4)) as tax_amount,
+        cast(sum(tax_included_amount) as decimal(18, 4)) as tax_included_amount,
+        sum(untaxed_count) = 0 as is_tax_known,
+        cast(sum(shipping_amount) as decimal(18, 4)) as shipping_amount,
+        cast(sum(gift_card_amount) as decimal(18, 4)) as gift_card_amount
+    from moved
     group by
-        source_system, order_id, document_system, document_id, is_return, is_counted, channel, business_date, currency
+        source_system, order_id, document_system, document_id, is_return, is_refund, is_counted, channel,
+        business_date, currency
+),
+
+converted as (
+    select
+        movement.*,
+        cast(movement.gross_amount - movement.discount_amount as decimal(18, 4)) as net_amount,
+        {%- for name in ['gross', 'discount', 'tax', 'tax_included', 'shipping', 'gift_card'] %}
+        {{ to_base('movement.' ~ name ~ '_amount', 'movement.currency', 'exchange_rates.rate') }}
+            as {{ name }}_amount_base{% if not loop.last %},{% endif %}
+        {%- endfor %}
+    from movement
+    left join exchange_rates
+        on
+            movement.currency = exchange_rates.currency
+            and exchange_rates.reporting_currency = '{{ reporting_currency() }}'
 )
 
 select
-    movement.source_system,
-    movement.order_id,
-    movement.document_system,
-    movement.document_id,
-    movement.is_return,
-    movement.is_counted,
-    movement.channel,
-    movement.business_date,
-    movement.currency,
-    movement.moved_at,
-    movement.identity_key,
-    movement.node_id,
-    movement.line_count,
-    movement.sale_line_count,
-    movement.units,
-    movement.gross_amount,
-    movement.discount_amount,
-    movement.net_amount,
-    {{ to_base('movement.gross_amount', 'movement.currency', 'exchange_rates.rate') }} as gross_amount_base,
-    {{ to_base('movement.discount_amount', 'movement.currency', 'exchange_rates.rate') }} as discount_amount_base,
-    cast(
-        {{ to_base('movement.gross_amount', 'movement.currency', 'exchange_rates.rate') }}
-        - {{ to_base('movement.discount_amount', 'movement.currency', 'exchange_rates.rate') }} as decimal(18, 4)
-    ) as net_amount_base
-from movement
-left join exchange_rates
-    on
-        movement.currency = exchange_rates.currency
-        and exchange_rates.reporting_currency = '{{ reporting_currency() }}'
+    source_system,
+    order_id,
+    document_system,
+    document_id,
+    is_return,
+    is_refund,
+    is_counted,
+    channel,
+    business_date,
+    currency,
+    moved_at,
+    identity_key,
+    node_id,
+    cast(line_count as bigint) as line_count,
+    cast(sale_line_count as bigint) as sale_line_count,
+    units,
+    gross_amount,
+    discount_amount,
+    net_amount,
+    tax_amount,
+    tax_included_amount,
+    is_tax_known,
+    shipping_amount,
+    gift_card_amount,
+    gross_amount_base,
+    discount_amount_base,
+    cast(gross_amount_base - discount_amount_base as decimal(18, 4)) as net_amount_base,
+    tax_amount_base,
+    cast(gross_amount_base - discount_amount_base - tax_included_amount_base as decimal(18, 4)) as net_revenue_base,
+    shipping_amount_base,
+    gift_card_amount_base
+from converted

@@ -1,0 +1,257 @@
+with refunds as (
+    select * from {{ ref('dwd_refund') }}
+),
+
+order_lines as (
+    select * from {{ ref('dws_order_line') }}
+),
+
+headers as (
+    select * from {{ ref('dwd_order') }}
+),
+
+copies as (
+    select * from {{ ref('dws_order_copy') }}
+),
+
+-- What is paid back on a copy of an order is paid back on the order.
+named as (
+    select
+        refunds.*,
+        coalesce(copies.source_system, refunds.order_system) as counted_system,
+        coalesce(copies.order_id, refunds.order_id) as counted_order
+    from refunds
+    left join copies
+        on refunds.order_system = copies.document_system and refunds.order_id = copies.document_id
+),
+
+order_sides as (
+    select
+        source_system,
+        order_id,
+        min(channel) filter (where not is_return) as channel,
+        min(currency) filter (where not is_return) as currency,
+        max(identity_key) filter (where not is_return) as identity_key,
+        bool_and(exclusion is not null) filter (where not is_return) as is_void,
+        sum(net_amount) filter (where is_counted and is_goods and not is_return) as sold_amount,
+        case
+            when bool_and(is_tax_known) filter (where is_counted and is_goods and not is_return)
+                then sum(tax_amount) filter (where is_counted and is_goods and not is_return)
+        end as sold_tax_amount,
+        bool_and(is_tax_included) filter (where is_counted and is_goods and not is_return) as is_tax_included,
+        coalesce(-sum(net_amount) filter (where is_counted and is_return), 0) as returned_amount
+    from order_lines
+    group by source_system, order_id
+),
+
+-- By product, and of the whole order for refunds that name none.
+returned as (
+    select
+        source_system,
+        order_id,
+        product_id,
+        -sum(units) as units
+    from order_lines
+    where is_return and is_counted
+    group by source_system, order_id, product_id
+    union all
+    select
+        source_system,
+        order_id,
+        '' as product_id,
+        -sum(units) as units
+    from order_lines
+    where is_return and is_counted
+    group by source_system, order_id
+),
+
+removed as (
+    select
+        document_system,
+        document_id,
+        line_id
+    from order_lines
+    where exclusion = 'removed from its document'
+),
+
+-- Goods that a return document takes back are given back there, once: of the refund's lines with goods, those beyond
+-- the returned units stand for themselves.
+running as (
+    select
+        named.*,
+        case when named.restock_type = 'return' then named.quantity else 0 end as goods_units,
+        sum(case when named.restock_type = 'return' then named.quantity else 0 end) over (
+            partition by named.counted_system, named.counted_order, named.product_id
+            order by named.refunded_at, named.source_system, named.refund_id, named.line_id
+            rows between unbounded preceding and current row
+        ) as goods_units_so_far
+    from named
+),
+
+matched as (
+    select
+        running.*,
+        least(
+            running.goods_units,
+            greatest(0, coalesce(returned.units, 0) - (running.goods_units_so_far - running.goods_units))
+        ) as returned_units
+    from running
+    left join returned
+        on
+            running.counted_system = returned.source_system
+            and running.counted_order = returned.order_id
+            and coalesce(running.product_id, '') = returned.product_id
+),
+
+lines_of_refund as (
+    select
+        source_system,
+        refund_id,
+        sum(amount) as amount
+    from refunds
+    where not is_rest
+    group by source_system, refund_id
+),
+
+joined as (
+    select
+        matched.source_system,
+        matched.refund_id,
+        matched.line_id,
+        matched.counted_system,
+        matched.counted_order,
+        coalesce(headers.channel, order_sides.channel, matched.channel) as channel,
+        coalesce(headers.identity_key, order_sides.identity_key) as identity_key,
+        matched.node_id,
+        matched.product_id,
+        coalesce(matched.currency, order_sides.currency, headers.currency) as currency,
+        matched.business_date,
+        matched.refunded_at,
+        matched.restock_type,
+        matched.is_rest,
+        matched.amount,
+        matched.tax_amount,
+        case
+            when matched.goods_units > 0 and matched.returned_units = matched.goods_units then matched.amount
+            when matched.returned_units > 0
+                then {{ part_of('matched.returned_units', 'matched.goods_units', 'matched.amount') }}
+            else 0
+        end as returned_elsewhere_amount,
+        matched.goods_units - matched.returned_units as units,
+        case
+            when coalesce(headers.is_cancelled or headers.is_test, order_sides.is_void, false)
+                then 'refund on a cancelled or test order'
+            when removed.line_id is not null then 'refund of a line that was removed from its order'
+            when
+                matched.status
+                in ('failure', 'failed', 'error', 'declined', 'cancelled', 'canceled', 'void', 'voided')
+                then 'refund that failed'
+            when coalesce(headers.channel, order_sides.channel, matched.channel) is null
+                then 'refund on an unknown order, without a channel'
+        end as exclusion,
+        matched.shipping_amount,
+        coalesce(headers.shipping_amount, 0) as shipping_charged_amount,
+        order_sides.sold_amount,
+        order_sides.sold_tax_amount,
+        order_sides.is_tax_included,
+        order_sides.returned_amount,
+        coalesce(lines_of_refund.amount, 0) as refund_lines_amount
+    from matched
+    left join headers
+        on matched.counted_system = headers.source_system and matched.counted_order = headers.order_id
+    left join order_sides
+        on matched.counted_system = order_sides.source_system and matched.counted_order = order_sides.order_id
+    left join removed
+        on
+            matched.order_system = removed.document_system
+            and matched.order_id = removed.document_id
+            and matched.order_line_id = removed.line_id
+    left join lines_of_refund
+        on matched.source_system = lines_of_refund.source_system and matched.refund_id = lines_of_refund.refund_id
+),
+
+-- Of what is paid back beyond a refund's lines, their tax comes first where it was added on top, then the postage.
+parted as (
+    select
+        *,
+        case
+            when is_rest and not is_tax_included and sold_amount > 0
+                then
+                    least(
+                        amount - coalesce(shipping_amount, 0),
+                        {{ part_of('refund_lines_amount', 'sold_amount', 'sold_tax_amount') }}
+                    )
+            else 0
+        end as tax_of_lines
+    from joined
+),
+
+postage as (
+    select
+        *,
+        case
+            when shipping_amount is not null then shipping_amount
+            when is_rest and shipping_charged_amount > 0 and amount - tax_of_lines = shipping_charged_amount
+                then shipping_charged_amount
+            else 0
+        end as shipping_refunded_amount
+    from parted
+),
+
+-- What is paid back without a line of goods contains the tax that was added on top of them.
+goods as (
+    select
+        *,
+        amount - tax_of_lines - shipping_refunded_amount - returned_elsewhere_amount as paid_amount,
+        case
+            when is_rest and not is_tax_included and sold_amount > 0
+                then
+                    {{ part_of('amount - tax_of_lines - shipping_refunded_amount', 'sold_amount + sold_tax_amount',
+                        'sold_amount') }}
+            else amount - tax_of_lines - shipping_refunded_amount - returned_elsewhere_amount
+        end as net_amount
+    from postage
+),
+
+taxed as (
+    select
+        *,
+        case
+            when tax_amount is not null and returned_elsewhere_amount = 0 then -tax_amount
+            when paid_amount <> net_amount then -(paid_amount - net_amount)
+            else
+                {{ share_of_running_total('-net_amount', 'sold_amount', 'sold_tax_amount',
+                    ['counted_system', 'counted_order', 'currency', 'exclusion'],
+                    ['refunded_at', 'source_system', 'refund_id', 'line_id'], before='returned_amount') }}
+        end as given_tax_amount
+    from goods
+)
+
+select
+    source_system as refund_system,
+    refund_id,
+    line_id,
+    counted_system as source_system,
+    counted_order as order_id,
+    coalesce(restock_type = 'return', false) and units > 0 as is_return,
+    exclusion is null as is_counted,
+    exclusion,
+    channel,
+    business_date,
+    refunded_at as moved_at,
+    identity_key,
+    node_id,
+    product_id,
+    currency,
+    cast(case when restock_type = 'return' then -units else 0 end as decimal(18, 4)) as units,
+    amount,
+    cast(returned_elsewhere_amount as decimal(18, 4)) as returned_elsewhere_amount,
+    cast(shipping_refunded_amount as decimal(18, 4)) as shipping_refunded_amount,
+    cast(tax_of_lines as decimal(18, 4)) as tax_of_lines,
+    cast(paid_amount - net_amount as decimal(18, 4)) as tax_of_added,
+    cast(-net_amount as decimal(18, 4)) as net_amount,
+    cast(given_tax_amount as decimal(18, 4)) as tax_amount,
+    given_tax_amount is not null and is_tax_included is not null as is_tax_known,
+    cast(case when is_tax_included then coalesce(given_tax_amount, 0) else 0 end as decimal(18, 4))
+        as tax_included_amount
+from taxed
