@@ -1,0 +1,370 @@
+"""Money that shops really have: refunds without goods, edits, discounts of whole orders, gift cards, taxes, postage, an
+order in two systems. Each order is a case of its own; the right values are worked out by hand."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from support import REPOSITORY, Story, ask, home_at, run_well, story
+
+DAYS = [date(2026, 2, 10), date(2026, 2, 11)]
+FIRST, SECOND = (str(day) for day in DAYS)
+SHIPPED = ("shop_orders", "shop_refunds", "logistics_returns", "pos_tickets_eu", "pos_ticket_lines_eu")
+MARKETPLACE = {
+    "apiVersion": "v3.1.0",
+    "kind": "DataContract",
+    "id": "mkt_orders",
+    "version": "1.0.0",
+    "status": "active",
+    "dataProduct": "mkt",
+    "description": {"purpose": "Orders of a marketplace."},
+    "servers": [{"server": "landing", "type": "local", "path": "mkt/orders_{ds}.csv", "format": "csv"}],
+    "schema": [
+        {
+            "name": "mkt_orders",
+            "customProperties": [
+                {"property": "entity", "value": "order_line"},
+                {"property": "timezone", "value": "Asia/Shanghai"},
+            ],
+            "properties": [
+                {"name": "order_id", "physicalName": "id"},
+                {"name": "line_id", "transformLogic": "'1'"},
+                {"name": "line_type", "transformLogic": "'sale'"},
+                {"name": "channel", "transformLogic": "'marketplace'"},
+                {"name": "product_id", "physicalName": "sku"},
+                {"name": "quantity", "physicalName": "qty"},
+                {"name": "unit_price", "physicalName": "price"},
+                {"name": "currency", "physicalName": "currency"},
+                {"name": "business_date", "physicalName": "date"},
+            ],
+        }
+    ],
+}
+
+
+def item(order: int, number: int, price: str, quantity: int = 1, **more: Any) -> dict[str, Any]:
+    """A line item of the shop; its product is named after its number."""
+    line = {"id": order * 10 + number, "sku": f"P{number}", "title": f"Product {number}", "quantity": quantity}
+    return line | {"price": price, "total_discount": "0.00"} | more
+
+
+def order(number: int, lines: list[dict[str, Any]], updated: str = FIRST, **more: Any) -> dict[str, Any]:
+    """A shop order of the first day; `more` overrides what it says."""
+    document = {
+        "id": number,
+        "name": f"#{1000 + number}",
+        "created_at": f"{FIRST}T10:00:00+08:00",
+        "updated_at": f"{updated}T11:00:00+08:00",
+        "cancelled_at": None,
+        "currency": "CNY",
+        "total_price": "1.00",
+        "total_discounts": "0.00",
+        "total_tax": None,
+        "taxes_included": None,
+        "source_name": "web",
+        "test": False,
+        "email": f"c{number}@acme-mail.com",
+        "location_id": "W01",
+        "shipping_lines": [{"code": "STANDARD", "price": "0.00"}],
+        "line_items": lines,
+    }
+    return document | more
+
+
+def refund(number: int, of: int, lines: list[dict[str, Any]], paid: str, **more: Any) -> dict[str, Any]:
+    """A refund of the second day."""
+    at = f"{SECOND}T12:00:00+08:00"
+    payment = {"id": number + 1, "amount": paid, "kind": "refund", "gateway": "visa", "status": "success"}
+    document = {"id": number, "order_id": of, "created_at": at, "restock": False, "refund_line_items": lines}
+    return document | {"transactions": [payment | {"currency": "CNY", "created_at": at}]} | more
+
+
+def back(number: int, of: int, line: int, quantity: int, amount: str, kind: str) -> dict[str, Any]:
+    """A line of a refund, of line `line` of order `of`."""
+    goods = {"id": number * 10 + line, "line_item_id": of * 10 + line, "quantity": quantity, "subtotal": amount}
+    return goods | {"restock_type": kind, "location_id": "W01", "line_item": {"sku": f"P{line}", "title": "x"}}
+
+
+def postage(amount: str) -> dict[str, Any]:
+    return {"shipping_lines": [{"code": "STANDARD", "price": amount}]}
+
+
+ON_TOP = {"taxes_included": False, "total_tax": "13.00"}
+WITHIN = {"taxes_included": True, "total_tax": "11.50"}
+
+CASES: dict[int, tuple[list[dict[str, Any]], list[dict[str, Any]], dict[str, tuple[str, str, str]]]] = {
+    # order: (documents, refunds, day -> net revenue, net as priced, tax)
+    # 30 of 100 paid back, nothing came back: 11.50 x 30 / 100 = 3.45 of the tax.
+    1: (
+        [order(1, [item(1, 1, "100.00")], **WITHIN)],
+        [refund(71, 1, [back(71, 1, 1, 1, "30.00", "no_restock")], "30.00")],
+        {FIRST: ("88.50", "100", "11.50"), SECOND: ("-26.55", "-30", "-3.45")},
+    ),
+    # A line is removed the next day: the order never had it.
+    2: (
+        [order(2, [item(2, 1, "100.00"), item(2, 2, "50.00")]), order(2, [item(2, 1, "100.00")], updated=SECOND)],
+        [],
+        {FIRST: ("100", "100", "0")},
+    ),
+    # A discount of 50 on the order, allocated to its line by the shop.
+    3: (
+        [order(3, [item(3, 1, "200.00", discount_allocations=[{"amount": "50.00"}])], total_discounts="50.00")],
+        [],
+        {FIRST: ("150", "150", "0")},
+    ),
+    # The same, not allocated: over 100 and 200.
+    4: (
+        [order(4, [item(4, 1, "100.00"), item(4, 2, "200.00")], total_discounts="50.00")],
+        [],
+        {FIRST: ("250", "250", "0")},
+    ),
+    # Tax on top; 30 and their 3.90 paid back.
+    5: (
+        [order(5, [item(5, 1, "100.00")], **ON_TOP)],
+        [refund(75, 5, [back(75, 5, 1, 1, "30.00", "no_restock")], "33.90")],
+        {FIRST: ("100", "100", "13"), SECOND: ("-30", "-30", "-3.90")},
+    ),
+    # A gift card is owed; what is bought with one is sold.
+    6: ([order(6, [item(6, 1, "500.00", gift_card=True), item(6, 2, "20.00")])], [], {FIRST: ("20", "20", "0")}),
+    7: ([order(7, [item(7, 1, "500.00")], gateway="gift_card")], [], {FIRST: ("500", "500", "0")}),
+    # The marketplace has it too: it counts there, and so does the return and the refund on it.
+    8: (
+        [order(8, [item(8, 1, "100.00")], name="#MP-77", tags="new, Marketplace")],
+        [refund(78, 8, [back(78, 8, 1, 1, "10.00", "no_restock")], "10.00")],
+        {},
+    ),
+    # One of two is cancelled by a refund.
+    9: (
+        [order(9, [item(9, 1, "100.00", 2)])],
+        [refund(79, 9, [back(79, 9, 1, 1, "100.00", "cancel")], "100.00")],
+        {FIRST: ("200", "200", "0"), SECOND: ("-100", "-100", "0")},
+    ),
+    # A coupon stands as a line.
+    10: ([order(10, [item(10, 1, "100.00"), item(10, 2, "-20.00")])], [], {FIRST: ("80", "80", "0")}),
+    # Postage is paid back: no goods.
+    11: (
+        [order(11, [item(11, 1, "100.00")], **postage("15.00"))],
+        [refund(81, 11, [], "15.00")],
+        {FIRST: ("100",) * 2 + ("0",)},
+    ),
+    # The shop says that 5 of 12 are postage: 7 are a gesture.
+    12: (
+        [order(12, [item(12, 1, "100.00")], **postage("15.00"))],
+        [refund(82, 12, [], "12.00", order_adjustments=[{"kind": "shipping_refund", "amount": "-5.00"}])],
+        {FIRST: ("100", "100", "0"), SECOND: ("-7", "-7", "0")},
+    ),
+    # Two come back by parcel on the first day, three are refunded: the third has no return document.
+    13: (
+        [order(13, [item(13, 1, "60.00", 3)])],
+        [refund(83, 13, [back(83, 13, 1, 3, "180.00", "return")], "180.00")],
+        {FIRST: ("60", "60", "0"), SECOND: ("-60", "-60", "0")},
+    ),
+    # All lines are removed; the refund of one that is gone is none.
+    14: (
+        [order(14, [item(14, 1, "100.00")]), order(14, [], updated=SECOND)],
+        [refund(84, 14, [back(84, 14, 1, 1, "100.00", "cancel")], "100.00")],
+        {},
+    ),
+    # Cancelled on the second day: nothing of it counts.
+    15: (
+        [
+            order(15, [item(15, 1, "100.00")], **postage("15.00")),
+            order(
+                15, [item(15, 1, "100.00")], updated=SECOND, cancelled_at=f"{SECOND}T11:00:00+08:00", **postage("15.00")
+            ),
+        ],
+        [refund(85, 15, [back(85, 15, 1, 1, "100.00", "cancel")], "115.00")],
+        {},
+    ),
+    # A quantity is edited from 3 to 1.
+    16: (
+        [order(16, [item(16, 1, "100.00", 3)]), order(16, [item(16, 1, "100.00")], updated=SECOND)],
+        [],
+        {FIRST: ("100", "100", "0")},
+    ),
+    # Tax within 100 of goods and 15 of postage, 13.23 in all: 11.50 on the goods.
+    17: (
+        [order(17, [item(17, 1, "100.00")], taxes_included=True, total_tax="13.23", **postage("15.00"))],
+        [],
+        {FIRST: ("88.50", "100", "11.50")},
+    ),
+    # A repayment that failed.
+    18: (
+        [order(18, [item(18, 1, "100.00")])],
+        [
+            refund(88, 18, [back(88, 18, 1, 1, "30.00", "no_restock")], "30.00")
+            | {"transactions": [{"amount": "30.00", "status": "failure", "currency": "CNY"}]}
+        ],
+        {FIRST: ("100", "100", "0")},
+    ),
+}
+OTHERS = {
+    # 100 of MP-77 less the shop's refund of 10 the next day; MP-78 is nobody's copy.
+    ("marketplace", FIRST): Decimal(140),
+    ("marketplace", SECOND): Decimal(-10),
+}
+
+
+def write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Story:
+    """A shop, a marketplace and tills, after two nights."""
+    folder = tmp_path_factory.mktemp("money")
+    contracts, source = folder / "contracts", folder / "source"
+    contracts.mkdir()
+    for name in SHIPPED:
+        shutil.copy(REPOSITORY / "data_contracts" / f"{name}.odcs.yaml", contracts)
+    write(contracts / "mkt_orders.odcs.yaml", yaml.dump(MARKETPLACE, sort_keys=False))
+    for day in (FIRST, SECOND):
+        documents = [document for case in CASES.values() for document in case[0] if day in document["updated_at"]]
+        refunds = [document for case in CASES.values() for document in case[1] if day in document["created_at"]]
+        for name, rows in (("orders", documents), ("refunds", refunds)):
+            write(source / f"shop/{name}/{name}_{day}.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
+    head = "rma_id,rma_line,order_id,sales_channel,node_id,sku,title,quantity,unit_price,discount,currency,reason,"
+    write(
+        source / f"logistics/returns/returns_{FIRST}.csv",
+        f"{head}requested_at,received_at\nRMA-13,1,13,online,W01,P1,x,2,60.00,0.00,CNY,size,"
+        f"{FIRST}T18:00:00+08:00,{FIRST}T20:00:00+08:00\n",
+    )
+    write(
+        source / f"mkt/orders_{FIRST}.csv",
+        f"id,date,sku,qty,price,currency\nMP-77,{FIRST},A,1,100.00,CNY\nMP-78,{FIRST},A,1,40.00,CNY\n",
+    )
+    tickets = (
+        "StoreID;Till;ReceiptNo;BusinessDate;Start;End;Operator;Status;Currency;Total;LoyaltyNo;PaymentType;CardToken\n"
+    )
+    lines = (
+        "StoreID;Till;ReceiptNo;BusinessDate;Line;Kind;ArticleNo;Text;Quantity;UnitPrice;Discount;Amount;Currency;Voided;"
+        "Status;OrigReceipt;LoyaltyNo;Start;End\n"
+    )
+    at = "10.02.2026 11:00:00"
+    write(
+        source / f"pos/flat/tickets_{FIRST}.csv",
+        f"{tickets}S007;1;1;10.02.2026;{at};{at};1;RETURN;EUR;-10,00;;Cash;\n",
+    )
+    # A return written with negative numbers already, and one with positive ones.
+    write(
+        source / f"pos/flat/ticket_lines_{FIRST}.csv",
+        f"{lines}S007;1;1;10.02.2026;1;R;A;A;-1;5,00;0,00;-5,00;EUR;0;RETURN;;;{at};{at}\n"
+        f"S007;1;1;10.02.2026;2;R;A;A;1;5,00;0,00;5,00;EUR;0;RETURN;;;{at};{at}\n",
+    )
+    settings = home_at(folder, source, contracts=contracts, reporting_currency="CNY")
+    return story(settings, "two nights", run_well(settings, DAYS))
+
+
+@pytest.mark.parametrize("number", CASES)
+def test_an_order_has_its_money_on_each_day(shop: Story, number: int) -> None:
+    found = ask(
+        shop.warehouse,
+        "select business_date::varchar, sum(net_revenue_base), sum(net_amount_base), sum(tax_amount_base) "
+        f"from dws.dws_order_movement where source_system = 'shop' and order_id = '{number}' and is_counted group by 1",
+    )
+    told = {day: amounts for day, *amounts in found if any(amounts)}
+    assert told == {day: [Decimal(amount) for amount in amounts] for day, amounts in CASES[number][2].items()}
+
+
+def test_an_order_in_two_systems_counts_once(shop: Story) -> None:
+    found = ask(
+        shop.published,
+        "select channel, business_date::varchar, net_revenue_base from ads_channel_day where channel = 'marketplace'",
+    )
+    assert {(channel, day): amount for channel, day, amount in found} == OTHERS
+    orders = ask(
+        shop.published, "select source_system, order_id from dws_order where channel = 'marketplace' order by 2"
+    )
+    assert orders == [("mkt", "MP-77"), ("mkt", "MP-78")]
+
+
+def test_postage_is_told_apart(shop: Story) -> None:
+    # 15 each of orders 11, 12 and 17; the cancelled one of 15 counts for nothing. 15 and 5 are paid back.
+    found = ask(
+        shop.published,
+        "select business_date::varchar, shipping_base, shipping_refunded_base from ads_channel_day "
+        "where channel = 'online' order by 1",
+    )
+    assert found == [(FIRST, Decimal(45), Decimal(0)), (SECOND, Decimal(0), Decimal(20))]
+
+
+def test_a_gift_card_is_owed(shop: Story) -> None:
+    found = ask(shop.published, "select sum(gift_cards_base) from ads_channel_day")
+    assert found == [(Decimal(500),)]
+
+
+def test_returns_and_refunds_are_two_figures(shop: Story) -> None:
+    # Returned: two of order 13 by parcel, one by its refund. Refunded: 30, 30, 100 and 7.
+    found = ask(
+        shop.published,
+        "select business_date::varchar, returns_base, refunds_base from ads_channel_day where channel = 'online' "
+        "order by 1",
+    )
+    assert found == [(FIRST, Decimal(120), Decimal(0)), (SECOND, Decimal(60), Decimal(167))]
+
+
+def test_goods_that_come_back_are_negative_whatever_sign_the_till_writes(shop: Story) -> None:
+    found = ask(
+        shop.warehouse, "select line_id, quantity, net_amount from dwd.dwd_order_line where source_system = 'pos'"
+    )
+    assert sorted(found) == [("1", Decimal(-1), Decimal(-5)), ("2", Decimal(-1), Decimal(-5))]
+
+
+def test_each_line_that_does_not_count_has_its_reason(shop: Story) -> None:
+    found = ask(
+        shop.warehouse,
+        "select document_id, line_id, exclusion from dws.dws_order_line where exclusion is not null order by all",
+    )
+    assert found == [
+        ("14", "141", "removed from its document"),
+        ("15", "151", "cancelled order"),
+        ("2", "22", "removed from its document"),
+        ("8", "81", "order that another system has too"),
+    ]
+
+
+def test_every_balance_closes_and_names_what_it_leaves_out(shop: Story) -> None:
+    assert ask(shop.warehouse, "select subject, measure from ops.reconciliation where difference <> 0") == []
+    lines, refunds = (
+        ask(
+            shop.warehouse,
+            "select map_keys(excluded) from ops.reconciliation where night = '2026-02-11' and model = "
+            f"'{model}' and measure = '{measure}' and unit = 'CNY'",
+        )
+        for model, measure in (("dws_order_line", "net_amount"), ("dws_refund", "refunded"))
+    )
+    assert [sorted(names) for (names,) in lines] == [
+        [
+            "discount of the whole order, spread over its lines",
+            "gift cards, deposits, rounding and postage: no revenue of goods",
+            "lines of cancelled orders",
+            "lines of orders that another system has too",
+            "lines removed from their document",
+        ]
+    ]
+    assert [sorted(names) for (names,) in refunds] == [
+        [
+            "goods that a return gives back",
+            "postage paid back",
+            "refunds of lines removed from their order",
+            "refunds on cancelled or test orders",
+            "refunds that failed",
+            "tax added on top",
+        ]
+    ]
+
+
+def test_a_figure_with_unknown_tax_says_so(shop: Story) -> None:
+    assert ask(shop.published, "select distinct is_tax_known from ads_channel_day") == [(False,)]
+    known = ask(
+        shop.published, "select order_id from dws_order where is_tax_known and source_system = 'shop' order by 1"
+    )
+    assert [order_id for (order_id,) in known] == ["1", "17", "5"]
