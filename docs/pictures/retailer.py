@@ -69,7 +69,7 @@ def draw() -> str:
     truth = HOME / "retailer" / "truth"
     with duckdb.connect(str(HOME / "published" / "onedata.duckdb"), read_only=True) as con:
         sold, drove = con.execute(SOLD).fetchall(), con.execute(DROVE.format(truth=truth)).fetchall()
-        published = con.execute("select sum(net_revenue_base) from ads_channel_day").fetchone()
+        published = con.execute("select sum(net_revenue_as_priced_base) from ads_channel_day").fetchone()
     assert published
     known = sum(
         map(Decimal, json.loads((truth / "totals.json").read_text(encoding="utf-8"))["net_revenue_delivered"].values())

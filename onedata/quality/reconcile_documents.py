@@ -75,7 +75,8 @@ def lines_placed() -> str:
         "net_amount": "net_amount",
     }
     told = [
-        f"select 'lines' as measure, 'rows' as unit, reason, count(*)::{AMOUNT} as amount from placed group by all",
+        f"select 'lines' as measure, 'rows' as unit, case when reason = '{NO_GOODS}' then '{COUNTED}' else reason end "
+        f"as reason, count(*)::{AMOUNT} as amount from placed group by all",
         *(
             f"select '{name}', {currency}, reason, {exact(f'sum({counted[name]})')} from placed "
             f"where reason = '{COUNTED}' group by all union all "

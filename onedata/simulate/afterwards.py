@@ -17,6 +17,7 @@ from onedata.simulate.shop import Orders
 from onedata.simulate.state import Movements, State
 from onedata.simulate.tills import CANCELLED_FLAG, CONTROL, NORMAL, RETURN, take_back
 
+FIRST_REFUND_ID = 620_000_000
 TAKEN = 2 * SECOND
 """How long the shop takes to accept an order."""
 Documents = tuple[pl.DataFrame, pl.DataFrame]
@@ -125,6 +126,13 @@ def refunded_lines(state: State, night: Night, versions: pl.DataFrame, lines: pl
     return pl.concat([back.select(kept), gone.select(kept)])
 
 
+def numbered_gestures(state: State, night: Night) -> pl.DataFrame:
+    """Money paid back tonight without goods, each with the number of its refund."""
+    rows = state.agenda.take("gesture", night.number).sort("created_us", "order_id")
+    numbers = FIRST_REFUND_ID + state.numbers("refund", rows.height)
+    return rows.with_columns(pl.Series("refund_id", numbers, dtype=pl.Int64))
+
+
 def what_is_true(
     state: State,
     night: Night,
@@ -135,10 +143,13 @@ def what_is_true(
     tickets: pl.DataFrame,
     ticket_lines: pl.DataFrame,
     back: pl.DataFrame,
+    gestures: pl.DataFrame,
 ) -> Truth:
     """The night's ground truth; amounts in cents of ``currency``, units and amounts of returns negative."""
-    lines = pl.concat([_shop_lines(placed, tests), _till_lines(tickets, ticket_lines), _parcel_lines(back)])
-    sku = state.world.products["sku"].gather(lines["product_no"])
+    lines = pl.concat(
+        [_shop_lines(placed, tests), _till_lines(tickets, ticket_lines), _parcel_lines(back), _gesture_lines(gestures)]
+    )
+    sku = state.world.products["sku"].gather(lines["product_no"])  # none of money alone
     net = (pl.col("quantity") * pl.col("unit") - pl.col("discount")).alias("net")
     lines = lines.with_columns(
         net,
@@ -228,6 +239,30 @@ def _parcel_lines(back: pl.DataFrame) -> pl.DataFrame:
         *_LINE,
         pl.lit(value=False).alias("is_test"),
         pl.lit(None, dtype=pl.Int64).alias("cancelled_us"),
+        pl.lit(value=True).alias("is_return"),
+        pl.lit(value=True).alias("counts"),
+    )
+
+
+def _gesture_lines(gestures: pl.DataFrame) -> pl.DataFrame:
+    """Money without goods, as one line a refund; postage is no revenue."""
+    nothing = pl.lit(None, dtype=pl.Int64)
+    return gestures.filter(pl.col("amount") > 0).select(
+        pl.lit("refund").alias("source"),
+        pl.col("refund_id").cast(pl.String).alias("document"),
+        pl.lit(1, dtype=pl.Int64).alias("line_no"),
+        "person_no",
+        nothing.alias("journey_no"),
+        "channel",
+        pl.lit("CNY").alias("currency"),
+        nothing.alias("product_no"),
+        pl.lit(-1, dtype=pl.Int64).alias("quantity"),
+        pl.col("amount").alias("unit"),
+        pl.lit(0, dtype=pl.Int64).alias("discount"),
+        pl.col("order_id").cast(pl.String).alias("original"),
+        pl.col("created_us").alias("at_us"),
+        pl.lit(value=False).alias("is_test"),
+        nothing.alias("cancelled_us"),
         pl.lit(value=True).alias("is_return"),
         pl.lit(value=True).alias("counts"),
     )

@@ -164,7 +164,7 @@ def _with_truncation(feed: FeedFiles, frame: pl.DataFrame, files: list[File]) ->
     changed = [pl.when(cut).then(pl.lit(text)).otherwise(pl.col(name)).alias(name) for name, text in texts.items()]
     weights = [
         pl.when(cut).then(pl.lit(1, dtype=pl.Int64)).otherwise(pl.col(name)).alias(name)
-        for name in ("_rows", "_inner")
+        for name in ("_rows", "_inner", "_beside")
         if name in frame.columns
     ]
     return frame.with_columns(*changed, *weights)
@@ -273,7 +273,7 @@ def _record(
     """Write the ground truth of each record of the night, and of files with defects; add up the expected counts."""
     weights = [
         (pl.col(name) if name in frame.columns else pl.lit(default, dtype=pl.Int64)).alias(name)
-        for name, default in (("_rows", 1), ("_inner", 0))
+        for name, default in (("_rows", 1), ("_inner", 0), ("_beside", 0))
     ]
     frame = _with_trials(feed, frame.with_columns(*weights))
     numbers, names = frame["_file"].to_numpy(), [file.name for file in files]
@@ -285,6 +285,7 @@ def _record(
         *(pl.col(name).alias(name[1:]) for name in FLAGS),
         pl.col("_rows").alias("rows"),
         pl.col("_inner").alias("inner_rows"),
+        pl.col("_beside").alias("beside_rows"),
     )
     save_parquet(records, desk.truth / "records" / feed.name / f"{night.ds}.parquet", night)
     _add_up(feed, records, delivered)
@@ -327,6 +328,7 @@ def _add_up(feed: FeedFiles, records: pl.DataFrame, delivered: Delivered) -> Non
     names = {feed.name: ("rows", bad & ~inside)} | (
         {feed.inner: ("inner_rows", bad & (inside | cut))} if feed.inner else {}
     )
+    names |= {feed.beside: ("beside_rows", bad)} if feed.beside else {}
     for name, (weight, broken) in names.items():
         row = records.select(
             pl.col(weight).sum().alias("rows"),

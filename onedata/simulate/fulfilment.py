@@ -36,6 +36,9 @@ SERVICES = (
 CARRIERS = {"CN": ("SF Express", "SF"), "EU": ("DHL", "JJD")}
 """A market's carrier and what its tracking numbers begin with."""
 _PREFIXES = {number: CARRIERS[name][1] for number, name in enumerate(MARKETS)}
+GESTURE = 0.4
+"""Of late parcels, how many are made good by a gesture, and of the others by their postage."""
+GESTURE_CENTS = 888
 TRACKING = pl.concat_str(
     pl.col("market").replace_strict(_PREFIXES, return_dtype=pl.String), pl.col("order_no") + 880_000_000
 )
@@ -185,6 +188,7 @@ def _after(state: State, night: Night, parcels: pl.DataFrame, lines: pl.DataFram
         ),
         back,
     )
+    _make_good(state, night, parcels)
     share(
         state,
         night,
@@ -193,6 +197,24 @@ def _after(state: State, night: Night, parcels: pl.DataFrame, lines: pl.DataFram
         parcels["order_no"],
         "order_no",
     )
+
+
+def _make_good(state: State, night: Night, parcels: pl.DataFrame) -> None:
+    """Money paid back for late parcels, without goods: a gesture, or the postage."""
+    draws, number, size = state.world.draws, night.number, parcels.height
+    says_sorry = draws.chance("gesture", size, GESTURE, number)
+    gives_back = ~says_sorry & (parcels["postage"].to_numpy() > 0) & draws.chance("postage back", size, GESTURE, number)
+    at = parcels["delivered_us"].to_numpy() + 3 * HOUR + draws.below("gesture at", size, 3_600, number) * SECOND
+    rows = parcels.select(
+        "order_id",
+        "person_no",
+        "channel",
+        pl.Series("amount", np.where(says_sorry, GESTURE_CENTS, 0)),
+        (pl.col("postage") * pl.Series(gives_back.astype(np.int64))).alias("postage"),
+        pl.Series("created_us", at),
+    )
+    chosen = rows.filter(pl.Series(parcels["late"].to_numpy() & (says_sorry | gives_back)))
+    state.agenda.put("gesture", day_of(night, chosen["created_us"].to_numpy()), chosen)
 
 
 def expect_counter(state: State) -> None:

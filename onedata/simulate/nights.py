@@ -9,7 +9,14 @@ import numpy as np
 import polars as pl
 
 from onedata.simulate import fulfilment, profiles, shop, stock, tills, voices
-from onedata.simulate.afterwards import Truth, order_versions, parcels_back, refunded_lines, what_is_true
+from onedata.simulate.afterwards import (
+    Truth,
+    numbered_gestures,
+    order_versions,
+    parcels_back,
+    refunded_lines,
+    what_is_true,
+)
 from onedata.simulate.calendar import Night, night_of
 from onedata.simulate.draws import Floats, Ints
 from onedata.simulate.feeds import epcis, logistics, reference, social, web
@@ -122,11 +129,14 @@ def live(state: State, crowd: Crowd, night: Night) -> tuple[dict[str, Making], T
     moved = movements.all()
     flat_tickets, flat_lines = till_feeds.flat(state, night, tickets, ticket_lines)
     answers = state.agenda.take("survey", night.number)
+    gestures = numbered_gestures(state, night)
     arrived = state.agenda.take("delivery", night.number)
     books = profiles.ledger_rows(state, night)
     frames: dict[str, Making] = {
         "shop_orders": lambda: shop_feeds.orders(state, versions, version_lines),
-        "shop_refunds": lambda: shop_feeds.refunds(state, refunded_lines(state, night, versions, version_lines)),
+        "shop_refunds": lambda: shop_feeds.refunds(
+            state, refunded_lines(state, night, versions, version_lines), gestures
+        ),
         "shop_customers": lambda: reference.customers(state, profiles.shop_profiles(state, night, placed.registered)),
         "shop_products": lambda: reference.products(state, night, today),
         "shop_prices": lambda: reference.prices(state, night, today),
@@ -153,4 +163,4 @@ def live(state: State, crowd: Crowd, night: Night) -> tuple[dict[str, Making], T
             state, profiles.consents(state, night, placed.registered, joined)
         ),
     }
-    return frames, what_is_true(state, night, today, sales, placed, tests, tickets, ticket_lines, back)
+    return frames, what_is_true(state, night, today, sales, placed, tests, tickets, ticket_lines, back, gestures)

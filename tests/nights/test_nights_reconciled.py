@@ -17,7 +17,8 @@ from onedata.retailer import Retailer
 Spoil = Callable[..., dict[str, str]]
 CHAIN = (
     "ods_order_line -> dwd_order_line",
-    "dwd_order_line -> dws_order_movement",
+    "dwd_order_line -> dws_order_line",
+    "dws_order_line -> dws_order_movement",
     "dws_order_movement -> dws_order",
     "dws_order -> dws_channel_day",
     "dws_channel_day -> ads_channel_day",
@@ -191,19 +192,25 @@ CENT = "update {table} set {column} = {column} + 0.01 where " + ONE
         (
             "dws",
             LOST.format(table="dws.dws_order_movement", where="is_counted"),
-            f"{CHAIN[1]}, rows_reconciled",
+            f"{CHAIN[2]}, rows_reconciled",
             "lines",
         ),
         (
             "dws",
-            CENT.format(table="dws.dws_order", column="net_amount_base", where="true"),
-            f"{CHAIN[2]}, money_reconciled",
-            "difference -0.01",
+            CENT.format(table="dws.dws_refund", column="net_amount", where="is_counted"),
+            "dwd_refund -> dws_refund, money_reconciled",
+            "0.01",
         ),
         (
             "dws",
             CENT.format(table="dws.dws_order", column="net_amount_base", where="true"),
             f"{CHAIN[3]}, money_reconciled",
+            "difference -0.01",
+        ),
+        (
+            "dws",
+            CENT.format(table="dws.dws_order", column="net_amount_base", where="true"),
+            f"{CHAIN[4]}, money_reconciled",
             "difference 0.01",
         ),
         (
@@ -233,7 +240,7 @@ CENT = "update {table} set {column} = {column} + 0.01 where " + ONE
         (
             "ads",
             CENT.format(table="ads.ads_channel_day", column="net_revenue_base", where="true"),
-            f"{CHAIN[4]}, money_reconciled",
+            f"{CHAIN[5]}, money_reconciled",
             "difference -0.01",
         ),
         (
@@ -257,8 +264,8 @@ def test_a_line_left_out_without_a_reason_is_a_difference(spoil: Spoil) -> None:
     be a test line."""
     messages = spoil(
         "dws",
-        "update dws.dws_order_movement set is_counted = false where rowid = (select min(rowid) "
-        "from dws.dws_order_movement where is_counted)",
+        "update dws.dws_order_line set is_counted = false where rowid = (select min(rowid) "
+        "from dws.dws_order_line where is_counted)",
     )
     assert f"{CHAIN[1]}, rows_reconciled" in messages
     assert f"{CHAIN[1]}, money_reconciled" in messages
@@ -270,8 +277,8 @@ def test_a_wrong_exchange_rate_in_the_movements_is_a_difference(spoil: Spoil) ->
         "update dws.dws_order_movement set net_amount = net_amount + 1, gross_amount = gross_amount + 1 "
         "where currency = 'EUR'",
     )
-    assert "EUR" in messages[f"{CHAIN[1]}, money_reconciled"]
-    assert "CNY" in messages[f"{CHAIN[2]}, money_reconciled"]
+    assert "EUR" in messages[f"{CHAIN[2]}, money_reconciled"]
+    assert "CNY" in messages[f"{CHAIN[3]}, money_reconciled"]
 
 
 def test_a_row_lost_from_the_lake_is_told_with_feed_and_night(spoil: Spoil, one_by_one: Story) -> None:

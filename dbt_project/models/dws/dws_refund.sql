@@ -38,10 +38,20 @@ order_sides as (
             when bool_and(is_tax_known) filter (where is_counted and is_goods and not is_return)
                 then sum(tax_amount) filter (where is_counted and is_goods and not is_return)
         end as sold_tax_amount,
-        bool_and(is_tax_included) filter (where is_counted and is_goods and not is_return) as is_tax_included,
-        coalesce(-sum(net_amount) filter (where is_counted and is_return), 0) as returned_amount
+        bool_and(is_tax_included) filter (where is_counted and is_goods and not is_return) as is_tax_included
     from order_lines
     group by source_system, order_id
+),
+
+returned_money as (
+    select
+        source_system,
+        order_id,
+        currency,
+        -sum(net_amount) as amount
+    from order_lines
+    where is_return and is_counted
+    group by source_system, order_id, currency
 ),
 
 -- By product, and of the whole order for refunds that name none.
@@ -154,13 +164,18 @@ joined as (
         order_sides.sold_amount,
         order_sides.sold_tax_amount,
         order_sides.is_tax_included,
-        order_sides.returned_amount,
+        coalesce(returned_money.amount, 0) as returned_amount,
         coalesce(lines_of_refund.amount, 0) as refund_lines_amount
     from matched
     left join headers
         on matched.counted_system = headers.source_system and matched.counted_order = headers.order_id
     left join order_sides
         on matched.counted_system = order_sides.source_system and matched.counted_order = order_sides.order_id
+    left join returned_money
+        on
+            matched.counted_system = returned_money.source_system
+            and matched.counted_order = returned_money.order_id
+            and coalesce(matched.currency, order_sides.currency, headers.currency) = returned_money.currency
     left join removed
         on
             matched.order_system = removed.document_system

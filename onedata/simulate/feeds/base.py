@@ -21,7 +21,8 @@ class FeedFiles(Feed):
     ``fields``: name in the file -> its value as the file writes it (for Parquet: as the column's type), from the
         columns of the feed's frame.
     ``inner``: the feed that reads the members of each document (order lines), whose number stands in the column
-    ``_inner``. ``path`` has ``{ds}``, and ``{part}`` where a night has several files.
+    ``_inner``. ``beside``: a feed that reads some documents as a row of its own, as the column ``_beside`` tells.
+    ``path`` has ``{ds}``, and ``{part}`` where a night has several files.
     """
 
     path: str = ""
@@ -29,6 +30,7 @@ class FeedFiles(Feed):
     fields: Mapping[str, pl.Expr] = field(default_factory=dict)
     delimiter: str = ","
     inner: str = ""
+    beside: str = ""
     file_of: str = ""
     """The column whose values are files of their own (a store's tills)."""
     paged: bool = False

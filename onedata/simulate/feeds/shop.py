@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from onedata.simulate.afterwards import TAKEN
+from onedata.simulate.afterwards import FIRST_REFUND_ID, TAKEN
 from onedata.simulate.calendar import CURRENCIES, EURO_IN_CNY, MARKETS, SECOND
 from onedata.simulate.defects import Target
 from onedata.simulate.draws import Ints
@@ -274,6 +274,7 @@ REFUNDS = FeedFiles(
     "shop_refunds",
     path="shop/refunds/refunds_{ds}.jsonl",
     format=JSONL,
+    beside="shop_refunds_rest",
     truncated="quarantine",
     targets=(),
     late=False,
@@ -284,18 +285,19 @@ REFUNDS = FeedFiles(
         "note": json_plain("note"),
         "restock": pl.lit("true"),
         "refund_line_items": json_raw("refund_line_items"),
+        "order_adjustments": json_raw("order_adjustments"),
         "transactions": json_raw("transactions"),
     },
 )
 
 
-def refunds(state: State, rows: pl.DataFrame) -> pl.DataFrame:
-    """Refund documents from lines given back.
+def refunds(state: State, rows: pl.DataFrame, gestures: pl.DataFrame) -> pl.DataFrame:
+    """Refund documents from lines given back, and from money alone (``numbered_gestures``).
 
     ``order_id, line_no, product_no, quantity, unit, discount, created_us, restock_type, note, person_no, node_no``.
     """
     numbers = rows.select(pl.col("order_id").unique(maintain_order=True))
-    numbers = numbers.with_columns(pl.Series("refund_id", 620_000_000 + state.numbers("refund", numbers.height)))
+    numbers = numbers.with_columns(pl.Series("refund_id", FIRST_REFUND_ID + state.numbers("refund", numbers.height)))
     rows = rows.join(numbers, on="order_id", how="left", maintain_order="left")
     goods = state.world.products.select("sku", "title")[rows["product_no"]]
     rows = pl.concat([rows, goods], how="horizontal").with_columns(
@@ -325,6 +327,8 @@ def refunds(state: State, rows: pl.DataFrame) -> pl.DataFrame:
             pl.len().cast(pl.Int64).alias("_rows"),
         )
     )
+    whole = whole.with_columns(pl.lit("[]").alias("order_adjustments"), pl.lit(0, dtype=pl.Int64).alias("_beside"))
+    whole = pl.concat([whole, _of_money_alone(gestures).select(whole.columns)])
     paid = json_object(
         {
             "id": json_raw(pl.col("refund_id") + 9_000_000_000),
@@ -340,4 +344,20 @@ def refunds(state: State, rows: pl.DataFrame) -> pl.DataFrame:
         pl.concat_str(pl.lit("["), "item", pl.lit("]")).alias("refund_line_items"),
         pl.concat_str(pl.lit("["), paid, pl.lit("]")).alias("transactions"),
     )
-    return owned(whole.sort("created_us", "refund_id"), pl.col("refund_id"))
+    return owned(whole.sort("created_us", "refund_id"), pl.concat_str("order_id", pl.lit("/"), "refund_id"))
+
+
+def _of_money_alone(gestures: pl.DataFrame) -> pl.DataFrame:
+    """Refunds without a line; the shop says which adjustments are postage."""
+    kind = pl.when(pl.col("postage") > 0).then(pl.lit("shipping_refund")).otherwise(pl.lit("refund_discrepancy"))
+    adjusted = json_object(
+        {"kind": json_plain(kind), "amount": json_plain(money(-(pl.col("amount") + pl.col("postage"))))}
+    )
+    return gestures.with_columns(
+        pl.lit("a late parcel").alias("note"),
+        pl.lit("").alias("item"),
+        (pl.col("amount") + pl.col("postage")).alias("amount"),
+        pl.lit(0, dtype=pl.Int64).alias("_rows"),
+        pl.concat_str(pl.lit("["), adjusted, pl.lit("]")).alias("order_adjustments"),
+        pl.lit(1, dtype=pl.Int64).alias("_beside"),
+    )
