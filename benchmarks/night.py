@@ -923,7 +923,7 @@ def made_by_platform(settings: Settings) -> tuple[Made, int]:
     """Results of the platform, and its number of received rows."""
     with duckdb.connect(str(settings.warehouse), read_only=True) as con:
         row = con.execute(
-            "select (select count(*) from dwd.dwd_order_line), (select sum(net_revenue_base) "
+            "select (select count(*) from dwd.dwd_order_line), (select sum(net_revenue_as_priced_base) "
             "from ads.ads_channel_day), (select sum(received) from ops.file)"
         ).fetchone()
     assert row is not None

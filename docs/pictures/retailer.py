@@ -75,7 +75,7 @@ def draw() -> str:
         map(Decimal, json.loads((truth / "totals.json").read_text(encoding="utf-8"))["net_revenue_delivered"].values())
     )
     foot = (
-        f"Net revenue of all days: published {published[0]:,.3f} CNY; in truth, of all that was delivered, "
+        f"Net revenue as priced, all days: published {published[0]:,.3f} CNY; in truth, of all that was delivered, "
         f"{known:,.3f} CNY."
     )
     body = "\n".join([*days(sold), *causes(drove), text(LEFT, 325, foot, 13, "start", "#666")])
