@@ -10,7 +10,16 @@ from typing import Any, get_args
 import duckdb
 
 from onedata.contracts.mistakes import Where, items, known, need, number
-from onedata.contracts.model import SQL_TYPES, Classification, Column, ContractError, Entity, Identifier, Profile
+from onedata.contracts.model import (
+    NUMBERS,
+    SQL_TYPES,
+    Classification,
+    Column,
+    ContractError,
+    Entity,
+    Identifier,
+    Profile,
+)
 from onedata.contracts.strict_yaml import read_mapping
 from onedata.contracts.totals import parse_totals
 
@@ -208,7 +217,7 @@ def _column(item: Mapping[str, Any], file: Path) -> Column:
         need(identifier, "type", f"{where}: identifier")
     for limit in ("minimum", "maximum"):
         if limit in item and not (item["type"] == "integer" and limit == "maximum" and item[limit] == "night"):
-            if item["type"] not in ("integer", "decimal", "double"):
+            if item["type"] not in NUMBERS:
                 raise ContractError(f"{where}: {limit} is for numbers, {item['name']} is {item['type']}")
             number(item[limit], f"{where}: {limit}")
     return Column(

@@ -12,7 +12,7 @@ from typing import Literal
 
 from onedata.errors import OnedataError
 
-ColumnType = Literal["text", "integer", "decimal", "double", "boolean", "date", "timestamp"]
+ColumnType = Literal["text", "integer", "decimal", "rate", "double", "boolean", "date", "timestamp"]
 Classification = Literal["public", "sensitive", "core"]
 Severity = Literal["error", "warning"]
 RepairKind = Literal["upper", "lower", "values", "unit", "round", "mojibake"]
@@ -27,12 +27,15 @@ SQL_TYPES: Mapping[str, str] = {
     "text": "varchar",
     "integer": "bigint",
     "decimal": "decimal(18,4)",
+    "rate": "decimal(18,8)",
     "double": "double",
     "boolean": "boolean",
     "date": "date",
     "timestamp": "timestamp",
 }
-
+DIGITS: Mapping[ColumnType, int] = {"decimal": 4, "rate": 8}
+"""Digits behind the point of the types of exact numbers."""
+NUMBERS: tuple[ColumnType, ...] = ("integer", *DIGITS, "double")
 
 RESULT_OF = "result of "
 """Begins the placeholder of another column's result in a transformLogic: {result of quantity}."""

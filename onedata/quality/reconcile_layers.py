@@ -2,7 +2,7 @@
 parcels and stock.
 
 Exclusions have a named reason: lines of test and cancelled orders, test lines, returns on such an order; orders without
-a known customer. Base amounts are recomputed from the amounts in their own currency by the rates of the seed, rounded
+a known customer. Base amounts are recomputed from the amounts in their own currency by the rates of their days, rounded
 where the models round.
 """
 
@@ -51,6 +51,9 @@ left join (select document_system, document_id from dws.dws_order_movement
     where (document_system, document_id) = (source_system, order_id) and not is_counted group by all) own
     on own.document_system = h.source_system and own.document_id = h.order_id
 """
+
+SENT = "coalesce(coalesce(created_at, picked_up_at, delivered_at)::date, ds)"
+"""The day whose rate a parcel's cost takes."""
 
 UNITS = {"lines": "rows", "orders": "orders", "parcels": "rows", "snapshots": "rows"}
 DAY = {
@@ -235,7 +238,7 @@ def _recomputed(currency: str) -> str:
     base = [f"{_base(f'm.{name}_amount', 'm.currency', currency)} as {name}" for name in ("gross", "discount")]
     return (
         f"(select m.is_return, m.line_count, {', '.join(base)} "
-        f"from dws.dws_order_movement m {_rates('m.currency', currency)} where m.is_counted)"
+        f"from dws.dws_order_movement m {_rates('m.currency', 'm.business_date', currency)} where m.is_counted)"
     )
 
 
@@ -243,9 +246,9 @@ def _parcels(currency: str) -> str:
     """SQL: every parcel with its cost in the reporting currency, and whether its order is excluded."""
     return (
         f"(select {_base('s.cost', 's.currency', currency)} as cost_base, coalesce(h.is_cancelled or h.is_test, "
-        "false) as is_void from dwd.dwd_shipment s left join dwd.dwd_order h "
+        f"false) as is_void from (select *, {SENT} as day from dwd.dwd_shipment) s left join dwd.dwd_order h "
         "on h.source_system = coalesce(s.order_system, s.source_system) and h.order_id = s.order_id "
-        f"{_rates('s.currency', currency)})"
+        f"{_rates('s.currency', 's.day', currency)})"
     )
 
 
@@ -255,5 +258,11 @@ def _base(amount: str, own: str, currency: str) -> str:
     )
 
 
-def _rates(own: str, currency: str) -> str:
-    return f"left join ref.exchange_rates r on r.currency = {own} and r.reporting_currency = {quote_text(currency)}"
+def _rates(own: str, day: str, currency: str) -> str:
+    """SQL: the join of the last rate that was given for the day or one before it. It is found in what was given, not
+    with the model that says which rate a day takes."""
+    given = (
+        "select currency, rate_date, max(rate) as rate from dim.dim_exchange_rate_day "
+        f"where reporting_currency = {quote_text(currency)} and rate is not null group by all"
+    )
+    return f"asof left join ({given}) r on r.currency = {own} and {day} >= r.rate_date"

@@ -7,7 +7,7 @@ headers as (
 ),
 
 exchange_rates as (
-    select * from {{ ref('exchange_rates') }}
+    {{ rates_to_base() }}
 ),
 
 -- Which order a return belongs to: the one of that id in the same source system, else in the only other system that
@@ -158,7 +158,4 @@ select
         - {{ to_base('movement.discount_amount', 'movement.currency', 'exchange_rates.rate') }} as decimal(18, 4)
     ) as net_amount_base
 from movement
-left join exchange_rates
-    on
-        movement.currency = exchange_rates.currency
-        and exchange_rates.reporting_currency = '{{ reporting_currency() }}'
+{{ join_rate('exchange_rates', 'movement.currency', 'movement.business_date') }}
