@@ -200,18 +200,23 @@ class Database:
 
 
 @dataclass(frozen=True)
+class OwnFile:
+    """A file that the retailer keeps beside its settings, not in the source folder. The settings say where it is."""
+
+
+@dataclass(frozen=True)
 class Location:
     """Where a feed is and how to read it.
 
-    `path` is relative to the source folder (`store` None), s3://bucket/key (ObjectStore), or, for display,
-    postgres://host:port/database/schema.table. `columns` name the fields of a CSV without a header; `null_values` are
-    texts that stand for NULL.
+    `path` is relative to the source folder (`store` None), s3://bucket/key (ObjectStore), or, for display, the name of
+    an OwnFile or postgres://host:port/database/schema.table. `columns` name the fields of a CSV without a header;
+    `null_values` are texts that stand for NULL.
     """
 
     path: str
     format: Literal["csv", "json", "jsonl", "parquet", "xlsx", "xml"]
     options: Mapping[str, str]
-    store: ObjectStore | Database | None = None
+    store: ObjectStore | Database | OwnFile | None = None
     columns: tuple[str, ...] = ()
     null_values: tuple[str, ...] = ()
 

@@ -259,10 +259,6 @@ def _base(amount: str, own: str, currency: str) -> str:
 
 
 def _rates(own: str, day: str, currency: str) -> str:
-    """SQL: the join of the last rate that was given for the day or one before it. It is found in what was given, not
-    with the model that says which rate a day takes."""
-    given = (
-        "select currency, rate_date, max(rate) as rate from dim.dim_exchange_rate_day "
-        f"where reporting_currency = {quote_text(currency)} and rate is not null group by all"
-    )
-    return f"asof left join ({given}) r on r.currency = {own} and {day} >= r.rate_date"
+    """SQL: the join of the last rate that began on the day or before it."""
+    rates = f"select * from dim.dim_exchange_rate where reporting_currency = {quote_text(currency)}"
+    return f"asof left join ({rates}) r on r.currency = {own} and {day} >= r.valid_from"

@@ -259,8 +259,7 @@ def _of_number(feed: Feed, name: str) -> tuple[bool, bool]:
         item.column.type == "double" or any(repair.kind == "round" for repair in item.repairs) for item in readers
     )
     is_text = bool(feed.content_key or feed.location.options.get("decimal")) or not all(
-        item.column.type in NUMBERS and item.logic is None and not item.repairs
-        for item in readers
+        item.column.type in NUMBERS and item.logic is None and not item.repairs for item in readers
     )
     return is_exact, is_text or name in placeholders(feed.condition or "")
 

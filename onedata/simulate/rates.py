@@ -1,5 +1,5 @@
-"""Exchange rates of the simulated world: a walk of small steps that depends on the day alone. Banks set rates from Monday
-to Friday; on Saturday and Sunday that of the Friday holds."""
+"""Exchange rates of the simulated world: a walk of small steps that depends on the day alone. Banks set rates from
+Monday to Friday; on Saturday and Sunday that of the Friday holds."""
 
 from __future__ import annotations
 

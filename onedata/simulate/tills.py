@@ -120,7 +120,8 @@ def _taken_back(
     state: State, night: Night, counter: pl.DataFrame, movements: Movements
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Goods returned at a counter: one transaction per original document."""
-    rows = _in_till_currency(state, night, counter).with_columns(pl.concat_str(pl.lit("r"), "original").alias("document"))
+    name = pl.concat_str(pl.lit("r"), "original").alias("document")
+    rows = _in_till_currency(state, night, counter).with_columns(name)
     heads = rows.unique("document", keep="first", maintain_order=True)
     draws, size = state.world.draws, heads.height
     market = state.world.market_of_node[heads["store"].to_numpy()]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from onedata.simulate.calendar import COUNTRIES, CURRENCIES, PLANNED_EURO_IN_CNY, MARKETS, ZONES
+from onedata.simulate.calendar import COUNTRIES, CURRENCIES, MARKETS, PLANNED_EURO_IN_CNY, ZONES
 from onedata.simulate.catalogue import ADJECTIVES, CATEGORIES, TOWNS, WAREHOUSES, Town
 from onedata.simulate.draws import Draws, Floats, Ints
 from onedata.simulate.model import SimulationSettings

@@ -4,16 +4,26 @@ with given as (
     select * from {{ ref('dim_exchange_rate_day') }}
 ),
 
+-- A retailer's own file is one statement: of what it said before, only what its last save says again still holds.
+own_saved as (
+    select max(updated_at) as saved_at
+    from given
+    where _feed = 'own_exchange_rates'
+),
+
 -- Where several systems give a day's rate they must agree (the gate of dim_exchange_rate_day).
 of_day as (
     select
-        currency,
-        reporting_currency,
-        rate_date,
-        max(rate) as rate
+        given.currency,
+        given.reporting_currency,
+        given.rate_date,
+        max(given.rate) as rate
     from given
-    where rate is not null
-    group by currency, reporting_currency, rate_date
+    cross join own_saved
+    where
+        given.rate is not null
+        and (given._feed <> 'own_exchange_rates' or given.updated_at = own_saved.saved_at)
+    group by given.currency, given.reporting_currency, given.rate_date
 )
 
 select
