@@ -8,7 +8,7 @@ from setuptools import find_packages, setup
 
 DATA = {
     "dbt_project": ["*.yml", "macros/*", "models/**/*", "seeds/*"],
-    "data_contracts": ["*.yaml", "canonical/*"],
+    "data_contracts": ["*.yaml", "canonical/*", "own/*"],
     "examples": ["*/*.toml", "*/contracts/*"],
 }
 

@@ -9,6 +9,7 @@ import dagster as dg
 
 from onedata.backup.drill import drill
 from onedata.backup.store import BackupError
+from onedata.contracts.model import OwnFile
 from onedata.identity.verify import verify
 from onedata.landing.files import discover
 from onedata.masking import hides_values
@@ -173,9 +174,11 @@ def _sundays(retailer: Retailer, job: dg.JobDefinition, hours: int) -> dg.Schedu
 
 def listing(retailer: Retailer, today: date) -> list[tuple[str, date]]:
     """All offers of the feeds' sources up to `today` as lines of name, size and modification time, each with its
-    night."""
+    night. A file of the retailer's own belongs to no night: it comes with the first, so that the others decide."""
     lines = set()
     for feed in retailer.feeds:
         for offer in discover(retailer.settings, feed, today):
-            lines.add((f"{offer.name} {offer.size} {offer.mtime_ns}", offer.ds))
+            is_own = isinstance(feed.location.store, OwnFile)
+            night = retailer.settings.first_night if is_own else offer.ds
+            lines.add((f"{offer.name} {offer.size} {offer.mtime_ns}", night))
     return sorted(lines)

@@ -7,7 +7,7 @@ from datetime import date
 import duckdb
 import typer
 
-from onedata.contracts.model import Database
+from onedata.contracts.model import Database, OwnFile
 from onedata.errors import OnedataError
 from onedata.identity.decisions import night_to_repeat
 from onedata.landing.files import MEMBER, discover
@@ -23,8 +23,9 @@ def select_nights(settings: Settings, first: date | None, last: date | None) -> 
     """The nights to run: those with files, from `first` to `last`; a given bound is included even without files.
 
     Without bounds, only pending nights are selected: with a file unknown to the ledger, or an unpublished delivery; if
-    there are none but OneID decisions are pending or the published database is missing, the last night again. With a
-    bound, unpublished accepted nights are reported: they are published with this run.
+    there are none but OneID decisions are pending, a file of the retailer's own has changed or the published database
+    is missing, the last night again. With a bound, unpublished accepted nights are reported: they are published with
+    this run.
     """
     retailer = load_retailer(settings)
     refuse_half_restored(settings.home)
@@ -33,9 +34,9 @@ def select_nights(settings: Settings, first: date | None, last: date | None) -> 
     _within_calendar(settings, [day for day in (first, last) if day])
     if first or last:
         _tell_pending(settings)
-        known, pending, again = set[tuple[str, str, int, int]](), set[date](), None
+        known, pending, again, latest = set[tuple[str, str, int, int]](), set[date](), None, None
     else:
-        known, pending, again = _ledger(retailer)
+        known, pending, again, latest = _ledger(retailer)
     found, later = {day for day in (first, last) if day} | pending, []
     for feed in retailer.feeds:
         # A table, or a path without a day, has no files of later nights: what it offers is tonight's.
@@ -43,7 +44,11 @@ def select_nights(settings: Settings, first: date | None, last: date | None) -> 
         for offer in discover(settings, feed, date.max if dated and not last else far):
             if offer.ds > far:
                 later.append(offer.ds)
-            elif (feed.name, offer.name, offer.size, offer.mtime_ns) not in known:
+            elif (feed.name, offer.name, offer.size, offer.mtime_ns) in known:
+                continue
+            elif isinstance(feed.location.store, OwnFile):
+                again = again or latest  # it belongs to no night: any that runs takes it
+            else:
                 found.add(offer.ds)
     if later:
         _tell_later(sorted(later), settings.today())
@@ -85,15 +90,16 @@ def _within_calendar(settings: Settings, bounds: list[date]) -> None:
         raise NoSuchNight(f"--from {bounds[0]} is after --to {bounds[1]}")
 
 
-def _ledger(retailer: Retailer) -> tuple[set[tuple[str, str, int, int]], set[date], date | None]:
-    """Landed files, nights with unpublished deliveries, and the night to build again; empty if there is no warehouse
-    yet."""
+def _ledger(retailer: Retailer) -> tuple[set[tuple[str, str, int, int]], set[date], date | None, date | None]:
+    """Landed files, nights with unpublished deliveries, the night to build again, and the last published one; empty if
+    there is no warehouse yet."""
     settings = retailer.settings
     refuse_half_restored(settings.home)
     if not settings.warehouse.exists():
-        return set(), set(), None
+        return set(), set(), None, None
     with open_warehouse(settings, typer.echo) as con:
         for text in prepare_warehouse(con, retailer):
             typer.echo(text, err=True)
-        again = night_to_repeat(con) or (None if settings.published_database.exists() else last_published(con))
-        return published_files(con, MEMBER), waiting_nights(con), again
+        latest = last_published(con)
+        again = night_to_repeat(con) or (None if settings.published_database.exists() else latest)
+        return published_files(con, MEMBER), waiting_nights(con), again, latest

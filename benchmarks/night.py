@@ -475,8 +475,11 @@ BY_CHANNEL = ", ".join(
 )
 
 RATES = """
-create table exchange_rate as select currency, rate::decimal(18, 8) as rate from read_csv('{seed}', all_varchar=true)
-where reporting_currency = '{currency}' union all select '{currency}', 1
+create table exchange_rate as
+select currency, rate_date::date as rate_date, arg_max(try_cast(rate as decimal(18, 8)), updated_at) as rate
+from read_csv('{source}/finance/rates/*.csv', all_varchar=true, union_by_name=true)
+where reporting_currency = '{currency}' and try_cast(rate as decimal(18, 8)) > 0
+group by 1, 2 union all select '{currency}', date '0001-01-01', 1
 """
 
 SUMMARIES = f"""
@@ -515,11 +518,11 @@ with original as (
         sum(discount_amount)::decimal(18, 4) as discount_amount, sum(net_amount)::decimal(18, 4) as net_amount
     from placed group by 1, 2, 3, 4, 5, 6, 7, 8, 9
 )
-select *, (gross_amount * rate)::decimal(18, 4) as gross_amount_base, (discount_amount * rate)::decimal(18, 4) as
+select m.*, (gross_amount * rate)::decimal(18, 4) as gross_amount_base, (discount_amount * rate)::decimal(18, 4) as
     discount_amount_base,
     ((gross_amount * rate)::decimal(18, 4) - (discount_amount * rate)::decimal(18, 4))::decimal(18, 4) as
         net_amount_base
-from movement left join exchange_rate using (currency);
+from movement m asof left join exchange_rate x on x.currency = m.currency and m.business_date >= x.rate_date;
 
 create table dws_order as
 with moved as (
@@ -611,7 +614,9 @@ select coalesce(s.promised_date, s.ds) as due_date, coalesce(s.carrier, 'unknown
     count(*) filter (where s.promised_date <= a.as_of_date and s.delivered_at <= s.promised_at) as on_time_count,
     count(s.delivered_at) as delivered_count, sum((s.cost * x.rate)::decimal(18, 4))::decimal(18, 4) as cost_base,
         sum(s.co2e_kg) as co2e_kg
-from dwd_shipment s cross join as_of a left join exchange_rate x using (currency)
+from dwd_shipment s cross join as_of a
+asof left join exchange_rate x on x.currency = s.currency
+    and coalesce(coalesce(s.created_at, s.picked_up_at, s.delivered_at)::date, s.ds) >= x.rate_date
 left join dwd_order h on h.source_system = s.order_system and h.order_id = s.order_id
 where not coalesce(h.is_cancelled or h.is_test, false) group by 1, 2;
 
@@ -767,11 +772,7 @@ def reference(source: Path, home: Path, settings: Settings) -> Made:
         for name, pad in (("inner_key", 0x36), ("outer_key", 0x5C)):
             con.execute(f"set variable {name} = ?::blob", [bytes(byte ^ pad for byte in key)])
         con.execute(MACROS)
-        con.execute(
-            RATES.format(
-                seed=REPOSITORY / "dbt_project" / "seeds" / "exchange_rates.csv", currency=settings.reporting_currency
-            )
-        )
+        con.execute(RATES.format(source=source, currency=settings.reporting_currency))
         _write_ods(con, source, home / "lake")
         _write_detail(con, home / "lake")
         _recognise(con, home / "lake")

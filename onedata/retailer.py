@@ -66,7 +66,8 @@ def load_retailer(settings: Settings) -> Retailer:
     policy = load_identifier_policy(shipped("data_contracts") / IDENTIFIERS, settings.identifiers)
     for entity in entities.values():
         identity_keys(entity, policy)  # refuses an unknown type of identifier
-    retailer = Retailer(settings, entities, policy, load_feeds(settings.contracts, entities))
+    own = shipped("data_contracts") / "own" if settings.exchange_rates else None
+    retailer = Retailer(settings, entities, policy, load_feeds(settings.contracts, entities, own))
     size = len(retailer.environment()["ONEDATA_USABLE"].encode())
     if size > MOST_POLICY_BYTES:
         raise ContractError(

@@ -13,6 +13,24 @@ cast(
 )
 {%- endmacro %}
 
+{#- Join of the rate that holds on a day: the day's own, else the last one before it; none before the first. The rows
+of `rates` are those of dim_exchange_rate into the reporting currency, as `rates_to_base` selects them. -#}
+{% macro join_rate(rates, currency, day) -%}
+{{ return(adapter.dispatch('join_rate')(rates, currency, day)) }}
+{%- endmacro %}
+{% macro duckdb__join_rate(rates, currency, day) -%}
+asof left join {{ rates }} on {{ currency }} = {{ rates }}.currency and {{ day }} >= {{ rates }}.valid_from
+{%- endmacro %}
+
+{% macro rates_to_base() -%}
+select
+    currency,
+    valid_from,
+    rate
+from {{ ref('dim_exchange_rate') }}
+where reporting_currency = '{{ reporting_currency() }}'
+{%- endmacro %}
+
 {#- Sum of money: 0 for no rows, NULL where an amount is unknown (a plain sum would skip it), and decimal(18, 4)
 again. -#}
 {% macro sum_money(amount, where='true') -%}

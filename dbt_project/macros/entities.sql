@@ -42,6 +42,13 @@
         "registered_at": "timestamp",
         "updated_at": "timestamp"
     },
+    "exchange_rate": {
+        "currency": "varchar",
+        "reporting_currency": "varchar",
+        "rate_date": "date",
+        "rate": "decimal(18,8)",
+        "updated_at": "timestamp"
+    },
     "inventory_snapshot": {
         "snapshot_date": "date",
         "product_id": "varchar",

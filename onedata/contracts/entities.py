@@ -10,7 +10,16 @@ from typing import Any, get_args
 import duckdb
 
 from onedata.contracts.mistakes import Where, items, known, need, number
-from onedata.contracts.model import SQL_TYPES, Classification, Column, ContractError, Entity, Identifier, Profile
+from onedata.contracts.model import (
+    NUMBERS,
+    SQL_TYPES,
+    Classification,
+    Column,
+    ContractError,
+    Entity,
+    Identifier,
+    Profile,
+)
 from onedata.contracts.strict_yaml import read_mapping
 from onedata.contracts.totals import parse_totals
 
@@ -216,9 +225,7 @@ def _column(item: Mapping[str, Any], file: Path) -> Column:
         need(identifier, "type", f"{where}: identifier")
     for limit in ("minimum", "maximum"):
         if limit in item and not (item["type"] == "integer" and limit == "maximum" and item[limit] == "night"):
-            if item["type"] not in ("integer", "decimal", "double"):
-                raise ContractError(f"{where}: {limit} is for numbers, {item['name']} is {item['type']}")
-            number(item[limit], f"{where}: {limit}")
+            _check_limit(item, limit, where)
     return Column(
         name=item["name"],
         type=item["type"],
@@ -231,3 +238,14 @@ def _column(item: Mapping[str, Any], file: Path) -> Column:
         maximum=str(item["maximum"]) if "maximum" in item else None,
         place=where,
     )
+
+
+def _check_limit(item: Mapping[str, Any], limit: str, where: Where) -> None:
+    value = item[limit]
+    if item["type"] in ("date", "timestamp"):
+        if not (isinstance(value, str) and re.fullmatch(r"\d{4}-\d\d-\d\d", value)):
+            raise ContractError(f"{where}: {limit} of a {item['type']} is a day in quotes, '2100-01-01', not {value!r}")
+    elif item["type"] in NUMBERS:
+        number(value, f"{where}: {limit}")
+    else:
+        raise ContractError(f"{where}: {limit} is for numbers and days, {item['name']} is {item['type']}")

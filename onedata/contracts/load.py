@@ -26,6 +26,7 @@ from onedata.contracts.model import (
     Feed,
     Field,
     Location,
+    OwnFile,
     Rule,
     references,
     results,
@@ -53,8 +54,9 @@ _FIELD_KEYS = (
 )
 
 
-def load_feeds(folder: Path, entities: Mapping[str, Entity]) -> tuple[Feed, ...]:
-    """Every feed of every contract in `folder`, ordered by name.
+def load_feeds(folder: Path, entities: Mapping[str, Entity], own: Path | None = None) -> tuple[Feed, ...]:
+    """Every feed of every contract in `folder`, and those of the contracts in `own`, which read the retailer's own
+    files; ordered by name.
 
     Raises:
         ContractError: a contract is invalid, two feeds share a name, or the folder has no contract.
@@ -62,6 +64,10 @@ def load_feeds(folder: Path, entities: Mapping[str, Entity]) -> tuple[Feed, ...]
     feeds = [feed for file in sorted(folder.glob("*.odcs.yaml")) for feed in read_contract(file, entities)]
     if not feeds:
         raise ContractError(f"{folder} holds no contract (*.odcs.yaml)")
+    for file in sorted(own.glob("*.odcs.yaml")) if own else []:
+        feeds += [
+            replace(feed, location=replace(feed.location, store=OwnFile())) for feed in read_contract(file, entities)
+        ]
     by_name: dict[str, Feed] = {}
     for feed in feeds:
         if feed.name in by_name:

@@ -12,7 +12,7 @@ from typing import Literal
 
 from onedata.errors import OnedataError
 
-ColumnType = Literal["text", "integer", "decimal", "double", "boolean", "date", "timestamp"]
+ColumnType = Literal["text", "integer", "decimal", "rate", "double", "boolean", "date", "timestamp"]
 Classification = Literal["public", "sensitive", "core"]
 Severity = Literal["error", "warning"]
 RepairKind = Literal["upper", "lower", "values", "unit", "round", "mojibake"]
@@ -27,12 +27,15 @@ SQL_TYPES: Mapping[str, str] = {
     "text": "varchar",
     "integer": "bigint",
     "decimal": "decimal(18,4)",
+    "rate": "decimal(18,8)",
     "double": "double",
     "boolean": "boolean",
     "date": "date",
     "timestamp": "timestamp",
 }
-
+DIGITS: Mapping[ColumnType, int] = {"decimal": 4, "rate": 8}
+"""Digits behind the point of the types of exact numbers."""
+NUMBERS: tuple[ColumnType, ...] = ("integer", *DIGITS, "double")
 
 RESULT_OF = "result of "
 """Begins the placeholder of another column's result in a transformLogic: {result of quantity}."""
@@ -199,18 +202,23 @@ class Database:
 
 
 @dataclass(frozen=True)
+class OwnFile:
+    """A file that the retailer keeps beside its settings, not in the source folder. The settings say where it is."""
+
+
+@dataclass(frozen=True)
 class Location:
     """Where a feed is and how to read it.
 
-    `path` is relative to the source folder (`store` None), s3://bucket/key (ObjectStore), or, for display,
-    postgres://host:port/database/schema.table. `columns` name the fields of a CSV without a header; `null_values` are
-    texts that stand for NULL.
+    `path` is relative to the source folder (`store` None), s3://bucket/key (ObjectStore), or, for display, the name of
+    an OwnFile or postgres://host:port/database/schema.table. `columns` name the fields of a CSV without a header;
+    `null_values` are texts that stand for NULL.
     """
 
     path: str
     format: Literal["csv", "json", "jsonl", "parquet", "xlsx", "xml"]
     options: Mapping[str, str]
-    store: ObjectStore | Database | None = None
+    store: ObjectStore | Database | OwnFile | None = None
     columns: tuple[str, ...] = ()
     null_values: tuple[str, ...] = ()
 

@@ -4,7 +4,7 @@ values."""
 from collections.abc import Mapping
 from typing import Any, cast, get_args
 
-from onedata.contracts.model import Column, ContractError, Repair, RepairKind
+from onedata.contracts.model import DIGITS, NUMBERS, Column, ContractError, Repair, RepairKind
 
 DRIFT: Mapping[str, tuple[str, ...]] = {
     "missing": ("empty", "refuse"),
@@ -50,9 +50,10 @@ def _repair(item: Any, column: Column, where: str) -> Repair:
     if kind not in get_args(RepairKind):
         raise ContractError(f"{where}: {item!r} is not known; use {', '.join(get_args(RepairKind))}")
     if kind == "round":
-        if isinstance(arguments, bool) or not isinstance(arguments, int) or not 0 <= arguments <= 4:
-            raise ContractError(f"{where}: write {{round: 2}}, with 0 to 4 digits behind the point, not {item!r}")
-        if column.type not in ("integer", "decimal", "double"):
+        most = DIGITS.get(column.type, 4)
+        if isinstance(arguments, bool) or not isinstance(arguments, int) or not 0 <= arguments <= most:
+            raise ContractError(f"{where}: write {{round: 2}}, with 0 to {most} digits behind the point, not {item!r}")
+        if column.type not in NUMBERS:
             raise ContractError(f"{where}: round mends numbers, {column.name} is {column.type}")
         return Repair("round", {"digits": str(arguments)})
     texts: Mapping[str, Any] = arguments if isinstance(arguments, dict) else {}
@@ -63,6 +64,6 @@ def _repair(item: Any, column: Column, where: str) -> Repair:
         isinstance(factor, int | float) and not isinstance(factor, bool) for factor in texts.values()
     ):
         raise ContractError(f"{where}: unit takes a number for each unit, not {arguments!r}")
-    if kind == "unit" and column.type not in ("integer", "decimal", "double"):
+    if kind == "unit" and column.type not in NUMBERS:
         raise ContractError(f"{where}: unit mends numbers, {column.name} is {column.type}")
     return Repair(cast(RepairKind, kind), {str(name): str(value) for name, value in texts.items()})

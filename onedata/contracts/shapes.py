@@ -17,6 +17,7 @@ PART_OF: Mapping[Kind, Part] = {"compatible": "patch", "notable": "minor", "brea
 WIDER: Mapping[str, tuple[str, ...]] = {
     "integer": ("decimal", "text"),
     "decimal": ("text",),
+    "rate": ("text",),
     "double": ("text",),
     "boolean": ("text",),
     "date": ("timestamp", "text"),

@@ -11,11 +11,9 @@ from datetime import date, datetime, timedelta
 from functools import cache
 from zoneinfo import ZoneInfo
 
-from onedata.contracts.model import ClockChange, ColumnType
+from onedata.contracts.model import DIGITS, SQL_TYPES, ClockChange, ColumnType
 from onedata.sql import quote_text
 
-DECIMALS = 4
-"""Digits after the point of a canonical decimal, `decimal(18,4)`."""
 OPEN_END = "9999-12-31"
 """The day by which sources say that something has no end."""
 FIRST_CLOCK_DAY, LAST_CLOCK_DAY = date(1970, 1, 1), date(2101, 1, 1)
@@ -90,14 +88,7 @@ def engine_cast(text: str, to: ColumnType) -> str | None:
 
     A caller that keeps it in a column passes that to them as `cast`: it is then made once for each value.
     """
-    kinds: Mapping[ColumnType, str] = {
-        "integer": "bigint",
-        "decimal": f"decimal(18,{DECIMALS})",
-        "double": "double",
-        "date": "date",
-        "timestamp": "timestamp",
-    }
-    return f"try_cast({text} as {kinds[to]})" if to in kinds else None
+    return None if to in ("text", "boolean") else f"try_cast({text} as {SQL_TYPES[to]})"
 
 
 def integer_from_text(text: str, cast: str | None = None) -> str:
@@ -110,13 +101,13 @@ def integer_from_text(text: str, cast: str | None = None) -> str:
     )
 
 
-def decimal_from_text(text: str, cast: str | None = None) -> str:
+def decimal_from_text(text: str, cast: str | None = None, to: ColumnType = "decimal") -> str:
     """A number whose digits the type holds; digits beyond only if they are zeros."""
-    number = cast or f"try_cast({text} as decimal(18,{DECIMALS}))"
+    number = cast or f"try_cast({text} as {SQL_TYPES[to]})"
     return (
         # The usual ways of writing are the start of the canonical one, '12.5000'.
         f"case when starts_with({number}::varchar, {text}) then {number} "
-        f"when regexp_full_match({text}, '[+-]?\\d*(?:\\.\\d{{0,{DECIMALS}}}0*)?') then {number} "
+        f"when regexp_full_match({text}, '[+-]?\\d*(?:\\.\\d{{0,{DIGITS[to]}}}0*)?') then {number} "
         # An exponent: the digits it stands for are only counted here, where few values come.
         f"when regexp_full_match({text}, '[+-]?\\d+(?:\\.\\d*)?[eE][+-]?\\d{{1,2}}') "
         f"and try_cast({text} as decimal(38,18)) = {number} then {number} end"
@@ -133,8 +124,7 @@ def number_from_number(value: str, kind: str, to: ColumnType) -> str:
     """A number of a typed file: unchanged, or NULL where the type would round it."""
     if to == "double":
         return f"case when isfinite({value}::double) then {value}::double end"
-    sql_type = "bigint" if to == "integer" else f"decimal(18,{DECIMALS})"
-    cast = f"try_cast({value} as {sql_type})"
+    cast = f"try_cast({value} as {SQL_TYPES[to]})"
     return cast if "INT" in kind else f"case when {cast} = {value} then {cast} end"
 
 

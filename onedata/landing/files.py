@@ -15,9 +15,11 @@ from typing import NamedTuple
 
 import duckdb
 
-from onedata.contracts.model import Database, Feed, ObjectStore
+from onedata.contracts.model import Database, Feed, ObjectStore, OwnFile
 from onedata.landing.delivery import Delivery, Repeat
 from onedata.landing.extracts import kept_extracts, take_extracts
+from onedata.landing.own_files import own_file_offer, write_stamped
+from onedata.ledger import tick
 from onedata.ledger.moves import new_id
 from onedata.ledger.seen import Archive, Touched, note_archive, note_touched
 from onedata.ledger.states import IN_LAKE, sql_list
@@ -52,6 +54,9 @@ def discover(settings: Settings, feed: Feed, night: date) -> Iterator[Offer]:
     Raises:
         SourceError: the source does not exist or cannot be reached.
     """
+    if isinstance(feed.location.store, OwnFile):
+        assert settings.exchange_rates is not None
+        return own_file_offer(settings.exchange_rates, feed.location.path, night)
     return offers(settings.source, feed.location, night)
 
 
@@ -263,6 +268,10 @@ class _Taking:
             download(self._feed.location.store, offer, target)
             return target
         assert offer.path is not None
+        if isinstance(self._feed.location.store, OwnFile):
+            target = self._spool.place(offer.name)
+            write_stamped(offer.path, target, tick(self._con))
+            return target
         if offer.path.as_posix().isprintable():
             return offer.path
         # DuckDB and reports should not have to handle a name that is not valid text or has line breaks.

@@ -210,6 +210,7 @@ def _a(kind: ColumnType) -> str:
     return {
         "integer": "a whole number",
         "decimal": "a number of at most 14 digits before the point and 4 behind it",
+        "rate": "a number of at most 10 digits before the point and 8 behind it",
         "double": "a finite number",
         "date": "a day (YYYY-MM-DD)",
         "timestamp": "a time (YYYY-MM-DD HH:MM:SS, with or without offset)",

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from onedata.contracts.boundary import fill
-from onedata.contracts.model import RESULT_OF, ColumnType, Feed, Field, references, results
+from onedata.contracts.model import DIGITS, NUMBERS, RESULT_OF, ColumnType, Feed, Field, references, results
 from onedata.landing.casts import (
     Zone,
     date_from_text,
@@ -33,6 +33,7 @@ _AS_THEY_ARE: Mapping[ColumnType, tuple[str, ...]] = {
     "text": _NUMBERS,
     "integer": ("INT", "DECIMAL"),
     "decimal": ("INT", "DECIMAL"),
+    "rate": ("INT", "DECIMAL"),
     "double": _NUMBERS,
     "boolean": ("BOOLEAN",),
     "date": ("DATE",),
@@ -59,7 +60,7 @@ def given_sql(item: Field, feed: Feed, part: Part) -> tuple[str, tuple[tuple[str
     if item.logic is None:
         assert item.physical_name is not None
         text = as_text(item.physical_name, part)
-        if feed.location.options.get("decimal") == "," and item.column.type in ("integer", "decimal", "double"):
+        if feed.location.options.get("decimal") == "," and item.column.type in NUMBERS:
             text = _with_point(text)
         if _has_end(item):
             text = without_open_end(text)
@@ -123,8 +124,8 @@ def typed_sql(item: Field, feed: Feed, part: Part) -> str:
     text, cast = given_text(item), CAST + item.column.name
     if to == "integer":
         return integer_from_text(text, cast)
-    if to == "decimal":
-        return decimal_from_text(text, cast)
+    if to in DIGITS:
+        return decimal_from_text(text, cast, to)
     if to == "double":
         return double_from_text(text, cast)
     if to == "date":
@@ -140,7 +141,7 @@ def _typed_kept(value: str, kind: str, to: ColumnType, zone: Zone) -> str:
         return instant_from_timestamp(value, kind, zone)
     if to == "text":
         return text_from_number(value, kind)
-    return number_from_number(value, kind, to) if to in ("integer", "decimal", "double") else value
+    return number_from_number(value, kind, to) if to in NUMBERS else value
 
 
 def zone_of(feed: Feed, part: Part) -> Zone:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from onedata.contracts.model import Column
+from onedata.contracts.model import NUMBERS, Column
 from onedata.onboarding.words import folded, words
 
 ISO_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
@@ -90,7 +90,7 @@ def adapted(column: Column, values: Sequence[str], file: Habits | None = None, u
         return _boolean(values)
     if column.name.endswith("_year") and not all(re.fullmatch(r"(19|20)\d\d", value) for value in values):
         return _year(values)
-    if column.type in ("integer", "decimal", "double"):
+    if column.type in NUMBERS:
         return _in_unit(column, _number(column, values, file), unit)
     if all(map(ISO_TIME.fullmatch, values)):
         return Reading(True, "left({value}, 10)" if column.type == "date" else None)

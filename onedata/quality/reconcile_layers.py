@@ -4,7 +4,7 @@ customers; parcels and stock.
 Exclusions have a named reason: lines of test and cancelled orders, test lines, removed lines, returns and refunds on
 such an order, what is no revenue of goods; orders without a known customer.
 
-Base amounts are recomputed from the amounts in their own currency by the rates of the seed, rounded
+Base amounts are recomputed from the amounts in their own currency by the rates of their days, rounded
 where the models round.
 """
 
@@ -43,6 +43,9 @@ left join (select document_system, document_id from dws.dws_order_line
 
 MONEY = ("gross", "discount", "returns", "refunds", "net_revenue_as_priced", "tax", "net_revenue")
 APART = ("shipping", "shipping_refunded", "gift_cards")
+SENT = "coalesce(coalesce(created_at, picked_up_at, delivered_at)::date, ds)"
+"""The day whose rate a parcel's cost takes."""
+
 DAY = {
     "lines": "sum(line_count)",
     "orders": "sum(order_count)",
@@ -169,7 +172,7 @@ def _recomputed(currency: str) -> str:
     base = [f"{_base(f'm.{name}_amount', 'm.currency', currency)} as {name}" for name in amounts]
     return (
         f"(select m.is_return, m.is_refund, m.line_count, {', '.join(base)} "
-        f"from dws.dws_order_movement m {_rates('m.currency', currency)} where m.is_counted)"
+        f"from dws.dws_order_movement m {_rates('m.currency', 'm.business_date', currency)} where m.is_counted)"
     )
 
 
@@ -177,9 +180,9 @@ def _parcels(currency: str) -> str:
     """SQL: every parcel with its cost in the reporting currency, and whether its order is excluded."""
     return (
         f"(select {_base('s.cost', 's.currency', currency)} as cost_base, coalesce(h.is_cancelled or h.is_test, "
-        "false) as is_void from dwd.dwd_shipment s left join dwd.dwd_order h "
+        f"false) as is_void from (select *, {SENT} as day from dwd.dwd_shipment) s left join dwd.dwd_order h "
         "on h.source_system = coalesce(s.order_system, s.source_system) and h.order_id = s.order_id "
-        f"{_rates('s.currency', currency)})"
+        f"{_rates('s.currency', 's.day', currency)})"
     )
 
 
@@ -189,5 +192,7 @@ def _base(amount: str, own: str, currency: str) -> str:
     )
 
 
-def _rates(own: str, currency: str) -> str:
-    return f"left join ref.exchange_rates r on r.currency = {own} and r.reporting_currency = {quote_text(currency)}"
+def _rates(own: str, day: str, currency: str) -> str:
+    """SQL: the join of the last rate that began on the day or before it."""
+    rates = f"select * from dim.dim_exchange_rate where reporting_currency = {quote_text(currency)}"
+    return f"asof left join ({rates}) r on r.currency = {own} and {day} >= r.valid_from"

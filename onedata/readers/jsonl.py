@@ -12,7 +12,7 @@ from typing import NamedTuple
 import duckdb
 import numpy as np
 
-from onedata.contracts.model import Feed, placeholders, references
+from onedata.contracts.model import NUMBERS, Feed, placeholders, references
 from onedata.contracts.sums import below, inside, summed
 from onedata.readers.base import (
     FileProblem,
@@ -261,8 +261,7 @@ def _of_number(feed: Feed, name: str) -> tuple[bool, bool]:
         item.column.type == "double" or any(repair.kind == "round" for repair in item.repairs) for item in readers
     )
     is_text = bool(feed.content_key or feed.location.options.get("decimal")) or not all(
-        item.column.type in ("integer", "decimal", "double") and item.logic is None and not item.repairs
-        for item in readers
+        item.column.type in NUMBERS and item.logic is None and not item.repairs for item in readers
     )
     return is_exact, is_text or name in placeholders(feed.condition or "")
 

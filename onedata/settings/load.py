@@ -26,7 +26,8 @@ OTHER_VARIABLES = (
 )
 IDENTIFIERS = "identifiers.yaml"
 OWN_ENTITIES = "canonical"
-EMPTY_IS_NONE = ("identifiers", "own_entities", "backup_folder")
+EXCHANGE_RATES = "exchange_rates.csv"
+EMPTY_IS_NONE = ("identifiers", "own_entities", "exchange_rates", "backup_folder")
 PATHS = ("home", "source", "contracts", *EMPTY_IS_NONE)
 
 
@@ -144,9 +145,13 @@ def _read_file(file: Path) -> dict[str, Any]:
         raise SettingsError(f"{file} is not TOML: {error}") from None
     folder = file.resolve().parent
     values: dict[str, Any] = {"home": folder / "data"}
-    for name, own in (("identifiers", folder / IDENTIFIERS), ("own_entities", folder / OWN_ENTITIES)):
-        if own.exists() or own.is_symlink():
-            values[name] = own
+    for name, own in (
+        ("identifiers", IDENTIFIERS),
+        ("own_entities", OWN_ENTITIES),
+        ("exchange_rates", EXCHANGE_RATES),
+    ):
+        if (folder / own).exists() or (folder / own).is_symlink():
+            values[name] = folder / own
     return values | {name: _path(name, value, folder) for name, value in content.items()}
 
 

@@ -150,6 +150,14 @@ class Settings:
             "the path of a folder",
         ),
     ] = None
+    exchange_rates: Annotated[
+        Path | None,
+        _setting(
+            "Exchange rates by day, for a retailer without a feed of them. Default: exchange_rates.csv beside the "
+            "settings.",
+            "the path of a file",
+        ),
+    ] = None
     gates: Annotated[GateLimits, Field(description="Limits of the gate after OneID.")] = Field(
         default_factory=GateLimits
     )

@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from onedata.simulate import fulfilment
-from onedata.simulate.calendar import CURRENCIES, EURO_IN_CNY, HOUR, MARKETS, SECOND, Night
+from onedata.simulate.calendar import CURRENCIES, HOUR, MARKETS, SECOND, Night
 from onedata.simulate.journeys import CHANNELS, TOUCHES
 from onedata.simulate.prices import Prices
 from onedata.simulate.selling import Sales
@@ -157,7 +157,7 @@ def what_is_true(
         pl.lit(night.day).alias("night"),
         pl.Series("c", CHANNELS).gather(lines["channel"]).alias("channel"),
     )
-    in_cny = pl.when(pl.col("currency") == "EUR").then(pl.col("net") * EURO_IN_CNY).otherwise("net")
+    in_cny = pl.when(pl.col("currency") == "EUR").then(pl.col("net") * prices.euro_in_cny).otherwise("net")
     state.ledger["revenue"] += round(lines.filter("counts").select(in_cny.sum()).item())
     return Truth(
         lines.drop("product_no"), _touches(state, night, sales, placed, tickets), _demand(state, night, prices, sales)

@@ -6,12 +6,14 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from onedata.simulate.rates import EURO, rate_of
+
 MARKETS = ("CN", "EU")
 ZONES = {"CN": "Asia/Shanghai", "EU": "Europe/Berlin"}
 COUNTRIES = {"CN": "China", "EU": "Germany"}
 CURRENCIES = {"CN": "CNY", "EU": "EUR"}
-EURO_IN_CNY = 7.8
-"""The rate the shop shows prices at to Europeans; the same as in dbt_project/seeds/exchange_rates.csv."""
+PLANNED_EURO_IN_CNY = 7.8
+"""The rate that European shelf prices are planned with."""
 
 SECOND = 1_000_000
 HOUR = 3_600 * SECOND
@@ -64,6 +66,11 @@ class Night:
     def ds(self) -> str:
         """The day as written in file names."""
         return self.day.isoformat()
+
+    @property
+    def euro_in_cny(self) -> float:
+        """The day's rate, by which the shop and the tills convert."""
+        return float(rate_of(EURO, self.day))
 
     @property
     def delivered(self) -> float:

@@ -53,6 +53,7 @@ FEEDS: tuple[FeedFiles, ...] = (
     logistics.MOVEMENTS,
     epcis.EPCIS,
     logistics.SURVEYS,
+    reference.RATES,
     reference.LEDGER,
 )
 
@@ -158,6 +159,7 @@ def live(state: State, crowd: Crowd, night: Night) -> tuple[dict[str, Making], T
         "logistics_movements": lambda: logistics.movements(state, night, moved),
         "logistics_epcis": lambda: epcis.epcis(state, night, moved, sent, version_lines),
         "service_surveys": lambda: logistics.surveys(state, answers),
+        "finance_exchange_rates": lambda: reference.rates(night),
         "finance_ledger": lambda: reference.ledger(books),
         "customer_consents": lambda: reference.consents(
             state, profiles.consents(state, night, placed.registered, joined)

@@ -31,6 +31,7 @@ class Prices:
     shelf: npt.NDArray[np.int64]
     percent: npt.NDArray[np.int64]
     changed: Bools
+    euro_in_cny: float
 
 
 def set_prices(state: State, night: Night) -> Prices:
@@ -46,7 +47,7 @@ def set_prices(state: State, night: Night) -> Prices:
     percent = _promotions(state, night)
     listed = np.stack([state.list_price, euro_cents(state.list_price)])
     shelf = listed[None, :, :] * (100 - percent[:, None, :]) // 100
-    return Prices(listed, shelf, percent, changed)
+    return Prices(listed, shelf, percent, changed, night.euro_in_cny)
 
 
 def price_rows(state: State, night: Night, prices: Prices) -> pl.DataFrame:

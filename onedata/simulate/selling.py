@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from onedata.simulate.calendar import EURO_IN_CNY, MARKETS, Night
+from onedata.simulate.calendar import MARKETS, Night
 from onedata.simulate.draws import Bools, Ints, by_weight, exponential
 from onedata.simulate.journeys import STORE
 from onedata.simulate.prices import Prices
@@ -216,6 +216,6 @@ def _priced(prices: Prices, lines: pl.DataFrame, in_shop: bool) -> pl.DataFrame:
     market = lines["market"].to_numpy()
     unit = prices.shelf[lines["channel"].to_numpy(), market, lines["product_no"].to_numpy()]
     if in_shop:
-        unit = np.where(market == MARKETS.index("EU"), np.round(unit * EURO_IN_CNY).astype(np.int64), unit)
+        unit = np.where(market == MARKETS.index("EU"), np.round(unit * prices.euro_in_cny).astype(np.int64), unit)
     discount = unit * lines["quantity"].to_numpy() * lines["percent"].to_numpy() // 100
     return lines.with_columns(pl.Series("unit", unit), pl.Series("discount", discount))

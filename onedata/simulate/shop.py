@@ -71,6 +71,7 @@ def place_orders(state: State, night: Night, sales: Sales) -> Orders:
         pl.Series("due", night.number + tomorrow),
         pl.lit(value=False).alias("is_test"),
         pl.lit(night.campaign).alias("campaign"),
+        pl.lit(night.euro_in_cny).alias("euro_in_cny"),
     )
     net = pl.col("subtotal") - pl.col("discounts")
     free = (pl.col("method") == PICKUP) | (net >= FREE_SHIPPING_CENTS)

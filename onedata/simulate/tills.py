@@ -6,7 +6,7 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
-from onedata.simulate.calendar import DAY, EURO_IN_CNY, HOUR, MARKETS, SECOND, Night
+from onedata.simulate.calendar import DAY, HOUR, MARKETS, SECOND, Night
 from onedata.simulate.draws import Ints
 from onedata.simulate.fulfilment import RETURN_COLUMNS, ask_survey, returned_lines, share
 from onedata.simulate.journeys import STORE, store_clock
@@ -120,7 +120,8 @@ def _taken_back(
     state: State, night: Night, counter: pl.DataFrame, movements: Movements
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Goods returned at a counter: one transaction per original document."""
-    rows = _in_till_currency(state, counter).with_columns(pl.concat_str(pl.lit("r"), "original").alias("document"))
+    name = pl.concat_str(pl.lit("r"), "original").alias("document")
+    rows = _in_till_currency(state, night, counter).with_columns(name)
     heads = rows.unique("document", keep="first", maintain_order=True)
     draws, size = state.world.draws, heads.height
     market = state.world.market_of_node[heads["store"].to_numpy()]
@@ -148,12 +149,15 @@ def _taken_back(
     )
 
 
-def _in_till_currency(state: State, rows: pl.DataFrame) -> pl.DataFrame:
-    """The shop sells in CNY (its order numbers have no dashes); a European till refunds in EUR."""
+def _in_till_currency(state: State, night: Night, rows: pl.DataFrame) -> pl.DataFrame:
+    """The shop sells in CNY (its order numbers have no dashes); a European till refunds in EUR, by the day's rate."""
     european = pl.Series(state.world.market_of_node[rows["store"].to_numpy()] == MARKETS.index("EU"))
     converts = european & ~rows["original"].str.contains("-", literal=True)
     amounts = [
-        pl.when(converts).then((pl.col(name) / EURO_IN_CNY).round(0).cast(pl.Int64)).otherwise(pl.col(name)).alias(name)
+        pl.when(converts)
+        .then((pl.col(name) / night.euro_in_cny).round(0).cast(pl.Int64))
+        .otherwise(pl.col(name))
+        .alias(name)
         for name in ("unit", "discount")
     ]
     return rows.with_columns(amounts)

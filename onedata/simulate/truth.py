@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
+from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 
@@ -17,10 +18,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from onedata.simulate.afterwards import Truth
-from onedata.simulate.calendar import EURO_IN_CNY, Night
+from onedata.simulate.calendar import Night
 from onedata.simulate.deliver import Count, save_parquet
 from onedata.simulate.model import SimulationSettings
 from onedata.simulate.people import IDENTIFIER_KINDS, People, identifier_owners, identifiers
+from onedata.simulate.rates import HISTORY_DAYS, REPORTING, set_between
 
 _PERSONS = (
     "person_no", "household_no", "segment", "market", "city", "country", "lat", "lon", "family", "given", "gender",
@@ -60,16 +62,25 @@ with whole as (
     left join head on head.source = line.source and head.document = line.document
     left join single on single.source = line.source and single.document = line.document
         and single.line_no = line.line_no
+), came_rate as (
+    select key from read_parquet('{{truth}}/records/finance_exchange_rates/*.parquet') group by key having {_READ}
+), rate as (
+    select currency, day, rate from set_rate union all select '{REPORTING}', date '0001-01-01', 1
+), rate_delivered as (
+    select rate.* from rate left join came_rate on key = concat_ws('/', currency, '{REPORTING}', day)
+    where key is not null or currency = '{REPORTING}'
 ), told as (
-    select channel, currency,
+    select channel, currency, night,
            coalesce(sum(net) filter (where not is_test and not is_cancelled), 0) as net,
            coalesce(sum(net) filter (where not is_test and not is_cancelled and came), 0) as net_delivered,
            bool_or(not (is_test or is_cancelled or is_return)) as is_order, bool_or(head_came) as head_came
-    from seen group by channel, currency, source, document
+    from seen group by channel, currency, night, source, document
 )
-select channel, currency, sum(net)::bigint, sum(net_delivered)::bigint,
+select channel, sum(net::bigint * rate.rate), sum(net_delivered::bigint * rate_delivered.rate),
        count(*) filter (where is_order), count(*) filter (where is_order and head_came)
-from told group by all order by all
+from told asof left join rate on rate.currency = told.currency and night >= rate.day
+asof left join rate_delivered on rate_delivered.currency = told.currency and night >= rate_delivered.day
+group by channel order by channel
 """
 
 
@@ -102,31 +113,29 @@ def write_totals(
     with duckdb.connect(
         config={"threads": 2, "memory_limit": "400MB", "temp_directory": str(folder.parent / "spill")}
     ) as con:
+        days = pl.DataFrame(
+            set_between(settings.start - timedelta(days=HISTORY_DAYS), settings.start + timedelta(days=settings.days)),
+            schema={"currency": pl.String, "day": pl.Date, "rate": pl.Decimal(18, 8)},
+            orient="row",
+        )
+        con.register("set_rate", days.to_arrow())
         rows = con.execute(_TOTALS.format(truth=str(folder).replace("'", "''"))).fetchall()
     told = {
         "settings": {**asdict(settings), "start": settings.start.isoformat()},
         "definition": "net revenue = quantity x unit price - discount, returns negative, where the line happened; "
-        f"without test, training, void and cancelled; shipping apart; in CNY at {EURO_IN_CNY} a euro. *_delivered: "
-        "without records that never came or should be quarantined",
+        "without test, training, void and cancelled; shipping apart; in CNY by the rate of the day, or of the last day "
+        "before it. *_delivered: without records that never came or should be quarantined, rates too",
         "feeds": {name: asdict(count) for name, count in sorted(counts.items())},
-        "net_revenue": _by_channel(rows, 2),
-        "net_revenue_delivered": _by_channel(rows, 3),
-        "orders": {
-            channel: sum(row[4] for row in rows if row[0] == channel) for channel in sorted({row[0] for row in rows})
-        },
-        "orders_delivered": {
-            channel: sum(row[5] for row in rows if row[0] == channel) for channel in sorted({row[0] for row in rows})
-        },
+        "net_revenue": _by_channel(rows, 1),
+        "net_revenue_delivered": _by_channel(rows, 2),
+        "orders": {row[0]: row[3] for row in rows},
+        "orders_delivered": {row[0]: row[4] for row in rows},
         "defects": dict(sorted(defects.items())),
         "held_at_the_end": dict(held.group_by("feed").len().sort("feed").iter_rows()),
     }
     (folder / "totals.json").write_text(json.dumps(told, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
-def _by_channel(rows: list[tuple[str, str, int, int, int, int]], column: int) -> dict[str, str]:
+def _by_channel(rows: list[tuple[str, Decimal, Decimal, int, int]], column: int) -> dict[str, str]:
     """Amounts by channel in CNY, as decimal strings."""
-    rate = {"CNY": Decimal(1), "EUR": Decimal(str(EURO_IN_CNY))}
-    total: dict[str, Decimal] = {}
-    for row in rows:
-        total[row[0]] = total.get(row[0], Decimal(0)) + Decimal(int(row[column])) / 100 * rate[row[1]]
-    return {channel: str(amount.quantize(Decimal("0.001"))) for channel, amount in sorted(total.items())}
+    return {row[0]: str((Decimal(row[column]) / 100).quantize(Decimal("0.001"))) for row in rows}

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from onedata.simulate.calendar import COUNTRIES, CURRENCIES, EURO_IN_CNY, MARKETS, ZONES
+from onedata.simulate.calendar import COUNTRIES, CURRENCIES, MARKETS, PLANNED_EURO_IN_CNY, ZONES
 from onedata.simulate.catalogue import ADJECTIVES, CATEGORIES, TOWNS, WAREHOUSES, Town
 from onedata.simulate.draws import Draws, Floats, Ints
 from onedata.simulate.model import SimulationSettings
@@ -190,4 +190,4 @@ def _products(settings: SimulationSettings, draws: Draws) -> pl.DataFrame:
 
 def euro_cents(cny_cents: Ints) -> Ints:
     """The European shelf price of a Chinese one: a sixth higher, ending in .90."""
-    return np.floor(cny_cents / EURO_IN_CNY * 1.16 / 100).astype(np.int64) * 100 + 90
+    return np.floor(cny_cents / PLANNED_EURO_IN_CNY * 1.16 / 100).astype(np.int64) * 100 + 90

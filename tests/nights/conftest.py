@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from corrections import CORRECTED, correct_orders, correct_spend, withdraw_order
+from corrections import CORRECTED, correct_orders, correct_rate, correct_spend, withdraw_order
 from support import NIGHTS, Simulated, Story, copy_source, home_at, run_well, story
 
 REDELIVERED = "shop/orders/orders_{ds}.jsonl"
@@ -53,6 +53,7 @@ def corrected(empty: Story, tmp_path_factory: pytest.TempPathFactory) -> Story:
     )
     correct_orders(settings.source)
     correct_spend(settings.source)
+    correct_rate(settings.source)
     return story(settings, "corrected", run_well(settings, [CORRECTED]))
 
 

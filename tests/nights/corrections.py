@@ -12,6 +12,7 @@ ORDERS = f"shop/orders/orders_{NIGHTS[0]}.jsonl"
 LATE_ORDER = 5999999999
 LATE_PRICE, OLD_PRICE, NEW_PRICE = "123.45", "1.11", "777.77"
 EARLIER, LATER = "2026-01-01T00:00:00+08:00", "2026-01-09T12:00:00+08:00"
+NEW_RATE = "7.12345678"
 SPEND = "social/spend/page_{ds}_{page}.jsonl"
 
 
@@ -71,6 +72,15 @@ def correct_spend(source: Path) -> None:
     )
     for night, row in ((NIGHTS[0], second | {"spend": OLD_PRICE}), (CORRECTED, first | {"spend": NEW_PRICE})):
         (source / SPEND.format(ds=night, page=9)).write_text(json.dumps(row) + "\n", encoding="utf-8")
+
+
+def correct_rate(source: Path) -> None:
+    """The euro's rate of the second night again, five days later."""
+    text = (
+        "currency,reporting_currency,rate_date,rate,updated_at\n"
+        f"EUR,CNY,{NIGHTS[1]},{NEW_RATE},{CORRECTED}T09:15:00+08:00\n"
+    )
+    (source / f"finance/rates/rates_{CORRECTED}.csv").write_text(text, encoding="utf-8")
 
 
 def withdraw_order(source: Path) -> None:

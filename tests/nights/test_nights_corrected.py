@@ -1,12 +1,12 @@
 """Late files land in their own partition and rebuild what depends on them; a correction wins by its version, not by its
 arrival."""
 
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
 import duckdb
 import pytest
-from corrections import CORRECTED, LATE_ORDER, LATE_PRICE, NEW_PRICE, OLD_PRICE, two_orders
+from corrections import CORRECTED, LATE_ORDER, LATE_PRICE, NEW_PRICE, NEW_RATE, OLD_PRICE, two_orders
 from support import NIGHTS, Story, ask, rows
 
 
@@ -62,8 +62,23 @@ def test_without_a_version_the_later_night_wins(empty: Story, corrected: Story) 
 
 
 def test_only_days_that_were_touched_are_other_than_before(empty: Story, corrected: Story) -> None:
-    changed = _changed(empty, corrected, "dws.dws_channel_day", "business_date")
-    assert {row[0] for row in changed} == {NIGHTS[0]}
+    """The first night by its orders, the second by its exchange rate, in the channel that takes euros."""
+    changed = _changed(empty, corrected, "dws.dws_channel_day", "business_date, channel")
+    assert {row[0] for row in changed} == {*NIGHTS[:2]}
+    assert {row for row in changed if row[0] == NIGHTS[1]} == {(NIGHTS[1], "store")}
+
+
+def test_a_corrected_rate_restates_the_money_of_its_day_and_of_no_other(empty: Story, corrected: Story) -> None:
+    money = (
+        "select business_date, gross_amount, discount_amount, net_amount_base from dws.dws_order_movement "
+        "where currency = 'EUR' order by all"
+    )
+    before, after = ask(empty.warehouse, money), ask(corrected.warehouse, money)
+    assert {day for day, *_ in after} == set(NIGHTS)
+    cent = Decimal("0.0001")
+    for (day, gross, discount, old), (_, _, _, new) in zip(before, after, strict=True):
+        wanted = [(part * Decimal(NEW_RATE)).quantize(cent, ROUND_HALF_UP) for part in (gross, discount)]
+        assert new == (wanted[0] - wanted[1] if day == NIGHTS[1] else old)
 
 
 def test_every_balance_closes_over_late_and_corrected_rows(corrected: Story) -> None:

@@ -1,5 +1,13 @@
-with shipments as (
+with delivered as (
     select * from {{ ref('dwd_shipment') }}
+),
+
+-- A parcel costs what it costs on the day it is sent, whenever it is due.
+shipments as (
+    select
+        *,
+        coalesce(cast(coalesce(created_at, picked_up_at, delivered_at) as date), ds) as cost_date
+    from delivered
 ),
 
 headers as (
@@ -7,7 +15,7 @@ headers as (
 ),
 
 exchange_rates as (
-    select * from {{ ref('exchange_rates') }}
+    {{ rates_to_base() }}
 ),
 
 batches as (
@@ -45,10 +53,7 @@ parcel as (
         on
             coalesce(shipments.order_system, shipments.source_system) = headers.source_system
             and shipments.order_id = headers.order_id
-    left join exchange_rates
-        on
-            shipments.currency = exchange_rates.currency
-            and exchange_rates.reporting_currency = '{{ reporting_currency() }}'
+    {{ join_rate('exchange_rates', 'shipments.currency', 'shipments.cost_date') }}
     where not coalesce(headers.is_cancelled, false) and not coalesce(headers.is_test, false)
 )
 

@@ -16,7 +16,7 @@ copies as (
 ),
 
 exchange_rates as (
-    select * from {{ ref('exchange_rates') }}
+    {{ rates_to_base() }}
 ),
 
 moved as (
@@ -153,10 +153,7 @@ converted as (
             as {{ name }}_amount_base{% if not loop.last %},{% endif %}
         {%- endfor %}
     from movement
-    left join exchange_rates
-        on
-            movement.currency = exchange_rates.currency
-            and exchange_rates.reporting_currency = '{{ reporting_currency() }}'
+    {{ join_rate('exchange_rates', 'movement.currency', 'movement.business_date') }}
 )
 
 select

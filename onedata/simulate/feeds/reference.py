@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import polars as pl
 
-from onedata.simulate.calendar import DAY, Night
+from onedata.simulate.calendar import DAY, HOUR, Night
 from onedata.simulate.defects import Target
 from onedata.simulate.feeds.base import FeedFiles, owned, to_break
 from onedata.simulate.feeds.shop import SHOP_OFFSET
 from onedata.simulate.identity import FIRST_ACCOUNT
 from onedata.simulate.prices import Prices, price_rows
 from onedata.simulate.profiles import PURPOSES, product_rows
+from onedata.simulate.rates import HISTORY_DAYS, REPORTING, set_between
 from onedata.simulate.state import State
 from onedata.simulate.text import clock, csv_plain, csv_text, iso, money
 
 LOCAL = "%Y-%m-%d %H:%M:%S"
 POLICY = "2025-09"
+SET_AT = 9 * HOUR + 15 * HOUR // 60
+"""When the day's exchange rates are set, after midnight in Shanghai."""
 EVERYTHING = 9
 """A purpose nobody can agree to."""
 
@@ -228,6 +233,42 @@ def stores(state: State, night: Night) -> pl.DataFrame:
         pl.lit(night.opens - 30 * DAY).cast(pl.Int64).alias("updated_us"),
     )
     return owned(rows, pl.col("node_id")).head(0 if night.number else rows.height)
+
+
+RATES = FeedFiles(
+    "finance_exchange_rates",
+    path="finance/rates/rates_{ds}.csv",
+    truncated="quarantine",
+    nightly=False,
+    targets=(
+        Target("bad_type", "rate_text", pl.lit("n/a yet"), "the rate is a word", "quarantine"),
+        Target("impossible", "rate_text", pl.lit("-1.00"), "the rate is -1.00", "quarantine"),
+    ),
+    fields={
+        **{name: csv_plain(name) for name in ("currency", "reporting_currency", "rate_date")},
+        "rate": csv_plain("rate_text"),
+        "updated_at": iso("updated_us", SHOP_OFFSET),
+    },
+)
+
+
+def rates(night: Night) -> pl.DataFrame:
+    """The rates that banks set today; on the first night those of the month before too."""
+    first = night.day if night.number else night.day - timedelta(days=HISTORY_DAYS)
+    found = pl.DataFrame(
+        set_between(first, night.day),
+        schema={"currency": pl.String, "day": pl.Date, "rate": pl.Decimal(18, 8)},
+        orient="row",
+    )
+    days_ago = (pl.lit(night.day) - pl.col("day")).dt.total_days()
+    rows = found.select(
+        "currency",
+        pl.lit(REPORTING).alias("reporting_currency"),
+        pl.col("day").dt.to_string("%Y-%m-%d").alias("rate_date"),
+        pl.col("rate").cast(pl.String).str.strip_chars_end("0").str.strip_chars_end(".").alias("rate_text"),
+        (night.opens + SET_AT - days_ago * DAY).alias("updated_us"),
+    )
+    return owned(rows, pl.concat_str("currency", "reporting_currency", "rate_date", separator="/"))
 
 
 LEDGER = FeedFiles(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import polars as pl
 
 from onedata.simulate.afterwards import FIRST_REFUND_ID, TAKEN
-from onedata.simulate.calendar import CURRENCIES, EURO_IN_CNY, MARKETS, SECOND
+from onedata.simulate.calendar import CURRENCIES, MARKETS, SECOND
 from onedata.simulate.defects import Target
 from onedata.simulate.draws import Ints
 from onedata.simulate.feeds.base import JSONL, FeedFiles, owned
@@ -23,7 +23,7 @@ _SHIPPING = {"ship": "STANDARD", "pickup": "PICKUP", "ship_from_store": "SHIP_FR
 
 def _money_set(shop: pl.Expr) -> pl.Expr:
     """An amount in the shop's currency and in the one it was shown in (Europeans see EUR)."""
-    euro = (shop / EURO_IN_CNY).round(0).cast(pl.Int64)
+    euro = (shop / pl.col("euro_in_cny")).round(0).cast(pl.Int64)
     shown = pl.when(pl.col("market") == MARKETS.index("EU")).then(money(euro)).otherwise(money(shop))
     return json_object(
         {

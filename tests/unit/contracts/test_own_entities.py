@@ -221,7 +221,7 @@ def test_the_project_is_the_shipped_one_with_the_derived_files(tmp_path: Path) -
         files = {file.relative_to(project).as_posix(): file.read_bytes() for file in _files(project)}
     new = files.keys() - {file.relative_to(PROJECT).as_posix() for file in _files(PROJECT)}
     assert new == {"models/ods/ods_store_visit.sql", "models/ods/ods_store_visit.yml"}
-    for name in ("dbt_project.yml", "profiles.yml", "models/dim/dim_customer.sql", "seeds/exchange_rates.csv"):
+    for name in ("dbt_project.yml", "profiles.yml", "models/dim/dim_customer.sql", "seeds/channel.csv"):
         assert files[name] == (PROJECT / name).read_bytes()
 
 

@@ -148,8 +148,29 @@ def test_a_number_that_names_something_is_its_digits(
 
 
 @pytest.mark.parametrize(
+    ("text", "right"),
+    [
+        ("7.12345678", "7.12345678"),
+        ("0.00000001", "0.00000001"),
+        ("7.123456780", "7.12345678"),
+        ("7", "7.00000000"),
+        ("1E-8", "0.00000001"),
+        ("9999999999.99999999", "9999999999.99999999"),
+        ("7.123456789", None),
+        ("10000000000", None),
+        ("7,1", None),
+    ],
+)
+def test_a_rate_holds_eight_decimals_or_is_none(con: duckdb.DuckDBPyConnection, text: str, right: str | None) -> None:
+    assert cast(con, decimal_from_text("x", to="rate"), text) == right
+    assert kept(con, decimal_from_text("x", "c", "rate"), "rate", text) == right
+
+
+@pytest.mark.parametrize(
     ("value", "kind", "to", "right"),
     [
+        ("7.12345678", "decimal(18,8)", "rate", "7.12345678"),
+        ("7.123456789", "decimal(18,9)", "rate", None),
         ("1.23456", "decimal(18,5)", "decimal", None),
         ("1.23450", "decimal(18,5)", "decimal", "1.2345"),
         ("12.50", "decimal(18,2)", "integer", None),

@@ -19,7 +19,7 @@ def test_the_new_folder_loads_and_has_one_feed_with_its_files_in_place(tmp_path:
     folder = tmp_path / "shop"
     new_retailer(folder)
     retailer = load_retailer(load_settings(folder / "onedata.toml", {}))
-    assert [feed.name for feed in retailer.feeds] == ["shop_sales"]
+    assert [feed.name for feed in retailer.feeds] == ["own_exchange_rates", "shop_sales"]
     assert retailer.settings.home == folder / "data"
     assert len(list(retailer.settings.source.glob("sales/sales_*.csv"))) == 2
     assert (folder / ".gitignore").read_text(encoding="utf-8") == "/data/\n"

@@ -41,6 +41,7 @@ GLOBS = {
     "logistics_movements": "logistics/movements/*.parquet",
     "logistics_epcis": "logistics/epcis/*.jsonl",
     "service_surveys": "service/surveys/*.csv",
+    "finance_exchange_rates": "finance/rates/*.csv",
     "finance_ledger": "finance/ledger/*.csv",
     "customer_consents": "customer/consents/*.csv",
 }

@@ -65,6 +65,7 @@ KEYS: dict[str, Callable[[Record], str]] = {
     "logistics_inventory": _joined("snapshot_date", "node_id", "sku"),
     "logistics_movements": _joined("movement_id"),
     "service_surveys": _joined("response_id"),
+    "finance_exchange_rates": _joined("currency", "reporting_currency", "rate_date"),
     "finance_ledger": _joined("period", "account_code"),
     "customer_consents": _joined("consent_id"),
 }

@@ -1,0 +1,36 @@
+"""Files that the retailer keeps by hand beside its settings: offered to every night, and read from a copy that says
+when it was taken, so that each save is a statement of its own that replaces the one before whole."""
+
+from codecs import BOM_UTF8
+from collections.abc import Iterator
+from datetime import date, datetime
+from pathlib import Path
+
+from onedata.sources import Offer, SourceMissing
+
+TAKEN_AT = b"taken_at"
+"""The field that the copy has more than the file; the contracts in data_contracts/own map it to `updated_at`."""
+
+
+def own_file_offer(file: Path, name: str, night: date) -> Iterator[Offer]:
+    """The file as an offer of `night`, under its name in the ledger.
+
+    Raises:
+        SourceMissing: there is no such file.
+    """
+    if not file.is_file():
+        raise SourceMissing(f"{file} is no file: write it, or correct the setting exchange_rates")
+    stat = file.stat()
+    yield Offer(night, name, stat.st_size, stat.st_mtime_ns, file)
+
+
+def write_stamped(file: Path, target: Path, moment: datetime) -> None:
+    """Copy a CSV of simple rows without its comments (lines that begin with #) and blank lines, and add the field
+    `taken_at` to each row (UTC)."""
+    more = TAKEN_AT
+    with file.open("rb") as source, target.open("wb") as copy:
+        for line in source:
+            text = line.removeprefix(BOM_UTF8).rstrip()
+            if text and not text.startswith(b"#"):
+                copy.write(text + b"," + more + b"\n")
+                more = moment.isoformat(sep=" ").encode()
