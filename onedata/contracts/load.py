@@ -31,7 +31,7 @@ from onedata.contracts.model import (
     results,
 )
 from onedata.contracts.odcs import FeedProperties, check_odcs, feed_properties
-from onedata.contracts.repairs import parse_drift, parse_repairs
+from onedata.contracts.repairs import parse_drift, parse_on_invalid, parse_repairs
 from onedata.contracts.rules import parse_rules, parse_trends
 from onedata.contracts.strict_yaml import read_mapping
 from onedata.contracts.versions import SEMANTIC
@@ -185,13 +185,15 @@ def _field(item: Mapping[str, Any], entity: Entity, feed: Where) -> Field:
         raise ContractError(f"{where}: {entity.name} requires {name}; a contract may be stricter, not looser")
     if "{value}" in str(item.get("transformLogic", "")) and not item.get("physicalName"):
         raise ContractError(f"{where}: {{value}} needs a physicalName")
+    required, custom = bool(item.get("required", column.required)), _custom(item, where)
     return Field(
         column=column,
         physical_name=item.get("physicalName"),
         logic=str(item["transformLogic"]) if "transformLogic" in item else None,
-        required=bool(item.get("required", column.required)),
+        required=required,
         rules=_row_rules(item, name, where),
-        repairs=parse_repairs(_custom(item, where), column, where),
+        repairs=parse_repairs(custom, column, where),
+        on_invalid=parse_on_invalid(custom, column, entity, required, where),
         place=where,
     )
 

@@ -16,6 +16,7 @@ ColumnType = Literal["text", "integer", "decimal", "double", "boolean", "date", 
 Classification = Literal["public", "sensitive", "core"]
 Severity = Literal["error", "warning"]
 RepairKind = Literal["upper", "lower", "values", "unit", "round", "mojibake"]
+OnInvalid = Literal["row", "void"]
 DuplicateKeys = Literal["refuse", "first"]
 ClockChange = Literal["refuse", "earlier", "later"]
 Profile = Literal[
@@ -169,6 +170,9 @@ class Field:
     required: bool
     rules: tuple[Rule, ...] = ()
     repairs: tuple[Repair, ...] = ()
+    on_invalid: OnInvalid = "row"
+    """What a value costs that is not of the column's type or breaks a rule: the row goes to quarantine, or the value
+    becomes empty (`void`), which is counted like a repair."""
     place: str = field(default="", compare=False, repr=False)  # position in the file, for error messages
 
 

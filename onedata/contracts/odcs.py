@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from onedata.contracts.location import FORMATS
 from onedata.contracts.mistakes import Where
-from onedata.contracts.model import ContractError
+from onedata.contracts.model import ContractError, OnInvalid
 from onedata.contracts.repairs import DRIFT
 from onedata.contracts.strict_yaml import line_of
 from onedata.errors import did_you_mean
@@ -163,7 +163,14 @@ def contract_schema(entities: Iterable[str]) -> dict[str, Any]:
             {
                 "customProperties": _properties(feed),
                 "properties": _each(
-                    {"customProperties": _properties({"repairs": TypeAdapter(list[Any]).json_schema()})}
+                    {
+                        "customProperties": _properties(
+                            {
+                                "repairs": TypeAdapter(list[Any]).json_schema(),
+                                "onInvalid": TypeAdapter(OnInvalid).json_schema(),
+                            }
+                        )
+                    }
                 ),
             }
         ),
