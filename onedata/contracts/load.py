@@ -21,6 +21,7 @@ from onedata.contracts.mistakes import need as _need
 from onedata.contracts.mistakes import number as _number
 from onedata.contracts.mistakes import pairs as _pairs
 from onedata.contracts.model import (
+    DOCUMENTS,
     ContractError,
     Entity,
     Feed,
@@ -130,6 +131,10 @@ def _feed(
     if "records" in custom and location.format not in NESTED:
         raise ContractError(f"{where}: records needs a format {' or '.join(NESTED)}, this is {location.format}")
     entity = entities[own.entity]
+    if "unsettled" in custom and entity.name not in DOCUMENTS:
+        raise ContractError(
+            f"{_of_property(where, item, 'unsettled')}: unsettled is for {' and '.join(DOCUMENTS)}, not {entity.name}"
+        )
     sla = _pairs(content, "slaProperties", str(file))
     _known(sla, ("frequency", "retention"), f"{file}: slaProperties")
     frequency, retention = sla.get("frequency", {}), sla.get("retention", {})
@@ -159,6 +164,7 @@ def _feed(
         clock=own.clockChange,
         empty_ok=own.emptyOk,
         duplicate_keys=own.duplicateKeys,
+        unsettled=own.unsettled,
         priority=own.priority,
         region=own.region,
         content_key=own.rowKey == "content",

@@ -18,6 +18,7 @@ Severity = Literal["error", "warning"]
 RepairKind = Literal["upper", "lower", "values", "unit", "round", "mojibake"]
 OnInvalid = Literal["row", "void"]
 DuplicateKeys = Literal["refuse", "first"]
+Unsettled = Literal["hold", "leave_out"]
 ClockChange = Literal["refuse", "earlier", "later"]
 Profile = Literal[
     "given_name", "family_name", "full_name", "address", "postcode", "city", "birth_year", "birth_date", "gender"
@@ -37,6 +38,9 @@ SQL_TYPES: Mapping[str, str] = {
 
 RESULT_OF = "result of "
 """Begins the placeholder of another column's result in a transformLogic: {result of quantity}."""
+
+DOCUMENTS = ("sales_order", "order_line")
+"""The entities whose rows are headers and lines of documents, which `order_id` names within a source system."""
 
 EARLIEST = "1990-01-01"
 """The earliest day that a retailer's feeds may speak of."""
@@ -264,6 +268,8 @@ class Feed:
     known_fields: frozenset[str]
     """Every source field the contract speaks of: those any of its feeds reads, and those it leaves unmapped on
     purpose."""
+    unsettled: Unsettled = "hold"
+    """What counts of a document whose newest header or line is in quarantine: its last settled state, or nothing."""
     trends: Trends | None = Trends()
     """None where the contract switches them off."""
 

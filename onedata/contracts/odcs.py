@@ -76,6 +76,13 @@ class FeedProperties(BaseModel):
             "a whole number",
         ),
     ] = 0
+    unsettled: Annotated[
+        Literal["hold", "leave_out"],
+        _property(
+            "What counts of a document whose newest header or line is in quarantine: its last settled state or nothing.",
+            "hold or leave_out",
+        ),
+    ] = "hold"
     rowKey: Annotated[Literal["content"] | None, _property("The row itself is its key.", "content, or is left out")] = (
         None
     )

@@ -30,8 +30,8 @@ def contract_gate(
 
     Checks: the contract's change since rows last landed by it (if refused, the gate ends here, since nothing has
     landed), every file readable, quarantined rows within the tolerance, a file for the night if the contract expects
-    one, values that were emptied, the contract's own rules on the staged rows, and the trends of each night with new rows. A refused delivery
-    leaves no profile.
+    one, values that were emptied, the contract's own rules on the staged rows, and the trends of each night with new
+    rows. A refused delivery leaves no profile.
     """
     version = version_check(con, feed)
     if version.blocks:
