@@ -79,7 +79,7 @@ class FeedProperties(BaseModel):
     unsettled: Annotated[
         Literal["hold", "leave_out"],
         _property(
-            "What counts of a document whose newest header or line is in quarantine: its last settled state or nothing.",
+            "What counts of a document whose newest header or line is in quarantine: its last state, or nothing.",
             "hold or leave_out",
         ),
     ] = "hold"

@@ -135,7 +135,8 @@ def _add_rejects(con: duckdb.DuckDBPyConnection, delivery: Delivery, rejects: st
     con.unregister("landing_read")
     con.execute(
         "insert into landing_quarantine select relative, line, 'unreadable_record', reason, "
-        "case when not in_file then ltrim(csv_line, chr(10) || chr(13)) end, place, null, null, null from landing_broken"
+        "case when not in_file then ltrim(csv_line, chr(10) || chr(13)) end, place, null, null, null "
+        "from landing_broken"
     )
     wanted = con.execute(
         "select file_path, list((place, length, is_partial) order by place) from landing_broken where in_file "
@@ -217,8 +218,8 @@ def _book_rows(
         con,
         "quarantine",
         "select ? as feed, ? as ds, q._file as path, q._row as row, q.rule, q.reason, q.raw, ? as batch_id, "
-        "f.content_hash, ? as quarantined_at, q.totals, q.currency, q.document from landing_quarantine q join landing_files f "
-        "on f.path = q._file",
+        "f.content_hash, ? as quarantined_at, q.totals, q.currency, q.document from landing_quarantine q "
+        "join landing_files f on f.path = q._file",
         [feed.name, delivery.ds, delivery.batch, delivery.arrived_at],
     )
     book_accepted(con, delivery)

@@ -1,9 +1,9 @@
 """Balances from DWD to ADS: every order line and its money, through movements, orders, channel days and customers;
 parcels and stock.
 
-Exclusions have a named reason: lines of test and cancelled orders, test lines, returns on such an order; orders without
-a known customer. Base amounts are recomputed from the amounts in their own currency by the rates of the seed, rounded
-where the models round.
+Exclusions have a named reason: lines of test, cancelled and unsettled orders, test lines, returns on such an order;
+orders without a known customer. Base amounts are recomputed from the amounts in their own currency by the rates of the
+seed, rounded where the models round.
 """
 
 from collections.abc import Mapping
@@ -15,11 +15,14 @@ from onedata.sql import quote_text
 COUNTED = "counted"
 UNEXPLAINED = "excluded for no known reason"
 
+LEFT_OUT = "select distinct source_system, order_id from dwd.dwd_unsettled where not is_held"
+
 # The reason why a movement does not count, derived from DWD and not from the model's own flag; a line that is excluded
 # for another reason is a difference.
 PLACED = f"""
 select m.*, case
     when m.is_counted then '{COUNTED}'
+    when left_out.order_id is not null then 'lines of unsettled documents'
     when document.is_test then 'lines of test orders'
     when document.is_cancelled then 'lines of cancelled orders'
     when origin.is_test or origin.is_cancelled then 'returns on cancelled or test orders'
@@ -28,6 +31,7 @@ select m.*, case
 from dws.dws_order_movement m
 left join dwd.dwd_order document on document.source_system = m.document_system and document.order_id = m.document_id
 left join dwd.dwd_order origin on origin.source_system = m.source_system and origin.order_id = m.order_id
+left join ({LEFT_OUT}) left_out on left_out.source_system = m.document_system and left_out.order_id = m.document_id
 left join (select source_system, order_id from dwd.dwd_order_line where is_test group by all) test_lines
     on test_lines.source_system = m.document_system and test_lines.order_id = m.document_id
 """
@@ -36,6 +40,7 @@ left join (select source_system, order_id from dwd.dwd_order_line where is_test 
 HEADERS = f"""
 select case
     when orders.order_id is not null then '{COUNTED}'
+    when left_out.order_id is not null then 'unsettled orders'
     when h.is_test then 'test orders'
     when h.is_cancelled then 'cancelled orders'
     when elsewhere.document_id is not null then 'returns booked on their original orders'
@@ -43,6 +48,7 @@ select case
     when h.total_amount < 0 then 'refunds without lines'
     else '{UNEXPLAINED}' end as reason
 from dwd.dwd_order h
+left join ({LEFT_OUT}) left_out on left_out.source_system = h.source_system and left_out.order_id = h.order_id
 left join dws.dws_order orders on orders.source_system = h.source_system and orders.order_id = h.order_id
 left join (select document_system, document_id from dws.dws_order_movement
     where (document_system, document_id) <> (source_system, order_id) group by all) elsewhere

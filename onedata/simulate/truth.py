@@ -28,47 +28,65 @@ _PERSONS = (
     "has_shop", "has_card", "has_social", "home_store", "moved", "consent_marketing", "consent_analytics",
 )  # fmt: skip
 
-# A record to be quarantined does not count as delivered; one with several versions does, once one of them is readable.
+# A record to be quarantined does not count as delivered. A document whose newest version has one counts for nothing, if
+# the record can be read as far as its id: of one that a file's end cuts off, or of another encoding, nothing is known.
 _READ = "bool_or(coalesce(expected, 'accept') <> 'quarantine')"
+_KNOWN = "bool_or(coalesce(defect, '') not in ('truncated', 'bad_encoding'))"
 _TOTALS = f"""
-with whole as (
-    select 'shop' as source, split_part(key, '/', 1) as document, max(split_part(key, '/', 2)::int) as version, {_READ}
+with versions as (
+    select 'shop' as source, split_part(key, '/', 1) as document, split_part(key, '/', 2)::int as version, {_READ}
         as is_read
     from read_parquet('{{truth}}/records/shop_orders/*.parquet') where defect is distinct from 'truncated' group by all
     union all
     select 'pos', key, 1, {_READ} from read_parquet('{{truth}}/records/pos_transactions/*.parquet') group by key
+), whole as (
+    select source, document, max(version) as version, arg_max(is_read, version) as is_read,
+           bool_or(is_read) as was_read
+    from versions group by all
 ), head as (
     select source, document from whole
     union all
     select 'pos', key from read_parquet('{{truth}}/records/pos_tickets_eu/*.parquet') group by key having {_READ}
 ), single as (
     select 'pos' as source, left(key, length(key) - strpos(reverse(key), '/')) as document, split_part(key, '/',
-        -1)::bigint as line_no, {_READ} as is_read
+        -1)::bigint as line_no, {_READ} as is_read, {_KNOWN} as is_known
     from read_parquet('{{truth}}/records/pos_ticket_lines_eu/*.parquet') group by key
     union all
-    select 'logistics', split_part(key, '/', 1), split_part(key, '/', 2)::bigint, {_READ}
+    select 'logistics', split_part(key, '/', 1), split_part(key, '/', 2)::bigint, {_READ}, {_KNOWN}
     from read_parquet('{{truth}}/records/logistics_returns/*.parquet') group by key
+), left_out as (
+    select source, document from whole where not is_read
+    union
+    select source, document from single where is_known and not is_read
+    union
+    select 'pos', key from read_parquet('{{truth}}/records/pos_tickets_eu/*.parquet') group by key
+    having {_KNOWN} and not {_READ}
 ), seen as (
     select line.*, cancelled_us is not null and (line.source <> 'shop' or coalesce(whole.version, 1) = 2) as
         is_cancelled,
            -- Of a document that two feeds read it is the first line that is broken.
-           case when whole.document is not null then whole.is_read or line.line_no > 1 else coalesce(single.is_read,
+           case when whole.document is not null then whole.was_read or line.line_no > 1 else coalesce(single.is_read,
                false) end as came,
+           left_out.document is not null as is_left_out,
            head.document is not null as head_came
     from read_parquet('{{truth}}/lines/*.parquet') as line
     left join whole on whole.source = line.source and whole.document = line.document
     left join head on head.source = line.source and head.document = line.document
     left join single on single.source = line.source and single.document = line.document
         and single.line_no = line.line_no
+    left join left_out on left_out.source = line.source and left_out.document = line.document
 ), told as (
     select channel, currency,
            coalesce(sum(net) filter (where not is_test and not is_cancelled), 0) as net,
-           coalesce(sum(net) filter (where not is_test and not is_cancelled and came), 0) as net_delivered,
-           bool_or(not (is_test or is_cancelled or is_return)) as is_order, bool_or(head_came) as head_came
+           coalesce(sum(net) filter (where not is_test and not is_cancelled and came and not is_left_out), 0)
+               as net_delivered,
+           coalesce(sum(net) filter (where not is_test and came and is_left_out), 0) as net_unsettled,
+           bool_or(not (is_test or is_cancelled or is_return)) as is_order,
+           bool_or(head_came and not is_left_out) as head_came
     from seen group by channel, currency, source, document
 )
 select channel, currency, sum(net)::bigint, sum(net_delivered)::bigint,
-       count(*) filter (where is_order), count(*) filter (where is_order and head_came)
+       count(*) filter (where is_order), count(*) filter (where is_order and head_came), sum(net_unsettled)::bigint
 from told group by all order by all
 """
 
@@ -107,10 +125,15 @@ def write_totals(
         "settings": {**asdict(settings), "start": settings.start.isoformat()},
         "definition": "net revenue = quantity x unit price - discount, returns negative, where the line happened; "
         f"without test, training, void and cancelled; shipping apart; in CNY at {EURO_IN_CNY} a euro. *_delivered: "
-        "without records that never came or should be quarantined",
+        "without records that never came or should be quarantined, and without documents of which such a record is the "
+        "newest. net_unsettled: lines of these documents that came, by currency, cancelled ones too",
         "feeds": {name: asdict(count) for name, count in sorted(counts.items())},
         "net_revenue": _by_channel(rows, 2),
         "net_revenue_delivered": _by_channel(rows, 3),
+        "net_unsettled": {
+            currency: str(Decimal(sum(int(row[6]) for row in rows if row[1] == currency)) / 100)
+            for currency in sorted({row[1] for row in rows})
+        },
         "orders": {
             channel: sum(row[4] for row in rows if row[0] == channel) for channel in sorted({row[0] for row in rows})
         },
@@ -123,7 +146,7 @@ def write_totals(
     (folder / "totals.json").write_text(json.dumps(told, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
-def _by_channel(rows: list[tuple[str, str, int, int, int, int]], column: int) -> dict[str, str]:
+def _by_channel(rows: list[tuple[str, str, int, int, int, int, int]], column: int) -> dict[str, str]:
     """Amounts by channel in CNY, as decimal strings."""
     rate = {"CNY": Decimal(1), "EUR": Decimal(str(EURO_IN_CNY))}
     total: dict[str, Decimal] = {}

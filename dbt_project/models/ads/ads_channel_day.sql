@@ -13,5 +13,6 @@ select
     returns_base,
     line_count,
     units,
-    customer_count
+    customer_count,
+    unsettled_count
 from channel_days

@@ -6,6 +6,15 @@ headers as (
     select * from {{ ref('dwd_order') }}
 ),
 
+left_out as (
+    select
+        source_system,
+        order_id
+    from {{ ref('dwd_unsettled') }}
+    where not is_held
+    group by source_system, order_id
+),
+
 exchange_rates as (
     select * from {{ ref('exchange_rates') }}
 ),
@@ -72,8 +81,10 @@ placed as (
         coalesce(originals.source_system, lines.source_system) as source_system,
         case when originals.source_system is null then lines.order_id else lines.original_order_id end as order_id,
         lines.line_type = 'return' as is_return,
-        -- A cancelled or test order counts for nothing, and so does what is given back on it.
+        -- A cancelled or test order counts for nothing, and so does what is given back on it. Nor does a document that
+        -- is half read.
         not lines.is_test
+        and left_out.order_id is null
         and not coalesce(headers.is_cancelled, false)
         and not coalesce(headers.is_test, false)
         and not coalesce(originals.is_void, false) as is_counted,
@@ -101,6 +112,7 @@ placed as (
         lines.net_amount
     from lines
     left join headers on lines.source_system = headers.source_system and lines.order_id = headers.order_id
+    left join left_out on lines.source_system = left_out.source_system and lines.order_id = left_out.order_id
     left join originals
         on
             lines.source_system = originals.document_system
