@@ -21,6 +21,7 @@ from onedata.contracts.mistakes import need as _need
 from onedata.contracts.mistakes import number as _number
 from onedata.contracts.mistakes import pairs as _pairs
 from onedata.contracts.model import (
+    DOCUMENTS,
     ContractError,
     Entity,
     Feed,
@@ -32,7 +33,7 @@ from onedata.contracts.model import (
     results,
 )
 from onedata.contracts.odcs import FeedProperties, check_odcs, feed_properties
-from onedata.contracts.repairs import parse_drift, parse_repairs
+from onedata.contracts.repairs import parse_drift, parse_on_invalid, parse_repairs
 from onedata.contracts.rules import parse_rules, parse_trends
 from onedata.contracts.strict_yaml import read_mapping
 from onedata.contracts.sums import check_sums
@@ -137,6 +138,10 @@ def _feed(
     if "records" in custom and location.format not in NESTED:
         raise ContractError(f"{where}: records needs a format {' or '.join(NESTED)}, this is {location.format}")
     entity = entities[own.entity]
+    if "unsettled" in custom and entity.name not in DOCUMENTS:
+        raise ContractError(
+            f"{_of_property(where, item, 'unsettled')}: unsettled is for {' and '.join(DOCUMENTS)}, not {entity.name}"
+        )
     sla = _pairs(content, "slaProperties", str(file))
     _known(sla, ("frequency", "retention"), f"{file}: slaProperties")
     frequency, retention = sla.get("frequency", {}), sla.get("retention", {})
@@ -167,6 +172,7 @@ def _feed(
         empty_ok=own.emptyOk,
         duplicate_keys=own.duplicateKeys,
         complete=_complete(own, entity, item, where),
+        unsettled=own.unsettled,
         priority=own.priority,
         region=own.region,
         content_key=own.rowKey == "content",
@@ -210,13 +216,15 @@ def _field(item: Mapping[str, Any], entity: Entity, feed: Where) -> Field:
         raise ContractError(f"{where}: {entity.name} requires {name}; a contract may be stricter, not looser")
     if "{value}" in str(item.get("transformLogic", "")) and not item.get("physicalName"):
         raise ContractError(f"{where}: {{value}} needs a physicalName")
+    required, custom = bool(item.get("required", column.required)), _custom(item, where)
     return Field(
         column=column,
         physical_name=item.get("physicalName"),
         logic=str(item["transformLogic"]) if "transformLogic" in item else None,
-        required=bool(item.get("required", column.required)),
+        required=required,
         rules=_row_rules(item, name, where),
-        repairs=parse_repairs(_custom(item, where), column, where),
+        repairs=parse_repairs(custom, column, where),
+        on_invalid=parse_on_invalid(custom, column, entity, required, where),
         place=where,
     )
 

@@ -16,7 +16,9 @@ ColumnType = Literal["text", "integer", "decimal", "rate", "double", "boolean", 
 Classification = Literal["public", "sensitive", "core"]
 Severity = Literal["error", "warning"]
 RepairKind = Literal["upper", "lower", "values", "unit", "round", "mojibake"]
+OnInvalid = Literal["row", "void"]
 DuplicateKeys = Literal["refuse", "first"]
+Unsettled = Literal["hold", "leave_out"]
 ClockChange = Literal["refuse", "earlier", "later"]
 Profile = Literal[
     "given_name", "family_name", "full_name", "address", "postcode", "city", "birth_year", "birth_date", "gender"
@@ -39,6 +41,9 @@ NUMBERS: tuple[ColumnType, ...] = ("integer", *DIGITS, "double")
 
 RESULT_OF = "result of "
 """Begins the placeholder of another column's result in a transformLogic: {result of quantity}."""
+
+DOCUMENTS = ("sales_order", "order_line")
+"""The entities whose rows are headers and lines of documents, which `order_id` names within a source system."""
 
 EARLIEST = "1990-01-01"
 """The earliest day that a retailer's feeds may speak of."""
@@ -174,6 +179,9 @@ class Field:
     required: bool
     rules: tuple[Rule, ...] = ()
     repairs: tuple[Repair, ...] = ()
+    on_invalid: OnInvalid = "row"
+    """What a value costs that is not of the column's type or breaks a rule: the row goes to quarantine, or the value
+    becomes empty (`void`), which is counted like a repair."""
     place: str = field(default="", compare=False, repr=False)  # position in the file, for error messages
 
 
@@ -272,6 +280,8 @@ class Feed:
     known_fields: frozenset[str]
     """Every source field the contract speaks of: those any of its feeds reads, and those it leaves unmapped on
     purpose."""
+    unsettled: Unsettled = "hold"
+    """What counts of a document whose newest header or line is in quarantine: its last settled state, or nothing."""
     trends: Trends | None = Trends()
     """None where the contract switches them off."""
 

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from onedata.contracts.location import FORMATS
 from onedata.contracts.mistakes import Where
-from onedata.contracts.model import ContractError
+from onedata.contracts.model import ContractError, OnInvalid
 from onedata.contracts.repairs import DRIFT
 from onedata.contracts.strict_yaml import line_of
 from onedata.errors import did_you_mean
@@ -83,6 +83,13 @@ class FeedProperties(BaseModel):
             "a whole number",
         ),
     ] = 0
+    unsettled: Annotated[
+        Literal["hold", "leave_out"],
+        _property(
+            "What counts of a document whose newest header or line is in quarantine: its last state, or nothing.",
+            "hold or leave_out",
+        ),
+    ] = "hold"
     rowKey: Annotated[Literal["content"] | None, _property("The row itself is its key.", "content, or is left out")] = (
         None
     )
@@ -170,7 +177,14 @@ def contract_schema(entities: Iterable[str]) -> dict[str, Any]:
             {
                 "customProperties": _properties(feed),
                 "properties": _each(
-                    {"customProperties": _properties({"repairs": TypeAdapter(list[Any]).json_schema()})}
+                    {
+                        "customProperties": _properties(
+                            {
+                                "repairs": TypeAdapter(list[Any]).json_schema(),
+                                "onInvalid": TypeAdapter(OnInvalid).json_schema(),
+                            }
+                        )
+                    }
                 ),
             }
         ),

@@ -1,10 +1,13 @@
-"""Repairs that a contract allows, and its treatment of unknown or missing fields: `repairs` and `onDrift` as typed
-values."""
+"""Repairs that a contract allows, what an invalid value costs, and the treatment of unknown or missing fields:
+`repairs`, `onInvalid` and `onDrift` as typed values."""
 
+import re
 from collections.abc import Mapping
 from typing import Any, cast, get_args
 
-from onedata.contracts.model import DIGITS, NUMBERS, Column, ContractError, Repair, RepairKind
+from onedata.contracts.model import DIGITS, NUMBERS, Column, ContractError, Entity, OnInvalid, Repair, RepairKind
+
+PROPERTIES = ("repairs", "onInvalid")
 
 DRIFT: Mapping[str, tuple[str, ...]] = {
     "missing": ("empty", "refuse"),
@@ -37,12 +40,40 @@ def parse_repairs(custom: Mapping[str, Any], column: Column, where: str) -> tupl
         ContractError: an unknown repair, or one with invalid arguments.
     """
     for name in custom:
-        if name != "repairs":
-            raise ContractError(f"{where}: customProperties: {name!r} is not known; a property takes repairs")
+        if name not in PROPERTIES:
+            raise ContractError(
+                f"{where}: customProperties: {name!r} is not known; a property takes {' and '.join(PROPERTIES)}"
+            )
     items = custom.get("repairs", [])
     if not isinstance(items, list):
         raise ContractError(f"{where}: repairs is a list, for example [upper, {{values: {{RMB: CNY}}}}]")
     return tuple(_repair(item, column, f"{where}: repairs") for item in items)
+
+
+def parse_on_invalid(
+    custom: Mapping[str, Any], column: Column, entity: Entity, required: bool, where: str
+) -> OnInvalid:
+    """What an invalid value of a property costs: its row (the default), or only the value (`void`).
+
+    Raises:
+        ContractError: an unknown choice, or `void` of a column that a row cannot be without: a required one, one of the
+            key, the version, or an amount that is reconciled.
+    """
+    choice = custom.get("onInvalid", "row")
+    if choice not in get_args(OnInvalid):
+        raise ContractError(f"{where}: onInvalid takes {' or '.join(get_args(OnInvalid))}, not {choice!r}")
+    if choice == "void":
+        counted = {name for total in entity.totals for name in re.findall(r"\w+", total.amount)}
+        reasons = {
+            f"of the key of {entity.name}": column.name in entity.key,
+            "required": required,
+            f"the version of {entity.name}": column.name == entity.version,
+            f"an amount of {entity.name} that is reconciled": column.name in counted,
+        }
+        for reason, holds in reasons.items():
+            if holds:
+                raise ContractError(f"{where}: onInvalid: void is not for {column.name}, which is {reason}; use row")
+    return cast(OnInvalid, choice)
 
 
 def _repair(item: Any, column: Column, where: str) -> Repair:

@@ -13,6 +13,7 @@ from onedata.contracts.model import Column
 from onedata.durable import make_folders
 from onedata.landing.control_totals import amounts_sql, control_totals_sql, repeated_totals_sql
 from onedata.landing.delivery import Delivery, Repeat
+from onedata.landing.documents import document_sql
 from onedata.landing.reasons import reason_sql
 from onedata.landing.stage import BAD, DUPLICATE, GOOD, WRITTEN, key_columns
 from onedata.ledger import moves as ledger
@@ -62,7 +63,8 @@ def prepare_bad_rows(con: duckdb.DuckDBPyConnection, delivery: Delivery, reading
     con.execute(
         "create or replace temp table landing_quarantine as select _file, _row, _extra ->> 'rule' as rule, "
         f"{reason_sql('_extra')} as reason, _extra ->> 'raw' as raw, "
-        f"(_extra ->> 'place')::bigint as place, {totals} as totals, {currency} as currency from {BAD}"
+        f"(_extra ->> 'place')::bigint as place, {totals} as totals, {currency} as currency, "
+        f"{document_sql(delivery.feed, delivery.ds)} as document from {BAD}"
     )
     places = con.execute(
         "select _file, list(distinct place order by place) from landing_quarantine where raw is null group by 1 "
@@ -133,7 +135,8 @@ def _add_rejects(con: duckdb.DuckDBPyConnection, delivery: Delivery, rejects: st
     con.unregister("landing_read")
     con.execute(
         "insert into landing_quarantine select relative, line, 'unreadable_record', reason, "
-        "case when not in_file then ltrim(csv_line, chr(10) || chr(13)) end, place, null, null from landing_broken"
+        "case when not in_file then ltrim(csv_line, chr(10) || chr(13)) end, place, null, null, null "
+        "from landing_broken"
     )
     wanted = con.execute(
         "select file_path, list((place, length, is_partial) order by place) from landing_broken where in_file "
@@ -215,8 +218,8 @@ def _book_rows(
         con,
         "quarantine",
         "select ? as feed, ? as ds, q._file as path, q._row as row, q.rule, q.reason, q.raw, ? as batch_id, "
-        "f.content_hash, ? as quarantined_at, q.totals, q.currency from landing_quarantine q join landing_files f "
-        "on f.path = q._file",
+        "f.content_hash, ? as quarantined_at, q.totals, q.currency, q.document from landing_quarantine q "
+        "join landing_files f on f.path = q._file",
         [feed.name, delivery.ds, delivery.batch, delivery.arrived_at],
     )
     book_accepted(con, delivery)

@@ -289,7 +289,7 @@ def _output(delivery: Delivery) -> str:
 
 def _literal(item: Field) -> str | None:
     """The text that a transformLogic gives every row, if it is a literal and nothing else."""
-    if item.logic is None or item.column.type != "text" or item.repairs:
+    if item.logic is None or item.column.type != "text" or item.repairs or item.on_invalid == "void":
         return None
     found = re.fullmatch(r"\s*'([^'{}]*)'\s*", item.logic)
     return found[1].strip(" ") or None if found else None

@@ -33,6 +33,7 @@ from onedata.readers.base import Part
 from onedata.sql import quote_name, quote_text
 
 BROKEN = "_breaks_"
+VOID = "_void_"
 
 
 def typed_rows(feed: Feed, part: Part) -> str:
@@ -48,7 +49,8 @@ def typed_rows(feed: Feed, part: Part) -> str:
         after = f"where: {' '.join(feed.condition.split())} cannot be worked out"
         checks.append(Check("where_logic", f"try({{'v': {_condition(feed, part)}}}) is null", after))
     for item in fields:
-        checks += _checks(item, feed, part)
+        if item.on_invalid == "row":
+            checks += _checks(item, feed, part)
     names = ", ".join(
         ["_row", *[f"{TYPED}{item.column.name} as {item.column.name}" for item in feed.fields], "_repaired"]
     )
@@ -89,10 +91,28 @@ def _worked_out(feed: Feed, fields: Sequence[Field], part: Part) -> str:
         typed = [f"{typed_sql(item, feed, part)} as {TYPED}{item.column.name}" for item in stage]
         typed += [f"{failed_sql(item, part)} as {FAILED}{item.column.name}" for item in stage if item.logic is not None]
         rows, kept = f"select *, {', '.join(typed)} from ({_all_cast(stage, part, given)})", []
+        rows = _with_voids(feed, [item for item in stage if item.on_invalid == "void"], part, rows)
     # Equal rows of one file are told apart by their occurrence; the same rows in another file get the same identities.
     occurrence = "_content || '-' || row_number() over (partition by _content order by _row)"
     identities = [f"{occurrence} as {TYPED}{item.column.name}" for item in feed.fields if is_row_identity(item)]
     return f"select *, {', '.join(identities)} from ({rows})" if identities else rows
+
+
+def _with_voids(feed: Feed, fields: Sequence[Field], part: Part, rows: str) -> str:
+    """The typed rows with the invalid values of `fields` emptied, each told in `_repaired` as `column:void`."""
+    if not fields:
+        return rows
+    names = [item.column.name for item in fields]
+    broken = [
+        f"coalesce({' or '.join(check.predicate for check in _checks(item, feed, part)) or 'false'}, false)"
+        for item in fields
+    ]
+    judged = ", ".join(f"{wrong} as {VOID}{name}" for wrong, name in zip(broken, names, strict=True))
+    emptied = ", ".join(f"case when not {VOID}{name} then {TYPED}{name} end as {TYPED}{name}" for name in names)
+    told = ", ".join(f"case when {VOID}{name} then {quote_text(f'{name}:void')} end" for name in names)
+    some = " or ".join(f"{VOID}{name}" for name in names)
+    repairs = f"case when {some} then concat_ws(',', _repaired, {told}) else _repaired end as _repaired"
+    return f"select * replace ({emptied}, {repairs}) from (select *, {judged} from ({rows}))"
 
 
 def _stages(fields: Sequence[Field]) -> list[list[Field]]:

@@ -15,6 +15,7 @@ from onedata.contracts.derive import lake_columns, schema_file
 from onedata.contracts.identifiers import IdentifierPolicy
 from onedata.contracts.model import Column, Entity
 from onedata.landing.delivery import BAD_ROWS, GOOD_ROWS, Delivery, write
+from onedata.landing.documents import repeats_nothing_unread
 from onedata.ledger.lake import KeyRange, lake_files
 from onedata.ledger.paths import file_name, staged_files, staged_folder
 from onedata.readers import Reading
@@ -109,9 +110,9 @@ def _find_duplicates(con: duckdb.DuckDBPyConnection, settings: Settings, deliver
     an accepted row. Returns whether there are any.
 
     Two rows are equal if every canonical column and every kept field are equal. A row that equals an earlier one, but
-    not the last one before it of its key and version, is no duplicate: the value went from A to B and back to A. Hashes
-    are only compared within the same process, so a DuckDB version with another hash function changes nothing. Of this
-    run's nights, only those with one of the keys are opened.
+    not the last one before it of its key and version, is no duplicate: the value went from A to B and back to A, also
+    where B is in quarantine (`documents`). Hashes are only compared within the same process, so a DuckDB version with
+    another hash function changes nothing. Of this run's nights, only those with one of the keys are opened.
     """
     con.execute("create or replace temp table landing_duplicate_row (_file varchar, _row bigint)")
     entity = delivery.feed.entity
@@ -153,9 +154,11 @@ def _find_duplicates(con: duckdb.DuckDBPyConnection, settings: Settings, deliver
         "insert into landing_duplicate_row select _file, _row from (select _file, _row, _known, "
         f"row_number() over (partition by {columns} order by _known desc, _file, _row) as n, row({columns}) as said, "
         f"lag(row({columns})) over (partition by {version} "
-        "order by _night, _file, coalesce(_edition, 1), _row) as before "
-        f"from ({suspects})) "
+        "order by _night, _file, coalesce(_edition, 1), _row) as before, "
+        f"{', '.join(entity.key)}, max(case when _known then _night end) over (partition by {', '.join(entity.key)}) "
+        f"as _last from ({suspects})) "
         "where n > 1 and not _known and (before is null or before is not distinct from said)"
+        + repeats_nothing_unread(delivery.feed, delivery.ds, delivery.replaced)
     )
     return bool(con.execute("select 1 from landing_duplicate_row limit 1").fetchall())
 

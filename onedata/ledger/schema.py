@@ -52,6 +52,12 @@ create table if not exists ops.quarantine (
     quarantined_at timestamp not null,
     totals map(varchar, decimal(38, 4)), currency varchar
 );
+alter table ops.quarantine add column if not exists document struct(
+    source_system varchar, order_id varchar, line_id varchar, version timestamp, edition bigint, is_whole boolean,
+    policy varchar);
+comment on column ops.quarantine.document is
+    'The document of an order''s header or line, where its id can be read: is_whole if its rows come together,
+    policy hold or leave_out.';
 comment on table ops.quarantine is 'Every row that was not accepted, whole and raw, with file, row, rule and reason.';
 comment on column ops.quarantine.row is
     'Number of the record in the file, header and broken lines not counted; for a broken line, its line number.';
@@ -191,6 +197,14 @@ VIEWS = """
 create or replace view ops.batch as
     select batch_id, feed, entity, ds, rows from ops.delivery
     where status in ('accepted', 'applied') and (rows > 0 or batch_id in (select batch_id from ops.lake_file));
+create or replace view ops.unread_document as
+    select
+        q.document.source_system as source_system, q.document.order_id as order_id, q.document.line_id as line_id,
+        d.entity, q.feed, q.ds, q.path, q.document.edition as edition, q.row, q.document.version as version,
+        q.document.is_whole as is_whole, q.document.policy as policy, q.rule, q.totals['net_amount'] as net_amount,
+        q.currency
+    from ops.quarantine q join ops.delivery d using (batch_id)
+    where q.document is not null and d.status in ('accepted', 'applied');
 create or replace view ops.pending_batch as
     select batch_id, feed, entity, ds from ops.delivery
     where status = 'accepted' and (rows > 0 or batch_id in (select batch_id from ops.lake_file));

@@ -9,6 +9,8 @@ from onedata.sql import quote_text
 
 COUNTED = "counted"
 UNEXPLAINED = "excluded for no known reason"
+LEFT_OUT = "select distinct source_system, order_id from dwd.dwd_unsettled where not is_held"
+"""SQL: the documents that are half read and not held at an earlier state."""
 UNITS = {"lines": "rows", "orders": "orders", "parcels": "rows", "snapshots": "rows"}
 
 

@@ -30,8 +30,8 @@ def contract_gate(
 
     Checks: the contract's change since rows last landed by it (if refused, the gate ends here, since nothing has
     landed), every file readable, quarantined rows within the tolerance, a file for the night if the contract expects
-    one, the contract's own rules on the staged rows, and the trends of each night with new rows. A refused delivery
-    leaves no profile.
+    one, values that were emptied, the contract's own rules on the staged rows, and the trends of each night with new
+    rows. A refused delivery leaves no profile.
     """
     version = version_check(con, feed)
     if version.blocks:
@@ -39,7 +39,7 @@ def contract_gate(
     results = [version, _readable(con, feed), _within_tolerance(con, feed)]
     if feed.every_days and "{ds}" in feed.location.path:
         results.append(_delivered(con, feed, night))
-    results += _drifts(con, feed)
+    results += _drifts(con, feed) + _voided(con, feed)
     staged = con.execute(
         "select ds, batch_id from ops.delivery where feed = ? and status = 'staged' order by ds, batch_id", [feed.name]
     ).fetchall()
@@ -146,6 +146,27 @@ def _drifts(con: duckdb.DuckDBPyConnection, feed: Feed) -> list[CheckResult]:
             message,
             "0",
             "differences from the contract's columns",
+        )
+    ]
+
+
+def _voided(con: duckdb.DuckDBPyConnection, feed: Feed) -> list[CheckResult]:
+    """The values that `onInvalid: void` emptied in rows that wait for the gate; nothing for a feed that declares
+    none."""
+    if all(item.on_invalid == "row" for item in feed.fields):
+        return []
+    rows = con.execute(
+        "select r.path, r.column_name, sum(r.rows)::bigint from ops.repair r join ops.delivery b using (batch_id) "
+        "where r.feed = ? and r.repair = 'void' and b.status = 'staged' group by all order by 3 desc, 1, 2",
+        [feed.name],
+    ).fetchall()
+    emptied = sum(row[2] for row in rows)
+    detail = "; ".join(f"{path}: {count} of {column}" for path, column, count in rows[:SAMPLE])
+    message = f"{emptied} invalid values were emptied (onInvalid: void): {detail}" if rows else "no value was emptied"
+    description = "invalid values that were emptied (onInvalid: void)"
+    return [
+        CheckResult(
+            "contract", feed.name, "values_voided", "warning", not rows, str(emptied), message, "0", description
         )
     ]
 

@@ -2,7 +2,7 @@
 counts is in movements. Pure SQL."""
 
 from onedata.contracts.totals import AMOUNT, currency_code, exact
-from onedata.quality.flows import COUNTED, UNEXPLAINED, by_reason, flow
+from onedata.quality.flows import COUNTED, LEFT_OUT, UNEXPLAINED, by_reason, flow
 from onedata.sql import quote_text
 
 NO_GOODS = "gift cards, deposits, rounding and postage: no revenue of goods"
@@ -14,6 +14,7 @@ PLACED = f"""
 select m.*, l.gross_amount as given_gross, l.net_amount as given_net, case
     when m.is_counted and m.line_type not in ('sale', 'return', 'adjustment') then '{NO_GOODS}'
     when m.is_counted then '{COUNTED}'
+    when left_out.order_id is not null then 'lines of unsettled documents'
     when document.is_test then 'lines of test orders'
     when document.is_cancelled then 'lines of cancelled orders'
     when l.is_test then 'test lines'
@@ -28,6 +29,7 @@ inner join dwd.dwd_order_line l on l.source_system = m.document_system and l.ord
     and l.line_id = m.line_id
 left join dwd.dwd_order document on document.source_system = m.document_system and document.order_id = m.document_id
 left join dwd.dwd_order origin on origin.source_system = m.source_system and origin.order_id = m.order_id
+left join ({LEFT_OUT}) left_out on left_out.source_system = m.document_system and left_out.order_id = m.document_id
 left join (select source_system, order_id, max(updated_at) as updated_at from dwd.dwd_order_line group by all) newest
     on newest.source_system = m.document_system and newest.order_id = m.document_id
 left join (select distinct source_system, order_id, parent_line_id as line_id from dwd.dwd_order_line

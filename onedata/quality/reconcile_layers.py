@@ -1,15 +1,15 @@
 """Balances from DWD to ADS: every order line and refund and their money, through movements, orders, channel days and
 customers; parcels and stock.
 
-Exclusions have a named reason: lines of test and cancelled orders, test lines, removed lines, returns and refunds on
-such an order, what is no revenue of goods; orders without a known customer.
+Exclusions have a named reason: lines of test, cancelled and unsettled orders, test lines, removed lines, returns and
+refunds on such an order, what is no revenue of goods; orders without a known customer.
 
 Base amounts are recomputed from the amounts in their own currency by the rates of their days, rounded
 where the models round.
 """
 
 from onedata.contracts.totals import AMOUNT
-from onedata.quality.flows import COUNTED, UNEXPLAINED, by_reason, flow, side
+from onedata.quality.flows import COUNTED, LEFT_OUT, UNEXPLAINED, by_reason, flow, side
 from onedata.quality.reconcile_documents import (
     lines_placed,
     lines_to_movements,
@@ -22,6 +22,7 @@ from onedata.sql import quote_text
 HEADERS = f"""
 select case
     when orders.order_id is not null then '{COUNTED}'
+    when left_out.order_id is not null then 'unsettled orders'
     when h.is_test then 'test orders'
     when h.is_cancelled then 'cancelled orders'
     when copies.document_id is not null then 'orders that another system has too'
@@ -30,6 +31,7 @@ select case
     when h.total_amount < 0 then 'refunds without lines'
     else '{UNEXPLAINED}' end as reason
 from dwd.dwd_order h
+left join ({LEFT_OUT}) left_out on left_out.source_system = h.source_system and left_out.order_id = h.order_id
 left join dws.dws_order orders on orders.source_system = h.source_system and orders.order_id = h.order_id
 left join dws.dws_order_copy copies on copies.document_system = h.source_system and copies.document_id = h.order_id
 left join (select document_system, document_id from dws.dws_order_line

@@ -147,7 +147,13 @@ def what_is_true(
 ) -> Truth:
     """The night's ground truth; amounts in cents of ``currency``, units and amounts of returns negative."""
     lines = pl.concat(
-        [_shop_lines(placed, tests), _till_lines(tickets, ticket_lines), _parcel_lines(back), _gesture_lines(gestures)]
+        [
+            _shop_lines(placed, tests),
+            _till_lines(tickets, ticket_lines),
+            _parcel_lines(back),
+            _gesture_lines(gestures),
+        ],
+        how="diagonal",
     )
     sku = state.world.products["sku"].gather(lines["product_no"])  # none of money alone
     net = (pl.col("quantity") * pl.col("unit") - pl.col("discount")).alias("net")
@@ -181,6 +187,12 @@ _LINE = (
 )
 
 
+def order_tax() -> pl.Expr:
+    """The tax within a shop order's total, in whole cents rounded down: value-added tax of the buyer's market."""
+    percent = pl.when(pl.col("market") == MARKETS.index("EU")).then(19).otherwise(13)
+    return (pl.col("subtotal") - pl.col("discounts") + pl.col("postage")) * percent // (100 + percent)
+
+
 def _shop_lines(placed: Orders, tests: Documents) -> pl.DataFrame:
     heads = pl.concat([placed.orders, tests[0]])
     rows = pl.concat([placed.lines, tests[1]]).join(
@@ -198,6 +210,8 @@ def _shop_lines(placed: Orders, tests: Documents) -> pl.DataFrame:
         "cancelled_us",
         pl.lit(value=False).alias("is_return"),
         (~pl.col("is_test") & pl.col("cancelled_us").is_null()).alias("counts"),
+        "postage",
+        order_tax().alias("order_tax"),
     )
 
 

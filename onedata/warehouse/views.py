@@ -3,6 +3,8 @@ none has a raw identifier."""
 
 from collections.abc import Mapping
 
+from onedata.masking import mask_sql
+
 View = tuple[str, str, Mapping[str, str]]
 OPS_VIEWS: dict[str, View] = {
     "ops_file": (
@@ -32,6 +34,30 @@ OPS_VIEWS: dict[str, View] = {
             "ds": "Night the file is for.",
             "rule": "Rule the rows break.",
             "rows": "Number of rows.",
+        },
+    ),
+    "ops_unsettled": (
+        "Orders, tickets and returns whose newest header or line is in quarantine, by currency. They count as they "
+        "were last settled, or not at all, until the row is corrected or released.",
+        f"select source_system, case when is_known then order_id else {mask_sql('order_id')} end as order_id, "
+        "currency, channel, business_date, unsettled_since, feeds, rules, unread_count, policy, is_held, "
+        "delivered_amount, case when is_held then delivered_amount else 0 end as counted_amount, quarantined_amount "
+        "from dwd.dwd_unsettled",
+        {
+            "source_system": "System of the document.",
+            "order_id": "Its id; masked where nothing of it was accepted and the id looks like a person's.",
+            "currency": "ISO 4217 code of the amounts; XXX if the rows name none.",
+            "channel": "Its channel; empty where nothing of it was accepted.",
+            "business_date": "Its local day; empty where nothing of it was accepted.",
+            "unsettled_since": "Night of the first row that is in quarantine.",
+            "feeds": "Feeds that delivered these rows.",
+            "rules": "Rules that they break.",
+            "unread_count": "Number of these rows.",
+            "policy": "hold or leave_out, by the contract.",
+            "is_held": "True if it counts at its last settled state, false if it is left out.",
+            "delivered_amount": "Net amount of its accepted lines, without test lines.",
+            "counted_amount": "The part of it that counts: all of it if the document is held, else 0.",
+            "quarantined_amount": "Net amount of its lines in quarantine, as far as it can be read.",
         },
     ),
     "ops_drift": (

@@ -20,5 +20,6 @@ select
     gift_cards_base,
     line_count,
     units,
-    customer_count
+    customer_count,
+    unsettled_count
 from channel_days

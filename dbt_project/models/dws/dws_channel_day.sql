@@ -8,6 +8,27 @@ with movements as (
     where is_counted
 ),
 
+-- One row per document, of which there may be one per currency.
+half_read as (
+    select
+        source_system,
+        order_id,
+        channel,
+        business_date
+    from {{ ref('dwd_unsettled') }}
+    where channel is not null
+    group by source_system, order_id, channel, business_date
+),
+
+unsettled as (
+    select
+        channel,
+        business_date,
+        count(*) as unsettled_count
+    from half_read
+    group by channel, business_date
+),
+
 orders as (
     select * from {{ ref('dws_order') }}
     where is_order
@@ -55,8 +76,8 @@ bought as (
 )
 
 select
-    coalesce(money.channel, bought.channel) as channel,
-    coalesce(money.business_date, bought.business_date) as business_date,
+    coalesce(money.channel, bought.channel, unsettled.channel) as channel,
+    coalesce(money.business_date, bought.business_date, unsettled.business_date) as business_date,
     cast(coalesce(bought.order_count, 0) as bigint) as order_count,
     cast(coalesce(money.line_count, 0) as bigint) as line_count,
     cast(coalesce(money.units, 0) as decimal(18, 4)) as units,
@@ -64,6 +85,11 @@ select
     cast(case when money.channel is null then 0 else money.{{ name }} end as decimal(18, 4)) as {{ name }},
     {%- endfor %}
     coalesce(money.is_tax_known, false) as is_tax_known,
-    cast(coalesce(bought.customer_count, 0) as bigint) as customer_count
+    cast(coalesce(bought.customer_count, 0) as bigint) as customer_count,
+    cast(coalesce(unsettled.unsettled_count, 0) as bigint) as unsettled_count
 from money
 full outer join bought on money.channel = bought.channel and money.business_date = bought.business_date
+full outer join unsettled
+    on
+        coalesce(money.channel, bought.channel) = unsettled.channel
+        and coalesce(money.business_date, bought.business_date) = unsettled.business_date

@@ -7,9 +7,20 @@ with movements as (
     select * from {{ ref('dws_order_movement') }}
 ),
 
+left_out as (
+    select
+        source_system,
+        order_id
+    from {{ ref('dwd_unsettled') }}
+    where not is_held
+    group by source_system, order_id
+),
+
 delivered_headers as (
-    select * from {{ ref('dwd_order') }}
-    where not is_cancelled and not is_test
+    select orders.*
+    from {{ ref('dwd_order') }} as orders
+    left join left_out on orders.source_system = left_out.source_system and orders.order_id = left_out.order_id
+    where not orders.is_cancelled and not orders.is_test and left_out.order_id is null
 ),
 
 copies as (

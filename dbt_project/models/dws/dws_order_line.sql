@@ -12,6 +12,15 @@ copies as (
     select * from {{ ref('dws_order_copy') }}
 ),
 
+left_out as (
+    select
+        source_system,
+        order_id
+    from {{ ref('dwd_unsettled') }}
+    where not is_held
+    group by source_system, order_id
+),
+
 -- The newest version of each document that comes with all its lines: that of its newest line, or of its header where
 -- no line is left.
 document_version as (
@@ -139,6 +148,7 @@ placed as (
         versioned.line_type,
         versioned.line_type = 'return' as is_return,
         case
+            when left_out.order_id is not null then 'unsettled document'
             when coalesce(headers.is_test, false) then 'test order'
             when coalesce(headers.is_cancelled, false) then 'cancelled order'
             when versioned.is_test then 'test line'
@@ -196,6 +206,8 @@ placed as (
     from versioned
     left join headers
         on versioned.source_system = headers.source_system and versioned.order_id = headers.order_id
+    left join left_out
+        on versioned.source_system = left_out.source_system and versioned.order_id = left_out.order_id
     left join originals
         on
             versioned.source_system = originals.document_system

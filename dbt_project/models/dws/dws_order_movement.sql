@@ -15,6 +15,15 @@ copies as (
     select * from {{ ref('dws_order_copy') }}
 ),
 
+left_out as (
+    select
+        source_system,
+        order_id
+    from {{ ref('dwd_unsettled') }}
+    where not is_held
+    group by source_system, order_id
+),
+
 exchange_rates as (
     {{ rates_to_base() }}
 ),
@@ -83,7 +92,8 @@ moved as (
         group by document_system, document_id
     ) as known
         on headers.source_system = known.document_system and headers.order_id = known.document_id
-    where copies.document_id is null
+    left join left_out on headers.source_system = left_out.source_system and headers.order_id = left_out.order_id
+    where copies.document_id is null and left_out.order_id is null
     union all
     select
         source_system,

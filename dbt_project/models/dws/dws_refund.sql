@@ -32,7 +32,12 @@ order_sides as (
         min(channel) filter (where not is_return) as channel,
         min(currency) filter (where not is_return) as currency,
         max(identity_key) filter (where not is_return) as identity_key,
-        bool_and(exclusion is not null) filter (where not is_return) as is_void,
+        coalesce(
+            bool_and(coalesce(exclusion in ('test order', 'test line', 'cancelled order'), false)) filter (
+                where not is_return
+            ),
+            false
+        ) as is_void,
         sum(net_amount) filter (where is_counted and is_goods and not is_return) as sold_amount,
         case
             when bool_and(is_tax_known) filter (where is_counted and is_goods and not is_return)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from onedata.simulate.afterwards import FIRST_REFUND_ID, TAKEN
+from onedata.simulate.afterwards import FIRST_REFUND_ID, TAKEN, order_tax
 from onedata.simulate.calendar import CURRENCIES, MARKETS, SECOND
 from onedata.simulate.defects import Target
 from onedata.simulate.draws import Ints
@@ -17,7 +17,6 @@ from onedata.simulate.state import State
 from onedata.simulate.text import iso, json_object, json_plain, json_raw, json_text, money
 
 SHOP_OFFSET = 8 * 3_600 * SECOND
-VAT_PERCENT = pl.when(pl.col("market") == MARKETS.index("EU")).then(19).otherwise(13)
 _SHIPPING = {"ship": "STANDARD", "pickup": "PICKUP", "ship_from_store": "SHIP_FROM_STORE"}
 
 
@@ -76,7 +75,7 @@ ORDERS = FeedFiles(
         "total_price_set": _money_set(_TOTAL),
         "subtotal_price": json_plain(money(pl.col("subtotal") - pl.col("discounts"))),
         "total_discounts": json_plain(money("discounts")),
-        "total_tax": json_plain(money(_TOTAL * VAT_PERCENT // (100 + VAT_PERCENT))),
+        "total_tax": json_plain(money(order_tax())),
         "taxes_included": pl.lit("true"),
         "financial_status": json_plain("financial_status"),
         "fulfillment_status": json_plain("fulfillment_status"),

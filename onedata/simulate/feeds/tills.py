@@ -182,7 +182,7 @@ TICKETS_EU = FeedFiles(
     late=False,
     optional="LoyaltyNo",
     truncated="quarantine",
-    targets=(),
+    targets=(Target("impossible", "status", pl.lit("VERKAUFT"), "the status is no word of the till's", "quarantine"),),
     fields=_FLAT
     | {
         "Start": clock("at_us", pl.col("offset"), _TIME),

@@ -412,3 +412,32 @@ def test_a_range_that_a_column_cannot_have_is_told(tmp_path: Path, limit: str, w
     )
     with pytest.raises(ContractError, match=words):
         load_entities(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("entity", "name", "reason"),
+    [
+        ("sales_order", "order_id", "of the key of sales_order"),
+        ("sales_order", "business_date", "required"),
+        ("sales_order", "updated_at", "the version of sales_order"),
+        ("sales_order", "total_amount", "an amount of sales_order that is reconciled"),
+    ],
+)
+def test_void_is_refused_where_a_row_cannot_be_without_the_value(
+    tmp_path: Path, entity: str, name: str, reason: str
+) -> None:
+    void = {"name": name, "physicalName": name, "customProperties": custom({"onInvalid": "void"})}
+    text = mistake(tmp_path, contract(entity=entity, properties=[void]))
+    assert f"property {name}: onInvalid: void is not for {name}, which is {reason}; use row" in text
+
+
+def test_void_is_refused_for_a_column_that_the_contract_requires(tmp_path: Path) -> None:
+    void = {"name": "comment", "physicalName": "note", "required": True}
+    text = mistake(tmp_path, with_property(**void, customProperties=custom({"onInvalid": "void"})))
+    assert "onInvalid: void is not for comment, which is required" in text
+
+
+@pytest.mark.parametrize("choice", ["drop", None, True])
+def test_an_unknown_cost_of_an_invalid_value_is_refused(tmp_path: Path, choice: Any) -> None:
+    changed = with_property(name="comment", physicalName="note", customProperties=custom({"onInvalid": choice}))
+    assert "onInvalid takes row or void" in mistake(tmp_path, changed)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from small_retailer import ANSWERS, HEADER, contract
+from small_retailer import HEADER, contract
 
 FORMATS = ("csv", "jsonl", "parquet", "xml")
 Record = dict[str, str | None]
@@ -24,7 +24,7 @@ GOOD: tuple[Record, ...] = (
 def survey_contract(kind: str, **more: Any) -> dict[str, Any]:
     """The survey's contract in a format; its files are `survey/{ds}.<kind>`."""
     options = {"recordTag": "Answer"} if kind == "xml" else {}
-    return contract(kind=kind, options=options, properties=ANSWERS, **{"path": f"survey/{{ds}}.{kind}", **more})
+    return contract(kind=kind, options=options, **{"path": f"survey/{{ds}}.{kind}", **more})
 
 
 def encode(kind: str, records: Sequence[Record], names: Sequence[str] = NAMES) -> bytes:

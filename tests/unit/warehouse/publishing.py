@@ -28,6 +28,12 @@ TABLE = PublishedTable(
     "Things. It's one row a thing.",
     {"a": "What it's worth, in CNY."},
 )
+UNSETTLED = (
+    "create schema if not exists dwd; create table if not exists dwd.dwd_unsettled (source_system varchar, "
+    "order_id varchar, currency varchar, unsettled_since date, unread_count bigint, feeds varchar, rules varchar, "
+    "policy varchar, is_held boolean, delivered_amount decimal(18, 4), quarantined_amount decimal(18, 4), "
+    "is_known boolean, channel varchar, business_date date)"
+)
 PASSED = CheckResult("published", "ads_thing", "no_raw_identifier", "error", True, "0", "", "0")
 COST = Cost(datetime(2026, 1, 6, 2), 1.5, 100.0)
 STEPS = ("replace", "rename", "symlink", "link", "unlink", "rmdir", "mkdir")
@@ -43,6 +49,7 @@ def warehouse(path: Path | str = ":memory:") -> duckdb.DuckDBPyConnection:
     create_ledger(con)
     create_reconciliation(con)
     create_tables(con)
+    con.execute(UNSETTLED)
     con.execute("create schema if not exists ads; create table if not exists ads.thing as select 1 as a, 'secret' as s")
     return con
 

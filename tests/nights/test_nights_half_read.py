@@ -1,0 +1,65 @@
+"""Many headers and lines of the simulated retailer cannot be read: no document counts in part, to the cent."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from support import NIGHTS, Story, ask, home_at, published_by_channel, run_well, story
+
+from onedata.simulate.defects import DefectRates
+from onedata.simulate.model import SimulationSettings
+from onedata.simulate.run import simulate
+
+DAYS = 3
+RATES = DefectRates(bad_type=0.04, impossible=0.03, late=0.02, duplicate=0.01)
+
+
+@pytest.fixture(scope="module")
+def truth_and_story(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], Story]:
+    folder = tmp_path_factory.mktemp("half_read")
+    simulate(SimulationSettings(customers=300, days=DAYS, start=NIGHTS[0], defects=RATES), folder / "out")
+    truth = json.loads((folder / "out" / "truth" / "totals.json").read_text(encoding="utf-8"))
+    settings = home_at(folder, folder / "out" / "source")
+    nights = [NIGHTS[0] + timedelta(days=day) for day in range(DAYS)]
+    return truth, story(settings, "half_read", run_well(settings, nights, each_night=False))
+
+
+def test_what_counts_by_channel_is_the_truth(truth_and_story: tuple[dict[str, Any], Story]) -> None:
+    truth, nights = truth_and_story
+    assert published_by_channel(nights, "net_revenue_base") == {
+        channel: Decimal(amount) for channel, amount in truth["net_revenue_delivered"].items()
+    }
+    assert published_by_channel(nights, "order_count") == truth["orders_delivered"]
+
+
+def test_the_money_that_is_left_out_is_named_to_the_cent(truth_and_story: tuple[dict[str, Any], Story]) -> None:
+    truth, nights = truth_and_story
+    listed = ask(
+        nights.published,
+        "select currency, sum(delivered_amount) from ops_unsettled where not is_held group by 1 "
+        "having sum(delivered_amount) <> 0 order by 1",
+    )
+    assert listed == [(currency, Decimal(amount)) for currency, amount in truth["net_unsettled"].items()]
+    assert len(listed) == 2 and all(Decimal(amount) for _, amount in listed)
+
+
+def test_headers_and_lines_are_hit_apart(truth_and_story: tuple[dict[str, Any], Story]) -> None:
+    _, nights = truth_and_story
+    hit = ask(nights.published, "select distinct unnest(string_split(feeds, ', ')) from ops_unsettled order by 1")
+    assert {"pos_tickets_eu", "pos_ticket_lines_eu", "pos_transaction_lines", "shop_order_lines"} <= {
+        feed for (feed,) in hit
+    }
+
+
+def test_the_days_say_how_many_are_left_out(truth_and_story: tuple[dict[str, Any], Story]) -> None:
+    _, nights = truth_and_story
+    told = ask(nights.published, "select sum(unsettled_count)::int from ads_channel_day")[0][0]
+    listed = ask(
+        nights.published,
+        "select count(distinct (source_system, order_id)) from ops_unsettled where channel is not null",
+    )[0][0]
+    assert told == listed > 5
