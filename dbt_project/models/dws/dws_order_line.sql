@@ -1,5 +1,3 @@
-{%- set complete = complete_documents() %}
-
 with lines as (
     select * from {{ ref('dwd_order_line') }}
 ),
@@ -21,6 +19,10 @@ left_out as (
     group by source_system, order_id
 ),
 
+document_feeds as (
+    {{ complete_documents() }}
+),
+
 -- The newest version of each document that comes with all its lines: that of its newest line, or of its header where
 -- no line is left.
 document_version as (
@@ -30,23 +32,12 @@ document_version as (
         lines._feed,
         max(greatest(lines.updated_at, coalesce(headers.updated_at, lines.updated_at))) as updated_at
     from lines
+    inner join document_feeds on lines._feed = document_feeds.line_feed
     left join headers
         on
-            lines.source_system = headers.source_system and lines.order_id = headers.order_id
-            and headers._feed = case lines._feed
-                {%- for line_feed, header_feed in complete if header_feed %}
-                when {{ dbt.string_literal(line_feed) }} then {{ dbt.string_literal(header_feed) }}
-                {%- else %}
-                when '' then ''
-                {%- endfor %}
-            end
-    where
-        lines._feed in (
-            {%- for line_feed, header_feed in complete %}
-            {{ dbt.string_literal(line_feed) }}{% if not loop.last %},{% endif %}
-            {%- else %}''
-            {%- endfor %}
-        )
+            lines.source_system = headers.source_system
+            and lines.order_id = headers.order_id
+            and document_feeds.header_feed = headers._feed
     group by lines.source_system, lines.order_id, lines._feed
 ),
 
@@ -139,9 +130,7 @@ placed as (
         versioned.source_system as document_system,
         versioned.order_id as document_id,
         versioned.line_id,
-        case
-            when originals.source_system is null then versioned.source_system else originals.source_system
-        end as named_system,
+        coalesce(originals.source_system, versioned.source_system) as named_system,
         case
             when originals.source_system is null then versioned.order_id else versioned.original_order_id
         end as named_order,

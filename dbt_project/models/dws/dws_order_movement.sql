@@ -28,6 +28,15 @@ exchange_rates as (
     {{ rates_to_base() }}
 ),
 
+known_currency as (
+    select
+        document_system,
+        document_id,
+        min(currency) as currency
+    from order_lines
+    group by document_system, document_id
+),
+
 moved as (
     select
         source_system,
@@ -66,7 +75,7 @@ moved as (
         true as is_counted,
         headers.channel,
         headers.business_date,
-        coalesce(headers.currency, known.currency) as currency,
+        coalesce(headers.currency, known_currency.currency) as currency,
         headers.ordered_at as moved_at,
         headers.identity_key,
         headers.node_id,
@@ -83,15 +92,8 @@ moved as (
     from headers
     left join copies
         on headers.source_system = copies.document_system and headers.order_id = copies.document_id
-    left join (
-        select
-            document_system,
-            document_id,
-            min(currency) as currency
-        from order_lines
-        group by document_system, document_id
-    ) as known
-        on headers.source_system = known.document_system and headers.order_id = known.document_id
+    left join known_currency
+        on headers.source_system = known_currency.document_system and headers.order_id = known_currency.document_id
     left join left_out on headers.source_system = left_out.source_system and headers.order_id = left_out.order_id
     where copies.document_id is null and left_out.order_id is null
     union all
@@ -158,10 +160,13 @@ converted as (
     select
         movement.*,
         cast(movement.gross_amount - movement.discount_amount as decimal(18, 4)) as net_amount,
-        {%- for name in ['gross', 'discount', 'tax', 'tax_included', 'shipping', 'gift_card'] %}
-        {{ to_base('movement.' ~ name ~ '_amount', 'movement.currency', 'exchange_rates.rate') }}
-            as {{ name }}_amount_base{% if not loop.last %},{% endif %}
-        {%- endfor %}
+        {{ to_base('movement.gross_amount', 'movement.currency', 'exchange_rates.rate') }} as gross_amount_base,
+        {{ to_base('movement.discount_amount', 'movement.currency', 'exchange_rates.rate') }} as discount_amount_base,
+        {{ to_base('movement.tax_amount', 'movement.currency', 'exchange_rates.rate') }} as tax_amount_base,
+        {{ to_base('movement.tax_included_amount', 'movement.currency', 'exchange_rates.rate') }}
+            as tax_included_amount_base,
+        {{ to_base('movement.shipping_amount', 'movement.currency', 'exchange_rates.rate') }} as shipping_amount_base,
+        {{ to_base('movement.gift_card_amount', 'movement.currency', 'exchange_rates.rate') }} as gift_card_amount_base
     from movement
     {{ join_rate('exchange_rates', 'movement.currency', 'movement.business_date') }}
 )
