@@ -1,5 +1,5 @@
-{#- What is needed of a row of DWD to compare it with one in quarantine: a struct `said` per feed that delivered the key,
-with its version and its place in the lake. -#}
+{#- What is needed of a row of DWD to compare it with one in quarantine: a struct `said` per feed that delivered the
+key, with its version and its place in the lake. -#}
 {% macro said_by_feed(version) -%}{{ return(adapter.dispatch('said_by_feed')(version)) }}{%- endmacro %}
 {% macro duckdb__said_by_feed(version) -%}
 unnest(
