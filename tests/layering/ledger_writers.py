@@ -19,6 +19,7 @@ TABLES = (
         "lake_file",
     ),
     *("contract", "watermark", "archive", "applied", "trend", "clock", "format", "batch", "pending_batch"),
+    "unread_document",
 )
 """What only `onedata/ledger` may write; the schema's other tables tell of runs."""
 

@@ -12,7 +12,6 @@ import yaml
 from support import NIGHTS, ask, home_at, run_well
 
 from onedata.landing.release import Selection
-from onedata.quality.gx import Gatekeeper
 from onedata.quality.release import release
 from onedata.rebuild import rebuild
 from onedata.retailer import load_retailer
