@@ -35,6 +35,8 @@ OFTEN_LEFT_OUT = frozenset(
 )
 """Needed columns that a source often leaves out: the same in every row, told by another field, or the row's number."""
 BESIDE = 0.5
+WHOLE_KEY = 0.04
+"""For each further column of a key that is filled whole: rows of several keys are about their meeting."""
 TELLING = 0.35
 """A column that tells the entity stands for so much of its needed ones."""
 ENTITY_MARGIN = 0.08
@@ -200,6 +202,8 @@ def _scored(one: Fit, explained: float, told: set[str], weights: Mapping[str, fl
     elif tells >= SURE:
         covered = max(covered, TELLING)
     score = 0.55 * explained + 0.35 * covered + 0.1 * named
+    if all(name in found for name in entity.key):
+        score += WHOLE_KEY * (len(entity.key) - 1)
     if any(words().only.get(concept, entity.name) != entity.name for concept in told):
         score *= 0.5
     if one.rows.records is not None:
