@@ -3,8 +3,8 @@
     .venv/bin/python benchmarks/onboarding.py [--items 100] [--shared ../shared/data] [--wrong]
 
 Each labelled header (`onboarding_labels/`) is written as a file and drafted as `feed new` drafts it; the draft is
-compared with the label. `seen` was used to change the matcher, `held_out` was not, `found` are headers of others. The
-same is done with the files of the example retailers in `--shared`, against their contracts; the contracts of the
+compared with the label. `seen`, and after their first run `found` and `documented`, were used to change the matcher;
+`held_out` and `unseen` were not; `found`, `documented` and `unseen` are headers of others. The same is done with the files of the example retailers in `--shared`, against their contracts; the contracts of the
 retailer under test are not known to the matcher. The last line is JSON, one object for each set.
 """
 
@@ -260,7 +260,7 @@ def main(
     items: Annotated[int, typer.Option(help="At most so many items of each set.")] = 1000,
     shared: Annotated[Path, typer.Option(help="Folder of the real data sets.")] = Path("../shared/data"),
     wrong: Annotated[bool, typer.Option(help="Print each fault.")] = False,
-    sets: Annotated[str, typer.Option(help="Sets to measure.")] = "seen,held_out,found,examples",
+    sets: Annotated[str, typer.Option(help="Sets to measure.")] = "seen,held_out,found,documented,unseen,examples",
 ) -> None:
     """Measure the drafts of `feed new` on labelled headers and on the example retailers."""
     entities = load_entities(Settings().canonical)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import duckdb
 
+from onedata.contracts.drafts import draft_files
 from onedata.masking import mask_error
 from onedata.quality.reconcile_lake import UNKNOWN_AT_SOURCE
 from onedata.settings import Settings
@@ -55,7 +56,17 @@ def status_report(settings: Settings, options: str = "") -> tuple[str, bool]:
     """
     published, sound = _published(settings)
     state, well = _build_state(settings)
-    return "\n\n".join([*published, *state, _next_steps(settings, options)]), well and sound
+    return "\n\n".join([*published, *state, *_drafts(settings), _next_steps(settings, options)]), well and sound
+
+
+def _drafts(settings: Settings) -> list[str]:
+    """The contracts that nights skip."""
+    names = [file.name for file in draft_files(settings.contracts)]
+    return (
+        ["DRAFTS, which nights skip; `onedata contracts` tells what each lacks\n  " + "\n  ".join(names)]
+        if names
+        else []
+    )
 
 
 def _published(settings: Settings) -> tuple[list[str], bool]:

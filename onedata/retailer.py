@@ -2,12 +2,12 @@
 
 import json
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 
 import duckdb
 
-from onedata.contracts import ContractError, Entity, Feed, load_entities, load_feeds
+from onedata.contracts import ContractError, Entity, Feed, load_drafts, load_entities, load_feeds
 from onedata.contracts.derive import ensure_lake, identity_keys, usable_in_models
 from onedata.contracts.identifiers import IdentifierPolicy, load_identifier_policy
 from onedata.identity.keep import keep_first_state, log_decisions
@@ -30,12 +30,14 @@ MOST_POLICY_BYTES = 100_000
 
 @dataclass(frozen=True)
 class Retailer:
-    """All contracts and settings of a retailer; immutable during a run."""
+    """All contracts and settings of a retailer; immutable during a run. `drafts` are the contracts that nights skip,
+    by file name, with the first mistake of one that does not load yet ('' if it does)."""
 
     settings: Settings
     entities: Mapping[str, Entity]
     policy: IdentifierPolicy
     feeds: tuple[Feed, ...]
+    drafts: Mapping[str, str] = field(default_factory=dict)
 
     def feeds_of(self, entity: str) -> list[Feed]:
         """Feeds that fill `entity`; may be empty."""
@@ -56,8 +58,8 @@ class Retailer:
         )
 
 
-def load_retailer(settings: Settings) -> Retailer:
-    """Load contracts and policy.
+def load_retailer(settings: Settings, drafts: bool = False) -> Retailer:
+    """Load contracts and policy; with `drafts`, also the feeds of the drafts that load, which no night takes.
 
     Raises:
         ContractError: a contract, canonical entity or the policy is invalid.
@@ -67,7 +69,16 @@ def load_retailer(settings: Settings) -> Retailer:
     for entity in entities.values():
         identity_keys(entity, policy)  # refuses an unknown type of identifier
     own = shipped("data_contracts") / "own" if settings.exchange_rates else None
-    retailer = Retailer(settings, entities, policy, load_feeds(settings.contracts, entities, own))
+    retailer = Retailer(
+        settings,
+        entities,
+        policy,
+        load_feeds(settings.contracts, entities, drafts, own),
+        {
+            name: found if isinstance(found, str) else ""
+            for name, found in load_drafts(settings.contracts, entities).items()
+        },
+    )
     size = len(retailer.environment()["ONEDATA_USABLE"].encode())
     if size > MOST_POLICY_BYTES:
         raise ContractError(
@@ -75,6 +86,14 @@ def load_retailer(settings: Settings) -> Retailer:
             "write a {pattern: ...} that matches many of them"
         )
     return retailer
+
+
+def skipped_drafts(drafts: Mapping[str, str]) -> list[str]:
+    """A sentence for each draft that nights skip."""
+    return [
+        f"{name} is skipped: it is a draft ({why or 'it loads; `status: active` puts it into effect'})"
+        for name, why in drafts.items()
+    ]
 
 
 def prepare_warehouse(con: duckdb.DuckDBPyConnection, retailer: Retailer, again: Collection[date] = ()) -> list[str]:
@@ -87,7 +106,7 @@ def prepare_warehouse(con: duckdb.DuckDBPyConnection, retailer: Retailer, again:
         again: Nights that are being replaced, whose lake files may be incomplete.
 
     Returns:
-        What was tidied up, as sentences for the user.
+        Which drafts are skipped and what was tidied up, as sentences for the user.
 
     Raises:
         UnknownLakeFiles: the lake was written by another ledger.
@@ -97,7 +116,7 @@ def prepare_warehouse(con: duckdb.DuckDBPyConnection, retailer: Retailer, again:
         OwnColumnGone: rows landed with a column of the retailer's own that no file defines any more.
         VaultError: the vault is lost, an older copy, damaged, or does not match its key.
     """
-    said = migrate(con, retailer.settings)
+    said = skipped_drafts(retailer.drafts) + migrate(con, retailer.settings)
     hold_policy(con, retailer.settings.lake, retailer.policy)
     finish_publishing(con, retailer.settings)
     mend_names(retailer.settings, said.append)

@@ -19,9 +19,9 @@ contracts_app = typer.Typer()
 
 @contracts_app.command()
 def contracts(settings_file: SettingsOption = None) -> None:
-    """Check every contract and list its feeds, with the changes since rows last landed by it.
+    """Check every contract and list its feeds, with the changes since rows last landed by it, and the drafts.
 
-    Exit code 1 if a night would refuse a contract."""
+    Nights skip a contract with `status: draft`. Exit code 1 if a night would refuse a contract."""
     settings = settings_from(settings_file, None)
     retailer = load_retailer(settings)
     for feed in retailer.feeds:
@@ -31,6 +31,8 @@ def contracts(settings_file: SettingsOption = None) -> None:
         )
     files = len({feed.contract for feed in retailer.feeds})
     typer.echo(f"\n{len(retailer.feeds)} feeds in {files} contracts, all valid")
+    for name, why in retailer.drafts.items():
+        typer.echo(f"DRAFT {name}, which nights skip: {why or 'it loads; `status: active` puts it into effect'}")
     for entity, system, names in undecided_feeds(retailer.feeds):
         typer.echo(
             f"{entity} of {system} comes by {', '.join(names)}: where two of them differ in a column, with one version "

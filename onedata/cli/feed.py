@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from onedata.cli.root import SettingsOption, SourceOption, settings_from
+from onedata.cli.root import SettingsOption, SourceOption, fail, settings_from
+from onedata.contracts.drafts import is_draft
 from onedata.onboarding.dry_run import Checked, check_file, feeds_for
 from onedata.onboarding.match import Fit
 from onedata.onboarding.new_feed import Scaffold, scaffold
@@ -50,7 +51,8 @@ def new(
     """Write a contract for files like SAMPLE. An existing contract is never overwritten.
 
     The contract marks what was guessed (# a guess), what the sample does not tell (# ASK) and what no field fills (#
-    NEEDED). Exit code 2 if SAMPLE is missing, empty, a header only, or binary.
+    NEEDED); one with marks is a draft (status: draft), which nights skip. Exit code 2 if SAMPLE is missing, empty, a
+    header only, or binary.
     """
     environment = dict(os.environ) | ({"ONEDATA_SOURCE": str(source)} if source else {})
     made = scaffold(load_settings(settings_file, environment), sample, name, entity, path, system)
@@ -63,7 +65,7 @@ def check(
     feed: Annotated[str | None, typer.Option(help="The feed it is for. Default: by its path.")] = None,
     settings_file: SettingsOption = None,
 ) -> None:
-    """Dry-run a file against its contract: what a night would accept, repair and quarantine.
+    """Dry-run a file against its contract, also a draft: what a night would accept, repair and quarantine.
 
     Shows the first rows as they would land, each column's empty share, distinct values and range, identifiers that name
     nobody, the money, and the fields of a document that nobody reads. Personal values are hashes or shapes there.
@@ -73,7 +75,9 @@ def check(
     or the gate would close, 2 if there is nothing to check: no such file, an empty one, one without rows or of another
     format.
     """
-    retailer = load_retailer(settings_from(settings_file, None))
+    retailer = load_retailer(settings_from(settings_file, None), drafts=True)
+    if lacking := retailer.drafts.get(f"{feed}.odcs.yaml"):
+        fail(f"{feed} is a draft that does not load yet: {lacking}")
     outcomes = [check_file(retailer, file, item) for item in feeds_for(retailer, file, feed)]
     typer.echo("\n\n".join(_told(outcome, file) for outcome in outcomes))
     if not all(outcome.clean for outcome in outcomes):
@@ -123,13 +127,17 @@ def _made(made: Scaffold, sample: Path, options: str, ranked: bool) -> str:
     if fit.needed:
         lines.append(
             f"NEEDED, and no field was found: {', '.join(column.name for column in fit.needed)}. Until they are mapped "
-            "no contract of the folder loads"
+            "the contract does not load"
         )
     steps = [f"review it: purpose, owner, time zone, unmapped fields ({len(fit.unmapped)})"]
     marks = [mark for mark, items in (("NEEDED", fit.needed), ("ASK", asked)) if items]
     if marks:
-        steps.append(f"answer what is marked {' and '.join(marks)}, until `onedata contracts{options}` succeeds")
+        steps.append(
+            f"answer what is marked {' and '.join(marks)}, until `onedata contracts{options}` says that it loads"
+        )
     steps.append(f"onedata feed check {sample} --feed {made.file.name.removesuffix('.odcs.yaml')}{options}")
+    if is_draft(made.file):
+        steps.append("write `status: active` for `status: draft`: until then nights skip it")
     return "\n".join([*lines, "NEXT", *[f"  {number}. {step}" for number, step in enumerate(steps, 1)]])
 
 

@@ -2,7 +2,18 @@
 the result."""
 
 from onedata.contracts.entities import load_entities
-from onedata.contracts.load import load_feeds
+from onedata.contracts.load import load_drafts, load_feeds
 from onedata.contracts.model import Column, ContractError, Entity, Feed, Field, Identifier, Rule
 
-__all__ = ["Column", "ContractError", "Entity", "Feed", "Field", "Identifier", "Rule", "load_entities", "load_feeds"]
+__all__ = [
+    "Column",
+    "ContractError",
+    "Entity",
+    "Feed",
+    "Field",
+    "Identifier",
+    "Rule",
+    "load_drafts",
+    "load_entities",
+    "load_feeds",
+]

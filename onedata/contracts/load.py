@@ -11,6 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from onedata.contracts.drafts import STATUSES, draft_files, is_draft
 from onedata.contracts.expressions import check_expressions
 from onedata.contracts.location import NESTED, location_of, read_location
 from onedata.contracts.mistakes import Where
@@ -55,15 +56,38 @@ _FIELD_KEYS = (
 )
 
 
-def load_feeds(folder: Path, entities: Mapping[str, Entity], own: Path | None = None) -> tuple[Feed, ...]:
-    """Every feed of every contract in `folder`, and those of the contracts in `own`, which read the retailer's own
-    files; ordered by name.
+def load_feeds(
+    folder: Path, entities: Mapping[str, Entity], drafts: bool = False, own: Path | None = None
+) -> tuple[Feed, ...]:
+    """Every feed of every contract in `folder` that is in effect, ordered by name.
+
+    Args:
+        folder: The contracts.
+        entities: The canonical entities.
+        drafts: Whether to add the feeds of the drafts that load, each in place of one of its name. A night never does.
+        own: Contracts whose feeds read the retailer's own files.
 
     Raises:
-        ContractError: a contract is invalid, two feeds share a name, or the folder has no contract.
+        ContractError: a contract in effect is invalid, two feeds share a name, or there is no feed.
     """
-    feeds = [feed for file in sorted(folder.glob("*.odcs.yaml")) for feed in read_contract(file, entities)]
+    files = [file for file in sorted(folder.glob("*.odcs.yaml")) if not is_draft(file)]
+    feeds = [feed for file in files for feed in read_contract(file, entities)]
+    if drafts:
+        drafted = [
+            feed for found in load_drafts(folder, entities).values() if not isinstance(found, str) for feed in found
+        ]
+        names = {feed.name for feed in drafted}
+        feeds = [*(feed for feed in feeds if feed.name not in names), *drafted]
     if not feeds:
+        waiting = [
+            f"{name} ({found if isinstance(found, str) else 'it loads'})"
+            for name, found in load_drafts(folder, entities).items()
+        ]
+        if waiting:
+            raise ContractError(
+                f"{folder} holds no contract in effect, only drafts: {'; '.join(waiting)}; `status: active` puts one "
+                "into effect"
+            )
         raise ContractError(f"{folder} holds no contract (*.odcs.yaml)")
     for file in sorted(own.glob("*.odcs.yaml")) if own else []:
         feeds += [
@@ -80,6 +104,19 @@ def load_feeds(folder: Path, entities: Mapping[str, Entity], own: Path | None = 
     return tuple(by_name[name] for name in sorted(by_name))
 
 
+def load_drafts(folder: Path, entities: Mapping[str, Entity]) -> dict[str, list[Feed] | str]:
+    """The drafts in `folder` by file name: their feeds, or the first mistake of one that does not load yet."""
+    found: dict[str, list[Feed] | str] = {}
+    for file in draft_files(folder):
+        try:
+            feeds = read_contract(file, entities)
+            check_expressions(feeds, entities)
+            found[file.name] = feeds
+        except ContractError as error:
+            found[file.name] = str(error)
+    return found
+
+
 def read_contract(file: Path, entities: Mapping[str, Entity]) -> list[Feed]:
     """The feeds of one contract file.
 
@@ -89,6 +126,9 @@ def read_contract(file: Path, entities: Mapping[str, Entity]) -> list[Feed]:
     content = read_mapping(file)
     for name in ("apiVersion", "kind", "id", "version", "status", "dataProduct", "servers", "schema"):
         _need(content, name, str(file))
+    if content["status"] not in STATUSES:
+        near = did_you_mean(str(content["status"]), STATUSES)
+        raise ContractError(f"{file}: status {content['status']!r} is none of {', '.join(STATUSES)}{near}")
     if not SEMANTIC.fullmatch(str(content["version"])):
         raise ContractError(f"{file}: version {content['version']!r} is not MAJOR.MINOR.PATCH, for example 1.0.0")
     description = content.get("description")

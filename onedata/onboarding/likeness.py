@@ -4,6 +4,7 @@ its values do not contradict."""
 import re
 from collections.abc import Mapping, Sequence
 from functools import cache
+from itertools import dropwhile
 
 from onedata.contracts.model import Column, Entity
 from onedata.onboarding.sample import Rows, SourceField
@@ -28,6 +29,8 @@ WRAPPERS = frozenset(
     ("data", "node", "attributes", "properties", "fields", "metrics", "segments", "record", "envelope", "payload")
 )
 PERSONS = frozenset(("customer", "user", "member", "contact", "account", "loyalty", "union", "visitor"))
+NAMES, NAMED_IDS = frozenset(("name", "full name", "given", "family")), frozenset(("id", "user", "member", "account"))
+FRACTION = re.compile(r"-?\d+[.,]\d{1,2}")
 NO_PERSONS = frozenset(("supplier", "store", "employee"))
 MOSTLY = 0.8
 Known = Mapping[tuple[str, str], frozenset[str]]
@@ -48,6 +51,8 @@ def score(entity: Entity, column: Column, field: SourceField, rows: Rows, known:
     own = names_of(field.name)[-1]
     if not parents and own in known.get((entity.name, column.name), ()) and set(names[-1].concepts) - SHARED:
         by_name = max(by_name, OF_ANOTHER)
+    if _contradicts(column, names[-1], field.values):
+        return 0.0, ""
     if field.values and column.identifier and column.identifier.type == "email":
         is_mail = sum(EMAIL.fullmatch(value) is not None for value in field.values) >= MOSTLY * len(field.values)
         return (max(by_name, 0.7) if is_mail and not parents & NO_PERSONS else 0.0), ""
@@ -66,15 +71,24 @@ def _by_name(entity: Entity, column: Column, names: Sequence[Header], parents: f
         Phrase(frozenset(header(column.name).concepts), True),
         *(table.columns.get(f"{entity.name}.{column.name}") or table.columns.get(column.name) or ()),
     )
-    context = table.context.get(entity.name, frozenset())
+    context = table.context.get(f"{entity.name}.{column.name}") or table.context.get(entity.name, frozenset())
     best = 0.0
     for said in names:
         is_alone = said is names[-1] and len(names) > 1 and bool(parents)
         if is_alone and (parents & PERSONS or not set(said.concepts) - SHARED):
             continue  # customer.created_at is not the order's
-        likeness = _likeness(frozenset(said.concepts), phrases, context)
+        likeness = _likeness(said.concepts, phrases, context)
         best = max(best, likeness * (OF_ANOTHER if is_alone else 1.0))
     return BEYOND if best >= SURE and "sku" in names[-1].concepts else best
+
+
+def _contradicts(column: Column, said: Header, values: Sequence[str]) -> bool:
+    """Whether the header says something that no identifier is: a person's name, or a value with a fraction."""
+    concepts = frozenset(said.concepts)
+    if column.name == "customer_id":
+        return bool(concepts & NAMES) and not concepts & NAMED_IDS
+    is_id = column.type == "text" and column.name.endswith("_id")
+    return is_id and "id" not in concepts and bool(values) and all(map(FRACTION.fullmatch, values))
 
 
 def _own_key(entity: Entity, inner: bool, records: str | None) -> str | None:
@@ -105,10 +119,11 @@ def is_inner(name: str, records: str) -> bool:
 
 
 @cache
-def _likeness(concepts: frozenset[str], phrases: tuple[Phrase, ...], context: frozenset[str]) -> float:
+def _likeness(said: tuple[str, ...], phrases: tuple[Phrase, ...], context: frozenset[str]) -> float:
     """How much a header's concepts are like one of the phrases; concepts of the `context` may stand before a phrase."""
     best = 0.0
-    rest = concepts - context
+    concepts = frozenset(said)
+    rest = frozenset(dropwhile(context.__contains__, said))
     for phrase in phrases if concepts else ():
         if concepts == phrase.concepts:
             found = 1.0 if phrase.sure else GUESS

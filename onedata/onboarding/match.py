@@ -4,7 +4,7 @@ contracts; and find the entity that fits a file best, by the columns that distin
 import math
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from onedata.contracts.model import Column, Entity, Feed, placeholders
@@ -22,7 +22,7 @@ from onedata.onboarding.likeness import (
 )
 from onedata.onboarding.likeness import score as likeness
 from onedata.onboarding.sample import Rows, SourceField
-from onedata.onboarding.values import Reading, adapted, habits, is_day, is_utc
+from onedata.onboarding.values import Habits, Reading, adapted, habits, is_day, is_utc
 from onedata.onboarding.words import header, words
 
 CLOSE = 0.04
@@ -34,6 +34,11 @@ OFTEN_LEFT_OUT = frozenset(
     )
 )
 """Needed columns that a source often leaves out: the same in every row, told by another field, or the row's number."""
+BESIDE = 0.5
+WHOLE_KEY = 0.04
+"""For each further column of a key that is filled whole: rows of several keys are about their meeting."""
+TELLING = 0.35
+"""A column that tells the entity stands for so much of its needed ones."""
 ENTITY_MARGIN = 0.08
 ENTITY_LEAST = 0.55
 
@@ -121,6 +126,7 @@ def rank(rows: Sequence[Rows], entities: Iterable[Entity], known: Known, name: s
         weights = _weights(found)
         told = {concept for text in (name, way.documents) for concept in header(text or "").concepts}
         evidence = [{item.field.name: item.score * weights[item.field.name] for item in one.mapped} for one in found]
+        evidence = _with_masters(found, evidence)
         best = sum(max(mine.get(field.name, 0.0) for mine in evidence) for field in way.fields)
         is_less = has_sku and not _has_sku(way)
         fits += [
@@ -129,7 +135,7 @@ def rank(rows: Sequence[Rows], entities: Iterable[Entity], known: Known, name: s
         ]
         if is_less:  # the product is in another list of the document
             fits[-len(among) :] = [
-                replace(one, score=one.score * 0.7) if "product_id" in one.entity.key else one
+                replace(one, score=one.score * 0.6) if any(m.column.name == "product_id" for m in one.mapped) else one
                 for one in fits[-len(among) :]
             ]
     tops = [max((one for one in fits if one.entity == entity), key=lambda one: one.score) for entity in among]
@@ -137,6 +143,23 @@ def rank(rows: Sequence[Rows], entities: Iterable[Entity], known: Known, name: s
     margin = ranking[0].score - ranking[1].score if len(ranking) > 1 else 1.0
     is_sure = ranking[0].score >= ENTITY_LEAST and margin >= ENTITY_MARGIN
     return [replace(one, is_sure=is_sure and number == 0) for number, one in enumerate(ranking)]
+
+
+def _with_masters(fits: Sequence[Fit], evidence: Sequence[dict[str, float]]) -> list[dict[str, float]]:
+    """What the fields say for each entity, with half of what they say for the entities that it points at: a line may
+    carry the name and the category of its product."""
+    own = {one.entity.name: mine for one, mine in zip(fits, evidence, strict=True)}
+    columns = {one.entity.name: {item.column.name for item in one.mapped} for one in fits}
+    whole: list[dict[str, float]] = []
+    for one, mine in zip(fits, evidence, strict=True):
+        beside = [
+            own[master]
+            for master, column in words().masters.items()
+            if master != one.entity.name and column in columns[one.entity.name]
+        ]
+        lent = {name: BESIDE * said for other in beside for name, said in other.items() if name not in mine}
+        whole.append(mine | lent)
+    return whole
 
 
 def _has_sku(way: Rows) -> bool:
@@ -161,14 +184,28 @@ def _scored(one: Fit, explained: float, told: set[str], weights: Mapping[str, fl
     }
     covered = sum(weight * found.get(name, 0.0) for name, weight in needed.items()) / (sum(needed.values()) or 1.0)
     own = entity_words(entity)
-    named = len(told & own) / len(own)
+    named = 1.0 if told & words().named.get(entity.name, frozenset()) else len(told & own) / len(own)
     keys = [item for item in one.mapped if item.column.name in entity.key]
     if keys and all(is_nested(item.field.name, one.rows.records) for item in keys):
         covered *= 0.5  # the rows are of another thing, which has one of these
     telling = words().telling.get(entity.name, frozenset())
-    if telling and not any(found.get(column, 0.0) >= GUESS for column in telling):
+    tells = max(
+        (
+            item.score
+            for item in one.mapped
+            if item.column.name in telling and not is_nested(item.field.name, one.rows.records)
+        ),
+        default=0.0,
+    )
+    if telling and tells < GUESS:
         covered *= 0.5
+    elif tells >= SURE:
+        covered = max(covered, TELLING)
     score = 0.55 * explained + 0.35 * covered + 0.1 * named
+    if all(name in found for name in entity.key):
+        score += WHOLE_KEY * (len(entity.key) - 1)
+    if any(words().only.get(concept, entity.name) != entity.name for concept in told):
+        score *= 0.5
     if one.rows.records is not None:
         inner = {item.column.name for item in one.mapped if is_inner(item.field.name, one.rows.records)}
         is_row = len(inner) > 1 and (inner & set(entity.key) or not found.keys() & set(entity.key))
@@ -199,7 +236,7 @@ def fit(entity: Entity, rows: Rows, known: Known) -> Fit:
     fields = {item.name: item for item in rows.fields}
     chosen: dict[str, Mapped] = {}
     used: set[str] = set()
-    for (target, source), (score, reading, note) in sorted(scored.items(), key=lambda pair: (-pair[1][0], pair[0])):
+    for (target, source), (score, reading, note) in sorted(scored.items(), key=_order(rows)):
         if target not in chosen and source not in used:
             rivals = [
                 other
@@ -208,6 +245,7 @@ def fit(entity: Entity, rows: Rows, known: Known) -> Fit:
                 and target in other[:1]
                 and points >= score - CLOSE
                 and other[1] not in used
+                and not (is_outer(other[1], rows) and last_step(other[1]) == last_step(source))
             ]
             if rivals and score >= SURE:
                 score, note = GUESS, f"{rivals[0][1]} may be meant as well"
@@ -217,9 +255,30 @@ def fit(entity: Entity, rows: Rows, known: Known) -> Fit:
             used.add(source)
     _see_the_discounts(chosen)
     _join_the_name(entity, rows, chosen, used)
-    _tell_the_day(entity, chosen)
+    _tell_the_day(entity, chosen, file)
     mapped = [chosen[column.name] for column in entity.columns if column.name in chosen]
     return Fit(entity, rows, mapped, 0.0)
+
+
+def _order(rows: Rows) -> Callable[[tuple[tuple[str, str], tuple[float, Reading, str]]], tuple[object, ...]]:
+    """The order in which pairs of column and field are chosen: fields with values first, the best first; of equals one
+    that names an id for an id, one in the row's own record, one that is not in an object."""
+    empty = {item.name for item in rows.fields if not item.values}
+
+    def key(pair: tuple[tuple[str, str], tuple[float, Reading, str]]) -> tuple[object, ...]:
+        (column, field), (score, _, _) = pair
+        names_id = column.endswith(("_id", "_code")) and "id" in header(last_step(field)).concepts
+        return (
+            field in empty,
+            -score,
+            not names_id,
+            is_outer(field, rows),
+            is_nested(field, rows.records),
+            column,
+            field,
+        )
+
+    return key
 
 
 def _see_the_discounts(chosen: dict[str, Mapped]) -> None:
@@ -253,7 +312,7 @@ def _join_the_name(entity: Entity, rows: Rows, chosen: dict[str, Mapped], used: 
         chosen["full_name"] = Mapped(column, given, logic, SURE)
 
 
-def _tell_the_day(entity: Entity, chosen: dict[str, Mapped]) -> None:
+def _tell_the_day(entity: Entity, chosen: dict[str, Mapped], file: Habits) -> None:
     """Fill the day without a field of its own from the row's time, and a required time from the day."""
     times = [item for item in chosen.values() if item.column.type == "timestamp" and item.field.values]
     own = {"order_line": "sold_at"}.get(entity.name)
@@ -273,12 +332,13 @@ def _tell_the_day(entity: Entity, chosen: dict[str, Mapped]) -> None:
             )
     day = chosen.get("business_date")
     for column in entity.columns:
-        if (
-            day
-            and column.type == "timestamp"
-            and column.required
-            and column.name not in chosen
-            and is_day(day.field.values)
-        ):
+        is_own = column.type == "timestamp" and (column.required or column.name == own)
+        if day is None or not is_own or column.name in chosen or not day.field.values:
+            continue
+        if not is_day(day.field.values):
+            reading = adapted(column, day.field.values, file)
+            note = "the time of the field that tells the day"
+            chosen[column.name] = Mapped(column, day.field, reading.logic, GUESS, note, reading.choices)
+        elif column.required:
             note = "it tells days, without a time"
             chosen[column.name] = Mapped(column, day.field, day.logic, LEAST, note, day.choices)

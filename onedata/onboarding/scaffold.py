@@ -59,8 +59,8 @@ def path_pattern(relative: str) -> tuple[str, str]:
 
 
 def contract_text(draft: Draft) -> str:
-    """The YAML. It loads unchanged, unless a needed column has no field: that column is marked NEEDED, and the loader
-    names it."""
+    """The YAML, as a draft if anything in it is marked. It loads unchanged, unless a needed column has no field: that
+    column is marked NEEDED, and the loader names it."""
     fit, entity = draft.fit, draft.fit.entity
     lines = [
         "apiVersion: v3.1.0",
@@ -68,7 +68,7 @@ def contract_text(draft: Draft) -> str:
         f"id: {draft.name}",
         f"name: {_scalar(draft.name.replace('_', ' ').capitalize())}",
         "version: 1.0.0",
-        "status: active",
+        _status(draft),
         f"dataProduct: {_scalar(draft.system)}   # the source system: ids are unique within it",
         "description:",
         f"  purpose: {_scalar(f'{entity.title} of {draft.system}.')}   # say what the rows are used for",
@@ -100,6 +100,15 @@ def contract_text(draft: Draft) -> str:
         "be kept; without it for ever",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _status(draft: Draft) -> str:
+    """A contract with a guess or a question is a draft: no night lands rows by it before a person has looked."""
+    fit = draft.fit
+    is_clear = fit.is_sure and not fit.needed and all(item.is_sure for item in fit.mapped) and not _time_zone(fit)
+    return (
+        "status: active" if is_clear else "status: draft   # nights skip it; active once the marks below are answered"
+    )
 
 
 def _entity_mark(draft: Draft) -> str:

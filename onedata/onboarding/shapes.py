@@ -14,6 +14,11 @@ LANGUAGE = re.compile(r"[A-Za-z]{2,3}([-_][A-Za-z]{2,4})?|[A-Za-z]{4,12}")
 URL = re.compile(r"(https?://|www\.)\S+|/\S*|\S+\.\S+/\S*")
 TIME_ZONE = re.compile(r"[A-Z][A-Za-z]+(/[A-Za-z_+-]+)+|UTC|[A-Z]{3,4}|(GMT|UTC)[+-]\d+")
 PERIOD = re.compile(r"\d{4}-(0[1-9]|1[0-2])")
+PATH = re.compile(r"(https?:/)?/|www\.")
+CONDITIONS = frozenset(
+    ("enabled", "disabled", "invited", "declined", "active", "inactive", "open", "closed", "deleted")
+)
+"""What a field called state says of a record, rather than of a country."""
 LONG_TEXT = 40
 SENTENCE = 4
 
@@ -29,6 +34,8 @@ class Verdict(Enum):
 
 def plausible(entity: Entity, column: Column, values: Sequence[str]) -> tuple[Verdict, str]:
     """The verdict, and what is to be looked at."""
+    if column.name == "on_hand" and sum(value.startswith("-") for value in values) * 2 > len(values):
+        return Verdict.NEVER, ""  # mostly negative: changes, not stock
     if not values or column.type != "text":
         return Verdict.FINE, ""
     if {value.lower() for value in values} <= {"true", "false"}:
@@ -54,6 +61,10 @@ def plausible(entity: Entity, column: Column, values: Sequence[str]) -> tuple[Ve
             if all(PERIOD.fullmatch(value) for value in values)
             else (Verdict.GUESS, "a month is written YYYY-MM")
         )
+    if name == "region" and {value.lower() for value in values} <= CONDITIONS:
+        return Verdict.NEVER, ""
+    if name == "line_id" and any(" " in value for value in values):
+        return Verdict.NEVER, ""
     if name in ("full_name", "city", "country", "region", "node_name", "product_name", "category_name"):
         return (Verdict.NEVER, "") if all(NUMBER.fullmatch(value) for value in values) else (Verdict.FINE, "")
     if name == "postcode" or name.endswith("_postcode"):
@@ -66,6 +77,8 @@ def plausible(entity: Entity, column: Column, values: Sequence[str]) -> tuple[Ve
 
 
 def _names_something(values: Sequence[str]) -> tuple[Verdict, str]:
+    if all(PATH.match(value) for value in values):
+        return Verdict.NEVER, ""
     if all(ISO_DAY.fullmatch(value) or ISO_TIME.fullmatch(value) or EMAIL.fullmatch(value) for value in values):
         return Verdict.NEVER, ""
     if all(re.fullmatch(r"-?\d+[.,]\d*[1-9]\d*", value) for value in values):

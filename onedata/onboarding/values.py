@@ -20,6 +20,7 @@ EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 AFFIXED = re.compile(r"([+-]?)([^\d\s+.,-]{0,3})\s?([+-]?\d[\d.,]*)\s?([^\d\s+.,-]{0,3})")
 SYMBOLS = frozenset(("$", "€", "£", "¥", "￥", "R$", "kr", "zł", "₹", "元", "円"))
 BOOLEANS = frozenset(("true", "false", "t", "f", "yes", "no", "y", "n", "0", "1"))
+PACKED_TIME = re.compile(r"(19|20)\d{12}")
 DAYS = ("%Y/%m/%d", "%Y.%m.%d", "%Y%m%d", "%Y年%m月%d日", "%d %b %Y", "%d-%b-%Y", "%b %d, %Y", "%d %B %Y", "%B %d, %Y")
 TIMES = ("", " %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M:%S %p", ", %H:%M", ", %H:%M:%S", "T%H:%M:%S")
 ORDERS = {"day first": "%d{0}%m{0}%Y", "month first": "%m{0}%d{0}%Y"}
@@ -101,7 +102,10 @@ def adapted(column: Column, values: Sequence[str], file: Habits | None = None, u
 
 def is_day(values: Sequence[str]) -> bool:
     """Whether the values are days without a time."""
-    return bool(values) and all(":" not in value and len(value) <= len("31 September 2026") for value in values)
+    return bool(values) and all(
+        ":" not in value and len(value) <= len("31 September 2026") and not PACKED_TIME.fullmatch(value)
+        for value in values
+    )
 
 
 def is_utc(values: Sequence[str]) -> bool:
@@ -210,6 +214,8 @@ def _moment(column: Column, values: Sequence[str], file: Habits) -> Reading:
         seconds = [int(value) // 10 ** (size - 10) for value in values]
         in_range = all(EPOCH_YEARS[0] <= second < EPOCH_YEARS[1] for second in seconds)
         return Reading(in_range, logic(f"make_timestamp(try_cast({{value}} as bigint){EPOCHS[size]})"))
+    if all(map(PACKED_TIME.fullmatch, values)):
+        return Reading(True, logic("try_strptime({value}, '%Y%m%d%H%M%S')"))
     for day in DAYS:
         if layout := _layout(values, day):
             return Reading(True, logic(f"try_strptime({{value}}, '{layout}')"))

@@ -15,6 +15,7 @@ import yaml
 
 TABLE = Path(__file__).with_name("words.yaml")
 EAST_ASIAN = re.compile(r"[\u3005\u3040-\u30ff\u3400-\u9fff]+")
+REMARK = re.compile(r"\s*\(([^()]*)\)$")
 RUN = re.compile(r"[\u3005\u3040-\u30ff\u3400-\u9fff]+|[a-z0-9²]+|%|€|£")
 LINKS = ("s", "n", "en", "e", "es")
 """What German and Dutch put between the parts of a compound."""
@@ -40,6 +41,9 @@ class Words:
     drop: frozenset[str]
     ends: Mapping[str, str]
     context: Mapping[str, frozenset[str]]
+    named: Mapping[str, frozenset[str]]
+    masters: Mapping[str, str]
+    only: Mapping[str, str]
     telling: Mapping[str, frozenset[str]]
     columns: Mapping[str, Sequence[Phrase]]
     values: Mapping[str, frozenset[str]]
@@ -71,6 +75,9 @@ def words() -> Words:
         drop=frozenset(_plain(str(word)) for word in content["drop"]),
         ends=content["ends"],
         context={entity: frozenset(texts) for entity, texts in content["context"].items()},
+        named={entity: frozenset(texts) for entity, texts in content["named"].items()},
+        masters=content["masters"],
+        only=content["only"],
         telling={entity: frozenset(texts) for entity, texts in content["telling"].items()},
         columns={},
         values={name: frozenset(map(_plain, map(str, texts))) for name, texts in content["values"].items()},
@@ -91,7 +98,7 @@ def words() -> Words:
 def header(text: str) -> Header:
     """What a header, or one step of a path, says."""
     table = words()
-    runs = list(_runs(text))
+    runs = list(_runs(_without_remark(table, text)))
     unit = currency = None
     while len(runs) > 1 and (runs[-1] in table.currencies or any(runs[-1] in units for units in table.units.values())):
         last = runs.pop()
@@ -99,6 +106,16 @@ def header(text: str) -> Header:
         unit = unit if last in table.currencies else last
     said = [*runs, unit] if unit and (unit,) in table.concepts else runs  # grams are a weight
     return Header(tuple(dict.fromkeys(_concepts(table, said))), unit, currency)
+
+
+def _without_remark(table: Words, text: str) -> str:
+    """The text without a remark in parentheses at its end, such as (not editable); a unit or a known word stays."""
+    remark = REMARK.search(text)
+    if remark is None or not remark.start():
+        return text
+    said = list(_runs(remark[1]))
+    tells = any(run in table.currencies or any(run in units for units in table.units.values()) for run in said)
+    return text if tells or any(map(is_known, _concepts(table, said))) else text[: remark.start()]
 
 
 def is_known(concept: str) -> bool:

@@ -123,6 +123,20 @@ def test_feed_new_needs_no_contract_to_be_there_and_says_what_to_do_next(home: P
     assert (again, "is never overwritten" in said) == (2, True)
 
 
+def test_a_draft_beside_good_contracts_is_told_and_checked_and_stops_nothing(home: Path) -> None:
+    sample = home / "source" / "app" / "reviews_2026-01-05.csv"
+    sample.parent.mkdir(parents=True)
+    sample.write_text("review_id,order_id,satisfaction,date\nr1,o1,5,2026-01-05 10:00:00\n")
+    code, said = typed(home, "feed", "new", str(sample), "--name", "app_reviews")
+    assert (code, "write `status: active` for `status: draft`: until then nights skip it" in said) == (0, True)
+    code, said = typed(home, "contracts")
+    assert (code, "DRAFT app_reviews.odcs.yaml, which nights skip: it loads" in said) == (0, True)
+    assert "app_reviews" not in typed(home, "feed", "list")[1]
+    assert "accepted 1" in typed(home, "feed", "check", str(sample), "--feed", "app_reviews")[1]
+    (home / "home").mkdir()
+    assert "DRAFTS, which nights skip" in typed(home, "status")[1]
+
+
 def test_feed_new_tells_what_is_needed_and_contracts_names_it(home: Path) -> None:
     sample = home / "reviews.csv"
     sample.write_text("review_id,satisfaction,comment\nr1,5,fine\n")
@@ -130,4 +144,7 @@ def test_feed_new_tells_what_is_needed_and_contracts_names_it(home: Path) -> Non
     assert code == 0
     assert "NEEDED, and no field was found: order_id" in said
     code, said = typed(home, "contracts")
-    assert (code, "survey_response requires order_id, and no property maps it" in said) == (2, True)
+    assert "DRAFT app_reviews.odcs.yaml, which nights skip" in said
+    assert (code, "survey_response requires order_id, and no property maps it" in said) == (0, True)
+    code, said = typed(home, "feed", "check", str(sample), "--feed", "app_reviews")
+    assert (code, "app_reviews is a draft that does not load yet" in said) == (2, True)

@@ -17,7 +17,7 @@ import pytest
 import yaml
 from small_retailer import ANSWERS, HEADER, canonical, contract, custom, identifier_policy, settings_in, write_contracts
 
-from onedata.contracts import ContractError, load_feeds
+from onedata.contracts import ContractError, load_drafts, load_feeds
 from onedata.errors import OnedataError
 from onedata.onboarding.dry_run import Checked, CheckMisuse, check_file, feeds_for
 from onedata.onboarding.match import fit
@@ -50,7 +50,9 @@ def made(
 
 
 def retailer(settings: Settings) -> Retailer:
-    return Retailer(settings, canonical(), identifier_policy(), load_feeds(settings.contracts, canonical()))
+    return Retailer(
+        settings, canonical(), identifier_policy(), load_feeds(settings.contracts, canonical(), drafts=True)
+    )
 
 
 def checked(folder: Path, file: Path, name: str | None = None) -> Checked:
@@ -239,7 +241,7 @@ def test_a_needed_column_without_a_field_is_marked_and_named_by_the_loader(tmp_p
     result = made(tmp_path, file, "survey_response")
     assert "# NEEDED: order_id (text): Order the answer is about." in result.file.read_text()
     with pytest.raises(ContractError, match="survey_response requires order_id, and no property maps it"):
-        load_feeds(settings_in(tmp_path).contracts, canonical())
+        raise ContractError(str(load_drafts(settings_in(tmp_path).contracts, canonical())["app_reviews.odcs.yaml"]))
 
 
 def test_the_hints_beside_a_needed_key_make_a_contract_that_lands(tmp_path: Path) -> None:

@@ -309,3 +309,116 @@ def test_a_sample_with_nothing_in_it_is_told_in_a_sentence(tmp_path: Path, conte
     with pytest.raises(OnedataError, match=message) as caught:
         scaffold(settings_in(tmp_path), file, "feed", None, None, None)
     assert (caught.value.exit_code, "\n" in str(caught.value)) == (2, False)
+
+
+def test_a_cart_that_was_left_is_an_event_of_a_visit_and_no_order() -> None:
+    cart = {
+        "id": ["901", "902"],
+        "cart_token": ["68778783", "0b3a11c2"],
+        "email": ["ada@example.com", "ben@example.com"],
+        "created_at": ["2026-01-05T10:00:00Z", "2026-01-05T11:00:00Z"],
+        "updated_at": ["2026-01-05T10:01:00Z", "2026-01-05T11:01:00Z"],
+        "currency": ["EUR", "EUR"],
+        "total_price": ["59.80", "9.90"],
+        "shipping_address.city": ["Ulm", "Bonn"],
+        "shipping_address.latitude": ["48.4", "50.7"],
+        "shipping_address.longitude": ["9.9", "7.1"],
+    }
+    found = best(cart, "abandoned_checkouts")
+    assert (found.entity.name, mapping(found)["visitor_id"]) == ("web_event", "cart_token")
+    assert best(cart, "orders").entity.name == "sales_order"
+
+
+def test_a_stock_list_that_describes_its_articles_is_no_list_of_articles() -> None:
+    found = best(
+        {
+            "Artikelnummer": ["A-1", "A-2"],
+            "Bezeichnung": ["Stuhl", "Tisch"],
+            "Warengruppe": ["Möbel", "Möbel"],
+            "Lieferant": ["Süd", "Süd"],
+            "Gewicht (kg)": ["12.5", "31"],
+            "Bestand": ["42", "8"],
+            "Lagerort": ["Halle 1", "Halle 2"],
+            "Datum": ["2026-01-15", "2026-01-15"],
+        }
+    )
+    assert found.entity.name == "inventory_snapshot"
+
+
+def order_line(**columns: Sequence[str]) -> dict[str, Sequence[str]]:
+    return {"Order": ["o1", "o2"], "SKU": ["a", "b"], "Qty": ["1", "2"], "Unit price": ["2.50", "9.99"], **columns}
+
+
+def test_an_orders_tax_is_no_sure_tax_of_its_line() -> None:
+    def sure(name: str) -> set[str]:
+        found = best(order_line(**{name: ["0.40", "1.20"]}))
+        return {item.column.name for item in found.mapped if item.field.name == name and item.is_sure}
+
+    assert sure("Line Tax") == {"tax_amount"}
+    assert sure("Order Sales Tax") == set()
+
+
+def test_a_buyers_name_is_not_their_id_and_a_till_is_no_line() -> None:
+    found = mapping(best(order_line(**{"BuyerName": ["Ann Lee", "Bob Ray"], "POS": ["POS 1", "POS 2"]})))
+    assert found.get("customer_id") is None
+    assert found.get("line_id") is None
+    assert mapping(best(order_line(Pos=["1", "2"])))["line_id"] == "Pos"
+
+
+def test_a_fee_or_an_always_empty_field_is_not_the_payments_id() -> None:
+    found = best(
+        {
+            "Transaction ID": ["1AB", "2AB"],
+            "Receipt ID": [],
+            "Order": ["o1", "o2"],
+            "Fee": ["1.75", "0.20"],
+            "Amount": ["49.99", "9.90"],
+            "Payment method": ["visa", "paypal"],
+            "Paid at": ["2026-01-05 10:00:00", "2026-01-05 11:00:00"],
+        }
+    )
+    assert (found.entity.name, mapping(found)["payment_id"]) == ("payment", "Transaction ID")
+
+
+def test_of_two_fields_with_one_name_the_rows_own_is_taken() -> None:
+    found = best(
+        {
+            "id": ["o1"],
+            "updated_at": ["2026-01-01T00:00:00Z"],
+            "items[].id": ["1", "2"],
+            "items[].sku": ["a", "b"],
+            "items[].quantity": ["1", "2"],
+            "items[].price": ["1.00", "2.00"],
+            "items[].updated_at": ["2026-01-02T00:00:00Z", "2026-01-03T00:00:00Z"],
+        },
+        records="items",
+    )
+    assert mapping(found)["updated_at"] == "items[].updated_at"
+
+
+def test_what_a_fields_values_say_of_a_record_is_no_region_and_a_path_is_no_store() -> None:
+    rows = Rows(None, [SourceField("state", ["enabled", "disabled"]), SourceField("customer_id", ["c1", "c2"])])
+    fits = rank([rows], canonical().values(), {}, "customers")
+    customer = next(one for one in fits if one.entity.name == "customer")
+    assert "region" not in mapping(customer)
+    assert "node_id" not in mapping(best(order_line(landing_site=["/a", "/b?c=1"])))
+
+
+def test_a_column_date_with_times_tells_the_time_too_and_says_that_it_is_a_guess() -> None:
+    found = best(order_line(Date=["2026-01-05 08:00:12", "2026-01-05 09:41:30"]))
+    assert mapping(found)["sold_at"] == mapping(found)["business_date"] == "Date"
+    assert not next(item for item in found.mapped if item.column.name == "sold_at").is_sure
+
+
+def test_a_packed_time_is_read() -> None:
+    reading = adapted(canonical()["order_line"].column("sold_at"), ["20260105103012"])
+    (read,) = duckdb.sql(f"select {(reading.logic or '').replace('{value}', repr('20260105103012'))}").fetchone() or ()
+    assert read == "2026-01-05 10:30:12"
+
+
+@pytest.mark.parametrize(
+    ("text", "concepts"),
+    [("Committed (not editable)", ["reserved"]), ("On hand (current)", ["stock"]), ("Gewicht (kg)", ["weight"])],
+)
+def test_a_remark_in_parentheses_does_not_count(text: str, concepts: list[str]) -> None:
+    assert list(header(text).concepts) == concepts
