@@ -61,5 +61,6 @@ def _say(text: str) -> None:
 
 
 def _failed_steps(instance: dg.DagsterInstance, run_id: str) -> list[str]:
-    steps = instance.get_run_step_stats(run_id)
-    return [step.step_key for step in steps if step.status is not None and step.status.value == "FAILURE"]
+    """Asked after every gate: only events of failures are read, not the run's whole log."""
+    failures = instance.all_logs(run_id, of_type=dg.DagsterEventType.STEP_FAILURE)
+    return list(dict.fromkeys(entry.step_key for entry in failures if entry.step_key))

@@ -85,12 +85,17 @@ def open_warehouse(
     _prepare_folder(settings.warehouse.parent, begin)
     con = _connect(settings.warehouse, "begin" if begin else "write", settings.lock_wait_seconds, say)
     with _damage_told(settings.warehouse, con):
-        con.execute("set timezone = 'UTC'")
-        con.execute(f"set threads = {settings.threads}; set memory_limit = '{settings.memory_limit}'")
-        con.execute(f"set temp_directory = {quote_text(str(settings.home / 'tmp'))}")
-        confine(con, settings)
+        configure(con, settings)
         with values_hidden():
             yield con
+
+
+def configure(con: duckdb.DuckDBPyConnection, settings: Settings) -> None:
+    """Give the connection its time zone and limits, and confine it to the folders that the settings name."""
+    con.execute("set timezone = 'UTC'")
+    con.execute(f"set threads = {settings.threads}; set memory_limit = '{settings.memory_limit}'")
+    con.execute(f"set temp_directory = {quote_text(str(settings.home / 'tmp'))}")
+    confine(con, settings)
 
 
 @contextmanager

@@ -78,21 +78,21 @@ def told(truth: Path, feed: str) -> dict[str, tuple[int, int]]:
     return {file: (received, quarantined) for file, received, quarantined in found if received}
 
 
-def test_every_feed_has_a_contract_and_every_contract_a_feed(retailer: SimulationSummary) -> None:
-    assert set(FEEDS) == set(retailer.rows)
+def test_every_feed_has_a_contract_and_every_contract_a_feed(small: SimulationSummary) -> None:
+    assert set(FEEDS) == set(small.rows)
 
 
 @pytest.mark.parametrize("name", sorted(FEEDS))
-def test_a_contract_reads_its_feed(name: str, retailer: SimulationSummary) -> None:
+def test_a_contract_reads_its_feed(name: str, small: SimulationSummary) -> None:
     feed, con = FEEDS[name], duckdb.connect(config={"threads": 2})
-    given = files(feed, retailer.source)
+    given = files(feed, small.source)
     reading = landed(con, feed, given)
     assert reading.problems == []
     received, bad = (sum(column) for column in zip(*counted(con, reading, given).values(), strict=True))
-    expected = json.loads((retailer.truth / "totals.json").read_text(encoding="utf-8"))["feeds"][name]
+    expected = json.loads((small.truth / "totals.json").read_text(encoding="utf-8"))["feeds"][name]
     assert (received, bad) == (expected["rows"], expected["quarantined"])
-    assert received == retailer.rows[name]
-    assert counted(con, reading, given) == told(retailer.truth, name)
+    assert received == small.rows[name]
+    assert counted(con, reading, given) == told(small.truth, name)
 
     columns = [item.column.name for item in feed.fields]
     version = [feed.entity.version] if feed.entity.version in columns else []
