@@ -28,12 +28,13 @@ class Truth:
     """Ground truth of a night.
 
     One row per document line (``lines``), per touch of a journey that ended (``touches``), per node and product with
-    demand (``demand``).
+    demand (``demand``), per survey answer (``answers``).
     """
 
     lines: pl.DataFrame
     touches: pl.DataFrame
     demand: pl.DataFrame
+    answers: pl.DataFrame
 
 
 def order_versions(
@@ -135,6 +136,7 @@ def what_is_true(
     tickets: pl.DataFrame,
     ticket_lines: pl.DataFrame,
     back: pl.DataFrame,
+    answers: pl.DataFrame,
 ) -> Truth:
     """The night's ground truth; amounts in cents of ``currency``, units and amounts of returns negative."""
     lines = pl.concat([_shop_lines(placed, tests), _till_lines(tickets, ticket_lines), _parcel_lines(back)])
@@ -149,7 +151,10 @@ def what_is_true(
     in_cny = pl.when(pl.col("currency") == "EUR").then(pl.col("net") * EURO_IN_CNY).otherwise("net")
     state.ledger["revenue"] += round(lines.filter("counts").select(in_cny.sum()).item())
     return Truth(
-        lines.drop("product_no"), _touches(state, night, sales, placed, tickets), _demand(state, night, prices, sales)
+        lines.drop("product_no"),
+        _touches(state, night, sales, placed, tickets),
+        _demand(state, night, prices, sales),
+        answers.select("response_id", "document", "person_no", "csat", "nps", "ces", "answered_us"),
     )
 
 
