@@ -1,9 +1,8 @@
 """Balances from DWD to ADS: every order line and its money, through movements, orders, channel days and customers;
 parcels and stock.
 
-Exclusions have a named reason: lines of test and cancelled orders, test lines, returns on such an order; orders without
-a known customer. Base amounts are recomputed from the amounts in their own currency by the rates of the seed, rounded
-where the models round.
+Exclusions have a named reason: lines of test and cancelled orders, test lines, returns on such an order. Base amounts
+are recomputed from the amounts in their own currency by the rates of the seed, rounded where the models round.
 """
 
 from collections.abc import Mapping
@@ -79,7 +78,6 @@ CUSTOMER = {"orders": "sum(order_count)", "net_revenue_base": "sum(net_revenue_b
 def dws_balances(currency: str) -> list[str]:
     """The queries of DWS; all base amounts are in the reporting currency `currency`."""
     ordered = {name: ORDER[name] for name in CUSTOMER}
-    unknown = _side("(from dws.dws_order where oneid is null)", currency, ordered)
     without_orders = {name: total for name, total in ORDER.items() if name != "orders"}
     parcels, sent = _parcels(currency), {"parcels": "count(*)", "cost_base": "sum(cost_base)"}
     delivered = _side(
@@ -106,14 +104,11 @@ def dws_balances(currency: str) -> list[str]:
             _side("dws.dws_channel_day", currency, DAY),
         ),
         _flow(
-            *(
-                "dws",
-                "dws_order",
-                "dws_customer",
-                _side("dws.dws_order", currency, ordered),
-                _side("dws.dws_customer", currency, CUSTOMER),
-            ),
-            ("orders without a known customer", unknown),
+            "dws",
+            "dws_order",
+            "dws_customer",
+            _side("dws.dws_order", currency, ordered),
+            _side("dws.dws_customer", currency, CUSTOMER),
         ),
         _flow(
             "dws",

@@ -26,7 +26,7 @@ OTHER_VARIABLES = (
 )
 IDENTIFIERS = "identifiers.yaml"
 OWN_ENTITIES = "canonical"
-EMPTY_IS_NONE = ("identifiers", "own_entities", "backup_folder")
+EMPTY_IS_NONE = ("identifiers", "own_entities", "backup_folder", "as_of")
 PATHS = ("home", "source", "contracts", *EMPTY_IS_NONE)
 
 

@@ -84,8 +84,8 @@ placed as (
         end as channel,
         case
             when lines.line_type = 'return'
-                then coalesce(lines.business_date, cast(lines.sold_at as date), headers.business_date, lines.ds)
-            else coalesce(headers.business_date, lines.business_date, cast(lines.sold_at as date), lines.ds)
+                then coalesce(lines.business_date, headers.business_date, lines.ds)
+            else coalesce(headers.business_date, lines.business_date, lines.ds)
         end as business_date,
         case
             when lines.line_type = 'return' then coalesce(lines.sold_at, headers.ordered_at)
