@@ -1,5 +1,5 @@
-{#- What is said of a parcel's promise. `shipments` is dwd_shipment. A promise is an instant; where only its day is known,
-it holds until that day ends where the parcel goes. -#}
+{#- What is said of a parcel's promise. `shipments` is dwd_shipment. A promise is an instant; where only its day is
+known, it holds until that day ends where the parcel goes. -#}
 
 {#- True where delivery was promised. -#}
 {% macro is_promised(shipments) -%}

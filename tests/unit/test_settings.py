@@ -98,7 +98,7 @@ def test_the_given_file_wins_over_the_named_one(tmp_path: Path) -> None:
 def test_an_unknown_setting_is_named_with_the_known_ones(tmp_path: Path) -> None:
     with pytest.raises(
         SettingsError,
-        match=r"onedata.toml:1: unknown setting 'sauce'; did you mean source\?; known are backup_folder, .*source",
+        match=r"onedata.toml:1: unknown setting 'sauce'; did you mean source\?; known are as_of, .*source",
     ):
         load_settings(toml(tmp_path, 'sauce = "x"'), {})
 
