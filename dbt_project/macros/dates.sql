@@ -24,3 +24,13 @@
 {#- Day of the week, 1 Monday to 7 Sunday. -#}
 {% macro iso_weekday(day) -%}{{ adapter.dispatch('iso_weekday')(day) }}{%- endmacro %}
 {% macro duckdb__iso_weekday(day) -%}extract(isodow from {{ day }}){%- endmacro %}
+
+{#- The instant (UTC) at which a day ends in a time zone. -#}
+{% macro end_of_day(day, zone) -%}{{ adapter.dispatch('end_of_day')(day, zone) }}{%- endmacro %}
+{% macro duckdb__end_of_day(day, zone) -%}
+timezone('UTC', timezone('{{ zone }}', cast({{ day }} + interval 1 day as timestamp)))
+{%- endmacro %}
+
+{#- IANA name of the retailer's own time zone, and the day that the setting as_of names; '' where it is not set. -#}
+{% macro retailer_zone() -%}{{ env_var('ONEDATA_TIME_ZONE', 'Asia/Shanghai') }}{%- endmacro %}
+{% macro as_of_setting() -%}{{ env_var('ONEDATA_AS_OF', '') }}{%- endmacro %}

@@ -72,6 +72,7 @@
     },
     "node": {
         "node_id": "varchar",
+        "node_key": "varchar",
         "node_name": "varchar",
         "node_type": "varchar",
         "city": "varchar",
@@ -140,6 +141,7 @@
     },
     "product": {
         "product_id": "varchar",
+        "product_key": "varchar",
         "product_name": "varchar",
         "category": "varchar",
         "supplier_id": "varchar",
@@ -227,9 +229,11 @@
         "packaging": "varchar",
         "co2e_kg": "double",
         "created_at": "timestamp",
+        "announced_date": "date",
         "promised_date": "date",
         "promised_at": "timestamp",
         "picked_up_at": "timestamp",
+        "delivered_date": "date",
         "delivered_at": "timestamp",
         "updated_at": "timestamp"
     },
@@ -274,12 +278,14 @@
     "survey_response": {
         "response_id": "varchar",
         "order_id": "varchar",
+        "order_system": "varchar",
         "channel": "varchar",
         "satisfaction": "bigint",
         "recommend_score": "bigint",
         "effort_score": "bigint",
         "title": "varchar",
         "comment": "varchar",
+        "business_date": "date",
         "asked_at": "timestamp",
         "answered_at": "timestamp"
     },

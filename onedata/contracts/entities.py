@@ -38,6 +38,7 @@ _COLUMN_KEYS = (
     "profile",
     "minimum",
     "maximum",
+    "day_of",
 )
 
 
@@ -187,6 +188,9 @@ def _entity(content: Mapping[str, Any], file: Path) -> Entity:
         [column.name for column in columns],
         f"{file}: key, version",
     )
+    for column in columns:
+        instants = [other.name for other in columns if other.type == "timestamp"]
+        known(column.day_of, instants, f"{column.place}: day_of")
     return Entity(
         name=content["entity"],
         title=content["title"],
@@ -226,6 +230,9 @@ def _column(item: Mapping[str, Any], file: Path) -> Column:
     for limit in ("minimum", "maximum"):
         if limit in item and not (item["type"] == "integer" and limit == "maximum" and item[limit] == "night"):
             _check_limit(item, limit, where)
+    day_of = item.get("day_of") or []
+    if day_of and item["type"] != "date":
+        raise ContractError(f"{where}: day_of is for days, {item['name']} is {item['type']}")
     return Column(
         name=item["name"],
         type=item["type"],
@@ -236,6 +243,7 @@ def _column(item: Mapping[str, Any], file: Path) -> Column:
         profile=item.get("profile"),
         minimum=str(item["minimum"]) if "minimum" in item else None,
         maximum=str(item["maximum"]) if "maximum" in item else None,
+        day_of=tuple(day_of) if isinstance(day_of, list) else (str(day_of),),
         place=where,
     )
 

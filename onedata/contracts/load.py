@@ -30,6 +30,7 @@ from onedata.contracts.model import (
     Location,
     OwnFile,
     Rule,
+    needed,
     references,
     results,
 )
@@ -203,7 +204,7 @@ def _feed(
         system=str(content["dataProduct"]),
         entity=entity,
         location=location_of(location, item, own.model_dump(exclude_none=True), where),
-        fields=tuple(_field(entry, entity, where) for entry in _items(item, "properties", where)),
+        fields=_with_days([_field(entry, entity, where) for entry in _items(item, "properties", where)], entity),
         rules=parse_rules(_items(item, "quality", where), where),
         records=own.records,
         where=own.where,
@@ -269,6 +270,27 @@ def _field(item: Mapping[str, Any], entity: Entity, feed: Where) -> Field:
     )
 
 
+def _with_days(fields: list[Field], entity: Entity) -> tuple[Field, ...]:
+    """The fields, with the local days that an instant tells where the source may give none."""
+    mapped = {item.column.name: item for item in fields}
+    told = {
+        column.name: tuple(
+            name for name in column.day_of if name in mapped and column.name not in results(mapped[name])
+        )
+        for column in entity.columns
+    }
+    given = [
+        item if item.required and not item.column.required else replace(item, day_of=told[item.column.name])
+        for item in fields
+    ]
+    filled = [
+        Field(column, None, None, False, day_of=told[column.name], place=mapped[told[column.name][0]].place)
+        for column in entity.columns
+        if column.name not in mapped and told[column.name]
+    ]
+    return (*given, *filled)
+
+
 def _of_property(where: Where, item: Mapping[str, Any], name: str) -> Where:
     """The place, at the line of a customProperty."""
     entries = [entry for entry in _items(item, "customProperties", where) if entry.get("property") == name]
@@ -303,8 +325,8 @@ def _check_feed(feed: Feed, where: str) -> None:
     for name in mapped:
         if mapped.count(name) > 1:
             raise ContractError(f"{where}: {name} is mapped twice")
-    needed = [column.name for column in feed.entity.columns if column.required or column.name in feed.entity.key]
-    for name in needed:
+    wanted = [column.name for column in feed.entity.columns if column.required or column.name in feed.entity.key]
+    for name in wanted:
         if name not in mapped:
             raise ContractError(f"{where}: {feed.entity.name} requires {name}, and no property maps it")
     for rule in feed.rules:
@@ -327,11 +349,11 @@ def _check_results(feed: Feed, where: str) -> None:
         _known(results(item), list(uses), place)
         if not identities.isdisjoint(results(item)):
             raise ContractError(f"{place}: the identity of a row is known only when everything else is")
-    left = dict(uses)
+    left = {item.column.name: needed(item) for item in feed.fields}
     while left:
-        ready = [name for name, needed in left.items() if left.keys().isdisjoint(needed)]
+        ready = [name for name, before in left.items() if left.keys().isdisjoint(before)]
         if not ready:
             raise ContractError(
                 f"{where}: {', '.join(sorted(left))} need the results of one another: none can be first"
             )
-        left = {name: needed for name, needed in left.items() if name not in ready}
+        left = {name: before for name, before in left.items() if name not in ready}

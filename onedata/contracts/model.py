@@ -76,6 +76,8 @@ class Column:
     profile: Profile | None = None
     minimum: str | None = None
     maximum: str | None = None
+    day_of: tuple[str, ...] = ()
+    """Instants, the first that is known of which tells the local day where a source gives none."""
     added: bool = False
     """Whether a retailer added it to a shipped entity: ODS has it, no layer after ODS."""
     place: str = field(default="", compare=False, repr=False)  # position in the file, for error messages
@@ -171,7 +173,8 @@ class Repair:
 
 @dataclass(frozen=True)
 class Field:
-    """How one canonical column is derived from the source: a physical field, an SQL expression over fields, or both."""
+    """How one canonical column is derived from the source: a physical field, an SQL expression over fields, or both;
+    neither where the column is the local day of an instant alone (`is_filled`)."""
 
     column: Column
     physical_name: str | None
@@ -182,7 +185,14 @@ class Field:
     on_invalid: OnInvalid = "row"
     """What a value costs that is not of the column's type or breaks a rule: the row goes to quarantine, or the value
     becomes empty (`void`), which is counted like a repair."""
+    day_of: tuple[str, ...] = ()
+    """Mapped instants; the local day of the first that is known, in the feed's zone, fills an empty value."""
     place: str = field(default="", compare=False, repr=False)  # position in the file, for error messages
+
+    @property
+    def is_filled(self) -> bool:
+        """Whether no property of the contract maps the column: it is filled from other columns."""
+        return self.physical_name is None and self.logic is None
 
 
 @dataclass(frozen=True)
@@ -318,6 +328,11 @@ def results(item: Field) -> tuple[str, ...]:
     """The canonical columns whose results `item` is computed from."""
     found = placeholders(item.logic or "")
     return tuple(dict.fromkeys(name.removeprefix(RESULT_OF) for name in found if name.startswith(RESULT_OF)))
+
+
+def needed(item: Field) -> tuple[str, ...]:
+    """The canonical columns that must be known before `item` can be."""
+    return (*results(item), *item.day_of)
 
 
 def placeholders(logic: str) -> list[str]:

@@ -73,7 +73,7 @@ TOLD_OF_FEED = frozenset(
         "known_fields",
     )
 )
-TOLD_OF_FIELD = frozenset(("column", "physical_name", "logic", "required", "rules", "place"))
+TOLD_OF_FIELD = frozenset(("column", "physical_name", "logic", "required", "rules", "day_of", "place"))
 
 
 @dataclass(frozen=True)
@@ -117,7 +117,7 @@ def shape_of(feed: Feed) -> dict[str, Any]:
         "tolerance": feed.tolerance,
         "location": _plain(asdict(feed.location)),
         "more": _more(feed, TOLD_OF_FEED),
-        "columns": {item.column.name: _column(item) for item in feed.fields},
+        "columns": {item.column.name: _column(item) for item in feed.fields if not item.is_filled},
         "rules": _rules(feed.rules),
     }
 

@@ -231,6 +231,16 @@ def instant_from_local(local: str, zone: Zone) -> str:
     return f"case when {near.holds(local)} then {local} - to_seconds({near.offset}) else {far} end"
 
 
+def local_day(utc: str, zone: Zone) -> str:
+    """The day that clocks in the zone show at an instant in UTC."""
+    if zone.name == "UTC":
+        return f"({utc})::date"
+    near = zone.near()
+    local = f"({utc}) + to_seconds({near.offset})"
+    far = f"(({utc}) at time zone 'UTC') at time zone {quote_text(zone.name)}"
+    return f"(case when {near.holds(local)} then {local} else {far} end)::date"
+
+
 def is_clock_change(local: str, zone: Zone) -> str:
     """SQL, never NULL: the local time comes twice, or never, on the day on which the clocks change."""
     if zone.name == "UTC":

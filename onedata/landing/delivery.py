@@ -279,7 +279,7 @@ def _output(delivery: Delivery) -> str:
         "r._row",
         f"timestamp '{delivery.arrived_at.isoformat(sep=' ')}' as _arrived_at",
         f"{_constant(delivery.batch)} as _batch",
-        f"{_constant(','.join(item.column.name for item in feed.fields))} as _mapped",
+        f"{_constant(','.join(item.column.name for item in feed.fields if not item.is_filled))} as _mapped",
         f"{feed.priority or 'null'}::bigint as _priority",
         "r._repaired",
         "r._extra",

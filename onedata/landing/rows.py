@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import cast
 
 from onedata.contracts.boundary import fill
-from onedata.contracts.model import ColumnType, Feed, Field, Rule, placeholders, references, results
+from onedata.contracts.model import ColumnType, Feed, Field, Rule, needed, placeholders, references, results
 from onedata.contracts.words import asserted
 from onedata.landing.casts import engine_cast, is_clock_change, local_shown
 from onedata.landing.reasons import Check, causes_sql
@@ -120,7 +120,7 @@ def _stages(fields: Sequence[Field]) -> list[list[Field]]:
     stages: list[list[Field]] = []
     known: set[str] = set()
     while rest := [item for item in fields if item.column.name not in known]:
-        stages.append([item for item in rest if known.issuperset(results(item))])
+        stages.append([item for item in rest if known.issuperset(needed(item))])
         known |= {item.column.name for item in stages[-1]}
     return stages
 
@@ -214,7 +214,7 @@ def _checks(item: Field, feed: Feed, part: Part) -> list[Check]:
         checks.append(Check(f"{name}_type", f"({predicate})", before, value, after, known))
     checks += _outside(item, part, typed, before, value)
     if item.required:
-        empty = given if item.column.type != "text" or item.logic is None else typed
+        empty = given if (item.column.type != "text" or item.logic is None) and not item.day_of else typed
         failed = f" and not {FAILED}{name}" if item.logic is not None else ""
         missing = f"({empty} is null{failed}{whole})"
         checks.append(Check(f"{name}_required", missing, f"{field_name}: is required and missing"))

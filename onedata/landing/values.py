@@ -12,6 +12,7 @@ from onedata.landing.casts import (
     instant_from_text,
     instant_from_timestamp,
     integer_from_text,
+    local_day,
     local_of_text,
     number_from_number,
     without_open_end,
@@ -53,6 +54,8 @@ def as_text(name: str, part: Part) -> str:
 
 def given_sql(item: Field, feed: Feed, part: Part) -> tuple[str, tuple[tuple[str, str], ...]]:
     """The source's value for a column and its repairs: unchanged, as text, or as the result of transformLogic."""
+    if item.is_filled:
+        return "null::varchar", ()
     if keeps_type(item, part):
         assert item.physical_name is not None
         value = quote_name(item.physical_name)
@@ -116,6 +119,16 @@ def keeps_type(item: Field, part: Part) -> bool:
 
 
 def typed_sql(item: Field, feed: Feed, part: Part) -> str:
+    """SQL of the column's value, typed; of an empty day, the local day of the instant that tells it."""
+    typed = _given_typed(item, feed, part)
+    if not item.day_of:
+        return typed
+    instants = ", ".join(f"{TYPED}{name}" for name in item.day_of)
+    day = local_day(f"coalesce({instants})" if len(item.day_of) > 1 else instants, zone_of(feed, part))
+    return f"case when {GIVEN}{item.column.name} is null then {day} else {typed} end"
+
+
+def _given_typed(item: Field, feed: Feed, part: Part) -> str:
     value, to = GIVEN + item.column.name, item.column.type
     if keeps_type(item, part):
         return _typed_kept(value, part.types[item.physical_name or ""], to, zone_of(feed, part))

@@ -2,7 +2,7 @@
 customers; parcels and stock.
 
 Exclusions have a named reason: lines of test, cancelled and unsettled orders, test lines, removed lines, returns and
-refunds on such an order, what is no revenue of goods; orders without a known customer.
+refunds on such an order, what is no revenue of goods.
 
 Base amounts are recomputed from the amounts in their own currency by the rates of their days, rounded
 where the models round.
@@ -45,7 +45,7 @@ left join (select document_system, document_id from dws.dws_order_line
 
 MONEY = ("gross", "discount", "returns", "refunds", "net_revenue_as_priced", "tax", "net_revenue")
 APART = ("shipping", "shipping_refunded", "gift_cards")
-SENT = "coalesce(coalesce(created_at, picked_up_at, delivered_at)::date, ds)"
+SENT = "coalesce(announced_date, ds)"
 """The day whose rate a parcel's cost takes."""
 
 DAY = {
@@ -87,7 +87,6 @@ CUSTOMER = {"orders": "sum(order_count)", "net_revenue_base": "sum(net_revenue_b
 def dws_balances(currency: str) -> list[str]:
     """The queries of DWS; all base amounts are in the reporting currency `currency`."""
     ordered = {name: ORDER[name] for name in CUSTOMER}
-    unknown = side("(from dws.dws_order where oneid is null)", currency, ordered)
     without_orders = {name: total for name, total in ORDER.items() if name != "orders"}
     parcels, sent = _parcels(currency), {"parcels": "count(*)", "cost_base": "sum(cost_base)"}
     delivered = side(
@@ -117,14 +116,11 @@ def dws_balances(currency: str) -> list[str]:
             side("dws.dws_channel_day", currency, DAY),
         ),
         flow(
-            *(
-                "dws",
-                "dws_order",
-                "dws_customer",
-                side("dws.dws_order", currency, ordered),
-                side("dws.dws_customer", currency, CUSTOMER),
-            ),
-            ("orders without a known customer", unknown),
+            "dws",
+            "dws_order",
+            "dws_customer",
+            side("dws.dws_order", currency, ordered),
+            side("dws.dws_customer", currency, CUSTOMER),
         ),
         flow(
             "dws",

@@ -27,8 +27,9 @@ OTHER_VARIABLES = (
 IDENTIFIERS = "identifiers.yaml"
 OWN_ENTITIES = "canonical"
 EXCHANGE_RATES = "exchange_rates.csv"
-EMPTY_IS_NONE = ("identifiers", "own_entities", "exchange_rates", "backup_folder")
-PATHS = ("home", "source", "contracts", *EMPTY_IS_NONE)
+OPTIONAL_PATHS = ("identifiers", "own_entities", "exchange_rates", "backup_folder")
+EMPTY_IS_NONE = (*OPTIONAL_PATHS, "as_of")
+PATHS = ("home", "source", "contracts", *OPTIONAL_PATHS)
 
 
 class SettingsError(OnedataError):
@@ -167,10 +168,10 @@ def _from_text(name: str, text: str) -> Any:
 
 def _path(name: str, value: Any, base: Path) -> Any:
     """Resolve paths against `base`; other values are unchanged."""
-    if name not in PATHS or not isinstance(value, str):
+    if value == "" and name in EMPTY_IS_NONE:
+        return None
+    if name not in PATHS or not isinstance(value, str) or not value:
         return value
-    if not value:
-        return None if name in EMPTY_IS_NONE else value
     try:
         return (base / Path(value).expanduser()).resolve()
     except (RuntimeError, OSError) as error:

@@ -60,6 +60,10 @@ def _day(value: object) -> object:
     return value
 
 
+def _day_or_none(value: object) -> object:
+    return None if value is None else _day(value)
+
+
 def _not_empty(value: object) -> object:
     """Refuse an empty path: Python reads it as the working folder."""
     if value == "":
@@ -170,6 +174,14 @@ class Settings:
         AfterValidator(_time_zone),
         _setting("The retailer's time zone, which defines today.", "an IANA time zone, for example Asia/Shanghai"),
     ] = "Asia/Shanghai"
+    as_of: Annotated[
+        date | None,
+        BeforeValidator(_day_or_none),
+        _setting(
+            "Day as of which recency, late parcels and complete cohorts are told. Default: the latest of the data.",
+            "a day, YYYY-MM-DD",
+        ),
+    ] = None
     default_region: Annotated[
         str,
         AfterValidator(_region),

@@ -29,12 +29,13 @@ class Truth:
     """Ground truth of a night.
 
     One row per document line (``lines``), per touch of a journey that ended (``touches``), per node and product with
-    demand (``demand``).
+    demand (``demand``), per survey answer (``answers``).
     """
 
     lines: pl.DataFrame
     touches: pl.DataFrame
     demand: pl.DataFrame
+    answers: pl.DataFrame
 
 
 def order_versions(
@@ -144,6 +145,7 @@ def what_is_true(
     ticket_lines: pl.DataFrame,
     back: pl.DataFrame,
     gestures: pl.DataFrame,
+    answers: pl.DataFrame,
 ) -> Truth:
     """The night's ground truth; amounts in cents of ``currency``, units and amounts of returns negative."""
     lines = pl.concat(
@@ -166,7 +168,10 @@ def what_is_true(
     in_cny = pl.when(pl.col("currency") == "EUR").then(pl.col("net") * prices.euro_in_cny).otherwise("net")
     state.ledger["revenue"] += round(lines.filter("counts").select(in_cny.sum()).item())
     return Truth(
-        lines.drop("product_no"), _touches(state, night, sales, placed, tickets), _demand(state, night, prices, sales)
+        lines.drop("product_no"),
+        _touches(state, night, sales, placed, tickets),
+        _demand(state, night, prices, sales),
+        answers.select("response_id", "document", "person_no", "csat", "nps", "ces", "answered_us"),
     )
 
 

@@ -129,7 +129,7 @@ def live(state: State, crowd: Crowd, night: Night) -> tuple[dict[str, Making], T
     visits = voices.sessions(state, night, touches, placed.orders, placed.lines)
     moved = movements.all()
     flat_tickets, flat_lines = till_feeds.flat(state, night, tickets, ticket_lines)
-    answers = state.agenda.take("survey", night.number)
+    answers = logistics.numbered_answers(state, state.agenda.take("survey", night.number))
     gestures = numbered_gestures(state, night)
     arrived = state.agenda.take("delivery", night.number)
     books = profiles.ledger_rows(state, night)
@@ -158,11 +158,13 @@ def live(state: State, crowd: Crowd, night: Night) -> tuple[dict[str, Making], T
         "logistics_inventory": lambda: logistics.inventory(state, night, stock.snapshot(state)),
         "logistics_movements": lambda: logistics.movements(state, night, moved),
         "logistics_epcis": lambda: epcis.epcis(state, night, moved, sent, version_lines),
-        "service_surveys": lambda: logistics.surveys(state, answers),
+        "service_surveys": lambda: logistics.surveys(answers),
         "finance_exchange_rates": lambda: reference.rates(night),
         "finance_ledger": lambda: reference.ledger(books),
         "customer_consents": lambda: reference.consents(
             state, profiles.consents(state, night, placed.registered, joined)
         ),
     }
-    return frames, what_is_true(state, night, today, sales, placed, tests, tickets, ticket_lines, back, gestures)
+    return frames, what_is_true(
+        state, night, today, sales, placed, tests, tickets, ticket_lines, back, gestures, answers
+    )

@@ -1,7 +1,7 @@
 """Ground truth that the pipeline never reads: persons, demand, sales, causes, and expected outcomes.
 
-``persons``, ``identifiers`` and ``identifier_owners`` are one file each; ``lines``, ``touches``, ``demand`` and
-``records/<feed>`` one per night. ``totals.json`` is computed from these files only.
+``persons``, ``identifiers`` and ``identifier_owners`` are one file each; ``lines``, ``touches``, ``demand``,
+``answers`` and ``records/<feed>`` one per night. ``totals.json`` is computed from these files only.
 """
 
 from __future__ import annotations
@@ -180,7 +180,12 @@ def write_people(people: People, folder: Path, night: Night) -> None:
 
 def write_night(truth: Truth, night: Night, folder: Path) -> None:
     """Write the ground truth of one night."""
-    for name, rows in (("lines", truth.lines), ("touches", truth.touches), ("demand", truth.demand)):
+    for name, rows in (
+        ("lines", truth.lines),
+        ("touches", truth.touches),
+        ("demand", truth.demand),
+        ("answers", truth.answers),
+    ):
         save_parquet(rows, folder / name / f"{night.ds}.parquet", night)
 
 

@@ -107,6 +107,36 @@ def test_it_is_told_whether_a_model_computes() -> None:
     assert [sql for sql in computing if not _computes(sql)] == []
 
 
+INSTANT = re.compile(r"\b(?!day_at)\w+_at\b")
+OTHER_DAYS = re.compile(r"_at\)*::date|date_trunc|(?:month_label|days_between)\([^()]*_at\b")
+
+
+def test_no_model_after_ods_takes_the_utc_day_of_an_instant() -> None:
+    """Landing tells the local day of an instant in the feed's zone, which no later layer knows."""
+    macros = sorted((REPOSITORY / "dbt_project" / "macros").glob("*.sql"))
+    read = {file.stem: NO_SQL.sub("", file.read_text("utf-8")) for file in (*MODELS, *macros)}
+    assert [name for name, sql in read.items() if _takes_utc_days(sql)] == []
+    wrong = ["cast(lines.sold_at as date)", "cast(coalesce(answered_at, asked_at) as date)", "x.paid_at::date"]
+    assert [sql for sql in wrong if not _takes_utc_days(sql)] == []
+    assert not _takes_utc_days("cast(business_date as date), cast(asked_at as timestamp)")
+
+
+def _takes_utc_days(sql: str) -> bool:
+    """Whether SQL casts to a date, truncates or formats what is made of a column in UTC."""
+    return bool(OTHER_DAYS.search(sql)) or any(
+        INSTANT.search(_before(sql, found.end() - 1)) for found in re.finditer(r"\bas date\s*\)", sql)
+    )
+
+
+def _before(sql: str, end: int) -> str:
+    """What is in the parentheses that close at `end`."""
+    depth, start = 1, end
+    while depth and start:
+        start -= 1
+        depth += {")": 1, "(": -1}.get(sql[start], 0)
+    return sql[start:end]
+
+
 def test_the_derived_models_are_current(retailer: Retailer) -> None:
     folder = retailer.settings.dbt_project
     stale = [

@@ -259,7 +259,9 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Story:
         f"{lines}S007;1;1;10.02.2026;1;R;A;A;-1;5,00;0,00;-5,00;EUR;0;RETURN;;;{at};{at}\n"
         f"S007;1;1;10.02.2026;2;R;A;A;1;5,00;0,00;5,00;EUR;0;RETURN;;;{at};{at}\n",
     )
-    settings = home_at(folder, source, contracts=contracts, reporting_currency="CNY")
+    rates = folder / "exchange_rates.csv"
+    write(rates, "date,currency,reporting_currency,rate\n2026-02-01,EUR,CNY,7.80\n")
+    settings = home_at(folder, source, contracts=contracts, reporting_currency="CNY", exchange_rates=rates)
     return story(settings, "two nights", run_well(settings, DAYS))
 
 

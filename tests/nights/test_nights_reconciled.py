@@ -109,7 +109,6 @@ def test_what_does_not_count_is_named(one_by_one: Story) -> None:
         "superseded versions",
         "lines of cancelled orders",
         "cancelled orders",
-        "orders without a known customer",
     }
 
 

@@ -1,6 +1,7 @@
 """Landed and published data equals the simulator's ground truth."""
 
 from decimal import Decimal
+from typing import Any
 
 import duckdb
 from support import NIGHTS, Simulated, Story, ask, counted, expected, published_by_channel, rows, unbalanced_files
@@ -68,6 +69,60 @@ def test_published_net_revenue_metric_is_the_sum_of_the_channels(one_by_one: Sto
     assert Decimal(str(total)).quantize(Decimal("0.001")) == sum(
         published_by_channel(one_by_one, "net_revenue_base").values()
     )
+
+
+ANSWERED = (
+    "count(*), sum(satisfaction), count(recommend_score), "
+    "count(*) filter (recommend_score >= 9) - count(*) filter (recommend_score <= 6)"
+)
+
+
+def test_satisfaction_and_nps_of_each_customer_are_the_truth(simulated: Simulated, one_by_one: Story) -> None:
+    told = {
+        oneid: (count, round(count * average), recommend, round(recommend * score / 100))
+        for oneid, count, average, recommend, score in ask(
+            one_by_one.published,
+            "select oneid, satisfaction_count, satisfaction_average, recommend_count, net_promoter_score "
+            "from ads_customer_360 where satisfaction_count > 0 and is_known",
+        )
+    }
+    # Of the answers that came: which of its order's documents is whose, the warehouse says without the answers.
+    truth = simulated.records.parent / "answers"
+    true = ask(
+        one_by_one.warehouse,
+        f"select orders.oneid, {ANSWERED} from (select response_id, document, csat as satisfaction, nps as "
+        f"recommend_score from read_parquet('{truth}/*.parquet')) join dws.dws_order as orders "
+        "on orders.order_id = document where response_id in (select response_id from dwd.dwd_survey_response "
+        "where order_id = document) and orders.oneid is not null group by 1",
+    )
+    assert len(true) > 10
+    assert told == {oneid: tuple(figures) for oneid, *figures in true}
+
+
+def test_customers_add_up_to_sales(one_by_one: Story) -> None:
+    sums = "sum(net_revenue_base), sum(order_count)::bigint"
+    (customers,) = ask(one_by_one.published, f"select {sums} from ads_customer_360")
+    assert customers == ask(one_by_one.published, f"select {sums} from ads_channel_day")[0]
+    unknown = ask(one_by_one.published, "select order_count, recency_days from ads_customer_360 where not is_known")
+    assert unknown == ask(one_by_one.published, "select count(*), null from dws_order where oneid is null and is_order")
+    assert unknown[0][0] > 0
+
+
+def test_every_declared_join_matches_every_row_once(one_by_one: Story, manifest: dict[str, Any]) -> None:
+    joins = [
+        (node["name"], join["to"], join["by"])
+        for node in manifest["nodes"].values()
+        for join in node["config"].get("meta", {}).get("joins", [])
+    ]
+    assert {("dws_order", "dws_node"), ("dws_order", "ads_customer_360"), ("dws_inventory_day", "dws_node")} <= {
+        (table, other) for table, other, _ in joins
+    }
+    for table, other, by in joins:
+        on = " and ".join(f"a.{mine} = b.{theirs}" for mine, theirs in by.items())
+        key = ", ".join(by.values())
+        assert ask(one_by_one.published, f"select count(*) from {table} a anti join {other} b on {on}") == [(0,)], table
+        assert ask(one_by_one.published, f"select {key} from {other} group by all having count(*) > 1") == [], other
+        assert ask(one_by_one.published, f"select count(*) > 0 from {table}") == [(True,)], table
 
 
 def test_the_published_database_shows_the_last_night(one_by_one: Story) -> None:

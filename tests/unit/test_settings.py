@@ -98,7 +98,7 @@ def test_the_given_file_wins_over_the_named_one(tmp_path: Path) -> None:
 def test_an_unknown_setting_is_named_with_the_known_ones(tmp_path: Path) -> None:
     with pytest.raises(
         SettingsError,
-        match=r"onedata.toml:1: unknown setting 'sauce'; did you mean source\?; known are backup_folder, .*source",
+        match=r"onedata.toml:1: unknown setting 'sauce'; did you mean source\?; known are as_of, .*source",
     ):
         load_settings(toml(tmp_path, 'sauce = "x"'), {})
 
@@ -109,6 +109,7 @@ def test_an_unknown_setting_is_named_with_the_known_ones(tmp_path: Path) -> None
         ('threads = "many"', "setting threads is .*many.*a whole number"),
         ('first_night = "yesterday"', "setting first_night is .*yesterday.*YYYY-MM-DD"),
         ("first_night = 5", "setting first_night is 5"),
+        ('as_of = "today"', "setting as_of is .*today.*YYYY-MM-DD"),
         ("lock_wait_seconds = 'long'", "setting lock_wait_seconds is .*long.*a number"),
         ("threads = [1]", "setting threads is"),
         ("threads = ", "is not TOML"),
@@ -319,3 +320,11 @@ def test_what_is_no_file_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 def test_a_limit_that_stands_twice_in_the_environment_is_refused() -> None:
     with pytest.raises(SettingsError, match="churn_stop stands twice"):
         load_settings(None, {"ONEDATA_GATES": '{"churn_stop": 0.1, "churn_stop": 0.9}'})
+
+
+def test_the_day_as_of_which_figures_are_told_is_of_the_data_unless_it_is_set(tmp_path: Path) -> None:
+    assert load_settings(toml(tmp_path, ""), {}).as_of is None
+    settings = load_settings(toml(tmp_path, "as_of = 2018-10-17"), {})
+    assert settings.as_of == date(2018, 10, 17)
+    assert settings.environment()["ONEDATA_AS_OF"] == "2018-10-17"
+    assert load_settings(toml(tmp_path, ""), {"ONEDATA_AS_OF": Settings().environment()["ONEDATA_AS_OF"]}).as_of is None

@@ -13,12 +13,9 @@ oneid_map as (
     where valid_to is null
 ),
 
-batches as (
-    select * from {{ source('ops', 'batch') }}
-),
-
 as_of as (
-    select max(ds) as as_of_date from batches
+    select * from {{ ref('dws_as_of') }}
+    where entity = 'sales_order'
 ),
 
 ranked_profiles as (
@@ -70,10 +67,12 @@ used as (
         order_count_social > 0 or social_engagement_count > 0 as uses_social,
         order_count_store > 0 as uses_store
     from customers
+    where oneid <> 'unknown'
 )
 
 select
     customers.oneid,
+    customers.oneid <> 'unknown' as is_known,
     customers.household_id,
     customers.household_size,
     golden.city,
@@ -83,17 +82,24 @@ select
     golden.marketing_consent,
     customers.registered_at,
     coalesce(golden.profile_count, 0) as profile_count,
-    concat_ws(
-        ',',
-        case when used.uses_marketplace then 'marketplace' end,
-        case when used.uses_online then 'online' end,
-        case when used.uses_social then 'social' end,
-        case when used.uses_store then 'store' end
-    ) as channels_used,
-    case when used.uses_marketplace then 1 else 0 end
-    + case when used.uses_online then 1 else 0 end
-    + case when used.uses_social then 1 else 0 end
-    + case when used.uses_store then 1 else 0 end as channel_count,
+    case
+        when used.oneid is not null
+            then concat_ws(
+                    ',',
+                    case when used.uses_marketplace then 'marketplace' end,
+                    case when used.uses_online then 'online' end,
+                    case when used.uses_social then 'social' end,
+                    case when used.uses_store then 'store' end
+                )
+    end as channels_used,
+    case
+        when used.oneid is not null
+            then
+                case when used.uses_marketplace then 1 else 0 end
+                + case when used.uses_online then 1 else 0 end
+                + case when used.uses_social then 1 else 0 end
+                + case when used.uses_store then 1 else 0 end
+    end as channel_count,
     customers.order_count,
     customers.net_revenue_base,
     {%- for channel in channels %}
@@ -111,15 +117,19 @@ select
     customers.last_seen_at,
     customers.first_order_date,
     customers.last_order_date,
-    {{ days_between('customers.last_order_date', 'as_of.as_of_date') }} as recency_days,
-    customers.order_count as frequency,
-    customers.net_revenue_base as monetary_base,
+    case
+        when used.oneid is not null then {{ days_between('customers.last_order_date', 'as_of.as_of_date') }}
+    end as recency_days,
+    case when used.oneid is not null then customers.order_count end as frequency,
+    case when used.oneid is not null then customers.net_revenue_base end as monetary_base,
     customers.web_event_count,
     customers.web_session_count,
     customers.social_engagement_count,
     customers.satisfaction_count,
-    customers.satisfaction_average
+    customers.satisfaction_average,
+    customers.recommend_count,
+    customers.net_promoter_score
 from customers
 cross join as_of
-inner join used on customers.oneid = used.oneid
+left join used on customers.oneid = used.oneid
 left join golden on customers.oneid = golden.oneid

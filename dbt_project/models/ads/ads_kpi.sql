@@ -29,6 +29,7 @@ inventory_days as (
 
 customers as (
     select * from {{ ref('dws_customer') }}
+    where oneid is distinct from 'unknown'
 ),
 
 survey_responses as (
@@ -39,12 +40,9 @@ dates as (
     select * from {{ ref('dim_date') }}
 ),
 
-batches as (
-    select * from {{ source('ops', 'batch') }}
-),
-
 as_of as (
-    select max(ds) as as_of_date from batches
+    select * from {{ ref('dws_as_of') }}
+    where entity = 'sales_order'
 ),
 
 month_ends as (
@@ -193,12 +191,12 @@ measured as (
     union all
     select
         'customer_satisfaction' as kpi_id,
-        {{ month_label('coalesce(cast(coalesce(answered_at, asked_at) as date), ds)') }} as period,
+        {{ month_label('coalesce(business_date, ds)') }} as period,
         cast(sum(satisfaction) as decimal(28, 8)) as numerator,
         cast(count(*) as decimal(28, 8)) as denominator
     from survey_responses
     where satisfaction is not null
-    group by {{ month_label('coalesce(cast(coalesce(answered_at, asked_at) as date), ds)') }}
+    group by {{ month_label('coalesce(business_date, ds)') }}
 ),
 
 totals as (

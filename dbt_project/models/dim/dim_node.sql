@@ -13,6 +13,7 @@ latest as (
 select
     latest.source_system,
     latest.node_id,
+    coalesce(latest.node_key, latest.node_id) as node_key,
     latest.node_name,
     lower(latest.node_type) as node_type,
     latest.city,

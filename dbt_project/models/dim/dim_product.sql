@@ -63,6 +63,7 @@ renamed as (
     select
         known.source_system,
         known.product_id,
+        known.product_key,
         known.product_name,
         known.category,
         known.supplier_id,
@@ -92,6 +93,7 @@ product as (
     select
         source_system,
         product_id,
+        coalesce(product_key, product_id) as product_key,
         product_name,
         category,
         supplier_id,
@@ -118,6 +120,7 @@ product as (
 select
     product.source_system,
     product.product_id,
+    product.product_key,
     product.product_name,
     product.category,
     coalesce(category.category_name, product.category) as category_name,

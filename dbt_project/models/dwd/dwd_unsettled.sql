@@ -164,7 +164,7 @@ days as (
         source_system,
         order_id,
         min(channel) as channel,
-        min(coalesce(business_date, cast(sold_at as date), ds)) as business_date
+        min(coalesce(business_date, ds)) as business_date
     from lines
     group by source_system, order_id
 )

@@ -1,3 +1,4 @@
+{#- Whatever nobody is known of counts for one row, unknown, so that customers add up to sales. -#}
 {% set channels = ['online', 'store', 'social', 'marketplace'] %}
 
 with oneid_map as (
@@ -5,7 +6,7 @@ with oneid_map as (
     where valid_to is null
 ),
 
-persons as (
+known_persons as (
     select oneid from {{ source('oneid', 'person') }}
 ),
 
@@ -16,17 +17,18 @@ household_map as (
 
 orders as (
     select * from {{ ref('dws_order') }}
-    where oneid is not null
+),
+
+headers as (
+    select * from {{ ref('dwd_order') }}
 ),
 
 web_events as (
     select * from {{ ref('dwd_web_event') }}
-    where identity_key is not null
 ),
 
 engagements as (
     select * from {{ ref('dwd_social_engagement') }}
-    where identity_key is not null
 ),
 
 survey_responses as (
@@ -61,7 +63,7 @@ ranked as (
 
 bought as (
     select
-        oneid,
+        coalesce(oneid, 'unknown') as oneid,
         count(*) filter (where is_order) as order_count,
         {{ sum_money('net_revenue_base') }} as net_revenue_base,
         {%- for channel in channels %}
@@ -78,7 +80,7 @@ bought as (
         min(ordered_at) as first_seen_at,
         max(ordered_at) as last_seen_at
     from ranked
-    group by oneid
+    group by coalesce(oneid, 'unknown')
 ),
 
 -- A session is one browser's; its events may carry the cookie first and the account later.
@@ -97,7 +99,7 @@ visits_by_key as (
 
 visits as (
     select
-        oneid_map.oneid,
+        coalesce(oneid_map.oneid, 'unknown') as oneid,
         visits_by_key.source_system,
         visits_by_key.visitor_id,
         visits_by_key.session_id,
@@ -105,8 +107,12 @@ visits as (
         min(visits_by_key.first_seen_at) as first_seen_at,
         max(visits_by_key.last_seen_at) as last_seen_at
     from visits_by_key
-    inner join oneid_map on visits_by_key.identity_key = oneid_map.identity_key
-    group by oneid_map.oneid, visits_by_key.source_system, visits_by_key.visitor_id, visits_by_key.session_id
+    left join oneid_map on visits_by_key.identity_key = oneid_map.identity_key
+    group by
+        coalesce(oneid_map.oneid, 'unknown'),
+        visits_by_key.source_system,
+        visits_by_key.visitor_id,
+        visits_by_key.session_id
 ),
 
 browsed as (
@@ -122,13 +128,13 @@ browsed as (
 
 engaged as (
     select
-        oneid_map.oneid,
+        coalesce(oneid_map.oneid, 'unknown') as oneid,
         count(*) as engagement_count,
         min(engagements.occurred_at) as first_seen_at,
         max(engagements.occurred_at) as last_seen_at
     from engagements
-    inner join oneid_map on engagements.identity_key = oneid_map.identity_key
-    group by oneid_map.oneid
+    left join oneid_map on engagements.identity_key = oneid_map.identity_key
+    group by coalesce(oneid_map.oneid, 'unknown')
 ),
 
 registered as (
@@ -140,19 +146,62 @@ registered as (
     group by oneid_map.oneid
 ),
 
+-- An answer is its order's person's; where the order does not count, cancelled for example, its header's.
+about as (
+    select
+        coalesce(orders.oneid, oneid_map.oneid, 'unknown') as oneid,
+        survey_responses.satisfaction,
+        survey_responses.recommend_score
+    from survey_responses
+    left join orders
+        on
+            coalesce(survey_responses.order_system, survey_responses.source_system) = orders.source_system
+            and survey_responses.order_id = orders.order_id
+    left join headers
+        on
+            coalesce(survey_responses.order_system, survey_responses.source_system) = headers.source_system
+            and survey_responses.order_id = headers.order_id
+    left join oneid_map on headers.identity_key = oneid_map.identity_key
+),
+
 answered as (
     select
-        orders.oneid,
-        count(survey_responses.satisfaction) as satisfaction_count,
-        sum(survey_responses.satisfaction) as satisfaction_sum
-    from survey_responses
-    inner join orders
-        on survey_responses.source_system = orders.source_system and survey_responses.order_id = orders.order_id
-    group by orders.oneid
+        oneid,
+        count(satisfaction) as satisfaction_count,
+        sum(satisfaction) as satisfaction_sum,
+        count(recommend_score) as recommend_count,
+        count(*) filter (where recommend_score >= 9) as promoter_count,
+        count(*) filter (where recommend_score <= 6) as detractor_count
+    from about
+    group by oneid
+),
+
+nobody as (
+    select oneid from bought
+    union distinct
+    select oneid from browsed
+    union distinct
+    select oneid from engaged
+    union distinct
+    select oneid from answered
+),
+
+persons as (
+    select
+        oneid,
+        true as is_known
+    from known_persons
+    union all
+    select
+        oneid,
+        false as is_known
+    from nobody
+    where oneid = 'unknown'
 )
 
 select
     persons.oneid,
+    persons.is_known,
     household_map.household_id,
     households.household_size,
     coalesce(bought.order_count, 0) as order_count,
@@ -175,6 +224,9 @@ select
     coalesce(engaged.engagement_count, 0) as social_engagement_count,
     coalesce(answered.satisfaction_count, 0) as satisfaction_count,
     cast(answered.satisfaction_sum as double) / nullif(answered.satisfaction_count, 0) as satisfaction_average,
+    coalesce(answered.recommend_count, 0) as recommend_count,
+    100 * cast(answered.promoter_count - answered.detractor_count as double)
+    / nullif(answered.recommend_count, 0) as net_promoter_score,
     registered.registered_at,
     least(
         bought.first_seen_at, browsed.first_seen_at, engaged.first_seen_at, registered.registered_at

@@ -6,7 +6,7 @@ with delivered as (
 shipments as (
     select
         *,
-        coalesce(cast(coalesce(created_at, picked_up_at, delivered_at) as date), ds) as cost_date
+        coalesce(announced_date, ds) as cost_date
     from delivered
 ),
 
@@ -18,32 +18,19 @@ exchange_rates as (
     {{ rates_to_base() }}
 ),
 
-batches as (
-    select * from {{ source('ops', 'batch') }}
-),
-
 as_of as (
-    select max(ds) as as_of_date from batches
+    select * from {{ ref('dws_as_of') }}
+    where entity = 'shipment'
 ),
 
 parcel as (
     select
-        coalesce(
-            shipments.promised_date,
-            cast(
-                coalesce(
-                    shipments.promised_at, shipments.created_at, shipments.picked_up_at, shipments.delivered_at
-                ) as date
-            ),
-            shipments.ds
-        ) as due_date,
+        coalesce(shipments.promised_date, shipments.announced_date, shipments.ds) as due_date,
         coalesce(shipments.carrier, 'unknown') as carrier,
-        shipments.promised_at is not null as is_promised,
-        coalesce(
-            coalesce(shipments.promised_date, cast(shipments.promised_at as date)) <= as_of.as_of_date, false
-        ) as is_due,
+        {{ is_promised('shipments') }} as is_promised,
+        {{ is_due('shipments', 'as_of') }} as is_due,
         shipments.delivered_at is not null as is_delivered,
-        coalesce(shipments.delivered_at <= shipments.promised_at, false) as is_on_time,
+        {{ is_on_time('shipments') }} as is_on_time,
         {{ to_base('shipments.cost', 'shipments.currency', 'exchange_rates.rate') }} as cost_base,
         shipments.cost is not null as has_cost,
         shipments.co2e_kg

@@ -39,6 +39,10 @@ nodes as (
     select * from {{ ref('dim_node') }}
 ),
 
+places as (
+    select * from {{ ref('dws_node') }}
+),
+
 social_platform as (
     select * from {{ ref('social_platform') }}
 ),
@@ -48,20 +52,9 @@ oneid_map as (
     where valid_to is null
 ),
 
-batches as (
-    select * from {{ source('ops', 'batch') }}
-),
-
 as_of as (
-    select max(ds) as as_of_date from batches
-),
-
--- Node ids are the retailer's own and mean the same place in every system.
-stores as (
-    select node_id
-    from nodes
-    where node_type = 'store'
-    group by node_id
+    select * from {{ ref('dws_as_of') }}
+    where entity = 'shipment'
 ),
 
 social_tags as (
@@ -181,23 +174,22 @@ parcels as (
         coalesce(copies.source_system, shipments.order_system, shipments.source_system) as source_system,
         coalesce(copies.order_id, shipments.order_id) as order_id,
         count(*) as parcel_count,
-        count(shipments.promised_at) as promised_count,
-        count(*) filter (where shipments.delivered_at <= shipments.promised_at) as on_time_count,
+        count(*) filter (where {{ is_promised('shipments') }}) as promised_count,
+        count(*) filter (where {{ is_on_time('shipments') }}) as on_time_count,
         count(*) filter (
             where
-            shipments.delivered_at > shipments.promised_at
-            or (
-                shipments.delivered_at is null
-                and coalesce(shipments.promised_date, cast(shipments.promised_at as date)) <= as_of.as_of_date
-            )
+            shipments.delivered_at is not null and {{ is_promised('shipments') }} and not {{ is_on_time('shipments') }}
+            or shipments.delivered_at is null and {{ is_due('shipments', 'as_of') }}
         ) as late_count,
         count(shipments.delivered_at) as delivered_count,
         max(shipments.promised_at) as promised_at,
         max(shipments.delivered_at) as delivered_at,
-        bool_or(stores.node_id is not null) as is_from_store
+        bool_or(places.node_type = 'store') as is_from_store
     from shipments
     cross join as_of
-    left join stores on shipments.origin_node_id = stores.node_id
+    left join nodes
+        on shipments.source_system = nodes.source_system and shipments.origin_node_id = nodes.node_id
+    left join places on coalesce(nodes.node_key, shipments.origin_node_id) = places.node_key
     left join copies
         on
             coalesce(shipments.order_system, shipments.source_system) = copies.document_system
@@ -210,6 +202,7 @@ parcels as (
 legs as (
     select
         joined.*,
+        coalesce(places.node_key, 'unknown') as node_key,
         oneid_map.oneid,
         case
             when joined.has_social_id or social_tags.utm_source is not null then 'social'
@@ -219,7 +212,7 @@ legs as (
             when
                 parcels.is_from_store
                 or joined.fulfilment_method in ('pickup', 'ship_from_store')
-                or stores.node_id is not null
+                or places.node_type = 'store'
                 then 'store'
         end as fulfil_channel,
         case
@@ -235,7 +228,8 @@ legs as (
         end as is_on_time
     from joined
     left join parcels on joined.source_system = parcels.source_system and joined.order_id = parcels.order_id
-    left join stores on joined.node_id = stores.node_id
+    left join nodes on joined.source_system = nodes.source_system and joined.node_id = nodes.node_id
+    left join places on coalesce(nodes.node_key, joined.node_id) = places.node_key
     left join social_tags on joined.utm_source = social_tags.utm_source
     left join oneid_map on joined.identity_key = oneid_map.identity_key
     where joined.is_order or joined.line_count > 0
@@ -245,11 +239,13 @@ select
     source_system,
     order_id,
     oneid,
+    coalesce(oneid, 'unknown') as customer_key,
     is_order,
     channel,
     business_date,
     ordered_at,
     node_id,
+    node_key,
     fulfilment_method,
     is_referred,
     cast(line_count as integer) as line_count,

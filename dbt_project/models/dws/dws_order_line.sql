@@ -154,12 +154,8 @@ placed as (
         end as channel,
         case
             when versioned.line_type = 'return'
-                then
-                    coalesce(
-                        versioned.business_date, cast(versioned.sold_at as date), headers.business_date, versioned.ds
-                    )
-            else
-                coalesce(headers.business_date, versioned.business_date, cast(versioned.sold_at as date), versioned.ds)
+                then coalesce(versioned.business_date, headers.business_date, versioned.ds)
+            else coalesce(headers.business_date, versioned.business_date, versioned.ds)
         end as business_date,
         case
             when versioned.line_type = 'return' then coalesce(versioned.sold_at, headers.ordered_at)

@@ -5,6 +5,7 @@ with delivered as (
 
 select
     node_id,
+    node_key,
     node_name,
     node_type,
     city,

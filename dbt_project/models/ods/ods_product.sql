@@ -5,6 +5,7 @@ with delivered as (
 
 select
     product_id,
+    product_key,
     product_name,
     category,
     supplier_id,

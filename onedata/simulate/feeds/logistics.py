@@ -231,17 +231,22 @@ SURVEYS = FeedFiles(
 )
 
 
-def surveys(state: State, rows: pl.DataFrame) -> pl.DataFrame:
-    """Answers of ``fulfilment.ask_survey``; six in ten write something that fits their score."""
-    rows = rows.sort("answered_us", "document")
-    number = state.numbers("answer", rows.height)
+def numbered_answers(state: State, rows: pl.DataFrame) -> pl.DataFrame:
+    """Answers of ``fulfilment.ask_survey`` in the order of their time, with ``number`` and ``response_id``."""
+    number = pl.Series("number", state.numbers("answer", rows.height))
+    rows = rows.sort("answered_us", "document").with_columns(number)
+    return rows.with_columns(pl.concat_str(pl.lit("R"), pl.col("number") + 300_000).alias("response_id"))
+
+
+def surveys(rows: pl.DataFrame) -> pl.DataFrame:
+    """Answers of ``numbered_answers``; six in ten write something that fits their score."""
+    number = rows["number"].to_numpy()
     remarks = pl.DataFrame(
         {"csat": [score for score, _ in COMMENTS], "comment": [text for _, text in COMMENTS]}
     ).with_columns((pl.int_range(pl.len()).over("csat")).alias("which"))
     which = pl.Series("which", number % 2)
     remarked = rows.with_columns(which).join(remarks, on=["csat", "which"], how="left", maintain_order="left")
     frame = remarked.with_columns(
-        pl.concat_str(pl.lit("R"), pl.Series("n", 300_000 + number)).alias("response_id"),
         pl.Series("c", CHANNELS).gather(rows["channel"]).alias("channel_name"),
         pl.when(pl.Series(number % 10 < 6)).then("comment").alias("comment"),
     )  # fmt: skip

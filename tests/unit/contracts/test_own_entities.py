@@ -261,3 +261,12 @@ def test_feed_new_proposes_an_entity_of_ones_own(tmp_path: Path) -> None:
         "email": "guest_email",
         "spent": "spent",
     }
+
+
+def test_the_day_of_an_own_entity_may_be_told_by_an_instant(tmp_path: Path) -> None:
+    day = "  - {name: visited_on, type: date, classification: public, day_of: updated_at, description: Local day.}\n"
+    assert own(tmp_path, visit=VISIT + day)["store_visit"].column("visited_on").day_of == ("updated_at",)
+    with pytest.raises(ContractError, match=r"day_of.*spent"):
+        own(tmp_path, visit=VISIT + day.replace("updated_at", "spent"))
+    with pytest.raises(ContractError, match="day_of is for days, visited_on is text"):
+        own(tmp_path, visit=VISIT + day.replace("type: date", "type: text"))

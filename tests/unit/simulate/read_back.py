@@ -132,13 +132,13 @@ def micros(text: str) -> int:
 
 
 def truth(folder: Path) -> duckdb.DuckDBPyConnection:
-    """The truth as views: ``lines, touches, demand, persons, identifiers, identifier_owners, records`` (with ``feed``)
-    and ``files``."""
+    """The truth as views: ``lines, touches, demand, answers, persons, identifiers, identifier_owners, records`` (with
+    ``feed``) and ``files``."""
     con = duckdb.connect(config={"threads": 2})
     con.execute("set timezone = 'UTC'")
     for name in ("persons", "identifiers", "identifier_owners"):
         con.execute(f"create view {name} as from read_parquet('{folder}/{name}.parquet')")
-    for name in ("lines", "touches", "demand"):
+    for name in ("lines", "touches", "demand", "answers"):
         con.execute(f"create view {name} as from read_parquet('{folder}/{name}/*.parquet')")
     for name in ("records", "files"):
         if any(folder.glob(f"{name}/*/*.parquet")):
