@@ -4,8 +4,9 @@
 
 Each labelled header (`onboarding_labels/`) is written as a file and drafted as `feed new` drafts it; the draft is
 compared with the label. `seen`, and after their first run `found` and `documented`, were used to change the matcher;
-`held_out` and `unseen` were not; `found`, `documented` and `unseen` are headers of others. The same is done with the files of the example retailers in `--shared`, against their contracts; the contracts of the
-retailer under test are not known to the matcher. The last line is JSON, one object for each set.
+`held_out` and `unseen` were not; `found`, `documented` and `unseen` are headers of others. The same is done with the
+files of the example retailers in `--shared`, against their contracts; the contracts of the retailer under test are not
+known to the matcher. The last line is JSON, one object for each set.
 """
 
 import json

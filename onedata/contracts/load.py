@@ -269,9 +269,10 @@ def _check_feed(feed: Feed, where: str) -> None:
         if mapped.count(name) > 1:
             raise ContractError(f"{where}: {name} is mapped twice")
     needed = [column.name for column in feed.entity.columns if column.required or column.name in feed.entity.key]
-    for name in needed:
-        if name not in mapped:
-            raise ContractError(f"{where}: {feed.entity.name} requires {name}, and no property maps it")
+    missing = [name for name in needed if name not in mapped]
+    if missing:
+        them = "it" if len(missing) == 1 else "them"
+        raise ContractError(f"{where}: {feed.entity.name} requires {', '.join(missing)}, and no property maps {them}")
     for rule in feed.rules:
         _known(rule.columns, [column.name for column in feed.entity.columns], f"{where}: quality rule {rule.name}")
     identity = any("{row_identity}" in (item.logic or "") for item in feed.fields)
