@@ -147,7 +147,7 @@ def _reasons(fits: Sequence[Fit]) -> list[str]:
     lines = [f"{first.entity.name}, by {', '.join(first.because)}" if first.because else f"{first.entity.name}"]
     if others:
         mapped = {name for item in others[0].mapped for name in item.sources}
-        left = [name for item in first.mapped for name in item.sources if name not in mapped]
+        left = list(dict.fromkeys(name for item in first.mapped for name in item.sources if name not in mapped))
         lines[0] += f"; next {others[0].entity.name}, which has no place for {', '.join(left[:MOST_RANKED]) or 'less'}"
     if not first.is_sure:
         lines.append("they fit nearly as well, or badly: the entity is a guess, and so is each mapping")

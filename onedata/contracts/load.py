@@ -11,6 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from onedata.contracts.consistency import check_feed
 from onedata.contracts.drafts import STATUSES, draft_files, is_draft
 from onedata.contracts.expressions import check_expressions
 from onedata.contracts.location import NESTED, location_of, read_location
@@ -30,15 +31,12 @@ from onedata.contracts.model import (
     Location,
     OwnFile,
     Rule,
-    needed,
-    references,
     results,
 )
 from onedata.contracts.odcs import FeedProperties, check_odcs, feed_properties
 from onedata.contracts.repairs import parse_drift, parse_on_invalid, parse_repairs
 from onedata.contracts.rules import parse_rules, parse_trends
 from onedata.contracts.strict_yaml import read_mapping
-from onedata.contracts.sums import check_sums
 from onedata.contracts.versions import SEMANTIC
 from onedata.errors import did_you_mean
 from onedata.normalise.phone import REGIONS
@@ -224,7 +222,7 @@ def _feed(
         trends=parse_trends(own.trends, f"{where}: trends"),
         retention=f"{retention['value']} {retention['unit']}" if retention else "",
     )
-    _check_feed(feed, where)
+    check_feed(feed, where)
     return feed
 
 
@@ -317,43 +315,3 @@ def _row_rules(item: Mapping[str, Any], name: str, where: Where) -> tuple[Rule, 
             )
     own = (Rule(f"{name}_in_range", "invalidValues", (name,), options, 0, 0),) if options else ()
     return own + rules
-
-
-def _check_feed(feed: Feed, where: str) -> None:
-    """Check the consistency of a feed's parts."""
-    mapped = [item.column.name for item in feed.fields]
-    for name in mapped:
-        if mapped.count(name) > 1:
-            raise ContractError(f"{where}: {name} is mapped twice")
-    wanted = [column.name for column in feed.entity.columns if column.required or column.name in feed.entity.key]
-    for name in wanted:
-        if name not in mapped:
-            raise ContractError(f"{where}: {feed.entity.name} requires {name}, and no property maps it")
-    for rule in feed.rules:
-        _known(rule.columns, [column.name for column in feed.entity.columns], f"{where}: quality rule {rule.name}")
-    identity = any("{row_identity}" in (item.logic or "") for item in feed.fields)
-    if identity != feed.content_key:
-        raise ContractError(f"{where}: {{row_identity}} and rowKey: content belong together")
-    _check_results(feed, where)
-    check_sums(feed, where)
-    if not any(references(item) for item in feed.fields):
-        raise ContractError(f"{where}: no property reads a source field")
-
-
-def _check_results(feed: Feed, where: str) -> None:
-    """Check that every result that a property uses is that of another mapped property, and that none needs itself."""
-    uses = {item.column.name: results(item) for item in feed.fields}
-    identities = {item.column.name for item in feed.fields if "{row_identity}" in (item.logic or "")}
-    for item in feed.fields:
-        place = f"{item.place}: transformLogic: result of"
-        _known(results(item), list(uses), place)
-        if not identities.isdisjoint(results(item)):
-            raise ContractError(f"{place}: the identity of a row is known only when everything else is")
-    left = {item.column.name: needed(item) for item in feed.fields}
-    while left:
-        ready = [name for name, before in left.items() if left.keys().isdisjoint(before)]
-        if not ready:
-            raise ContractError(
-                f"{where}: {', '.join(sorted(left))} need the results of one another: none can be first"
-            )
-        left = {name: before for name, before in left.items() if name not in ready}

@@ -30,6 +30,7 @@ WRAPPERS = frozenset(
 )
 PERSONS = frozenset(("customer", "user", "member", "contact", "account", "loyalty", "union", "visitor"))
 NAMES, NAMED_IDS = frozenset(("name", "full name", "given", "family")), frozenset(("id", "user", "member", "account"))
+GOODS, CODE = frozenset(("product", "item")), re.compile(r"(?=.*\d)\S+")
 FRACTION = re.compile(r"-?\d+[.,]\d{1,2}")
 NO_PERSONS = frozenset(("supplier", "store", "employee"))
 MOSTLY = 0.8
@@ -83,8 +84,11 @@ def _by_name(entity: Entity, column: Column, names: Sequence[Header], parents: f
 
 
 def _contradicts(column: Column, said: Header, values: Sequence[str]) -> bool:
-    """Whether the header says something that no identifier is: a person's name, or a value with a fraction."""
+    """Whether the header or its values say something else: a person's name or a fraction is no identifier, and what is
+    called a product alone is its code or its name by its values."""
     concepts = frozenset(said.concepts)
+    if column.name in ("product_id", "product_name") and concepts and concepts <= GOODS and values:
+        return all(map(CODE.fullmatch, values)) == (column.name == "product_name")
     if column.name == "customer_id":
         return bool(concepts & NAMES) and not concepts & NAMED_IDS
     is_id = column.type == "text" and column.name.endswith("_id")

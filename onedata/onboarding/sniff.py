@@ -109,7 +109,8 @@ def _csv(file: Path, encoding: str, text: str) -> Sniffed:
 def _dialect(
     con: duckdb.DuckDBPyConnection, file: Path, copy: Path, text: str, told: str | None
 ) -> tuple[list[str], str, str, list[tuple[Any, ...]]]:
-    """Header, delimiter (as `told`, if so), quote and the first rows of `file`, whose start is in `copy` as UTF-8."""
+    """Header, delimiter (as `told`, if so), quote and the first rows of `file`, whose start is in `copy` as UTF-8. Of
+    empty columns without a name at the end, which delimiters there make, nothing is told."""
     dialect = con.execute(
         f"select Delimiter, Quote from sniff_csv({quote_text(str(copy))}, ignore_errors = true)"
     ).fetchone()
@@ -118,15 +119,21 @@ def _dialect(
     header = [
         name.strip() for name in next(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, quotechar=quote))
     ]
-    _plain_header(file, header)
-    columns = ", ".join(f"{quote_text(name)}: 'VARCHAR'" for name in header)
+    named = len(header)
+    while named and not header[named - 1]:
+        named -= 1
+    _plain_header(file, header[:named])
+    names = [*header[:named], *(f"unnamed {number}" for number in range(len(header) - named))]
+    columns = ", ".join(f"{quote_text(name)}: 'VARCHAR'" for name in names)
     rows = con.execute(
         f"from read_csv({quote_text(str(copy))}, auto_detect = false, header = true, columns = {{{columns}}}, "
         f"delim = {quote_text(delimiter)}, "
         f"quote = {quote_text(quote)}, escape = {quote_text(quote)}, nullstr = '', ignore_errors = true) limit "
         f"{SAMPLE_ROWS}"
     ).fetchall()
-    return header, delimiter, quote, rows
+    if any(value is not None for row in rows for value in row[named:]):
+        _plain_header(file, header)
+    return header[:named], delimiter, quote, [row[:named] for row in rows]
 
 
 def _plain_header(file: Path, header: Sequence[str]) -> None:

@@ -490,3 +490,12 @@ def test_a_file_that_is_not_there_is_told(survey: Path) -> None:
     with pytest.raises(CheckMisuse, match="no file"):
         checked(survey, survey / "survey" / "2026-01-05.csv")
     assert replace(settings_in(survey)).home.exists() is False
+
+
+def test_delimiters_at_the_end_of_the_header_make_no_column(tmp_path: Path) -> None:
+    content = "review_id;order_id;satisfaction;;\nr1;o1;5;;\nr2;o2;4;;\n"
+    result = made(tmp_path, sample(tmp_path, content))
+    assert [field.name for field in result.fit.rows.fields] == ["review_id", "order_id", "satisfaction"]
+    filled = sample(tmp_path, content.replace("r2;o2;4;;", "r2;o2;4;x;"), "calls_2026-01-05.csv")
+    with pytest.raises(SniffError, match="is no header"):
+        made(tmp_path, filled, name="app_calls")

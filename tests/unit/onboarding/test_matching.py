@@ -422,3 +422,13 @@ def test_a_packed_time_is_read() -> None:
 )
 def test_a_remark_in_parentheses_does_not_count(text: str, concepts: list[str]) -> None:
     assert list(header(text).concepts) == concepts
+
+
+@pytest.mark.parametrize(
+    ("values", "column"), [(["A-1", "A-2"], "product_id"), (["Stuhl rot", "Tisch"], "product_name")]
+)
+def test_what_is_called_a_product_alone_is_its_code_or_its_name_by_its_values(
+    values: Sequence[str], column: str
+) -> None:
+    lines = {"Bestellnr": ["b1", "b1"], "Pos": ["1", "2"], "Menge": ["1", "2"], "Einzelpreis": ["2.50", "9.99"]}
+    assert mapping(best(lines | {"Artikel": values}))[column] == "Artikel"
