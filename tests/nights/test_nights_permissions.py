@@ -27,6 +27,8 @@ FIRST, SECOND = date(2026, 1, 5), date(2026, 1, 6)
 NOBODY = "65534"
 PUBLISHED = "published"
 CLOSED = 0o077
+FEEDS = ("shop_customers", "shop_orders", "shop_products")
+"""Contracts that fill every layer, and the vault: a path's mode does not depend on how many feeds there are."""
 
 # What a user gets to: paths come as JSON, those that could be listed or read go back, with the rows that the published
 # files have.
@@ -80,7 +82,7 @@ def group() -> str:
 
 @pytest.fixture(scope="module")
 def home(group: str) -> Iterator[Home]:
-    """One night by the job, in a process that would let everybody read and write."""
+    """One night of a few feeds by the job, in a process that would let everybody read and write."""
     before = os.umask(0)
     # Not below pytest's own folder, which only its user may pass.
     with tempfile.TemporaryDirectory(
@@ -89,7 +91,13 @@ def home(group: str) -> Iterator[Home]:
         Path(folder).chmod(0o755)
         home = Path(folder) / "home"
         simulate(SimulationSettings(customers=60, days=2, start=FIRST), home / "retailer")
-        settings = replace(Settings(), home=home, source=home / "retailer" / "source", reader_group=group)
+        contracts = Path(folder) / "contracts"
+        contracts.mkdir()
+        for name in FEEDS:
+            shutil.copy(Settings().contracts / f"{name}.odcs.yaml", contracts)
+        settings = replace(
+            Settings(), home=home, source=home / "retailer" / "source", contracts=contracts, reader_group=group
+        )
         source_modes = modes(settings.source)
         try:
             run_well(settings, [FIRST])
@@ -190,7 +198,7 @@ def test_a_dry_run_leaves_nothing_that_others_may_read_while_it_runs(
     monkeypatch.setattr(dry_run, "land", landed)
     os.umask(0)
     file = next((home.settings.source / "shop" / "customers").rglob("*"))
-    for name in ("home", "source"):
+    for name in ("home", "source", "contracts"):
         monkeypatch.setenv(f"ONEDATA_{name.upper()}", str(getattr(home.settings, name)))
     told = CliRunner().invoke(main, ["feed", "check", str(file), "--feed", "shop_customers"])
     assert "received" in told.output, told.output
@@ -201,7 +209,7 @@ def test_a_dry_run_leaves_nothing_that_others_may_read_while_it_runs(
 def test_a_deployment_that_loads_the_graph_closes_what_it_makes(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     from onedata_assets.definitions import defs
 
-    for name in ("home", "source"):
+    for name in ("home", "source", "contracts"):
         monkeypatch.setenv(f"ONEDATA_{name.upper()}", str(getattr(home.settings, name)))
     os.umask(0)
     with environment_kept():
