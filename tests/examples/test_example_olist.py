@@ -99,6 +99,16 @@ def test_on_time_is_by_the_end_of_the_day_promised(olist: Story, delivered: list
     assert ask(olist.published, "select sum(on_time_count)::bigint from dws_fulfilment_day") == [(on_time,)]
 
 
+def test_figures_are_told_as_of_the_data_and_not_of_the_load(olist: Story, source: Path) -> None:
+    # Loaded years later, in one night: the last order placed is the day that recency counts to.
+    with (source / "olist_orders_dataset.csv").open(encoding="utf-8", newline="") as stream:
+        last = max(row["order_purchase_timestamp"] for row in csv.DictReader(stream))
+    assert ask(olist.published, "select as_of_date::varchar from dws_as_of where entity = 'sales_order'") == [
+        (last[:10],)
+    ]
+    assert ask(olist.published, "select min(recency_days) between 0 and 31 from ads_customer_360") == [(True,)]
+
+
 def test_every_balance_closes_and_what_was_cancelled_is_named(olist: Story) -> None:
     assert ask(olist.published, "select count(*) from ops_reconciliation where difference <> 0") == [(0,)]
     cancelled = "select excluded['cancelled orders'] from ops_reconciliation where subject = 'dwd_order -> dws_order'"
