@@ -14,13 +14,14 @@ from onedata.durable import make_folders
 from onedata.landing.control_totals import amounts_sql, control_totals_sql, repeated_totals_sql
 from onedata.landing.delivery import Delivery, Repeat
 from onedata.landing.documents import document_sql
+from onedata.landing.keys import names_nobody
 from onedata.landing.reasons import reason_sql
-from onedata.landing.stage import BAD, DUPLICATE, GOOD, WRITTEN, key_columns
+from onedata.landing.stage import BAD, DUPLICATE, GOOD, WRITTEN
 from onedata.ledger import moves as ledger
 from onedata.ledger.belongings import add
+from onedata.ledger.lake import KeyRange
 from onedata.ledger.moves import Booking, Counts, FileEntry
 from onedata.ledger.paths import staged_folder
-from onedata.masking import mask_sql
 from onedata.readers import FileProblem, Reading, SourceFile
 from onedata.readers.csv_raw import MOST_SHOWN, raw_records
 from onedata.readers.encoding import is_utf8
@@ -152,10 +153,15 @@ def _add_rejects(con: duckdb.DuckDBPyConnection, delivery: Delivery, rejects: st
 
 
 def book(
-    con: duckdb.DuckDBPyConnection, settings: Settings, delivery: Delivery, reading: Reading, landed: Landed
+    con: duckdb.DuckDBPyConnection,
+    settings: Settings,
+    delivery: Delivery,
+    reading: Reading,
+    keys: Sequence[KeyRange],
+    landed: Landed,
 ) -> None:
-    """Record the staged delivery: files, duplicates, drifts, quarantine, repairs and money. `stage` and
-    `prepare_bad_rows` must have run."""
+    """Record the staged delivery: files, duplicates, drifts, quarantine, repairs and money, and the ranges of its keys.
+    `stage` and `prepare_bad_rows` must have run."""
     unreadable = {problem.file.number for problem in reading.problems}
     readable = [file for file in delivery.files if file.number not in unreadable]
     counts = _counts(con)
@@ -168,7 +174,7 @@ def book(
         _book_unreadable(con, settings, delivery, problem)
         landed.add(problem.file.ds, UNREADABLE, None)
     if readable or delivery.replaced:
-        _book_rows(con, delivery, readable, any(own[3] for own in counts.values()))
+        _book_rows(con, delivery, readable, any(own[3] for own in counts.values()), keys)
     else:
         book_delivery(con, delivery, 0)
         drop_staged(settings, delivery)
@@ -201,7 +207,11 @@ def _counts(con: duckdb.DuckDBPyConnection) -> dict[str, Counts]:
 
 
 def _book_rows(
-    con: duckdb.DuckDBPyConnection, delivery: Delivery, readable: Sequence[SourceFile], has_duplicates: bool
+    con: duckdb.DuckDBPyConnection,
+    delivery: Delivery,
+    readable: Sequence[SourceFile],
+    has_duplicates: bool,
+    keys: Sequence[KeyRange],
 ) -> None:
     feed = delivery.feed
     names, hashes = [file.relative for file in readable], [file.content_hash for file in readable]
@@ -222,7 +232,7 @@ def _book_rows(
         "join landing_files f on f.path = q._file",
         [feed.name, delivery.ds, delivery.batch, delivery.arrived_at],
     )
-    book_accepted(con, delivery)
+    book_accepted(con, delivery, keys)
     good = {WRITTEN: ["received"], GOOD: ["accepted"]} if has_duplicates else {GOOD: ["received", "accepted"]}
     totals = control_totals_sql(feed, {**good, BAD: ["received", "quarantined"], DUPLICATE: ["duplicate"]})
     if totals:
@@ -230,8 +240,8 @@ def _book_rows(
     con.unregister("landing_files")
 
 
-def book_accepted(con: duckdb.DuckDBPyConnection, delivery: Delivery) -> None:
-    """Record the delivery of the staged rows, and their repairs."""
+def book_accepted(con: duckdb.DuckDBPyConnection, delivery: Delivery, keys: Sequence[KeyRange]) -> None:
+    """Record the delivery of the staged rows, their repairs, and the ranges of their keys."""
     add(
         con,
         "repair",
@@ -241,27 +251,26 @@ def book_accepted(con: duckdb.DuckDBPyConnection, delivery: Delivery) -> None:
         f"from {GOOD} where _repaired is not null) group by all",
         [delivery.feed.name, delivery.ds, delivery.batch],
     )
-    for column in key_columns(delivery.feed.entity):
-        if column.classification == "public":
-            add(
-                con,
-                "key_range",
-                f"select ? as batch_id, ? as feed, ? as column_name, least, greatest from (select min({column.name})"
-                f"::varchar as least, max({column.name})::varchar as greatest from {GOOD}) "
-                f"where {_names_nobody('least', column)} and {_names_nobody('greatest', column)}",
-                [delivery.batch, delivery.feed.name, column.name],
-            )
+    kept = [item for item, column in _with_columns(delivery, keys) if names_nobody(item, column)]
+    if kept:
+        add(
+            con,
+            "key_range",
+            "select ? as batch_id, ? as feed, unnest(?::varchar[]) as column_name, unnest(?::varchar[]) as least, "
+            "unnest(?::varchar[]) as greatest",
+            [
+                *(delivery.batch, delivery.feed.name),
+                *([item.column for item in kept], [item.least for item in kept], [item.greatest for item in kept]),
+            ],
+        )
     row = con.execute(f"select count(*) from {GOOD}").fetchone()
     assert row is not None
     book_delivery(con, delivery, row[0])
 
 
-def _names_nobody(value: str, column: Column) -> str:
-    """SQL: the ledger may keep the value. It holds nothing that names a person: of texts only running numbers, with
-    letters before them, in which masking finds neither a phone nor a card."""
-    if column.type != "text":
-        return f"{value} is not null"
-    return f"regexp_full_match({value}, '[A-Za-z]{{0,6}}[-_]?[0-9]+([-_][0-9]+)*') and {mask_sql(value)} = {value}"
+def _with_columns(delivery: Delivery, keys: Sequence[KeyRange]) -> list[tuple[KeyRange, Column]]:
+    columns = {column.name: column for column in delivery.feed.entity.columns}
+    return [(item, columns[item.column]) for item in keys]
 
 
 def book_delivery(con: duckdb.DuckDBPyConnection, delivery: Delivery, rows: int) -> None:

@@ -12,6 +12,7 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from pathlib import Path
+from typing import NamedTuple
 
 import duckdb
 
@@ -21,7 +22,7 @@ from onedata.landing.rows import typed_rows
 from onedata.landing.vault import open_vault, tokenise
 from onedata.ledger.paths import file_name
 from onedata.readers import FileProblem, Reading, SourceFile
-from onedata.readers.base import Part
+from onedata.readers.base import Part, Piece
 from onedata.readers.csv import mixed_line_ends
 from onedata.readers.pieces import PROTOCOL, PieceFiles
 from onedata.settings import Settings
@@ -138,15 +139,12 @@ def _copy_pieces(con: duckdb.DuckDBPyConnection, delivery: Delivery, parts: Sequ
     cut = [(part, part.cut(threads)) for part in parts]
     if not all(pieces for _, pieces in cut):
         return False
-    pieces = [(replace(part, query=piece.query), piece.rows) for part, found in cut for piece in found]
+    pieces = [(part, piece) for part, found in cut for piece in found]
     con.register_filesystem(PieceFiles())
     cursors = [con.cursor() for _ in pieces]
     try:
         with _one_thread(con), ThreadPoolExecutor(threads) as pool:
-            statements = [
-                _copy_sql(delivery, _rows(delivery.feed, [part]), work, f"{number}_{{i}}")
-                for number, (part, _) in enumerate(pieces)
-            ]
+            statements = [_of_piece(delivery, *piece, work, number) for number, piece in enumerate(pieces)]
             try:
                 written = list(pool.map(_run, cursors, statements))
             except BaseException:
@@ -154,7 +152,7 @@ def _copy_pieces(con: duckdb.DuckDBPyConnection, delivery: Delivery, parts: Sequ
                 for cursor in cursors:
                     cursor.interrupt()
                 raise
-        whole = written == [rows for _, rows in pieces]
+        whole = written == [piece.rows for _, piece in pieces]
     except _REFUSALS:
         # Reading the whole file gives the error message.
         whole = False
@@ -168,10 +166,39 @@ def _copy_pieces(con: duckdb.DuckDBPyConnection, delivery: Delivery, parts: Sequ
     return whole
 
 
-def _run(con: duckdb.DuckDBPyConnection, statement: str) -> int:
+class _OfPiece(NamedTuple):
+    """How a piece is written: the COPY, one that is tried before (or none), and what either may leave."""
+
+    strict: str
+    careful: str
+    folder: Path
+    files: str
+
+
+def _of_piece(delivery: Delivery, part: Part, piece: Piece, work: Path, number: int) -> _OfPiece:
+    def statement(part: Part, query: str) -> str:
+        return _copy_sql(delivery, _rows(delivery.feed, [replace(part, query=query)]), work, f"{number}_{{i}}")
+
+    strict = statement(part.strict, piece.strict) if part.strict and piece.strict else ""
+    return _OfPiece(strict, statement(part, piece.query), work, f"*/{file_name(delivery.batch, f'{number}_*')}.parquet")
+
+
+def _run(con: duckdb.DuckDBPyConnection, piece: _OfPiece) -> int:
     """Number of rows that a COPY wrote, on a separate connection with its own settings."""
     con.execute("set timezone = 'UTC'")
     _configure(con)
+    if piece.strict:
+        try:
+            return _written(con, piece.strict)
+        except duckdb.InterruptException:
+            raise
+        except _REFUSALS:
+            for file in piece.folder.glob(piece.files):
+                file.unlink()
+    return _written(con, piece.careful)
+
+
+def _written(con: duckdb.DuckDBPyConnection, statement: str) -> int:
     row = con.execute(statement).fetchone()
     assert row is not None
     return int(row[0])

@@ -89,12 +89,12 @@ def _land_one(
     reading.problems += problems
     reading.drifts += [drift for drift in drifts if drift.file in delivery.files]
     compare_with_before(con, delivery.feed, reading)
-    stage(con, settings, policy, delivery, reading)
+    keys = stage(con, settings, policy, delivery, reading)
     prepare_bad_rows(con, delivery, reading)
     changed = _changed(delivery, problems, unlanded)
     if not changed:
         with transaction(con):
-            book(con, settings, delivery, reading, landed)
+            book(con, settings, delivery, reading, keys, landed)
         clear(con, settings, delivery)
         return
     # The hash may belong to one content and the rows to another: such a file is not recorded at all.

@@ -21,6 +21,7 @@ from onedata.landing.reasons import reason_sql
 from onedata.landing.stage import BAD, DUPLICATE, GOOD, clear, forget_run, stage
 from onedata.ledger import recover, tick
 from onedata.ledger.belongings import add
+from onedata.ledger.lake import KeyRange
 from onedata.ledger.moves import new_id
 from onedata.readers import Reading, SourceFile
 from onedata.readers.base import Part
@@ -77,9 +78,9 @@ def stage_release(
             for number, path in enumerate(paths, 1)
         ]
         delivery = Delivery(feed, ds, _batch(con, feed, ds, generation), files, arrived_at)
-        stage(con, settings, policy, delivery, _reading(con, feed, files, generation))
+        keys = stage(con, settings, policy, delivery, _reading(con, feed, files, generation))
         with transaction(con):
-            _book(con, settings, delivery, generation, release)
+            _book(con, settings, delivery, generation, keys, release)
         clear(con, settings, delivery)
     for (name,) in con.execute(
         "select table_name from duckdb_tables() where temporary and table_name like 'release_%'"
@@ -179,7 +180,12 @@ def _of_xml(con: duckdb.DuckDBPyConnection, feed: Feed, file: SourceFile, rows: 
 
 
 def _book(
-    con: duckdb.DuckDBPyConnection, settings: Settings, delivery: Delivery, generation: int, release: Release
+    con: duckdb.DuckDBPyConnection,
+    settings: Settings,
+    delivery: Delivery,
+    generation: int,
+    keys: Sequence[KeyRange],
+    release: Release,
 ) -> None:
     """Record the outcome of each row, the delivery of the valid ones, and the money that moves with them. If none is
     valid: a delivery without rows that has the current reasons, or nothing if quarantine has the same reasons."""
@@ -218,7 +224,7 @@ def _book(
     if not is_good:
         book_delivery(con, delivery, 0)
         return
-    book_accepted(con, delivery)
+    book_accepted(con, delivery, keys)
     totals = released_totals_sql(feed, delivery.batch, delivery.ds, GOOD, DUPLICATE)
     if totals:
         add(con, "control_total", totals)

@@ -13,9 +13,9 @@ import duckdb
 
 from onedata.contracts.derive import lake_columns, schema_file
 from onedata.contracts.identifiers import IdentifierPolicy
-from onedata.contracts.model import Column, Entity
 from onedata.landing.delivery import BAD_ROWS, GOOD_ROWS, Delivery, write
 from onedata.landing.documents import repeats_nothing_unread
+from onedata.landing.keys import are_distinct, key_ranges
 from onedata.ledger.lake import KeyRange, lake_files
 from onedata.ledger.paths import file_name, staged_files, staged_folder
 from onedata.readers import Reading
@@ -35,11 +35,14 @@ def forget_run(con: duckdb.DuckDBPyConnection) -> None:
 
 def stage(
     con: duckdb.DuckDBPyConnection, settings: Settings, policy: IdentifierPolicy, delivery: Delivery, reading: Reading
-) -> None:
+) -> Sequence[KeyRange]:
     """Write the delivery's valid rows to its staged folder, and create four temp views with the columns of an ODS file:
     `landing_written` (valid rows including duplicates), `landing_good`, `landing_duplicate` and `landing_bad`.
 
     `typed_rows` describes `_extra` of invalid rows; `clear` drops the views and the files of invalid rows.
+
+    Returns:
+        The ranges of the keys of `landing_good`.
     """
     work = _work_folder(settings, delivery)
     write(con, settings, policy, delivery, reading, work)
@@ -47,7 +50,8 @@ def stage(
     written = sorted((work / GOOD_ROWS).glob("*.parquet"))
     _view(con, WRITTEN, written, delivery, unfinished)
     _view(con, BAD, sorted((work / BAD_ROWS).glob("*.parquet")), delivery, unfinished)
-    has_duplicates = _find_duplicates(con, settings, delivery)
+    keys = key_ranges(con, delivery.feed.entity, WRITTEN)
+    has_duplicates = _find_duplicates(con, settings, delivery, keys)
     ready = work / "ready"
     if has_duplicates or unfinished or not written:
         ready.mkdir()
@@ -74,6 +78,7 @@ def stage(
         con.execute(
             f"insert into run_key select distinct {_key_hash(delivery)}, {quote_text(delivery.batch)} from {GOOD}"
         )
+    return key_ranges(con, delivery.feed.entity, GOOD) if has_duplicates else keys
 
 
 def clear(con: duckdb.DuckDBPyConnection, settings: Settings, delivery: Delivery) -> None:
@@ -105,7 +110,9 @@ def _view(
     con.execute(f"create or replace temp view {name} as select * from {source}{rest}")
 
 
-def _find_duplicates(con: duckdb.DuckDBPyConnection, settings: Settings, delivery: Delivery) -> bool:
+def _find_duplicates(
+    con: duckdb.DuckDBPyConnection, settings: Settings, delivery: Delivery, ranges: Sequence[KeyRange]
+) -> bool:
     """`landing_duplicate_row`: file and row of valid rows that say what is said already, earlier in the delivery or in
     an accepted row. Returns whether there are any.
 
@@ -117,14 +124,16 @@ def _find_duplicates(con: duckdb.DuckDBPyConnection, settings: Settings, deliver
     con.execute("create or replace temp table landing_duplicate_row (_file varchar, _row bigint)")
     entity = delivery.feed.entity
     key = _key_hash(delivery)
-    row = con.execute(f"select count(*), count(distinct {key}) from {WRITTEN}").fetchone()
+    row = con.execute(f"select count(*) from {WRITTEN}").fetchone()
     assert row is not None
-    again = [f"select {key} as _h from {WRITTEN} group by _h having count(*) > 1"] if row[0] > row[1] else []
+    repeated = f"select {key} as _h from {WRITTEN} group by _h having count(*) > 1"
+    again = [] if are_distinct(con, ", ".join(entity.key), WRITTEN, row[0]) else [repeated]
     before = con.execute(
         f"select distinct batch from run_key where h in (select {key} from {WRITTEN}) order by 1"
     ).fetchall()
     of_run = [file for (batch,) in before for file in staged_files(settings, delivery.feed.name, batch)]
-    keys = _key_ranges(con, delivery) if row[0] else []
+    # SQL takes no text with a NUL in it; such keys are looked for everywhere.
+    keys = [item for item in ranges if (item.least + item.greatest).isprintable()]
     history = [*lake_files(con, settings, delivery.feed.name, delivery.replaced, keys), *of_run]
     if history and row[0]:
         files = ", ".join(map(file_literal, [schema_file(settings.lake, entity), *history]))
@@ -161,26 +170,6 @@ def _find_duplicates(con: duckdb.DuckDBPyConnection, settings: Settings, deliver
         + repeats_nothing_unread(delivery.feed, delivery.ds, delivery.replaced)
     )
     return bool(con.execute("select 1 from landing_duplicate_row limit 1").fetchall())
-
-
-def _key_ranges(con: duckdb.DuckDBPyConnection, delivery: Delivery) -> list[KeyRange]:
-    """The least and the greatest value of each key column of the written rows. Keys that go on, as numbers and days do,
-    are looked for in the few nights that have them, whatever the length of the history."""
-    columns = key_columns(delivery.feed.entity)
-    ends = ", ".join(f"min({column.name})::varchar, max({column.name})::varchar" for column in columns)
-    row = con.execute(f"select {ends} from {WRITTEN}").fetchone() if columns else ()
-    assert row is not None
-    found = [
-        KeyRange(column.name, column.sql_type, str(row[2 * number]), str(row[2 * number + 1]))
-        for number, column in enumerate(columns)
-    ]
-    # SQL takes no text with a NUL in it; such keys are looked for everywhere.
-    return [item for item in found if (item.least + item.greatest).isprintable()]
-
-
-def key_columns(entity: Entity) -> list[Column]:
-    """The key's columns that are never empty."""
-    return [column for column in entity.columns if column.name in entity.key and column.required]
 
 
 def _key_hash(delivery: Delivery) -> str:

@@ -14,7 +14,7 @@ from onedata.quality.contract_rules import contract_rules, hidden_columns
 from onedata.quality.contract_version import version_check
 from onedata.quality.gx import Gatekeeper
 from onedata.quality.model_rules import model_rules, sensitive_columns
-from onedata.quality.profile import profile_delivery, staged_relation
+from onedata.quality.profile import profile_delivery, staged_parts, staged_relation
 from onedata.quality.results import CheckResult, GateClosed
 from onedata.quality.trends import judge_trends
 from onedata.settings import Settings
@@ -52,8 +52,9 @@ def contract_gate(
             rows[ds] += profile_delivery(con, settings, feed, ds, batch)
         # The files themselves and not a view of them: DuckDB pushes fewer filters through a view.
         relation = staged_relation(settings, feed.name, batches)
+        parts = staged_parts(settings, feed.name, batches)
         results += gatekeeper.check(
-            "contract", feed.name, relation, contract_rules(feed), list(rows.values()), hidden_columns(feed)
+            "contract", feed.name, relation, contract_rules(feed), list(rows.values()), hidden_columns(feed), parts
         )
         results += judge_trends(con, feed, list(rows))
     judge(con, feed, passed=not any(result.blocks for result in results))

@@ -115,6 +115,7 @@ class Gatekeeper:
         rules: Sequence[Rule],
         row_counts: Sequence[int] = (),
         hidden: Collection[str] = (),
+        parts: Sequence[str] = (),
     ) -> list[CheckResult]:
         """Evaluate `rules` on `relation`.
 
@@ -126,13 +127,14 @@ class Gatekeeper:
             row_counts: Rows by night, if the relation has several: a rowCount rule must hold in each, and the worst is
                 the observed value.
             hidden: Columns whose values no message repeats.
+            parts: Relations that are the relation together (`count_bad_rows`).
 
         Raises:
             CheckError: a rule could not be evaluated.
         """
         if not rules:
             return []
-        counts = count_bad_rows(self.con, subject, relation, rules)
+        counts = count_bad_rows(self.con, subject, relation, rules, parts)
         if row_counts:
             counts = [
                 _worst(rule, row_counts) if rule.metric == "rowCount" else count

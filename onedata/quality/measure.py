@@ -13,18 +13,20 @@ import duckdb
 
 from onedata.contracts.model import Rule
 from onedata.errors import OnedataError
+from onedata.landing.keys import FEW_ROWS, are_distinct
 from onedata.landing.rows import violates
 
-FEW_ROWS = 100_000  # grouping so few is cheaper than being clever
-MOST_HASHES = 32_000_000  # 256 MB in memory; above, DuckDB groups them and spills to disk
 HEAD_ROWS = 2_048
+MOST_PARTS = 16  # of more files, which are small then, the values are read
 
 
 class CheckError(OnedataError):
     """A check could not be evaluated: a wrong column or query, not bad data."""
 
 
-def count_bad_rows(con: duckdb.DuckDBPyConnection, subject: str, relation: str, rules: Sequence[Rule]) -> list[int]:
+def count_bad_rows(
+    con: duckdb.DuckDBPyConnection, subject: str, relation: str, rules: Sequence[Rule], parts: Sequence[str] = ()
+) -> list[int]:
     """For each rule the number of rows of `relation` that break it; for rowCount the number of rows, for
     duplicateValues the number of keys that occur more than once.
 
@@ -33,12 +35,14 @@ def count_bad_rows(con: duckdb.DuckDBPyConnection, subject: str, relation: str, 
         subject: The feed, entity or model, for the error text.
         relation: A table, view or query in parentheses.
         rules: What to count.
+        parts: Relations that are the relation together, if it is of several files: DuckDB answers from metadata for one
+            file only.
 
     Raises:
         CheckError: a rule names an unknown column, or its query is not SQL; the text names the rule.
     """
     try:
-        return _count(con, relation, rules)
+        return _count(con, relation, rules, parts)
     except duckdb.Error as error:
         for rule in rules:
             try:
@@ -48,8 +52,11 @@ def count_bad_rows(con: duckdb.DuckDBPyConnection, subject: str, relation: str, 
         raise CheckError(f"{subject}: {error}") from None
 
 
-def _count(con: duckdb.DuckDBPyConnection, relation: str, rules: Sequence[Rule]) -> list[int]:
-    rows, nulls, harmless = _by_statistics(con, relation, rules)
+def _count(
+    con: duckdb.DuckDBPyConnection, relation: str, rules: Sequence[Rule], parts: Sequence[str] = ()
+) -> list[int]:
+    whole = parts if 0 < len(parts) <= MOST_PARTS else (relation,)
+    rows, nulls, harmless = _by_statistics(con, whole, rules)
     counts: dict[int, int] = {}
     scanned: list[str] = []
     for number, rule in enumerate(rules):
@@ -74,7 +81,7 @@ def _count(con: duckdb.DuckDBPyConnection, relation: str, rules: Sequence[Rule])
 
 
 def _by_statistics(
-    con: duckdb.DuckDBPyConnection, relation: str, rules: Sequence[Rule]
+    con: duckdb.DuckDBPyConnection, whole: Sequence[str], rules: Sequence[Rule]
 ) -> tuple[int, dict[str, int], set[int]]:
     """Row count, nulls by column of the null and key rules, and the numbers of the range rules that hold for the
     smallest and largest value."""
@@ -88,15 +95,13 @@ def _by_statistics(
         for number, rule in enumerate(rules)
         if rule.metric == "invalidValues" and set(rule.arguments) <= {"minimum", "maximum"}
     }
-    parts = ["count(*)", *[f"count({column})" for column in required], *ranges.values()]
-    found = con.execute(f"select {', '.join(parts)} from {relation}").fetchone()
-    assert found is not None
-    nulls = {column: found[0] - count for column, count in zip(required, found[1 : len(required) + 1], strict=True)}
-    return (
-        found[0],
-        nulls,
-        {number for number, broken in zip(ranges, found[len(required) + 1 :], strict=True) if not broken},
-    )
+    counted = ["count(*)", *[f"count({column})" for column in required]]
+    asked = ", ".join([*counted, *ranges.values()])
+    found = con.execute(" union all ".join(f"select {asked} from {relation}" for relation in whole)).fetchall()
+    rows, *present = (sum(row[place] for row in found) for place in range(len(counted)))
+    nulls = {column: rows - count for column, count in zip(required, present, strict=True)}
+    broken = (any(row[place] for row in found) for place in range(len(counted), len(counted) + len(ranges)))
+    return rows, nulls, {number for number, outside in zip(ranges, broken, strict=True) if not outside}
 
 
 def _outside(rule: Rule) -> str:
@@ -111,7 +116,7 @@ def _outside(rule: Rule) -> str:
 
 
 def _duplicate_keys(con: duckdb.DuckDBPyConnection, relation: str, rule: Rule, rows: int, incomplete: bool) -> int:
-    if FEW_ROWS < rows <= MOST_HASHES and _is_unique(con, relation, rule, incomplete):
+    if rows > FEW_ROWS and _is_unique(con, relation, rule, rows, incomplete):
         return 0
     return _number_of(con, unexpected_rows(rule, relation))
 
@@ -122,7 +127,7 @@ def _number_of(con: duckdb.DuckDBPyConnection, query: str) -> int:
     return int(row[0])
 
 
-def _is_unique(con: duckdb.DuckDBPyConnection, relation: str, rule: Rule, incomplete: bool) -> bool:
+def _is_unique(con: duckdb.DuckDBPyConnection, relation: str, rule: Rule, rows: int, incomplete: bool) -> bool:
     """Whether hashes prove that no key occurs twice: first of a key column that is unique in the first rows, then of
     the whole key.
 
@@ -136,12 +141,9 @@ def _is_unique(con: duckdb.DuckDBPyConnection, relation: str, rule: Rule, incomp
     assert head is not None
     telling = [column for column, count in zip(rule.columns, head[1:], strict=True) if count == head[0]]
     tries = [*telling[:1], ", ".join(rule.columns)]
-    where = f"where {_present(rule)}" if incomplete else ""
-    for columns in dict.fromkeys(tries):
-        hashes = con.execute(f"select hash({columns}) as h from {relation} {where}").pl()["h"]
-        if hashes.n_unique() == len(hashes):
-            return True
-    return False
+    present = f"(from {relation} where {_present(rule)})" if incomplete else relation
+    whole = _number_of(con, f"from {present}") if incomplete else rows
+    return any(are_distinct(con, columns, present, whole) for columns in dict.fromkeys(tries))
 
 
 def _present(rule: Rule) -> str:

@@ -15,8 +15,9 @@ import polars as pl
 from onedata.contracts.model import Column, Feed
 from onedata.ledger.belongings import add, remove
 from onedata.ledger.paths import staged_files
+from onedata.readers.base import file_literal
 from onedata.settings import Settings
-from onedata.sql import escape_glob, quote_text, transaction
+from onedata.sql import transaction
 
 SAMPLE_ROWS = 20_000
 BLOCKS = 5
@@ -30,7 +31,12 @@ Metric = tuple[str, str, str, float]
 def staged_relation(settings: Settings, feed: str, batches: Sequence[str], function: str = "read_parquet") -> str:
     """SQL of the staged rows of some deliveries, or of another DuckDB function on their files."""
     files = [file for batch in batches for file in staged_files(settings, feed, batch)]
-    return f"{function}([{', '.join(quote_text(escape_glob(str(file))) for file in files)}])"
+    return f"{function}([{', '.join(map(file_literal, files))}])"
+
+
+def staged_parts(settings: Settings, feed: str, batches: Sequence[str]) -> list[str]:
+    """SQL of the staged rows of some deliveries, file by file."""
+    return [f"read_parquet({file_literal(file)})" for batch in batches for file in staged_files(settings, feed, batch)]
 
 
 def profile_delivery(con: duckdb.DuckDBPyConnection, settings: Settings, feed: Feed, ds: date, batch: str) -> int:

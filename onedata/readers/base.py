@@ -58,10 +58,11 @@ class Drift:
 @dataclass(frozen=True)
 class Piece:
     """A query for a part of a file's records. It yields `rows` of them if each record is one line; otherwise its
-    `_row`, and that of later pieces, is wrong."""
+    `_row`, and that of later pieces, is wrong. `strict` is the same by `Part.strict`, if the part has that."""
 
     query: str
     rows: int
+    strict: str = ""
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,8 @@ class Part:
     whole record as text; if it is NULL, the record is fetched by `place` (see `Reading.raw_of`); `broken` is the reason
     why the record could not be parsed (None if that cannot happen); `extra` holds the fields unknown to the contract,
     as a JSON object. `cut` returns at most the given number of pieces that together equal `query`, for parallel reading
-    where `PieceFiles` is registered; none if the file cannot be split.
+    where `PieceFiles` is registered; none if the file cannot be split. `strict` reads the same records cheaper: its
+    query fails where a record is not as usual as that takes it.
     """
 
     file: SourceFile
@@ -85,6 +87,7 @@ class Part:
     extra: str | None = None
     types: Mapping[str, str] = field(default_factory=dict)
     cut: Callable[[int], Sequence[Piece]] = lambda _: ()
+    strict: "Part | None" = None
 
 
 @dataclass

@@ -29,7 +29,7 @@ from onedata.readers.base import (
     file_literal,
 )
 from onedata.readers.csv_raw import MAX_RECORD_BYTES
-from onedata.readers.long_lines import long_lines
+from onedata.readers.lines import long_lines
 from onedata.readers.pieces import pieces
 from onedata.sql import json_of, quote_name, quote_text
 
@@ -253,9 +253,10 @@ def _part(feed: Feed, file: SourceFile, given: Sequence[str]) -> Part:
     def cut(most: int) -> Sequence[Piece]:
         # By default DuckDB keeps sixteen records of the maximum size in memory for each piece.
         small = f"buffer_size={2 * MAX_RECORD_BYTES}, "
-        return pieces(
-            file.path, most, quote, skip + has_header, lambda source, before: query(source, not before, before, small)
-        )
+        return [
+            Piece(query(span.source, not span.before, span.before, small), span.rows)
+            for span in pieces(file.path, most, quote, skip + has_header)
+        ]
 
     added = [name for name in given if name and name not in feed.known_fields]
     extra = json_of(added) if added else None

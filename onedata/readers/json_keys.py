@@ -20,19 +20,21 @@ class KeysTwice:
     def __init__(self, feed: Feed) -> None:
         prefix = f"{feed.records}[]." if feed.records else ""
         rows = json_path(feed.records) + "[*]" if feed.records else ""
-        one, many = {"$": None}, {rows: None} if rows else {}
+        one: dict[tuple[Step, ...], None] = {(): None}
+        many = {rows: None} if rows else {}
         for name in feed.source_fields:
             within = inside(name, prefix)
             above = _objects_above(member_steps(below(name, prefix) if within else name))
             if within:
                 many |= {rows + json_path(steps)[1:]: None for steps in above}
             else:
-                one |= {json_path(steps): None for steps in above}
-        self._one, self._many = tuple(one), tuple(many)
+                one |= {tuple(steps): None for steps in above}
+        self.objects, self._many = tuple(one), tuple(many)
+        """The steps to each of them, except those in the members of `records`."""
 
     def keys(self, document: str) -> str:
         """SQL of the lists of keys of all these objects."""
-        paths = ", ".join(map(quote_text, self._one))
+        paths = ", ".join(quote_text(json_path(steps)) for steps in self.objects)
         lists = [f"json_keys({document}, [{paths}])", *(f"json_keys({document}, {quote_text(p)})" for p in self._many)]
         return f"list_concat({', '.join(lists)})" if len(lists) > 1 else lists[0]
 
@@ -49,11 +51,11 @@ class KeysTwice:
         return f"case when hash({keys}) in ({known}) then false else {twice} end" if sound else twice
 
     def sound_sql(self, documents: str) -> str:
-        """SQL of the hashes of the key lists without a repeated key in `documents`, which yields `json`, the most
+        """SQL of the key lists without a repeated key in `documents`, which yields `json`: hash and lists, the most
         frequent first."""
         twice = _repeated("k")
         return (
-            "select h from (select hash(k) as h, any_value(k) as k, count(*) as n from "
+            "select h, k from (select hash(k) as h, any_value(k) as k, count(*) as n from "
             f"(select {self.keys('json')} as k from ({documents})) group by 1) "
             f"where not {twice} order by n desc, h limit {MAX_SOUND}"
         )

@@ -78,6 +78,15 @@ class Tree:
             tree = tree._step(step)
         tree._element = element
 
+    def add(self, steps: Sequence[Step], names: Sequence[str]) -> None:
+        """Request those members of the object at `steps` as text that are not requested in another way."""
+        tree = self
+        for step in steps:
+            tree = tree._step(step)
+        for name in names:
+            if name not in tree._members:
+                tree.want([name])
+
     def _step(self, step: Step) -> "Tree":
         if isinstance(step, str):
             return self._members.setdefault(step, Tree())
@@ -93,18 +102,30 @@ class Tree:
         ways = self._wanted + bool(self._members) + (self._element is not None)
         return ways > 1 or len({name.lower() for name in self._members}) < len(self._members)
 
-    def _structure(self) -> Any:
+    @property
+    def members(self) -> Sequence[str]:
+        """The names of the members that are requested."""
+        return list(self._members)
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether one structure expresses everything that is requested."""
+        below = [*self._members.values(), *([self._element] if self._element else [])]
+        return not self._is_mixed and all(tree.is_plain for tree in below)
+
+    def structure(self) -> Any:
+        """What is requested, as `from_json` names it."""
         if self._is_mixed:
             return "JSON"
         if self._element is not None:
-            return [self._element._structure()]
+            return [self._element.structure()]
         if self._members:
-            return {name: member._structure() for name, member in self._members.items()}
+            return {name: member.structure() for name, member in self._members.items()}
         return "VARCHAR" if self._wanted else {NOWHERE: "VARCHAR"}
 
     def taken_from(self, document: str) -> str:
         """SQL that parses a JSON document; missing members, and members of another type, are NULL."""
-        return f"from_json({document}, {quote_text(json.dumps(self._structure(), ensure_ascii=False))})"
+        return f"from_json({document}, {quote_text(json.dumps(self.structure(), ensure_ascii=False))})"
 
     def value(self, taken: str, steps: Sequence[Step]) -> str:
         """SQL of the text at `steps` of the parsed document."""

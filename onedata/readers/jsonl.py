@@ -7,12 +7,11 @@ a document at once. DuckDB returns NULL for a line that is not JSON; its raw tex
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 import duckdb
 import numpy as np
 
-from onedata.contracts.model import NUMBERS, Feed, placeholders, references
+from onedata.contracts.model import Feed
 from onedata.contracts.sums import below, inside, summed
 from onedata.readers.base import (
     FileProblem,
@@ -23,16 +22,16 @@ from onedata.readers.base import (
     file_literal,
     note_members,
 )
-from onedata.readers.json_keys import KeysTwice
-from onedata.readers.json_paths import Step, Tree, json_path, member_steps, nested_object, pointer
-from onedata.readers.long_lines import long_lines
-from onedata.readers.pieces import pieces
-from onedata.sql import quote_name, quote_text
+from onedata.readers.json_keys import MAX_SOUND, KeysTwice
+from onedata.readers.json_paths import Tree, json_path, member_steps, nested_object, pointer
+from onedata.readers.json_strict import StrictLines
+from onedata.readers.json_values import DIGITS_IN_DOUBLE, MAX_DOCUMENT_BYTES, any_text, fields_sql, of_field
+from onedata.readers.lines import lines_at, long_lines
+from onedata.readers.pieces import least_bytes, pieces
+from onedata.sql import quote_text
 
-MAX_DOCUMENT_BYTES = 1 << 25
 SAMPLE_DOCUMENTS = 100_000
 MAX_DEPTH = 10_000
-DIGITS_IN_DOUBLE = 15
 _LOST = (
     f"when _lost is not null then _lost || ': is a number with more than {DIGITS_IN_DOUBLE} digits, of which not all "
     "survive; send it as a text'"
@@ -49,16 +48,8 @@ class JsonLines(Reading):
 
     def raw_of(self, file: SourceFile, places: Sequence[int]) -> Iterator[tuple[int, str]]:
         """See `Reading.raw_of`; bytes that are not UTF-8 are shown as \\x.., so that they can be decoded again."""
-        wanted, number = set(places), 0
-        with file.path.open("rb") as stream:
-            for line in stream:
-                # DuckDB counts only lines that contain more than white space.
-                number += bool(line.strip())
-                if number in wanted:
-                    wanted.discard(number)
-                    yield number, line.rstrip(b"\r\n").decode("utf-8", "backslashreplace")
-                if not wanted:
-                    return
+        for number, line in lines_at(file.path, places):
+            yield number, line.rstrip(b"\r\n").decode("utf-8", "backslashreplace")
 
 
 def read_jsonl(con: duckdb.DuckDBPyConnection, feed: Feed, files: Sequence[SourceFile]) -> Reading:
@@ -83,8 +74,37 @@ def read_jsonl(con: duckdb.DuckDBPyConnection, feed: Feed, files: Sequence[Sourc
         documents = f"select json from {_scan(file)} limit {SAMPLE_DOCUMENTS}"
         refused = feed.duplicate_keys == "refuse"
         sound = con.execute(KeysTwice(feed).sound_sql(documents)).fetchall() if refused else []
-        read_documents(feed, file, members, "", reading, [hashed for (hashed,) in sound])
+        strict = _strict(con, feed, file, members, [keys for _, keys in sound])
+        read_documents(feed, file, members, "", reading, [hashed for hashed, _ in sound], strict)
     return reading
+
+
+def _strict(
+    con: duckdb.DuckDBPyConnection,
+    feed: Feed,
+    file: SourceFile,
+    members: Sequence[str],
+    lists: Sequence[Sequence[Sequence[str] | None]],
+) -> StrictLines | None:
+    """How the file's documents are read in one parse, if it is large enough to be cut and they seem usual.
+
+    Args:
+        con: Any connection.
+        feed: The feed.
+        file: The file.
+        members: The names of the members of its first documents.
+        lists: The lists of keys without a repeated one that they have, of each object that the contract looks into.
+    """
+    adds_up = any(summed(name) for name in feed.source_fields)
+    if feed.records or adds_up or len(lists) == MAX_SOUND or file.path.stat().st_size < 2 * least_bytes():
+        return None
+    objects = KeysTwice(feed).objects
+    keys = {
+        steps: {name for found in lists for name in (found[place] if found else None) or ()}
+        for place, steps in enumerate(objects)
+    }
+    strict = StrictLines(feed, {steps: sorted(names) for steps, names in keys.items()} | {(): members})
+    return strict if strict.is_possible and strict.takes(con, file) else None
 
 
 def _harmful(path: Path) -> str | None:
@@ -150,6 +170,7 @@ def read_documents(
     documents: str,
     reading: Reading,
     sound: Sequence[int] | None = None,
+    strict: StrictLines | None = None,
 ) -> None:
     """Add one file's documents to a reading, from another format.
 
@@ -160,11 +181,12 @@ def read_documents(
         documents: SQL that yields `_json` and `_document`, its number in the file.
         reading: Receives the part, or the problem that refuses the file.
         sound: Hashes of key lists without a repeated key; None if no key can stand twice.
+        strict: How usual documents are read in one parse, if they can be.
     """
     added = _unknown(feed, members)
     if note_members(feed, file, members, added, reading):
         kept = added if feed.drift["added"] == "keep" else []
-        reading.parts.append(_part(feed, file, kept, documents, sound=sound))
+        reading.parts.append(_part(feed, file, kept, documents, sound=sound, strict=None if kept else strict))
 
 
 def documents_part(feed: Feed, file: SourceFile, documents: str) -> Part:
@@ -185,6 +207,7 @@ def _part(
     documents: str = "",
     row: str = "row_number() over ()",
     sound: Sequence[int] | None = (),
+    strict: StrictLines | None = None,
 ) -> Part:
     tree = Tree()
     inner = [name for name in feed.source_fields if feed.records and inside(name, _prefix(feed))]
@@ -199,25 +222,33 @@ def _part(
     numbered = documents or _numbered(file_literal(file.path))
     twice = "false" if sound is None or feed.duplicate_keys == "first" else KeysTwice(feed).predicate("_json", sound)
     taken = f"select *, {tree.taken_from('_json')} as _v, {twice} as _twice from "
-    numbers = [_Number(name, tree.field("_v", name), "_json", _steps(name), *_of_number(feed, name)) for name in outer]
+    values = [of_field(feed, name, tree, "_v", "_json") for name in outer]
     if not feed.records:
         broken = f"case when _json is null then 'the line is not valid JSON' {_TWICE} {_LOST} end"
-        flat = f"select _json, _document, _twice, _document as _row{_fields(numbers)} from ({taken}"
+        flat = f"select _json, _document, _twice, _document as _row{fields_sql(values)} from ({taken}"
 
         def cut(most: int) -> Sequence[Piece]:
-            return (
-                ()
-                if documents
-                else pieces(file.path, most, "", 0, lambda source, before: f"{flat}({_numbered(source, before)}))")
-            )
+            return [
+                Piece(
+                    f"{flat}({_numbered(span.source, span.before)}))",
+                    span.rows,
+                    strict.query(span.source, span.before) if strict else "",
+                )
+                for span in ([] if documents else pieces(file.path, most, "", 0))
+            ]
 
         return Part(
-            file, f"{flat}({numbered}))", "_json::varchar", "_document", broken, _extra(added, "_json"), cut=cut
+            file,
+            f"{flat}({numbered}))",
+            "_json::varchar",
+            "_document",
+            broken,
+            _extra(added, "_json"),
+            cut=cut,
+            strict=strict.part(file) if strict else None,
         )
     member = f"json_extract(_json, {quote_text(json_path(feed.records))} || '[' || _member || ']')"
-    for name in inner:
-        path = below(name, _prefix(feed))
-        numbers.append(_Number(name, members.field("_w", path), member, _steps(path), *_of_number(feed, name)))
+    values += [of_field(feed, name, members, "_w", member, _prefix(feed)) for name in inner]
     array = tree.list_at("_v", member_steps(feed.records))
     # Unlike AND, CASE evaluates this only for documents without an array.
     # An invalid line has no members, nor does a line with another type in their place: it stays one row, so that it is
@@ -242,72 +273,10 @@ def _part(
         "case when _odd then _json::varchar else json_merge_patch(_json, "
         f"{nested_object(feed.records, f'json_array({member})')})::varchar end"
     )
-    query = f"select _json, _document, _member, _odd, _twice, {row} as _row{_fields(numbers)} from ({exploded})"
+    query = f"select _json, _document, _member, _odd, _twice, {row} as _row{fields_sql(values)} from ({exploded})"
     own = [name for name in added if not name.startswith(_prefix(feed))]
     of_member = [name for name in added if name not in own]
     return Part(file, query, raw, "_document", broken, _extra(own, "_json", of_member, member, len(_prefix(feed))))
-
-
-def _steps(name: str) -> Sequence[Step] | None:
-    return None if summed(name) else member_steps(name)
-
-
-def _of_number(feed: Feed, name: str) -> tuple[bool, bool]:
-    """Whether all digits of the field count, if it is a number: not where only columns of type double read it, or
-    rounded ones. And whether its text counts as it is written: not where only columns of numbers read it, for which
-    '12.0' is 12."""
-    readers = [item for item in feed.fields if name in references(item)]
-    is_exact = not all(
-        item.column.type == "double" or any(repair.kind == "round" for repair in item.repairs) for item in readers
-    )
-    is_text = bool(feed.content_key or feed.location.options.get("decimal")) or not all(
-        item.column.type in NUMBERS and item.logic is None and not item.repairs for item in readers
-    )
-    return is_exact, is_text or name in placeholders(feed.condition or "")
-
-
-class _Number(NamedTuple):
-    """A field whose value may be a JSON number: SQL of its text, and where it stands, as a path below a JSON value."""
-
-    name: str
-    text: str
-    within: str
-    steps: Sequence[Step] | None
-    """None for a sum."""
-    is_exact: bool
-    is_text: bool
-
-    @property
-    def is_double(self) -> str | None:
-        """SQL: the value is a number with a point or an exponent, which DuckDB parses through a double. None where a
-        filter is on the path."""
-        if self.steps is None or not all(isinstance(step, str | int) for step in self.steps):
-            return None
-        return f"json_type({self.within}, {quote_text(json_path(self.steps))}) = 'DOUBLE'"
-
-
-def _fields(numbers: Sequence[_Number]) -> str:
-    """The fields, a whole number among them without the `.0` that a double adds, and `_lost`: the name of the first
-    whose number has more digits than a double holds. Only texts that look so are looked up in the document."""
-    fields, lost = [], []
-    for number in numbers:
-        text, is_double = number.text, number.is_double
-        if is_double is None:
-            fields.append(f"{text} as {quote_name(number.name)}")
-            continue
-        # Every number begins with a sign or a digit, and most texts do not.
-        whole = f"{text} < ':' and ends_with({text}, '.0') and {is_double}"
-        value = f"case when {whole} then left({text}, -2) else {text} end" if number.is_text else text
-        fields.append(f"{value} as {quote_name(number.name)}")
-        if not number.is_exact:
-            continue
-        digits = f"strlen(replace(ltrim({text}, '-0.'), '.', '')) - if(ends_with({text}, '.0'), 1, 0)"
-        # Unlike AND, CASE counts the digits of long texts only; those that begin with a digit are mostly times.
-        is_long = f"strlen({text}) > {DIGITS_IN_DOUBLE} and not contains({text}, ':')"
-        many = f"contains({text}, 'e+') or case when {is_long} then {digits} > {DIGITS_IN_DOUBLE} else false end"
-        lost.append(f"when {text} < ':' and ({many}) and {is_double} then {_any_text(number.name)}")
-    found = f"case {' '.join(lost)} end" if lost else "null::varchar"
-    return "".join(f", {field}" for field in [*fields, f"{found} as _lost"])
 
 
 def _no_list(records: str, empty_ok: bool) -> str:
@@ -328,15 +297,10 @@ def _extra(
     added: Sequence[str], document: str, of_member: Sequence[str] = (), member: str = "", skip: int = 0
 ) -> str | None:
     """SQL of a JSON object of the members unknown to the contract; NULL if a row has none."""
-    found = [(name, f"json_extract({document}, {_any_text(pointer(name))})") for name in added]
-    found += [(name, f"json_extract({member}, {_any_text(pointer(name[skip:]))})") for name in of_member]
+    found = [(name, f"json_extract({document}, {any_text(pointer(name))})") for name in added]
+    found += [(name, f"json_extract({member}, {any_text(pointer(name[skip:]))})") for name in of_member]
     if not found:
         return None
     present = " or ".join(f"{value} is not null" for _, value in found)
-    pairs = ", ".join(f"{_any_text(name)}, {value}" for name, value in found)
+    pairs = ", ".join(f"{any_text(name)}, {value}" for name, value in found)
     return f"case when {present} then json_object({pairs})::varchar end"
-
-
-def _any_text(text: str) -> str:
-    """An SQL string of a member name chosen by the sender: a NUL character is not allowed in a literal."""
-    return f"({' || chr(0) || '.join(map(quote_text, text.split(chr(0))))})"

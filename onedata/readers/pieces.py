@@ -7,7 +7,7 @@ and read the file whole if one did not: this detects blank lines, comments and i
 
 import io
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,7 +16,6 @@ from typing import Any
 import numpy as np
 from fsspec.spec import AbstractFileSystem
 
-from onedata.readers.base import Piece
 from onedata.sql import quote_text
 
 PROTOCOL = "onedata-piece"
@@ -60,15 +59,28 @@ def spans(path: Path, most: int, quote: str) -> Sequence[Span]:
     return found
 
 
-def pieces(path: Path, most: int, quote: str, above: int, query: Callable[[str, int], str]) -> Sequence[Piece]:
-    """The pieces of a file as queries. `query` builds one from a source's SQL and the number of records before it; the
-    first `above` lines are not records."""
-    found: list[Piece] = []
+@dataclass(frozen=True)
+class Cut:
+    """A part of a file as SQL of its name, the records before it, and its own if each is one line."""
+
+    source: str
+    before: int
+    rows: int
+
+
+def least_bytes() -> int:
+    """The size of the smallest piece."""
+    return LEAST_BYTES
+
+
+def pieces(path: Path, most: int, quote: str, above: int) -> Sequence[Cut]:
+    """At most `most` pieces of a file, of which the first `above` lines are not records; none if it is not cut."""
+    found: list[Cut] = []
     before = 0
     for span in spans(path, most, quote):
         rows = span.lines - (0 if found else above)
         source = quote_text(f"{PROTOCOL}://{span.start}-{span.end}{path.absolute()}")
-        found.append(Piece(query(source, before), rows))
+        found.append(Cut(source, before, rows))
         before += rows
     return found
 

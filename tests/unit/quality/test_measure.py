@@ -8,10 +8,11 @@ import duckdb
 import pytest
 
 from onedata.contracts.model import Rule
+from onedata.landing.keys import FEW_ROWS
 from onedata.quality import measure
 from onedata.quality.measure import count_bad_rows
 
-MANY = measure.FEW_ROWS + 5_000
+MANY = FEW_ROWS + 5_000
 KEY = Rule("key", "duplicateValues", ("a", "b"), {}, 0, 0)
 
 
@@ -83,19 +84,41 @@ def test_what_is_not_a_number_is_not_within_bounds(con: duckdb.DuckDBPyConnectio
     assert count(con, relation, Rule("r", "invalidValues", ("a",), {"minimum": 0, "maximum": 5}, 0, 0)) == [1]
 
 
-def test_required_columns_and_bounds_of_a_parquet_file_are_proven_without_reading_its_values(
-    con: duckdb.DuckDBPyConnection, tmp_path: Path
-) -> None:
-    file = tmp_path / "staged.parquet"
-    con.execute(f"copy (select i as a, i::varchar as b from range(200000) t(i)) to '{file}' (format parquet)")
+def staged(con: duckdb.DuckDBPyConnection, file: Path, rows: int) -> str:
+    """A relation of one Parquet file of which every value is gone and the metadata is whole."""
+    con.execute(f"copy (select i as a, i::varchar as b from range({rows}) t(i)) to '{file}' (format parquet)")
     content = bytearray(file.read_bytes())
     size = int.from_bytes(content[-8:-4], "little")
-    content[4 : len(content) - size - 8] = b"\0" * (len(content) - size - 12)  # every value gone, the metadata whole
+    content[4 : len(content) - size - 8] = b"\0" * (len(content) - size - 12)
     file.write_bytes(content)
+    return f"read_parquet('{file}')"
+
+
+def test_required_columns_and_bounds_of_parquet_files_are_proven_without_reading_their_values(
+    con: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
     rules = (
         Rule("a", "nullValues", ("a",), {}, 0, 0),
         Rule("b", "nullValues", ("b",), {}, 0, 0),
         Rule("c", "invalidValues", ("a",), {"minimum": 0, "maximum": 200000}, 0, 0),
         Rule("d", "rowCount", (), {}, 1, None),
     )
-    assert count(con, f"read_parquet('{file}')", *rules) == [0, 0, 0, 200000]
+    one, other = staged(con, tmp_path / "one.parquet", 200_000), staged(con, tmp_path / "other.parquet", 7)
+    assert count(con, one, *rules) == [0, 0, 0, 200_000]
+    both = f"read_parquet('{tmp_path}/*.parquet')"
+    assert count_bad_rows(con, "thing", both, rules, [one, other]) == [0, 0, 0, 200_007]
+
+
+def test_a_value_out_of_bounds_in_one_file_of_several_is_counted(
+    con: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    files = [tmp_path / f"{number}.parquet" for number in range(3)]
+    for number, file in enumerate(files):
+        con.execute(f"copy (select {number} as a, nullif({number}, 2) as b) to '{file}' (format parquet)")
+    rules = (
+        Rule("a", "invalidValues", ("a",), {"maximum": 1}, 0, 0),
+        Rule("b", "nullValues", ("b",), {}, 0, 0),
+        Rule("c", "rowCount", (), {}, 1, None),
+    )
+    parts = [f"read_parquet('{file}')" for file in files]
+    assert count_bad_rows(con, "thing", f"read_parquet('{tmp_path}/*.parquet')", rules, parts) == [1, 1, 3]

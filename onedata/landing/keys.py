@@ -1,0 +1,70 @@
+"""Keys of many rows: whether one occurs twice, and the range that they lie in."""
+
+import re
+from collections.abc import Sequence
+
+import duckdb
+import numpy as np
+
+from onedata.contracts.model import Column, Entity
+from onedata.ledger.lake import KeyRange
+from onedata.masking import mask
+
+MOST_HASHES = 32_000_000
+"""256 MB in memory; of more rows DuckDB groups the hashes, and spills to disk."""
+FEW_ROWS = 100_000
+"""Grouping so few is cheaper than to fetch and sort their hashes."""
+_RUNNING_NUMBER = re.compile(r"[A-Za-z]{0,6}[-_]?[0-9]+([-_][0-9]+)*")
+
+
+def are_distinct(con: duckdb.DuckDBPyConnection, key: str, relation: str, rows: int) -> bool:
+    """Whether the 64-bit hashes of `key` prove that it occurs once in each of the relation's rows. Two keys may share a
+    hash: False proves nothing.
+
+    Args:
+        con: The connection that knows the relation.
+        key: SQL of one or more columns.
+        relation: A table, view or query in parentheses.
+        rows: The number of its rows.
+    """
+    if rows <= FEW_ROWS or rows > MOST_HASHES:
+        found = con.execute(f"select count(distinct hash({key})) from {relation}").fetchone()
+        return found is not None and bool(found[0] == rows)
+    hashes, at = np.empty(rows, np.uint64), 0
+    for batch in con.execute(f"select hash({key}) from {relation}").to_arrow_reader():
+        hashes[at : at + len(batch)] = batch.column(0)
+        at += len(batch)
+    # Sorting needs no memory beside the hashes, and a fraction of the time of a hash table.
+    hashes.sort()
+    return bool((hashes[1:] != hashes[:-1]).all())
+
+
+def key_columns(entity: Entity) -> list[Column]:
+    """The key's columns that are never empty."""
+    return [column for column in entity.columns if column.name in entity.key and column.required]
+
+
+def key_ranges(con: duckdb.DuckDBPyConnection, entity: Entity, relation: str) -> list[KeyRange]:
+    """The least and the greatest value of each key column that is never empty. Keys that go on, as numbers and days do,
+    are looked for in the few nights that have them, whatever the length of the history."""
+    columns = key_columns(entity)
+    if not columns:
+        return []
+    ends = ", ".join(f"min({column.name})::varchar, max({column.name})::varchar" for column in columns)
+    row = con.execute(f"select {ends} from {relation}").fetchone()
+    assert row is not None
+    found = zip(columns, row[::2], row[1::2], strict=True)
+    return [
+        KeyRange(column.name, column.sql_type, least, greatest)
+        for column, least, greatest in found
+        if least is not None
+    ]
+
+
+def names_nobody(item: KeyRange, column: Column) -> bool:
+    """Whether the ledger may keep the range. It holds nothing that names a person: of texts only running numbers, with
+    letters before them, in which masking finds neither a phone nor a card."""
+    ends: Sequence[str] = (item.least, item.greatest)
+    return column.classification == "public" and (
+        column.type != "text" or all(_RUNNING_NUMBER.fullmatch(end) and mask(end) == end for end in ends)
+    )
