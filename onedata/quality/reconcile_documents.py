@@ -40,7 +40,7 @@ left join (select distinct source_system, order_id, parent_line_id as line_id fr
 # Why a refund's money is not in revenue, derived from DWD. A refund line counts, is postage, or is given back by a
 # return document; what of it is tax on top is no revenue either.
 REFUNDED = f"""
-select m.*, case
+select m.*, r.amount as given_amount, case
     when m.is_counted then '{COUNTED}'
     when origin.is_test or origin.is_cancelled then 'refunds on cancelled or test orders'
     when r.status in ('failure', 'failed', 'error', 'declined', 'cancelled', 'canceled', 'void', 'voided')
@@ -97,7 +97,7 @@ def refunds_placed() -> str:
     currency = currency_code("currency")
     refunds = (
         f"select 'refund_lines' as measure, 'rows' as unit, count(*)::{AMOUNT} as total_in from dwd.dwd_refund "
-        f"union all select 'refunded', {currency}, {exact('sum(amount)')} from dws.dws_refund group by all"
+        f"union all select 'refunded', {currency}, {exact('sum(given_amount)')} from placed group by all"
     )
     parts = {
         COUNTED: "-net_amount",

@@ -196,9 +196,9 @@ CENT = "update {table} set {column} = {column} + 0.01 where " + ONE
         ),
         (
             "dws",
-            CENT.format(table="dws.dws_refund", column="net_amount", where="is_counted"),
-            "dwd_refund -> dws_refund, money_reconciled",
-            "0.01",
+            LOST.format(table="dws.dws_refund", where="true"),
+            "dwd_refund -> dws_refund, rows_reconciled",
+            "difference 1",
         ),
         (
             "dws",
