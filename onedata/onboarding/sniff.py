@@ -138,7 +138,7 @@ def _dialect(
 
 def _plain_header(file: Path, header: Sequence[str]) -> None:
     """A CSV's first line must name its columns: readers match columns by name."""
-    twice = [name for name in header if header.count(name) > 1]
+    twice = [name for name in header if name and header.count(name) > 1]
     if twice:
         raise SniffError(
             f"{file.name}: {twice[0]!r} stands twice in the first line; every column needs a name of its own"
