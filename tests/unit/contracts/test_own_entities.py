@@ -255,7 +255,7 @@ def test_feed_new_proposes_an_entity_of_ones_own(tmp_path: Path) -> None:
     settings = replace(Settings(), contracts=tmp_path / "contracts", own_entities=tmp_path / "canonical")
     made = scaffold(settings, sample, "visits", None, None, None)
     assert made.fit.entity.name == "store_visit"
-    (feed,) = load_retailer(settings).feeds
+    (feed,) = load_retailer(settings, drafts=True).feeds
     assert {item.column.name: item.physical_name for item in feed.fields} == {
         "visit_id": "visit_id",
         "email": "guest_email",
