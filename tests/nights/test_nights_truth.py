@@ -65,7 +65,7 @@ def test_published_orders_by_channel_are_the_truth(simulated: Simulated, one_by_
 
 def test_published_net_revenue_metric_is_the_sum_of_the_channels(simulated: Simulated, one_by_one: Story) -> None:
     total = ask(one_by_one.published, "select value from ads_kpi where kpi_id = 'net_revenue' and period = 'all'")[0][0]
-    assert Decimal(str(total)).quantize(Decimal("0.001")) == sum(
+    assert Decimal(str(total)).quantize(Decimal("0.0001")) == sum(
         map(Decimal, simulated.truth["net_revenue_delivered"].values())
     )
 
