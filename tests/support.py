@@ -347,7 +347,7 @@ def expected(simulated: Simulated, name: str) -> dict[str, int]:
 
 def published_by_channel(story: Story, column: str) -> dict[str, Decimal]:
     """A column of the published ads_channel_day, summed over all days."""
-    return dict(ask(story.published, f"select channel, sum({column})::decimal(18, 3) from ads_channel_day group by 1"))
+    return dict(ask(story.published, f"select channel, sum({column})::decimal(18, 4) from ads_channel_day group by 1"))
 
 
 def unbalanced_files(database: Path) -> list[tuple[Any, ...]]:

@@ -229,4 +229,4 @@ def write_totals(
 
 def _by_channel(rows: list[tuple[str, Decimal, Decimal, int, int, Decimal]], column: int) -> dict[str, str]:
     """Amounts by channel in CNY, as decimal strings."""
-    return {row[0]: str((Decimal(row[column]) / 100).quantize(Decimal("0.001"))) for row in rows}
+    return {row[0]: str((Decimal(row[column]) / 100).quantize(Decimal("0.0001"))) for row in rows}

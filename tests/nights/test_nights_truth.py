@@ -60,13 +60,21 @@ def test_published_net_revenue_by_channel_is_the_truth(simulated: Simulated, one
     }
 
 
+def test_published_net_revenue_is_the_truth_without_the_tax(simulated: Simulated, one_by_one: Story) -> None:
+    untaxed = simulated.truth["net_revenue_untaxed_delivered"]
+    assert untaxed["online"] < simulated.truth["net_revenue_delivered"]["online"]
+    assert published_by_channel(one_by_one, "net_revenue_base") == {
+        channel: Decimal(amount) for channel, amount in untaxed.items()
+    }
+
+
 def test_published_orders_by_channel_are_the_truth(simulated: Simulated, one_by_one: Story) -> None:
     assert published_by_channel(one_by_one, "order_count") == simulated.truth["orders_delivered"]
 
 
 def test_published_net_revenue_metric_is_the_sum_of_the_channels(one_by_one: Story) -> None:
     total = ask(one_by_one.published, "select value from ads_kpi where kpi_id = 'net_revenue' and period = 'all'")[0][0]
-    assert Decimal(str(total)).quantize(Decimal("0.001")) == sum(
+    assert Decimal(str(total)).quantize(Decimal("0.0001")) == sum(
         published_by_channel(one_by_one, "net_revenue_base").values()
     )
 
