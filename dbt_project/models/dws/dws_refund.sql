@@ -199,7 +199,7 @@ parted as (
                 then
                     least(
                         amount - coalesce(shipping_amount, 0),
-                        {{ part_of('refund_lines_amount', 'sold_amount', 'sold_tax_amount') }}
+                        {{ part_of('refund_lines_amount', 'sold_amount', 'coalesce(sold_tax_amount, 0)') }}
                     )
             else 0
         end as tax_of_lines
@@ -226,8 +226,8 @@ goods as (
         case
             when is_rest and not is_tax_included and sold_amount > 0
                 then
-                    {{ part_of('amount - tax_of_lines - shipping_refunded_amount', 'sold_amount + sold_tax_amount',
-                        'sold_amount') }}
+                    {{ part_of('amount - tax_of_lines - shipping_refunded_amount',
+                        'sold_amount + coalesce(sold_tax_amount, 0)', 'sold_amount') }}
             else amount - tax_of_lines - shipping_refunded_amount - returned_elsewhere_amount
         end as net_amount
     from postage
