@@ -149,6 +149,7 @@ def test_the_history_of_the_gates_tells_the_whole_story(leaked: Closed) -> None:
         ("dwd", "dwd_order_line"),
         ("dwd", "ods_order_line -> dwd_order_line"),
         ("published", "dim_product"),
+        ("published", "dws_product"),
     ]
 
 

@@ -59,7 +59,7 @@ def _priced(document: dict[str, Any], price: str) -> dict[str, Any]:
     """A copy whose first line costs `price`, without discount."""
     copy: dict[str, Any] = json.loads(json.dumps(document))
     copy["line_items"] = [copy["line_items"][0] | {"quantity": 1, "price": price, "total_discount": "0.00"}]
-    return copy | {"total_price": price, "subtotal_price": price}
+    return copy | {"total_price": price, "subtotal_price": price, "total_discounts": "0.00"}
 
 
 def correct_spend(source: Path) -> None:

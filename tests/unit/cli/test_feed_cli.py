@@ -126,7 +126,7 @@ def test_feed_new_needs_no_contract_to_be_there_and_says_what_to_do_next(home: P
 def test_a_draft_beside_good_contracts_is_told_and_checked_and_stops_nothing(home: Path) -> None:
     sample = home / "source" / "app" / "reviews_2026-01-05.csv"
     sample.parent.mkdir(parents=True)
-    sample.write_text("review_id,order_id,satisfaction,date\nr1,o1,5,2026-01-05 10:00:00\n")
+    sample.write_text("review_id,order_id,satisfaction,created\nr1,o1,5,2026-01-05 10:00:00\n")
     code, said = typed(home, "feed", "new", str(sample), "--name", "app_reviews")
     assert (code, "write `status: active` for `status: draft`: until then nights skip it" in said) == (0, True)
     code, said = typed(home, "contracts")

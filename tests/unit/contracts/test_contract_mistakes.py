@@ -401,7 +401,7 @@ def test_a_folder_in_a_contracts_place_is_told(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("limit", "words"),
     [
-        ("type: text, minimum: 1", "minimum is for numbers, amount is text"),
+        ("type: text, minimum: 1", "minimum is for numbers and days, amount is text"),
         ("type: decimal, maximum: night", "maximum is a number, not 'night'"),
         ("type: decimal, minimum: few", "minimum is a number, not 'few'"),
     ],

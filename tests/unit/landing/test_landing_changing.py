@@ -32,14 +32,12 @@ def when_staging(monkeypatch: pytest.MonkeyPatch, change: Change, after: bool = 
     """Let somebody change the file once, after its content was hashed: before its rows are read, or after they were."""
     stage, calls = land_module.__globals__["stage"], []
 
-    def disturbed(*given: Any) -> None:
-        if after:
-            stage(*given)
+    def disturbed(*given: Any) -> Any:
+        staged = stage(*given) if after else None
         if not calls:
             calls.append(1)
             change()
-        if not after:
-            stage(*given)
+        return staged if after else stage(*given)
 
     monkeypatch.setitem(land_module.__globals__, "stage", disturbed)
 

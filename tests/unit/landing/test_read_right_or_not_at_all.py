@@ -133,7 +133,9 @@ def test_a_value_that_cannot_be_read_right_quarantines_its_row_for_one_reason(
     [
         ({"day": "2027-01-05"}, "business_date", date(2027, 1, 5)),
         ({"day": "1990-01-01"}, "business_date", date(1990, 1, 1)),
-        ({"day": "9999-12-31"}, "business_date", None),
+        # No day: that of the instant, which is known.
+        ({"day": "9999-12-31"}, "business_date", date(2026, 1, 5)),
+        ({"day": "9999-12-31", "at": ""}, "business_date", None),
         ({"day": "2026-01-05 00:00:00.0"}, "business_date", date(2026, 1, 5)),
         ({"at": "9999-12-31 23:59:59"}, "sold_at", None),
         ({"qty": "1.0000000"}, "quantity", Decimal(1)),

@@ -47,6 +47,7 @@ def test_shares_of_missing_and_different_values_are_kept(survey: SmallRetailer) 
         ("satisfaction", "null_share"): 0.0,
         ("comment", "null_share"): 0.25,
         ("answered_at", "null_share"): 1.0,
+        ("business_date", "null_share"): 1.0,
         ("response_id", "distinct_share"): 1.0,
         ("order_id", "distinct_share"): 0.5,
         ("satisfaction", "distinct_share"): 0.5,
@@ -170,4 +171,5 @@ def test_a_large_delivery_is_sampled_in_blocks_from_beginning_to_end(
 def test_every_column_of_the_contract_is_profiled(survey: SmallRetailer) -> None:
     survey.csv(*answers(5))
     survey.take()
-    assert {row[1] for row in profiles(survey, "null_share")} == {item["name"] for item in ANSWERS}
+    # The day that landing fills in is profiled too.
+    assert {row[1] for row in profiles(survey, "null_share")} == {item["name"] for item in ANSWERS} | {"business_date"}

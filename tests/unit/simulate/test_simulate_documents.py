@@ -67,8 +67,15 @@ def true_lines(known: duckdb.DuckDBPyConnection, source: str) -> dict[tuple[str,
     return {(document, line): tuple(values) for document, line, *values in found}
 
 
-def test_orders_add_up(orders: list[Record]) -> None:
+def euro_by_day(small: SimulationSummary) -> dict[str, Decimal]:
+    """The euro's rate on each day that banks set one."""
+    rates = [record for _, _, record in delivered(small.source, "finance_exchange_rates")]
+    return {record["rate_date"]: Decimal(record["rate"]) for record in rates if record["currency"] == "EUR"}
+
+
+def test_orders_add_up(orders: list[Record], small: SimulationSummary) -> None:
     assert len(orders) > 1_000
+    euro = euro_by_day(small)
     for order in orders:
         goods = sum(cents(item["price"]) * item["quantity"] for item in order["line_items"])
         off = sum(cents(item["total_discount"]) for item in order["line_items"])
@@ -79,7 +86,8 @@ def test_orders_add_up(orders: list[Record]) -> None:
         assert cents(order["total_price"]) == total == cents(order["total_price_set"]["shop_money"]["amount"])
         shown = order["total_price_set"]["presentment_money"]
         assert shown["currency_code"] == order["presentment_currency"]
-        rate = Decimal("7.8") if shown["currency_code"] == "EUR" else Decimal(1)
+        set_on = max(day for day in euro if day <= order["created_at"][:10])
+        rate = euro[set_on] if shown["currency_code"] == "EUR" else Decimal(1)
         assert abs(cents(shown["amount"]) - total / rate) <= Decimal("0.5")
         percent = 19 if shown["currency_code"] == "EUR" else 13
         assert 0 <= cents(order["total_tax"]) - Decimal(total) * percent / (100 + percent) + 1 <= 1
@@ -200,7 +208,8 @@ def test_flat_tickets_add_up_and_tell_the_true_lines(
         document: totals[document] for document in whole & told.keys()
     }
     assert len(whole & told.keys()) > 0.9 * len(whole)
-    assert wanted.keys() == told.keys()
+    broken = rows(known_small, "select key from records where feed = 'pos_tickets_eu' and expected = 'quarantine'")
+    assert wanted.keys() - {key for (key,) in broken} == told.keys() - {key for (key,) in broken}
 
 
 def test_parcels_that_came_back_are_the_true_ones(
@@ -224,7 +233,7 @@ def test_no_more_comes_back_than_was_sold(known: duckdb.DuckDBPyConnection) -> N
     sold = "select document, sku, sum(quantity) as q from lines where counts and not is_return group by all"
     back = (
         "select original as document, sku, -sum(quantity) as q, min(at_us) as at from lines where is_return "
-        "group by all"
+        "and source <> 'refund' group by all"
     )
     assert number(known, f"select count(*) from ({back})") > 500
     assert (
@@ -261,6 +270,11 @@ def test_refunds_give_back_what_was_cancelled_or_returned(
     came: Counter[str] = Counter()
     for refund in sound(known_small, small, "shop_refunds"):
         items = refund["refund_line_items"]
+        if not items:
+            alone = -sum(cents(part["amount"]) for part in refund["order_adjustments"])
+            assert [cents(payment["amount"]) for payment in refund["transactions"]] == [alone] != [0]
+            came[refund["order_adjustments"][0]["kind"]] += 1
+            continue
         assert [cents(payment["amount"]) for payment in refund["transactions"]] == [
             sum(cents(item["subtotal"]) for item in items)
         ]
@@ -289,6 +303,7 @@ def test_refunds_give_back_what_was_cancelled_or_returned(
             assert all(back[sku] == returned[order, sku] for sku in back)
     assert came["cancel"] > 5
     assert came["return"] > 20
+    assert came["refund_discrepancy"] > 5
     until = number(known_small, "select max(at_us) from lines where source = 'logistics'")
     due = {
         original
@@ -297,7 +312,8 @@ def test_refunds_give_back_what_was_cancelled_or_returned(
             f"select distinct original from lines where source = 'logistics' and at_us < {until} - 2 * 86_400_000_000",
         )
     }
-    seen = {str(record["order_id"]) for record in sound(known_small, small, "shop_refunds")}
+    refunds = sound(known_small, small, "shop_refunds")
+    seen = {str(record["order_id"]) for record in refunds if record["refund_line_items"]}
     assert due <= seen
 
 

@@ -44,7 +44,7 @@ KEYS: dict[str, Callable[[Record], str]] = {
     "shop_orders": lambda record: (
         f"{record['id']}/{1 if record['test'] or record['updated_at'] == record['created_at'] else 2}"
     ),
-    "shop_refunds": _joined("id"),
+    "shop_refunds": _joined("order_id", "id"),
     "shop_customers": _version("id"),
     "shop_products": _version("sku"),
     "shop_prices": _joined("price_date", "sku", "market", "channel"),
@@ -73,7 +73,7 @@ KEYS: dict[str, Callable[[Record], str]] = {
 
 def test_every_feed_is_looked_at(small: SimulationSummary) -> None:
     assert KEYS.keys() | {"logistics_epcis"} == GLOBS.keys()
-    assert small.rows.keys() == GLOBS.keys() | {"shop_order_lines", "pos_transaction_lines"}
+    assert small.rows.keys() == GLOBS.keys() | {"shop_order_lines", "shop_refunds_rest", "pos_transaction_lines"}
     listed = {path for pattern in GLOBS.values() for path in small.source.glob(pattern)}
     assert listed == {path for path in small.source.rglob("*") if path.is_file()}
 
