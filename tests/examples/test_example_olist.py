@@ -100,7 +100,7 @@ def test_on_time_is_by_the_end_of_the_day_promised(olist: Story, delivered: list
 
 
 def test_figures_are_told_as_of_the_data_and_not_of_the_load(olist: Story, source: Path) -> None:
-    # Loaded years later, in one night: the last order placed is the day that recency counts to.
+    # Loaded years later, in one night: recency counts to the day of the last order placed, which was cancelled.
     with (source / "olist_orders_dataset.csv").open(encoding="utf-8", newline="") as stream:
         last = max(row["order_purchase_timestamp"] for row in csv.DictReader(stream))
     assert ask(olist.published, "select as_of_date::varchar from dws_as_of where entity = 'sales_order'") == [
