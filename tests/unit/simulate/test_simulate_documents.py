@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -67,15 +68,22 @@ def true_lines(known: duckdb.DuckDBPyConnection, source: str) -> dict[tuple[str,
     return {(document, line): tuple(values) for document, line, *values in found}
 
 
-def euro_by_day(small: SimulationSummary) -> dict[str, Decimal]:
-    """The euro's rate on each day that banks set one."""
-    rates = [record for _, _, record in delivered(small.source, "finance_exchange_rates")]
+@pytest.fixture(scope="module")
+def euro(small: SimulationSummary, known_small: duckdb.DuckDBPyConnection) -> dict[str, Decimal]:
+    """The euro's rate on each day that banks set one, as far as it can be read."""
+    rates = sound(known_small, small, "finance_exchange_rates")
     return {record["rate_date"]: Decimal(record["rate"]) for record in rates if record["currency"] == "EUR"}
 
 
-def test_orders_add_up(orders: list[Record], small: SimulationSummary) -> None:
+def bank_day(day: str) -> str:
+    """Banks set rates from Monday to Friday."""
+    at = date.fromisoformat(day)
+    return str(at - timedelta(days=max(0, at.weekday() - 4)))
+
+
+def test_orders_add_up(orders: list[Record], euro: dict[str, Decimal]) -> None:
     assert len(orders) > 1_000
-    euro = euro_by_day(small)
+    compared = 0
     for order in orders:
         goods = sum(cents(item["price"]) * item["quantity"] for item in order["line_items"])
         off = sum(cents(item["total_discount"]) for item in order["line_items"])
@@ -86,12 +94,13 @@ def test_orders_add_up(orders: list[Record], small: SimulationSummary) -> None:
         assert cents(order["total_price"]) == total == cents(order["total_price_set"]["shop_money"]["amount"])
         shown = order["total_price_set"]["presentment_money"]
         assert shown["currency_code"] == order["presentment_currency"]
-        set_on = max(day for day in euro if day <= order["created_at"][:10])
-        rate = euro[set_on] if shown["currency_code"] == "EUR" else Decimal(1)
-        assert abs(cents(shown["amount"]) - total / rate) <= Decimal("0.5")
+        rate = euro.get(bank_day(order["created_at"][:10])) if shown["currency_code"] == "EUR" else Decimal(1)
+        compared += rate is not None and rate != 1
+        assert rate is None or abs(cents(shown["amount"]) - total / rate) <= Decimal("0.5")
         percent = 19 if shown["currency_code"] == "EUR" else 13
         assert 0 <= cents(order["total_tax"]) - Decimal(total) * percent / (100 + percent) + 1 <= 1
         assert order["shipping_lines"][0]["title"] != "pickup" or (postage == 0 and order["shipping_address"] is None)
+    assert compared > 100
 
 
 def test_order_lines_are_the_true_ones(orders: list[Record], known_small: duckdb.DuckDBPyConnection) -> None:
