@@ -42,6 +42,7 @@ left join (select distinct source_system, order_id, parent_line_id as line_id fr
 REFUNDED = f"""
 select m.*, r.amount as given_amount, case
     when m.is_counted then '{COUNTED}'
+    when left_out.order_id is not null then 'refunds on unsettled orders'
     when origin.is_test or origin.is_cancelled then 'refunds on cancelled or test orders'
     when r.status in ('failure', 'failed', 'error', 'declined', 'cancelled', 'canceled', 'void', 'voided')
         then 'refunds that failed'
@@ -52,6 +53,7 @@ from dws.dws_refund m
 inner join dwd.dwd_refund r on r.source_system = m.refund_system and r.refund_id = m.refund_id
     and r.line_id = m.line_id
 left join dwd.dwd_order origin on origin.source_system = m.source_system and origin.order_id = m.order_id
+left join ({LEFT_OUT}) left_out on left_out.source_system = m.source_system and left_out.order_id = m.order_id
 left join dwd.dwd_order_line l on l.source_system = r.order_system and l.order_id = r.order_id
     and l.line_id = r.order_line_id
 """

@@ -77,7 +77,11 @@ with versions as (
            -- Goods whose return is not read are given back by their refund.
            line.source = 'refund' or goods.document is not null
                and (left_out.document is not null or not coalesce(single.is_read, false)) as is_refund,
-           left_out.document is not null as is_left_out, head.document is not null as head_came
+           left_out.document is not null as is_left_out, head.document is not null as head_came,
+           -- Money that is paid back on an order that is left out is left out too. A cancellation of which only the
+           -- refund was read takes the order's money back.
+           original.document is not null as is_of_left_out,
+           line.source = 'shop' and cancelled_us is not null and paid.document is not null as is_paid_back
     from read_parquet('{{truth}}/lines/*.parquet', union_by_name = true) as line
     left join whole on whole.source = line.source and whole.document = line.document
     left join head on head.source = line.source and head.document = line.document
@@ -87,13 +91,17 @@ with versions as (
     left join refund as money on line.source = 'refund' and money.refund = line.document
     left join (select distinct document from refund where has_goods) as goods
         on line.source = 'logistics' and goods.document = line.original
+    left join (select distinct document from refund where has_goods) as paid
+        on line.source = 'shop' and paid.document = line.document
+    left join left_out as original on original.source = 'shop' and original.document = line.original
 )
 select * from seen
 """
 _TOTALS = f"""
 with counted as (
     select * from seen
-    where not is_test and not is_cancelled and (is_refund and source = 'logistics' or came and not is_left_out)
+    where not is_test and not is_cancelled and not is_paid_back
+        and (is_refund and source = 'logistics' or came and not is_left_out) and not (is_refund and is_of_left_out)
 -- The tax of a shop's order is on its lines and its postage by amount: rounded down, the cents that are left go to the
 -- largest remainders, first postage, then by line.
 ), part as (

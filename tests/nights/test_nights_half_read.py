@@ -45,7 +45,7 @@ def truth_and_story(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str,
 
 def test_what_counts_by_channel_is_the_truth(truth_and_story: tuple[dict[str, Any], Story]) -> None:
     truth, nights = truth_and_story
-    assert published_by_channel(nights, "net_revenue_base") == {
+    assert published_by_channel(nights, "net_revenue_as_priced_base") == {
         channel: Decimal(amount) for channel, amount in truth["net_revenue_delivered"].items()
     }
     assert published_by_channel(nights, "order_count") == truth["orders_delivered"]

@@ -14,6 +14,15 @@ copies as (
     select * from {{ ref('dws_order_copy') }}
 ),
 
+left_out as (
+    select
+        source_system,
+        order_id
+    from {{ ref('dwd_unsettled') }}
+    where not is_held
+    group by source_system, order_id
+),
+
 -- What is paid back on a copy of an order is paid back on the order.
 named as (
     select
@@ -154,6 +163,7 @@ joined as (
         end as returned_elsewhere_amount,
         matched.goods_units - matched.returned_units as units,
         case
+            when left_out.order_id is not null then 'refund on an unsettled order'
             when coalesce(headers.is_cancelled or headers.is_test, order_sides.is_void, false)
                 then 'refund on a cancelled or test order'
             when removed.line_id is not null then 'refund of a line that was removed from its order'
@@ -176,6 +186,8 @@ joined as (
         on matched.counted_system = headers.source_system and matched.counted_order = headers.order_id
     left join order_sides
         on matched.counted_system = order_sides.source_system and matched.counted_order = order_sides.order_id
+    left join left_out
+        on matched.counted_system = left_out.source_system and matched.counted_order = left_out.order_id
     left join returned_money
         on
             matched.counted_system = returned_money.source_system
