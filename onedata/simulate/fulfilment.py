@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
+from onedata.simulate.agreed import vat_percent
 from onedata.simulate.calendar import DAY, HOUR, MARKETS, SECOND, Night
 from onedata.simulate.draws import Floats, Ints, exponential
 from onedata.simulate.selling import PICKUP
@@ -169,8 +170,11 @@ def _after(state: State, night: Night, parcels: pl.DataFrame, lines: pl.DataFram
     )
     travel = np.where(counter, 1, 1 + draws.below("way back", size, 3, number))
     due = np.where(back, day_of(night, asked) + travel, NEVER)
+    # What comes back is worth what was paid for it: less its share of the order's discount too.
     rows = returned_lines(state, night, "parcel", parcels, lines, "order_no").with_columns(
-        pl.col("order_id").cast(pl.String).alias("original")
+        pl.col("order_id").cast(pl.String).alias("original"),
+        (pl.col("discount") + pl.col("off")).alias("discount"),
+        pl.when("tax_on_top").then(vat_percent()).otherwise(0).alias("added_percent"),
     )
     position = np.searchsorted(parcels["order_no"].to_numpy(), rows["order_no"].to_numpy())
     home = state.world.people.frame["home_store"].to_numpy()[rows["person_no"].to_numpy()]
@@ -200,7 +204,8 @@ def _after(state: State, night: Night, parcels: pl.DataFrame, lines: pl.DataFram
 
 
 def _make_good(state: State, night: Night, parcels: pl.DataFrame) -> None:
-    """Money paid back for late parcels, without goods: a gesture, or the postage."""
+    """Money paid back for late parcels, without goods: a gesture, or the postage. Businesses and marketplaces settle
+    such things otherwise."""
     draws, number, size = state.world.draws, night.number, parcels.height
     says_sorry = draws.chance("gesture", size, GESTURE, number)
     gives_back = ~says_sorry & (parcels["postage"].to_numpy() > 0) & draws.chance("postage back", size, GESTURE, number)
@@ -213,7 +218,8 @@ def _make_good(state: State, night: Night, parcels: pl.DataFrame) -> None:
         (pl.col("postage") * pl.Series(gives_back.astype(np.int64))).alias("postage"),
         pl.Series("created_us", at),
     )
-    chosen = rows.filter(pl.Series(parcels["late"].to_numpy() & (says_sorry | gives_back)))
+    at_shop = ~parcels["tax_on_top"].to_numpy() & parcels["market_order"].is_null().to_numpy()
+    chosen = rows.filter(pl.Series(parcels["late"].to_numpy() & at_shop & (says_sorry | gives_back)))
     state.agenda.put("gesture", day_of(night, chosen["created_us"].to_numpy()), chosen)
 
 
@@ -233,6 +239,7 @@ RETURN_COLUMNS = (
     "quantity",
     "unit",
     "discount",
+    "added_percent",
     "asked_us",
 )
 

@@ -20,7 +20,7 @@ from onedata.simulate.people import SEGMENTS as SHARES
 from onedata.simulate.state import State
 
 ONLINE, STORE, SOCIAL = range(3)
-CHANNELS = ("online", "store", "social")
+CHANNELS = ("online", "store", "social", "marketplace")
 SEGMENTS = tuple(name for name, *_ in SHARES)
 
 

@@ -8,21 +8,17 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from onedata.simulate import fulfilment, profiles, shop, stock, tills, voices
-from onedata.simulate.afterwards import (
-    Truth,
-    numbered_gestures,
-    order_versions,
-    parcels_back,
-    refunded_lines,
-    what_is_true,
-)
+from onedata.simulate import fulfilment, payments, profiles, shop, stock, tills, voices
+from onedata.simulate.afterwards import numbered_gestures, order_versions, parcels_back, refunded_lines
+from onedata.simulate.agreed import gift_cards
 from onedata.simulate.calendar import Night, night_of
 from onedata.simulate.draws import Floats, Ints
-from onedata.simulate.feeds import epcis, logistics, reference, social, web
+from onedata.simulate.feeds import epcis, logistics, marketplace, reference, social, web
+from onedata.simulate.feeds import payments as payment_feeds
 from onedata.simulate.feeds import shop as shop_feeds
 from onedata.simulate.feeds import tills as till_feeds
 from onedata.simulate.feeds.base import FeedFiles
+from onedata.simulate.happened import Truth, what_is_true
 from onedata.simulate.journeys import conversion, start_journeys
 from onedata.simulate.prices import set_prices
 from onedata.simulate.selling import sell
@@ -36,6 +32,8 @@ FEEDS: tuple[FeedFiles, ...] = (
     reference.MEMBERS,
     shop_feeds.ORDERS,
     shop_feeds.REFUNDS,
+    payment_feeds.PAYMENTS,
+    marketplace.ORDERS,
     reference.PRODUCTS,
     reference.PRICES,
     web.EVENTS,
@@ -118,10 +116,14 @@ def live(state: State, crowd: Crowd, night: Night) -> tuple[dict[str, Making], T
     sales = sell(state, night, wishes, today)
     placed = shop.place_orders(state, night, sales)
     tests = shop.test_orders(state, night, placed.orders, placed.lines)
+    gifts = gift_cards(state, night, placed.orders, placed.lines)
     tickets, ticket_lines, joined = tills.ring_up(
         state, night, sales, state.agenda.take("counter", night.number), movements
     )
-    versions, version_lines, sent = order_versions(state, night, placed, tests, movements)
+    versions, version_lines, sent = order_versions(state, night, placed, tests, gifts, movements)
+    payments.pay(state, night, placed, gifts)
+    paid = payments.numbered(state, night)
+    sold_elsewhere = marketplace.sold(placed)
     back = parcels_back(state, night, movements)
     stock.replenish(state, night, movements)
     stock.lose(state, night, movements)
@@ -135,6 +137,8 @@ def live(state: State, crowd: Crowd, night: Night) -> tuple[dict[str, Making], T
     books = profiles.ledger_rows(state, night)
     frames: dict[str, Making] = {
         "shop_orders": lambda: shop_feeds.orders(state, versions, version_lines),
+        "shop_payments": lambda: payment_feeds.payments(paid),
+        "marketplace_orders": lambda: marketplace.orders(state, *sold_elsewhere),
         "shop_refunds": lambda: shop_feeds.refunds(
             state, refunded_lines(state, night, versions, version_lines), gestures
         ),
@@ -166,5 +170,5 @@ def live(state: State, crowd: Crowd, night: Night) -> tuple[dict[str, Making], T
         ),
     }
     return frames, what_is_true(
-        state, night, today, sales, placed, tests, tickets, ticket_lines, back, gestures, answers
+        state, night, today, sales, placed, tests, gifts, tickets, ticket_lines, back, gestures, answers, paid
     )

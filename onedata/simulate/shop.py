@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
+from onedata.simulate.agreed import agree, change
 from onedata.simulate.calendar import DAY, HOUR, MARKETS, SECOND, Night
 from onedata.simulate.draws import Ints
 from onedata.simulate.selling import FROM_STORE, PICKUP, SHIP, Sales
@@ -26,13 +27,16 @@ _CLOSES = 16 * HOUR
 @dataclass(frozen=True)
 class Orders:
     """``orders``: those of ``Sales`` with ``order_id, guest, subtotal, discounts, postage`` (cents), ``fulfil_us,
-    cancelled_us``, and ``due``, the night of the last version.
+    cancelled_us``, what ``agree`` adds, and ``due``, the night of the last version.
 
+    ``changed``, ``changed_lines``: those that are changed before they are shipped, as they stand then.
     ``registered``: persons who opened an account tonight, with the time.
     """
 
     orders: pl.DataFrame
     lines: pl.DataFrame
+    changed: pl.DataFrame
+    changed_lines: pl.DataFrame
     registered: pl.DataFrame
 
 
@@ -54,9 +58,6 @@ def place_orders(state: State, night: Night, sales: Sales) -> Orders:
     knows = state.has_account[person] | (orders["at_us"] >= since).fill_null(value=False).to_numpy()
     state.has_account[registered["person_no"].to_numpy()] = True
     guest = ~knows | draws.chance("guest", size, GUEST, number)
-    money = sales.order_lines.group_by("order_no", maintain_order=True).agg(
-        (pl.col("quantity") * pl.col("unit")).sum().alias("subtotal"), pl.col("discount").sum().alias("discounts")
-    )
     fulfil = _fulfilment(state, night, orders)
     tomorrow = fulfil >= night.opens + DAY
     cancels = tomorrow & (orders["method"].to_numpy() == SHIP) & draws.chance("cancels", size, CANCELLED, number)
@@ -64,8 +65,6 @@ def place_orders(state: State, night: Night, sales: Sales) -> Orders:
     orders = orders.with_columns(
         pl.Series("order_id", FIRST_ORDER_ID + orders["order_no"].to_numpy()),
         pl.Series("guest", guest),
-        money["subtotal"],
-        money["discounts"],
         pl.Series("fulfil_us", fulfil),
         pl.when(pl.Series(cancels)).then(pl.Series(cancelled)).alias("cancelled_us"),
         pl.Series("due", night.number + tomorrow),
@@ -73,10 +72,18 @@ def place_orders(state: State, night: Night, sales: Sales) -> Orders:
         pl.lit(night.campaign).alias("campaign"),
         pl.lit(night.euro_in_cny).alias("euro_in_cny"),
     )
+    orders, lines = agree(state, night, orders, sales.order_lines)
     net = pl.col("subtotal") - pl.col("discounts")
     free = (pl.col("method") == PICKUP) | (net >= FREE_SHIPPING_CENTS)
-    orders = orders.with_columns(pl.when(free).then(0).otherwise(POSTAGE_CENTS).alias("postage"))
-    return Orders(orders, sales.order_lines, registered)
+    through = pl.col("market_order").is_not_null()
+    orders = orders.with_columns(
+        pl.when(free).then(0).otherwise(POSTAGE_CENTS).cast(pl.Int64).alias("postage"),
+        # What a marketplace has sold is not cancelled in the shop.
+        pl.when(~through).then("cancelled_us").alias("cancelled_us"),
+    )
+    may_change = tomorrow & orders["cancelled_us"].is_null().to_numpy() & orders["market_order"].is_null().to_numpy()
+    changed, changed_lines = change(state, night, orders, lines, may_change)
+    return Orders(orders, lines, changed, changed_lines, registered)
 
 
 def test_orders(
@@ -97,7 +104,7 @@ def test_orders(
         pl.lit(None, dtype=pl.Int64).alias("cancelled_us"),
         pl.lit(night.number).cast(pl.Int64).alias("due"),
         (pl.col("at_us") + 37 * SECOND).alias("at_us"),
-        pl.lit(None, dtype=pl.Int64).alias("journey_no"),
+        *(pl.lit(None, dtype=pl.Int64).alias(name) for name in ("journey_no", "market_order")),
     )
     names = pl.DataFrame({"order_no": chosen["order_no"], "copy": numbers})
     copied = lines.join(names, on="order_no", how="inner", maintain_order="left").with_columns(

@@ -231,6 +231,7 @@ def _after(state: State, night: Night, tickets: pl.DataFrame, lines: pl.DataFram
         pl.Series("due", np.where(back, night.number + days, NEVER)),
         pl.int_range(pl.len()).alias("position"),
         (pl.col("at_us") + DAY).alias("asked_us"),
+        pl.lit(0, dtype=pl.Int64).alias("added_percent"),
         pl.lit(STORE).cast(pl.Int64).alias("channel"),
     ).rename({"node_no": "store"})
     numbered = sound.join(documents.select("ticket_id", "position"), on="ticket_id", how="inner", maintain_order="left")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import polars as pl
 
-from onedata.simulate.afterwards import FIRST_REFUND_ID, TAKEN, order_tax
+from onedata.simulate.afterwards import FIRST_REFUND_ID, TAKEN
+from onedata.simulate.agreed import market_id, order_tax, order_total
 from onedata.simulate.calendar import CURRENCIES, MARKETS, SECOND
 from onedata.simulate.defects import Target
 from onedata.simulate.draws import Ints
@@ -16,6 +17,8 @@ from onedata.simulate.selling import METHODS, PICKUP
 from onedata.simulate.state import State
 from onedata.simulate.text import iso, json_object, json_plain, json_raw, json_text, money
 
+_GIFT_CARD = 999_999
+"""The product number of gift cards in the shop's variants; they have no SKU."""
 SHOP_OFFSET = 8 * 3_600 * SECOND
 _SHIPPING = {"ship": "STANDARD", "pickup": "PICKUP", "ship_from_store": "SHIP_FROM_STORE"}
 
@@ -32,7 +35,6 @@ def _money_set(shop: pl.Expr) -> pl.Expr:
     )
 
 
-_TOTAL = pl.col("subtotal") - pl.col("discounts") + pl.col("postage")
 ORDERS = FeedFiles(
     "shop_orders",
     path="shop/orders/orders_{ds}.jsonl",
@@ -62,7 +64,7 @@ ORDERS = FeedFiles(
     ),
     fields={
         "id": json_raw("order_id"),
-        "name": pl.concat_str(pl.lit('"#'), pl.col("order_no") + 10_000, pl.lit('"')),
+        "name": pl.concat_str(pl.lit('"#'), "document_name", pl.lit('"')),
         "order_number": json_raw(pl.col("order_no") + 10_000),
         "created_at": json_plain(iso("at_us", SHOP_OFFSET)),
         "processed_at": json_plain(iso(pl.col("at_us") + TAKEN, SHOP_OFFSET)),
@@ -71,15 +73,16 @@ ORDERS = FeedFiles(
         "closed_at": pl.lit("null"),
         "currency": pl.lit('"CNY"'),
         "presentment_currency": json_plain("shown_in"),
-        "total_price": json_plain(money(_TOTAL)),
-        "total_price_set": _money_set(_TOTAL),
+        "total_price": json_plain(money(order_total())),
+        "total_price_set": _money_set(order_total()),
         "subtotal_price": json_plain(money(pl.col("subtotal") - pl.col("discounts"))),
         "total_discounts": json_plain(money("discounts")),
         "total_tax": json_plain(money(order_tax())),
-        "taxes_included": pl.lit("true"),
+        "taxes_included": json_raw(~pl.col("tax_on_top")),
         "financial_status": json_plain("financial_status"),
         "fulfillment_status": json_plain("fulfillment_status"),
         "source_name": json_plain("source_name"),
+        "tags": pl.when(pl.col("market_order").is_null()).then(pl.lit('""')).otherwise(pl.lit('"marketplace"')),
         "test": json_raw("is_test"),
         "email": json_plain("email"),
         "phone": json_plain("phone"),
@@ -138,6 +141,7 @@ def orders(state: State, versions: pl.DataFrame, lines: pl.DataFrame) -> pl.Data
         pl.when("fulfilled").then(pl.lit("fulfilled")).alias("fulfillment_status"),
         (pl.col("cancelled").is_null() & ~pl.col("fulfilled") & ~pl.col("is_test")).alias("_will_change"),
         pl.when("is_test").then(None).otherwise("person_no").alias("_owner"),
+        pl.coalesce(market_id(), (pl.col("order_no") + 10_000).cast(pl.String)).alias("document_name"),
         pl.col("_inner"),
     )
     rows = rows.with_columns(*_documents()).sort("updated_us", "order_no")
@@ -182,13 +186,15 @@ def _visit(rows: pl.DataFrame) -> list[pl.Expr]:
 
 def _line_items(state: State, lines: pl.DataFrame) -> pl.DataFrame:
     """The line items of each order as JSON, their number, and what was looked at last (the first line's product)."""
-    goods = state.world.products.select("sku", "title")[lines["product_no"]]
+    goods = pl.DataFrame([state.world.products[name].gather(lines["product_no"]) for name in ("sku", "title")])
+    is_gift_card = pl.col("product_no").is_null()
     text = json_object(
         {
             "id": json_raw((5_400_000_000 + pl.col("order_no")) * 10 + pl.col("line_no")),
             "sku": json_plain("sku"),
-            "variant_id": json_raw(pl.col("product_no") + 41_000_000),
-            "title": json_text("title"),
+            "variant_id": json_raw(pl.col("product_no").fill_null(_GIFT_CARD) + 41_000_000),
+            "title": json_text(pl.when(is_gift_card).then(pl.lit("Gift card")).otherwise("title")),
+            "gift_card": json_raw(is_gift_card),
             "quantity": json_raw("quantity"),
             "price": json_plain(money("unit")),
             "total_discount": json_plain(money("discount")),
@@ -199,7 +205,7 @@ def _line_items(state: State, lines: pl.DataFrame) -> pl.DataFrame:
     joined = rows.group_by("order_no", maintain_order=True).agg(
         pl.col("text").str.join(","),
         pl.len().cast(pl.Int64).alias("_inner"),
-        pl.col("product_no").first().alias("product_seen"),
+        pl.col("product_no").first().fill_null(0).alias("product_seen"),
     )
     return joined.with_columns(pl.concat_str(pl.lit("["), "text", pl.lit("]")).alias("line_items")).drop("text")
 
@@ -244,7 +250,8 @@ def _documents() -> list[pl.Expr]:
             "shipment_status": pl.lit('"confirmed"'),
         }
     )
-    coupon = json_object({"code": pl.lit('"WELCOME"'), "amount": json_plain(money("discounts"))})
+    code = pl.when(pl.col("percent") > 0).then(pl.lit('"THANKS7"')).otherwise(pl.lit('"WELCOME"'))
+    coupon = json_object({"code": code, "amount": json_plain(money("discounts"))})
     visited = pl.concat_str(pl.lit("/?utm_source="), "utm_source", pl.lit("&utm_campaign="), "utm_campaign")
     is_pickup = pl.col("method") == PICKUP
     return [
@@ -293,7 +300,8 @@ REFUNDS = FeedFiles(
 def refunds(state: State, rows: pl.DataFrame, gestures: pl.DataFrame) -> pl.DataFrame:
     """Refund documents from lines given back, and from money alone (``numbered_gestures``).
 
-    ``order_id, line_no, product_no, quantity, unit, discount, created_us, restock_type, note, person_no, node_no``.
+    ``order_id, line_no, product_no, quantity, unit, discount, tax`` (added on top), ``created_us, restock_type, note,
+    person_no, node_no``.
     """
     numbers = rows.select(pl.col("order_id").unique(maintain_order=True))
     numbers = numbers.with_columns(pl.Series("refund_id", FIRST_REFUND_ID + state.numbers("refund", numbers.height)))
@@ -309,6 +317,7 @@ def refunds(state: State, rows: pl.DataFrame, gestures: pl.DataFrame) -> pl.Data
             "line_item_id": json_raw(pl.col("order_id") * 10 + pl.col("line_no")),
             "quantity": json_raw("quantity"),
             "subtotal": json_plain(money("amount")),
+            "total_tax": json_plain(money(pl.when(pl.col("tax") > 0).then("tax"))),
             "restock_type": json_plain("restock_type"),
             "location_id": json_plain("location_id"),
             "line_item": json_object(
@@ -322,11 +331,12 @@ def refunds(state: State, rows: pl.DataFrame, gestures: pl.DataFrame) -> pl.Data
         .agg(
             pl.col("order_id", "created_us", "note", "person_no").first(),
             pl.col("item").str.join(","),
-            pl.col("amount").sum(),
+            (pl.col("amount") + pl.col("tax")).sum().alias("amount"),
+            (pl.col("tax").sum() > 0).cast(pl.Int64).alias("_beside"),
             pl.len().cast(pl.Int64).alias("_rows"),
         )
     )
-    whole = whole.with_columns(pl.lit("[]").alias("order_adjustments"), pl.lit(0, dtype=pl.Int64).alias("_beside"))
+    whole = whole.with_columns(pl.lit("[]").alias("order_adjustments"))
     whole = pl.concat([whole, _of_money_alone(gestures).select(whole.columns)])
     paid = json_object(
         {

@@ -22,6 +22,8 @@ SHANGHAI = timezone(timedelta(hours=8))
 GLOBS = {
     "shop_orders": "shop/orders/*.jsonl",
     "shop_refunds": "shop/refunds/*.jsonl",
+    "shop_payments": "shop/payments/*.jsonl",
+    "marketplace_orders": "marketplace/orders/*.jsonl",
     "shop_customers": "shop/customers/*.csv",
     "shop_products": "shop/products/*.csv",
     "shop_prices": "shop/prices/*.csv",
@@ -132,14 +134,14 @@ def micros(text: str) -> int:
 
 
 def truth(folder: Path) -> duckdb.DuckDBPyConnection:
-    """The truth as views: ``lines, touches, demand, answers, persons, identifiers, identifier_owners, records`` (with
-    ``feed``) and ``files``."""
+    """The truth as views: ``lines, touches, demand, answers, payments, persons, identifiers, identifier_owners,
+    records`` (with ``feed``) and ``files``."""
     con = duckdb.connect(config={"threads": 2})
     con.execute("set timezone = 'UTC'")
     for name in ("persons", "identifiers", "identifier_owners"):
         con.execute(f"create view {name} as from read_parquet('{folder}/{name}.parquet')")
-    for name in ("lines", "touches", "demand", "answers"):
-        con.execute(f"create view {name} as from read_parquet('{folder}/{name}/*.parquet')")
+    for name in ("lines", "touches", "demand", "answers", "payments"):
+        con.execute(f"create view {name} as from read_parquet('{folder}/{name}/*.parquet', union_by_name = true)")
     for name in ("records", "files"):
         if any(folder.glob(f"{name}/*/*.parquet")):
             feed = f"split_part(replace(filename, '{folder}/{name}/', ''), '/', 1)"

@@ -23,12 +23,13 @@ NEVER_FILLED = {
     "social_mentions": ["campaign_id"],
     "social_posts": ["reply_to_post_id"],
     "pos_transactions": ["lines_difference"],
-    # No order comes in by a marketplace, and a refund leaves its tax to its order.
-    "shop_orders": ["external_order_id"],
-    "shop_refunds": ["tax_amount"],
 }
 BESIDE = {"shop_refunds_rest": "shop_refunds"}
-OUTER = {"shop_order_lines": "shop_orders", "pos_transaction_lines": "pos_transactions"}
+OUTER = {
+    "marketplace_order_lines": "marketplace_orders",
+    "shop_order_lines": "shop_orders",
+    "pos_transaction_lines": "pos_transactions",
+}
 
 
 def files(feed: Feed, source: Path) -> list[SourceFile]:

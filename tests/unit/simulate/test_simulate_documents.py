@@ -59,12 +59,15 @@ def lines_eu(small: SimulationSummary, known_small: duckdb.DuckDBPyConnection) -
     return sound(known_small, small, "pos_ticket_lines_eu")
 
 
-def true_lines(known: duckdb.DuckDBPyConnection, source: str) -> dict[tuple[str, int], Line]:
+def true_lines(
+    known: duckdb.DuckDBPyConnection, source: str, only: str = "true", discount: str = "discount"
+) -> dict[tuple[str, int], Line]:
     found = rows(
         known,
-        "select document, line_no, sku, quantity, unit, discount, original, currency, at_us from lines "
-        f"where source = '{source}'",
+        f"select document, line_no, sku, quantity, unit, {discount}, original, currency, at_us from lines "
+        f"where source = '{source}' and {only}",
     )
+    assert len({place[:2] for place in found}) == len(found)
     return {(document, line): tuple(values) for document, line, *values in found}
 
 
@@ -83,30 +86,46 @@ def bank_day(day: str) -> str:
 
 def test_orders_add_up(orders: list[Record], euro: dict[str, Decimal]) -> None:
     assert len(orders) > 1_000
-    compared = 0
+    compared, kinds = 0, Counter[str]()
     for order in orders:
         goods = sum(cents(item["price"]) * item["quantity"] for item in order["line_items"])
         off = sum(cents(item["total_discount"]) for item in order["line_items"])
         postage = sum(cents(line["price"]) for line in order["shipping_lines"])
+        by_code = any(code["code"] == "THANKS7" for code in order["discount_codes"])
+        off += (goods - off) * 7 // 100 if by_code else 0
         assert cents(order["total_discounts"]) == off == sum(cents(code["amount"]) for code in order["discount_codes"])
         assert cents(order["subtotal_price"]) == goods - off
-        total = goods - off + postage
+        tax, total = cents(order["total_tax"]), goods - off + postage
+        percent = 19 if order["presentment_currency"] == "EUR" else 13
+        if order["taxes_included"]:
+            assert 0 <= tax - Decimal(total) * percent / (100 + percent) + 1 <= 1
+        else:
+            assert 0 <= tax - Decimal(total) * percent / 100 + 1 <= 1
+            total += tax
+        kinds["code"] += by_code
+        kinds["tax on top"] += not order["taxes_included"]
         assert cents(order["total_price"]) == total == cents(order["total_price_set"]["shop_money"]["amount"])
         shown = order["total_price_set"]["presentment_money"]
         assert shown["currency_code"] == order["presentment_currency"]
         rate = euro.get(bank_day(order["created_at"][:10])) if shown["currency_code"] == "EUR" else Decimal(1)
         compared += rate is not None and rate != 1
         assert rate is None or abs(cents(shown["amount"]) - total / rate) <= Decimal("0.5")
-        percent = 19 if shown["currency_code"] == "EUR" else 13
-        assert 0 <= cents(order["total_tax"]) - Decimal(total) * percent / (100 + percent) + 1 <= 1
         assert order["shipping_lines"][0]["title"] != "pickup" or (postage == 0 and order["shipping_address"] is None)
     assert compared > 100
+    assert kinds["code"] > 40 and kinds["tax on top"] > 30
 
 
 def test_order_lines_are_the_true_ones(orders: list[Record], known_small: duckdb.DuckDBPyConnection) -> None:
-    true = true_lines(known_small, "shop")
-    seen = set()
+    before = true_lines(known_small, "shop", "of_version <> 2", "discount - off")
+    after = true_lines(known_small, "shop", "of_version <> 1", "discount - off")
+    seen, changed, gift_cards = set(), 0, 0
     for order in orders:
+        is_second = order["fulfillment_status"] == "fulfilled" or order["cancelled_at"]
+        true = after if is_second else before
+        lines = {place for place in true if place[0] == str(order["id"])}
+        assert {item["id"] % 10 for item in order["line_items"]} == {line for _, line in lines}
+        changed += bool(is_second) and any(before[place] != after.get(place) for place in before if place in lines)
+        gift_cards += any(item["gift_card"] for item in order["line_items"])
         placed = micros(order["created_at"])
         for item in order["line_items"]:
             place = str(order["id"]), item["id"] % 10
@@ -123,9 +142,10 @@ def test_order_lines_are_the_true_ones(orders: list[Record], known_small: duckdb
         key.split("/")[0]
         for (key,) in rows(known_small, f"select key from records where feed = 'shop_orders' and defect in {VALUES}")
     }
-    assert {document for document, _ in true.keys() - seen} <= broken | late_documents(
+    assert {document for document, _ in before.keys() - seen} <= broken | late_documents(
         known_small, "shop", "shop_orders"
-    )
+    ) | {document for document, _ in before.keys() - after.keys()}
+    assert changed > 3 and gift_cards > 5
 
 
 def late_documents(known: duckdb.DuckDBPyConnection, source: str, feed: str) -> set[str]:
@@ -239,7 +259,8 @@ def test_parcels_that_came_back_are_the_true_ones(
 
 
 def test_no_more_comes_back_than_was_sold(known: duckdb.DuckDBPyConnection) -> None:
-    sold = "select document, sku, sum(quantity) as q from lines where counts and not is_return group by all"
+    shipped = "not is_return and not is_test and cancelled_us is null and of_version is distinct from 1"
+    sold = f"select document, sku, sum(quantity) as q from lines where {shipped} group by all"
     back = (
         "select original as document, sku, -sum(quantity) as q, min(at_us) as at from lines where is_return "
         "and source <> 'refund' group by all"
@@ -256,7 +277,7 @@ def test_no_more_comes_back_than_was_sold(known: duckdb.DuckDBPyConnection) -> N
     bought = "select document, min(at_us) as bought from lines where not is_return group by 1"
     assert rows(known, f"select * from ({back}) b join ({bought}) using (document) where b.at <= bought") == []
     # Paid back at what was paid, in the currency of the till.
-    paid = "select document, sku, unit, currency from lines where counts and not is_return"
+    paid = f"select document, sku, unit, currency from lines where {shipped}"
     wrong = (
         f"select * from lines b join ({paid}) s on s.document = b.original and s.sku = b.sku where b.is_return "
         "and b.currency = s.currency and b.unit <> s.unit"
@@ -267,7 +288,7 @@ def test_no_more_comes_back_than_was_sold(known: duckdb.DuckDBPyConnection) -> N
 def test_refunds_give_back_what_was_cancelled_or_returned(
     small: SimulationSummary, known_small: duckdb.DuckDBPyConnection
 ) -> None:
-    true = true_lines(known_small, "shop")
+    true = true_lines(known_small, "shop", "of_version <> 1")
     units = "select original, sku, -sum(quantity)::bigint from lines where source = 'logistics' group by all"
     returned = {(original, sku): quantity for original, sku, quantity in rows(known_small, units)}
     cancelled = dict(
@@ -284,9 +305,11 @@ def test_refunds_give_back_what_was_cancelled_or_returned(
             assert [cents(payment["amount"]) for payment in refund["transactions"]] == [alone] != [0]
             came[refund["order_adjustments"][0]["kind"]] += 1
             continue
+        taxes = [cents(item["total_tax"] or "0") for item in items]
         assert [cents(payment["amount"]) for payment in refund["transactions"]] == [
-            sum(cents(item["subtotal"]) for item in items)
+            sum(cents(item["subtotal"]) for item in items) + sum(taxes)
         ]
+        came["taxed"] += any(taxes)
         order = str(refund["order_id"])
         kind = items[0]["restock_type"]
         came[kind] += 1
@@ -310,7 +333,7 @@ def test_refunds_give_back_what_was_cancelled_or_returned(
         else:
             assert order not in cancelled
             assert all(back[sku] == returned[order, sku] for sku in back)
-    assert came["cancel"] > 5
+    assert came["cancel"] > 5 and came["taxed"] > 2
     assert came["return"] > 20
     assert came["refund_discrepancy"] > 5
     until = number(known_small, "select max(at_us) from lines where source = 'logistics'")

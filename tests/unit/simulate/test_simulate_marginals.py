@@ -20,7 +20,11 @@ from onedata.simulate.people import SEGMENTS
 START = date(2026, 5, 25)
 RATE = 0.25
 NIGHTS = [night_of(START, day) for day in range(28)]
-SOLD = "not is_return and not is_test"
+SOLD = (
+    "not is_return and not is_test and of_version is distinct from 2 and not coalesce(is_gift_card, false) "
+    "and source <> 'marketplace'"
+)
+"""As customers ordered, before they changed anything, and once where a marketplace has the order too."""
 BUYS = f"(select night, count(distinct journey_no) as n from lines where {SOLD} group by night)"
 EARNED = "sum(net * case currency when 'EUR' then 7.8 else 1 end) filter (where counts) / 100"
 
