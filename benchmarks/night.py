@@ -412,7 +412,7 @@ DETAIL: dict[str, tuple[str, str, bool, str]] = {
         "order_id",
         True,
         "order_id, channel, node_id, status, is_cancelled, is_test, fulfilment_method, currency, shipping_amount, "
-        "total_amount, social_union_id is not null as has_social_id, referrer_code is not null as has_referrer, "
+        "total_amount, referrer_code is not null as has_referrer, "
         "lower(utm_source) as utm_source, utm_campaign, business_date, ordered_at, updated_at",
     ),
     "dwd_order_line": (
@@ -548,10 +548,16 @@ with moved as (
     select s.order_system as source_system, s.order_id, count(*) as parcel_count, max(s.promised_at) as promised_at,
         case when count(s.delivered_at) = count(*) then max(s.delivered_at) end as delivered_at,
         bool_or(n.node_type = 'store') as is_from_store,
+        bool_or(n.node_type = 'warehouse') as is_from_warehouse,
         case when bool_or(s.delivered_at > s.promised_at or (s.delivered_at is null and s.promised_date <=
             a.as_of_date)) then false
             when bool_and(s.delivered_at <= s.promised_at) then true end as is_on_time
     from dwd_shipment s cross join as_of a left join dim_node n on n.node_id = s.origin_node_id group by 1, 2
+), touch as (
+    select p.oneid, occurred_at, true as is_social from dwd_social_engagement join oneid_map p using (identity_key)
+    union all
+    select p.oneid, occurred_at, coalesce(utm_source in (select distinct platform from dwd_social_engagement), false)
+    from dwd_web_event join oneid_map p using (identity_key)
 ), leg as (
     select coalesce(h.source_system, m.source_system) as source_system, coalesce(h.order_id, m.order_id) as order_id,
         p.oneid,
@@ -562,9 +568,15 @@ with moved as (
             node_id,
         h.fulfilment_method, coalesce(h.has_referrer, false) as is_referred,
         m.* exclude (source_system, order_id, channel, business_date, identity_key, node_id),
-        case when h.has_social_id or h.utm_source in (select distinct platform
-            from dwd_social_engagement) then 'social' end as browse_channel,
-        case when coalesce(h.channel, m.channel) <> 'store' and (s.is_from_store or h.fulfilment_method in ('pickup',
+        case when coalesce(h.channel, m.channel) <> 'social' then
+            case when h.utm_source in (select distinct platform from dwd_social_engagement) then 'social'
+                when h.ordered_at - interval 30 day <= ts.occurred_at
+                    and (coalesce(h.channel, m.channel) = 'online' or tw.occurred_at is null
+                        or ts.occurred_at >= tw.occurred_at) then 'social'
+                when coalesce(h.channel, m.channel) <> 'online'
+                    and h.ordered_at - interval 30 day <= tw.occurred_at then 'online' end end as browse_channel,
+        case when coalesce(h.channel, m.channel) = 'store' and s.is_from_warehouse then 'warehouse'
+            when coalesce(h.channel, m.channel) <> 'store' and (s.is_from_store or h.fulfilment_method in ('pickup',
             'ship_from_store')
             or n.node_type = 'store') then 'store' end as fulfil_channel,
         coalesce(s.parcel_count, 0)::int as parcel_count, s.promised_at, s.delivered_at, s.is_on_time
@@ -574,6 +586,8 @@ with moved as (
         and s.order_id = coalesce(h.order_id, m.order_id)
     left join dim_node n on n.node_id = coalesce(h.node_id, m.node_id)
     left join oneid_map p on p.identity_key = coalesce(h.identity_key, m.identity_key)
+    asof left join (from touch where is_social) ts on ts.oneid = p.oneid and ts.occurred_at < h.ordered_at
+    asof left join (from touch where not is_social) tw on tw.oneid = p.oneid and tw.occurred_at < h.ordered_at
     -- A header all of whose lines were left out is an order still; one whose lines stand on another order is a return.
     left join (select distinct source_system, order_id from dwd_order_line) w on w.source_system = h.source_system
         and w.order_id = h.order_id
@@ -696,8 +710,11 @@ with measured as (
         from dws_channel_day group by 2 union all
     select 'return_rate', strftime(business_date, '%Y-%m'), sum(returns_base), sum(net_revenue_base + returns_base)
         from dws_channel_day group by 2 union all
-    select 'cross_channel_order_share', strftime(business_date, '%Y-%m'), sum(net_amount_base) filter (where
+    select 'cross_channel_order_share_by_value', strftime(business_date, '%Y-%m'), sum(net_amount_base) filter (where
         is_cross_channel), sum(net_amount_base)
+    from dws_order group by 2 union all
+    select 'cross_channel_order_share_by_count', strftime(business_date, '%Y-%m'),
+        count(*) filter (where is_order and is_cross_channel), count(*) filter (where is_order)
     from dws_order group by 2 union all
     select 'repurchase_rate_90d', strftime(first_order_date, '%Y-%m'),
         count(*) filter (where second_order_date - first_order_date <= 90), count(*)

@@ -13,6 +13,10 @@
 {% macro days_between(earlier, later) -%}{{ adapter.dispatch('days_between')(earlier, later) }}{%- endmacro %}
 {% macro duckdb__days_between(earlier, later) -%}date_diff('day', {{ earlier }}, {{ later }}){%- endmacro %}
 
+{#- The instant a number of days before another. -#}
+{% macro days_earlier(instant, days) -%}{{ adapter.dispatch('days_earlier')(instant, days) }}{%- endmacro %}
+{% macro duckdb__days_earlier(instant, days) -%}{{ instant }} - interval {{ days }} day{%- endmacro %}
+
 {#- Month of a date, as text YYYY-MM. -#}
 {% macro month_label(day) -%}{{ adapter.dispatch('month_label')(day) }}{%- endmacro %}
 {% macro duckdb__month_label(day) -%}strftime({{ day }}, '%Y-%m'){%- endmacro %}

@@ -1,7 +1,7 @@
 """The SQL of balances from one table to another: what went in equals what came out and what is excluded by reason.
 Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable
 
 from onedata.contracts.totals import AMOUNT, exact
 from onedata.quality.reconcile_lake import excluded
@@ -11,29 +11,49 @@ COUNTED = "counted"
 UNEXPLAINED = "excluded for no known reason"
 LEFT_OUT = "select distinct source_system, order_id from dwd.dwd_unsettled where not is_held"
 """SQL: the documents that are half read and not held at an earlier state."""
-UNITS = {"lines": "rows", "orders": "orders", "parcels": "rows", "snapshots": "rows"}
 
 
-def side(relation: str, currency: str, measures: Mapping[str, str]) -> str:
-    """SQL: measure, unit, amount of one side of a flow, in one pass over it."""
+def side(
+    relation: str,
+    currency: str,
+    measures: Iterable[tuple[str, str | None, str]],
+    period: tuple[str, str] | None = None,
+) -> str:
+    """SQL: measure, unit, amount of one side of a flow, in one pass over it.
+
+    Args:
+        relation: The table or subquery.
+        currency: The unit of a measure without one.
+        measures: Name, unit and total of each.
+        period: SQL of a period, which is part of the measures' names, and what to group by.
+    """
+    name, grouped = (f" || ', ' || {period[0]}", f" group by {period[1]}") if period else ("", "")
     parts = (
-        f"{{'measure': {quote_text(name)}, 'unit': {quote_text(UNITS.get(name, currency))}, 'amount': {exact(total)}}}"
-        for name, total in measures.items()
+        f"{{'measure': {quote_text(measure)}{name}, 'unit': {quote_text(unit or currency)}, 'amount': {exact(total)}}}"
+        for measure, unit, total in measures
     )
-    return f"select unnest([{', '.join(parts)}], recursive := true) from {relation}"
+    return (
+        f"select unnest(told, recursive := true) from (select unnest([{', '.join(parts)}]) as told "
+        f"from {relation}{grouped})"
+    )
 
 
-def flow(layer: str, source: str, target: str, entered: str, left: str, outside: tuple[str, str] | None = None) -> str:
-    """SQL: totals of `source` equal totals of `target`; `outside` is the reason of an excluded part, and the SQL of
-    that part."""
+def flow(layer: str, source: str, target: str, entered: str, left: str, *outside: tuple[str, str]) -> str:
+    """SQL: totals of `source` equal totals of `target`; `outside` are the excluded parts: reason, and the SQL of the
+    part."""
     zero = f"0::{AMOUNT}"
     parts = [
-        f"select measure, unit, amount as total_in, {zero} as total_out, {zero} as outside from ({entered})",
-        f"select measure, unit, {zero}, amount, {zero} from ({left})",
+        f"select measure, unit, amount as total_in, {zero} as total_out, {zero} as outside, '' as reason "
+        f"from ({entered})",
+        f"select measure, unit, {zero}, amount, {zero}, '' from ({left})",
+        *(
+            f"select measure, unit, {zero}, {zero}, amount, {quote_text(reason)} from ({part})"
+            for reason, part in outside
+        ),
     ]
-    if outside:
-        parts.append(f"select measure, unit, {zero}, {zero}, amount from ({outside[1]})")
-    reasons = excluded((outside[0], "sum(outside)")) if outside else excluded()
+    reasons = excluded(
+        *((reason, f"coalesce(sum(outside) filter (where reason = {quote_text(reason)}), 0)") for reason, _ in outside)
+    )
     return (
         f"{head(layer, source, target)} sum(total_in) as total_in, sum(total_out) as total_out, {reasons} as excluded "
         f"from ({' union all '.join(parts)}) group by measure, unit"

@@ -16,8 +16,9 @@ import duckdb
 from onedata.contracts.model import Entity, Feed
 from onedata.contracts.totals import AMOUNT
 from onedata.ledger import tick
+from onedata.quality.balances import declared_balances
 from onedata.quality.reconcile_lake import lake_balances
-from onedata.quality.reconcile_layers import ads_balances, dws_balances
+from onedata.quality.reconcile_layers import layer_balances
 from onedata.quality.reconcile_versions import latest_models, version_balances
 from onedata.quality.results import CheckResult
 from onedata.settings import Settings
@@ -35,19 +36,6 @@ comment on table ops.reconciliation is
     'Every balance of every run: total_in = total_out + excluded by reason + difference, and the difference must be 0.';
 """
 LAYERS = ("ods", "dim", "dwd", "dws", "ads")
-SUMMARIES = {
-    "dws": [
-        "dws_channel_day",
-        "dws_customer",
-        "dws_fulfilment_day",
-        "dws_inventory_day",
-        "dws_order",
-        "dws_order_line",
-        "dws_order_movement",
-        "dws_refund",
-    ],
-    "ads": ["ads_channel_day", "ads_customer_360"],
-}
 MOST_TOLD, MOST_SHOWN = 3, 40
 
 
@@ -72,7 +60,7 @@ def reconciled_models(scope: Scope, layer: str) -> list[str]:
         return sorted({f"ods_{feed.entity.name}" for feed in scope.feeds})
     if layer in ("dim", "dwd"):
         return [model.name for model in latest_models(scope.entities, scope.manifest, layer)]
-    return SUMMARIES[layer]
+    return sorted({balance.model for balance in declared_balances(layer)})
 
 
 def reconcile(
@@ -118,11 +106,7 @@ def _balances(con: duckdb.DuckDBPyConnection, scope: Scope, layer: str) -> list[
         return lake_balances(con, scope.settings, scope.feeds, scope.entities)
     if layer in ("dim", "dwd"):
         return [version_balances(con, model) for model in latest_models(scope.entities, scope.manifest, layer)]
-    return (
-        dws_balances(scope.settings.reporting_currency)
-        if layer == "dws"
-        else ads_balances(scope.settings.reporting_currency)
-    )
+    return layer_balances(layer, scope.settings.reporting_currency)
 
 
 def _judge(con: duckdb.DuckDBPyConnection, layer: str, checked_at: datetime) -> dict[str, list[CheckResult]]:

@@ -1,14 +1,17 @@
 """Balances from DWD to ADS: every order line and refund and their money, through movements, orders, channel days and
-customers; parcels and stock.
+customers; parcels, stock, and the KPIs.
 
-Exclusions have a named reason: lines of test, cancelled and unsettled orders, test lines, removed lines, returns and
-refunds on such an order, what is no revenue of goods.
+Which models have balances, and which totals agree, the models' YAML declares (`balances`). Here is the SQL that a
+declaration names: flows with a reason for each excluded row, and relations that the totals of a source are taken over.
 
 Base amounts are recomputed from the amounts in their own currency by the rates of their days, rounded
 where the models round.
 """
 
+from collections.abc import Callable, Mapping
+
 from onedata.contracts.totals import AMOUNT
+from onedata.quality.balances import Balance, BalanceError, declared_balances, relation_of
 from onedata.quality.flows import COUNTED, LEFT_OUT, UNEXPLAINED, by_reason, flow, side
 from onedata.quality.reconcile_documents import (
     lines_placed,
@@ -43,115 +46,68 @@ left join (select document_system, document_id from dws.dws_order_line
     on own.document_system = h.source_system and own.document_id = h.order_id
 """
 
-MONEY = ("gross", "discount", "returns", "refunds", "net_revenue_as_priced", "tax", "net_revenue")
-APART = ("shipping", "shipping_refunded", "gift_cards")
 SENT = "coalesce(announced_date, ds)"
 """The day whose rate a parcel's cost takes."""
 
-DAY = {
-    "lines": "sum(line_count)",
-    "orders": "sum(order_count)",
-    **{f"{name}_base": f"sum({name}_base)" for name in (*MONEY, *APART)},
-}
-ORDER = {
-    "lines": "sum(line_count)",
-    "orders": "count(*) filter (where is_order)",
-    "gross_base": "sum(gross_amount_base)",
-    "discount_base": "sum(discount_amount_base)",
-    "returns_base": "sum(returned_amount_base)",
-    "refunds_base": "sum(refunded_amount_base)",
-    "net_revenue_as_priced_base": "sum(net_amount_base)",
-    "tax_base": "sum(tax_amount_base)",
-    "net_revenue_base": "sum(net_revenue_base)",
-    "shipping_base": "sum(shipping_amount_base)",
-    "shipping_refunded_base": "sum(shipping_refunded_base)",
-    "gift_cards_base": "sum(gift_card_amount_base)",
-}
-SALE = "not is_return and not is_refund"
-MOVEMENT = {
-    "lines": "sum(line_count)",
-    "gross_base": f"sum(gross) filter (where {SALE})",
-    "discount_base": f"sum(discount) filter (where {SALE})",
-    "returns_base": "sum(discount - gross) filter (where is_return)",
-    "refunds_base": "sum(discount - gross) filter (where is_refund and not is_return)",
-    "net_revenue_as_priced_base": "sum(gross - discount)",
-    "tax_base": "sum(tax)",
-    "net_revenue_base": "sum(gross - discount - tax_included)",
-    "shipping_base": "sum(shipping) filter (where not is_refund)",
-    "shipping_refunded_base": "-sum(shipping) filter (where is_refund)",
-    "gift_cards_base": "sum(gift_card)",
-}
-CUSTOMER = {"orders": "sum(order_count)", "net_revenue_base": "sum(net_revenue_base)"}
+# Persons by the days of their first two orders, of months that ended at least 90 days ago.
+COHORTS = """
+(select * from (
+    select oneid, min(business_date) as first_date, list_sort(list(business_date))[2] as second_date
+    from dws.dws_order where is_order and oneid is not null group by oneid
+) where last_day(first_date) + 90 <= (select as_of_date from dws.dws_as_of where entity = 'sales_order'))
+"""
 
 
-def dws_balances(currency: str) -> list[str]:
-    """The queries of DWS; all base amounts are in the reporting currency `currency`."""
-    ordered = {name: ORDER[name] for name in CUSTOMER}
-    without_orders = {name: total for name, total in ORDER.items() if name != "orders"}
-    parcels, sent = _parcels(currency), {"parcels": "count(*)", "cost_base": "sum(cost_base)"}
-    delivered = side(
-        "dws.dws_fulfilment_day", currency, {"parcels": "sum(parcel_count)", "cost_base": "sum(cost_base)"}
+def layer_balances(layer: str, currency: str) -> list[str]:
+    """The queries of the balances that the models of `layer` (dws, ads) declare; all base amounts are in the reporting
+    currency `currency`.
+
+    Raises:
+        BalanceError: a model's YAML declares a balance that cannot be drawn.
+    """
+    return [_query(balance, currency) for balance in declared_balances(layer)]
+
+
+def _query(balance: Balance, currency: str) -> str:
+    if balance.query:
+        return _named(QUERIES, balance.query, balance)()
+    source = _named(RELATIONS, balance.relation, balance)(currency) if balance.relation else relation_of(balance.source)
+    entered = [(measure.name, measure.unit, measure.entered) for measure in balance.measures]
+    left = [(measure.name, measure.unit, measure.left) for measure in balance.measures]
+    of_source, of_model = None, None
+    if balance.day:
+        source = f"(select *, strftime({balance.day}, '%Y-%m') as in_month from {source})"
+        of_source = (
+            "if(grouping(in_month) = 1, 'all', coalesce(in_month, 'no day'))",
+            "grouping sets ((in_month), ())",
+        )
+        of_model = ("coalesce(period, 'no day')", "period")
+    return flow(
+        balance.layer,
+        balance.source,
+        balance.model,
+        side(source, currency, entered, of_source),
+        side(balance.table, currency, left, of_model),
+        *(
+            (reason, side(f"(from {source} where {where})", currency, entered, of_source))
+            for reason, where in _outside(balance)
+        ),
     )
-    void = side(f"(from {parcels} where is_void)", currency, sent)
-    stock = side("dwd.dwd_inventory_snapshot", currency, {"snapshots": "count(*)"})
-    listed = side("dws.dws_inventory_day", currency, {"snapshots": "sum(listed_count)"})
-    return [
-        lines_placed(),
-        refunds_placed(),
-        lines_to_movements(),
-        refunds_to_movements(),
-        _headers_to_orders(),
-        flow(
-            "dws",
-            "dws_order_movement",
-            "dws_order",
-            side(_recomputed(currency), currency, MOVEMENT),
-            side("dws.dws_order", currency, without_orders),
-        ),
-        flow(
-            "dws",
-            "dws_order",
-            "dws_channel_day",
-            side("dws.dws_order", currency, ORDER),
-            side("dws.dws_channel_day", currency, DAY),
-        ),
-        flow(
-            "dws",
-            "dws_order",
-            "dws_customer",
-            side("dws.dws_order", currency, ordered),
-            side("dws.dws_customer", currency, CUSTOMER),
-        ),
-        flow(
-            "dws",
-            "dwd_shipment",
-            "dws_fulfilment_day",
-            side(parcels, currency, sent),
-            delivered,
-            ("parcels of cancelled or test orders", void),
-        ),
-        flow("dws", "dwd_inventory_snapshot", "dws_inventory_day", stock, listed),
-    ]
 
 
-def ads_balances(currency: str) -> list[str]:
-    """The queries of ADS; all base amounts are in the reporting currency `currency`."""
-    return [
-        flow(
-            "ads",
-            "dws_channel_day",
-            "ads_channel_day",
-            side("dws.dws_channel_day", currency, DAY),
-            side("ads.ads_channel_day", currency, DAY),
-        ),
-        flow(
-            "ads",
-            "dws_customer",
-            "ads_customer_360",
-            side("dws.dws_customer", currency, CUSTOMER),
-            side("ads.ads_customer_360", currency, CUSTOMER),
-        ),
-    ]
+def _outside(balance: Balance) -> list[tuple[str, str]]:
+    """Reason and condition of the rows of the source that the model leaves out."""
+    found = [balance.excluded] if balance.excluded else []
+    if balance.needs:
+        reason = f"{balance.needs} is empty, so that the figure is not available"
+        found.append((reason, f"not exists (from {relation_of(balance.needs)})"))
+    return found
+
+
+def _named(known: Mapping[str, Callable[..., str]], name: str, balance: Balance) -> Callable[..., str]:
+    if name not in known:
+        raise BalanceError(f"model {balance.model}: balances: there is no SQL {name!r}; there is {', '.join(known)}")
+    return known[name]
 
 
 def _headers_to_orders() -> str:
@@ -163,22 +119,32 @@ def _headers_to_orders() -> str:
     return by_reason("dwd_order", "dws_order", f"headers as ({HEADERS})", headers, told)
 
 
-def _recomputed(currency: str) -> str:
+def _movements(currency: str) -> str:
     """SQL: the movements that count, with base amounts recomputed from their own currency and rounded once per
     movement, as in the model."""
     amounts = ("gross", "discount", "tax", "tax_included", "shipping", "gift_card")
     base = [f"{_base(f'm.{name}_amount', 'm.currency', currency)} as {name}" for name in amounts]
     return (
-        f"(select m.is_return, m.is_refund, m.line_count, {', '.join(base)} "
-        f"from dws.dws_order_movement m {_rates('m.currency', 'm.business_date', currency)} where m.is_counted)"
+        "(select m.is_return, m.is_refund, not m.is_return and not m.is_refund as is_sale, m.business_date, "
+        f"m.line_count, {', '.join(base)} from dws.dws_order_movement m "
+        f"{_rates('m.currency', 'm.business_date', currency)} where m.is_counted)"
     )
 
 
 def _parcels(currency: str) -> str:
-    """SQL: every parcel with its cost in the reporting currency, and whether its order is excluded."""
+    """SQL: every parcel with its cost in the reporting currency, what became of its promise when the data ends, and
+    whether its order is excluded."""
+    promised = "(s.promised_at is not null or s.promised_date is not null)"
     return (
-        f"(select {_base('s.cost', 's.currency', currency)} as cost_base, coalesce(h.is_cancelled or h.is_test, "
-        f"false) as is_void from (select *, {SENT} as day from dwd.dwd_shipment) s left join dwd.dwd_order h "
+        f"(select s.promised_at, s.delivered_at, coalesce(s.promised_date, s.day) as due_date, "
+        f"{_base('s.cost', 's.currency', currency)} as cost_base, "
+        f"coalesce(h.is_cancelled or h.is_test, false) as is_void, {promised} as is_promised, "
+        f"{promised} and (s.delivered_at is not null or coalesce(s.promised_at < a.as_of_at, "
+        "s.promised_date < a.as_of_date, false)) as is_due, "
+        "coalesce(s.delivered_at <= s.promised_at, s.promised_at is null and s.delivered_date <= s.promised_date, "
+        "false) as is_on_time "
+        f"from (select *, {SENT} as day from dwd.dwd_shipment) s "
+        "cross join (from dws.dws_as_of where entity = 'shipment') a left join dwd.dwd_order h "
         "on h.source_system = coalesce(s.order_system, s.source_system) and h.order_id = s.order_id "
         f"{_rates('s.currency', 's.day', currency)})"
     )
@@ -194,3 +160,20 @@ def _rates(own: str, day: str, currency: str) -> str:
     """SQL: the join of the last rate that began on the day or before it."""
     rates = f"select * from dim.dim_exchange_rate where reporting_currency = {quote_text(currency)}"
     return f"asof left join ({rates}) r on r.currency = {own} and {day} >= r.valid_from"
+
+
+QUERIES: Mapping[str, Callable[[], str]] = {
+    "lines_placed": lines_placed,
+    "refunds_placed": refunds_placed,
+    "lines_to_movements": lines_to_movements,
+    "refunds_to_movements": refunds_to_movements,
+    "headers_to_orders": _headers_to_orders,
+}
+"""Flows with a reason for each excluded row, or with totals by currency."""
+
+RELATIONS: Mapping[str, Callable[[str], str]] = {
+    "movements": _movements,
+    "parcels": _parcels,
+    "cohorts": lambda _: COHORTS,
+}
+"""What the totals of a source are taken over, if that is not its table."""

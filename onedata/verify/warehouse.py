@@ -11,7 +11,7 @@ from onedata.contracts.totals import sums_by_currency
 from onedata.ledger.paths import partition_folder
 from onedata.ledger.states import IN_LAKE, sql_list
 from onedata.quality.reconcile import figure
-from onedata.quality.reconcile_layers import ads_balances, dws_balances
+from onedata.quality.reconcile_layers import layer_balances
 from onedata.quality.reconcile_versions import LINEAGE, Latest, fresh_balances, superseded
 from onedata.sql import escape_glob, quote_text
 from onedata.verify.report import Finding, Scope
@@ -75,9 +75,9 @@ def lake_against_models(scope: Scope) -> Finding:
 def summaries(scope: Scope) -> Finding:
     """Recompute a night's balances of DWS and ADS over the current tables."""
     currency, differences, drawn = scope.settings.reporting_currency, [], 0
-    for layer, queries in (("dws", dws_balances(currency)), ("ads", ads_balances(currency))):
+    for layer in ("dws", "ads"):
         if scope.con.execute("select 1 from ops.reconciliation where layer = ? limit 1", [layer]).fetchone():
-            for query in queries:
+            for query in layer_balances(layer, currency):
                 differences += _unbalanced(scope.con, query)
                 drawn += 1
     return Finding(f"{drawn} balances", differences)

@@ -246,7 +246,56 @@ CENT = "update {table} set {column} = {column} + 0.01 where " + ONE
             "ads",
             LOST.format(table="ads.ads_customer_360", where="order_count > 0"),
             "dws_customer -> ads_customer_360, rows_reconciled",
-            "orders",
+            "difference",
+        ),
+        (
+            "ads",
+            "update ads.ads_customer_360 set order_count = order_count - 1 where oneid = 'unknown'",
+            "dws_customer -> ads_customer_360, rows_reconciled",
+            "orders: ",
+        ),
+        (
+            "dws",
+            "update dws.dws_customer set web_event_count = web_event_count + 1 where oneid = 'unknown'",
+            "dwd_web_event -> dws_customer, rows_reconciled",
+            "web_events: ",
+        ),
+        (
+            "dws",
+            "update dws.dws_fulfilment_day set on_time_count = on_time_count - 1 where rowid = (select min(rowid) "
+            "from dws.dws_fulfilment_day where on_time_count > 0)",
+            "dwd_shipment -> dws_fulfilment_day, rows_reconciled",
+            "on_time: ",
+        ),
+        (
+            "dws",
+            LOST.format(table="dws.dws_order_tie", where="true"),
+            "dwd_order -> dws_order_tie, rows_reconciled",
+            "documents: ",
+        ),
+        *(
+            (
+                "ads",
+                f"update ads.ads_kpi set {part} = {part} + 0.01 where kpi_id = '{kpi}' and period = '{period}'",
+                f"{source} -> ads_kpi, {rule}_reconciled",
+                f"{kpi} {part}, {period}",
+            )
+            for kpi, part, period, source, rule in (
+                ("net_revenue", "numerator", "all", "dws_order_movement", "money"),
+                ("net_revenue", "numerator", "2026-01", "dws_order_movement", "money"),
+                ("return_rate", "denominator", "2026-01", "dws_order_movement", "money"),
+                ("orders", "numerator", "all", "dws_order", "rows"),
+                ("cross_channel_order_share_by_count", "numerator", "2026-01", "dws_order", "rows"),
+                ("on_time_delivery_rate", "numerator", "all", "dwd_shipment", "rows"),
+                ("stockout_rate", "denominator", "2026-01", "dwd_inventory_snapshot", "rows"),
+                ("customer_satisfaction", "numerator", "all", "dwd_survey_response", "rows"),
+            )
+        ),
+        (
+            "ads",
+            "delete from ads.ads_kpi where kpi_id = 'customer_satisfaction' and period = '2026-01'",
+            "dwd_survey_response -> ads_kpi, rows_reconciled",
+            "customer_satisfaction numerator, 2026-01",
         ),
     ],
 )

@@ -116,6 +116,62 @@ def test_customers_add_up_to_sales(one_by_one: Story) -> None:
     assert unknown[0][0] > 0
 
 
+SOCIAL_TOUCHES = "('social_view', 'social_click', 'live_watch')"
+
+
+def test_an_online_order_after_a_social_touch_of_its_journey_was_browsed_on_social(
+    simulated: Simulated, one_by_one: Story
+) -> None:
+    truth = simulated.records.parent
+    found = ask(
+        one_by_one.warehouse,
+        f"select distinct o.order_id, o.browse_channel from read_parquet('{truth}/touches/*.parquet') as t "
+        "join dws.dws_order as o on o.order_id = t.document and o.channel = 'online' "
+        # Of those whose touch came, and is of the order's person.
+        f"join read_parquet('{truth}/records/social_engagements/*.parquet') as r on r.person_no = t.person_no "
+        "join dwd.dwd_social_engagement as s on s.event_id = r.key "
+        "and date_trunc('second', s.occurred_at) = date_trunc('second', make_timestamp(t.at_us)) "
+        "join oneid.oneid_map as m on m.identity_key = s.identity_key and m.valid_to is null and m.oneid = o.oneid "
+        f"where t.kind in {SOCIAL_TOUCHES}",
+    )
+    assert len(found) > 3
+    assert {browsed for _, browsed in found} == {"social"}
+
+
+def test_no_order_of_a_person_who_never_touched_social_was_browsed_there(
+    simulated: Simulated, one_by_one: Story
+) -> None:
+    truth = simulated.records.parent
+    found = ask(
+        one_by_one.warehouse,
+        "select o.channel, count(*), count(*) filter (o.browse_channel = 'social') from dws.dws_order as o "
+        f"join (select document, any_value(person_no) as person_no from read_parquet('{truth}/lines/*.parquet', "
+        "union_by_name = true) where not is_return group by 1) as l on l.document = o.order_id "
+        f"anti join read_parquet('{truth}/records/social_engagements/*.parquet') as r on r.person_no = l.person_no "
+        "where o.is_order and o.channel in ('online', 'store') group by all order by all",
+    )
+    assert [(channel, count > 20, browsed) for channel, count, browsed in found] == [
+        ("online", True, 0),
+        ("store", True, 0),
+    ]
+
+
+def test_what_a_store_sold_from_the_warehouse_is_cross_channel(simulated: Simulated, one_by_one: Story) -> None:
+    lines = f"read_parquet('{simulated.records.parent}/lines/*.parquet', union_by_name = true)"
+    sold = f"select document from {lines} where source = 'shop' and channel = 'store'"
+    true = ask(
+        one_by_one.warehouse,
+        f"select order_id, 'warehouse', true from dws.dws_order where order_id in ({sold}) and parcel_count > 0 "
+        "order by all",
+    )
+    assert true
+    assert true == ask(
+        one_by_one.published,
+        "select order_id, fulfil_channel, is_cross_channel from dws_order where fulfil_channel = 'warehouse' "
+        "order by all",
+    )
+
+
 def test_every_declared_join_matches_every_row_once(one_by_one: Story, manifest: dict[str, Any]) -> None:
     joins = [
         (node["name"], join["to"], join["by"])

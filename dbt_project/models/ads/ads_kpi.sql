@@ -4,7 +4,8 @@
     {'id': 'orders', 'unit': 'count', 'feeds': ['orders'], 'is_rate': false},
     {'id': 'average_order_value', 'unit': reporting_currency(), 'feeds': ['orders'], 'is_rate': true},
     {'id': 'return_rate', 'unit': 'ratio', 'feeds': ['orders'], 'is_rate': true},
-    {'id': 'cross_channel_order_share', 'unit': 'ratio', 'feeds': ['orders', 'shipments'], 'is_rate': true},
+    {'id': 'cross_channel_order_share_by_value', 'unit': 'ratio', 'feeds': ['orders', 'shipments'], 'is_rate': true},
+    {'id': 'cross_channel_order_share_by_count', 'unit': 'ratio', 'feeds': ['orders', 'shipments'], 'is_rate': true},
     {'id': 'repurchase_rate_90d', 'unit': 'ratio', 'feeds': ['orders', 'customers'], 'is_rate': true},
     {'id': 'on_time_delivery_rate', 'unit': 'ratio', 'feeds': ['shipments'], 'is_rate': true},
     {'id': 'stockout_rate', 'unit': 'ratio', 'feeds': ['inventory'], 'is_rate': true},
@@ -150,10 +151,18 @@ measured as (
     from channel_month
     union all
     select
-        'cross_channel_order_share' as kpi_id,
+        'cross_channel_order_share_by_value' as kpi_id,
         {{ month_label('business_date') }} as period,
         cast({{ sum_money('net_revenue_base', 'is_cross_channel') }} as decimal(28, 8)) as numerator,
         cast({{ sum_money('net_revenue_base') }} as decimal(28, 8)) as denominator
+    from orders
+    group by {{ month_label('business_date') }}
+    union all
+    select
+        'cross_channel_order_share_by_count' as kpi_id,
+        {{ month_label('business_date') }} as period,
+        cast(count(*) filter (where is_order and is_cross_channel) as decimal(28, 8)) as numerator,
+        cast(count(*) filter (where is_order) as decimal(28, 8)) as denominator
     from orders
     group by {{ month_label('business_date') }}
     union all

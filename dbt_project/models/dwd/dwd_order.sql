@@ -30,7 +30,6 @@ select
     latest.total_amount,
     latest.external_order_id,
     latest.external_system,
-    latest.social_union_id is not null as has_social_id,
     latest.referrer_code is not null as has_referrer,
     lower(latest.utm_source) as utm_source,
     latest.utm_campaign,

@@ -35,6 +35,10 @@ engagements as (
     select * from {{ ref('dwd_social_engagement') }}
 ),
 
+web_events as (
+    select * from {{ ref('dwd_web_event') }}
+),
+
 nodes as (
     select * from {{ ref('dim_node') }}
 ),
@@ -149,7 +153,6 @@ joined as (
         coalesce(headers.identity_key, moved.identity_key) as identity_key,
         coalesce(headers.node_id, moved.node_id) as node_id,
         headers.fulfilment_method,
-        coalesce(headers.has_social_id, false) as has_social_id,
         coalesce(headers.has_referrer, false) as is_referred,
         headers.utm_source,
         coalesce(moved.line_count, 0) as line_count,
@@ -184,7 +187,8 @@ parcels as (
         count(shipments.delivered_at) as delivered_count,
         max(shipments.promised_at) as promised_at,
         max(shipments.delivered_at) as delivered_at,
-        bool_or(places.node_type = 'store') as is_from_store
+        bool_or(places.node_type = 'store') as is_from_store,
+        bool_or(places.node_type = 'warehouse') as is_from_warehouse
     from shipments
     cross join as_of
     left join nodes
@@ -199,25 +203,123 @@ parcels as (
         coalesce(copies.order_id, shipments.order_id)
 ),
 
-legs as (
+placed as (
     select
         joined.*,
-        coalesce(places.node_key, 'unknown') as node_key,
         oneid_map.oneid,
+        social_tags.utm_source is not null as is_from_social
+    from joined
+    left join social_tags on joined.utm_source = social_tags.utm_source
+    left join oneid_map on joined.identity_key = oneid_map.identity_key
+    where joined.is_order or joined.line_count > 0
+),
+
+-- Orders before which a touch of another channel is looked for, where the order's own visit is none. Who buys in the
+-- shop or in a social app leaves web events by buying: they tell of another channel only on an order of a store or a
+-- marketplace.
+asked as (
+    select
+        source_system,
+        order_id,
+        oneid,
+        ordered_at,
+        channel in ('store', 'marketplace') as is_elsewhere
+    from placed
+    where is_order and oneid is not null and ordered_at is not null and channel <> 'social' and not is_from_social
+),
+
+buyers as (
+    select
+        oneid,
+        bool_or(is_elsewhere) as buys_elsewhere
+    from asked
+    group by oneid
+),
+
+-- One pass over all orders and touches of a person in time: an order is before a touch of the same instant.
+timeline as (
+    select
+        source_system,
+        order_id,
+        oneid,
+        ordered_at as happened_at,
+        false as is_touch,
+        false as is_social,
+        is_elsewhere
+    from asked
+    union all
+    select
+        null as source_system,
+        null as order_id,
+        buyers.oneid,
+        engagements.occurred_at as happened_at,
+        true as is_touch,
+        true as is_social,
+        false as is_elsewhere
+    from engagements
+    inner join oneid_map on engagements.identity_key = oneid_map.identity_key
+    inner join buyers on oneid_map.oneid = buyers.oneid
+    union all
+    select
+        null as source_system,
+        null as order_id,
+        buyers.oneid,
+        web_events.occurred_at as happened_at,
+        true as is_touch,
+        social_tags.utm_source is not null as is_social,
+        false as is_elsewhere
+    from web_events
+    inner join oneid_map on web_events.identity_key = oneid_map.identity_key
+    inner join buyers on oneid_map.oneid = buyers.oneid
+    left join social_tags on web_events.utm_source = social_tags.utm_source
+    where buyers.buys_elsewhere or social_tags.utm_source is not null
+),
+
+last_touches as (
+    select
+        source_system,
+        order_id,
+        happened_at as ordered_at,
+        is_touch,
+        max(case when is_touch and is_social then happened_at end) over so_far as social_at,
         case
-            when joined.has_social_id or social_tags.utm_source is not null then 'social'
+            when is_elsewhere then max(case when is_touch and not is_social then happened_at end) over so_far
+        end as online_at
+    from timeline
+    window so_far as (
+        partition by oneid order by happened_at asc, is_touch asc rows between unbounded preceding and current row
+    )
+),
+
+touched as (
+    select
+        source_system,
+        order_id,
+        case when social_at >= coalesce(online_at, social_at) then 'social' else 'online' end as browse_channel
+    from last_touches
+    where not is_touch and greatest(social_at, online_at) >= {{ days_earlier('ordered_at', var('browse_days')) }}
+),
+
+legs as (
+    select
+        placed.*,
+        coalesce(places.node_key, 'unknown') as node_key,
+        case
+            when placed.is_order and placed.is_from_social and placed.channel <> 'social' then 'social'
+            else touched.browse_channel
         end as browse_channel,
         case
-            when joined.channel = 'store' then null
+            when placed.channel = 'store' and parcels.is_from_warehouse then 'warehouse'
+            when placed.channel = 'store' then null
             when
                 parcels.is_from_store
-                or joined.fulfilment_method in ('pickup', 'ship_from_store')
+                or placed.fulfilment_method in ('pickup', 'ship_from_store')
                 or places.node_type = 'store'
                 then 'store'
         end as fulfil_channel,
         case
-            when joined.first_return_channel <> joined.channel then joined.first_return_channel
-            else joined.last_return_channel
+            when placed.first_return_channel <> placed.channel then placed.first_return_channel
+            else placed.last_return_channel
         end as return_channel,
         coalesce(parcels.parcel_count, 0) as parcel_count,
         parcels.promised_at,
@@ -226,13 +328,11 @@ legs as (
             when parcels.late_count > 0 then false
             when parcels.promised_count > 0 and parcels.on_time_count = parcels.promised_count then true
         end as is_on_time
-    from joined
-    left join parcels on joined.source_system = parcels.source_system and joined.order_id = parcels.order_id
-    left join nodes on joined.source_system = nodes.source_system and joined.node_id = nodes.node_id
-    left join places on coalesce(nodes.node_key, joined.node_id) = places.node_key
-    left join social_tags on joined.utm_source = social_tags.utm_source
-    left join oneid_map on joined.identity_key = oneid_map.identity_key
-    where joined.is_order or joined.line_count > 0
+    from placed
+    left join parcels on placed.source_system = parcels.source_system and placed.order_id = parcels.order_id
+    left join nodes on placed.source_system = nodes.source_system and placed.node_id = nodes.node_id
+    left join places on coalesce(nodes.node_key, placed.node_id) = places.node_key
+    left join touched on placed.source_system = touched.source_system and placed.order_id = touched.order_id
 )
 
 select

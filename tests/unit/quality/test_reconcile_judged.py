@@ -159,7 +159,7 @@ def test_a_count_is_whole_and_money_has_two_decimals_or_four(amount: str, text: 
 def test_the_models_of_a_layer_are_those_that_balances_are_drawn_at() -> None:
     feeds = [SimpleNamespace(entity=canonical()[name]) for name in ("survey_response", "payment", "payment")]
     assert reconciled_models(scope(feeds=feeds), "ods") == ["ods_payment", "ods_survey_response"]
-    assert reconciled_models(scope(), "ads") == ["ads_channel_day", "ads_customer_360"]
+    assert reconciled_models(scope(), "ads") == ["ads_channel_day", "ads_customer_360", "ads_kpi"]
     manifest = {"nodes": {}}
     assert (
         reconciled_models(scope(manifest=manifest), "dim") == reconciled_models(scope(manifest=manifest), "dwd") == []

@@ -1,0 +1,183 @@
+"""The balances that the models' YAML declares: which models have them, how they are read, and what they come to."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from decimal import Decimal
+from pathlib import Path
+from textwrap import dedent, indent
+
+import duckdb
+import pytest
+from support import REPOSITORY
+
+from onedata.contracts.strict_yaml import read_mapping
+from onedata.quality import balances
+from onedata.quality.balances import Balance, BalanceError, Measure, declared_balances, unbalanced_models
+from onedata.quality.reconcile_layers import layer_balances
+
+MODELS = REPOSITORY / "dbt_project" / "models"
+LAYERS = ("dws", "ads")
+DERIVED = {"average_order_value_base", "monetary_base"}
+"""Money that is computed from other columns of its row."""
+
+
+def of_model(model: str) -> list[Balance]:
+    return [item for layer in LAYERS for item in declared_balances(layer) if item.model == model]
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+def test_every_model_has_balances_or_says_why_not(layer: str) -> None:
+    without = unbalanced_models(layer)
+    assert {file.stem for file in (MODELS / layer).glob("*.sql")} == {
+        *without,
+        *(item.model for item in declared_balances(layer)),
+    }
+    assert [model for model, reason in without.items() if not reason] == []
+
+
+def test_every_sum_of_money_is_in_a_balance() -> None:
+    missing = [
+        f"{model}.{name}"
+        for layer in LAYERS
+        for model in sorted({item.model for item in declared_balances(layer) if item.measures})
+        for (declared,) in [read_mapping(MODELS / layer / f"{model}.yml")["models"]]
+        for name in (column["name"] for column in declared["columns"])
+        if name.endswith("_base") and name not in DERIVED
+        if not any(f"({name})" in measure.left for item in of_model(model) for measure in item.measures)
+    ]
+    assert missing == []
+
+
+def test_every_kpi_has_its_numerator_and_denominator_balanced() -> None:
+    kpis = re.findall(
+        r"{'id': '(\w+)'.*'is_rate': (true|false)}", (MODELS / "ads" / "ads_kpi.sql").read_text(encoding="utf-8")
+    )
+    wanted = {f"{kpi} {part}" for kpi, rate in kpis for part in ("numerator", *["denominator"] * (rate == "true"))}
+    assert len(wanted) > 15
+    assert {measure.name for item in of_model("ads_kpi") for measure in item.measures} == wanted
+
+
+def test_every_declared_balance_can_be_drawn() -> None:
+    assert all(len(layer_balances(layer, "CNY")) == len(declared_balances(layer)) > 0 for layer in LAYERS)
+
+
+@pytest.fixture
+def con() -> Iterator[duckdb.DuckDBPyConnection]:
+    """Orders of two months, one of them a test order, and what a model makes of them."""
+    with duckdb.connect() as opened:
+        opened.execute(
+            """
+            create schema dws; create schema ads;
+            create table dws.dws_order as from (values
+                (date '2026-01-31', 10.00::decimal(18, 4), false), (date '2026-01-31', 5.50, true),
+                (date '2026-02-01', 2.25, false)) as orders (business_date, amount, is_test);
+            create table dws.dws_parcel (parcel_id varchar);
+            create table ads.ads_kpi as from (values
+                ('net', 'all', 12.25), ('net', '2026-01', 10.00), ('net', '2026-02', 2.26)) as kpi (kpi_id, period,
+                numerator)
+            """
+        )
+        yield opened
+
+
+def drawn(
+    con: duckdb.DuckDBPyConnection, monkeypatch: pytest.MonkeyPatch, balance: Balance
+) -> list[tuple[str, str, Decimal, Decimal, dict[str, Decimal]]]:
+    monkeypatch.setattr("onedata.quality.reconcile_layers.declared_balances", lambda _: (balance,))
+    (query,) = layer_balances("ads", "EUR")
+    return con.execute(f"select measure, unit, total_in, total_out, excluded from ({query}) order by all").fetchall()
+
+
+KPI = Measure("net numerator", None, "sum(amount)", "max(numerator) filter (where kpi_id = 'net')")
+
+
+def test_a_kpi_agrees_in_all_and_by_month(con: duckdb.DuckDBPyConnection, monkeypatch: pytest.MonkeyPatch) -> None:
+    """15.50 + 2.25 = 17.75, of which the test order's 5.50 are left out; in February a cent is too much."""
+    balance = Balance(
+        "ads", "ads_kpi", "dws_order", measures=(KPI,), excluded=("test orders", "is_test"), day="business_date"
+    )
+    test = {"test orders": Decimal("5.5000")}
+    assert drawn(con, monkeypatch, balance) == [
+        ("net numerator, 2026-01", "EUR", Decimal("15.5000"), Decimal("10.0000"), test),
+        ("net numerator, 2026-02", "EUR", Decimal("2.2500"), Decimal("2.2600"), {}),
+        ("net numerator, all", "EUR", Decimal("17.7500"), Decimal("12.2500"), test),
+    ]
+
+
+def test_a_figure_that_is_not_available_is_excluded_only_while_what_it_needs_is_empty(
+    con: duckdb.DuckDBPyConnection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    con.execute("update ads.ads_kpi set numerator = null")
+    balance = Balance("ads", "ads_kpi", "dws_order", measures=(KPI,), needs="dws_parcel")
+    total, none = Decimal("17.7500"), Decimal("0.0000")
+    assert drawn(con, monkeypatch, balance) == [
+        ("net numerator", "EUR", total, none, {"dws_parcel is empty, so that the figure is not available": total})
+    ]
+    con.execute("insert into dws.dws_parcel values ('p')")
+    assert drawn(con, monkeypatch, balance) == [("net numerator", "EUR", total, none, {})]
+
+
+def declared(monkeypatch: pytest.MonkeyPatch, folder: Path, text: str) -> tuple[Balance, ...]:
+    """The balances of a model of ADS whose `config.meta` is `text`."""
+    file = folder / "models" / "ads" / "ads_x.yml"
+    file.parent.mkdir(parents=True)
+    file.write_text(f"models:\n  - name: ads_x\n    config:\n      meta:\n{indent(dedent(text), ' ' * 8)}")
+    monkeypatch.setattr(balances, "shipped", lambda _: folder)
+    return balances.declared_balances.__wrapped__("ads")
+
+
+def test_a_balance_is_read_from_the_yaml(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    text = """
+        balances:
+          - {from: dws_order, query: headers_to_orders}
+          - from: dws_order
+            measures: [{measure: net, sum: net}, {measure: rows, unit: rows, in: count(*), out: sum(n)}]
+          - from: dws_order
+            day: business_date
+            kpis: [{kpi: share, unit: orders, numerator: sum(a), denominator: sum(b)}]
+    """
+    by_hand, sums, kpis = declared(monkeypatch, tmp_path, text)
+    assert by_hand == Balance("ads", "ads_x", "dws_order", query="headers_to_orders")
+    assert sums.measures == (
+        Measure("net", None, "sum(net)", "sum(net)"),
+        Measure("rows", "rows", "count(*)", "sum(n)"),
+    )
+    assert kpis.day == "business_date"
+    assert kpis.measures == (
+        Measure("share numerator", "orders", "sum(a)", "max(numerator) filter (where kpi_id = 'share')"),
+        Measure("share denominator", "orders", "sum(b)", "max(denominator) filter (where kpi_id = 'share')"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("balances: [{from: dws_order}]", "needs from, and query, or measures, or kpis and day"),
+        ("balances: [{query: q}]", "needs from, and query"),
+        ("balances: [{from: a, query: q, measures: [{measure: m, sum: m}]}]", "measures is not known"),
+        ("balances: [{from: a, kpis: [{kpi: m, numerator: n}]}]", "kpis and day"),
+        ("balances: [{from: a, measure: [{measure: m, sum: m}]}]", "measure is not known"),
+        (
+            "balances: [{from: a, measures: [{measure: m, in: sum(m)}]}]",
+            "a measure needs measure, and sum or in",
+        ),
+        ("balances: [{from: a, day: d, kpis: [{kpi: m}]}]", "a kpi needs kpi, and numerator or denominator"),
+        ("balances: [{from: a, excluded: {why: x}, measures: [{measure: m, sum: m}]}]", "excluded: why is not known"),
+    ],
+)
+def test_a_mistake_in_a_balance_is_told_with_file_and_model(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, text: str, told: str
+) -> None:
+    with pytest.raises(BalanceError, match=r"ads_x\.yml: model ads_x: balances: ") as found:
+        declared(monkeypatch, tmp_path, text)
+    assert told in str(found.value)
+
+
+@pytest.mark.parametrize("part", ["query", "relation"])
+def test_sql_that_no_code_has_is_told(monkeypatch: pytest.MonkeyPatch, part: str) -> None:
+    balance = Balance("ads", "ads_x", "dws_order", measures=(KPI,), **{part: "nowhere"})
+    monkeypatch.setattr("onedata.quality.reconcile_layers.declared_balances", lambda _: (balance,))
+    with pytest.raises(BalanceError, match="model ads_x: balances: there is no SQL 'nowhere'; there is "):
+        layer_balances("ads", "EUR")
