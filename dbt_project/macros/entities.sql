@@ -114,7 +114,12 @@
     },
     "payment": {
         "order_id": "varchar",
+        "order_system": "varchar",
         "payment_id": "varchar",
+        "parent_payment_id": "varchar",
+        "kind": "varchar",
+        "status": "varchar",
+        "is_void": "boolean",
         "method": "varchar",
         "instalments": "bigint",
         "amount": "decimal(18,4)",

@@ -1,9 +1,10 @@
-"""The document of a quarantined header or line, by which DWD knows that it is unsettled. Pure: contract in, SQL out."""
+"""The document of a quarantined header, line or payment, by which DWD knows that it is unsettled, and DWS that a
+payment is not read. Pure: contract in, SQL out."""
 
 from collections.abc import Sequence
 from datetime import date
 
-from onedata.contracts.model import DOCUMENTS, Feed
+from onedata.contracts.model import PARTS_OF_DOCUMENTS, Feed
 from onedata.ledger.states import Status
 from onedata.sql import quote_text
 
@@ -19,16 +20,19 @@ def document_sql(feed: Feed, night: date) -> str:
 
     A version outside its range is none: it would be newer than every later one.
     """
-    if feed.entity.name not in DOCUMENTS:
+    if feed.entity.name not in PARTS_OF_DOCUMENTS:
         return f"null::{TYPE}"
-    line = "line_id" if "line_id" in feed.entity.key else "null"
+    system = quote_text(feed.system)
+    if any(item.column.name == "order_system" for item in feed.fields):
+        system = f"coalesce(order_system, {system})"
     version, kept = feed.entity.version, "null"
     if version:
         low, high = feed.entity.column(version).limits(night)
         within = [f"{version} {sign} timestamp '{limit}'" for sign, limit in ((">=", low), ("<=", high)) if limit]
         kept = f"case when {' and '.join(within) or 'true'} then {version} end"
     parts = (
-        f"source_system := {quote_text(feed.system)}, order_id := order_id, line_id := {line}, version := {kept}, "
+        f"source_system := {system}, order_id := order_id, line_id := {PARTS_OF_DOCUMENTS[feed.entity.name]}, "
+        f"version := {kept}, "
         f"edition := coalesce(_edition, 1), is_whole := {'true' if feed.records else 'false'}, "
         f"policy := {quote_text(feed.unsettled)}"
     )
@@ -38,9 +42,10 @@ def document_sql(feed: Feed, night: date) -> str:
 def repeats_nothing_unread(feed: Feed, night: date, replaced: Sequence[str]) -> str:
     """A further condition (`and ...`) of a duplicate: since the last accepted row of its key, of night `_last`, no
     earlier night than `night` brought one that went to quarantine. A row that repeats an older one settles that."""
-    if feed.entity.name not in DOCUMENTS:
+    if feed.entity.name not in PARTS_OF_DOCUMENTS:
         return ""
-    line = " and q.document.line_id = line_id" if "line_id" in feed.entity.key else ""
+    part = PARTS_OF_DOCUMENTS[feed.entity.name]
+    line = "" if part == "null" else f" and q.document.line_id = {part}"
     gone = f"('{Status.REFUSED}', '{Status.REPLACED}')"
     others = "".join(f" and q.batch_id <> {quote_text(batch)}" for batch in replaced)
     return (

@@ -328,7 +328,7 @@ def _add_up(feed: FeedFiles, records: pl.DataFrame, delivered: Delivered) -> Non
     names = {feed.name: ("rows", bad & ~inside)} | (
         {feed.inner: ("inner_rows", bad & (inside | cut))} if feed.inner else {}
     )
-    names |= {feed.beside: ("beside_rows", bad)} if feed.beside else {}
+    names |= {feed.beside: ("beside_rows", bad & ~inside)} if feed.beside else {}
     for name, (weight, broken) in names.items():
         row = records.select(
             pl.col(weight).sum().alias("rows"),

@@ -5,6 +5,7 @@ with unread as (
         *,
         row_number() over (order by feed, ds, path, edition, row) as unread_no
     from {{ source('ops', 'unread_document') }}
+    where entity <> 'payment'
 ),
 
 documents as (

@@ -21,7 +21,24 @@ payments as (
 
 refunds as (
     select * from {{ ref('dwd_refund') }}
-    where status is null or status in ('success', 'succeeded', 'paid', 'refunded', 'completed')
+),
+
+unread_payments as (
+    select * from {{ source('ops', 'unread_document') }}
+    where entity = 'payment'
+),
+
+-- By contract, and by rows: a payment may be on an order of another system.
+payment_systems as (
+    {{ delivering_systems('payment') }}
+    union
+    select order_system as source_system from payments
+),
+
+refund_systems as (
+    {{ delivering_systems('refund') }}
+    union
+    select order_system as source_system from refunds
 ),
 
 -- What stands on a document, whether or not the order counts.
@@ -57,32 +74,72 @@ documents as (
 
 paid as (
     select
-        source_system,
+        order_system,
         order_id,
-        currency,
-        sum(amount) as paid_amount
+        count(distinct currency) filter (where taken_amount <> 0 or charged_back_amount <> 0) as currency_count,
+        min(currency) filter (where taken_amount <> 0 or charged_back_amount <> 0) as currency,
+        count(*) filter (where taken_amount is null or charged_back_amount is null) as unknown_count,
+        sum(taken_amount) as paid_amount,
+        sum(charged_back_amount) as charged_back_amount,
+        bool_or(kind = 'authorization' and not is_void and (status is null or {{ has_succeeded('status') }}))
+        and not bool_or(kind = 'void' and (status is null or {{ has_succeeded('status') }})) as is_authorized,
+        bool_or(taken_amount <> 0 and coalesce(lower(method), '') = 'cash') as is_paid_in_cash
     from payments
-    group by source_system, order_id, currency
+    group by order_system, order_id
+),
+
+-- A payment that could not be read, until it comes again.
+in_quarantine as (
+    select
+        unread_payments.source_system,
+        unread_payments.order_id
+    from unread_payments
+    where
+        not exists (
+            select 1
+            from payments
+            where
+                payments.order_system = unread_payments.source_system
+                and payments.order_id = unread_payments.order_id
+                and (
+                    (unread_payments.line_id is null and payments.ds > unread_payments.ds)
+                    or (
+                        payments.payment_id = unread_payments.line_id
+                        and (payments.ds, payments._file, payments._edition, payments._row)
+                        > (unread_payments.ds, unread_payments.path, unread_payments.edition, unread_payments.row)
+                    )
+                )
+        )
+    group by unread_payments.source_system, unread_payments.order_id
+),
+
+removed as (
+    select
+        document_system,
+        document_id,
+        line_id
+    from order_lines
+    where exclusion = 'removed from its document'
 ),
 
 returned as (
     select
-        order_system,
-        order_id,
-        case when count(distinct currency) <= 1 then sum(amount) end as refunded_amount
+        refunds.order_system,
+        refunds.order_id,
+        count(distinct refunds.currency) as currency_count,
+        min(refunds.currency) as currency,
+        sum(refunds.amount) as refunded_amount,
+        -- Of what the edit of an order took off its total already.
+        sum(case when removed.line_id is null then 0 else refunds.amount end) as removed_amount
     from refunds
-    group by order_system, order_id
-),
-
-settled as (
-    select
-        source_system,
-        order_id,
-        count(*) as currency_count,
-        min(currency) as currency,
-        sum(paid_amount) as paid_amount
-    from paid
-    group by source_system, order_id
+    left join removed
+        on
+            refunds.order_system = removed.document_system
+            and refunds.order_id = removed.document_id
+            and refunds.order_line_id = removed.line_id
+    -- What went back: of a refund without a payment the currency is empty.
+    where refunds.currency is not null and (refunds.status is null or {{ has_succeeded('refunds.status') }})
+    group by refunds.order_system, refunds.order_id
 ),
 
 joined as (
@@ -94,36 +151,91 @@ joined as (
         headers.is_cancelled,
         coalesce(headers.currency, documents.currency) as currency,
         headers.total_amount,
+        documents.document_id is null as has_no_line,
+        documents.currency_count > 1
+        or documents.currency <> coalesce(headers.currency, documents.currency) as has_other_currency,
         documents.lines_amount,
         coalesce(headers.shipping_amount, 0) as shipping_amount,
+        headers.tax_amount is not null and headers.is_tax_included is null as is_tax_place_unknown,
         case
             when headers.tax_amount is null then coalesce(documents.added_tax_amount, 0)
             when headers.is_tax_included then 0
             else headers.tax_amount
         end as added_tax_amount,
-        settled.paid_amount,
-        returned.refunded_amount,
-        case
-            when unsettled.order_id is not null then 'the document is unsettled'
-            when headers.total_amount is null then 'the header names no total'
-            when documents.document_id is null then 'no line of it counts'
-            when documents.currency_count > 1 or documents.currency <> coalesce(headers.currency, documents.currency)
-                then 'header and lines are in several currencies'
-            when headers.tax_amount is not null and headers.is_tax_included is null
-                then 'it is not known whether prices include the tax'
-        end as lines_missing,
-        case
-            when headers.total_amount is null then 'the header names no total'
-            when settled.order_id is null then 'no payment has arrived'
-            when settled.currency_count > 1 or settled.currency <> coalesce(headers.currency, documents.currency)
-                then 'it is paid in another currency'
-        end as payments_missing
+        unsettled.order_id is not null as is_unsettled,
+        payment_systems.source_system is not null as has_payments,
+        refund_systems.source_system is not null as has_refunds,
+        in_quarantine.order_id is not null as has_unread_payment,
+        paid.order_id is not null as is_payment_known,
+        paid.paid_amount,
+        paid.charged_back_amount,
+        paid.unknown_count > 0 as is_payment_unclear,
+        paid.currency_count > 1
+        or paid.currency <> coalesce(headers.currency, documents.currency) as is_paid_otherwise,
+        coalesce(paid.is_authorized, false) as is_authorized,
+        coalesce(paid.is_paid_in_cash, false) as is_paid_in_cash,
+        returned.currency_count > 1
+        or returned.currency <> coalesce(headers.currency, documents.currency) as is_returned_otherwise,
+        case when returned.currency_count = 1 then returned.refunded_amount end as refunded_amount,
+        coalesce(returned.removed_amount, 0) as removed_amount
     from headers
     left join documents
         on headers.source_system = documents.document_system and headers.order_id = documents.document_id
     left join unsettled on headers.source_system = unsettled.source_system and headers.order_id = unsettled.order_id
-    left join settled on headers.source_system = settled.source_system and headers.order_id = settled.order_id
+    left join paid on headers.source_system = paid.order_system and headers.order_id = paid.order_id
     left join returned on headers.source_system = returned.order_system and headers.order_id = returned.order_id
+    left join in_quarantine
+        on headers.source_system = in_quarantine.source_system and headers.order_id = in_quarantine.order_id
+    left join payment_systems on headers.source_system = payment_systems.source_system
+    left join refund_systems on headers.source_system = refund_systems.source_system
+),
+
+unpaid as (
+    select
+        *,
+        case
+            when is_unsettled then 'the document is unsettled'
+            when has_unread_payment then 'a payment of it is in quarantine'
+            when not has_payments then 'its system delivers no payments'
+            when is_payment_unclear then 'the kind or state of a payment is not known'
+            when is_paid_otherwise then 'it is paid in another currency'
+        end as payments_unknown,
+        case
+            when is_unsettled then 'the document is unsettled'
+            when total_amount is null then 'the header names no total'
+            when has_no_line then 'no line of it counts'
+            when has_other_currency then 'header and lines are in several currencies'
+            when is_tax_place_unknown then 'it is not known whether prices include the tax'
+        end as lines_missing
+    from joined
+),
+
+missing as (
+    select
+        *,
+        case
+            when total_amount is null then 'the header names no total'
+            when payments_unknown is not null then payments_unknown
+            when is_cancelled and coalesce(paid_amount, 0) = 0 then 'the document is cancelled'
+            when not is_payment_known and total_amount <> 0 then 'no payment has arrived'
+            when paid_amount = 0 and total_amount <> 0 and is_authorized then 'it is authorized, not captured'
+        end as payments_missing
+    from unpaid
+),
+
+worth as (
+    select
+        *,
+        case
+            when payments_unknown is not null then payments_unknown
+            when is_returned_otherwise then 'it is paid back in another currency'
+            when not is_cancelled then payments_missing
+            when coalesce(paid_amount, 0) <> 0 and not has_refunds then 'its system delivers no refunds'
+        end as net_missing,
+        case when is_cancelled then 0 else total_amount - coalesce(refunded_amount, 0) + removed_amount end
+            as worth_amount,
+        coalesce(paid_amount, 0) - coalesce(refunded_amount, 0) - coalesce(charged_back_amount, 0) as net_paid_amount
+    from missing
 ),
 
 differing as (
@@ -132,8 +244,30 @@ differing as (
         case
             when lines_missing is null then total_amount - lines_amount - shipping_amount - added_tax_amount
         end as lines_difference,
-        case when payments_missing is null then total_amount - paid_amount end as payments_difference
-    from joined
+        -- A line that was removed from an order after it was paid is in what was paid.
+        case
+            when payments_missing is not null then null
+            when abs(total_amount + removed_amount - paid_amount) <= 0.01
+                then total_amount + removed_amount - paid_amount
+            else total_amount - coalesce(paid_amount, 0)
+        end as payments_difference,
+        case when net_missing is null then worth_amount - net_paid_amount end as net_difference
+    from worth
+),
+
+told as (
+    select
+        *,
+        case
+            when payments_missing is not null then payments_missing
+            when abs(payments_difference) <= 0.01 then null
+            when paid_amount = 0 then 'no payment on it took money'
+            when is_paid_in_cash and abs(payments_difference) <= 0.05 then 'it is paid in cash, which may be rounded'
+            when paid_amount * total_amount < 0 then 'money went the other way'
+            when abs(paid_amount) < abs(total_amount) then 'it is paid in part'
+            else 'it is paid with more than its total'
+        end as payments_reason
+    from differing
 )
 
 select
@@ -153,14 +287,34 @@ select
         when abs(lines_difference) <= 0.01 then 'matched'
         else 'differing'
     end as lines_tie,
-    lines_missing as lines_missing_reason,
+    lines_missing as lines_reason,
     cast(paid_amount as decimal(18, 4)) as paid_amount,
     cast(refunded_amount as decimal(18, 4)) as refunded_amount,
+    cast(charged_back_amount as decimal(18, 4)) as charged_back_amount,
     cast(payments_difference as decimal(18, 4)) as payments_difference,
     case
         when payments_missing is not null then 'missing'
         when abs(payments_difference) <= 0.01 then 'matched'
         else 'differing'
     end as payments_tie,
-    payments_missing as payments_missing_reason
-from differing
+    payments_reason,
+    cast(worth_amount as decimal(18, 4)) as worth_amount,
+    cast(case when net_missing is null then net_paid_amount end as decimal(18, 4)) as net_paid_amount,
+    cast(net_difference as decimal(18, 4)) as net_difference,
+    case
+        when net_missing is not null then 'missing'
+        when abs(net_difference) <= 0.01 then 'matched'
+        else 'differing'
+    end as net_tie,
+    case
+        when net_missing is not null then net_missing
+        when abs(net_difference) <= 0.01 then null
+        when is_cancelled and net_paid_amount > 0 then 'it is cancelled, and not all is paid back'
+        when is_cancelled then 'it is cancelled, and more is taken back than was paid'
+        when charged_back_amount > 0 and abs(net_difference - charged_back_amount) <= 0.01
+            then 'the bank took it back'
+        when removed_amount > 0 and abs(net_difference - removed_amount) <= 0.01
+            then 'a line that was removed is paid back, and its total still has it'
+        else payments_reason
+    end as net_reason
+from told

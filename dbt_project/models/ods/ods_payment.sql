@@ -5,7 +5,12 @@ with delivered as (
 
 select
     order_id,
+    order_system,
     payment_id,
+    parent_payment_id,
+    kind,
+    status,
+    cast(is_void as boolean) as is_void,
     method,
     cast(instalments as bigint) as instalments,
     cast(amount as decimal(18,4)) as amount,

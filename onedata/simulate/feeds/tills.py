@@ -32,6 +32,7 @@ POSLOGS = FeedFiles(
     format=POSLOG,
     file_of="node_no",
     inner="pos_transaction_lines",
+    beside="pos_transaction_tenders",
     at_once=5_000,
     trial=pl.col("flag") == TRAINING,
     targets=(
@@ -105,6 +106,7 @@ def poslogs(state: State, night: Night, tickets: pl.DataFrame, lines: pl.DataFra
         pl.col("items").fill_null(""),
         pl.when(retail).then(pl.concat_str(tender, card.fill_null(""), total)).otherwise(pl.lit("")).alias("foot"),
         retail.cast(pl.Int64).alias("_rows"),
+        retail.cast(pl.Int64).alias("_beside"),
     )  # fmt: skip
     return owned(rows, pl.col("ticket_id"), "_owner")
 
@@ -177,6 +179,7 @@ _FLAT = {
 TICKETS_EU = FeedFiles(
     "pos_tickets_eu",
     path="pos/flat/tickets_{ds}.csv",
+    beside="pos_ticket_payments_eu",
     trial=pl.col("status") == _STATUS[TRAINING],
     delimiter=";",
     late=False,
@@ -233,6 +236,7 @@ def flat(state: State, night: Night, tickets: pl.DataFrame, lines: pl.DataFrame)
     rows = _with_totals(state, night, "EU", tickets.filter(pl.col("kind") != CONTROL), lines).with_columns(
         pl.col("flag").replace_strict(_STATUS, default=None, return_dtype=pl.String).alias("status"),
         pl.lit(night.day.strftime(_DAY)).alias("day"),
+        pl.lit(1, dtype=pl.Int64).alias("_beside"),
     )
     rows = rows.with_columns(
         pl.coalesce("status", pl.when(pl.col("kind") == RETURN).then(pl.lit("RETURN")).otherwise(pl.lit("SALE"))).alias(

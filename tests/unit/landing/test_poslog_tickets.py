@@ -254,6 +254,66 @@ def test_an_amount_that_cannot_be_read_is_told_once(retail: Retail) -> None:
     ]
 
 
+def tender(amount: str, attributes: str = "TenderType='Cash'", flag: str = "", change: str = "") -> str:
+    back = f"<TenderChange><Amount>{change}</Amount></TenderChange>" if change else ""
+    return (
+        f"<LineItem{flag}><SequenceNumber>@</SequenceNumber><Tender {attributes}><Amount>{amount}</Amount>{back}"
+        "</Tender></LineItem>"
+    )
+
+
+PAID_OUT = "TenderType='Cash' TypeCode='Refund'"
+CHANGE = "TenderType='Cash' TypeCode='Change'"
+# Name: flags of the transaction, tenders, the grand total; then, worked by hand, the money that the till took.
+TENDERED: dict[str, tuple[str, list[str], str, str]] = {
+    "exact": ("", [tender("16.50")], "16.50", "16.50"),
+    # 20.00 are given, 3.50 come back, in each way that tills write it.
+    "change": ("", [tender("20.00", change="3.50")], "16.50", "16.50"),
+    "change is a tender": ("", [tender("20.00"), tender("3.50", CHANGE)], "16.50", "16.50"),
+    "change is a negative tender": ("", [tender("20.00"), tender("-3.50")], "16.50", "16.50"),
+    "change is a negative tender of its type": ("", [tender("20.00"), tender("-3.50", CHANGE)], "16.50", "16.50"),
+    # A voucher of 10.00, and 10.00 in cash of which 3.50 come back.
+    "two tenders": ("", [tender("10.00", "TenderType='Voucher'"), tender("10.00", change="3.50")], "16.50", "16.50"),
+    "paid out": ("", [tender("4.50", PAID_OUT)], "-4.50", "-4.50"),
+    "paid out with a sign": ("", [tender("-4.50", PAID_OUT)], "-4.50", "-4.50"),
+    # A card is refused, cash is taken instead.
+    "void is flagged": ("", [tender("16.50", flag=VOID), tender("16.50")], "16.50", "16.50"),
+    "void is reversed": ("", [tender("16.50"), tender("-16.50", flag=VOID), tender("16.50")], "16.50", "16.50"),
+    "void is reversed, both flagged": (
+        "", [tender("16.50", flag=VOID), tender("-16.50", flag=VOID), tender("16.50")], "16.50", "16.50",
+    ),
+    "paid out and reversed": (
+        "", [tender("4.50", PAID_OUT), tender("-4.50", PAID_OUT, VOID), tender("4.50", PAID_OUT)], "-4.50", "-4.50",
+    ),
+    "cancelled": (' CancelFlag="true"', [tender("16.50")], "0.00", "0"),
+    "suspended": (' SuspendFlag="1"', [tender("16.50")], "0.00", "0"),
+    "training": (' TrainingModeFlag="true"', [tender("16.50")], "16.50", "0"),
+}  # fmt: skip
+
+
+def test_the_tenders_of_a_ticket_are_what_the_till_took(retail: Retail) -> None:
+    shop = till(retail, "pos_transactions")
+    tickets = {name: (flags, tenders, "", total) for name, (flags, tenders, total, _) in TENDERED.items()}
+    shop.put(CONTRACTS["pos_transactions"][1], document("CNY", tickets))
+    assert shop.take(name="pos_transaction_tenders").landed.quarantined == 0
+    taken = dict.fromkeys((f"9-3-{number}-2026-01-05" for number in range(1, len(TENDERED) + 1)), Decimal(0))
+    for order, amount, is_void in shop.rows("order_id, amount, is_void", name="pos_transaction_tenders"):
+        taken[order] += 0 if is_void else amount
+    wanted = {name: Decimal(money) for name, (*_, money) in TENDERED.items()}
+    assert dict(zip(TENDERED, taken.values(), strict=True)) == wanted
+
+
+def test_a_tender_that_cannot_be_read_is_known_by_its_ticket(retail: Retail) -> None:
+    def patient(content: dict[str, Any]) -> None:
+        content["schema"][2]["customProperties"].append({"property": "quarantineTolerance", "value": 1})
+
+    shop = till(retail, "pos_transactions", patient)
+    shop.put(CONTRACTS["pos_transactions"][1], document("CNY", {"bad": ("", [tender("1,50")], "", "1.50")}))
+    assert shop.take(name="pos_transaction_tenders").counts == (1, 0, 1, 0)
+    unread = "select source_system, order_id, line_id, entity from ops.unread_document"
+    assert shop.con.execute(unread).fetchall() == [("pos", "9-3-1-2026-01-05", "1", "payment")]
+
+
 def test_the_real_ticket_comes_to_its_total_with_its_reward(retail: Retail) -> None:
     """0.42 at 2.99 is 1.26, 0.19 of a reward for the whole ticket come off: 1.07 was paid."""
     shop = till(retail, "poslog_tickets")

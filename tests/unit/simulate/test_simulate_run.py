@@ -180,7 +180,7 @@ def test_the_smallest_retailer_has_every_file(profile: str, tmp_path: Path) -> N
         "tickets_2026-01-05.csv",
         "inventory_2026-01-05.parquet",
     } <= names
-    assert len(summary.rows) == 30
+    assert len(summary.rows) == 32
     assert summary.rows["logistics_inventory"] > 60
 
 

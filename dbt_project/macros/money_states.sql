@@ -1,0 +1,11 @@
+{#- What a source calls a payment or repayment that reached its receiver, and one that did not; any other word is not
+known. -#}
+{% macro has_succeeded(status) -%}
+{{ status }} in ('success', 'succeeded', 'paid', 'captured', 'settled', 'refunded', 'completed')
+{%- endmacro %}
+
+{% macro has_not_succeeded(status) -%}
+{{ status }} in (
+    'failure', 'failed', 'error', 'declined', 'cancelled', 'canceled', 'void', 'voided', 'pending', 'expired'
+)
+{%- endmacro %}
