@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 
 from onedata.simulate import fulfilment
-from onedata.simulate.agreed import in_the_end, vat_percent
+from onedata.simulate.agreed import in_the_end, order_total, vat_percent
 from onedata.simulate.calendar import HOUR, SECOND, Night
 from onedata.simulate.shop import Orders
 from onedata.simulate.state import Movements, State
@@ -91,6 +91,9 @@ def refunded_lines(state: State, night: Night, versions: pl.DataFrame, lines: pl
         "unit",
         "discount",
         "tax",
+        "paid_back",
+        "postage",
+        "postage_tax",
         "person_no",
         "node_no",
         "created_us",
@@ -106,6 +109,8 @@ def refunded_lines(state: State, night: Night, versions: pl.DataFrame, lines: pl
         pl.lit("return").alias("restock_type"),
         pl.lit("goods received").alias("note"),
         tax,
+        pl.lit(None, dtype=pl.Int64).alias("paid_back"),
+        *(pl.lit(0, dtype=pl.Int64).alias(name) for name in ("postage", "postage_tax")),
     )
     cancelled = versions.filter(pl.col("cancelled").is_not_null())
     gone = lines.join(
@@ -115,6 +120,8 @@ def refunded_lines(state: State, night: Night, versions: pl.DataFrame, lines: pl
             "person_no",
             "origin",
             "cancelled",
+            "postage",
+            order_total().alias("paid_back"),
             pl.when("tax_on_top").then(vat_percent()).otherwise(0).alias("added_percent"),
         ),
         on="order_no",
@@ -128,6 +135,9 @@ def refunded_lines(state: State, night: Night, versions: pl.DataFrame, lines: pl
         pl.lit(None, dtype=pl.String).alias("note"),
         (pl.col("discount") + pl.col("off")).alias("discount"),
     ).with_columns(tax)
+    # An order that is cancelled is paid back whole, with its postage.
+    rest = pl.col("paid_back") - (net + pl.col("tax")).sum().over("order_id") - pl.col("postage")
+    gone = gone.with_columns(rest.alias("postage_tax"))
     return pl.concat([back.select(kept), gone.select(kept)])
 
 

@@ -177,7 +177,7 @@ with counted as (
     union all
     -- Of an order that never came only what was paid back is known.
     select 'online', currency, {{day}}, -net, -net, 0, 0, 0
-    from (select *, cancelled_us as moved_us from seen where is_paid_back and not head_came and is_current)
+    from (select *, cancelled_us as moved_us from seen where is_paid_back and not head_came and not is_left_out)
     union all
     select channel, currency, {{day}}, 0, 0, net, 0, 0
     from (select *, at_us as moved_us from counted where is_gift_card)
@@ -188,6 +188,10 @@ with counted as (
     union all
     select refund_channel, currency, {{day}}, 0, 0, 0, 0, postage
     from (select *, at_us as moved_us from counted where source = 'refund')
+    union all
+    select if(head_came, channel, 'online'), currency, {{day}}, 0, 0, 0, 0, postage
+    from (select channel, currency, document, head_came, min(cancelled_us) as moved_us, max(postage) as postage
+        from seen where is_paid_back and is_current and not is_cancelled and not is_left_out group by all)
 ), came_rate as (
     select key from {_RATES} group by key having {_READ}
 ), rate as (

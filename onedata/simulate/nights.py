@@ -13,7 +13,7 @@ from onedata.simulate.afterwards import numbered_gestures, order_versions, parce
 from onedata.simulate.agreed import gift_cards
 from onedata.simulate.calendar import Night, night_of
 from onedata.simulate.draws import Floats, Ints
-from onedata.simulate.feeds import epcis, logistics, marketplace, reference, social, web
+from onedata.simulate.feeds import epcis, logistics, marketplace, reference, refunds, social, web
 from onedata.simulate.feeds import payments as payment_feeds
 from onedata.simulate.feeds import shop as shop_feeds
 from onedata.simulate.feeds import tills as till_feeds
@@ -31,7 +31,7 @@ FEEDS: tuple[FeedFiles, ...] = (
     reference.CUSTOMERS,
     reference.MEMBERS,
     shop_feeds.ORDERS,
-    shop_feeds.REFUNDS,
+    refunds.REFUNDS,
     payment_feeds.PAYMENTS,
     marketplace.ORDERS,
     reference.PRODUCTS,
@@ -139,9 +139,7 @@ def live(state: State, crowd: Crowd, night: Night) -> tuple[dict[str, Making], T
         "shop_orders": lambda: shop_feeds.orders(state, versions, version_lines),
         "shop_payments": lambda: payment_feeds.payments(paid),
         "marketplace_orders": lambda: marketplace.orders(state, *sold_elsewhere),
-        "shop_refunds": lambda: shop_feeds.refunds(
-            state, refunded_lines(state, night, versions, version_lines), gestures
-        ),
+        "shop_refunds": lambda: refunds.refunds(state, refunded_lines(state, night, versions, version_lines), gestures),
         "shop_customers": lambda: reference.customers(state, profiles.shop_profiles(state, night, placed.registered)),
         "shop_products": lambda: reference.products(state, night, today),
         "shop_prices": lambda: reference.prices(state, night, today),

@@ -131,7 +131,8 @@ lines_of_refund as (
     select
         source_system,
         refund_id,
-        sum(amount) as amount
+        sum(amount) as amount,
+        case when count(*) = count(tax_amount) then sum(tax_amount) end as tax_amount
     from refunds
     where not is_rest
     group by source_system, refund_id
@@ -180,7 +181,8 @@ joined as (
         order_sides.sold_tax_amount,
         order_sides.is_tax_included,
         coalesce(returned_money.amount, 0) as returned_amount,
-        coalesce(lines_of_refund.amount, 0) as refund_lines_amount
+        coalesce(lines_of_refund.amount, 0) as refund_lines_amount,
+        lines_of_refund.tax_amount as refund_lines_tax_amount
     from matched
     left join headers
         on matched.counted_system = headers.source_system and matched.counted_order = headers.order_id
@@ -202,7 +204,8 @@ joined as (
         on matched.source_system = lines_of_refund.source_system and matched.refund_id = lines_of_refund.refund_id
 ),
 
--- Of what is paid back beyond a refund's lines, their tax comes first where it was added on top, then the postage.
+-- Of what is paid back beyond a refund's lines, their tax and that of the postage come first where it was added on top,
+-- then the postage. A refund that does not name its lines' tax has their part of the order's.
 parted as (
     select
         *,
@@ -211,7 +214,10 @@ parted as (
                 then
                     least(
                         amount - coalesce(shipping_amount, 0),
-                        {{ part_of('refund_lines_amount', 'sold_amount', 'coalesce(sold_tax_amount, 0)') }}
+                        coalesce(
+                            refund_lines_tax_amount,
+                            {{ part_of('refund_lines_amount', 'sold_amount', 'coalesce(sold_tax_amount, 0)') }}
+                        ) + coalesce(tax_amount, 0)
                     )
             else 0
         end as tax_of_lines
@@ -249,7 +255,7 @@ taxed as (
     select
         *,
         case
-            when tax_amount is not null and returned_elsewhere_amount = 0 then -tax_amount
+            when tax_amount is not null and not is_rest and returned_elsewhere_amount = 0 then -tax_amount
             when paid_amount <> net_amount then -(paid_amount - net_amount)
             else
                 {{ share_of_running_total('-net_amount', 'sold_amount', 'sold_tax_amount',
