@@ -350,6 +350,27 @@ def published_by_channel(story: Story, column: str) -> dict[str, Decimal]:
     return dict(ask(story.published, f"select channel, sum({column})::decimal(18, 4) from ads_channel_day group by 1"))
 
 
+MONEY = (
+    "net_revenue_as_priced_base",
+    "net_revenue_base",
+    "gift_cards_base",
+    "shipping_base",
+    "shipping_refunded_base",
+)
+
+
+def published_money(story: Story) -> dict[tuple[str, str], tuple[Decimal, ...]]:
+    """``MONEY`` by channel and day, days without money left out."""
+    found = ask(story.published, f"select channel, business_date::varchar, {', '.join(MONEY)} from ads_channel_day")
+    return {(channel, day): amounts for channel, day, *values in found if any(amounts := tuple(values))}
+
+
+def true_money(truth: dict[str, Any]) -> dict[tuple[str, str], tuple[Decimal, ...]]:
+    """The same of the simulator's truth, as far as it was delivered."""
+    found = [(channel, day, tuple(map(Decimal, amounts))) for channel, day, *amounts in truth["money_delivered"]]
+    return {(channel, day): amounts for channel, day, amounts in found if any(amounts)}
+
+
 def unbalanced_files(database: Path) -> list[tuple[Any, ...]]:
     """Files whose received rows are not accepted + quarantined + duplicate, or that stand twice."""
     return ask(

@@ -103,7 +103,7 @@ def refunds_placed() -> str:
     )
     parts = {
         COUNTED: "-net_amount",
-        "goods that a return gives back": "returned_elsewhere_amount",
+        "goods that a return or an edit gives back": "returned_elsewhere_amount",
         "postage paid back": "shipping_refunded_amount",
         "tax added on top": "tax_of_lines + tax_of_added",
     }

@@ -354,7 +354,7 @@ def test_every_balance_closes_and_names_what_it_leaves_out(shop: Story) -> None:
     ]
     assert [sorted(names) for (names,) in refunds] == [
         [
-            "goods that a return gives back",
+            "goods that a return or an edit gives back",
             "postage paid back",
             "refunds of lines removed from their order",
             "refunds on cancelled or test orders",

@@ -4,7 +4,6 @@ The usual one, 200 customers and three nights, is in the other tests of this fol
 """
 
 import json
-from decimal import Decimal
 
 import pytest
 from support import (
@@ -14,8 +13,10 @@ from support import (
     expected,
     home_at,
     published_by_channel,
+    published_money,
     run_well,
     story,
+    true_money,
     unbalanced_files,
 )
 
@@ -52,8 +53,7 @@ def test_every_row_is_received_quarantined_or_a_duplicate_as_the_truth_says(size
 
 def test_what_is_published_is_what_was_sold(sized: tuple[Simulated, Story]) -> None:
     simulated, end = sized
-    sold = {channel: Decimal(amount) for channel, amount in simulated.truth["net_revenue_delivered"].items()}
-    assert published_by_channel(end, "net_revenue_as_priced_base") == sold
+    assert published_money(end) == true_money(simulated.truth)
     assert {channel: count for channel, count in published_by_channel(end, "order_count").items() if count} == {
         channel: count for channel, count in simulated.truth["orders_delivered"].items() if count
     }

@@ -4,7 +4,19 @@ from decimal import Decimal
 from typing import Any
 
 import duckdb
-from support import NIGHTS, Simulated, Story, ask, counted, expected, published_by_channel, rows, unbalanced_files
+from support import (
+    NIGHTS,
+    Simulated,
+    Story,
+    ask,
+    counted,
+    expected,
+    published_by_channel,
+    published_money,
+    rows,
+    true_money,
+    unbalanced_files,
+)
 
 from onedata.warehouse.publications import damage, publications
 
@@ -35,7 +47,7 @@ def test_each_broken_record_is_found_in_its_file(simulated: Simulated, one_by_on
 def test_each_broken_record_is_found_at_its_row(simulated: Simulated, one_by_one: Story) -> None:
     # A line item is its own record: its row counts items, where the simulator counts documents. A record of another
     # encoding is counted in lines.
-    lines = "('shop_order_lines', 'pos_transaction_lines')"
+    lines = "('marketplace_order_lines', 'shop_order_lines', 'pos_transaction_lines')"
     found = ask(
         one_by_one.warehouse,
         f"select feed, row from ops.quarantine where feed not in {lines} and rule <> 'unreadable_record' order by all",
@@ -54,18 +66,13 @@ def test_received_is_accepted_plus_quarantined_plus_duplicate_in_every_file(one_
     assert unbalanced_files(one_by_one.warehouse) == []
 
 
-def test_published_net_revenue_by_channel_is_the_truth(simulated: Simulated, one_by_one: Story) -> None:
-    assert published_by_channel(one_by_one, "net_revenue_as_priced_base") == {
-        channel: Decimal(amount) for channel, amount in simulated.truth["net_revenue_delivered"].items()
-    }
-
-
-def test_published_net_revenue_is_the_truth_without_the_tax(simulated: Simulated, one_by_one: Story) -> None:
-    untaxed = simulated.truth["net_revenue_untaxed_delivered"]
-    assert untaxed["online"] < simulated.truth["net_revenue_delivered"]["online"]
-    assert published_by_channel(one_by_one, "net_revenue_base") == {
-        channel: Decimal(amount) for channel, amount in untaxed.items()
-    }
+def test_published_money_by_channel_and_day_is_the_truth(simulated: Simulated, one_by_one: Story) -> None:
+    true = true_money(simulated.truth)
+    assert published_money(one_by_one) == true
+    # Of each kind there is some: tax, gift cards, postage.
+    as_priced, untaxed, gift_cards, postage, _ = (sum(column) for column in zip(*true.values(), strict=True))
+    assert untaxed < as_priced and gift_cards > 0 and postage > 0
+    assert {channel for channel, _ in true} == {"marketplace", "online", "social", "store"}
 
 
 def test_published_orders_by_channel_are_the_truth(simulated: Simulated, one_by_one: Story) -> None:

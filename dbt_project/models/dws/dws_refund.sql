@@ -23,6 +23,10 @@ left_out as (
     group by source_system, order_id
 ),
 
+lowered as (
+    select * from {{ ref('dwd_order_line_lowered') }}
+),
+
 -- What is paid back on a copy of an order is paid back on the order.
 named as (
     select
@@ -99,17 +103,36 @@ removed as (
 ),
 
 -- Goods that a return document takes back are given back there, once: of the refund's lines with goods, those beyond
--- the returned units stand for themselves.
-running as (
+-- the returned units stand for themselves. Units that an edit took off the order are no longer sold: a refund that
+-- cancels them takes nothing off again.
+of_goods as (
     select
         named.*,
-        case when named.restock_type = 'return' then named.quantity else 0 end as goods_units,
-        sum(case when named.restock_type = 'return' then named.quantity else 0 end) over (
-            partition by named.counted_system, named.counted_order, named.product_id
-            order by named.refunded_at, named.source_system, named.refund_id, named.line_id
+        lowered.lowered_units,
+        case
+            when named.restock_type = 'return' or lowered.line_id is not null then named.quantity
+            else 0
+        end as goods_units
+    from named
+    left join lowered
+        on
+            named.order_system = lowered.source_system
+            and named.order_id = lowered.order_id
+            and named.order_line_id = lowered.line_id
+            and named.restock_type = 'cancel'
+),
+
+running as (
+    select
+        of_goods.*,
+        sum(of_goods.goods_units) over (
+            partition by
+                of_goods.counted_system, of_goods.counted_order, of_goods.product_id, of_goods.restock_type,
+                case when of_goods.restock_type = 'cancel' then of_goods.order_line_id end
+            order by of_goods.refunded_at, of_goods.source_system, of_goods.refund_id, of_goods.line_id
             rows between unbounded preceding and current row
         ) as goods_units_so_far
-    from named
+    from of_goods
 ),
 
 matched as (
@@ -117,7 +140,11 @@ matched as (
         running.*,
         least(
             running.goods_units,
-            greatest(0, coalesce(returned.units, 0) - (running.goods_units_so_far - running.goods_units))
+            greatest(
+                0,
+                coalesce(running.lowered_units, returned.units, 0)
+                - (running.goods_units_so_far - running.goods_units)
+            )
         ) as returned_units
     from running
     left join returned
@@ -125,6 +152,7 @@ matched as (
             running.counted_system = returned.source_system
             and running.counted_order = returned.order_id
             and coalesce(running.product_id, '') = returned.product_id
+            and running.restock_type = 'return'
 ),
 
 lines_of_refund as (
