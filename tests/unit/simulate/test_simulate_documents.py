@@ -306,9 +306,12 @@ def test_refunds_give_back_what_was_cancelled_or_returned(
             came[refund["order_adjustments"][0]["kind"]] += 1
             continue
         taxes = [cents(item["total_tax"] or "0") for item in items]
+        beside = -sum(cents(part["amount"]) + cents(part["tax_amount"]) for part in refund["order_adjustments"])
         assert [cents(payment["amount"]) for payment in refund["transactions"]] == [
-            sum(cents(item["subtotal"]) for item in items) + sum(taxes)
+            sum(cents(item["subtotal"]) for item in items) + sum(taxes) + beside
         ]
+        assert beside == 0 or items[0]["restock_type"] == "cancel"
+        came["with postage"] += beside > 0
         came["taxed"] += any(taxes)
         order = str(refund["order_id"])
         kind = items[0]["restock_type"]
@@ -333,7 +336,7 @@ def test_refunds_give_back_what_was_cancelled_or_returned(
         else:
             assert order not in cancelled
             assert all(back[sku] == returned[order, sku] for sku in back)
-    assert came["cancel"] > 5 and came["taxed"] > 2
+    assert came["cancel"] > 5 and came["taxed"] > 2 and came["with postage"] > 2
     assert came["return"] > 20
     assert came["refund_discrepancy"] > 5
     until = number(known_small, "select max(at_us) from lines where source = 'logistics'")
