@@ -98,7 +98,7 @@ SHOP: dict[int, tuple[list[Any], list[Any], list[Any], Verdict, Verdict]] = {
     # Cancelled, and 60 of 100 are paid back: 0 - 40.
     5: (
         [order(5, "100.00"), order(5, "100.00", **CANCELLED)], [payment(51, 5, "sale", "100.00")],
-        [refund(501, 5, "60.00")], ("matched", None, "0"),
+        [refund(501, 5, "60.00")], ("missing", "the document is cancelled", None),
         ("differing", "it is cancelled, and not all is paid back", "-40"),
     ),
     # The second of two payments cannot be read.
@@ -177,6 +177,8 @@ def write_contracts(folder: Path) -> None:
         for feed in content["schema"]:
             others = [item for item in feed["customProperties"] if item["property"] != "quarantineTolerance"]
             feed["customProperties"] = [*others, {"property": "quarantineTolerance", "value": 0.9}]
+            if feed["name"] == "pos_transactions":
+                feed["customProperties"].append({"property": "tieTolerance", "value": {"payments": 0.01}})
         (folder / f"{name}.odcs.yaml").write_text(yaml.safe_dump(content), encoding="utf-8")
 
 
@@ -230,3 +232,35 @@ def test_a_flat_ticket_is_paid_with_its_total(nights: Story) -> None:
 
 def test_a_payment_that_cannot_be_read_unsettles_no_order(nights: Story) -> None:
     assert ask(nights.published, "select count(*) from ops_unsettled") == [(0,)]
+
+
+def test_ties_are_summed_by_day_in_money(nights: Story) -> None:
+    """Of the shop's orders 1, 3, 4 and 7 match, 2 lacks 40 and 6 and 8 are not known; 5 is cancelled."""
+    found = ask(
+        nights.published,
+        "select verdict, reason, document_count, amount, difference, day_compared_amount, day_differing_amount "
+        f"from dws_tie_day where feed = 'shop_orders' and tie = 'payments' and business_date = '{FIRST}' order by 1, 2",
+    )
+    compared = (Decimal(500), Decimal(40))
+    assert found == [
+        ("differing", "it is paid in part", 1, Decimal(100), Decimal(40), *compared),
+        ("matched", "", 4, Decimal(400), Decimal(0), *compared),
+        ("missing", "a payment of it is in quarantine", 1, Decimal(100), None, *compared),
+        ("missing", "no payment has arrived", 1, Decimal(100), None, *compared),
+        ("missing", "the document is cancelled", 1, Decimal(100), None, *compared),
+    ]
+
+
+def test_the_gate_warns_above_the_tolerance_of_the_contract(nights: Story) -> None:
+    """0.05 of 33.00 are less than the tills' 1 %, 40 of 500 more than the shop's nothing."""
+    found = ask(
+        nights.published,
+        "select feed, is_within_tolerance from dws_tie_day where tie = 'payments' and verdict = 'differing' order by 1",
+    )
+    assert found == [("pos_transactions", True), ("shop_orders", False)]
+    told = ask(
+        nights.warehouse,
+        "select rule, severity, passed from ops.gate where subject = 'dws_tie_day' and rule like '%_tie' "
+        "qualify row_number() over (partition by rule order by checked_at desc) = 1 order by 1",
+    )
+    assert told == [("lines_tie", "warning", True), ("net_tie", "warning", False), ("payments_tie", "warning", False)]

@@ -146,6 +146,7 @@ joined as (
     select
         headers.source_system,
         headers.order_id,
+        headers._feed as feed,
         headers.channel,
         headers.business_date,
         headers.is_cancelled,
@@ -216,7 +217,7 @@ missing as (
         case
             when total_amount is null then 'the header names no total'
             when payments_unknown is not null then payments_unknown
-            when is_cancelled and coalesce(paid_amount, 0) = 0 then 'the document is cancelled'
+            when is_cancelled then 'the document is cancelled'
             when not is_payment_known and total_amount <> 0 then 'no payment has arrived'
             when paid_amount = 0 and total_amount <> 0 and is_authorized then 'it is authorized, not captured'
         end as payments_missing
@@ -273,6 +274,7 @@ told as (
 select
     source_system,
     order_id,
+    feed,
     channel,
     business_date,
     is_cancelled,
