@@ -9,6 +9,7 @@
         "account_name": "varchar",
         "account_type": "varchar",
         "balance": "decimal(18,4)",
+        "revenue_amount": "decimal(18,4)",
         "currency": "varchar",
         "posted_at": "timestamp"
     },

@@ -24,6 +24,7 @@ from onedata.contracts.mistakes import number as _number
 from onedata.contracts.mistakes import pairs as _pairs
 from onedata.contracts.model import (
     DOCUMENTS,
+    TIES,
     ContractError,
     Entity,
     Feed,
@@ -181,6 +182,12 @@ def _feed(
         raise ContractError(
             f"{_of_property(where, item, 'unsettled')}: unsettled is for {' and '.join(DOCUMENTS)}, not {entity.name}"
         )
+    if unknown := [tie for tie in own.tieTolerance if tie not in TIES.get(entity.name, ())]:
+        takes = " and ".join(f"{', '.join(ties)} for {name}" for name, ties in TIES.items())
+        raise ContractError(
+            f"{_of_property(where, item, 'tieTolerance')}: tieTolerance: {unknown[0]} is no tie of {entity.name}; ties "
+            f"are {takes}"
+        )
     sla = _pairs(content, "slaProperties", str(file))
     _known(sla, ("frequency", "retention"), f"{file}: slaProperties")
     frequency, retention = sla.get("frequency", {}), sla.get("retention", {})
@@ -212,6 +219,7 @@ def _feed(
         duplicate_keys=own.duplicateKeys,
         complete=_complete(own, entity, item, where),
         unsettled=own.unsettled,
+        tie_tolerance=own.tieTolerance,
         priority=own.priority,
         region=own.region,
         content_key=own.rowKey == "content",

@@ -23,6 +23,7 @@ ClockChange = Literal["refuse", "earlier", "later"]
 Profile = Literal[
     "given_name", "family_name", "full_name", "address", "postcode", "city", "birth_year", "birth_date", "gender"
 ]
+Tie = Literal["lines", "payments", "net", "ledger"]
 Metric = Literal["nullValues", "invalidValues", "duplicateValues", "rowCount", "sql"]
 
 SQL_TYPES: Mapping[str, str] = {
@@ -47,6 +48,9 @@ DOCUMENTS = ("sales_order", "order_line")
 
 PARTS_OF_DOCUMENTS = {"sales_order": "null", "order_line": "line_id", "payment": "payment_id"}
 """The entities whose quarantined rows keep their document, and the column that names the part of it that a row is."""
+
+TIES: Mapping[str, tuple[Tie, ...]] = {"sales_order": ("lines", "payments", "net"), "account_balance": ("ledger",)}
+"""The comparisons of money that rows of an entity are held to."""
 
 EARLIEST = "1990-01-01"
 """The earliest day that a retailer's feeds may speak of."""
@@ -295,6 +299,8 @@ class Feed:
     purpose."""
     unsettled: Unsettled = "hold"
     """What counts of a document whose newest header or line is in quarantine: its last settled state, or nothing."""
+    tie_tolerance: Mapping[Tie, float] = field(default_factory=dict)
+    """By tie, the share of a day's (a ledger's: a month's) money up to which differences are no warning; 0 without."""
     trends: Trends | None = Trends()
     """None where the contract switches them off."""
 

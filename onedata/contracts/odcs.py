@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from onedata.contracts.location import FORMATS
 from onedata.contracts.mistakes import Where
-from onedata.contracts.model import ContractError, OnInvalid
+from onedata.contracts.model import ContractError, OnInvalid, Tie
 from onedata.contracts.repairs import DRIFT
 from onedata.contracts.strict_yaml import line_of
 from onedata.errors import did_you_mean
@@ -97,6 +97,13 @@ class FeedProperties(BaseModel):
         float,
         _property("Share of rows that may be quarantined before the gate closes.", "a share from 0 to 1", ge=0, le=1),
     ] = 0.05
+    tieTolerance: Annotated[
+        dict[Tie, Annotated[float, Field(ge=0, le=1)]],
+        _property(
+            "Share of a day's money up to which documents may differ, by tie, before the gate warns.",
+            "shares from 0 to 1 by tie (lines, payments, net; ledger)",
+        ),
+    ] = Field(default_factory=dict)
     onDrift: Annotated[Any, _property("What drift of the source's fields does.", "a mapping")] = None
     watermark: Annotated[str | None, _property("Column that tells what is new in a database table.", "a column")] = None
     lookback: Annotated[

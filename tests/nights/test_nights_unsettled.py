@@ -58,10 +58,9 @@ def write_contracts(settings: Settings, repairs: bool = False) -> None:
     settings.contracts.mkdir(exist_ok=True)
     for name in ("pos_tickets_eu", "pos_ticket_lines_eu"):
         content = yaml.safe_load((shipped("data_contracts") / f"{name}.odcs.yaml").read_text(encoding="utf-8"))
-        (feed,) = content["schema"]
-        for item in feed["customProperties"]:
+        for item in (item for feed in content["schema"] for item in feed["customProperties"]):
             item["value"] = 0.9 if item["property"] == "quarantineTolerance" else item["value"]
-        for item in feed["properties"]:
+        for item in content["schema"][0]["properties"]:
             if repairs and item["name"] == "quantity":
                 item["customProperties"] = [{"property": "repairs", "value": [{"values": {"zwei": "2"}}]}]
                 content["version"] = "9.0.0"

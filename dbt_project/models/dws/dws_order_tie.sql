@@ -47,7 +47,6 @@ of_lines as (
         document_system,
         document_id,
         currency,
-        count(*) as line_count,
         sum(net_amount) as lines_amount,
         sum(case when is_tax_included then 0 else tax_amount end) as added_tax_amount
     from order_lines
@@ -63,7 +62,6 @@ documents as (
     select
         document_system,
         document_id,
-        sum(line_count) as line_count,
         count(*) as currency_count,
         min(currency) as currency,
         sum(lines_amount) as lines_amount,
@@ -83,7 +81,7 @@ paid as (
         sum(charged_back_amount) as charged_back_amount,
         bool_or(kind = 'authorization' and not is_void and (status is null or {{ has_succeeded('status') }}))
         and not bool_or(kind = 'void' and (status is null or {{ has_succeeded('status') }})) as is_authorized,
-        bool_or(taken_amount <> 0 and coalesce(lower(method), '') = 'cash') as is_paid_in_cash
+        bool_or(taken_amount <> 0 and lower(method) = 'cash') as is_paid_in_cash
     from payments
     group by order_system, order_id
 ),
@@ -146,6 +144,7 @@ joined as (
     select
         headers.source_system,
         headers.order_id,
+        headers._feed as feed,
         headers.channel,
         headers.business_date,
         headers.is_cancelled,
@@ -172,8 +171,8 @@ joined as (
         paid.unknown_count > 0 as is_payment_unclear,
         paid.currency_count > 1
         or paid.currency <> coalesce(headers.currency, documents.currency) as is_paid_otherwise,
-        coalesce(paid.is_authorized, false) as is_authorized,
-        coalesce(paid.is_paid_in_cash, false) as is_paid_in_cash,
+        paid.is_authorized,
+        paid.is_paid_in_cash,
         returned.currency_count > 1
         or returned.currency <> coalesce(headers.currency, documents.currency) as is_returned_otherwise,
         case when returned.currency_count = 1 then returned.refunded_amount end as refunded_amount,
@@ -216,9 +215,10 @@ missing as (
         case
             when total_amount is null then 'the header names no total'
             when payments_unknown is not null then payments_unknown
-            when is_cancelled and coalesce(paid_amount, 0) = 0 then 'the document is cancelled'
-            when not is_payment_known and total_amount <> 0 then 'no payment has arrived'
-            when paid_amount = 0 and total_amount <> 0 and is_authorized then 'it is authorized, not captured'
+            when is_cancelled then 'the document is cancelled'
+            when total_amount = 0 then null
+            when not is_payment_known then 'no payment has arrived'
+            when paid_amount = 0 and is_authorized then 'it is authorized, not captured'
         end as payments_missing
     from unpaid
 ),
@@ -230,7 +230,7 @@ worth as (
             when payments_unknown is not null then payments_unknown
             when is_returned_otherwise then 'it is paid back in another currency'
             when not is_cancelled then payments_missing
-            when coalesce(paid_amount, 0) <> 0 and not has_refunds then 'its system delivers no refunds'
+            when paid_amount <> 0 and not has_refunds then 'its system delivers no refunds'
         end as net_missing,
         case when is_cancelled then 0 else total_amount - coalesce(refunded_amount, 0) + removed_amount end
             as worth_amount,
@@ -273,6 +273,7 @@ told as (
 select
     source_system,
     order_id,
+    feed,
     channel,
     business_date,
     is_cancelled,
@@ -309,11 +310,10 @@ select
     case
         when net_missing is not null then net_missing
         when abs(net_difference) <= 0.01 then null
-        when is_cancelled and net_paid_amount > 0 then 'it is cancelled, and not all is paid back'
+        when is_cancelled and net_difference < 0 then 'it is cancelled, and not all is paid back'
         when is_cancelled then 'it is cancelled, and more is taken back than was paid'
-        when charged_back_amount > 0 and abs(net_difference - charged_back_amount) <= 0.01
-            then 'the bank took it back'
-        when removed_amount > 0 and abs(net_difference - removed_amount) <= 0.01
+        when abs(net_difference - charged_back_amount) <= 0.01 then 'the bank took it back'
+        when abs(net_difference - removed_amount) <= 0.01
             then 'a line that was removed is paid back, and its total still has it'
         else payments_reason
     end as net_reason

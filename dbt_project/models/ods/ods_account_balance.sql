@@ -9,6 +9,7 @@ select
     account_name,
     account_type,
     cast(balance as decimal(18,4)) as balance,
+    cast(revenue_amount as decimal(18,4)) as revenue_amount,
     currency,
     cast(posted_at as timestamp) as posted_at,
     source_system,

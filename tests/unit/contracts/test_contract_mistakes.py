@@ -97,6 +97,22 @@ def _without_id(folder: Path, content: dict[str, Any]) -> Path:
             "quarantineTolerance is 1.5; it takes a share from 0",
         ),
         (
+            contract(tieTolerance={"lines": 2}),
+            "schema survey",
+            "tieTolerance is {'lines': 2}; it takes shares from 0 to 1 by tie (lines, payments, net; ledger)",
+        ),
+        (
+            contract(tieTolerance={"line": 0.1}),
+            "schema survey",
+            "tieTolerance is {'line': 0.1}; it takes shares from 0 to 1 by tie (lines, payments, net; ledger)",
+        ),
+        (
+            contract(tieTolerance={"ledger": 0.1}),
+            "schema survey",
+            "tieTolerance: ledger is no tie of survey_response; ties are lines, payments, net for sales_order and "
+            "ledger for account_balance",
+        ),
+        (
             with_property(name="comment", transformLogic="{result of satisfactoin} || ''"),
             "property comment",
             "did you mean satisfaction?",

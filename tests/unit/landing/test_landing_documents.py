@@ -103,6 +103,26 @@ def test_where_the_id_cannot_be_read_no_document_is_known(retail: Retail) -> Non
     assert len(shop.quarantine()) == 2
 
 
+def test_a_payment_is_known_by_its_order_and_the_system_of_that(retail: Retail) -> None:
+    properties = [
+        {"name": "order_id", "physicalName": "order"},
+        {"name": "order_system", "physicalName": "system"},
+        {"name": "payment_id", "physicalName": "number"},
+        {"name": "amount", "physicalName": "amount"},
+        {"name": "currency", "transformLogic": "'EUR'"},
+    ]
+    shop = retail(
+        contract("pays", entity="payment", properties=properties, path="till/{ds}.csv", quarantineTolerance=1)
+    )
+    put(shop, "O1,,1,abc", "O1,shop,2,abc", "O1,shop,,5", "O1,,3,5", header="order,system,number,amount")
+    assert shop.take().counts == (4, 1, 3, 0)
+    assert unread(shop, "source_system, order_id, line_id, entity, rule") == [
+        ("desk", "O1", "1", "payment", "amount_type"),
+        ("shop", "O1", "2", "payment", "amount_type"),
+        ("shop", "O1", None, "payment", "payment_id_required"),
+    ]
+
+
 def test_a_row_of_another_entity_has_no_document(retail: Retail) -> None:
     survey = retail(contract(quarantineTolerance=1))
     survey.csv("A1,O1,9,,")
