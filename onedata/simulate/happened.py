@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from onedata.simulate.afterwards import Documents
-from onedata.simulate.agreed import market_id, order_tax
+from onedata.simulate.agreed import market_id, order_tax, vat_percent
 from onedata.simulate.calendar import CURRENCIES, MARKETS, Night
 from onedata.simulate.journeys import CHANNELS, TOUCHES
 from onedata.simulate.prices import Prices
@@ -66,7 +66,8 @@ def what_is_true(
         pl.lit(night.day).alias("night"),
         pl.Series("c", CHANNELS).gather(lines["channel"]).alias("channel"),
     )
-    in_cny = pl.when(pl.col("currency") == "EUR").then(pl.col("net") * prices.euro_in_cny).otherwise("net")
+    untaxed = pl.col("net") * 100 / (100 + pl.col("tax_percent").fill_null(0))
+    in_cny = pl.when(pl.col("currency") == "EUR").then(untaxed * prices.euro_in_cny).otherwise(untaxed)
     state.ledger["revenue"] += round(lines.filter("counts").select(in_cny.sum()).item())
     return Truth(
         lines.drop("product_no"),
@@ -213,6 +214,7 @@ def _parcel_lines(back: pl.DataFrame) -> pl.DataFrame:
         pl.lit(None, dtype=pl.Int64).alias("cancelled_us"),
         pl.lit(value=True).alias("is_return"),
         pl.lit(value=True).alias("counts"),
+        pl.when(pl.col("added_percent") == 0).then(vat_percent()).alias("tax_percent"),
     )
 
 

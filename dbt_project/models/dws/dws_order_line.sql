@@ -221,7 +221,9 @@ counted_for as (
         coalesce(copies.order_id, placed.named_order) as order_id,
         -- Gift cards, deposits, rounding and shipping are no goods: money that is not revenue of goods.
         placed.line_type in ('sale', 'return', 'adjustment') as is_goods,
-        placed.exclusion is null and placed.line_type in ('sale', 'adjustment') as has_order_money
+        -- The lines of a cancelled order and of a copy have their share too, so that they come to its total.
+        (placed.exclusion is null or placed.exclusion in ('cancelled order', 'order that another system has too'))
+        and placed.line_type in ('sale', 'adjustment') as has_order_money
     from placed
     left join copies
         on

@@ -23,6 +23,10 @@ refunds as (
     select * from {{ ref('dwd_refund') }}
 ),
 
+copies as (
+    select * from {{ ref('dws_order_copy') }}
+),
+
 unread_payments as (
     select * from {{ source('ops', 'unread_document') }}
     where entity = 'payment'
@@ -162,6 +166,7 @@ joined as (
             else headers.tax_amount
         end as added_tax_amount,
         unsettled.order_id is not null as is_unsettled,
+        copies.document_id is not null as is_copy,
         payment_systems.source_system is not null as has_payments,
         refund_systems.source_system is not null as has_refunds,
         in_quarantine.order_id is not null as has_unread_payment,
@@ -181,6 +186,7 @@ joined as (
     left join documents
         on headers.source_system = documents.document_system and headers.order_id = documents.document_id
     left join unsettled on headers.source_system = unsettled.source_system and headers.order_id = unsettled.order_id
+    left join copies on headers.source_system = copies.document_system and headers.order_id = copies.document_id
     left join paid on headers.source_system = paid.order_system and headers.order_id = paid.order_id
     left join returned on headers.source_system = returned.order_system and headers.order_id = returned.order_id
     left join in_quarantine
@@ -196,6 +202,7 @@ unpaid as (
             when is_unsettled then 'the document is unsettled'
             when has_unread_payment then 'a payment of it is in quarantine'
             when not has_payments then 'its system delivers no payments'
+            when is_copy and not is_payment_known then 'another system has the order too'
             when is_payment_unclear then 'the kind or state of a payment is not known'
             when is_paid_otherwise then 'it is paid in another currency'
         end as payments_unknown,
