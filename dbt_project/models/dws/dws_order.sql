@@ -102,6 +102,7 @@ moved as (
         ) as identity_key,
         coalesce(min(node_id) filter (where is_own and is_sale), min(node_id) filter (where is_own)) as node_id,
         count(*) filter (where is_own and line_count > 0) as own_count,
+        count(*) filter (where is_counted) as counted_count,
         coalesce(sum(line_count) filter (where is_counted), 0) as line_count,
         coalesce(sum(sale_line_count) filter (where is_counted), 0) as sale_line_count,
         coalesce(sum(line_count) filter (where is_counted and is_return), 0) as return_line_count,
@@ -155,6 +156,7 @@ joined as (
         headers.fulfilment_method,
         coalesce(headers.has_referrer, false) as is_referred,
         headers.utm_source,
+        coalesce(moved.counted_count, 0) as counted_count,
         coalesce(moved.line_count, 0) as line_count,
         coalesce(moved.sale_line_count, 0) as sale_line_count,
         coalesce(moved.return_line_count, 0) as return_line_count,
@@ -211,7 +213,8 @@ placed as (
     from joined
     left join social_tags on joined.utm_source = social_tags.utm_source
     left join oneid_map on joined.identity_key = oneid_map.identity_key
-    where joined.is_order or joined.line_count > 0
+    -- What was paid back on an order that never came has no line.
+    where joined.is_order or joined.counted_count > 0
 ),
 
 -- Orders before which a touch of another channel is looked for, where the order's own visit is none. Who buys in the
