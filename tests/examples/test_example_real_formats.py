@@ -73,6 +73,7 @@ def expected(source: Path) -> dict[str, int]:
                 "[*[local-name()='RewardCategory']='Monetary']"
             )
         ),
+        "poslog_ticket_tenders": len(till.findall(f".//{POSLOG}LineItem/{POSLOG}Tender")),
         "identity_people": people,
     }
 
@@ -98,6 +99,13 @@ def test_the_till_s_money_is_what_the_ticket_says(landed: duckdb.DuckDBPyConnect
         "(source_system, order_id) where l.source_system = 'ncr'"
     ).fetchone()
     assert found == (Decimal("1.07"), Decimal("1.07"))
+
+
+def test_the_till_s_tender_is_the_ticket_s_total(landed: duckdb.DuckDBPyConnection) -> None:
+    found = landed.execute(
+        "select paid_amount, lines_tie, payments_tie, net_tie from dws.dws_order_tie where source_system = 'ncr'"
+    ).fetchall()
+    assert found == [(Decimal("1.07"), "matched", "matched", "matched")]
 
 
 def test_no_gate_warns_of_the_till(landed: duckdb.DuckDBPyConnection) -> None:

@@ -15,7 +15,7 @@ channel_days as (
 ),
 
 horizon as (
-    select max(as_of_date) as as_of_date
+    select as_of_date
     from {{ ref('dws_as_of') }}
     where entity = 'sales_order'
 ),
@@ -56,8 +56,8 @@ sold as (
     select
         {{ month_label('business_date') }} as period,
         {{ sum_money('net_revenue_base') }} as sales_amount,
-        coalesce(bool_and(is_tax_known) filter (where net_revenue_base <> 0), true) as is_tax_known,
-        sum(unsettled_count) as unsettled_count
+        bool_and(is_tax_known) filter (where net_revenue_base <> 0) as is_tax_known,
+        bool_or(unsettled_count > 0) as has_unsettled
     from channel_days
     group by {{ month_label('business_date') }}
 ),
@@ -151,7 +151,7 @@ joined as (
         booked.ledger_amount,
         sold.sales_amount,
         sold.is_tax_known,
-        coalesce(sold.unsettled_count, 0) as unsettled_count,
+        sold.has_unsettled,
         coalesce(tolerances.tolerance, 0) as tolerance,
         case
             when (select count(*) from ledger_systems) > 1 then 'several systems deliver a ledger'
@@ -161,7 +161,7 @@ joined as (
             when booked.currency <> '{{ reporting_currency() }}' then 'it is not in the reporting currency'
             when months.period is null then 'its period is no month'
             when sold_in.period is null then 'no sales of the month have arrived'
-            when partly.period is not null or not coalesce(months.last_day < horizon.as_of_date, false)
+            when partly.period is not null or months.last_day >= horizon.as_of_date
                 then 'the sales that have arrived do not cover the month'
             when sold.sales_amount is null then 'sales of the month cannot be converted'
         end as missing_reason
@@ -199,7 +199,7 @@ select
     case
         when missing_reason is not null then missing_reason
         when abs(difference) <= 0.01 then null
-        when unsettled_count > 0 then 'documents of the month are unsettled'
+        when has_unsettled then 'documents of the month are unsettled'
         when not is_tax_known then 'the tax of some sales is not known'
     end as reason,
     tolerance,

@@ -291,15 +291,18 @@ TENDERED: dict[str, tuple[str, list[str], str, str]] = {
 }  # fmt: skip
 
 
-def test_the_tenders_of_a_ticket_are_what_the_till_took(retail: Retail) -> None:
-    shop = till(retail, "pos_transactions")
-    tickets = {name: (flags, tenders, "", total) for name, (flags, tenders, total, _) in TENDERED.items()}
-    shop.put(CONTRACTS["pos_transactions"][1], document("CNY", tickets))
-    assert shop.take(name="pos_transaction_tenders").landed.quarantined == 0
+@pytest.mark.parametrize(
+    ("name", "tenders"), [("pos_transactions", "pos_transaction_tenders"), ("poslog_tickets", "poslog_ticket_tenders")]
+)
+def test_the_tenders_of_a_ticket_are_what_the_till_took(retail: Retail, name: str, tenders: str) -> None:
+    shop = till(retail, name)
+    tickets = {ticket: (flags, lines, "", total) for ticket, (flags, lines, total, _) in TENDERED.items()}
+    shop.put(CONTRACTS[name][1], document(CONTRACTS[name][2], tickets))
+    assert shop.take(name=tenders).landed.quarantined == 0
     taken = dict.fromkeys((f"9-3-{number}-2026-01-05" for number in range(1, len(TENDERED) + 1)), Decimal(0))
-    for order, amount, is_void in shop.rows("order_id, amount, is_void", name="pos_transaction_tenders"):
+    for order, amount, is_void in shop.rows("order_id, amount, is_void", name=tenders):
         taken[order] += 0 if is_void else amount
-    wanted = {name: Decimal(money) for name, (*_, money) in TENDERED.items()}
+    wanted = {ticket: Decimal(money) for ticket, (*_, money) in TENDERED.items()}
     assert dict(zip(TENDERED, taken.values(), strict=True)) == wanted
 
 
