@@ -15,6 +15,7 @@ from onedata.identity.known_tokens import require_vault
 from onedata.identity.policy_held import hold_policy
 from onedata.identity.tables import create_tables
 from onedata.identity.take_in import STAGE
+from onedata.landing.own_files import has_rows
 from onedata.ledger import check_lake
 from onedata.ledger.migrations import migrate
 from onedata.ledger.own_columns import hold_own_columns
@@ -44,10 +45,11 @@ class Retailer:
         return [feed for feed in self.feeds if feed.entity.name == entity]
 
     def environment(self) -> dict[str, str]:
-        """Environment of dbt and child processes: the settings, and the SQL that decides whether an identifier is
-        usable."""
+        """Environment of dbt and child processes: the settings, the SQL that decides whether an identifier is usable,
+        and whether the retailer's file of decisions on orders says anything."""
         return self.settings.environment() | {
-            "ONEDATA_USABLE": json.dumps(usable_in_models(self.entities, self.policy))
+            "ONEDATA_USABLE": json.dumps(usable_in_models(self.entities, self.policy)),
+            "ONEDATA_ORDERS_DECIDED": "yes" if has_rows(self.settings.order_matches) else "",
         }
 
     @property
@@ -68,7 +70,7 @@ def load_retailer(settings: Settings, drafts: bool = False) -> Retailer:
     policy = load_identifier_policy(shipped("data_contracts") / IDENTIFIERS, settings.identifiers)
     for entity in entities.values():
         identity_keys(entity, policy)  # refuses an unknown type of identifier
-    own = shipped("data_contracts") / "own" if settings.exchange_rates else None
+    own = [shipped("data_contracts") / "own" / f"{name}.odcs.yaml" for name in settings.own_files]
     retailer = Retailer(
         settings,
         entities,

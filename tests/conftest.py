@@ -25,7 +25,7 @@ SHARED_HOMES = ("nights", "gates", "graph", "layering", "unit/simulate", "unit/s
 OWN_HOMES = tuple(
     f"nights/test_nights_{name}.py"
     for name in (
-        *("documented", "exchange_rates", "installed", "permissions", "reconciled", "sizes"),
+        *("documented", "exchange_rates", "installed", "order_matches", "permissions", "reconciled", "sizes"),
         "truth",
     )
 )

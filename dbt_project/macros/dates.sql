@@ -17,6 +17,18 @@
 {% macro days_earlier(instant, days) -%}{{ adapter.dispatch('days_earlier')(instant, days) }}{%- endmacro %}
 {% macro duckdb__days_earlier(instant, days) -%}{{ instant }} - interval {{ days }} day{%- endmacro %}
 
+{#- Seconds between two instants, whichever is earlier; a part of a second is a whole one. -#}
+{% macro seconds_between(one, other) -%}{{ adapter.dispatch('seconds_between')(one, other) }}{%- endmacro %}
+{% macro duckdb__seconds_between(one, other) -%}
+cast(ceil(abs(date_diff('microsecond', {{ one }}, {{ other }})) / 1000000) as bigint)
+{%- endmacro %}
+
+{#- Number of the stretch of time, so many minutes long, that an instant is in. -#}
+{% macro time_bucket(instant, minutes) -%}{{ adapter.dispatch('time_bucket')(instant, minutes) }}{%- endmacro %}
+{% macro duckdb__time_bucket(instant, minutes) -%}
+cast(floor(epoch({{ instant }}) / ({{ minutes }} * 60)) as bigint)
+{%- endmacro %}
+
 {#- Month of a date, as text YYYY-MM. -#}
 {% macro month_label(day) -%}{{ adapter.dispatch('month_label')(day) }}{%- endmacro %}
 {% macro duckdb__month_label(day) -%}strftime({{ day }}, '%Y-%m'){%- endmacro %}

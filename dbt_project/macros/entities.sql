@@ -113,6 +113,15 @@
         "sold_at": "timestamp",
         "updated_at": "timestamp"
     },
+    "order_match": {
+        "order_system": "varchar",
+        "order_id": "varchar",
+        "other_system": "varchar",
+        "other_order_id": "varchar",
+        "decision": "varchar",
+        "note": "varchar",
+        "updated_at": "timestamp"
+    },
     "payment": {
         "order_id": "varchar",
         "order_system": "varchar",

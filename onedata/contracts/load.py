@@ -5,7 +5,7 @@ Format: docs/contracts.md (ODCS v3.1) and data_contracts/canonical/README.md.
 
 import re
 import zoneinfo
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -57,7 +57,7 @@ _FIELD_KEYS = (
 
 
 def load_feeds(
-    folder: Path, entities: Mapping[str, Entity], drafts: bool = False, own: Path | None = None
+    folder: Path, entities: Mapping[str, Entity], drafts: bool = False, own: Iterable[Path] = ()
 ) -> tuple[Feed, ...]:
     """Every feed of every contract in `folder` that is in effect, ordered by name.
 
@@ -89,7 +89,7 @@ def load_feeds(
                 "into effect"
             )
         raise ContractError(f"{folder} holds no contract (*.odcs.yaml)")
-    for file in sorted(own.glob("*.odcs.yaml")) if own else []:
+    for file in own:
         feeds += [
             replace(feed, location=replace(feed.location, store=OwnFile())) for feed in read_contract(file, entities)
         ]

@@ -55,8 +55,8 @@ def discover(settings: Settings, feed: Feed, night: date) -> Iterator[Offer]:
         SourceError: the source does not exist or cannot be reached.
     """
     if isinstance(feed.location.store, OwnFile):
-        assert settings.exchange_rates is not None
-        return own_file_offer(settings.exchange_rates, feed.location.path, night)
+        setting = feed.location.path.removesuffix(".csv")
+        return own_file_offer(settings.own_files[setting], feed.location.path, setting, night)
     return offers(settings.source, feed.location, night)
 
 

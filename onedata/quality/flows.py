@@ -9,6 +9,11 @@ from onedata.sql import quote_text
 
 COUNTED = "counted"
 UNEXPLAINED = "excluded for no known reason"
+COPIES = (
+    "case copies.basis when 'found' then ' found in another system too' when 'decided' then ' that are another "
+    "system''s by a decision' else ' that another system has too' end"
+)
+"""SQL: why an order of dws_order_copy (`copies`) counts elsewhere, as the end of a reason."""
 LEFT_OUT = "select distinct source_system, order_id from dwd.dwd_unsettled where not is_held"
 """SQL: the documents that are half read and not held at an earlier state."""
 

@@ -2,7 +2,7 @@
 counts is in movements. Pure SQL."""
 
 from onedata.contracts.totals import AMOUNT, currency_code, exact
-from onedata.quality.flows import COUNTED, LEFT_OUT, UNEXPLAINED, by_reason, flow
+from onedata.quality.flows import COPIES, COUNTED, LEFT_OUT, UNEXPLAINED, by_reason, flow
 from onedata.sql import quote_text
 
 NO_GOODS = "gift cards, deposits, rounding and postage: no revenue of goods"
@@ -19,7 +19,7 @@ select m.*, l.gross_amount as given_gross, l.net_amount as given_net, case
     when document.is_cancelled then 'lines of cancelled orders'
     when l.is_test then 'test lines'
     when l.updated_at < greatest(document.updated_at, newest.updated_at) then 'lines removed from their document'
-    when document.external_order_id is not null then 'lines of orders that another system has too'
+    when document.external_order_id is not null or copies.basis <> 'declared' then 'lines of orders' || {COPIES}
     when origin.is_test or origin.is_cancelled then 'returns on cancelled or test orders'
     when l.parent_line_id is not null then 'components of priced bundles'
     when kit.line_id is not null then 'bundles that count by their components'
@@ -30,6 +30,7 @@ inner join dwd.dwd_order_line l on l.source_system = m.document_system and l.ord
 left join dwd.dwd_order document on document.source_system = m.document_system and document.order_id = m.document_id
 left join dwd.dwd_order origin on origin.source_system = m.source_system and origin.order_id = m.order_id
 left join ({LEFT_OUT}) left_out on left_out.source_system = m.document_system and left_out.order_id = m.document_id
+left join dws.dws_order_copy copies on copies.document_system = m.document_system and copies.document_id = m.document_id
 left join (select source_system, order_id, max(updated_at) as updated_at from dwd.dwd_order_line group by all) newest
     on newest.source_system = m.document_system and newest.order_id = m.document_id
 left join (select distinct source_system, order_id, parent_line_id as line_id from dwd.dwd_order_line

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 
 from onedata.contracts.totals import AMOUNT
 from onedata.quality.balances import Balance, BalanceError, declared_balances, relation_of
-from onedata.quality.flows import COUNTED, LEFT_OUT, UNEXPLAINED, by_reason, flow, side
+from onedata.quality.flows import COPIES, COUNTED, LEFT_OUT, UNEXPLAINED, by_reason, flow, side
 from onedata.quality.reconcile_documents import (
     lines_placed,
     lines_to_movements,
@@ -28,7 +28,7 @@ select case
     when left_out.order_id is not null then 'unsettled orders'
     when h.is_test then 'test orders'
     when h.is_cancelled then 'cancelled orders'
-    when copies.document_id is not null then 'orders that another system has too'
+    when copies.document_id is not null then 'orders' || {COPIES}
     when elsewhere.document_id is not null then 'returns booked on their original orders'
     when own.document_id is not null then 'orders without a line that sells goods'
     when h.total_amount < 0 then 'refunds without lines'

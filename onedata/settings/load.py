@@ -22,12 +22,14 @@ OTHER_VARIABLES = (
     "ONEDATA_WAREHOUSE",
     "ONEDATA_LAKE",
     "ONEDATA_USABLE",
+    "ONEDATA_ORDERS_DECIDED",
     "ONEDATA_SHARED_DATA",
 )
 IDENTIFIERS = "identifiers.yaml"
 OWN_ENTITIES = "canonical"
 EXCHANGE_RATES = "exchange_rates.csv"
-OPTIONAL_PATHS = ("identifiers", "own_entities", "exchange_rates", "backup_folder")
+ORDER_MATCHES = "order_matches.csv"
+OPTIONAL_PATHS = ("identifiers", "own_entities", "exchange_rates", "order_matches", "backup_folder")
 EMPTY_IS_NONE = (*OPTIONAL_PATHS, "as_of")
 PATHS = ("home", "source", "contracts", *OPTIONAL_PATHS)
 
@@ -150,6 +152,7 @@ def _read_file(file: Path) -> dict[str, Any]:
         ("identifiers", IDENTIFIERS),
         ("own_entities", OWN_ENTITIES),
         ("exchange_rates", EXCHANGE_RATES),
+        ("order_matches", ORDER_MATCHES),
     ):
         if (folder / own).exists() or (folder / own).is_symlink():
             values[name] = folder / own

@@ -162,6 +162,23 @@ class Settings:
             "the path of a file",
         ),
     ] = None
+    order_matches: Annotated[
+        Path | None,
+        _setting(
+            "Decisions by hand on orders of two systems: one order, or two. Default: order_matches.csv beside the "
+            "settings.",
+            "the path of a file",
+        ),
+    ] = None
+    order_match_confidence: Annotated[
+        Number,
+        _setting(
+            "Confidence from which two orders of two systems that no source declares the same count once; above 1, "
+            "never.",
+            "a number from 0.7",
+            ge=0.7,
+        ),
+    ] = 0.95
     gates: Annotated[GateLimits, Field(description="Limits of the gate after OneID.")] = Field(
         default_factory=GateLimits
     )
@@ -244,6 +261,13 @@ class Settings:
     def canonical(self) -> Path:
         """Folder of the shipped canonical entities; `own_entities` adds to them."""
         return shipped("data_contracts") / "canonical"
+
+    @property
+    def own_files(self) -> dict[str, Path]:
+        """The files that the retailer keeps by hand, by setting: each lands by the contract of its name in
+        data_contracts/own."""
+        files = {"exchange_rates": self.exchange_rates, "order_matches": self.order_matches}
+        return {setting: file for setting, file in files.items() if file is not None}
 
     @property
     def dbt_project(self) -> Path:

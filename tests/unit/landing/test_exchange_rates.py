@@ -33,7 +33,9 @@ def world(tmp_path: Path, con: duckdb.DuckDBPyConnection, gatekeeper: Gatekeeper
         settings_in(tmp_path), contracts=REPOSITORY / "data_contracts", exchange_rates=tmp_path / "exchange_rates.csv"
     )
     settings.source.mkdir()
-    feeds = load_feeds(settings.contracts, canonical(), own=REPOSITORY / "data_contracts" / "own")
+    feeds = load_feeds(
+        settings.contracts, canonical(), own=[REPOSITORY / "data_contracts" / "own" / "exchange_rates.odcs.yaml"]
+    )
     retailer = Retailer(settings, canonical(), identifier_policy(), [f for f in feeds if f.name in (FEED, OWN)])
     prepare_warehouse(con, retailer)
     return SmallRetailer(retailer, con, gatekeeper)
