@@ -78,6 +78,20 @@ headers as (
     where copies.document_id is null
 ),
 
+-- Who the order's copy in another system is known to be of.
+named_by_copies as (
+    select
+        copies.source_system,
+        copies.order_id,
+        max(delivered_headers.identity_key) as identity_key
+    from copies
+    inner join delivered_headers
+        on
+            copies.document_system = delivered_headers.source_system
+            and copies.document_id = delivered_headers.order_id
+    group by copies.source_system, copies.order_id
+),
+
 marked as (
     select
         movements.*,
@@ -151,7 +165,7 @@ joined as (
         coalesce(headers.channel, moved.channel) as channel,
         coalesce(headers.business_date, moved.business_date) as business_date,
         coalesce(headers.ordered_at, moved.moved_at) as ordered_at,
-        coalesce(headers.identity_key, moved.identity_key) as identity_key,
+        coalesce(headers.identity_key, moved.identity_key, named_by_copies.identity_key) as identity_key,
         coalesce(headers.node_id, moved.node_id) as node_id,
         headers.fulfilment_method,
         coalesce(headers.has_referrer, false) as is_referred,
@@ -170,6 +184,10 @@ joined as (
         moved.last_return_channel
     from headers
     full outer join moved on headers.source_system = moved.source_system and headers.order_id = moved.order_id
+    left join named_by_copies
+        on
+            coalesce(headers.source_system, moved.source_system) = named_by_copies.source_system
+            and coalesce(headers.order_id, moved.order_id) = named_by_copies.order_id
     left join emptied
         on headers.source_system = emptied.document_system and headers.order_id = emptied.document_id
 ),
