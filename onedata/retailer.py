@@ -46,10 +46,12 @@ class Retailer:
 
     def environment(self) -> dict[str, str]:
         """Environment of dbt and child processes: the settings, the SQL that decides whether an identifier is usable,
-        and whether the retailer's file of decisions on orders says anything."""
+        and which of the files that the retailer keeps by hand say something."""
         return self.settings.environment() | {
             "ONEDATA_USABLE": json.dumps(usable_in_models(self.entities, self.policy)),
-            "ONEDATA_ORDERS_DECIDED": "yes" if has_rows(self.settings.order_matches) else "",
+            "ONEDATA_OWN_FILES_WITH_ROWS": " ".join(
+                name for name, file in self.settings.own_files.items() if has_rows(file)
+            ),
         }
 
     @property

@@ -24,10 +24,10 @@ def own_file_offer(file: Path, name: str, setting: str, night: date) -> Iterator
     yield Offer(night, name, stat.st_size, stat.st_mtime_ns, file)
 
 
-def has_rows(file: Path | None) -> bool:
+def has_rows(file: Path) -> bool:
     """Whether the file is there and says something: more than its header, comments and blank lines. What lands of a
     file without a row does not tell that the save before it no longer holds."""
-    return file is not None and file.is_file() and len(list(_lines(file))) > 1
+    return file.is_file() and len(list(_lines(file))) > 1
 
 
 def write_stamped(file: Path, target: Path, moment: datetime) -> None:

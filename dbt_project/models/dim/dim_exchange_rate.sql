@@ -4,7 +4,8 @@ with given as (
     select * from {{ ref('dim_exchange_rate_day') }}
 ),
 
--- A retailer's own file is one statement: of what it said before, only what its last save says again still holds.
+-- A retailer's own file is one statement: of what it said before, only what its last save says again still holds, and
+-- nothing once the file is gone or has no row.
 own_saved as (
     select max(updated_at) as saved_at
     from given
@@ -22,7 +23,10 @@ of_day as (
     cross join own_saved
     where
         given.rate is not null
-        and (given._feed <> 'own_exchange_rates' or given.updated_at = own_saved.saved_at)
+        and (
+            given._feed <> 'own_exchange_rates'
+            or given.updated_at = own_saved.saved_at and {{ own_file_says_something('exchange_rates') }}
+        )
     group by given.currency, given.reporting_currency, given.rate_date
 )
 

@@ -55,7 +55,7 @@ decisions as (
         delivered_decisions.decision is not null
         and (
             delivered_decisions._feed <> 'own_order_matches'
-            or delivered_decisions.updated_at = own_saved.saved_at and {{ has_order_matches() }}
+            or delivered_decisions.updated_at = own_saved.saved_at and {{ own_file_says_something('order_matches') }}
         )
 ),
 
