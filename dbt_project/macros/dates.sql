@@ -17,6 +17,10 @@
 {% macro days_earlier(instant, days) -%}{{ adapter.dispatch('days_earlier')(instant, days) }}{%- endmacro %}
 {% macro duckdb__days_earlier(instant, days) -%}{{ instant }} - interval {{ days }} day{%- endmacro %}
 
+{#- The instant a number of hours after another. -#}
+{% macro hours_later(instant, hours) -%}{{ adapter.dispatch('hours_later')(instant, hours) }}{%- endmacro %}
+{% macro duckdb__hours_later(instant, hours) -%}{{ instant }} + interval {{ hours }} hour{%- endmacro %}
+
 {#- Seconds between two instants, whichever is earlier; a part of a second is a whole one. -#}
 {% macro seconds_between(one, other) -%}{{ adapter.dispatch('seconds_between')(one, other) }}{%- endmacro %}
 {% macro duckdb__seconds_between(one, other) -%}

@@ -1,7 +1,8 @@
 {{ config(materialized='table') }}
 
+-- From the first business day that landing accepts.
 with days as (
-    select series.date_day from {{ date_series('2009-01-01', '2030-12-31') }} as series
+    select series.date_day from {{ date_series('1990-01-01', '2050-12-31') }} as series
 )
 
 select

@@ -4,10 +4,6 @@ with delivered as (
     select * from {{ ref('ods_order_line') }}
 ),
 
-lines as (
-    select * from {{ ref('dwd_order_line') }}
-),
-
 -- Only lines of which a refund cancels units: of others nobody asks what they once were.
 cancelled as (
     select
@@ -19,32 +15,35 @@ cancelled as (
     group by order_system, order_id, order_line_id
 ),
 
-ordered as (
+versions as (
     select
         delivered.source_system,
         delivered.order_id,
         delivered.line_id,
-        max(delivered.quantity) as ordered_quantity
+        delivered.quantity,
+        delivered.updated_at,
+        lag(delivered.quantity) over (
+            partition by delivered.source_system, delivered.order_id, delivered.line_id
+            order by
+                delivered.updated_at, delivered.ds, delivered._feed, delivered._file, delivered._edition,
+                delivered._row
+        ) as quantity_before
     from delivered
     inner join cancelled
         on
             delivered.source_system = cancelled.source_system
             and delivered.order_id = cancelled.order_id
             and delivered.line_id = cancelled.line_id
-    group by delivered.source_system, delivered.order_id, delivered.line_id
 )
 
+-- A refund belongs to an edit if it is of the same time.
 select
-    lines.source_system,
-    lines.order_id,
-    lines.line_id,
-    ordered.ordered_quantity,
-    lines.quantity,
-    cast(ordered.ordered_quantity - lines.quantity as decimal(18, 4)) as lowered_units
-from lines
-inner join ordered
-    on
-        lines.source_system = ordered.source_system
-        and lines.order_id = ordered.order_id
-        and lines.line_id = ordered.line_id
-where ordered.ordered_quantity > lines.quantity
+    source_system,
+    order_id,
+    line_id,
+    min(updated_at) as first_lowered_at,
+    max(updated_at) as last_lowered_at,
+    cast(sum(quantity_before - quantity) as decimal(18, 4)) as lowered_units
+from versions
+where quantity < quantity_before
+group by source_system, order_id, line_id

@@ -120,6 +120,12 @@ of_goods as (
             and named.order_id = lowered.order_id
             and named.order_line_id = lowered.line_id
             and named.restock_type = 'cancel'
+            -- An edit and its refund are booked within a moment, a refund of later has nothing to do with it.
+            and coalesce(
+                named.refunded_at between {{ days_earlier('lowered.first_lowered_at', 1) }}
+                and {{ hours_later('lowered.last_lowered_at', 1) }},
+                true
+            )
 ),
 
 running as (
