@@ -106,6 +106,7 @@ def refunds_placed() -> str:
         COUNTED: "-net_amount",
         "goods that a return or an edit gives back": "returned_elsewhere_amount",
         "postage paid back": "shipping_refunded_amount",
+        "gift cards and deposits paid back": "not_goods_amount",
         "tax added on top": "tax_of_lines + tax_of_added",
     }
     told = [
@@ -164,6 +165,7 @@ def refunds_to_movements() -> str:
         "net_amount": "net_amount",
         "tax_amount": "tax_amount",
         "shipping_amount": "-shipping_refunded_amount",
+        "gift_card_amount": "gift_card_amount",
     }
     refunds = " union all ".join(
         f"select '{name}' as measure, {currency} as unit, {exact(f'sum({amount})')} as amount from dws.dws_refund "

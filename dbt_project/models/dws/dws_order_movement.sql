@@ -120,7 +120,7 @@ moved as (
         tax_included_amount,
         case when net_amount <> 0 and not is_tax_known then 1 else 0 end as untaxed_count,
         -shipping_refunded_amount as shipping_amount,
-        0 as gift_card_amount
+        gift_card_amount
     from refunds
     where channel is not null
 ),

@@ -102,6 +102,16 @@ removed as (
     where exclusion = 'removed from its document'
 ),
 
+paid_lines as (
+    select
+        document_system,
+        document_id,
+        line_id,
+        line_type
+    from order_lines
+    where not is_goods and not is_return
+),
+
 -- Goods that a return document takes back are given back there, once: of the refund's lines with goods, those beyond
 -- the returned units stand for themselves. Units that an edit took off the order are no longer sold: a refund that
 -- cancels them takes nothing off again.
@@ -216,7 +226,9 @@ joined as (
         order_sides.is_tax_included,
         coalesce(returned_money.amount, 0) as returned_amount,
         coalesce(lines_of_refund.amount, 0) as refund_lines_amount,
-        lines_of_refund.tax_amount as refund_lines_tax_amount
+        lines_of_refund.tax_amount as refund_lines_tax_amount,
+        -- Money paid back on what is no goods: a gift card, a deposit, postage that is a line.
+        paid_lines.line_type as apart
     from matched
     left join headers
         on matched.counted_system = headers.source_system and matched.counted_order = headers.order_id
@@ -229,6 +241,11 @@ joined as (
             matched.counted_system = returned_money.source_system
             and matched.counted_order = returned_money.order_id
             and coalesce(matched.currency, order_sides.currency, headers.currency) = returned_money.currency
+    left join paid_lines
+        on
+            matched.order_system = paid_lines.document_system
+            and matched.order_id = paid_lines.document_id
+            and matched.order_line_id = paid_lines.line_id
     left join removed
         on
             matched.order_system = removed.document_system
@@ -262,6 +279,7 @@ postage as (
     select
         *,
         case
+            when apart = 'shipping' then amount - returned_elsewhere_amount
             when shipping_amount is not null then shipping_amount
             when is_rest and shipping_charged_amount > 0 and amount - tax_of_lines = shipping_charged_amount
                 then shipping_charged_amount
@@ -274,8 +292,16 @@ postage as (
 goods as (
     select
         *,
-        amount - tax_of_lines - shipping_refunded_amount - returned_elsewhere_amount as paid_amount,
         case
+            when apart is null then amount - tax_of_lines - shipping_refunded_amount - returned_elsewhere_amount
+            else 0
+        end as paid_amount,
+        case
+            when apart is not null then amount - shipping_refunded_amount - returned_elsewhere_amount
+            else 0
+        end as not_goods_amount,
+        case
+            when apart is not null then 0
             when is_rest and not is_tax_included and sold_amount > 0
                 then
                     {{ part_of('amount - tax_of_lines - shipping_refunded_amount',
@@ -289,6 +315,7 @@ taxed as (
     select
         *,
         case
+            when apart is not null then 0
             when tax_amount is not null and not is_rest and returned_elsewhere_amount = 0 then -tax_amount
             when paid_amount <> net_amount then -(paid_amount - net_amount)
             else
@@ -305,7 +332,7 @@ select
     line_id,
     counted_system as source_system,
     counted_order as order_id,
-    coalesce(restock_type = 'return', false) and units > 0 as is_return,
+    coalesce(restock_type = 'return', false) and units > 0 and apart is null as is_return,
     exclusion is null as is_counted,
     exclusion,
     channel,
@@ -315,10 +342,12 @@ select
     node_id,
     product_id,
     currency,
-    cast(case when restock_type = 'return' then -units else 0 end as decimal(18, 4)) as units,
+    cast(case when restock_type = 'return' and apart is null then -units else 0 end as decimal(18, 4)) as units,
     amount,
     cast(returned_elsewhere_amount as decimal(18, 4)) as returned_elsewhere_amount,
     cast(shipping_refunded_amount as decimal(18, 4)) as shipping_refunded_amount,
+    cast(not_goods_amount as decimal(18, 4)) as not_goods_amount,
+    cast(case when apart = 'gift_card' then -not_goods_amount else 0 end as decimal(18, 4)) as gift_card_amount,
     cast(tax_of_lines as decimal(18, 4)) as tax_of_lines,
     cast(paid_amount - net_amount as decimal(18, 4)) as tax_of_added,
     cast(-net_amount as decimal(18, 4)) as net_amount,
