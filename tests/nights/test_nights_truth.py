@@ -108,7 +108,8 @@ def test_satisfaction_and_nps_of_each_customer_are_the_truth(simulated: Simulate
         f"select orders.oneid, {ANSWERED} from (select response_id, document, csat as satisfaction, nps as "
         f"recommend_score from read_parquet('{truth}/*.parquet')) left join dws.dws_order_copy as copy "
         "on copy.document_id = document join dws.dws_order as orders "
-        "on orders.order_id = coalesce(copy.order_id, document) where response_id in (select response_id from dwd.dwd_survey_response "
+        "on orders.order_id = coalesce(copy.order_id, document) "
+        "where response_id in (select response_id from dwd.dwd_survey_response "
         "where order_id = document) and orders.oneid is not null group by 1",
     )
     assert len(true) > 8
