@@ -86,7 +86,7 @@ said_copies as (
         other_system as document_system,
         other_order_id as document_id
     from decisions
-    where decision = 'same'
+    where decision = 'same' and order_system <> other_system
     group by other_system, other_order_id
 ),
 
@@ -134,6 +134,7 @@ same as (
         order_id,
         note,
         case
+            when order_system = other_system then 'both are orders of one system'
             when is_apart then 'another decision says apart'
             when not is_known then 'one of the orders has not arrived'
             when is_declared then 'a source says already which order it is a copy of'
