@@ -55,6 +55,6 @@ def test_the_calendar_has_every_day_once(one_by_one: Story) -> None:
         one_by_one.warehouse,
         "select min(date_day), max(date_day), count(distinct date_day), count(*) from dim.dim_date",
     )[0]
-    assert (first, last) == (date(2009, 1, 1), date(2030, 12, 31))
-    # 22 years, of which 2012, 2016, 2020, 2024 and 2028 have a day more.
-    assert days == rows == 22 * 365 + 5
+    assert (first, last) == (date(1990, 1, 1), date(2050, 12, 31))
+    # 61 years, of which every fourth from 1992 to 2048 has a day more.
+    assert days == rows == 61 * 365 + 15
