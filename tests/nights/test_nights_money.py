@@ -245,8 +245,8 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Story:
         "StoreID;Till;ReceiptNo;BusinessDate;Start;End;Operator;Status;Currency;Total;LoyaltyNo;PaymentType;CardToken\n"
     )
     lines = (
-        "StoreID;Till;ReceiptNo;BusinessDate;Line;Kind;ArticleNo;Text;Quantity;UnitPrice;Discount;Amount;Currency;Voided;"
-        "Status;OrigReceipt;LoyaltyNo;Start;End\n"
+        "StoreID;Till;ReceiptNo;BusinessDate;Line;Kind;ArticleNo;Text;Quantity;UnitPrice;Discount;Amount;Currency;"
+        "Voided;Status;OrigReceipt;LoyaltyNo;Start;End\n"
     )
     at = "10.02.2026 11:00:00"
     write(
