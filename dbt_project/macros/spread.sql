@@ -77,29 +77,42 @@ from (
 ) }}
 {%- endmacro %}
 
-{#- part = whole_part * amount / whole, rounded to cents, half up; decimal(18, 4). -#}
-{% macro part_of(amount, whole, whole_part) -%}
-{{ return(money_of_units(units_of_part(units_of_money(amount), whole, whole_part))) }}
+{#- The unit to which parts of `amount` are rounded: its currency's least, or cents where it has fractions of that. -#}
+{% macro units_of_step(amount, currency) -%}
+{%- set least = least_units(currency) -%}
+{{ return('case when ' ~ units_of_money(amount) ~ ' % ' ~ least ~ ' = 0 then ' ~ least ~ ' else 100 end') }}
 {%- endmacro %}
 
-{% macro units_of_part(amount_units, whole, whole_part) -%}
-{%- set all = units_of_money(whole) -%}
+{#- part = whole_part * amount / whole, rounded to the currency's least unit, half away from zero; decimal(18, 4). -#}
+{% macro part_of(amount, whole, whole_part, currency) -%}
+{%- set units = units_of_money(amount) -%}
 {{ return(
-    whole_quotient('2 * ' ~ units_of_money(whole_part) ~ ' * (' ~ amount_units ~ ') + 100 * ' ~ all,
-        '(200 * ' ~ all ~ ')') ~ ' * 100'
+    money_of_units('sign(' ~ units ~ ') * ' ~ units_of_part('abs(' ~ units ~ ')', whole, whole_part, currency))
 ) }}
 {%- endmacro %}
 
-{#- The part of `whole_part` that goes with `amount`, of `whole`, to the cent, for amounts that are given back one after
-the other: each has what the running total comes to less what those before it had, so that all parts of a whole that is
-given back add up to the whole. `amount` is negative, as the result is; `before` is what went before the first. -#}
-{% macro share_of_running_total(amount, whole, whole_part, partition, order, before='0') -%}
+{% macro units_of_part(amount_units, whole, whole_part, currency) -%}
+{%- set all = units_of_money(whole) -%}
+{%- set step = '(' ~ units_of_step(whole_part, currency) ~ ')' -%}
+{{ return(
+    whole_quotient('2 * ' ~ units_of_money(whole_part) ~ ' * (' ~ amount_units ~ ') + ' ~ step ~ ' * ' ~ all,
+        '(2 * ' ~ step ~ ' * ' ~ all ~ ')') ~ ' * ' ~ step
+) }}
+{%- endmacro %}
+
+{#- The part of `whole_part` that goes with `amount`, of `whole`, to the currency's least unit, for amounts that are
+given back one after the other: each has what the running total comes to less what those before it had, so that all
+parts of a whole that is given back add up to the whole, and never to more. `amount` is negative, as the result is;
+`before` is what went before the first. -#}
+{% macro share_of_running_total(amount, whole, whole_part, partition, order, currency, before='0') -%}
 {%- set one = units_of_money('-(' ~ amount ~ ')') -%}
 {%- set running = 'sum(' ~ one ~ ') over (partition by ' ~ partition | join(', ') ~ ' order by ' ~ order | join(', ')
     ~ ' rows between unbounded preceding and current row) + ' ~ units_of_money(before) -%}
+{%- set so_far = 'least(' ~ running ~ ', ' ~ units_of_money(whole) ~ ')' -%}
+{%- set until = 'least(' ~ running ~ ' - ' ~ one ~ ', ' ~ units_of_money(whole) ~ ')' -%}
 case
     when {{ whole }} > 0 and {{ whole_part }} >= 0
-        then {{ money_of_units('-(' ~ units_of_part(running, whole, whole_part) ~ ' - '
-            ~ units_of_part(running ~ ' - ' ~ one, whole, whole_part) ~ ')') }}
+        then {{ money_of_units('-(' ~ units_of_part(so_far, whole, whole_part, currency) ~ ' - '
+            ~ units_of_part(until, whole, whole_part, currency) ~ ')') }}
 end
 {%- endmacro %}

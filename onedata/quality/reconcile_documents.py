@@ -8,6 +8,13 @@ from onedata.sql import quote_text
 NO_GOODS = "gift cards, deposits, rounding and postage: no revenue of goods"
 SPREAD = "discount of the whole order, spread over its lines"
 
+# The documents with a line of an older version than their newest.
+EDITED = """select distinct l.source_system, l.order_id from dwd.dwd_order_line l
+    inner join (select source_system, order_id, max(updated_at) as updated_at from (
+        select source_system, order_id, updated_at from dwd.dwd_order union all
+        select source_system, order_id, updated_at from dwd.dwd_order_line) group by all) n
+    on n.source_system = l.source_system and n.order_id = l.order_id and l.updated_at < n.updated_at"""
+
 # The reason why a line does not count, derived from DWD and not from the model's own exclusion; a line that is excluded
 # for another reason is a difference. A line of an older version than its document's newest is removed.
 PLACED = f"""
@@ -21,6 +28,7 @@ select m.*, l.gross_amount as given_gross, l.net_amount as given_net, case
     when l.updated_at < greatest(document.updated_at, newest.updated_at) then 'lines removed from their document'
     when document.external_order_id is not null or copies.basis <> 'declared' then 'lines of orders' || {COPIES}
     when origin.is_test or origin.is_cancelled then 'returns on cancelled or test orders'
+    when m.is_return and edited.order_id is not null then 'returns of goods removed from their order'
     when l.parent_line_id is not null then 'components of priced bundles'
     when kit.line_id is not null then 'bundles that count by their components'
     else '{UNEXPLAINED}' end as reason
@@ -33,6 +41,7 @@ left join ({LEFT_OUT}) left_out on left_out.source_system = m.document_system an
 left join dws.dws_order_copy copies on copies.document_system = m.document_system and copies.document_id = m.document_id
 left join (select source_system, order_id, max(updated_at) as updated_at from dwd.dwd_order_line group by all) newest
     on newest.source_system = m.document_system and newest.order_id = m.document_id
+left join ({EDITED}) edited on edited.source_system = m.source_system and edited.order_id = m.order_id
 left join (select distinct source_system, order_id, parent_line_id as line_id from dwd.dwd_order_line
     where parent_line_id is not null) kit
     on kit.source_system = m.document_system and kit.order_id = m.document_id and kit.line_id = m.line_id
@@ -47,7 +56,8 @@ select m.*, r.amount as given_amount, case
     when origin.is_test or origin.is_cancelled then 'refunds on cancelled or test orders'
     when r.status in ('failure', 'failed', 'error', 'declined', 'cancelled', 'canceled', 'void', 'voided')
         then 'refunds that failed'
-    when l.line_id is not null then 'refunds of lines removed from their order'
+    when l.line_id is not null or r.is_rest and edited.order_id is not null
+        then 'refunds of what was removed from their order'
     when origin.order_id is null and r.channel is null then 'refunds on unknown orders, without a channel'
     else '{UNEXPLAINED}' end as reason
 from dws.dws_refund m
@@ -57,6 +67,8 @@ left join dwd.dwd_order origin on origin.source_system = m.source_system and ori
 left join ({LEFT_OUT}) left_out on left_out.source_system = m.source_system and left_out.order_id = m.order_id
 left join dwd.dwd_order_line l on l.source_system = r.order_system and l.order_id = r.order_id
     and l.line_id = r.order_line_id
+left join ({EDITED} union select source_system, order_id from dwd.dwd_order_line_lowered) edited
+    on edited.source_system = r.order_system and edited.order_id = r.order_id
 """
 
 

@@ -3,19 +3,28 @@ order in two systems. Each order is a case of its own; the right values are work
 
 from __future__ import annotations
 
-import json
 import shutil
-from datetime import date
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from shop_documents import (
+    DAYS,
+    FIRST,
+    SECOND,
+    back,
+    item,
+    order,
+    parcel,
+    postage,
+    refund,
+    write,
+    write_returns,
+    write_shop,
+)
 from support import REPOSITORY, Story, ask, home_at, run_well, story
 
-DAYS = [date(2026, 2, 10), date(2026, 2, 11)]
-FIRST, SECOND = (str(day) for day in DAYS)
 SHIPPED = ("shop_orders", "shop_refunds", "logistics_returns", "pos_tickets_eu", "pos_ticket_lines_eu")
 MARKETPLACE = {
     "apiVersion": "v3.1.0",
@@ -47,53 +56,6 @@ MARKETPLACE = {
         }
     ],
 }
-
-
-def item(order: int, number: int, price: str, quantity: int = 1, **more: Any) -> dict[str, Any]:
-    """A line item of the shop; its product is named after its number."""
-    line = {"id": order * 10 + number, "sku": f"P{number}", "title": f"Product {number}", "quantity": quantity}
-    return line | {"price": price, "total_discount": "0.00"} | more
-
-
-def order(number: int, lines: list[dict[str, Any]], updated: str = FIRST, **more: Any) -> dict[str, Any]:
-    """A shop order of the first day; `more` overrides what it says."""
-    document = {
-        "id": number,
-        "name": f"#{1000 + number}",
-        "created_at": f"{FIRST}T10:00:00+08:00",
-        "updated_at": f"{updated}T11:00:00+08:00",
-        "cancelled_at": None,
-        "currency": "CNY",
-        "total_price": "1.00",
-        "total_discounts": "0.00",
-        "total_tax": None,
-        "taxes_included": None,
-        "source_name": "web",
-        "test": False,
-        "email": f"c{number}@acme-mail.com",
-        "location_id": "W01",
-        "shipping_lines": [{"code": "STANDARD", "price": "0.00"}],
-        "line_items": lines,
-    }
-    return document | more
-
-
-def refund(number: int, of: int, lines: list[dict[str, Any]], paid: str, **more: Any) -> dict[str, Any]:
-    """A refund of the second day."""
-    at = f"{SECOND}T12:00:00+08:00"
-    payment = {"id": number + 1, "amount": paid, "kind": "refund", "gateway": "visa", "status": "success"}
-    document = {"id": number, "order_id": of, "created_at": at, "restock": False, "refund_line_items": lines}
-    return document | {"transactions": [payment | {"currency": "CNY", "created_at": at}]} | more
-
-
-def back(number: int, of: int, line: int, quantity: int, amount: str, kind: str) -> dict[str, Any]:
-    """A line of a refund, of line `line` of order `of`."""
-    goods = {"id": number * 10 + line, "line_item_id": of * 10 + line, "quantity": quantity, "subtotal": amount}
-    return goods | {"restock_type": kind, "location_id": "W01", "line_item": {"sku": f"P{line}", "title": "x"}}
-
-
-def postage(amount: str) -> dict[str, Any]:
-    return {"shipping_lines": [{"code": "STANDARD", "price": amount}]}
 
 
 ON_TOP = {"taxes_included": False, "total_tax": "13.00"}
@@ -212,11 +174,6 @@ OTHERS = {
 }
 
 
-def write(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, encoding="utf-8")
-
-
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Story:
     """A shop, a marketplace and tills, after two nights."""
@@ -226,17 +183,8 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Story:
     for name in SHIPPED:
         shutil.copy(REPOSITORY / "data_contracts" / f"{name}.odcs.yaml", contracts)
     write(contracts / "mkt_orders.odcs.yaml", yaml.dump(MARKETPLACE, sort_keys=False))
-    for day in (FIRST, SECOND):
-        documents = [document for case in CASES.values() for document in case[0] if day in document["updated_at"]]
-        refunds = [document for case in CASES.values() for document in case[1] if day in document["created_at"]]
-        for name, rows in (("orders", documents), ("refunds", refunds)):
-            write(source / f"shop/{name}/{name}_{day}.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
-    head = "rma_id,rma_line,order_id,sales_channel,node_id,sku,title,quantity,unit_price,discount,currency,reason,"
-    write(
-        source / f"logistics/returns/returns_{FIRST}.csv",
-        f"{head}requested_at,received_at\nRMA-13,1,13,online,W01,P1,x,2,60.00,0.00,CNY,size,"
-        f"{FIRST}T18:00:00+08:00,{FIRST}T20:00:00+08:00\n",
-    )
+    write_shop(source, CASES.values())
+    write_returns(source, [parcel(13, 1, 2, "60.00")])
     write(
         source / f"mkt/orders_{FIRST}.csv",
         f"id,date,sku,qty,price,currency\nMP-77,{FIRST},A,1,100.00,CNY\nMP-78,{FIRST},A,1,40.00,CNY\n",
@@ -356,7 +304,7 @@ def test_every_balance_closes_and_names_what_it_leaves_out(shop: Story) -> None:
         [
             "goods that a return or an edit gives back",
             "postage paid back",
-            "refunds of lines removed from their order",
+            "refunds of what was removed from their order",
             "refunds on cancelled or test orders",
             "refunds that failed",
             "tax added on top",

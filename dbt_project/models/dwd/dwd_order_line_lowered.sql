@@ -4,15 +4,13 @@ with delivered as (
     select * from {{ ref('ods_order_line') }}
 ),
 
--- Only lines of which a refund cancels units: of others nobody asks what they once were.
-cancelled as (
+-- Only lines of orders that something was paid back on: of others nobody asks what they once were.
+refunded as (
     select
         order_system as source_system,
-        order_id,
-        order_line_id as line_id
+        order_id
     from {{ ref('dwd_refund') }}
-    where restock_type = 'cancel' and order_line_id is not null
-    group by order_system, order_id, order_line_id
+    group by order_system, order_id
 ),
 
 versions as (
@@ -29,11 +27,8 @@ versions as (
                 delivered._row
         ) as quantity_before
     from delivered
-    inner join cancelled
-        on
-            delivered.source_system = cancelled.source_system
-            and delivered.order_id = cancelled.order_id
-            and delivered.line_id = cancelled.line_id
+    inner join refunded
+        on delivered.source_system = refunded.source_system and delivered.order_id = refunded.order_id
 )
 
 -- A refund belongs to an edit if it is of the same time.

@@ -1,280 +1,164 @@
-with lines as (
-    select * from {{ ref('dwd_order_line') }}
+with placed as (
+    select * from {{ ref('dws_order_line_placed') }}
 ),
 
 headers as (
     select * from {{ ref('dwd_order') }}
 ),
 
-copies as (
-    select * from {{ ref('dws_order_copy') }}
-),
-
-left_out as (
+goods as (
     select
-        source_system,
-        order_id
-    from {{ ref('dwd_unsettled') }}
-    where not is_held
-    group by source_system, order_id
-),
-
-document_feeds as (
-    {{ complete_documents() }}
-),
-
--- The newest version of each document that comes with all its lines: that of its newest line, or of its header where
--- no line is left.
-document_version as (
-    select
-        lines.source_system,
-        lines.order_id,
-        lines._feed,
-        max(greatest(lines.updated_at, coalesce(headers.updated_at, lines.updated_at))) as updated_at
-    from lines
-    inner join document_feeds on lines._feed = document_feeds.line_feed
-    left join headers
-        on
-            lines.source_system = headers.source_system
-            and lines.order_id = headers.order_id
-            and document_feeds.header_feed = headers._feed
-    group by lines.source_system, lines.order_id, lines._feed
-),
-
-versioned as (
-    select
-        lines.*,
-        coalesce(lines.updated_at < document_version.updated_at, false) as is_removed
-    from lines
-    left join document_version
-        on
-            lines.source_system = document_version.source_system
-            and lines.order_id = document_version.order_id
-            and lines._feed = document_version._feed
-),
-
--- Which order a return belongs to: the one of that id in the same source system, else in the only other system that
--- has one (a store takes back what the online shop sold). Where neither is known, the return stands for itself.
-wanted as (
-    select
-        source_system,
-        original_order_id
-    from versioned
-    where line_type = 'return' and original_order_id is not null
-    group by source_system, original_order_id
-),
-
-known_documents as (
-    select
-        source_system,
-        order_id,
-        is_cancelled or is_test as is_void
-    from headers
-    where order_id in (select wanted.original_order_id from wanted)
-    union all
-    select
-        source_system,
-        order_id,
-        false as is_void
-    from versioned
-    where line_type = 'sale' and not is_test and order_id in (select wanted.original_order_id from wanted)
-),
-
-known_orders as (
-    select
-        source_system,
-        order_id,
-        bool_or(is_void) as is_void
-    from known_documents
-    group by source_system, order_id
-),
-
-originals as (
-    select
-        wanted.source_system as document_system,
-        wanted.original_order_id,
-        case
-            when bool_or(known_orders.source_system = wanted.source_system) then wanted.source_system
-            when count(*) = 1 then min(known_orders.source_system)
-        end as source_system,
-        case
-            when bool_or(known_orders.source_system = wanted.source_system)
-                then bool_or(known_orders.is_void and known_orders.source_system = wanted.source_system)
-            when count(*) = 1 then bool_or(known_orders.is_void)
-            else false
-        end as is_void
-    from wanted
-    inner join known_orders on wanted.original_order_id = known_orders.order_id
-    group by wanted.source_system, wanted.original_order_id
-),
-
--- A bundle counts once: by its own line where that has a price, else by its components.
-bundles as (
-    select
-        components.source_system,
-        components.order_id,
-        components.parent_line_id,
-        bool_or(parents.net_amount <> 0) as is_priced
-    from versioned as components
-    inner join versioned as parents
-        on
-            components.source_system = parents.source_system
-            and components.order_id = parents.order_id
-            and components.parent_line_id = parents.line_id
-    where not parents.is_removed and not components.is_removed
-    group by components.source_system, components.order_id, components.parent_line_id
-),
-
-placed as (
-    select
-        versioned.source_system as document_system,
-        versioned.order_id as document_id,
-        versioned.line_id,
-        coalesce(originals.source_system, versioned.source_system) as named_system,
-        case
-            when originals.source_system is null then versioned.order_id else versioned.original_order_id
-        end as named_order,
-        versioned.line_type,
-        versioned.line_type = 'return' as is_return,
-        case
-            when left_out.order_id is not null then 'unsettled document'
-            when coalesce(headers.is_test, false) then 'test order'
-            when coalesce(headers.is_cancelled, false) then 'cancelled order'
-            when versioned.is_test then 'test line'
-            when versioned.is_removed then 'removed from its document'
-            when copies.document_id is not null then 'order that another system has too'
-            when coalesce(originals.is_void, false) then 'return on a cancelled or test order'
-            when coalesce(of_bundle.is_priced, false) then 'component of a priced bundle'
-            when coalesce(not own_bundle.is_priced, false) then 'bundle that counts by its components'
-        end as exclusion,
-        -- A sale happens where and when its order was placed, a return where and when the goods came back.
-        case
-            when versioned.line_type = 'return' then versioned.channel
-            else coalesce(headers.channel, versioned.channel)
-        end as channel,
-        case
-            when versioned.line_type = 'return'
-                then coalesce(versioned.business_date, headers.business_date, versioned.ds)
-            else coalesce(headers.business_date, versioned.business_date, versioned.ds)
-        end as business_date,
-        case
-            when versioned.line_type = 'return' then coalesce(versioned.sold_at, headers.ordered_at)
-            else coalesce(headers.ordered_at, versioned.sold_at)
-        end as moved_at,
-        coalesce(headers.identity_key, versioned.identity_key) as identity_key,
-        coalesce(versioned.node_id, headers.node_id) as node_id,
-        versioned.product_id,
-        versioned.currency,
-        case
-            when versioned.line_type in ('sale', 'return') then versioned.quantity else 0
-        end as units,
-        -- What takes money off without being goods (a coupon, a ticket's discount) is a discount.
-        case
-            when versioned.line_type = 'adjustment' and versioned.net_amount < 0 then 0 else versioned.gross_amount
-        end as gross_amount,
-        case
-            when versioned.line_type = 'adjustment' and versioned.net_amount < 0
-                then -versioned.net_amount
-            else versioned.discount_amount
-        end as line_discount_amount,
-        versioned.net_amount,
-        versioned.tax_amount as line_tax_amount,
-        coalesce(versioned.is_tax_included, headers.is_tax_included) as is_tax_included,
-        coalesce(
-            headers.discount_amount,
-            headers.total_discount_amount
-        ) as header_discount_amount,
+        placed.*,
+        coalesce(headers.discount_amount, headers.total_discount_amount) as header_discount_amount,
         headers.discount_amount is null as is_total_discount,
         headers.tax_amount as header_tax_amount,
         headers.shipping_tax_amount,
-        coalesce(headers.shipping_amount, 0) as shipping_amount
-    from versioned
-    left join headers
-        on versioned.source_system = headers.source_system and versioned.order_id = headers.order_id
-    left join left_out
-        on versioned.source_system = left_out.source_system and versioned.order_id = left_out.order_id
-    left join originals
-        on
-            versioned.source_system = originals.document_system
-            and case
-                when versioned.line_type = 'return' then versioned.original_order_id
-            end = originals.original_order_id
-    left join copies
-        on versioned.source_system = copies.document_system and versioned.order_id = copies.document_id
-    left join bundles as of_bundle
-        on
-            versioned.source_system = of_bundle.source_system
-            and versioned.order_id = of_bundle.order_id
-            and versioned.parent_line_id = of_bundle.parent_line_id
-    left join bundles as own_bundle
-        on
-            versioned.source_system = own_bundle.source_system
-            and versioned.order_id = own_bundle.order_id
-            and versioned.line_id = own_bundle.parent_line_id
-),
-
--- A return on a copy of an order is one on the order.
-counted_for as (
-    select
-        placed.*,
-        coalesce(copies.source_system, placed.named_system) as source_system,
-        coalesce(copies.order_id, placed.named_order) as order_id,
-        -- Gift cards, deposits, rounding and shipping are no goods: money that is not revenue of goods.
-        placed.line_type in ('sale', 'return', 'adjustment') as is_goods,
+        coalesce(headers.shipping_amount, 0) as shipping_amount,
+        headers.total_amount as header_total_amount,
+        headers.order_id is not null as has_header,
         -- The lines of a cancelled order and of a copy have their share too, so that they come to its total.
+        placed.exclusion is null
+        or placed.exclusion in ('cancelled order', 'order that another system has too') as is_of_total,
         (placed.exclusion is null or placed.exclusion in ('cancelled order', 'order that another system has too'))
         and placed.line_type in ('sale', 'adjustment') as has_order_money
     from placed
-    left join copies
-        on
-            placed.named_system = copies.document_system and placed.named_order = copies.document_id
-            and placed.exclusion is distinct from 'order that another system has too'
+    left join headers on placed.document_system = headers.source_system and placed.document_id = headers.order_id
 ),
 
--- The discount of a whole order that its lines do not have, by order.
+-- What the header and the lines of an order say of its discounts. Coupons are the lines that take money off.
+said as (
+    select
+        document_system,
+        document_id,
+        max(header_discount_amount) as discount_amount,
+        bool_and(is_total_discount) as is_total_discount,
+        sum(case when line_type = 'adjustment' then 0 else line_discount_amount end) as lines_discount_amount,
+        sum(case when line_type = 'adjustment' then line_discount_amount else 0 end) as coupons_amount,
+        sum(case when line_type = 'sale' then greatest(net_amount, 0) else 0 end) as goods_amount,
+        max(header_total_amount) - max(shipping_amount) - sum(net_amount)
+        - max(case when is_tax_included then 0 else coalesce(header_tax_amount, 0) end) as unexplained_amount
+    from goods
+    where is_of_total and not is_return and header_discount_amount is not null
+    group by document_system, document_id
+),
+
+-- The discount of a whole order that its lines do not have. Whether a total of all discounts contains the coupons, the
+-- order's total tells; where that tells neither, it contains them if it is as large.
 order_discount as (
     select
         document_system,
         document_id,
-        max(header_discount_amount) - sum(
-            case when is_total_discount then line_discount_amount else 0 end
+        least(
+            goods_amount,
+            case
+                when not is_total_discount then discount_amount
+                when abs(unexplained_amount + discount_amount - lines_discount_amount) <= 0.01
+                    then discount_amount - lines_discount_amount
+                when discount_amount - lines_discount_amount - coupons_amount >= 0
+                    then discount_amount - lines_discount_amount - coupons_amount
+                else discount_amount - lines_discount_amount
+            end
         ) as amount
-    from counted_for
-    where has_order_money and header_discount_amount is not null
-    group by document_system, document_id
+    from said
 ),
 
 discounted as (
     select
-        counted_for.document_system,
-        counted_for.document_id,
-        counted_for.line_id,
-        counted_for.currency,
+        goods.document_system,
+        goods.document_id,
+        goods.line_id,
+        goods.currency,
         order_discount.amount,
-        greatest(counted_for.net_amount, 0) as weight
-    from counted_for
+        greatest(goods.net_amount, 0) as weight
+    from goods
     inner join order_discount
         on
-            counted_for.document_system = order_discount.document_system
-            and counted_for.document_id = order_discount.document_id
-    where counted_for.has_order_money and counted_for.line_type = 'sale' and order_discount.amount > 0
+            goods.document_system = order_discount.document_system
+            and goods.document_id = order_discount.document_id
+    where goods.has_order_money and goods.line_type = 'sale' and order_discount.amount > 0
 ),
 
 discount_share as (
     {{ largest_remainder('discounted', ['document_system', 'document_id'], 'line_id') }}
 ),
 
-priced as (
+-- What an order's goods cost before any discount, and what was taken off them.
+sold_items as (
     select
-        counted_for.*,
-        coalesce(discount_share.share, 0) as order_discount_amount,
-        cast(counted_for.net_amount - coalesce(discount_share.share, 0) as decimal(18, 4)) as priced_amount
-    from counted_for
+        goods.source_system,
+        goods.order_id,
+        goods.product_key,
+        goods.currency,
+        sum(goods.gross_amount) as gross_amount,
+        sum(goods.line_discount_amount + coalesce(discount_share.share, 0)) as discount_amount,
+        min(goods.gross_amount / goods.units) as least_price
+    from goods
     left join discount_share
         on
-            counted_for.document_system = discount_share.document_system
-            and counted_for.document_id = discount_share.document_id
-            and counted_for.line_id = discount_share.line_id
+            goods.document_system = discount_share.document_system
+            and goods.document_id = discount_share.document_id
+            and goods.line_id = discount_share.line_id
+    where goods.line_type = 'sale' and goods.exclusion is null and goods.units > 0
+    group by goods.source_system, goods.order_id, goods.product_key, goods.currency
+),
+
+-- A document that tells what came back, not what was paid (it has no total), may price it as before the discount: the
+-- discount comes back with the goods.
+priced_in_full as (
+    select
+        goods.document_system,
+        goods.document_id,
+        goods.line_id,
+        goods.source_system,
+        goods.order_id,
+        goods.product_key,
+        goods.currency,
+        goods.moved_at,
+        goods.net_amount,
+        sold_items.gross_amount,
+        sold_items.discount_amount
+    from goods
+    inner join sold_items
+        on
+            goods.source_system = sold_items.source_system
+            and goods.order_id = sold_items.order_id
+            and goods.product_key = sold_items.product_key
+            and goods.currency = sold_items.currency
+    where
+        goods.is_return and goods.exclusion is null and not goods.has_header and goods.units < 0
+        and sold_items.discount_amount > 0
+        and goods.net_amount / goods.units >= sold_items.least_price - 0.005
+),
+
+discount_back as (
+    select
+        document_system,
+        document_id,
+        line_id,
+        {{ share_of_running_total('net_amount', 'gross_amount', 'discount_amount',
+            ['source_system', 'order_id', 'product_key', 'currency'],
+            ['moved_at', 'document_system', 'document_id', 'line_id'], 'currency') }} as share
+    from priced_in_full
+),
+
+priced as (
+    select
+        goods.*,
+        coalesce(discount_share.share, discount_back.share, 0) as order_discount_amount,
+        cast(
+            goods.net_amount - coalesce(discount_share.share, discount_back.share, 0) as decimal(18, 4)
+        ) as priced_amount
+    from goods
+    left join discount_share
+        on
+            goods.document_system = discount_share.document_system
+            and goods.document_id = discount_share.document_id
+            and goods.line_id = discount_share.line_id
+    left join discount_back
+        on
+            goods.document_system = discount_back.document_system
+            and goods.document_id = discount_back.document_id
+            and goods.line_id = discount_back.line_id
 ),
 
 -- The tax of a whole order that its lines do not have, by order. Shipping has its part of it, by amount, where the
@@ -371,7 +255,8 @@ given_back as (
         sold.line_id,
         {{ share_of_running_total('sold.priced_amount', 'order_money.priced_amount', 'order_money.tax_amount',
             ['sold.source_system', 'sold.order_id', 'sold.currency'],
-            ['sold.moved_at', 'sold.document_system', 'sold.document_id', 'sold.line_id']) }} as tax_amount,
+            ['sold.moved_at', 'sold.document_system', 'sold.document_id', 'sold.line_id'], 'sold.currency') }}
+            as tax_amount,
         order_money.is_tax_included
     from sold
     inner join order_money on sold.source_system = order_money.source_system and sold.order_id = order_money.order_id
@@ -400,7 +285,7 @@ select
     line_type,
     is_return,
     is_goods,
-    exclusion is null as is_counted,
+    is_counted,
     exclusion,
     channel,
     business_date,
@@ -408,6 +293,7 @@ select
     identity_key,
     node_id,
     product_id,
+    product_key,
     currency,
     cast(units as decimal(18, 4)) as units,
     cast(gross_amount as decimal(18, 4)) as gross_amount,

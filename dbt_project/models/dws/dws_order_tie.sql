@@ -23,6 +23,10 @@ refunds as (
     select * from {{ ref('dwd_refund') }}
 ),
 
+refund_effects as (
+    select * from {{ ref('dws_refund') }}
+),
+
 copies as (
     select * from {{ ref('dws_order_copy') }}
 ),
@@ -115,33 +119,54 @@ in_quarantine as (
     group by unread_payments.source_system, unread_payments.order_id
 ),
 
-removed as (
+-- What of a refund an edit of its order took off before: of its lines, with their part of the tax added on top.
+edited as (
     select
-        document_system,
-        document_id,
-        line_id
-    from order_lines
-    where exclusion = 'removed from its document'
+        refund_system,
+        refund_id,
+        min(currency) as currency,
+        sum(edited_amount) as amount,
+        sum(case when tax_of_lines > 0 then 0 else amount end) as lines_amount,
+        sum(tax_of_lines) as tax_amount
+    from refund_effects
+    group by refund_system, refund_id
+    having sum(edited_amount) > 0
+),
+
+refunded as (
+    select
+        order_system,
+        order_id,
+        source_system,
+        refund_id,
+        count(distinct currency) as currency_count,
+        min(currency) as currency,
+        sum(amount) as amount
+    from refunds
+    -- What went back: of a refund without a payment the currency is empty.
+    where currency is not null and (status is null or {{ has_succeeded('status') }})
+    group by order_system, order_id, source_system, refund_id
 ),
 
 returned as (
     select
-        refunds.order_system,
-        refunds.order_id,
-        count(distinct refunds.currency) as currency_count,
-        min(refunds.currency) as currency,
-        sum(refunds.amount) as refunded_amount,
+        refunded.order_system,
+        refunded.order_id,
+        greatest(max(refunded.currency_count), count(distinct refunded.currency)) as currency_count,
+        min(refunded.currency) as currency,
+        sum(refunded.amount) as refunded_amount,
         -- Of what the edit of an order took off its total already.
-        sum(case when removed.line_id is null then 0 else refunds.amount end) as removed_amount
-    from refunds
-    left join removed
-        on
-            refunds.order_system = removed.document_system
-            and refunds.order_id = removed.document_id
-            and refunds.order_line_id = removed.line_id
-    -- What went back: of a refund without a payment the currency is empty.
-    where refunds.currency is not null and (refunds.status is null or {{ has_succeeded('refunds.status') }})
-    group by refunds.order_system, refunds.order_id
+        sum(
+            coalesce(edited.amount, 0)
+            + case
+                when edited.tax_amount > 0 and edited.lines_amount > 0
+                    then {{ part_of('edited.amount', 'edited.lines_amount', 'edited.tax_amount', 'edited.currency') }}
+                else 0
+            end
+        ) as removed_amount
+    from refunded
+    left join edited on refunded.source_system = edited.refund_system and refunded.refund_id = edited.refund_id
+    group by refunded.order_system, refunded.order_id
 ),
 
 joined as (

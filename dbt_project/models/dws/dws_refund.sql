@@ -27,15 +27,47 @@ lowered as (
     select * from {{ ref('dwd_order_line_lowered') }}
 ),
 
+products as (
+    select
+        source_system,
+        product_id,
+        product_key
+    from {{ ref('dim_product') }}
+),
+
+-- What was sold on the line that a refund names.
+sold_lines as (
+    select
+        document_system,
+        document_id,
+        line_id,
+        line_type,
+        product_id,
+        product_key,
+        is_goods,
+        coalesce(exclusion = 'removed from its document', false) as is_removed
+    from order_lines
+    where not is_return
+),
+
 -- What is paid back on a copy of an order is paid back on the order.
 named as (
     select
         refunds.*,
         coalesce(copies.source_system, refunds.order_system) as counted_system,
-        coalesce(copies.order_id, refunds.order_id) as counted_order
+        coalesce(copies.order_id, refunds.order_id) as counted_order,
+        coalesce(refunds.product_id, sold_lines.product_id) as sold_product_id,
+        sold_lines.product_key as sold_product_key,
+        coalesce(sold_lines.is_removed, false) as is_of_removed,
+        case when not sold_lines.is_goods then sold_lines.line_type end as line_apart
     from refunds
     left join copies
         on refunds.order_system = copies.document_system and refunds.order_id = copies.document_id
+    left join sold_lines
+        on
+            refunds.order_system = sold_lines.document_system
+            and refunds.order_id = sold_lines.document_id
+            and refunds.order_line_id = sold_lines.line_id
 ),
 
 order_sides as (
@@ -56,7 +88,9 @@ order_sides as (
             when bool_and(is_tax_known) filter (where is_counted and is_goods and not is_return)
                 then sum(tax_amount) filter (where is_counted and is_goods and not is_return)
         end as sold_tax_amount,
-        bool_and(is_tax_included) filter (where is_counted and is_goods and not is_return) as is_tax_included
+        bool_and(is_tax_included) filter (where is_counted and is_goods and not is_return) as is_tax_included,
+        bool_or(line_type = 'gift_card') and not bool_or(is_goods) as has_gift_cards_alone,
+        coalesce(bool_or(exclusion = 'removed from its document') filter (where not is_return), false) as has_removed
     from order_lines
     group by source_system, order_id
 ),
@@ -77,59 +111,75 @@ returned as (
     select
         source_system,
         order_id,
-        product_id,
+        product_key,
         -sum(units) as units
     from order_lines
     where is_return and is_counted
-    group by source_system, order_id, product_id
+    group by source_system, order_id, product_key
     union all
     select
         source_system,
         order_id,
-        '' as product_id,
+        '' as product_key,
         -sum(units) as units
     from order_lines
     where is_return and is_counted
     group by source_system, order_id
 ),
 
-removed as (
+-- What edits took off an order: lines that it no longer has, and units of those that it has.
+taken_off as (
     select
-        document_system,
-        document_id,
-        line_id
+        order_lines.document_system,
+        order_lines.document_id,
+        cast(
+            sum(
+                case
+                    when order_lines.exclusion = 'removed from its document' then order_lines.net_amount
+                    else lowered.lowered_units * (order_lines.net_amount / order_lines.units)
+                end
+            ) as decimal(18, 4)
+        ) as amount
     from order_lines
-    where exclusion = 'removed from its document'
-),
-
-paid_lines as (
-    select
-        document_system,
-        document_id,
-        line_id,
-        line_type
-    from order_lines
-    where not is_goods and not is_return
+    left join lowered
+        on
+            order_lines.document_system = lowered.source_system
+            and order_lines.document_id = lowered.order_id
+            and order_lines.line_id = lowered.line_id
+    where
+        not order_lines.is_return
+        and (
+            order_lines.exclusion = 'removed from its document'
+            or lowered.lowered_units > 0 and order_lines.units > 0
+        )
+    group by order_lines.document_system, order_lines.document_id
 ),
 
 -- Goods that a return document takes back are given back there, once: of the refund's lines with goods, those beyond
--- the returned units stand for themselves. Units that an edit took off the order are no longer sold: a refund that
--- cancels them takes nothing off again.
+-- the returned units stand for themselves. Units that an edit took off the order are no longer sold: a refund of them
+-- takes nothing off again.
 of_goods as (
     select
         named.*,
+        coalesce(
+            own_products.product_key, order_products.product_key, named.sold_product_key, named.product_id, ''
+        ) as product_key,
         lowered.lowered_units,
+        case when lowered.line_id is not null then named.order_line_id end as lowered_line_id,
         case
             when named.restock_type = 'return' or lowered.line_id is not null then named.quantity
             else 0
         end as goods_units
     from named
+    left join products as own_products
+        on named.source_system = own_products.source_system and named.product_id = own_products.product_id
+    left join products as order_products
+        on named.counted_system = order_products.source_system and named.product_id = order_products.product_id
     left join lowered
         on
             named.order_system = lowered.source_system
             and named.order_id = lowered.order_id
             and named.order_line_id = lowered.line_id
-            and named.restock_type = 'cancel'
             -- An edit and its refund are booked within a moment, a refund of later has nothing to do with it.
             and coalesce(
                 named.refunded_at between {{ days_earlier('lowered.first_lowered_at', 1) }}
@@ -143,8 +193,8 @@ running as (
         of_goods.*,
         sum(of_goods.goods_units) over (
             partition by
-                of_goods.counted_system, of_goods.counted_order, of_goods.product_id, of_goods.restock_type,
-                case when of_goods.restock_type = 'cancel' then of_goods.order_line_id end
+                of_goods.counted_system, of_goods.counted_order, of_goods.product_key, of_goods.restock_type,
+                of_goods.lowered_line_id
             order by of_goods.refunded_at, of_goods.source_system, of_goods.refund_id, of_goods.line_id
             rows between unbounded preceding and current row
         ) as goods_units_so_far
@@ -158,7 +208,7 @@ matched as (
             running.goods_units,
             greatest(
                 0,
-                coalesce(running.lowered_units, returned.units, 0)
+                coalesce(greatest(running.lowered_units, returned.units), 0)
                 - (running.goods_units_so_far - running.goods_units)
             )
         ) as returned_units
@@ -167,7 +217,7 @@ matched as (
         on
             running.counted_system = returned.source_system
             and running.counted_order = returned.order_id
-            and coalesce(running.product_id, '') = returned.product_id
+            and running.product_key = returned.product_key
             and running.restock_type = 'return'
 ),
 
@@ -176,10 +226,51 @@ lines_of_refund as (
         source_system,
         refund_id,
         sum(amount) as amount,
-        case when count(*) = count(tax_amount) then sum(tax_amount) end as tax_amount
-    from refunds
+        case when count(*) = count(tax_amount) then sum(tax_amount) end as tax_amount,
+        bool_and(is_of_removed) as is_of_removed
+    from named
     where not is_rest
     group by source_system, refund_id
+),
+
+-- Money without a line that is just what edits took off its order, with or without the tax on top of it, once; and all
+-- money of an order that edits left nothing of.
+paid_off as (
+    select
+        named.source_system,
+        named.refund_id,
+        named.line_id,
+        row_number() over (
+            partition by named.order_system, named.order_id
+            order by named.refunded_at, named.source_system, named.refund_id
+        ) as place,
+        order_sides.sold_amount is null and order_sides.has_removed as is_all_off
+    from named
+    left join lines_of_refund
+        on named.source_system = lines_of_refund.source_system and named.refund_id = lines_of_refund.refund_id
+    left join taken_off on named.order_system = taken_off.document_system and named.order_id = taken_off.document_id
+    inner join order_sides
+        on named.counted_system = order_sides.source_system and named.counted_order = order_sides.order_id
+    where
+        named.is_rest
+        and (
+            order_sides.sold_amount is null and order_sides.has_removed
+            and coalesce(lines_of_refund.is_of_removed, true)
+            or lines_of_refund.refund_id is null and coalesce(named.shipping_amount, 0) = 0
+            and named.amount in (
+                taken_off.amount,
+                taken_off.amount
+                + case
+                    when order_sides.is_tax_included then 0
+                    else
+                        coalesce(
+                            {{ part_of('taken_off.amount', 'order_sides.sold_amount', 'order_sides.sold_tax_amount',
+                                'named.currency') }},
+                            0
+                        )
+                end
+            )
+        )
 ),
 
 joined as (
@@ -192,7 +283,7 @@ joined as (
         coalesce(headers.channel, order_sides.channel, matched.channel) as channel,
         coalesce(headers.identity_key, order_sides.identity_key) as identity_key,
         matched.node_id,
-        matched.product_id,
+        matched.sold_product_id as product_id,
         coalesce(matched.currency, order_sides.currency, headers.currency) as currency,
         matched.business_date,
         matched.refunded_at,
@@ -203,15 +294,19 @@ joined as (
         case
             when matched.goods_units > 0 and matched.returned_units = matched.goods_units then matched.amount
             when matched.returned_units > 0
-                then {{ part_of('matched.returned_units', 'matched.goods_units', 'matched.amount') }}
+                then {{ part_of('matched.returned_units', 'matched.goods_units', 'matched.amount',
+                    'matched.currency') }}
             else 0
         end as returned_elsewhere_amount,
+        case when matched.lowered_units is not null then 'edit' when matched.returned_units > 0 then 'return' end
+            as given_back_by,
         matched.goods_units - matched.returned_units as units,
         case
             when left_out.order_id is not null then 'refund on an unsettled order'
             when coalesce(headers.is_cancelled or headers.is_test, order_sides.is_void, false)
                 then 'refund on a cancelled or test order'
-            when removed.line_id is not null then 'refund of a line that was removed from its order'
+            when matched.is_of_removed or paid_off.refund_id is not null
+                then 'refund of what was removed from its order'
             when
                 matched.status
                 in ('failure', 'failed', 'error', 'declined', 'cancelled', 'canceled', 'void', 'voided')
@@ -220,7 +315,16 @@ joined as (
                 then 'refund on an unknown order, without a channel'
         end as exclusion,
         matched.shipping_amount,
-        coalesce(headers.shipping_amount, 0) as shipping_charged_amount,
+        case
+            when matched.currency <> coalesce(headers.currency, order_sides.currency) then 0
+            else coalesce(headers.shipping_amount, 0)
+        end as shipping_charged_amount,
+        -- What the order's tax has beyond that of its goods is that of its postage.
+        case
+            when not order_sides.is_tax_included
+                then coalesce(headers.shipping_tax_amount, headers.tax_amount - order_sides.sold_tax_amount, 0)
+            else 0
+        end as shipping_tax_added_amount,
         order_sides.sold_amount,
         order_sides.sold_tax_amount,
         order_sides.is_tax_included,
@@ -228,7 +332,9 @@ joined as (
         coalesce(lines_of_refund.amount, 0) as refund_lines_amount,
         lines_of_refund.tax_amount as refund_lines_tax_amount,
         -- Money paid back on what is no goods: a gift card, a deposit, postage that is a line.
-        paid_lines.line_type as apart
+        coalesce(
+            matched.line_apart, case when matched.is_rest and order_sides.has_gift_cards_alone then 'gift_card' end
+        ) as apart
     from matched
     left join headers
         on matched.counted_system = headers.source_system and matched.counted_order = headers.order_id
@@ -241,51 +347,86 @@ joined as (
             matched.counted_system = returned_money.source_system
             and matched.counted_order = returned_money.order_id
             and coalesce(matched.currency, order_sides.currency, headers.currency) = returned_money.currency
-    left join paid_lines
-        on
-            matched.order_system = paid_lines.document_system
-            and matched.order_id = paid_lines.document_id
-            and matched.order_line_id = paid_lines.line_id
-    left join removed
-        on
-            matched.order_system = removed.document_system
-            and matched.order_id = removed.document_id
-            and matched.order_line_id = removed.line_id
     left join lines_of_refund
         on matched.source_system = lines_of_refund.source_system and matched.refund_id = lines_of_refund.refund_id
+    left join paid_off
+        on
+            matched.source_system = paid_off.source_system
+            and matched.refund_id = paid_off.refund_id
+            and matched.line_id = paid_off.line_id
+            and (paid_off.place = 1 or paid_off.is_all_off)
 ),
 
--- Of what is paid back beyond a refund's lines, their tax and that of the postage come first where it was added on top,
--- then the postage. A refund that does not name its lines' tax has their part of the order's.
+-- Of what is paid back beyond a refund's lines, their tax comes first where it was added on top. A refund that does not
+-- name its lines' tax has their part of the order's, unless less than that was paid: then the rest is all tax. One that
+-- pays less than its lines say (`amount` is negative) keeps goods' money and their tax in proportion.
 parted as (
     select
         *,
         case
-            when is_rest and not is_tax_included and sold_amount > 0
+            when not is_rest or is_tax_included or sold_amount is null or sold_amount <= 0 then 0
+            when refund_lines_tax_amount is not null or amount < coalesce(shipping_amount, 0)
                 then
-                    least(
-                        amount - coalesce(shipping_amount, 0),
-                        coalesce(
-                            refund_lines_tax_amount,
-                            {{ part_of('refund_lines_amount', 'sold_amount', 'coalesce(sold_tax_amount, 0)') }}
-                        ) + coalesce(tax_amount, 0)
+                    coalesce(
+                        refund_lines_tax_amount,
+                        {{ part_of('refund_lines_amount', 'sold_amount', 'coalesce(sold_tax_amount, 0)', 'currency') }}
                     )
-            else 0
-        end as tax_of_lines
+            else
+                least(
+                    amount - coalesce(shipping_amount, 0),
+                    {{ part_of('refund_lines_amount', 'sold_amount', 'coalesce(sold_tax_amount, 0)', 'currency') }}
+                )
+        end as tax_of_goods_lines
     from joined
+),
+
+-- Postage that no adjustment names is told by its amount, with or without the tax on top of it, once an order.
+told_by_amount as (
+    select
+        *,
+        case
+            when not is_rest or shipping_amount is not null or shipping_charged_amount <= 0 then null
+            when amount - tax_of_goods_lines = shipping_charged_amount + shipping_tax_added_amount
+                then shipping_tax_added_amount
+            when amount - tax_of_goods_lines = shipping_charged_amount then 0
+        end as shipping_tax_amount,
+        sum(case when apart = 'shipping' then amount else coalesce(shipping_amount, 0) end) over (
+            partition by counted_system, counted_order, exclusion
+            order by refunded_at, source_system, refund_id, line_id
+            rows between unbounded preceding and current row
+        ) as shipping_named_amount
+    from parted
+),
+
+ordered as (
+    select
+        *,
+        row_number() over (
+            partition by counted_system, counted_order, exclusion, shipping_tax_amount is not null
+            order by refunded_at, source_system, refund_id, line_id
+        ) as place
+    from told_by_amount
 ),
 
 postage as (
     select
         *,
+        tax_of_goods_lines
+        + case
+            when is_rest and not is_tax_included and sold_amount > 0 then coalesce(tax_amount, 0) else 0
+        end
+        + case
+            when shipping_tax_amount is not null and shipping_named_amount = 0 and place = 1 then shipping_tax_amount
+            else 0
+        end as tax_of_lines,
         case
             when apart = 'shipping' then amount - returned_elsewhere_amount
             when shipping_amount is not null then shipping_amount
-            when is_rest and shipping_charged_amount > 0 and amount - tax_of_lines = shipping_charged_amount
+            when shipping_tax_amount is not null and shipping_named_amount = 0 and place = 1
                 then shipping_charged_amount
             else 0
         end as shipping_refunded_amount
-    from parted
+    from ordered
 ),
 
 -- What is paid back without a line of goods contains the tax that was added on top of them.
@@ -305,7 +446,7 @@ goods as (
             when is_rest and not is_tax_included and sold_amount > 0
                 then
                     {{ part_of('amount - tax_of_lines - shipping_refunded_amount',
-                        'sold_amount + coalesce(sold_tax_amount, 0)', 'sold_amount') }}
+                        'sold_amount + coalesce(sold_tax_amount, 0)', 'sold_amount', 'currency') }}
             else amount - tax_of_lines - shipping_refunded_amount - returned_elsewhere_amount
         end as net_amount
     from postage
@@ -321,7 +462,7 @@ taxed as (
             else
                 {{ share_of_running_total('-net_amount', 'sold_amount', 'sold_tax_amount',
                     ['counted_system', 'counted_order', 'currency', 'exclusion'],
-                    ['refunded_at', 'source_system', 'refund_id', 'line_id'], before='returned_amount') }}
+                    ['refunded_at', 'source_system', 'refund_id', 'line_id'], 'currency', before='returned_amount') }}
         end as given_tax_amount
     from goods
 )
@@ -345,6 +486,13 @@ select
     cast(case when restock_type = 'return' and apart is null then -units else 0 end as decimal(18, 4)) as units,
     amount,
     cast(returned_elsewhere_amount as decimal(18, 4)) as returned_elsewhere_amount,
+    cast(
+        case
+            when exclusion = 'refund of what was removed from its order' then amount
+            when given_back_by = 'edit' then returned_elsewhere_amount
+            else 0
+        end as decimal(18, 4)
+    ) as edited_amount,
     cast(shipping_refunded_amount as decimal(18, 4)) as shipping_refunded_amount,
     cast(not_goods_amount as decimal(18, 4)) as not_goods_amount,
     cast(case when apart = 'gift_card' then -not_goods_amount else 0 end as decimal(18, 4)) as gift_card_amount,

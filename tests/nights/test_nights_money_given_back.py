@@ -1,0 +1,197 @@
+"""Money given back, edits and discounts that meet: each order is a case of its own, worked out by hand."""
+
+from __future__ import annotations
+
+import shutil
+from decimal import Decimal
+
+import pytest
+from shop_documents import (
+    DAYS,
+    FIRST,
+    SECOND,
+    Case,
+    back,
+    item,
+    order,
+    parcel,
+    postage,
+    refund,
+    write_returns,
+    write_shop,
+)
+from support import REPOSITORY, Story, ask, home_at, run_well, story
+
+SHIPPED = ("shop_orders", "shop_refunds", "logistics_returns")
+ON_TOP = {"taxes_included": False, "total_tax": "13.00"}
+WITHIN = {"taxes_included": True, "total_tax": "11.50"}
+PENDING = {"transactions": [{"id": 1, "amount": "30.00", "kind": "refund", "status": "pending", "currency": "CNY"}]}
+
+
+def without_sku(line: dict[str, object]) -> dict[str, object]:
+    return line | {"line_item": {"title": "x"}}
+
+
+CASES: dict[int, Case] = {
+    # Goods of 100 came back damaged: 80 are paid.
+    21: (
+        [order(21, [item(21, 1, "100.00")])],
+        [refund(121, 21, [back(121, 21, 1, 1, "100.00", "return")], "80.00")],
+        {FIRST: ("100", "100", "0"), SECOND: ("-80", "-80", "0")},
+    ),
+    # P1 came back by parcel on the first day. The refund of the second line names no product: it is not of P1.
+    22: (
+        [order(22, [item(22, 1, "60.00"), item(22, 2, "40.00")])],
+        [refund(122, 22, [without_sku(back(122, 22, 2, 1, "40.00", "return"))], "40.00")],
+        {FIRST: ("40", "40", "0"), SECOND: ("-40", "-40", "0")},
+    ),
+    # Decided, not yet at the customer's.
+    23: (
+        [order(23, [item(23, 1, "100.00")])],
+        [refund(123, 23, [], "30.00") | PENDING],
+        {FIRST: ("100", "100", "0"), SECOND: ("-30", "-30", "0")},
+    ),
+    # 15 of postage with 1.95 of tax on top, paid back without a word: no goods.
+    24: (
+        [order(24, [item(24, 1, "100.00")], **(ON_TOP | postage("15.00") | {"total_tax": "14.95"}))],
+        [refund(124, 24, [], "16.95")],
+        {FIRST: ("100", "100", "13")},
+    ),
+    # The order's postage once, then as much again: a gesture.
+    25: (
+        [order(25, [item(25, 1, "100.00")], **postage("15.00"))],
+        [refund(125, 25, [], "15.00"), refund(225, 25, [], "15.00")],
+        {FIRST: ("100", "100", "0"), SECOND: ("-15", "-15", "0")},
+    ),
+    # More is paid back than the order came to: no more tax than it had.
+    26: (
+        [order(26, [item(26, 1, "100.00")], **WITHIN)],
+        [refund(126, 26, [], "150.00")],
+        {FIRST: ("88.50", "100", "11.50"), SECOND: ("-138.50", "-150", "-11.50")},
+    ),
+    # P2 came back by parcel, and was taken off the order on the second day: it is off once.
+    27: (
+        [
+            order(27, [item(27, 1, "100.00"), item(27, 2, "50.00")]),
+            order(27, [item(27, 1, "100.00")], updated=SECOND),
+        ],
+        [],
+        {FIRST: ("100", "100", "0")},
+    ),
+    # A quantity is edited from 3 to 1, and the two are paid back at once as lost.
+    28: (
+        [order(28, [item(28, 1, "100.00", 3)]), order(28, [item(28, 1, "100.00")], updated=SECOND)],
+        [refund(128, 28, [back(128, 28, 1, 2, "200.00", "no_restock")], "200.00")],
+        {FIRST: ("100", "100", "0")},
+    ),
+    # Of 15 off, 5 are of the gift card: 10 off the goods.
+    29: (
+        [
+            order(
+                29,
+                [item(29, 1, "100.00"), item(29, 2, "50.00", gift_card=True, total_discount="5.00")],
+                total_discounts="15.00",
+            )
+        ],
+        [],
+        {FIRST: ("90", "90", "0")},
+    ),
+    # More off than the goods cost: they are free, not owed.
+    30: ([order(30, [item(30, 1, "30.00")], total_discounts="50.00", **postage("20.00"))], [], {}),
+    # A coupon as a line, and a code beside it: 100 - 20 - 10, as the order's total has it.
+    31: (
+        [order(31, [item(31, 1, "100.00"), item(31, 2, "-20.00")], total_discounts="10.00", total_price="70.00")],
+        [],
+        {FIRST: ("70", "70", "0")},
+    ),
+    # 50 off two of 100. One comes back, priced as before the discount: it was sold for 75.
+    32: (
+        [order(32, [item(32, 1, "100.00", 2)], total_discounts="50.00", total_price="150.00")],
+        [],
+        {FIRST: ("75", "75", "0")},
+    ),
+    # The money for a gift card is paid back: it was no revenue.
+    33: ([order(33, [item(33, 1, "500.00", gift_card=True)])], [refund(133, 33, [], "500.00")], {}),
+    # 100 and 13 of tax on top came back damaged, 93 are paid: of the 20 kept, 2.30 are tax (20 x 13 / 113).
+    34: (
+        [order(34, [item(34, 1, "100.00")], **ON_TOP)],
+        [refund(134, 34, [back(134, 34, 1, 1, "100.00", "return") | {"total_tax": "13.00"}], "93.00")],
+        {FIRST: ("100", "100", "13"), SECOND: ("-82.30", "-82.30", "-10.70")},
+    ),
+    # The same, and nobody says what of it is tax: 80 paid of 113 are 70.80 and 9.20.
+    35: (
+        [order(35, [item(35, 1, "100.00")], **ON_TOP)],
+        [refund(135, 35, [back(135, 35, 1, 1, "100.00", "return")], "80.00")],
+        {FIRST: ("100", "100", "13"), SECOND: ("-70.80", "-70.80", "-9.20")},
+    ),
+    # Two of three are taken off, and their money is paid back without a line.
+    36: (
+        [order(36, [item(36, 1, "100.00", 3)]), order(36, [item(36, 1, "100.00")], updated=SECOND)],
+        [refund(136, 36, [], "200.00")],
+        {FIRST: ("100", "100", "0")},
+    ),
+    # A line of 50 with 6.50 of tax on top is taken off and paid back without a line.
+    37: (
+        [
+            order(37, [item(37, 1, "100.00"), item(37, 2, "50.00")], **(ON_TOP | {"total_tax": "19.50"})),
+            order(37, [item(37, 1, "100.00")], updated=SECOND, **ON_TOP),
+        ],
+        [refund(137, 37, [], "56.50")],
+        {FIRST: ("100", "100", "13")},
+    ),
+    # All is taken off; 100 and the 13 of tax on top of it are paid back.
+    38: (
+        [order(38, [item(38, 1, "100.00")], **ON_TOP), order(38, [], updated=SECOND, **ON_TOP)],
+        [refund(138, 38, [back(138, 38, 1, 1, "100.00", "cancel")], "113.00")],
+        {},
+    ),
+    # A line of 50 is taken off; the 30 that are paid back are something else.
+    39: (
+        [order(39, [item(39, 1, "100.00"), item(39, 2, "50.00")]), order(39, [item(39, 1, "100.00")], updated=SECOND)],
+        [refund(139, 39, [], "30.00")],
+        {FIRST: ("100", "100", "0"), SECOND: ("-30", "-30", "0")},
+    ),
+}
+PARCELS = [parcel(22, 1, 1, "60.00"), parcel(27, 2, 1, "50.00"), parcel(32, 1, 1, "100.00")]
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Story:
+    """A shop and its parcels, after two nights."""
+    folder = tmp_path_factory.mktemp("given_back")
+    contracts, source = folder / "contracts", folder / "source"
+    contracts.mkdir()
+    for name in SHIPPED:
+        shutil.copy(REPOSITORY / "data_contracts" / f"{name}.odcs.yaml", contracts)
+    write_shop(source, CASES.values())
+    write_returns(source, PARCELS)
+    settings = home_at(folder, source, contracts=contracts, reporting_currency="CNY")
+    return story(settings, "two nights", run_well(settings, DAYS))
+
+
+@pytest.mark.parametrize("number", CASES)
+def test_an_order_has_its_money_on_each_day(shop: Story, number: int) -> None:
+    found = ask(
+        shop.warehouse,
+        "select business_date::varchar, sum(net_revenue_base), sum(net_amount_base), sum(tax_amount_base) "
+        f"from dws.dws_order_movement where source_system = 'shop' and order_id = '{number}' and is_counted group by 1",
+    )
+    told = {day: amounts for day, *amounts in found if any(amounts)}
+    assert told == {day: [Decimal(amount) for amount in amounts] for day, amounts in CASES[number][2].items()}
+
+
+def test_postage_and_gift_cards_are_told_apart(shop: Story) -> None:
+    # Postage: 15, 15 and 20 charged; 15 with its tax and 15 of the two paid back. Gift cards: 45 and 500, then -500.
+    found = ask(
+        shop.published,
+        "select business_date::varchar, shipping_base, shipping_refunded_base, gift_cards_base from ads_channel_day "
+        "where channel = 'online' order by 1",
+    )
+    assert found == [
+        (FIRST, Decimal(50), Decimal(0), Decimal(545)),
+        (SECOND, Decimal(0), Decimal(30), Decimal(-500)),
+    ]
+
+
+def test_every_balance_closes(shop: Story) -> None:
+    assert ask(shop.warehouse, "select subject, measure, unit from ops.reconciliation where difference <> 0") == []

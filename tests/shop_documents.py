@@ -1,0 +1,90 @@
+"""Documents of a shop as its export writes them, for tests that work money out by hand: an order a case, two days."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+DAYS = [date(2026, 2, 10), date(2026, 2, 11)]
+FIRST, SECOND = (str(day) for day in DAYS)
+Case = tuple[list[dict[str, Any]], list[dict[str, Any]], dict[str, tuple[str, str, str]]]
+"""The orders, the refunds, and by day: net revenue, net as priced, tax."""
+
+
+def item(order: int, number: int, price: str, quantity: int = 1, **more: Any) -> dict[str, Any]:
+    """A line item of the shop; its product is named after its number."""
+    line = {"id": order * 10 + number, "sku": f"P{number}", "title": f"Product {number}", "quantity": quantity}
+    return line | {"price": price, "total_discount": "0.00"} | more
+
+
+def order(number: int, lines: list[dict[str, Any]], updated: str = FIRST, **more: Any) -> dict[str, Any]:
+    """A shop order of the first day; `more` overrides what it says."""
+    document = {
+        "id": number,
+        "name": f"#{1000 + number}",
+        "created_at": f"{FIRST}T10:00:00+08:00",
+        "updated_at": f"{updated}T11:00:00+08:00",
+        "cancelled_at": None,
+        "currency": "CNY",
+        "total_price": "1.00",
+        "total_discounts": "0.00",
+        "total_tax": None,
+        "taxes_included": None,
+        "source_name": "web",
+        "test": False,
+        "email": f"c{number}@acme-mail.com",
+        "location_id": "W01",
+        "shipping_lines": [{"code": "STANDARD", "price": "0.00"}],
+        "line_items": lines,
+    }
+    return document | more
+
+
+def refund(number: int, of: int, lines: list[dict[str, Any]], paid: str, **more: Any) -> dict[str, Any]:
+    """A refund of the second day."""
+    at = f"{SECOND}T12:00:00+08:00"
+    payment = {"id": number + 1, "amount": paid, "kind": "refund", "gateway": "visa", "status": "success"}
+    document = {"id": number, "order_id": of, "created_at": at, "restock": False, "refund_line_items": lines}
+    return document | {"transactions": [payment | {"currency": "CNY", "created_at": at}]} | more
+
+
+def back(number: int, of: int, line: int, quantity: int, amount: str, kind: str) -> dict[str, Any]:
+    """A line of a refund, of line `line` of order `of`."""
+    goods = {"id": number * 10 + line, "line_item_id": of * 10 + line, "quantity": quantity, "subtotal": amount}
+    return goods | {"restock_type": kind, "location_id": "W01", "line_item": {"sku": f"P{line}", "title": "x"}}
+
+
+def postage(amount: str) -> dict[str, Any]:
+    return {"shipping_lines": [{"code": "STANDARD", "price": amount}]}
+
+
+def parcel(of: int, line: int, quantity: int, price: str, sku: str | None = None) -> str:
+    """A line of a parcel that came back on the first day: goods of line `line` of order `of`, at the price asked."""
+    return (
+        f"RMA-{of},{line},{of},online,W01,{sku or f'P{line}'},x,{quantity},{price},0.00,CNY,size,"
+        f"{FIRST}T18:00:00+08:00,{FIRST}T20:00:00+08:00"
+    )
+
+
+def write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+
+
+def write_shop(source: Path, cases: Iterable[Case]) -> None:
+    """The shop's files of both days."""
+    told = list(cases)
+    for day in (FIRST, SECOND):
+        orders = [document for case in told for document in case[0] if day in document["updated_at"]]
+        refunds = [document for case in told for document in case[1] if day in document["created_at"]]
+        for name, rows in (("orders", orders), ("refunds", refunds)):
+            write(source / f"shop/{name}/{name}_{day}.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
+
+
+def write_returns(source: Path, parcels: Iterable[str]) -> None:
+    head = "rma_id,rma_line,order_id,sales_channel,node_id,sku,title,quantity,unit_price,discount,currency,reason,"
+    lines = "".join(f"{row}\n" for row in parcels)
+    write(source / f"logistics/returns/returns_{FIRST}.csv", f"{head}requested_at,received_at\n{lines}")
