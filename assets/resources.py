@@ -10,6 +10,7 @@ import duckdb
 from onedata.home import private_umask, secure_home
 from onedata.ledger.recover import refuse_without_warehouse
 from onedata.quality.gx import Gatekeeper
+from onedata.quality.vocabulary import vocabulary
 from onedata.retailer import Retailer, prepare_warehouse
 from onedata.warehouse import open_warehouse
 from onedata_assets.dbt import Dbt
@@ -45,7 +46,7 @@ def warehouse_resource(retailer: Retailer, dbt: Dbt) -> dg.ResourceDefinition:
             again = replaced_nights(init_context.dagster_run.tags if init_context.dagster_run else {})
             for text in prepare_warehouse(con, retailer, again):
                 say(text)
-            gatekeeper = Gatekeeper(con)
+            gatekeeper = Gatekeeper(con, vocabulary(retailer.feeds, dbt.manifest))
             yield Warehouse(con, retailer, gatekeeper, dbt)
             if gatekeeper.spent.rules:
                 say(str(gatekeeper.spent))

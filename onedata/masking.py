@@ -68,6 +68,7 @@ _DAY = (
     r"(?:[0-9]{4}[-/.][0-9]{1,2}[-/.][0-9]{1,2}|[0-9]{1,2}[-/.][0-9]{1,2}[-/.][0-9]{4}|"
     r"(?:19|20)[0-9]{2}[01][0-9][0-3][0-9])"
 )
+_MONTH = "(?:19|20)[0-9]{2}-(?:0[1-9]|1[0-2])"
 _TIME = r"[0-9]{1,2}:[0-9]{2}(?::[0-9]{2}(?:[.,][0-9]{1,9})?)? ?(?:Z|UTC|[+-][0-9]{2}:?[0-9]{2})?"
 _WORDS = "[a-z]|true|false|yes|no|null|none|nil|nan|n/a|na|inf|infinity|unknown|undefined"
 _WORDS += "|zero|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve"
@@ -75,9 +76,9 @@ _ID = r"(?:[A-Z]{1,4}[-_:./#]?){1,2}[0-9]{1,6}(?:[-_:./#][0-9A-Z]{1,6}){0,4}"
 _LONG_NUMBER = "[0-9]{7,19}"
 _TOKEN = r"[a-z]{1,12}[:_][0-9a-f]{16,64}"
 _AMOUNT = rf"(?:(?:{_CURRENCY}) ?)?{_NUMBER}(?: ?(?:{_UNIT}))?(?: \(the comma is decimal here\))?"
-PLAIN = rf"[!-/:-@\[-`{{-~ ]*|{_AMOUNT}|{_DAY}(?:[T ]{_TIME})?|{_TIME}|(?i:{_WORDS})|{_ID}|{_TOKEN}"
-"""The whole of a value that names nobody: a number of up to six digits before the point, a day, a short id, a keyed
-hash."""
+PLAIN = rf"[!-/:-@\[-`{{-~ ]*|{_AMOUNT}|{_DAY}(?:[T ]{_TIME})?|{_MONTH}|{_TIME}|(?i:{_WORDS})|{_ID}|{_TOKEN}"
+"""The whole of a value that names nobody: a number of up to six digits before the point, a day, a month, a short id, a
+keyed hash."""
 
 PLAIN_VALUE = re.compile(rf"{_NUMBER}[0-9.]|{_DAY}(?:[T ]{_TIME})?", re.ASCII)
 """A number (with a digit) or a day."""

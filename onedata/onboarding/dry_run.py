@@ -26,6 +26,7 @@ from onedata.quality.gates import contract_gate
 from onedata.quality.gx import Gatekeeper
 from onedata.quality.profile import staged_relation
 from onedata.quality.results import CheckResult
+from onedata.quality.vocabulary import vocabulary
 from onedata.retailer import Retailer, prepare_warehouse
 from onedata.sources.unpack import is_packed
 from onedata.warehouse import open_warehouse
@@ -140,7 +141,7 @@ def check_file(retailer: Retailer, file: Path, feed: Feed) -> Checked:
             repaired = con.execute(
                 "select column_name, repair, sum(rows)::bigint from ops.repair group by all order by 1, 2"
             ).fetchall()
-            gate = contract_gate(con, Gatekeeper(con), settings, feed, night)
+            gate = contract_gate(con, Gatekeeper(con, vocabulary([feed])), settings, feed, night)
     if not landed.received and not feed.empty_ok:
         raise CheckMisuse(
             f"{file.name} has no rows: a night takes it for a day without any, and there is nothing to check"

@@ -25,6 +25,7 @@ from onedata.contracts.words import expected, in_words
 from onedata.masking import shown
 from onedata.quality.measure import CheckError, count_bad_rows, unexpected_rows
 from onedata.quality.results import CheckResult
+from onedata.quality.vocabulary import Vocabulary
 
 SAMPLE_ROWS = 5
 SEVERITIES = {"error": "critical", "warning": "warning"}
@@ -80,10 +81,12 @@ class Spent:
 
 class Gatekeeper:
     """Evaluates rules with Great Expectations on one connection. Importing it takes seconds once per process, so it is
-    created on first use; `spent` counts that apart from validation. `con` may be exchanged between two checks."""
+    created on first use; `spent` counts that apart from validation. `con` may be exchanged between two checks. Messages
+    repeat the words of the `vocabulary`."""
 
-    def __init__(self, con: duckdb.DuckDBPyConnection) -> None:
+    def __init__(self, con: duckdb.DuckDBPyConnection, vocabulary: Vocabulary | None = None) -> None:
         self.con = con
+        self.vocabulary = vocabulary or Vocabulary()
         self.spent = Spent()
 
     @cached_property
@@ -199,17 +202,17 @@ class Gatekeeper:
         cursor = self.con.execute(f"select * from ({unexpected_rows(rule, relation)}) limit {SAMPLE_ROWS}")
         names = [column[0] for column in cursor.description or []]
         sample = "; ".join(
-            ", ".join(_quoted(name, value, hidden) for name, value in zip(names, row, strict=True))
+            ", ".join(self._quoted(name, value, hidden) for name, value in zip(names, row, strict=True))
             for row in cursor.fetchall()
         )
         return f"{in_words(rule)}: {count} rows break it, first: {sample}"
 
-
-def _quoted(name: str, value: object, hidden: Collection[str]) -> str:
-    """A value of a sampled row, as a message may show it."""
-    if value is None or isinstance(value, bool | date):
-        return f"{name}={value}"
-    return f"{name}={'(hidden)' if name in hidden else shown(str(value)).strip(chr(34))}"
+    def _quoted(self, name: str, value: object, hidden: Collection[str]) -> str:
+        """A value of a sampled row, as a message may show it."""
+        if value is None or isinstance(value, bool | date):
+            return f"{name}={value}"
+        text = "(hidden)" if name in hidden else shown(str(value), self.vocabulary.known(name, str(value)))
+        return f"{name}={text.strip(chr(34))}"
 
 
 def render_results(results: Sequence[CheckResult]) -> str:

@@ -35,6 +35,11 @@ def model_rules(manifest: Mapping[str, Any], layer: str) -> dict[str, tuple[str,
     return dict(sorted(found.items()))
 
 
+def models_of(manifest: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The models of dbt's manifest; none of an empty one."""
+    return [node for node in manifest.get("nodes", {}).values() if node["resource_type"] == "model"]
+
+
 def sensitive_columns(manifest: Mapping[str, Any], model: str) -> set[str]:
     """The columns of a model that its YAML does not classify as public: no message and no preview repeats their
     values."""

@@ -13,6 +13,7 @@ from onedata.ledger.promote import promote
 from onedata.quality.gates import contract_gate
 from onedata.quality.gx import Gatekeeper
 from onedata.quality.results import CheckResult, record
+from onedata.quality.vocabulary import vocabulary
 from onedata.settings import Settings
 
 
@@ -45,7 +46,7 @@ def release(
         return Outcome(found)
     night = con.execute("select max(ds) from ops.delivery where feed = ? and status = 'staged'", [feed.name]).fetchone()
     assert night is not None
-    results = contract_gate(con, Gatekeeper(con), settings, feed, night[0])
+    results = contract_gate(con, Gatekeeper(con, vocabulary([feed])), settings, feed, night[0])
     record(con, f"release {datetime.now(UTC):%Y-%m-%d %H:%M:%S}", night[0], results)
     outcome = Outcome(found, tuple(results))
     if not outcome.is_refused:

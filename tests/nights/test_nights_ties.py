@@ -283,6 +283,22 @@ def test_the_gate_warns_above_the_tolerance_of_the_contract(nights: Story) -> No
     assert told == [("lines_tie", "warning", True), ("net_tie", "warning", False), ("payments_tie", "warning", False)]
 
 
+def test_the_warning_names_feed_day_currency_and_reason(nights: Story) -> None:
+    """The feeds' names and the models' reasons are words of the platform, not values of rows."""
+    ((message,),) = ask(
+        nights.warehouse,
+        "select message from ops.gate where rule = 'payments_tie' and not passed order by checked_at desc limit 1",
+    )
+    assert "feed=shop_orders, business_date=2026-0" in message
+    assert "currency=CNY, reason=it is paid in part, document_count=1" in message
+    assert "aaa" not in message
+
+
+def test_no_reason_is_without_a_declaration(nights: Story) -> None:
+    told = ask(nights.warehouse, "select distinct passed from ops.gate where rule in ('reason_valid', 'verdict_valid')")
+    assert told == [(True,)]
+
+
 LEDGER_NIGHT = date(2026, 3, 10)
 # Month: the balance of account 6001; then, worked by hand, the verdict, its reason and whether it is tolerated. Five
 # weekly tickets of 20.00 fall into January, four into February; of March the data has the 5th.
@@ -330,3 +346,4 @@ def test_the_books_amounts_are_told_to_nobody(books: Story) -> None:
     )
     assert not passed
     assert "1 rows break it" in message and "90" not in message and "80" not in message
+    assert "period=2026-02, reason=the tax of some sales is not known" in message
