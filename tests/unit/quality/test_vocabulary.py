@@ -128,12 +128,20 @@ def test_without_contracts_and_models_there_are_only_currencies() -> None:
     [
         ("dws/dws_tie_day", "dws/dws_order_tie", "reason"),
         ("dws/dws_ledger_tie", "dws/dws_ledger_tie", "reason"),
+        ("dws/dws_order_decision", "dws/dws_order_decision", "reason"),
         ("ads/ads_kpi", "ads/ads_kpi", "reason"),
     ],
 )
 def test_every_reason_that_a_model_gives_is_declared(yaml: str, model: str, column: str) -> None:
     given = re.findall(r"(?:then|else) '([^']* [^']*)'", (MODELS / f"{model}.sql").read_text(encoding="utf-8"))
     assert given and words_of(yaml, column) - {""} == set(given)
+
+
+def test_a_pair_of_orders_has_a_decisions_reasons_and_its_own() -> None:
+    text = (MODELS / "dws" / "dws_order_match.sql").read_text(encoding="utf-8")
+    own = set(re.findall(r"then '([^']* [^']*)'", text))
+    declared = words_of("dws/dws_order_match", "reason")
+    assert len(own) == 3 and declared == own | words_of("dws/dws_order_decision", "reason")
 
 
 def test_every_kpi_is_declared() -> None:
