@@ -15,6 +15,7 @@ import dagster as dg
 import duckdb
 import typer
 import yaml
+from dagster._core.instance.ref import InstanceRef
 from sqlalchemy.exc import SQLAlchemyError
 
 from onedata.durable import write_durably
@@ -28,6 +29,7 @@ from onedata.settings import Settings
 from onedata.warehouse import WarehouseError
 from onedata_assets.dbt import DbtFailed
 from onedata_assets.definitions import NIGHTLY, build_definitions
+from onedata_assets.event_log import with_kept_event_log
 from onedata_assets.nights import FULL_REFRESH_TAG, PROCESS_TAG, range_tags
 from onedata_assets.status import draw_end
 from onedata_assets.tags import REPLACE_TAG
@@ -132,7 +134,8 @@ def _instance(settings: Settings) -> Iterator[dg.DagsterInstance]:
         HomeFault: Dagster rejects its settings.
     """
     try:
-        instance = dg.DagsterInstance.get()
+        overrides = with_kept_event_log(settings.dagster_home)
+        instance = dg.DagsterInstance.from_ref(InstanceRef.from_dir(str(settings.dagster_home), overrides=overrides))
     except dg.DagsterInvalidConfigError as error:
         words = " ".join(str(error).split())
         file = settings.dagster_home / "dagster.yaml"

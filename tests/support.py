@@ -21,7 +21,6 @@ from typing import Any, TypeVar
 
 import duckdb
 import pytest
-from sqlalchemy.pool import QueuePool
 
 from onedata.settings import Settings, load_settings
 
@@ -60,31 +59,6 @@ class Story:
     warehouse: Path
     published: Path
     outcome: Outcome
-
-
-@contextlib.contextmanager
-def event_log_kept_open() -> Iterator[None]:
-    """Dagster's event log with one connection for each of its files. Dagster opens, empties and closes a file for each
-    of a night's thousand events, which is a fifth of a small night's time."""
-    from dagster._core.storage.event_log.sqlite import sqlite_event_log
-
-    create = sqlite_event_log.create_engine
-    engines: dict[str, Any] = {}
-
-    def kept(url: str, **options: Any) -> Any:
-        if url not in engines:
-            engines[url] = create(url, **options | {"poolclass": QueuePool})
-            # Dagster disposes of the engine after each event.
-            engines[url].dispose = lambda: None
-        return engines[url]
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sqlite_event_log, "create_engine", kept)
-        try:
-            yield
-        finally:
-            for engine in engines.values():
-                engine.pool.dispose()
 
 
 @contextlib.contextmanager
@@ -148,15 +122,12 @@ def run(
     each_night: bool = True,
     full_refresh: bool = False,
     replace_nights: bool = False,
-    quick_log: bool = True,
 ) -> Outcome:
-    """Run the nights in this process through the Dagster job that the command line, the schedule and the UI run;
-    `quick_log` is `event_log_kept_open`."""
+    """Run the nights in this process through the Dagster job that the command line, the schedule and the UI run."""
     from onedata_assets.runner import run_nights
 
     said = io.StringIO()
-    log = event_log_kept_open() if quick_log else contextlib.nullcontext()
-    with environment_kept(), log, contextlib.redirect_stderr(said):
+    with environment_kept(), contextlib.redirect_stderr(said):
         succeeded = run_nights(settings, list(nights), each_night, full_refresh, replace_nights)
     return Outcome(succeeded, said.getvalue())
 

@@ -4,6 +4,7 @@ mistake names file, line and fix."""
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, get_args
 
@@ -20,7 +21,7 @@ from onedata.contracts.model import (
     Identifier,
     Profile,
 )
-from onedata.contracts.strict_yaml import read_mapping
+from onedata.contracts.strict_yaml import Written, read_mapping, written
 from onedata.contracts.totals import parse_totals
 
 NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
@@ -44,18 +45,25 @@ _COLUMN_KEYS = (
 
 def load_entities(folder: Path, own: Path | None = None) -> dict[str, Entity]:
     """The canonical entities of `folder`, by name, with those and with the columns that a retailer's own folder adds.
+    A process checks files of the same content once.
 
     Raises:
         ContractError: a file is not YAML or contains something unknown; or one of `own` changes what is shipped.
     """
+    if own and not own.is_dir():
+        raise ContractError(f"{own} is no folder: create it, or correct the setting own_entities")
+    files = [file for place in (folder, own) if place for file in sorted(place.glob("*.y*ml"))]
+    return dict(_loaded(folder, own, written(*files)))
+
+
+@lru_cache(maxsize=8)
+def _loaded(folder: Path, own: Path | None, _: Written) -> dict[str, Entity]:
     shipped = [_entity(read_mapping(file), file) for file in sorted(folder.glob("*.yaml"))]
     entities = {entity.name: entity for entity in shipped}
     return _with_own(entities, own) if own else entities
 
 
 def _with_own(shipped: Mapping[str, Entity], folder: Path) -> dict[str, Entity]:
-    if not folder.is_dir():
-        raise ContractError(f"{folder} is no folder: create it, or correct the setting own_entities")
     for stray in sorted(folder.glob("*.yml")):
         raise ContractError(f"{stray} is not read: files of entities are *.yaml; rename it")
     entities, places = dict(shipped), dict[str, Path]()

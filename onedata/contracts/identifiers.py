@@ -3,6 +3,7 @@ in the identifiers.yaml beside its settings."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import duckdb
 
 from onedata.contracts.mistakes import Where, known, need, number
 from onedata.contracts.model import ContractError
-from onedata.contracts.strict_yaml import read_mapping
+from onedata.contracts.strict_yaml import Written, read_mapping, written
 from onedata.normalise.identifiers import NORMALISERS, normalised_sql
 from onedata.sql import quote_text
 
@@ -92,11 +93,16 @@ def usable_of_kind(value: str, kind: IdentifierType) -> list[str]:
 
 def load_identifier_policy(file: Path, own: Path | None = None) -> IdentifierPolicy:
     """The policy of `file`, overridden by a retailer's `own` file: weight, links, limit and degree of a kind; blocked
-    values and patterns are added to those of `file`.
+    values and patterns are added to those of `file`. A process checks files of the same content once.
 
     Raises:
         ContractError: a key is missing, unknown or invalid; the message names it and the accepted values.
     """
+    return _loaded(file, own, written(*filter(None, (file, own))))
+
+
+@lru_cache(maxsize=8)
+def _loaded(file: Path, own: Path | None, _: Written) -> IdentifierPolicy:
     policy = _policy(read_mapping(file), file)
     return _changed(policy, read_mapping(own), own) if own else policy
 

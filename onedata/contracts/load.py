@@ -7,7 +7,7 @@ import re
 import zoneinfo
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +37,7 @@ from onedata.contracts.model import (
 from onedata.contracts.odcs import FeedProperties, check_odcs, feed_properties
 from onedata.contracts.repairs import parse_drift, parse_on_invalid, parse_repairs
 from onedata.contracts.rules import parse_rules, parse_trends
-from onedata.contracts.strict_yaml import read_mapping
+from onedata.contracts.strict_yaml import Written, read_mapping, written
 from onedata.contracts.versions import SEMANTIC
 from onedata.errors import did_you_mean
 from onedata.normalise.phone import REGIONS
@@ -59,7 +59,8 @@ _FIELD_KEYS = (
 def load_feeds(
     folder: Path, entities: Mapping[str, Entity], drafts: bool = False, own: Iterable[Path] = ()
 ) -> tuple[Feed, ...]:
-    """Every feed of every contract in `folder` that is in effect, ordered by name.
+    """Every feed of every contract in `folder` that is in effect, ordered by name. A process checks files of the same
+    content once.
 
     Args:
         folder: The contracts.
@@ -70,6 +71,16 @@ def load_feeds(
     Raises:
         ContractError: a contract in effect is invalid, two feeds share a name, or there is no feed.
     """
+    of_retailer = tuple(own)
+    content = written(*sorted(folder.glob("*.odcs.yaml")), *of_retailer)
+    return _loaded(folder, tuple(entities.items()), drafts, of_retailer, content)
+
+
+@lru_cache(maxsize=8)
+def _loaded(
+    folder: Path, named: tuple[tuple[str, Entity], ...], drafts: bool, own: tuple[Path, ...], _: Written
+) -> tuple[Feed, ...]:
+    entities = dict(named)
     files = [file for file in sorted(folder.glob("*.odcs.yaml")) if not is_draft(file)]
     feeds = [feed for file in files for feed in read_contract(file, entities)]
     if drafts:

@@ -56,6 +56,21 @@ class _Once(yaml.CSafeLoader):
 _Once.add_constructor("tag:yaml.org,2002:map", _Once.construct_located)
 
 
+Written = tuple[tuple[Path, bytes | None], ...]
+
+
+def written(*files: Path) -> Written:
+    """The files with what is in them, None for one that cannot be read: the key of what was loaded from them before."""
+    return tuple((file, _bytes(file)) for file in files)
+
+
+def _bytes(file: Path) -> bytes | None:
+    try:
+        return file.read_bytes()
+    except OSError:
+        return None
+
+
 def read_mapping(file: Path) -> dict[str, Any]:
     """The mapping in a YAML file.
 

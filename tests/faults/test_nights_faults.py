@@ -61,7 +61,7 @@ def faults(after_first_night: Settings, tmp_path_factory: pytest.TempPathFactory
 
         def faulty(name: str, night: int = 1) -> None:
             before = digest(settings.published_database)
-            outcomes[name] = run(settings, [NIGHTS[night]], quick_log=False)
+            outcomes[name] = run(settings, [NIGHTS[night]])
             untouched[name] = digest(settings.published_database) == before
 
         filler = fill_disk(disk, LEFT)
