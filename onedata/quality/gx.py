@@ -23,6 +23,7 @@ import duckdb
 from onedata.contracts.model import Rule
 from onedata.contracts.words import expected, in_words
 from onedata.masking import shown
+from onedata.quality.deferred import deferred
 from onedata.quality.measure import CheckError, count_bad_rows, unexpected_rows
 from onedata.quality.results import CheckResult
 from onedata.quality.vocabulary import Vocabulary
@@ -93,13 +94,9 @@ class Gatekeeper:
     def _asset(self) -> Any:
         """The asset of the one row of counts. Only its query changes with each check, since adding and deleting an
         asset writes the whole context twice."""
-        os.environ["GX_ANALYTICS_ENABLED"] = "false"
-        logging.getLogger("great_expectations").setLevel(logging.ERROR)
-        warnings.filterwarnings("ignore", module="great_expectations")
-        warnings.filterwarnings("ignore", module="duckdb_engine")
-        import great_expectations as gx
         from sqlalchemy.pool import StaticPool
 
+        gx = _great_expectations()
         context = gx.get_context(mode="ephemeral")
         context.variables.progress_bars = {"globally": False}
         source = context.data_sources.add_sql(
@@ -156,10 +153,7 @@ class Gatekeeper:
             CheckError: Great Expectations could not evaluate a rule.
         """
         began = time.process_time()
-        asset = self._asset
-        import great_expectations as gx
-        from great_expectations import expectations as gxe
-
+        asset, gx = self._asset, _great_expectations()
         ready = time.process_time()
         # Rules with equal counts and bounds have one answer: as a rule, most have no bad row and allow none. Great
         # Expectations takes as long for each expectation as DuckDB for all counts.
@@ -169,7 +163,7 @@ class Gatekeeper:
         asset.query = f"select {', '.join(f'{counts[number]} as r{number}' for number in columns)}"
         batch = asset.get_batch(asset.build_batch_request())
         expectations = [
-            gxe.ExpectColumnMaxToBeBetween(
+            gx.expectations.ExpectColumnMaxToBeBetween(
                 column=f"r{number}",
                 min_value=rules[number].at_least,
                 max_value=rules[number].at_most,
@@ -218,6 +212,7 @@ class Gatekeeper:
 def render_results(results: Sequence[CheckResult]) -> str:
     """The results as HTML by Great Expectations' Data Docs renderer, one section per subject; without its page, which
     loads from other hosts."""
+    _great_expectations()
     from great_expectations.core.expectation_validation_result import (
         ExpectationSuiteValidationResult,
         ExpectationValidationResult,
@@ -255,6 +250,20 @@ def render_results(results: Sequence[CheckResult]) -> str:
         view.render({"section": section, "section_loop": {"index": number}})
         for number, section in enumerate(sections, 1)
     )
+
+
+@cache
+def _great_expectations() -> Any:
+    """The library, once per process; without what it imports only for the divergence of two distributions and for a
+    Kolmogorov-Smirnov test, a third of its import."""
+    os.environ["GX_ANALYTICS_ENABLED"] = "false"
+    logging.getLogger("great_expectations").setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore", module="great_expectations")
+    warnings.filterwarnings("ignore", module="duckdb_engine")
+    with deferred("altair", "scipy.stats"):
+        import great_expectations as gx
+        import great_expectations.expectations
+    return gx
 
 
 @cache

@@ -10,10 +10,10 @@ system's own format) -> ``damage`` -> ``deliver``.
 Known simplifications: shop days in Europe end with Shanghai's; amounts include tax; the exchange rate is constant.
 """
 
-from onedata.simulate.defects import KINDS, MEANINGS, DefectRates
-from onedata.simulate.identity import IdentityRates
-from onedata.simulate.model import PROFILES, SimulationSettings, SimulationSummary
-from onedata.simulate.run import simulate
+from pathlib import Path
+
+from onedata.simulate.model import PROFILES, Progress, SimulationSettings, SimulationSummary
+from onedata.simulate.shares import KINDS, MEANINGS, DefectRates, IdentityRates
 
 __all__ = [
     "KINDS",
@@ -25,3 +25,10 @@ __all__ = [
     "SimulationSummary",
     "simulate",
 ]
+
+
+def simulate(settings: SimulationSettings, out: Path, progress: Progress | None = None) -> SimulationSummary:
+    """`run.simulate`, whose libraries the command line's help does without."""
+    from onedata.simulate.run import simulate as write_nights
+
+    return write_nights(settings, out, progress)

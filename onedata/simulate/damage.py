@@ -13,8 +13,9 @@ from dataclasses import dataclass, field
 import numpy as np
 import polars as pl
 
-from onedata.simulate.defects import FLAGS, LATE_WEIGHTS, TARGET_KINDS, DefectRates, Feed, Target
+from onedata.simulate.defects import FLAGS, LATE_WEIGHTS, TARGET_KINDS, Feed, Target
 from onedata.simulate.draws import Bools, Draws, Ints
+from onedata.simulate.shares import DefectRates
 from onedata.simulate.text import compact
 
 DAY_US = 86_400_000_000

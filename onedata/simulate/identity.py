@@ -6,8 +6,6 @@ them.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
-
 import numpy as np
 import numpy.typing as npt
 import polars as pl
@@ -15,6 +13,7 @@ import pyarrow as pa
 
 from onedata.simulate.draws import Bools, Draws, Ints, by_weight
 from onedata.simulate.names import CHINESE_DOMAINS, LATIN_DOMAINS
+from onedata.simulate.shares import IdentityRates
 
 Words = npt.NDArray[np.uint64]
 Bytes = npt.NDArray[np.uint8]
@@ -32,31 +31,6 @@ PHONE_CHINA, PHONE_EUROPE = (
 )  # base, how many, step without a common divisor
 # Kind, smallest and largest group, share of the people with a shared phone. Largest kind last.
 SHARED_PHONES = (("company", 5, 50, 0.60), ("reseller", 50, 300, 0.25), ("hotline", 100, 1_000, 0.15))
-
-
-@dataclass(frozen=True)
-class IdentityRates:
-    """How often identifiers are shared, changed or wrong; shares in [0, 1], except ``cookies_mean``.
-
-    Source of the defaults: the ground truth on which the identity design was measured. Raises ``ValueError`` naming the
-    field.
-    """
-
-    shared_phone: float = 0.005  # of the people
-    phone_change: float = 0.20  # of the people
-    phone_recycled: float = 0.05  # of the old numbers: reassigned to another person
-    household_tablet: float = 0.20  # of the households of two or more, as the next two
-    household_card: float = 0.08
-    household_email: float = 0.03
-    mistyped_email: float = 0.01  # of the people
-    movers: float = 0.08  # of the people
-    cookies_mean: float = 1.5  # cookies of a person in addition to the first one, Poisson; at most 20
-
-    def __post_init__(self) -> None:
-        for field in fields(self):
-            value, limit = getattr(self, field.name), 20 if field.name == "cookies_mean" else 1
-            if not 0 <= value <= limit:
-                raise ValueError(f"{field.name} must be from 0 to {limit}, not {value}")
 
 
 def with_identifiers(draws: Draws, frame: pl.DataFrame, rates: IdentityRates) -> tuple[pl.DataFrame, Bytes]:

@@ -8,8 +8,7 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 from pathlib import Path
 
-from onedata.simulate.defects import DefectRates
-from onedata.simulate.identity import IdentityRates
+from onedata.simulate.shares import DefectRates, IdentityRates
 
 LINES_PER_ORDER = 1.95
 """Mean number of lines on an order or ticket, as ``baskets.py`` draws them."""

@@ -16,11 +16,11 @@ from onedata.simulate.identity import (
     MOST_PEOPLE,
     SHARED,
     Bytes,
-    IdentityRates,
     as_text,
     kiosk_cookies,
     with_identifiers,
 )
+from onedata.simulate.shares import IdentityRates
 
 EU_SHARE = 0.2
 HOUSEHOLD_SIZES = [0.25, 0.30, 0.22, 0.15, 0.08]

@@ -13,9 +13,9 @@ from support import NIGHTS, Story, ask, home_at, published_by_channel, published
 
 from onedata.settings import Settings
 from onedata.shipped import shipped
-from onedata.simulate.defects import DefectRates
 from onedata.simulate.model import SimulationSettings
 from onedata.simulate.run import simulate
+from onedata.simulate.shares import DefectRates
 
 DAYS = 3
 RATES = DefectRates(bad_type=0.04, impossible=0.03, late=0.02, duplicate=0.01)

@@ -11,8 +11,9 @@ import polars as pl
 import pytest
 
 from onedata.simulate.damage import DAY_US, DefectMaker
-from onedata.simulate.defects import FILE_KINDS, FLAGS, KINDS, MEANINGS, SKEW, DefectRates, Feed, Target
+from onedata.simulate.defects import FILE_KINDS, FLAGS, SKEW, Feed, Target
 from onedata.simulate.draws import Draws
+from onedata.simulate.shares import KINDS, MEANINGS, DefectRates
 
 ROWS = 2_000
 NAMES = ["张伟", "Müller", "Li", "北京市朝阳区", "Jürgen Groß"]

@@ -8,8 +8,9 @@ import polars as pl
 import pytest
 
 from onedata.simulate.draws import Draws
-from onedata.simulate.identity import SHARED, IdentityRates, as_text
+from onedata.simulate.identity import SHARED, as_text
 from onedata.simulate.people import IDENTIFIER_KINDS, City, People, build_people, identifier_owners, identifiers
+from onedata.simulate.shares import IdentityRates
 
 CITIES = (
     City("Shanghai", "Shanghai", "China", "CN", "2000", 31.23, 121.47, (1, 2)),

@@ -9,9 +9,10 @@ from polars.testing import assert_frame_equal
 
 from onedata.simulate import names
 from onedata.simulate.draws import Draws
-from onedata.simulate.identity import IdentityRates, as_text
+from onedata.simulate.identity import as_text
 from onedata.simulate.people import City, People, build_people
 from onedata.simulate.residents import settle
+from onedata.simulate.shares import IdentityRates
 
 CITIES = (
     City("Shanghai", "Shanghai", "China", "CN", "2000", 31.23, 121.47, (1, 2)),
