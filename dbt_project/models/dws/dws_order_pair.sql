@@ -75,7 +75,8 @@ documents as (
         cast(coalesce(headers.total_amount, baskets.net_amount) as decimal(18, 4)) as total_amount,
         coalesce(headers.business_date, baskets.business_date) as business_date,
         coalesce(headers.ordered_at, baskets.sold_at) as ordered_at,
-        coalesce(headers.identity_key, baskets.identity_key) as identity_key
+        coalesce(headers.identity_key, baskets.identity_key) as identity_key,
+        headers.fulfilment_method
     from baskets
     left join headers on baskets.source_system = headers.source_system and baskets.order_id = headers.order_id
     left join left_out on baskets.source_system = left_out.source_system and baskets.order_id = left_out.order_id
@@ -131,6 +132,8 @@ paired as (
         near.oneid as second_oneid,
         orders.identity_key as first_identity_key,
         near.identity_key as second_identity_key,
+        orders.fulfilment_method as first_fulfilment,
+        near.fulfilment_method as second_fulfilment,
         {{ seconds_between('orders.ordered_at', 'near.ordered_at') }} as seconds_apart
     from orders
     inner join near
@@ -155,6 +158,8 @@ paired as (
         others.oneid as second_oneid,
         orders.identity_key as first_identity_key,
         others.identity_key as second_identity_key,
+        orders.fulfilment_method as first_fulfilment,
+        others.fulfilment_method as second_fulfilment,
         null as seconds_apart
     from orders
     inner join orders as others
@@ -175,7 +180,13 @@ weighed as (
             when first_oneid is not null and second_oneid is not null then 'different'
             when first_identity_key = second_identity_key then 'identifier'
             else 'unknown'
-        end as person
+        end as person,
+        -- Goods that left a store with their buyer were not sent.
+        coalesce(
+            first_fulfilment = 'carry_out' and second_fulfilment in ('ship', 'ship_from_store')
+            or second_fulfilment = 'carry_out' and first_fulfilment in ('ship', 'ship_from_store'),
+            false
+        ) as is_sent_and_carried
     from paired
     where
         coalesce(seconds_apart, 0) <= 60 * {{ var('order_match_minutes') }}
@@ -188,7 +199,8 @@ scored as (
         cast(
             0.60
             + case person when 'same' then 0.30 when 'identifier' then 0.20 else 0 end
-            + case when seconds_apart <= 60 then 0.10 when seconds_apart <= 600 then 0.04 else 0 end as decimal(3, 2)
+            + case when seconds_apart <= 60 then 0.10 when seconds_apart <= 600 then 0.04 else 0 end
+            - case when is_sent_and_carried then 0.10 else 0 end as decimal(3, 2)
         ) as confidence
     from weighed
     where person <> 'different'
