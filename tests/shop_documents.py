@@ -8,7 +8,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-DAYS = [date(2026, 2, 10), date(2026, 2, 11)]
+DAYS = [date(2026, 1, 31), date(2026, 2, 1)]
 FIRST, SECOND = (str(day) for day in DAYS)
 Case = tuple[list[dict[str, Any]], list[dict[str, Any]], dict[str, tuple[str, str, str]]]
 """The orders, the refunds, and by day: net revenue, net as priced, tax."""

@@ -196,19 +196,19 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Story:
         "StoreID;Till;ReceiptNo;BusinessDate;Line;Kind;ArticleNo;Text;Quantity;UnitPrice;Discount;Amount;Currency;"
         "Voided;Status;OrigReceipt;LoyaltyNo;Start;End\n"
     )
-    at = "10.02.2026 11:00:00"
+    at = f"{DAYS[0]:%d.%m.%Y} 11:00:00"
     write(
         source / f"pos/flat/tickets_{FIRST}.csv",
-        f"{tickets}S007;1;1;10.02.2026;{at};{at};1;RETURN;EUR;-10,00;;Cash;\n",
+        f"{tickets}S007;1;1;{DAYS[0]:%d.%m.%Y};{at};{at};1;RETURN;EUR;-10,00;;Cash;\n",
     )
     # A return written with negative numbers already, and one with positive ones.
     write(
         source / f"pos/flat/ticket_lines_{FIRST}.csv",
-        f"{lines}S007;1;1;10.02.2026;1;R;A;A;-1;5,00;0,00;-5,00;EUR;0;RETURN;;;{at};{at}\n"
-        f"S007;1;1;10.02.2026;2;R;A;A;1;5,00;0,00;5,00;EUR;0;RETURN;;;{at};{at}\n",
+        f"{lines}S007;1;1;{DAYS[0]:%d.%m.%Y};1;R;A;A;-1;5,00;0,00;-5,00;EUR;0;RETURN;;;{at};{at}\n"
+        f"S007;1;1;{DAYS[0]:%d.%m.%Y};2;R;A;A;1;5,00;0,00;5,00;EUR;0;RETURN;;;{at};{at}\n",
     )
     rates = folder / "exchange_rates.csv"
-    write(rates, "date,currency,reporting_currency,rate\n2026-02-01,EUR,CNY,7.80\n")
+    write(rates, "date,currency,reporting_currency,rate\n2026-01-01,EUR,CNY,7.80\n")
     settings = home_at(folder, source, contracts=contracts, reporting_currency="CNY", exchange_rates=rates)
     return story(settings, "two nights", run_well(settings, DAYS))
 
@@ -286,7 +286,7 @@ def test_every_balance_closes_and_names_what_it_leaves_out(shop: Story) -> None:
     lines, refunds = (
         ask(
             shop.warehouse,
-            "select map_keys(excluded) from ops.reconciliation where night = '2026-02-11' and model = "
+            f"select map_keys(excluded) from ops.reconciliation where night = '{SECOND}' and model = "
             f"'{model}' and measure = '{measure}' and unit = 'CNY'",
         )
         for model, measure in (("dws_order_line", "net_amount"), ("dws_refund", "refunded"))

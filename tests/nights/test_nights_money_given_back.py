@@ -151,6 +151,8 @@ CASES: dict[int, Case] = {
         [refund(139, 39, [], "30.00")],
         {FIRST: ("100", "100", "0"), SECOND: ("-30", "-30", "0")},
     ),
+    # Cancelled, in a currency without a rate: nobody asks what it was worth.
+    40: ([order(40, [item(40, 1, "100.00")], currency="EUR", cancelled_at=f"{FIRST}T10:30:00+08:00")], [], {}),
 }
 PARCELS = [parcel(22, 1, 1, "60.00"), parcel(27, 2, 1, "50.00"), parcel(32, 1, 1, "100.00")]
 

@@ -12,10 +12,9 @@ from typing import Any
 
 import pytest
 import yaml
+from shop_documents import DAYS, FIRST, SECOND, item, order, refund, write
 from support import REPOSITORY, Story, ask, home_at, run_well, story
 
-DAYS = [date(2026, 1, 31), date(2026, 2, 1)]
-FIRST, SECOND = (str(day) for day in DAYS)
 SHIPPED = ("shop_orders", "shop_refunds", "shop_payments", "pos_transactions", "pos_tickets_eu", "pos_ticket_lines_eu")
 HEADERS = "StoreID;Till;ReceiptNo;BusinessDate;Start;End;Operator;Status;Currency;Total;LoyaltyNo;PaymentType;CardToken"
 LINES = (
@@ -24,48 +23,21 @@ LINES = (
 )
 
 
-def order(number: int, price: str, day: str = FIRST, updated: str = FIRST, **more: Any) -> dict[str, Any]:
-    """A shop order of one line."""
-    line = {"id": number * 10 + 1, "sku": "A", "title": "A", "quantity": 1, "price": price, "total_discount": "0.00"}
-    document = {
-        "id": number,
-        "name": f"#{1000 + number}",
-        "created_at": f"{day}T10:00:00+08:00",
-        "updated_at": f"{updated}T11:00:00+08:00",
-        "cancelled_at": None,
-        "currency": "CNY",
-        "total_price": price,
-        "total_discounts": "0.00",
-        "total_tax": None,
-        "taxes_included": None,
-        "source_name": "web",
-        "test": False,
-        "email": f"c{number}@acme-mail.com",
-        "location_id": "W01",
-        "shipping_lines": [{"code": "STANDARD", "price": "0.00"}],
-        "line_items": [line],
-    }
-    return document | more
+def one(number: int, price: str, updated: str = FIRST, **more: Any) -> dict[str, Any]:
+    """A shop order of one thing."""
+    return order(number, [item(number, 1, price)], updated, **({"total_price": price} | more))
 
 
-def units(number: int, quantity: int, tax: str | None = None) -> dict[str, Any]:
-    """What an order of some units of 100.00 says, with its tax on top."""
-    line = {"id": number * 10 + 1, "sku": "A", "title": "A", "quantity": quantity, "price": "100.00"}
-    return {"line_items": [line | {"total_discount": "0.00"}], "total_tax": tax, "taxes_included": False}
+def units(number: int, quantity: int, total: str, updated: str = FIRST, tax: str | None = None) -> dict[str, Any]:
+    """An order of some units of 100.00, with its tax on top."""
+    lines = [item(number, 1, "100.00", quantity)]
+    return order(number, lines, updated, total_price=total, total_tax=tax, taxes_included=False)
 
 
 def payment(number: int, of: int, kind: str, amount: str, status: str = "success", day: str = FIRST) -> dict[str, Any]:
     at = f"{day}T10:05:00+08:00"
     document = {"id": number, "order_id": of, "parent_id": None, "kind": kind, "gateway": "unionpay", "status": status}
     return document | {"amount": amount, "currency": "CNY", "created_at": at, "processed_at": at}
-
-
-def refund(number: int, of: int, paid: str) -> dict[str, Any]:
-    """Money alone, paid back on the second day."""
-    at = f"{SECOND}T12:00:00+08:00"
-    transaction = {"id": number + 1, "amount": paid, "kind": "refund", "gateway": "unionpay", "status": "success"}
-    document = {"id": number, "order_id": of, "created_at": at, "restock": False, "refund_line_items": []}
-    return document | {"transactions": [transaction | {"currency": "CNY", "created_at": at}]}
 
 
 CANCELLED = {"updated": SECOND, "cancelled_at": f"{SECOND}T11:00:00+08:00"}
@@ -75,57 +47,57 @@ Verdict = tuple[str, str | None, str | None]
 SHOP: dict[int, tuple[list[Any], list[Any], list[Any], Verdict, Verdict]] = {
     # 60 and 40 are captured of 100.
     1: (
-        [order(1, "100.00")],
+        [one(1, "100.00")],
         [payment(11, 1, "authorization", "100.00"), payment(12, 1, "capture", "60.00"),
          payment(13, 1, "capture", "40.00", day=SECOND)],
         [], ("matched", None, "0"), ("matched", None, "0"),
     ),
     # The second capture of 40 failed.
     2: (
-        [order(2, "100.00")],
+        [one(2, "100.00")],
         [payment(21, 2, "capture", "60.00"), payment(22, 2, "capture", "40.00", "failure")],
         [], ("differing", "it is paid in part", "40"), ("differing", "it is paid in part", "40"),
     ),
     # The bank took 100 back.
     3: (
-        [order(3, "100.00")],
+        [one(3, "100.00")],
         [payment(31, 3, "sale", "100.00"), payment(32, 3, "chargeback", "100.00", day=SECOND)],
         [], ("matched", None, "0"), ("differing", "the bank took it back", "100"),
     ),
     # 30 are paid back, which both feeds tell: 100 - 30 = 70 stayed.
     4: (
-        [order(4, "100.00")],
+        [one(4, "100.00")],
         [payment(41, 4, "sale", "100.00"), payment(42, 4, "refund", "30.00", day=SECOND)],
-        [refund(401, 4, "30.00")], ("matched", None, "0"), ("matched", None, "0"),
+        [refund(401, 4, [], "30.00")], ("matched", None, "0"), ("matched", None, "0"),
     ),
     # Cancelled, and 60 of 100 are paid back: 0 - 40.
     5: (
-        [order(5, "100.00"), order(5, "100.00", **CANCELLED)], [payment(51, 5, "sale", "100.00")],
-        [refund(501, 5, "60.00")], ("missing", "the document is cancelled", None),
+        [one(5, "100.00"), one(5, "100.00", **CANCELLED)], [payment(51, 5, "sale", "100.00")],
+        [refund(501, 5, [], "60.00")], ("missing", "the document is cancelled", None),
         ("differing", "it is cancelled, and not all is paid back", "-40"),
     ),
     # The second of two payments cannot be read.
     6: (
-        [order(6, "100.00")], [payment(61, 6, "sale", "60.00"), payment(62, 6, "sale", "40,00")],
+        [one(6, "100.00")], [payment(61, 6, "sale", "60.00"), payment(62, 6, "sale", "40,00")],
         [], *[("missing", "a payment of it is in quarantine", None)] * 2,
     ),
     # The same, and it comes again the next night.
     7: (
-        [order(7, "100.00")],
+        [one(7, "100.00")],
         [payment(71, 7, "sale", "60.00"), payment(72, 7, "sale", "40,00"), payment(72, 7, "sale", "40.00", day=SECOND)],
         [], ("matched", None, "0"), ("matched", None, "0"),
     ),
-    8: ([order(8, "100.00")], [], [], *[("missing", "no payment has arrived", None)] * 2),
+    8: ([one(8, "100.00")], [], [], *[("missing", "no payment has arrived", None)] * 2),
     # Two of three are taken off, and their 200 of 300 are paid back: 100 stayed.
     9: (
-        [order(9, "300.00", **units(9, 3)), order(9, "100.00", updated=SECOND, **units(9, 1))],
-        [payment(91, 9, "sale", "300.00")], [refund(901, 9, "200.00")],
+        [units(9, 3, "300.00"), units(9, 1, "100.00", SECOND)],
+        [payment(91, 9, "sale", "300.00")], [refund(901, 9, [], "200.00")],
         ("matched", None, "0"), ("matched", None, "0"),
     ),
     # The same with 13% of tax on top: of 339.00 paid, 226.00 are paid back.
     10: (
-        [order(10, "339.00", **units(10, 3, "39.00")), order(10, "113.00", updated=SECOND, **units(10, 1, "13.00"))],
-        [payment(101, 10, "sale", "339.00")], [refund(1001, 10, "226.00")],
+        [units(10, 3, "339.00", tax="39.00"), units(10, 1, "113.00", SECOND, tax="13.00")],
+        [payment(101, 10, "sale", "339.00")], [refund(1001, 10, [], "226.00")],
         ("matched", None, "0"), ("matched", None, "0"),
     ),
 }  # fmt: skip
@@ -165,11 +137,6 @@ def ticket_eu(number: int, status: str, total: str, on: date = DAYS[0]) -> tuple
         f"S7;1;{number};{day};{at};{at};1;{status};EUR;{total};;Cash;\n",
         f"S7;1;{number};{day};1;{kind};A;A;1;{total};0,00;{total};EUR;0;{status};;;{at};{at}\n",
     )
-
-
-def write(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, encoding="utf-8")
 
 
 def deliver(source: Path) -> None:
