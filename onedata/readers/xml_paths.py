@@ -27,6 +27,8 @@ _STEP = re.compile(rf"(?P<slash>^//|^|//|/)(?P<name>@?{_NAME}(?!\()|\.(?=/|$)|na
 _INSIDE = rf"(?:{_NAME}/)*@?{_NAME}"
 _EQUALS = re.compile(rf"(?P<name>{_INSIDE})=(?P<value>[^']*|[^\"]*)")
 _FILTER = re.compile(rf"{_EQUALS.pattern}|{_INSIDE}(\|{_INSIDE})*")
+_BOOLEANS = {"true": ("true", "1"), "false": ("false", "0")}
+"""How XML writes the two values of xs:boolean: a filter that names one of them finds both ways."""
 _SUM = re.compile(r"sum\((?P<path>.+)\)")
 # XML text cannot contain the characters that end a field and mark a present one, so the stylesheet is written with
 # these legal characters, which are replaced once it is compiled.
@@ -161,11 +163,19 @@ def _not_understood(feed: Feed, path: str) -> ContractError:
 def _filter(condition: str, names: Names) -> str:
     equals = _EQUALS.fullmatch(condition)
     if equals is None:
-        paths, compared = condition.split("|"), ""
+        paths, compared = condition.split("|"), [""]
     else:
-        value = f'"{equals["value"]}"' if "'" in equals["value"] else f"'{equals['value']}'"
-        paths, compared = [equals["name"]], f"={value}"
-    return "[" + " or ".join(f"{inside}{compared}" for path in paths for inside in _inside(path, names)) + "]"
+        paths = [equals["name"]]
+        compared = [f"={_literal(value)}" for value in _BOOLEANS.get(equals["value"], (equals["value"],))]
+    return (
+        "["
+        + " or ".join(f"{inside}{value}" for path in paths for inside in _inside(path, names) for value in compared)
+        + "]"
+    )
+
+
+def _literal(value: str) -> str:
+    return f'"{value}"' if "'" in value else f"'{value}'"
 
 
 def _inside(path: str, names: Names) -> Iterator[str]:

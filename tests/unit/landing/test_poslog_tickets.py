@@ -124,6 +124,13 @@ TICKETS: dict[str, tuple[str, list[str], str, str, str, str, str | None]] = {
         "", [sale("A", "1", "5.00", "5.00", flag=VOID), sale("B", "1", "7.00", "7.00")],
         "", "12.00", "7.00", "1", "5.00",
     ),
+    # Flags that say no: 5.00 + 7.00.
+    "flags that are not set": (
+        ' CancelFlag="false" SuspendFlag="0" TrainingModeFlag="false"',
+        [sale("A", "1", "5.00", "5.00", flag=' VoidFlag="0"'),
+         sale("B", "1", "7.00", "7.00", flag=' VoidFlag="false"')],
+        "", "12.00", "12.00", "2", None,
+    ),
 }  # fmt: skip
 
 
@@ -148,11 +155,24 @@ def till(retail: Retail, name: str, change: Callable[[dict[str, Any]], None] = l
     return retail(content)
 
 
+WAYS = pytest.mark.parametrize("way", [{}, {"true": "1", "false": "0"}], ids=["words", "digits"])
+"""XML writes a boolean as a word or as a digit (XML Schema, xs:boolean); both say the same."""
+
+
+def flagged(text: str, way: dict[str, str]) -> str:
+    """The document with its flags written in one way."""
+    for word, digit in way.items():
+        text = text.replace(f'Flag="{word}"', f'Flag="{digit}"')
+    return text
+
+
+@WAYS
 @pytest.mark.parametrize("name", CONTRACTS)
-def test_the_lines_of_a_ticket_come_to_its_total(retail: Retail, name: str) -> None:
+def test_the_lines_of_a_ticket_come_to_its_total(retail: Retail, name: str, way: dict[str, str]) -> None:
     _, path, currency, lines = CONTRACTS[name]
     shop = till(retail, name)
-    shop.put(path, document(currency, {ticket: content[:4] for ticket, content in TICKETS.items()}))
+    tickets = {ticket: content[:4] for ticket, content in TICKETS.items()}
+    shop.put(path, flagged(document(currency, tickets), way))
     headers, counted = shop.take(name=name), shop.take(name=lines)
     assert (headers.closed, counted.closed) == ({}, {})
     assert (headers.landed.quarantined, counted.landed.quarantined) == (0, 0)
@@ -168,6 +188,45 @@ def test_the_lines_of_a_ticket_come_to_its_total(retail: Retail, name: str) -> N
     }
     assert found == wanted
     assert "2 rows break it" in headers.warned["lines_tie_to_total"]
+
+
+@WAYS
+@pytest.mark.parametrize("name", CONTRACTS)
+def test_the_flags_of_a_ticket_say_what_it_is(retail: Retail, name: str, way: dict[str, str]) -> None:
+    whole = [sale("A", "1", "5.00", "5.00")]
+    flags = {
+        "plain": "",
+        "cancelled": ' CancelFlag="true"',
+        "training": ' TrainingModeFlag="true"',
+        "nothing": ' CancelFlag="false" TrainingModeFlag="false"',
+    }
+    shop = till(retail, name)
+    tickets = {ticket: (flag, whole, "", "5.00") for ticket, flag in flags.items()}
+    shop.put(CONTRACTS[name][1], flagged(document(CONTRACTS[name][2], tickets), way))
+    shop.take(name=name)
+    assert shop.rows("status, is_cancelled, is_test", name=name) == [
+        ("completed", False, False),
+        ("cancelled", True, False),
+        ("completed", False, True),
+        ("completed", False, False),
+    ]
+
+
+@WAYS
+def test_a_reward_in_detail_is_a_line_and_one_in_sum_is_none(retail: Retail, way: dict[str, str]) -> None:
+    """10.00 less 0.50 of a reward in detail; the same 0.50 once more as the sum of the details."""
+    reward = (
+        "<LineItem><SequenceNumber>@</SequenceNumber><LoyaltyReward detailedDataFlag><RewardBasis><ItemID>A</ItemID>"
+        "</RewardBasis><RewardCategory>Monetary</RewardCategory><RewardType>Offer</RewardType>"
+        "<ExtendedRewardAmount>-0.50</ExtendedRewardAmount></LoyaltyReward></LineItem>"
+    )
+    told = [reward.replace("detailedDataFlag", f'detailedData="{way.get(word, word)}"') for word in ("true", "false")]
+    shop = till(retail, "poslog_tickets")
+    lines = [sale("A", "1", "10.00", "10.00"), *told]
+    shop.put("poslog/1.xml", document("USD", {"rewarded": ("", lines, "", "9.50")}))
+    assert "lines_tie_to_total" not in shop.take(name="poslog_tickets").warned
+    shop.take(name="poslog_ticket_rewards")
+    assert shop.rows("line_id, line_amount", name="poslog_ticket_rewards") == [("2", Decimal("-0.50"))]
 
 
 def by_ticket(shop: SmallRetailer, lines: str) -> dict[str, tuple[Decimal, Decimal]]:
@@ -202,7 +261,7 @@ def test_a_discount_of_the_whole_ticket_is_a_line(retail: Retail) -> None:
     shop = till(retail, "pos_transactions")
     tickets = {
         "taken": ("", [whole, other(discount)], "", "18.00"),
-        "voided": ("", [whole, other(discount).replace("<LineItem>", "<LineItem VoidFlag='true'>")], "", "20.00"),
+        "voided": ("", [whole, other(discount).replace("<LineItem>", f"<LineItem{VOID}>")], "", "20.00"),
         "signed": ("", [whole, other(discount.replace("2.00", "-2.00"))], "", "18.00"),
     }
     shop.put(CONTRACTS["pos_transactions"][1], document("CNY", tickets))
@@ -291,13 +350,16 @@ TENDERED: dict[str, tuple[str, list[str], str, str]] = {
 }  # fmt: skip
 
 
+@WAYS
 @pytest.mark.parametrize(
     ("name", "tenders"), [("pos_transactions", "pos_transaction_tenders"), ("poslog_tickets", "poslog_ticket_tenders")]
 )
-def test_the_tenders_of_a_ticket_are_what_the_till_took(retail: Retail, name: str, tenders: str) -> None:
+def test_the_tenders_of_a_ticket_are_what_the_till_took(
+    retail: Retail, name: str, tenders: str, way: dict[str, str]
+) -> None:
     shop = till(retail, name)
     tickets = {ticket: (flags, lines, "", total) for ticket, (flags, lines, total, _) in TENDERED.items()}
-    shop.put(CONTRACTS[name][1], document(CONTRACTS[name][2], tickets))
+    shop.put(CONTRACTS[name][1], flagged(document(CONTRACTS[name][2], tickets), way))
     assert shop.take(name=tenders).landed.quarantined == 0
     taken = dict.fromkeys((f"9-3-{number}-2026-01-05" for number in range(1, len(TENDERED) + 1)), Decimal(0))
     for order, amount, is_void in shop.rows("order_id, amount, is_void", name=tenders):

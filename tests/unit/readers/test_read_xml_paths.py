@@ -72,6 +72,28 @@ def test_a_path_takes_the_first_match(tmp_path: Path, path: str, value: str | No
     assert found[path] == value
 
 
+FLAGS = """<As><Answer><Line void="true"><No>1</No></Line><Line void="1"><No>2</No></Line><Line void="false"><No>4</No>
+</Line><Line void="0"><No>8</No></Line><Line><No>16</No></Line><Line void="TRUE"><No>32</No></Line><Line><Void>1</Void>
+<No>64</No></Line></Answer></As>"""
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("sum(Line[@void=true]/No)", "3"),
+        ("sum(Line[@void=false]/No)", "12"),
+        # A digit in a contract is a digit, not a boolean.
+        ("sum(Line[@void=1]/No)", "2"),
+        ("sum(Line[@void=0]/No)", "8"),
+        ("sum(Line[Void=true]/No)", "64"),
+        ("sum(Line[@void=true][No=2]/No)", "2"),
+    ],
+)
+def test_a_filter_finds_both_ways_in_which_xml_writes_a_boolean(tmp_path: Path, path: str, value: str) -> None:
+    feed = xml_feed(tmp_path, ["@id", path])
+    assert dict(zip(feed.feed.source_fields, feed.values(FLAGS)[0], strict=True))[path] == value
+
+
 @pytest.mark.parametrize(
     "path",
     [
