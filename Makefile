@@ -55,7 +55,7 @@ lint: setup
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
-	$(VENV)/bin/sqlfluff lint --processes 2 dbt_project/models
+	$(VENV)/bin/sqlfluff lint --processes 2 dbt_project/models dbt_project/balances
 
 mutants: setup
 	$(VENV)/bin/python benchmarks/mutants.py

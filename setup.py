@@ -7,7 +7,7 @@ are data of onedata: an installed wheel holds them below the package.
 from setuptools import find_packages, setup
 
 DATA = {
-    "dbt_project": ["*.yml", "macros/*", "models/**/*", "seeds/*"],
+    "dbt_project": ["*.yml", "macros/*", "models/**/*", "balances/*", "seeds/*"],
     "data_contracts": ["*.yaml", "canonical/*", "own/*"],
     "examples": ["*/*.toml", "*/contracts/*"],
 }

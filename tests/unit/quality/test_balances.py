@@ -14,7 +14,7 @@ from support import REPOSITORY
 
 from onedata.contracts.strict_yaml import read_mapping
 from onedata.quality import balances
-from onedata.quality.balances import Balance, BalanceError, Measure, declared_balances, unbalanced_models
+from onedata.quality.balances import Balance, BalanceError, Measure, Placed, declared_balances, unbalanced_models
 from onedata.quality.reconcile_layers import layer_balances
 
 MODELS = REPOSITORY / "dbt_project" / "models"
@@ -41,7 +41,7 @@ def test_every_sum_of_money_is_in_a_balance() -> None:
     missing = [
         f"{model}.{name}"
         for layer in LAYERS
-        for model in sorted({item.model for item in declared_balances(layer) if item.measures})
+        for model in sorted({item.model for item in declared_balances(layer) if item.measures and not item.currency})
         for (declared,) in [read_mapping(MODELS / layer / f"{model}.yml")["models"]]
         for name in (column["name"] for column in declared["columns"])
         if name.endswith("_base") and name not in DERIVED
@@ -123,6 +123,8 @@ def declared(monkeypatch: pytest.MonkeyPatch, folder: Path, text: str) -> tuple[
     """The balances of a model of ADS whose `config.meta` is `text`."""
     file = folder / "models" / "ads" / "ads_x.yml"
     file.parent.mkdir(parents=True)
+    (folder / "balances").mkdir()
+    (folder / "balances" / "orders.sql").write_text("select 'counted' as reason")
     file.write_text(f"models:\n  - name: ads_x\n    config:\n      meta:\n{indent(dedent(text), ' ' * 8)}")
     monkeypatch.setattr(balances, "shipped", lambda _: folder)
     return balances.declared_balances.__wrapped__("ads")
@@ -131,15 +133,32 @@ def declared(monkeypatch: pytest.MonkeyPatch, folder: Path, text: str) -> tuple[
 def test_a_balance_is_read_from_the_yaml(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     text = """
         balances:
-          - {from: dws_order, query: headers_to_orders}
           - from: dws_order
+            rows: orders
+            currency: currency
+            measures:
+              - {measure: n, unit: rows, in: count(*), out: count(*), left_out: sum(1), counted: is_counted}
+              - {measure: net, given: sum(a), out: sum(b), left_out: sum(c), parts: {"spread, by line": sum(d)}}
+          - from: dws_order
+            relation: orders
             measures: [{measure: net, sum: net}, {measure: rows, unit: rows, in: count(*), out: sum(n)}]
           - from: dws_order
             day: business_date
             kpis: [{kpi: share, unit: orders, numerator: sum(a), denominator: sum(b)}]
     """
-    by_hand, sums, kpis = declared(monkeypatch, tmp_path, text)
-    assert by_hand == Balance("ads", "ads_x", "dws_order", query="headers_to_orders")
+    placed, sums, kpis = declared(monkeypatch, tmp_path, text)
+    assert placed == Balance(
+        "ads",
+        "ads_x",
+        "dws_order",
+        currency="currency",
+        rows="select 'counted' as reason",
+        placed=(
+            Placed("n", "rows", "count(*)", "count(*)", "sum(1)", counted="is_counted"),
+            Placed("net", None, "sum(a)", "sum(b)", "sum(c)", given=True, parts=(("spread, by line", "sum(d)"),)),
+        ),
+    )
+    assert sums.relation == "select 'counted' as reason" and sums.rows is None
     assert sums.measures == (
         Measure("net", None, "sum(net)", "sum(net)"),
         Measure("rows", "rows", "count(*)", "sum(n)"),
@@ -154,9 +173,24 @@ def test_a_balance_is_read_from_the_yaml(monkeypatch: pytest.MonkeyPatch, tmp_pa
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("balances: [{from: dws_order}]", "needs from, and query, or measures, or kpis and day"),
-        ("balances: [{query: q}]", "needs from, and query"),
-        ("balances: [{from: a, query: q, measures: [{measure: m, sum: m}]}]", "measures is not known"),
+        ("balances: [{from: dws_order}]", "needs from, and measures, or kpis and day"),
+        ("balances: [{measures: [{measure: m, sum: m}]}]", "needs from, and measures"),
+        ("balances: [{from: a, query: q}]", "query is not known"),
+        ("balances: [{from: a, rows: orders, needs: b, measures: [{measure: m}]}]", "rows says what needs would say"),
+        (
+            "balances: [{from: a, rows: orders, measures: [{measure: m, in: sum(m), out: sum(n)}]}]",
+            "a measure of rows needs measure, in or given, out and left_out",
+        ),
+        (
+            "balances: [{from: a, rows: orders, measures: [{measure: m, in: a, given: b, out: c, left_out: d}]}]",
+            "a measure of rows needs measure, in or given, out and left_out",
+        ),
+        (
+            "balances: [{from: a, relation: nowhere, measures: [{measure: m, sum: m}]}]",
+            "there is no balances/nowhere.sql; there is orders",
+        ),
+        ("balances: [{from: a, rows: nowhere, measures: []}]", "needs from, and measures"),
+        ("balances: [{from: a, rows: nowhere, measures: [{measure: m}]}]", "there is no balances/nowhere.sql"),
         ("balances: [{from: a, kpis: [{kpi: m, numerator: n}]}]", "kpis and day"),
         ("balances: [{from: a, measure: [{measure: m, sum: m}]}]", "measure is not known"),
         (
@@ -175,9 +209,61 @@ def test_a_mistake_in_a_balance_is_told_with_file_and_model(
     assert told in str(found.value)
 
 
-@pytest.mark.parametrize("part", ["query", "relation"])
-def test_sql_that_no_code_has_is_told(monkeypatch: pytest.MonkeyPatch, part: str) -> None:
-    balance = Balance("ads", "ads_x", "dws_order", measures=(KPI,), **{part: "nowhere"})
-    monkeypatch.setattr("onedata.quality.reconcile_layers.declared_balances", lambda _: (balance,))
-    with pytest.raises(BalanceError, match="model ads_x: balances: there is no SQL 'nowhere'; there is "):
-        layer_balances("ads", "EUR")
+def test_every_sql_beside_the_models_is_named_by_one() -> None:
+    text = "".join(file.read_text(encoding="utf-8") for layer in LAYERS for file in (MODELS / layer).glob("*.yml"))
+    named = set(re.findall(r"^ +(?:rows|relation): (\w+)$", text, re.MULTILINE))
+    assert named == {file.stem for file in (MODELS.parent / "balances").glob("*.sql")}
+
+
+def test_money_of_several_currencies_is_never_added_up(
+    con: duckdb.DuckDBPyConnection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """10.00 and 7.00 EUR, 5.00 of no currency; of the yen no line counts, so that they are no balance."""
+    con.execute(
+        """
+        create table dws.dws_line as from (values (10.00::decimal(18, 4), 'EUR', true), (7.00, 'eur', true),
+            (5.00, null, true), (900.00, 'JPY', false)) as lines (amount, currency, is_counted);
+        create table dws.dws_move as from (values (17.00::decimal(18, 4), 'EUR', 2), (4.99, null, 1))
+            as moves (amount, currency, n)
+        """
+    )
+    balance = Balance(
+        "dws",
+        "dws_move",
+        "dws_line",
+        measures=(
+            Measure("rows", "rows", "count(*) filter (where is_counted)", "sum(n)"),
+            Measure("net", None, "sum(amount) filter (where is_counted)", "sum(amount)"),
+        ),
+        currency="currency",
+    )
+    assert drawn(con, monkeypatch, balance) == [
+        ("net", "EUR", Decimal(17), Decimal(17), {}),
+        ("net", "XXX", Decimal(5), Decimal("4.99"), {}),
+        ("rows", "rows", Decimal(3), Decimal(3), {}),
+    ]
+
+
+def test_a_row_counts_or_has_a_reason_and_one_without_is_a_difference(
+    con: duckdb.DuckDBPyConnection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """15.50 + 2.25: 5.50 of a test order are left out, 0.25 of the counted ones are a discount; February has no
+    reason. A row that is not placed at all is missing too."""
+    balance = Balance(
+        "ads",
+        "ads_kpi",
+        "dws_order",
+        rows="select *, case when is_test then 'test orders' when month(business_date) = 1 then 'counted' end "
+        "as reason from dws.dws_order",
+        placed=(
+            Placed("rows", "rows", "count(*)", "count(*)", "count(*)"),
+            Placed("all", "rows", "count(*)", "count(*)", "count(*)", counted="true"),
+            Placed("given", None, "sum(amount)", "sum(amount - 0.25)", "sum(amount)", True, parts=(("cut", "0.25"),)),
+        ),
+    )
+    excluded = {"cut": Decimal("0.25"), "test orders": Decimal("5.50")}
+    assert drawn(con, monkeypatch, balance) == [
+        ("all", "rows", Decimal(3), Decimal(3), {}),
+        ("given", "EUR", Decimal("17.75"), Decimal("9.75"), excluded),
+        ("rows", "rows", Decimal(3), Decimal(1), {"test orders": Decimal(1)}),
+    ]
