@@ -137,6 +137,13 @@ def test_every_reason_that_a_model_gives_is_declared(yaml: str, model: str, colu
     assert given and words_of(yaml, column) - {""} == set(given)
 
 
+@pytest.mark.parametrize("model", ["dws/dws_order_line", "dws/dws_refund"])
+def test_every_exclusion_that_a_model_gives_is_declared(model: str) -> None:
+    text = (MODELS / f"{model}.sql").read_text(encoding="utf-8").partition(" end as exclusion")[0]
+    given = re.findall(r"then '([^']+)'", text.rpartition("case\n            when left_out")[2])
+    assert len(given) > 4 and words_of(model, "exclusion") == set(given)
+
+
 def test_a_pair_of_orders_has_a_decisions_reasons_and_its_own() -> None:
     text = (MODELS / "dws" / "dws_order_match.sql").read_text(encoding="utf-8")
     own = set(re.findall(r"then '([^']* [^']*)'", text))
