@@ -26,6 +26,7 @@ class KeptOpenEventLog(SqliteEventLogStorage):
 
     def __init__(self, base_dir: str) -> None:
         self._engines: dict[str, tuple[int, Engine]] = {}
+        self._tables: set[str] = set()
         super().__init__(base_dir)
 
     @contextmanager
@@ -53,6 +54,12 @@ class KeptOpenEventLog(SqliteEventLogStorage):
             engine = create_engine(url, poolclass=QueuePool, connect_args=wait)
         self._engines[shard] = (file, engine)
         return engine
+
+    def has_table(self, table_name: str) -> bool:
+        """Asked twice for each check. A table that is there stays."""
+        if table_name not in self._tables and super().has_table(table_name):
+            self._tables.add(table_name)
+        return table_name in self._tables
 
     def _note_file(self, shard: str) -> None:
         self._engines[shard] = (_inode(self.path_for_shard(shard)), self._engines[shard][1])

@@ -30,6 +30,7 @@ NIGHTS = [FIRST + timedelta(days=day) for day in range(3)]
 LAYERS = ("dim", "dwd", "dws", "ads")
 KEY = b"the key that the homes of one test session share"[:32]
 PATIENCE_SECONDS = 240.0
+PARSED: dict[Path, bytes] = {}
 T = TypeVar("T")
 
 
@@ -70,6 +71,19 @@ def environment_kept() -> Iterator[None]:
     finally:
         os.environ.clear()
         os.environ.update(before)
+
+
+@contextlib.contextmanager
+def dbt_parsed_once(settings: Settings) -> Iterator[None]:
+    """A home without a parse of the dbt project takes the one that this process made for another home, as a home that
+    was copied would."""
+    file = settings.dbt_target / "target" / "partial_parse.msgpack"
+    if settings.dbt_project in PARSED and not file.exists():
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(PARSED[settings.dbt_project])
+    yield
+    if file.exists():
+        PARSED.setdefault(settings.dbt_project, file.read_bytes())
 
 
 def home_at(folder: Path, source: Path, **changes: Any) -> Settings:
@@ -127,7 +141,7 @@ def run(
     from onedata_assets.runner import run_nights
 
     said = io.StringIO()
-    with environment_kept(), contextlib.redirect_stderr(said):
+    with environment_kept(), dbt_parsed_once(settings), contextlib.redirect_stderr(said):
         succeeded = run_nights(settings, list(nights), each_night, full_refresh, replace_nights)
     return Outcome(succeeded, said.getvalue())
 

@@ -1,0 +1,44 @@
+"""dbt's parse is kept in the home, and stays good where the home is moved or copied."""
+
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+from support import environment_kept
+
+from onedata.retailer import Retailer
+from onedata_assets.dbt import parse_dbt
+
+
+def parsed(retailer: Retailer) -> Mapping[str, Any]:
+    with environment_kept():
+        os.environ.update(retailer.environment())
+        found = parse_dbt(retailer).manifest
+        assert os.environ["ONEDATA_WAREHOUSE"] == str(retailer.settings.warehouse)
+    return found
+
+
+def parsed_at(manifest: Mapping[str, Any], layer: str) -> dict[str, float]:
+    nodes = manifest["nodes"].values()
+    return {node["name"]: node["created_at"] for node in nodes if node["schema"] == layer}
+
+
+def told(manifest: Mapping[str, Any]) -> str:
+    """The manifest without its times and ids."""
+    timeless = json.dumps(manifest | {"metadata": {}}, sort_keys=True)
+    return "".join(part for part in timeless.split(", ") if "created_at" not in part)
+
+
+def test_a_copied_home_is_not_parsed_again(retailer: Retailer, graph: dg.Definitions, tmp_path: Path) -> None:
+    assert graph
+    here = retailer.settings
+    there = replace(here, home=tmp_path / "home")
+    shutil.copytree(here.dbt_target, there.dbt_target)
+    before, copied = parsed(retailer), parsed(replace(retailer, settings=there))
+    assert told(copied) == told(before)
+    assert parsed_at(copied, "dws") == parsed_at(before, "dws") != {}
