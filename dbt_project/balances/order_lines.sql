@@ -77,7 +77,8 @@ select
         when copies.basis = 'decided' then 'lines of orders that are another system''s by a decision'
         when documents.external_order_id is not null then 'lines of orders that another system has too'
         when origins.is_test or origins.is_cancelled then 'returns on cancelled or test orders'
-        when placed.line_type = 'return' and edited.order_id is not null then 'returns of goods removed from their order'
+        when placed.line_type = 'return' and edited.order_id is not null
+            then 'returns of goods removed from their order'
         when lines.parent_line_id is not null then 'components of priced bundles'
         when bundles.line_id is not null then 'bundles that count by their components'
     end as reason
