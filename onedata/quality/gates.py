@@ -12,7 +12,7 @@ from onedata.ledger import judge
 from onedata.ledger.paths import staged_files
 from onedata.quality.contract_rules import contract_rules, hidden_columns
 from onedata.quality.contract_version import version_check
-from onedata.quality.gx import Gatekeeper
+from onedata.quality.gx import Gatekeeper, Subject
 from onedata.quality.model_rules import model_rules, sensitive_columns
 from onedata.quality.profile import profile_delivery, staged_parts, staged_relation
 from onedata.quality.results import CheckResult, GateClosed
@@ -181,14 +181,17 @@ def layer_gate(
 ) -> list[CheckResult]:
     """Check the rules in the YAML of the layer's models (all of them, or those named), on the rows that `where`
     keeps."""
-    results = []
-    for name, (relation, rules) in model_rules(manifest, layer).items():
-        if models is None or name in models:
-            hidden = sensitive_columns(manifest, name)
-            results += gatekeeper.check(
-                layer, name, f"(select * from {relation} where {where})" if where else relation, rules, hidden=hidden
-            )
-    return results
+    subjects = [
+        Subject(
+            name,
+            f"(select * from {relation} where {where})" if where else relation,
+            rules,
+            sensitive_columns(manifest, name),
+        )
+        for name, (relation, rules) in model_rules(manifest, layer).items()
+        if models is None or name in models
+    ]
+    return gatekeeper.check_all(layer, subjects)
 
 
 def new_partitions(con: duckdb.DuckDBPyConnection) -> str:

@@ -11,7 +11,7 @@ import logging
 import os
 import time
 import warnings
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import cache, cached_property
@@ -31,7 +31,7 @@ from onedata.quality.vocabulary import Vocabulary
 SAMPLE_ROWS = 5
 SEVERITIES = {"error": "critical", "warning": "warning"}
 
-__all__ = ["CheckError", "Gatekeeper"]
+__all__ = ["CheckError", "Gatekeeper", "Subject"]
 
 
 class _Cursor:
@@ -78,6 +78,17 @@ class Spent:
             f"Great Expectations: {self.import_s:.1f} CPU s to import, {self.validation_s:.1f} CPU s to validate "
             f"{self.rules} rules"
         )
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A feed, entity or model with its relation (a table, view, or query in parentheses), its rules, and the columns
+    whose values no message repeats."""
+
+    name: str
+    relation: str
+    rules: Sequence[Rule]
+    hidden: Collection[str] = ()
 
 
 class Gatekeeper:
@@ -140,14 +151,36 @@ class Gatekeeper:
                 _worst(rule, row_counts) if rule.metric == "rowCount" else count
                 for rule, count in zip(rules, counts, strict=True)
             ]
-        judged = self._judge(f"{stage}.{subject}", rules, counts)
+        judged = self._judge(f"{stage}.{subject}", [f"{stage}.{subject}"] * len(rules), rules, counts)
         return [
             self._result(stage, subject, relation, rule, count, held, hidden)
             for rule, count, held in zip(rules, counts, judged, strict=True)
         ]
 
-    def _judge(self, name: str, rules: Sequence[Rule], counts: Sequence[int]) -> list[bool]:
-        """Whether each count is within its rule's bounds.
+    def check_all(self, stage: str, subjects: Sequence[Subject]) -> list[CheckResult]:
+        """The same for several subjects, in one validation of Great Expectations.
+
+        Raises:
+            CheckError: a rule could not be evaluated.
+        """
+        counted = [(subject, rule, count) for subject in subjects for rule, count in self._counted(subject)]
+        if not counted:
+            return []
+        places = [f"{stage}.{subject.name}" for subject, _, _ in counted]
+        judged = self._judge(stage, places, [rule for _, rule, _ in counted], [count for _, _, count in counted])
+        return [
+            self._result(stage, subject.name, subject.relation, rule, count, held, subject.hidden)
+            for (subject, rule, count), held in zip(counted, judged, strict=True)
+        ]
+
+    def _counted(self, subject: Subject) -> Iterable[tuple[Rule, int]]:
+        if not subject.rules:
+            return ()
+        counts = count_bad_rows(self.con, subject.name, subject.relation, subject.rules)
+        return zip(subject.rules, counts, strict=True)
+
+    def _judge(self, name: str, places: Sequence[str], rules: Sequence[Rule], counts: Sequence[int]) -> list[bool]:
+        """Whether each count is within its rule's bounds; `places` tell the subject of each rule in errors.
 
         Raises:
             CheckError: Great Expectations could not evaluate a rule.
@@ -180,7 +213,10 @@ class Gatekeeper:
         self.spent.import_s += ready - began
         self.spent.validation_s += time.process_time() - ready
         self.spent.rules += len(rules)
-        return [_held(name, rule, by_rule[str(first[question])]) for rule, question in zip(rules, asked, strict=True)]
+        return [
+            _held(place, rule, by_rule[str(first[question])])
+            for place, rule, question in zip(places, rules, asked, strict=True)
+        ]
 
     def _result(
         self, stage: str, subject: str, relation: str, rule: Rule, count: int, held: bool, hidden: Collection[str]

@@ -9,7 +9,7 @@ import pytest
 
 from onedata.contracts.model import Rule
 from onedata.contracts.rules import parse_rules
-from onedata.quality.gx import CheckError, Gatekeeper
+from onedata.quality.gx import CheckError, Gatekeeper, Subject
 from onedata.quality.results import CheckResult
 
 GOOD = [("A", 1, "x@y"), ("B", 2, "x@z"), ("C", None, None)]
@@ -165,6 +165,37 @@ def test_a_rule_that_cannot_be_evaluated_is_an_error_and_not_bad_data(keeper: Ga
     check(keeper, GOOD)
     with pytest.raises(CheckError, match="thing, rule broken: "):
         keeper.check("dwd", "thing", "dwd.thing", (rule,))
+
+
+def test_subjects_that_are_checked_together_have_the_results_of_each_alone(keeper: Gatekeeper) -> None:
+    items = ({"metric": "rowCount", "mustBeGreaterThan": 2}, {"metric": "nullValues", "column": "n", "mustBe": 0})
+    rules = parse_rules(items, "thing.yml", None)
+    check(keeper, [*GOOD, ("D", None, "secret")])
+    full, few = "dwd.thing", "(select * from dwd.thing where n = 1)"
+    subjects = [Subject("full", full, rules, ("mail",)), Subject("none", full, ()), Subject("few", few, rules)]
+    before = keeper.spent.rules
+    together = keeper.check_all("dwd", subjects)
+    assert keeper.spent.rules == before + 4
+    assert [(found.subject, found.passed, found.observed) for found in together] == [
+        ("full", True, "4"),
+        ("full", False, "2"),
+        ("few", False, "1"),
+        ("few", True, "0"),
+    ]
+    assert "secret" not in together[1].message
+    assert together == [
+        *keeper.check("dwd", "full", full, rules, hidden=("mail",)),
+        *keeper.check("dwd", "few", few, rules),
+    ]
+    assert keeper.check_all("dwd", []) == []
+
+
+def test_a_rule_that_cannot_be_evaluated_among_several_subjects_names_its_own(keeper: Gatekeeper) -> None:
+    check(keeper, GOOD)
+    wrong = Rule("broken", "nullValues", ("nowhere",), {}, 0, 0)
+    right = Rule("ids", "nullValues", ("id",), {}, 0, 0)
+    with pytest.raises(CheckError, match="wrong, rule broken: "):
+        keeper.check_all("dwd", [Subject("right", "dwd.thing", [right]), Subject("wrong", "dwd.thing", [wrong])])
 
 
 def test_a_rule_on_a_table_that_is_not_there_is_an_error(keeper: Gatekeeper) -> None:
