@@ -107,7 +107,7 @@ class Gatekeeper:
         asset writes the whole context twice."""
         from sqlalchemy.pool import StaticPool
 
-        gx = _great_expectations()
+        gx = load()
         context = gx.get_context(mode="ephemeral")
         context.variables.progress_bars = {"globally": False}
         source = context.data_sources.add_sql(
@@ -186,7 +186,7 @@ class Gatekeeper:
             CheckError: Great Expectations could not evaluate a rule.
         """
         began = time.process_time()
-        asset, gx = self._asset, _great_expectations()
+        asset, gx = self._asset, load()
         ready = time.process_time()
         # Rules with equal counts and bounds have one answer: as a rule, most have no bad row and allow none. Great
         # Expectations takes as long for each expectation as DuckDB for all counts.
@@ -248,7 +248,7 @@ class Gatekeeper:
 def render_results(results: Sequence[CheckResult]) -> str:
     """The results as HTML by Great Expectations' Data Docs renderer, one section per subject; without its page, which
     loads from other hosts."""
-    _great_expectations()
+    load()
     from great_expectations.core.expectation_validation_result import (
         ExpectationSuiteValidationResult,
         ExpectationValidationResult,
@@ -289,9 +289,9 @@ def render_results(results: Sequence[CheckResult]) -> str:
 
 
 @cache
-def _great_expectations() -> Any:
-    """The library, once per process; without what it imports only for the divergence of two distributions and for a
-    Kolmogorov-Smirnov test, a third of its import."""
+def load() -> Any:
+    """Great Expectations, once per process; without what it imports only for the divergence of two distributions and
+    for a Kolmogorov-Smirnov test, half of its import."""
     os.environ["GX_ANALYTICS_ENABLED"] = "false"
     logging.getLogger("great_expectations").setLevel(logging.ERROR)
     warnings.filterwarnings("ignore", module="great_expectations")
