@@ -98,7 +98,7 @@ CASES: dict[int, tuple[list[dict[str, Any]], list[dict[str, Any]], dict[str, tup
     7: ([order(7, [item(7, 1, "500.00")], gateway="gift_card")], [], {FIRST: ("500", "500", "0")}),
     # The marketplace has it too: it counts there, and so does the return and the refund on it.
     8: (
-        [order(8, [item(8, 1, "100.00")], name="#MP-77", tags="new, Marketplace")],
+        [order(8, [item(8, 1, "100.00")], name="#MP-77", tags="new, Marketplace", **postage("12.00"))],
         [refund(78, 8, [back(78, 8, 1, 1, "10.00", "no_restock")], "10.00")],
         {},
     ),
@@ -167,6 +167,7 @@ CASES: dict[int, tuple[list[dict[str, Any]], list[dict[str, Any]], dict[str, tup
         {FIRST: ("100", "100", "0")},
     ),
 }
+MARKET = "channel = 'marketplace'"
 OTHERS = {
     # 100 of MP-77 less the shop's refund of 10 the next day; MP-78 is nobody's copy.
     ("marketplace", FIRST): Decimal(140),
@@ -244,6 +245,11 @@ def test_postage_is_told_apart(shop: Story) -> None:
         "where channel = 'online' order by 1",
     )
     assert found == [(FIRST, Decimal(45), Decimal(0)), (SECOND, Decimal(0), Decimal(20))]
+    # Of MP-77 only the shop's export tells the postage.
+    found = ask(
+        shop.published, f"select sum(shipping_base), sum(shipping_refunded_base) from ads_channel_day where {MARKET}"
+    )
+    assert found == [(Decimal(12), Decimal(0))]
 
 
 def test_a_gift_card_is_owed(shop: Story) -> None:

@@ -6,9 +6,8 @@ refunds as (
     select * from {{ ref('dws_refund') }}
 ),
 
-headers as (
+delivered_headers as (
     select * from {{ ref('dwd_order') }}
-    where not is_cancelled and not is_test and shipping_amount <> 0
 ),
 
 copies as (
@@ -26,6 +25,42 @@ left_out as (
 
 exchange_rates as (
     {{ rates_to_base() }}
+),
+
+headers as (
+    select * from delivered_headers
+    where not is_cancelled and not is_test and shipping_amount <> 0
+),
+
+sold as (
+    select
+        source_system,
+        order_id,
+        min(channel) as channel,
+        min(business_date) as business_date,
+        min(moved_at) as moved_at,
+        max(identity_key) as identity_key,
+        min(node_id) as node_id
+    from order_lines
+    where is_counted and not is_return and source_system = document_system and order_id = document_id
+    group by source_system, order_id
+),
+
+-- The postage of an order whose own system does not tell it, and that of a copy does.
+postage_of_copy as (
+    select
+        copies.source_system,
+        copies.order_id,
+        headers.currency,
+        headers.shipping_amount,
+        row_number() over (
+            partition by copies.source_system, copies.order_id order by headers.source_system, headers.order_id
+        ) as place
+    from headers
+    inner join copies on headers.source_system = copies.document_system and headers.order_id = copies.document_id
+    left join delivered_headers as originals
+        on copies.source_system = originals.source_system and copies.order_id = originals.order_id
+    where originals.shipping_amount is null
 ),
 
 known_currency as (
@@ -96,6 +131,37 @@ moved as (
         on headers.source_system = known_currency.document_system and headers.order_id = known_currency.document_id
     left join left_out on headers.source_system = left_out.source_system and headers.order_id = left_out.order_id
     where copies.document_id is null and left_out.order_id is null
+    union all
+    select
+        sold.source_system,
+        sold.order_id,
+        sold.source_system as document_system,
+        sold.order_id as document_id,
+        false as is_return,
+        false as is_refund,
+        true as is_counted,
+        sold.channel,
+        sold.business_date,
+        coalesce(postage_of_copy.currency, known_currency.currency) as currency,
+        sold.moved_at,
+        sold.identity_key,
+        sold.node_id,
+        0 as line_count,
+        0 as sale_line_count,
+        0 as units,
+        0 as gross_amount,
+        0 as discount_amount,
+        null as tax_amount,
+        0 as tax_included_amount,
+        0 as untaxed_count,
+        postage_of_copy.shipping_amount,
+        0 as gift_card_amount
+    from postage_of_copy
+    inner join sold
+        on postage_of_copy.source_system = sold.source_system and postage_of_copy.order_id = sold.order_id
+    left join known_currency
+        on sold.source_system = known_currency.document_system and sold.order_id = known_currency.document_id
+    where postage_of_copy.place = 1
     union all
     select
         source_system,
