@@ -149,7 +149,8 @@ with counted as (
     select l.document, sum(l.net) as net, sum(tax) as tax from goods as l join line_tax as t
     on t.document = l.document and part = l.document || line_no
     where source = 'shop' and not is_return and not tax_on_top group by l.document
--- What is given back has its part of the order's tax, rounded on the running total: goods first, then money.
+-- What is given back has its part of the order's tax, rounded on the running total: goods first, then money. More
+-- than the order came to has no more tax than the order had.
 ), given as (
     select source, document, line_no, original, currency, is_refund, -net as net,
            sum(-net) over (partition by original, currency order by is_refund, if(is_refund and source <> 'refund',
@@ -157,7 +158,8 @@ with counted as (
     from goods where is_return
 ), given_tax as (
     select g.source, g.document, g.line_no,
-           (2 * o.tax * so_far + o.net) // (2 * o.net) - (2 * o.tax * (so_far - g.net) + o.net) // (2 * o.net) as tax
+           (2 * o.tax * least(so_far, o.net) + o.net) // (2 * o.net)
+           - (2 * o.tax * least(so_far - g.net, o.net) + o.net) // (2 * o.net) as tax
     from given as g join order_tax as o on o.document = g.original
 ), taxed as (
     select goods.*, case when is_return then if(is_of_no_tax, net, net + coalesce(given_tax.tax, 0))

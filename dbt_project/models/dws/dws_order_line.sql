@@ -91,7 +91,8 @@ sold_items as (
         goods.currency,
         sum(goods.gross_amount) as gross_amount,
         sum(goods.line_discount_amount + coalesce(discount_share.share, 0)) as discount_amount,
-        min(goods.gross_amount / goods.units) as least_price
+        min(goods.gross_amount / goods.units) as least_price,
+        max((goods.net_amount - coalesce(discount_share.share, 0)) / goods.units) as most_paid
     from goods
     left join discount_share
         on
@@ -128,6 +129,8 @@ priced_in_full as (
         goods.is_return and goods.exclusion is null and not goods.has_header and goods.units < 0
         and sold_items.discount_amount > 0
         and goods.net_amount / goods.units >= sold_items.least_price - 0.005
+        -- Of several lines of a product it may be the one without a discount that came back.
+        and goods.net_amount / goods.units > sold_items.most_paid + 0.005
 ),
 
 discount_back as (
