@@ -6,7 +6,7 @@ import dagster as dg
 import pytest
 from dagster._core.instance.ref import InstanceRef
 
-from onedata_assets.event_log import MOST_OPEN, KeptOpenEventLog, with_kept_event_log
+from onedata_assets.event_log import MOST_OPEN, PAGES_AHEAD, KeptOpenEventLog, with_kept_event_log
 
 OPEN_FILES = Path("/proc/self/fd")
 
@@ -52,6 +52,15 @@ def test_nothing_stays_open_when_the_instance_is_disposed_of(home: Path) -> None
             spoken.execute_in_process(instance=instance)
         assert len(opened(home)) == MOST_OPEN
     assert not opened(home)
+
+
+def test_the_files_that_are_written_ahead_stay_small(home: Path) -> None:
+    # SQLite empties them at 4 MB by itself: more than a small disk may have left for a night.
+    with kept(home) as instance:
+        for _ in range(25):
+            spoken.execute_in_process(instance=instance)
+        written = [file.stat().st_size for file in home.rglob("index.db-wal")]
+    assert len(written) == 1 and 0 < written[0] < 2 * PAGES_AHEAD * 4096
 
 
 def test_a_file_that_is_moved_away_is_begun_anew(home: Path) -> None:
