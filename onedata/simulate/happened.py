@@ -22,7 +22,8 @@ class Truth:
     """Ground truth of a night.
 
     One row per document line (``lines``), per touch of a journey that ended (``touches``), per node and product with
-    demand (``demand``), per survey answer (``answers``), per payment (``payments``).
+    demand (``demand``), per survey answer (``answers``), per payment (``payments``), per parcel picked up
+    (``parcels``).
     """
 
     lines: pl.DataFrame
@@ -30,6 +31,7 @@ class Truth:
     demand: pl.DataFrame
     answers: pl.DataFrame
     payments: pl.DataFrame
+    parcels: pl.DataFrame
 
 
 def what_is_true(
@@ -46,6 +48,7 @@ def what_is_true(
     gestures: pl.DataFrame,
     answers: pl.DataFrame,
     paid: pl.DataFrame,
+    sent: pl.DataFrame,
 ) -> Truth:
     """The night's ground truth; amounts in cents of ``currency``, units and amounts of returns negative."""
     lines = pl.concat(
@@ -75,6 +78,7 @@ def what_is_true(
         _demand(state, night, prices, sales),
         answers.select("response_id", "document", "person_no", "csat", "nps", "ces", "answered_us"),
         paid.select("payment_id", "order_id", "kind", "gateway", "status", "amount", "at_us"),
+        sent.select("order_id", "channel", "promised_us", "delivered_us", "late"),
     )
 
 

@@ -168,5 +168,5 @@ def live(state: State, crowd: Crowd, night: Night) -> tuple[dict[str, Making], T
         ),
     }
     return frames, what_is_true(
-        state, night, today, sales, placed, tests, gifts, tickets, ticket_lines, back, gestures, answers, paid
+        state, night, today, sales, placed, tests, gifts, tickets, ticket_lines, back, gestures, answers, paid, sent
     )

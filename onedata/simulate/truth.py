@@ -1,7 +1,8 @@
 """Ground truth that the pipeline never reads: persons, demand, sales, causes, and expected outcomes.
 
 ``persons``, ``identifiers`` and ``identifier_owners`` are one file each; ``lines``, ``touches``, ``demand``,
-``answers``, ``payments`` and ``records/<feed>`` one per night. ``totals.json`` is computed from these files only.
+``answers``, ``parcels``, ``payments`` and ``records/<feed>`` one per night. ``totals.json`` is computed from these
+files only.
 """
 
 from __future__ import annotations
@@ -55,6 +56,7 @@ def write_night(truth: Truth, night: Night, folder: Path) -> None:
         ("touches", truth.touches),
         ("demand", truth.demand),
         ("answers", truth.answers),
+        ("parcels", truth.parcels),
         ("payments", truth.payments),
     ):
         save_parquet(rows, folder / name / f"{night.ds}.parquet", night)

@@ -116,6 +116,19 @@ def test_satisfaction_and_nps_of_each_customer_are_the_truth(simulated: Simulate
     assert told == {oneid: tuple(figures) for oneid, *figures in true}
 
 
+def test_a_promise_is_kept_to_the_second(simulated: Simulated, one_by_one: Story) -> None:
+    truth = simulated.records.parent / "parcels"
+    found = ask(
+        one_by_one.warehouse,
+        "select is_on_time, delivered_us // 1000000 <= promised_us // 1000000, count(*) from dws.dws_order "
+        f"join read_parquet('{truth}/*.parquet') as parcel on dws_order.order_id = parcel.order_id::varchar "
+        "where source_system = 'shop' and is_on_time is not null group by all order by all",
+    )
+    # No parcel of these nights is late; benchmarks/money.py compares those of a month.
+    assert [(told, true) for told, true, _ in found] == [(True, True)]
+    assert found[0][2] > 50
+
+
 def test_customers_add_up_to_sales(one_by_one: Story) -> None:
     sums = "sum(net_revenue_base), sum(order_count)::bigint"
     (customers,) = ask(one_by_one.published, f"select {sums} from ads_customer_360")

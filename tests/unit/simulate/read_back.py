@@ -134,13 +134,13 @@ def micros(text: str) -> int:
 
 
 def truth(folder: Path) -> duckdb.DuckDBPyConnection:
-    """The truth as views: ``lines, touches, demand, answers, payments, persons, identifiers, identifier_owners,
-    records`` (with ``feed``) and ``files``."""
+    """The truth as views: ``lines, touches, demand, answers, parcels, payments, persons, identifiers,
+    identifier_owners, records`` (with ``feed``) and ``files``."""
     con = duckdb.connect(config={"threads": 2})
     con.execute("set timezone = 'UTC'")
     for name in ("persons", "identifiers", "identifier_owners"):
         con.execute(f"create view {name} as from read_parquet('{folder}/{name}.parquet')")
-    for name in ("lines", "touches", "demand", "answers", "payments"):
+    for name in ("lines", "touches", "demand", "answers", "parcels", "payments"):
         con.execute(f"create view {name} as from read_parquet('{folder}/{name}/*.parquet', union_by_name = true)")
     for name in ("records", "files"):
         if any(folder.glob(f"{name}/*/*.parquet")):
