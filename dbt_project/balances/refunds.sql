@@ -16,42 +16,6 @@ lines as (
     select * from dwd.dwd_order_line
 ),
 
--- The orders of which an edit took something off: a line, or units of one.
-newest as (
-    select
-        source_system,
-        order_id,
-        max(updated_at) as updated_at
-    from (
-        select
-            source_system,
-            order_id,
-            updated_at
-        from origins
-        union all
-        select
-            source_system,
-            order_id,
-            updated_at
-        from lines
-    ) as versions
-    group by source_system, order_id
-),
-
-edited as (
-    select
-        lines.source_system,
-        lines.order_id
-    from lines
-    inner join newest on lines.source_system = newest.source_system and lines.order_id = newest.order_id
-    where lines.updated_at < newest.updated_at
-    union distinct
-    select
-        source_system,
-        order_id
-    from dwd.dwd_order_line_lowered
-),
-
 left_out as (
     select distinct
         source_system,
@@ -79,8 +43,7 @@ select
                 'failure', 'failed', 'error', 'declined', 'cancelled', 'canceled', 'void', 'voided'
             )
             then 'refunds that failed'
-        when lines.line_id is not null or (refunds.is_rest and edited.order_id is not null)
-            then 'refunds of what was removed from their order'
+        when lines.line_id is not null then 'refunds of what was removed from their order'
         when origins.order_id is null and refunds.channel is null
             then 'refunds on unknown orders, without a channel'
     end as reason
@@ -92,7 +55,6 @@ inner join refunds
         and placed.line_id = refunds.line_id
 left join origins on placed.source_system = origins.source_system and placed.order_id = origins.order_id
 left join left_out on placed.source_system = left_out.source_system and placed.order_id = left_out.order_id
-left join edited on refunds.order_system = edited.source_system and refunds.order_id = edited.order_id
 left join lines
     on
         refunds.order_system = lines.source_system

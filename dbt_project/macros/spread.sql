@@ -103,16 +103,26 @@ from (
 {#- The part of `whole_part` that goes with `amount`, of `whole`, to the currency's least unit, for amounts that are
 given back one after the other: each has what the running total comes to less what those before it had, so that all
 parts of a whole that is given back add up to the whole, and never to more. `amount` is negative, as the result is;
-`before` is what went before the first. -#}
-{% macro share_of_running_total(amount, whole, whole_part, partition, order, currency, before='0') -%}
+`before` is what went before the first; `most`, what is given back at most, is NULL where it is in another currency than
+the whole. -#}
+{% macro share_of_running_total(amount, whole, whole_part, partition, order, currency, before='0', most=none) -%}
 {%- set one = units_of_money('-(' ~ amount ~ ')') -%}
 {%- set running = 'sum(' ~ one ~ ') over (partition by ' ~ partition | join(', ') ~ ' order by ' ~ order | join(', ')
     ~ ' rows between unbounded preceding and current row) + ' ~ units_of_money(before) -%}
-{%- set so_far = 'least(' ~ running ~ ', ' ~ units_of_money(whole) ~ ')' -%}
-{%- set until = 'least(' ~ running ~ ' - ' ~ one ~ ', ' ~ units_of_money(whole) ~ ')' -%}
+{%- set so_far = 'least(' ~ running ~ ', ' ~ units_of_money(most or whole) ~ ')' -%}
+{%- set until = 'least(' ~ running ~ ' - ' ~ one ~ ', ' ~ units_of_money(most or whole) ~ ')' -%}
 case
     when {{ whole }} > 0 and {{ whole_part }} >= 0
         then {{ money_of_units('-(' ~ units_of_part(so_far, whole, whole_part, currency) ~ ' - '
             ~ units_of_part(until, whole, whole_part, currency) ~ ')') }}
+end
+{%- endmacro %}
+
+{#- An amount of goods with its part of the tax that was added on top of them; `order` has what was sold. -#}
+{% macro with_added_tax(amount, order, currency) -%}
+{%- set sold, tax = order ~ '.sold_amount', order ~ '.sold_tax_amount' -%}
+{{ amount }} + case
+    when {{ order }}.is_tax_included then 0
+    else coalesce({{ part_of(amount, sold, tax, currency) }}, 0)
 end
 {%- endmacro %}

@@ -153,8 +153,103 @@ CASES: dict[int, Case] = {
     ),
     # Cancelled, in a currency without a rate: nobody asks what it was worth.
     40: ([order(40, [item(40, 1, "100.00")], currency="EUR", cancelled_at=f"{FIRST}T10:30:00+08:00")], [], {}),
+    # The shop leaves the stock to the warehouse and writes no_restock: the parcel and the refund are of one thing.
+    41: (
+        [order(41, [item(41, 1, "100.00")])],
+        [refund(141, 41, [back(141, 41, 1, 1, "100.00", "no_restock")], "100.00")],
+        {},
+    ),
+    # The same, and the refund has no line.
+    42: ([order(42, [item(42, 1, "100.00")])], [refund(142, 42, [], "100.00")], {}),
+    # All is paid back without a line: 100 of goods and 15 of postage.
+    43: (
+        [order(43, [item(43, 1, "100.00")], **postage("15.00"))],
+        [refund(143, 43, [], "115.00")],
+        {FIRST: ("100", "100", "0"), SECOND: ("-100", "-100", "0")},
+    ),
+    # The same with 13% on top of both.
+    44: (
+        [order(44, [item(44, 1, "100.00")], **(ON_TOP | postage("15.00") | {"total_tax": "14.95"}))],
+        [refund(144, 44, [], "129.95")],
+        {FIRST: ("100", "100", "13"), SECOND: ("-100", "-100", "-13")},
+    ),
+    # A price is lowered from 100 to 80, and the 20 are paid back.
+    45: (
+        [
+            order(45, [item(45, 1, "100.00")], total_price="100.00"),
+            order(45, [item(45, 1, "80.00")], updated=SECOND, total_price="80.00"),
+        ],
+        [refund(145, 45, [], "20.00")],
+        {FIRST: ("80", "80", "0")},
+    ),
+    # One thing is exchanged for a cheaper one, and the difference is paid back on a line.
+    46: (
+        [
+            order(46, [item(46, 1, "100.00")], total_price="100.00"),
+            order(46, [item(46, 2, "80.00")], updated=SECOND, total_price="80.00"),
+        ],
+        [refund(146, 46, [back(146, 46, 2, 1, "20.00", "no_restock")], "20.00")],
+        {FIRST: ("80", "80", "0")},
+    ),
+    # The postage is taken off the order, and paid back: there is none left to pay back.
+    47: (
+        [
+            order(47, [item(47, 1, "100.00")], total_price="115.00", **postage("15.00")),
+            order(47, [item(47, 1, "100.00")], updated=SECOND, total_price="100.00"),
+        ],
+        [refund(147, 47, [], "15.00")],
+        {FIRST: ("100", "100", "0")},
+    ),
+    # Two of three are taken off, and paid back the day after.
+    48: (
+        [
+            order(48, [item(48, 1, "100.00", 3)], total_price="300.00"),
+            order(48, [item(48, 1, "100.00")], total_price="100.00", updated_at=f"{FIRST}T15:00:00+08:00"),
+        ],
+        [refund(148, 48, [back(148, 48, 1, 2, "200.00", "cancel")], "200.00")],
+        {FIRST: ("100", "100", "0")},
+    ),
+    # A coupon as a line takes 20 off; the parcel prices the goods as before it.
+    49: (
+        [order(49, [item(49, 1, "100.00"), item(49, 2, "-20.00")], total_price="80.00")],
+        [refund(149, 49, [back(149, 49, 1, 1, "80.00", "return")], "80.00")],
+        {},
+    ),
+    # Sold for 80, and the parcel says the list price.
+    50: (
+        [order(50, [item(50, 1, "80.00")], total_price="80.00")],
+        [refund(150, 50, [back(150, 50, 1, 1, "80.00", "return")], "80.00")],
+        {},
+    ),
+    # The first payment failed, the second is on its way.
+    51: (
+        [order(51, [item(51, 1, "100.00")])],
+        [
+            refund(151, 51, [], "30.00")
+            | {"transactions": [PENDING["transactions"][0] | {"status": "failure"}, PENDING["transactions"][0]]}
+        ],
+        {FIRST: ("100", "100", "0"), SECOND: ("-30", "-30", "0")},
+    ),
+    # A gift card of 500 and 15 of postage, paid back as one sum.
+    52: (
+        [order(52, [item(52, 1, "500.00", gift_card=True)], **postage("15.00"))],
+        [refund(152, 52, [], "515.00")],
+        {},
+    ),
+    # Of five, two are taken off; three are paid back, of which one was lost: 300 less 100.
+    53: (
+        [order(53, [item(53, 1, "100.00", 5)]), order(53, [item(53, 1, "100.00", 3)], updated=SECOND)],
+        [
+            refund(153, 53, [back(153, 53, 1, 2, "200.00", "cancel")], "200.00"),
+            refund(253, 53, [back(253, 53, 1, 1, "100.00", "no_restock")], "100.00"),
+        ],
+        {FIRST: ("300", "300", "0"), SECOND: ("-100", "-100", "0")},
+    ),
 }
-PARCELS = [parcel(22, 1, 1, "60.00"), parcel(27, 2, 1, "50.00"), parcel(32, 1, 1, "100.00")]
+PARCELS = [
+    *(parcel(22, 1, 1, "60.00"), parcel(27, 2, 1, "50.00"), parcel(32, 1, 1, "100.00")),
+    *(parcel(number, 1, 1, "100.00") for number in (41, 42, 49, 50)),
+]
 
 
 @pytest.fixture(scope="module")
@@ -183,15 +278,15 @@ def test_an_order_has_its_money_on_each_day(shop: Story, number: int) -> None:
 
 
 def test_postage_and_gift_cards_are_told_apart(shop: Story) -> None:
-    # Postage: 15, 15 and 20 charged; 15 with its tax and 15 of the two paid back. Gift cards: 45 and 500, then -500.
+    # Postage: five times 15, and 20 charged; five times 15 paid back. Gift cards: 45 and twice 500, then -500 twice.
     found = ask(
         shop.published,
         "select business_date::varchar, shipping_base, shipping_refunded_base, gift_cards_base from ads_channel_day "
         "where channel = 'online' order by 1",
     )
     assert found == [
-        (FIRST, Decimal(50), Decimal(0), Decimal(545)),
-        (SECOND, Decimal(0), Decimal(30), Decimal(-500)),
+        (FIRST, Decimal(95), Decimal(0), Decimal(1045)),
+        (SECOND, Decimal(0), Decimal(75), Decimal(-1000)),
     ]
 
 

@@ -25,20 +25,26 @@ versions as (
             order by
                 delivered.updated_at, delivered.ds, delivered._feed, delivered._file, delivered._edition,
                 delivered._row
-        ) as quantity_before
+        ) as quantity_before,
+        row_number() over (
+            partition by delivered.source_system, delivered.order_id, delivered.line_id
+            order by
+                delivered.updated_at desc, delivered.ds desc, delivered._feed desc, delivered._file desc,
+                delivered._edition desc, delivered._row desc
+        ) as place
     from delivered
     inner join refunded
         on delivered.source_system = refunded.source_system and delivered.order_id = refunded.order_id
 )
 
--- A refund belongs to an edit if it is of the same time.
+-- A refund belongs to an edit if it is of the same time. What was lowered and raised again is not taken off.
 select
     source_system,
     order_id,
     line_id,
-    min(updated_at) as first_lowered_at,
-    max(updated_at) as last_lowered_at,
-    cast(sum(quantity_before - quantity) as decimal(18, 4)) as lowered_units
+    min(case when quantity < quantity_before then updated_at end) as first_lowered_at,
+    max(case when quantity < quantity_before then updated_at end) as last_lowered_at,
+    cast(max(quantity) - max(case when place = 1 then quantity end) as decimal(18, 4)) as lowered_units
 from versions
-where quantity < quantity_before
 group by source_system, order_id, line_id
+having max(quantity) > max(case when place = 1 then quantity end)

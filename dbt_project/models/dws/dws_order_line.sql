@@ -20,6 +20,8 @@ goods as (
         placed.exclusion is null
         or placed.exclusion in ('cancelled order', 'order that another system has too') as is_of_total,
         (placed.exclusion is null or placed.exclusion in ('cancelled order', 'order that another system has too'))
+        and placed.line_type in ('sale', 'adjustment', 'shipping') as is_taxed,
+        (placed.exclusion is null or placed.exclusion in ('cancelled order', 'order that another system has too'))
         and placed.line_type in ('sale', 'adjustment') as has_order_money
     from placed
     left join headers on placed.document_system = headers.source_system and placed.document_id = headers.order_id
@@ -82,18 +84,36 @@ discount_share as (
     {{ largest_remainder('discounted', ['document_system', 'document_id'], 'line_id') }}
 ),
 
--- What an order's goods cost before any discount, and what was taken off them.
+-- The part of their price that an order's goods keep after coupons that stand as lines.
+couponed as (
+    select
+        source_system,
+        order_id,
+        sum(case when line_type = 'sale' then net_amount else 0 end) as sold_amount,
+        sum(net_amount) as paid_amount
+    from goods
+    where
+        exclusion is null
+        and (line_type = 'sale' or (line_type = 'adjustment' and net_amount < 0))
+    group by source_system, order_id
+),
+
+-- What was paid for an order's goods, by product.
 sold_items as (
     select
         goods.source_system,
         goods.order_id,
         goods.product_key,
         goods.currency,
-        sum(goods.gross_amount) as gross_amount,
-        sum(goods.line_discount_amount + coalesce(discount_share.share, 0)) as discount_amount,
-        min(goods.gross_amount / goods.units) as least_price,
-        max((goods.net_amount - coalesce(discount_share.share, 0)) / goods.units) as most_paid
+        sum(goods.units) as units,
+        cast(
+            sum(goods.net_amount - coalesce(discount_share.share, 0))
+            * (max(couponed.paid_amount) / nullif(max(couponed.sold_amount), 0)) as decimal(18, 4)
+        ) as paid_amount,
+        max((goods.net_amount - coalesce(discount_share.share, 0)) / goods.units)
+        * (max(couponed.paid_amount) / nullif(max(couponed.sold_amount), 0)) as most_paid
     from goods
+    inner join couponed on goods.source_system = couponed.source_system and goods.order_id = couponed.order_id
     left join discount_share
         on
             goods.document_system = discount_share.document_system
@@ -103,9 +123,7 @@ sold_items as (
     group by goods.source_system, goods.order_id, goods.product_key, goods.currency
 ),
 
--- A document that tells what came back, not what was paid (it has no total), may price it as before the discount: the
--- discount comes back with the goods.
-priced_in_full as (
+returned_items as (
     select
         goods.document_system,
         goods.document_id,
@@ -115,9 +133,13 @@ priced_in_full as (
         goods.product_key,
         goods.currency,
         goods.moved_at,
+        goods.units,
         goods.net_amount,
-        sold_items.gross_amount,
-        sold_items.discount_amount
+        sold_items.units as sold_units,
+        sold_items.paid_amount,
+        coalesce(sold_items.most_paid, 0) as most_paid,
+        -sum(goods.units) over so_far as units_so_far,
+        -sum(goods.net_amount) over so_far as amount_so_far
     from goods
     inner join sold_items
         on
@@ -125,12 +147,34 @@ priced_in_full as (
             and goods.order_id = sold_items.order_id
             and goods.product_key = sold_items.product_key
             and goods.currency = sold_items.currency
+    where goods.is_return and goods.exclusion is null and not goods.has_header and goods.units < 0
+    window so_far as (
+        partition by goods.source_system, goods.order_id, goods.product_key, goods.currency
+        order by goods.moved_at, goods.document_system, goods.document_id, goods.line_id
+        rows between unbounded preceding and current row
+    )
+),
+
+-- A document that tells what came back, not what was paid (it has no total), may price goods as before a discount:
+-- they are worth what was paid for them.
+overpriced as (
+    select *
+    from returned_items
     where
-        goods.is_return and goods.exclusion is null and not goods.has_header and goods.units < 0
-        and sold_items.discount_amount > 0
-        and goods.net_amount / goods.units >= sold_items.least_price - 0.005
-        -- Of several lines of a product it may be the one without a discount that came back.
-        and goods.net_amount / goods.units > sold_items.most_paid + 0.005
+        units_so_far <= sold_units
+        and (net_amount / units > most_paid + 0.005 or amount_so_far > coalesce(paid_amount, 0) + 0.005)
+),
+
+worth as (
+    select
+        document_system,
+        document_id,
+        line_id,
+        net_amount,
+        {{ share_of_running_total('units', 'sold_units', 'coalesce(paid_amount, 0)',
+            ['source_system', 'order_id', 'product_key', 'currency'],
+            ['moved_at', 'document_system', 'document_id', 'line_id'], 'currency') }} as amount
+    from overpriced
 ),
 
 discount_back as (
@@ -138,10 +182,8 @@ discount_back as (
         document_system,
         document_id,
         line_id,
-        {{ share_of_running_total('net_amount', 'gross_amount', 'discount_amount',
-            ['source_system', 'order_id', 'product_key', 'currency'],
-            ['moved_at', 'document_system', 'document_id', 'line_id'], 'currency') }} as share
-    from priced_in_full
+        least(0, net_amount - amount) as share
+    from worth
 ),
 
 priced as (
@@ -174,7 +216,7 @@ order_tax as (
         max(header_tax_amount) - coalesce(max(shipping_tax_amount), 0) - coalesce(sum(line_tax_amount), 0) as amount,
         case when max(shipping_tax_amount) is null then max(shipping_amount) else 0 end as shipping_weight
     from priced
-    where has_order_money and header_tax_amount is not null
+    where is_taxed and header_tax_amount is not null
     group by document_system, document_id
     having count(*) > count(line_tax_amount)
 ),
@@ -201,7 +243,7 @@ taxed as (
     inner join order_tax
         on priced.document_system = order_tax.document_system and priced.document_id = order_tax.document_id
     where
-        priced.has_order_money and priced.line_type = 'sale' and priced.line_tax_amount is null
+        priced.is_taxed and priced.line_type in ('sale', 'shipping') and priced.line_tax_amount is null
         and order_tax.amount > 0
     union all
     select
@@ -243,6 +285,7 @@ order_money as (
     select
         source_system,
         order_id,
+        min(currency) as currency,
         sum(priced_amount) as priced_amount,
         case when count(*) = count(own_tax_amount) then sum(own_tax_amount) end as tax_amount,
         case when count(*) = count(is_tax_included) then bool_and(is_tax_included) end as is_tax_included
@@ -258,8 +301,8 @@ given_back as (
         sold.line_id,
         {{ share_of_running_total('sold.priced_amount', 'order_money.priced_amount', 'order_money.tax_amount',
             ['sold.source_system', 'sold.order_id', 'sold.currency'],
-            ['sold.moved_at', 'sold.document_system', 'sold.document_id', 'sold.line_id'], 'sold.currency') }}
-            as tax_amount,
+            ['sold.moved_at', 'sold.document_system', 'sold.document_id', 'sold.line_id'], 'sold.currency',
+            most='case when sold.currency = order_money.currency then order_money.priced_amount end') }} as tax_amount,
         order_money.is_tax_included
     from sold
     inner join order_money on sold.source_system = order_money.source_system and sold.order_id = order_money.order_id

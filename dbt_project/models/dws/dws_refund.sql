@@ -27,6 +27,10 @@ lowered as (
     select * from {{ ref('dwd_order_line_lowered') }}
 ),
 
+lowered_totals as (
+    select * from {{ ref('dwd_order_lowered') }}
+),
+
 products as (
     select
         source_system,
@@ -45,6 +49,7 @@ sold_lines as (
         product_id,
         product_key,
         is_goods,
+        case when units > 0 then net_amount / units end as unit_amount,
         coalesce(exclusion = 'removed from its document', false) as is_removed
     from order_lines
     where not is_return
@@ -58,11 +63,15 @@ named as (
         coalesce(copies.order_id, refunds.order_id) as counted_order,
         coalesce(refunds.product_id, sold_lines.product_id) as sold_product_id,
         sold_lines.product_key as sold_product_key,
+        sold_lines.unit_amount,
+        documents.shipping_amount as document_shipping_amount,
         coalesce(sold_lines.is_removed, false) as is_of_removed,
         case when not sold_lines.is_goods then sold_lines.line_type end as line_apart
     from refunds
     left join copies
         on refunds.order_system = copies.document_system and refunds.order_id = copies.document_id
+    left join headers as documents
+        on refunds.order_system = documents.source_system and refunds.order_id = documents.order_id
     left join sold_lines
         on
             refunds.order_system = sold_lines.document_system
@@ -84,6 +93,7 @@ order_sides as (
             false
         ) as is_void,
         sum(net_amount) filter (where is_counted and is_goods and not is_return) as sold_amount,
+        sum(net_amount) filter (where is_counted and line_type = 'gift_card') as gift_cards_amount,
         case
             when bool_and(is_tax_known) filter (where is_counted and is_goods and not is_return)
                 then sum(tax_amount) filter (where is_counted and is_goods and not is_return)
@@ -166,8 +176,13 @@ of_goods as (
         ) as product_key,
         lowered.lowered_units,
         case when lowered.line_id is not null then named.order_line_id end as lowered_line_id,
+        -- Who leaves the stock to the warehouse writes `no_restock` of goods that came back: then all is paid back.
         case
             when named.restock_type = 'return' or lowered.line_id is not null then named.quantity
+            when
+                named.restock_type = 'no_restock'
+                and named.amount >= named.unit_amount * named.quantity - 0.01
+                then named.quantity
             else 0
         end as goods_units
     from named
@@ -193,7 +208,7 @@ running as (
         of_goods.*,
         sum(of_goods.goods_units) over (
             partition by
-                of_goods.counted_system, of_goods.counted_order, of_goods.product_key, of_goods.restock_type,
+                of_goods.counted_system, of_goods.counted_order, of_goods.product_key, of_goods.goods_units > 0,
                 of_goods.lowered_line_id
             order by of_goods.refunded_at, of_goods.source_system, of_goods.refund_id, of_goods.line_id
             rows between unbounded preceding and current row
@@ -218,7 +233,8 @@ matched as (
             running.counted_system = returned.source_system
             and running.counted_order = returned.order_id
             and running.product_key = returned.product_key
-            and running.restock_type = 'return'
+            and running.goods_units > 0
+            and running.restock_type <> 'cancel'
 ),
 
 lines_of_refund as (
@@ -233,44 +249,141 @@ lines_of_refund as (
     group by source_system, refund_id
 ),
 
--- Money without a line that is just what edits took off its order, with or without the tax on top of it, once; and all
--- money of an order that edits left nothing of.
-paid_off as (
+whole_refunds as (
     select
         named.source_system,
         named.refund_id,
-        named.line_id,
-        row_number() over (
-            partition by named.order_system, named.order_id
-            order by named.refunded_at, named.source_system, named.refund_id
-        ) as place,
-        order_sides.sold_amount is null and order_sides.has_removed as is_all_off
+        named.order_system,
+        named.order_id,
+        named.counted_system,
+        named.counted_order,
+        coalesce(min(named.currency), min(order_sides.currency)) as currency,
+        min(named.refunded_at) as refunded_at,
+        sum(named.amount) as amount,
+        -- What the source says is postage, with the tax on top of it.
+        sum(
+            case
+                when named.is_rest
+                    then
+                        coalesce(named.shipping_amount, 0)
+                        + case when order_sides.is_tax_included then 0 else coalesce(named.tax_amount, 0) end
+                else 0
+            end
+        ) as postage_amount,
+        bool_and(named.is_rest) as is_money_alone,
+        bool_or(coalesce(named.restock_type = 'return', false)) as has_goods_back,
+        bool_and(named.is_rest or named.is_of_removed) as is_of_removed,
+        bool_or(named.status is null or {{ has_succeeded('named.status') }} or named.status = 'pending') as is_paid
     from named
-    left join lines_of_refund
-        on named.source_system = lines_of_refund.source_system and named.refund_id = lines_of_refund.refund_id
-    left join taken_off on named.order_system = taken_off.document_system and named.order_id = taken_off.document_id
-    inner join order_sides
+    left join order_sides
         on named.counted_system = order_sides.source_system and named.counted_order = order_sides.order_id
-    where
-        named.is_rest
-        and (
-            order_sides.sold_amount is null and order_sides.has_removed
-            and coalesce(lines_of_refund.is_of_removed, true)
-            or lines_of_refund.refund_id is null and coalesce(named.shipping_amount, 0) = 0
-            and named.amount in (
-                taken_off.amount,
-                taken_off.amount
-                + case
-                    when order_sides.is_tax_included then 0
-                    else
-                        coalesce(
-                            {{ part_of('taken_off.amount', 'order_sides.sold_amount', 'order_sides.sold_tax_amount',
-                                'named.currency') }},
-                            0
-                        )
-                end
-            )
-        )
+    group by
+        named.source_system, named.refund_id, named.order_system, named.order_id, named.counted_system,
+        named.counted_order
+),
+
+-- What an order's total was lowered by, version by version and in all.
+lowered_by as (
+    select
+        source_system,
+        order_id,
+        lowered_amount as amount,
+        min(lowered_at) as lowered_at
+    from lowered_totals
+    group by source_system, order_id, lowered_amount
+    union distinct
+    select
+        source_system,
+        order_id,
+        sum(lowered_amount) as amount,
+        min(lowered_at) as lowered_at
+    from lowered_totals
+    group by source_system, order_id
+    having count(*) > 1
+),
+
+goods_returned as (
+    select
+        counted_system,
+        counted_order,
+        sum(returned_units) as units
+    from matched
+    where lowered_units is null
+    group by counted_system, counted_order
+),
+
+-- Refunds that pay back, as a whole, what is off the order already. `total`: just what edits lowered its total by.
+-- `edit`: money without a line that is just what the lines come to that edits took off, or any money of an order that
+-- they left nothing of. `return`: money without a line that is just what came back.
+paid_off as (
+    select
+        whole_refunds.source_system,
+        whole_refunds.refund_id,
+        case
+            when lowered_by.order_id is not null then 'total'
+            when order_sides.sold_amount is null and order_sides.has_removed and whole_refunds.is_of_removed then 'edit'
+            when
+                whole_refunds.is_money_alone
+                and whole_refunds.amount - whole_refunds.postage_amount in (
+                    taken_off.amount, {{ with_added_tax('taken_off.amount', 'order_sides', 'whole_refunds.currency') }}
+                )
+                then 'edit'
+            when
+                whole_refunds.is_money_alone
+                and coalesce(goods_returned.units, 0) = 0
+                and whole_refunds.amount - whole_refunds.postage_amount in (
+                    returned_money.amount,
+                    {{ with_added_tax('returned_money.amount', 'order_sides', 'whole_refunds.currency') }}
+                )
+                then 'return'
+        end as kind
+    from whole_refunds
+    inner join order_sides
+        on
+            whole_refunds.counted_system = order_sides.source_system
+            and whole_refunds.counted_order = order_sides.order_id
+    left join lowered_by
+        on
+            whole_refunds.order_system = lowered_by.source_system
+            and whole_refunds.order_id = lowered_by.order_id
+            and whole_refunds.amount = lowered_by.amount
+            and not whole_refunds.has_goods_back
+            and coalesce(whole_refunds.refunded_at >= {{ days_earlier('lowered_by.lowered_at', 1) }}, true)
+    left join taken_off
+        on whole_refunds.order_system = taken_off.document_system and whole_refunds.order_id = taken_off.document_id
+    left join goods_returned
+        on
+            whole_refunds.counted_system = goods_returned.counted_system
+            and whole_refunds.counted_order = goods_returned.counted_order
+    left join returned_money
+        on
+            whole_refunds.counted_system = returned_money.source_system
+            and whole_refunds.counted_order = returned_money.order_id
+            and whole_refunds.currency = returned_money.currency
+    where whole_refunds.is_paid
+),
+
+-- Each of these once an order; what is paid back of an order that edits left nothing of, always.
+paid_off_once as (
+    select
+        paid_off.source_system,
+        paid_off.refund_id,
+        paid_off.kind
+    from paid_off
+    inner join whole_refunds
+        on paid_off.source_system = whole_refunds.source_system and paid_off.refund_id = whole_refunds.refund_id
+    inner join order_sides
+        on
+            whole_refunds.counted_system = order_sides.source_system
+            and whole_refunds.counted_order = order_sides.order_id
+    where paid_off.kind is not null
+    qualify
+        order_sides.sold_amount is null
+        or row_number() over (
+            partition by
+                whole_refunds.order_system, whole_refunds.order_id, paid_off.kind, whole_refunds.amount
+            order by whole_refunds.refunded_at, whole_refunds.source_system, whole_refunds.refund_id
+        ) = 1
 ),
 
 joined as (
@@ -292,21 +405,29 @@ joined as (
         matched.amount,
         matched.tax_amount,
         case
+            when paid_off.kind = 'total' then matched.amount
+            when paid_off.kind is not null and matched.is_rest
+                then
+                    matched.amount - coalesce(matched.shipping_amount, 0)
+                    - case when order_sides.is_tax_included then 0 else coalesce(matched.tax_amount, 0) end
             when matched.goods_units > 0 and matched.returned_units = matched.goods_units then matched.amount
             when matched.returned_units > 0
                 then {{ part_of('matched.returned_units', 'matched.goods_units', 'matched.amount',
                     'matched.currency') }}
             else 0
         end as returned_elsewhere_amount,
-        case when matched.lowered_units is not null then 'edit' when matched.returned_units > 0 then 'return' end
-            as given_back_by,
+        case
+            when paid_off.kind = 'total' then 'edit'
+            when paid_off.kind is not null and matched.is_rest then paid_off.kind
+            when matched.lowered_units is not null then 'edit'
+            when matched.returned_units > 0 then 'return'
+        end as given_back_by,
         matched.goods_units - matched.returned_units as units,
         case
             when left_out.order_id is not null then 'refund on an unsettled order'
             when coalesce(headers.is_cancelled or headers.is_test, order_sides.is_void, false)
                 then 'refund on a cancelled or test order'
-            when matched.is_of_removed or paid_off.refund_id is not null
-                then 'refund of what was removed from its order'
+            when matched.is_of_removed then 'refund of what was removed from its order'
             when
                 matched.status
                 in ('failure', 'failed', 'error', 'declined', 'cancelled', 'canceled', 'void', 'voided')
@@ -314,10 +435,14 @@ joined as (
             when coalesce(headers.channel, order_sides.channel, matched.channel) is null
                 then 'refund on an unknown order, without a channel'
         end as exclusion,
-        matched.shipping_amount,
+        case
+            when paid_off.kind = 'total' then 0
+            when paid_off.kind is not null and matched.is_rest then coalesce(matched.shipping_amount, 0)
+            else matched.shipping_amount
+        end as shipping_amount,
         case
             when matched.currency <> coalesce(headers.currency, order_sides.currency) then 0
-            else coalesce(headers.shipping_amount, 0)
+            else coalesce(headers.shipping_amount, matched.document_shipping_amount, 0)
         end as shipping_charged_amount,
         -- What the order's tax has beyond that of its goods is that of its postage.
         case
@@ -326,7 +451,10 @@ joined as (
             else 0
         end as shipping_tax_added_amount,
         order_sides.sold_amount,
+        order_sides.gift_cards_amount,
         order_sides.sold_tax_amount,
+        coalesce(matched.currency, order_sides.currency, headers.currency)
+        = coalesce(order_sides.currency, headers.currency) as is_in_its_currency,
         order_sides.is_tax_included,
         coalesce(returned_money.amount, 0) as returned_amount,
         coalesce(lines_of_refund.amount, 0) as refund_lines_amount,
@@ -349,12 +477,8 @@ joined as (
             and coalesce(matched.currency, order_sides.currency, headers.currency) = returned_money.currency
     left join lines_of_refund
         on matched.source_system = lines_of_refund.source_system and matched.refund_id = lines_of_refund.refund_id
-    left join paid_off
-        on
-            matched.source_system = paid_off.source_system
-            and matched.refund_id = paid_off.refund_id
-            and matched.line_id = paid_off.line_id
-            and (paid_off.place = 1 or paid_off.is_all_off)
+    left join paid_off_once as paid_off
+        on matched.source_system = paid_off.source_system and matched.refund_id = paid_off.refund_id
 ),
 
 -- Of what is paid back beyond a refund's lines, their tax comes first where it was added on top. A refund that does not
@@ -365,6 +489,7 @@ parted as (
         *,
         case
             when not is_rest or is_tax_included or sold_amount is null or sold_amount <= 0 then 0
+            when given_back_by is not null then 0
             when refund_lines_tax_amount is not null or amount < coalesce(shipping_amount, 0)
                 then
                     coalesce(
@@ -389,6 +514,14 @@ told_by_amount as (
             when amount - tax_of_goods_lines = shipping_charged_amount + shipping_tax_added_amount
                 then shipping_tax_added_amount
             when amount - tax_of_goods_lines = shipping_charged_amount then 0
+            -- All that the order came to: its goods or its gift cards, its postage, and the tax on top of both.
+            when
+                refund_lines_amount = 0
+                and amount
+                = coalesce(sold_amount + case when is_tax_included then 0 else coalesce(sold_tax_amount, 0) end, 0)
+                + coalesce(gift_cards_amount, 0) + shipping_charged_amount + shipping_tax_added_amount
+                and (sold_amount is null or coalesce(gift_cards_amount, 0) = 0)
+                then shipping_tax_added_amount
         end as shipping_tax_amount,
         sum(case when apart = 'shipping' then amount else coalesce(shipping_amount, 0) end) over (
             partition by counted_system, counted_order, exclusion
@@ -445,7 +578,7 @@ goods as (
             when apart is not null then 0
             when is_rest and not is_tax_included and sold_amount > 0
                 then
-                    {{ part_of('amount - tax_of_lines - shipping_refunded_amount',
+                    {{ part_of('amount - tax_of_lines - shipping_refunded_amount - returned_elsewhere_amount',
                         'sold_amount + coalesce(sold_tax_amount, 0)', 'sold_amount', 'currency') }}
             else amount - tax_of_lines - shipping_refunded_amount - returned_elsewhere_amount
         end as net_amount
@@ -462,7 +595,8 @@ taxed as (
             else
                 {{ share_of_running_total('-net_amount', 'sold_amount', 'sold_tax_amount',
                     ['counted_system', 'counted_order', 'currency', 'exclusion'],
-                    ['refunded_at', 'source_system', 'refund_id', 'line_id'], 'currency', before='returned_amount') }}
+                    ['refunded_at', 'source_system', 'refund_id', 'line_id'], 'currency', before='returned_amount',
+                    most='case when is_in_its_currency then sold_amount end') }}
         end as given_tax_amount
     from goods
 )
