@@ -34,7 +34,7 @@ newest as (
     group by source_system, order_id
 ),
 
--- The documents with a line that they no longer have.
+-- The documents of which an edit took something off: a line, or units of one.
 edited as (
     select distinct
         lines.source_system,
@@ -43,6 +43,11 @@ edited as (
     left join headers on lines.source_system = headers.source_system and lines.order_id = headers.order_id
     left join newest on lines.source_system = newest.source_system and lines.order_id = newest.order_id
     where lines.updated_at < greatest(headers.updated_at, newest.updated_at)
+    union distinct
+    select
+        source_system,
+        order_id
+    from dwd.dwd_order_line_lowered
 ),
 
 bundles as (
@@ -67,7 +72,8 @@ select
         when placed.is_counted and placed.line_type not in ('sale', 'return', 'adjustment')
             then 'gift cards, deposits, rounding and postage: no revenue of goods'
         when placed.is_counted then 'counted'
-        when left_out.order_id is not null then 'lines of unsettled documents'
+        when left_out.order_id is not null or (placed.line_type = 'return' and of_original.order_id is not null)
+            then 'lines of unsettled documents'
         when documents.is_test then 'lines of test orders'
         when documents.is_cancelled then 'lines of cancelled orders'
         when lines.is_test then 'test lines'
@@ -93,6 +99,8 @@ left join headers as documents
 left join headers as origins on placed.source_system = origins.source_system and placed.order_id = origins.order_id
 left join left_out
     on placed.document_system = left_out.source_system and placed.document_id = left_out.order_id
+left join left_out as of_original
+    on placed.source_system = of_original.source_system and placed.order_id = of_original.order_id
 left join copies on placed.document_system = copies.document_system and placed.document_id = copies.document_id
 left join newest on placed.document_system = newest.source_system and placed.document_id = newest.order_id
 left join edited on placed.source_system = edited.source_system and placed.order_id = edited.order_id

@@ -78,7 +78,7 @@ with head as (
            line.source = 'refund' or goods.document is not null
                and (left_out.document is not null or not coalesce(single.is_read, false)) as is_refund,
            left_out.document is not null as is_left_out, head.document is not null as head_came,
-           -- Money that is paid back on an order that is left out is left out too. A cancellation of which only the
+           -- What is given back on an order that is left out is left out too. A cancellation of which only the
            -- refund was read takes the order's money back on its day.
            first.document is not null and elsewhere.document is null as is_of_left_out,
            line.source = 'shop' and cancelled_us is not null and paid.document is not null as is_paid_back,
@@ -125,7 +125,8 @@ create temp table by_day as
 with counted as (
     select * from seen
     where not is_test and not is_cancelled and is_current and not is_elsewhere
-        and (is_refund and source = 'logistics' or came and not is_left_out) and not (is_refund and is_of_left_out)
+        and (is_refund and source = 'logistics' or came and not is_left_out)
+        and not ((is_refund or is_return) and is_of_left_out)
 ), goods as (
     select * from counted where not is_gift_card and net <> 0
 -- The tax of a shop's order is on its lines and its postage by amount: rounded down, the cents that are left go to the

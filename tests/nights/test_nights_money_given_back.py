@@ -245,9 +245,15 @@ CASES: dict[int, Case] = {
         ],
         {FIRST: ("300", "300", "0"), SECOND: ("-100", "-100", "0")},
     ),
+    # Two of three came back by parcel, and are taken off the order the day after.
+    54: (
+        [order(54, [item(54, 1, "100.00", 3)]), order(54, [item(54, 1, "100.00")], updated=SECOND)],
+        [refund(154, 54, [back(154, 54, 1, 2, "200.00", "return")], "200.00")],
+        {FIRST: ("100", "100", "0")},
+    ),
 }
 PARCELS = [
-    *(parcel(22, 1, 1, "60.00"), parcel(27, 2, 1, "50.00"), parcel(32, 1, 1, "100.00")),
+    *(parcel(22, 1, 1, "60.00"), parcel(27, 2, 1, "50.00"), parcel(32, 1, 1, "100.00"), parcel(54, 1, 2, "100.00")),
     *(parcel(number, 1, 1, "100.00") for number in (41, 42, 49, 50)),
 ]
 

@@ -4,13 +4,12 @@ with delivered as (
     select * from {{ ref('ods_order_line') }}
 ),
 
--- Only lines of orders that something was paid back on: of others nobody asks what they once were.
-refunded as (
-    select
-        order_system as source_system,
-        order_id
-    from {{ ref('dwd_refund') }}
-    group by order_system, order_id
+-- Only lines of orders that something was given back on: of others nobody asks what they once were.
+given_back as (
+    select order_id from {{ ref('dwd_refund') }}
+    union distinct
+    select original_order_id as order_id from {{ ref('dwd_order_line') }}
+    where line_type = 'return'
 ),
 
 versions as (
@@ -33,8 +32,7 @@ versions as (
                 delivered._edition desc, delivered._row desc
         ) as place
     from delivered
-    inner join refunded
-        on delivered.source_system = refunded.source_system and delivered.order_id = refunded.order_id
+    inner join given_back on delivered.order_id = given_back.order_id
 )
 
 -- A refund belongs to an edit if it is of the same time. What was lowered and raised again is not taken off.

@@ -10,6 +10,10 @@ copies as (
     select * from {{ ref('dws_order_copy') }}
 ),
 
+lowered as (
+    select * from {{ ref('dwd_order_line_lowered') }}
+),
+
 products as (
     select
         source_system,
@@ -147,7 +151,7 @@ placed as (
         versioned.line_type,
         versioned.line_type = 'return' as is_return,
         case
-            when left_out.order_id is not null then 'unsettled document'
+            when left_out.order_id is not null or of_original.order_id is not null then 'unsettled document'
             when coalesce(headers.is_test, false) then 'test order'
             when coalesce(headers.is_cancelled, false) then 'cancelled order'
             when versioned.is_test then 'test line'
@@ -202,6 +206,11 @@ placed as (
             and case
                 when versioned.line_type = 'return' then versioned.original_order_id
             end = originals.original_order_id
+    -- What comes back of an order that is left out is left out with it.
+    left join left_out as of_original
+        on
+            originals.source_system = of_original.source_system
+            and originals.original_order_id = of_original.order_id
     left join copies
         on versioned.source_system = copies.document_system and versioned.order_id = copies.document_id
     left join bundles as of_bundle
@@ -254,6 +263,24 @@ edited as (
     having bool_or(coalesce(own_exclusion, '') = 'removed from its document')
 ),
 
+-- Units that an edit took off a line; those that came back before it are the reason of it.
+lowered_items as (
+    select
+        counted_for.source_system,
+        counted_for.order_id,
+        counted_for.product_key,
+        sum(lowered.lowered_units) as units,
+        max(lowered.last_lowered_at) as lowered_at
+    from counted_for
+    inner join lowered
+        on
+            counted_for.document_system = lowered.source_system
+            and counted_for.document_id = lowered.order_id
+            and counted_for.line_id = lowered.line_id
+    where counted_for.line_type = 'sale' and counted_for.own_exclusion is null
+    group by counted_for.source_system, counted_for.order_id, counted_for.product_key
+),
+
 returned_so_far as (
     select
         document_system,
@@ -262,6 +289,7 @@ returned_so_far as (
         source_system,
         order_id,
         product_key,
+        moved_at,
         units,
         -sum(units) over (
             partition by source_system, order_id, product_key
@@ -278,12 +306,22 @@ returned_and_removed as (
         returned_so_far.document_id,
         returned_so_far.line_id
     from returned_so_far
-    inner join edited
+    left join edited
         on
             returned_so_far.source_system = edited.source_system
             and returned_so_far.order_id = edited.order_id
             and returned_so_far.product_key = edited.product_key
-    where returned_so_far.units_so_far + returned_so_far.units >= edited.units
+    left join lowered_items
+        on
+            returned_so_far.source_system = lowered_items.source_system
+            and returned_so_far.order_id = lowered_items.order_id
+            and returned_so_far.product_key = lowered_items.product_key
+    where
+        returned_so_far.units_so_far + returned_so_far.units >= edited.units
+        or (
+            returned_so_far.units_so_far <= lowered_items.units
+            and returned_so_far.moved_at <= lowered_items.lowered_at
+        )
 )
 
 select

@@ -45,6 +45,7 @@ create table dws.dws_refund as
     tax_amount, 5.00::decimal(18, 4) as shipping_refunded_amount, 0.00::decimal(18, 4) as returned_elsewhere_amount,
     0.00::decimal(18, 4) as not_goods_amount, 0.00::decimal(18, 4) as gift_card_amount,
     0.00::decimal(18, 4) as tax_of_lines, 0.00::decimal(18, 4) as tax_of_added from dwd.dwd_refund;
+create table dwd.dwd_order_line_lowered (source_system varchar, order_id varchar);
 create table dws.dws_order as select 'shop' as source_system, '1' as order_id;
 create table dws.dws_order_movement as from (values
     (true, false, 2, 'EUR', 100.00::decimal(18, 4), 90.00::decimal(18, 4), 15.00::decimal(18, 4), 0::decimal(18, 4),
