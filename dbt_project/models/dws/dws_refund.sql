@@ -287,19 +287,25 @@ lowered_by as (
     select
         source_system,
         order_id,
-        lowered_amount as amount,
+        amount,
         min(lowered_at) as lowered_at
-    from lowered_totals
-    group by source_system, order_id, lowered_amount
-    union distinct
-    select
-        source_system,
-        order_id,
-        sum(lowered_amount) as amount,
-        min(lowered_at) as lowered_at
-    from lowered_totals
-    group by source_system, order_id
-    having count(*) > 1
+    from (
+        select
+            source_system,
+            order_id,
+            lowered_amount as amount,
+            lowered_at
+        from lowered_totals
+        union all
+        select
+            source_system,
+            order_id,
+            sum(lowered_amount) as amount,
+            min(lowered_at) as lowered_at
+        from lowered_totals
+        group by source_system, order_id
+    ) as steps_and_all
+    group by source_system, order_id, amount
 ),
 
 goods_returned as (
