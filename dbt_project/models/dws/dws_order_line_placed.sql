@@ -151,7 +151,8 @@ placed as (
         versioned.line_type,
         versioned.line_type = 'return' as is_return,
         case
-            when left_out.order_id is not null or of_original.order_id is not null then 'unsettled document'
+            when left_out.order_id is not null then 'unsettled document'
+            when of_original.order_id is not null and original_copies.document_id is null then 'unsettled document'
             when coalesce(headers.is_test, false) then 'test order'
             when coalesce(headers.is_cancelled, false) then 'cancelled order'
             when versioned.is_test then 'test line'
@@ -206,11 +207,15 @@ placed as (
             and case
                 when versioned.line_type = 'return' then versioned.original_order_id
             end = originals.original_order_id
-    -- What comes back of an order that is left out is left out with it.
+    -- What comes back of an order that is left out is left out with it, unless another system's counts for it.
     left join left_out as of_original
         on
             originals.source_system = of_original.source_system
             and originals.original_order_id = of_original.order_id
+    left join copies as original_copies
+        on
+            originals.source_system = original_copies.document_system
+            and originals.original_order_id = original_copies.document_id
     left join copies
         on versioned.source_system = copies.document_system and versioned.order_id = copies.document_id
     left join bundles as of_bundle
