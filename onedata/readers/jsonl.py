@@ -220,17 +220,28 @@ def _part(
     if feed.records:
         tree.put_list(member_steps(feed.records), members)
     numbered = documents or _numbered(file_literal(file.path))
-    twice = "false" if sound is None or feed.duplicate_keys == "first" else KeysTwice(feed).predicate("_json", sound)
-    taken = f"select *, {tree.taken_from('_json')} as _v, {twice} as _twice from "
+
+    def taken(documents: str) -> str:
+        parsed = f"{tree.taken_from('_json')} as _v"
+        if sound is None or feed.duplicate_keys == "first":
+            return f"select *, {parsed}, false as _twice from ({documents})"
+        keys = KeysTwice(feed)
+        known = f"select *, {parsed}, {keys.keys('_json')} as _keys from ({documents})"
+        # The keys stay behind: what stands beside a list is copied for each of its members.
+        return f"select _json, _document, _v, {keys.predicate('_keys', sound)} as _twice from ({known})"
+
     values = [of_field(feed, name, tree, "_v", "_json") for name in outer]
     if not feed.records:
         broken = f"case when _json is null then 'the line is not valid JSON' {_TWICE} {_LOST} end"
-        flat = f"select _json, _document, _twice, _document as _row{fields_sql(values)} from ({taken}"
+
+        def flat(documents: str) -> str:
+            fields = f"_json, _document, _twice, _document as _row{fields_sql(values)}"
+            return f"select {fields} from ({taken(documents)})"
 
         def cut(most: int) -> Sequence[Piece]:
             return [
                 Piece(
-                    f"{flat}({_numbered(span.source, span.before)}))",
+                    flat(_numbered(span.source, span.before)),
                     span.rows,
                     strict.query(span.source, span.before) if strict else "",
                 )
@@ -239,7 +250,7 @@ def _part(
 
         return Part(
             file,
-            f"{flat}({numbered}))",
+            flat(numbered),
             "_json::varchar",
             "_document",
             broken,
@@ -256,7 +267,7 @@ def _part(
     exploded = (
         f"select *, unnest(case when _odd then [null] else {array} end) as _w, unnest(case when _odd then [0] else "
         f"range(len({array})) end) as _member from (select *, case when {array} is null then "
-        f"{_no_list(feed.records, feed.empty_ok)} else false end as _odd from ({taken}({numbered})))"
+        f"{_no_list(feed.records, feed.empty_ok)} else false end as _odd from ({taken(numbered)}))"
     )
     no_array = quote_text(f"what stands at {feed.records} is no array")
     nothing = quote_text(
