@@ -176,6 +176,17 @@ def test_large_documents_are_read_member_by_member_in_little_memory(retail: Reta
     assert survey.land().received == 120_000
 
 
+def test_keys_of_many_objects_are_read_in_little_memory(retail: Retail) -> None:
+    # As the documents of EPCIS: 1,400 of 28 events, in each of which three objects are looked at.
+    place = {"id": "P1", "name": "x" * 250}
+    events = [{"id": str(number), "a": place, "b": place, "c": place} for number in range(28)]
+    survey = answers(retail, [], "lines[].a.id", "lines[].b.id", "lines[].c.id", records="lines")
+    survey.con.execute("set memory_limit = '800MB'")
+    survey.put("survey/2026-01-05.jsonl", (json.dumps({"lines": events}) + "\n") * 1_400)
+    landed = survey.land()
+    assert (landed.received, landed.quarantined) == (39_200, 0)
+
+
 @pytest.mark.parametrize(
     ("path", "value"),
     [
