@@ -17,8 +17,9 @@ from dagster._serdes import ConfigurableClassData
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.pool import QueuePool
 
+from onedata.disk import keep_write_ahead_small
+
 MOST_OPEN = 8
-PAGES_AHEAD = 64
 STORAGES = {"storage", "run_storage", "event_log_storage", "schedule_storage"}
 
 
@@ -53,7 +54,7 @@ class KeptOpenEventLog(SqliteEventLogStorage):
                 self._engines.pop(next(iter(self._engines)))[1].dispose()
             url, wait = self.conn_string_for_shard(shard), {"timeout": SQLITE_BUSY_TIMEOUT_SECONDS}
             engine = create_engine(url, poolclass=QueuePool, connect_args=wait)
-            event.listen(engine, "connect", _keep_small)
+            event.listen(engine, "connect", keep_write_ahead_small)
         self._engines[shard] = (file, engine)
         return engine
 
@@ -92,12 +93,6 @@ def with_kept_event_log(dagster_home: Path) -> dict[str, Any]:
         return {}
     config = {"base_dir": str(dagster_home)}
     return {"storage": {"custom": {"module": __name__, "class": KeptOpenStorage.__name__, "config": config}}}
-
-
-def _keep_small(connection: Any, _record: object) -> None:
-    """The write-ahead log of a file that stays open is emptied every 256 KB, not every 4 MB: of a small disk it would
-    take more than a night's data."""
-    connection.execute(f"pragma wal_autocheckpoint = {PAGES_AHEAD}")
 
 
 def _inode(path: str) -> int:

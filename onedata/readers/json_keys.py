@@ -4,8 +4,8 @@ DuckDB takes the first without a word. Finding a repeated key in a list costs tw
 the lists of keys that the first documents have are looked at once; in a document with one of those, only its hash is.
 
 Each JSON function parses all documents of a step, which DuckDB keeps until the step ends: with 28 events in each of
-2,048 documents that is 80 MB a function. So members in which several objects are looked at are taken out once, and asked
-for all of them at once.
+2,048 documents that is 80 MB a function. So members in which several objects are looked at are taken out once, and
+asked for all of them at once.
 """
 
 from collections.abc import Sequence

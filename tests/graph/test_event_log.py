@@ -6,7 +6,8 @@ import dagster as dg
 import pytest
 from dagster._core.instance.ref import InstanceRef
 
-from onedata_assets.event_log import MOST_OPEN, PAGES_AHEAD, KeptOpenEventLog, with_kept_event_log
+from onedata.disk import PAGES_AHEAD
+from onedata_assets.event_log import MOST_OPEN, KeptOpenEventLog, with_kept_event_log
 
 OPEN_FILES = Path("/proc/self/fd")
 

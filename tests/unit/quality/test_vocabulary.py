@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Any
 
 import duckdb
 import pytest
-from conftest import Retail
-from small_retailer import contract
+from small_retailer import SmallRetailer, contract
 
 from onedata.contracts.strict_yaml import read_mapping
 from onedata.quality.gates import layer_gate
 from onedata.quality.gx import Gatekeeper
 from onedata.quality.vocabulary import Vocabulary, vocabulary
 from onedata.shipped import shipped
+
+Retail = Callable[..., SmallRetailer]
 
 MODELS = shipped("dbt_project") / "models"
 NAME, E_MAIL, PHONE = "Ann Miller", "ann@shop-mail.cn", "138 0013 8000"
