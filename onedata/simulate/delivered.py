@@ -99,7 +99,7 @@ with head as (
         on line.source = 'logistics' and goods.document = line.original
     left join (select distinct document from refund where has_goods) as paid
         on line.source = 'shop' and paid.document = line.document
-    left join left_out as first on first.source = 'shop' and first.document = line.original
+    left join left_out as first on first.source in ('shop', 'pos') and first.document = line.original
     left join whole as came_order on came_order.source = 'shop' and came_order.document = line.original
     left join whole as market on market.source = 'marketplace' and market.document = line.market_order
         and market.is_read
