@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from datetime import date
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
+
+from support import ask
 
 DAYS = [date(2026, 1, 31), date(2026, 2, 1)]
 FIRST, SECOND = (str(day) for day in DAYS)
@@ -88,3 +91,17 @@ def write_returns(source: Path, parcels: Iterable[str]) -> None:
     head = "rma_id,rma_line,order_id,sales_channel,node_id,sku,title,quantity,unit_price,discount,currency,reason,"
     lines = "".join(f"{row}\n" for row in parcels)
     write(source / f"logistics/returns/returns_{FIRST}.csv", f"{head}requested_at,received_at\n{lines}")
+
+
+def money_by_day(warehouse: Path, number: int) -> dict[str, list[Decimal]]:
+    """What counts of an order of the shop on each day: net revenue, net as priced, tax."""
+    found = ask(
+        warehouse,
+        "select business_date::varchar, sum(net_revenue_base), sum(net_amount_base), sum(tax_amount_base) "
+        f"from dws.dws_order_movement where source_system = 'shop' and order_id = '{number}' and is_counted group by 1",
+    )
+    return {day: amounts for day, *amounts in found if any(amounts)}
+
+
+def expected(case: Case) -> dict[str, list[Decimal]]:
+    return {day: [Decimal(amount) for amount in amounts] for day, amounts in case[2].items()}

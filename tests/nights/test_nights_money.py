@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import shutil
 from decimal import Decimal
-from typing import Any
 
 import pytest
 import yaml
@@ -13,8 +12,11 @@ from shop_documents import (
     DAYS,
     FIRST,
     SECOND,
+    Case,
     back,
+    expected,
     item,
+    money_by_day,
     order,
     parcel,
     postage,
@@ -61,7 +63,7 @@ MARKETPLACE = {
 ON_TOP = {"taxes_included": False, "total_tax": "13.00"}
 WITHIN = {"taxes_included": True, "total_tax": "11.50"}
 
-CASES: dict[int, tuple[list[dict[str, Any]], list[dict[str, Any]], dict[str, tuple[str, str, str]]]] = {
+CASES: dict[int, Case] = {
     # order: (documents, refunds, day -> net revenue, net as priced, tax)
     # 30 of 100 paid back, nothing came back: 11.50 x 30 / 100 = 3.45 of the tax.
     1: (
@@ -216,13 +218,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Story:
 
 @pytest.mark.parametrize("number", CASES)
 def test_an_order_has_its_money_on_each_day(shop: Story, number: int) -> None:
-    found = ask(
-        shop.warehouse,
-        "select business_date::varchar, sum(net_revenue_base), sum(net_amount_base), sum(tax_amount_base) "
-        f"from dws.dws_order_movement where source_system = 'shop' and order_id = '{number}' and is_counted group by 1",
-    )
-    told = {day: amounts for day, *amounts in found if any(amounts)}
-    assert told == {day: [Decimal(amount) for amount in amounts] for day, amounts in CASES[number][2].items()}
+    assert money_by_day(shop.warehouse, number) == expected(CASES[number])
 
 
 def test_an_order_in_two_systems_counts_once(shop: Story) -> None:

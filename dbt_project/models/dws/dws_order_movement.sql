@@ -63,6 +63,39 @@ postage_of_copy as (
     where originals.shipping_amount is null
 ),
 
+postage as (
+    select
+        headers.source_system,
+        headers.order_id,
+        headers.channel,
+        headers.business_date,
+        headers.currency,
+        headers.ordered_at as moved_at,
+        headers.identity_key,
+        headers.node_id,
+        headers.shipping_amount
+    from headers
+    left join copies
+        on headers.source_system = copies.document_system and headers.order_id = copies.document_id
+    left join left_out on headers.source_system = left_out.source_system and headers.order_id = left_out.order_id
+    where copies.document_id is null and left_out.order_id is null
+    union all
+    select
+        sold.source_system,
+        sold.order_id,
+        sold.channel,
+        sold.business_date,
+        postage_of_copy.currency,
+        sold.moved_at,
+        sold.identity_key,
+        sold.node_id,
+        postage_of_copy.shipping_amount
+    from postage_of_copy
+    inner join sold
+        on postage_of_copy.source_system = sold.source_system and postage_of_copy.order_id = sold.order_id
+    where postage_of_copy.place = 1
+),
+
 known_currency as (
     select
         document_system,
@@ -101,19 +134,19 @@ moved as (
     union all
     -- The postage of a whole order is no line of it.
     select
-        headers.source_system,
-        headers.order_id,
-        headers.source_system as document_system,
-        headers.order_id as document_id,
+        postage.source_system,
+        postage.order_id,
+        postage.source_system as document_system,
+        postage.order_id as document_id,
         false as is_return,
         false as is_refund,
         true as is_counted,
-        headers.channel,
-        headers.business_date,
-        coalesce(headers.currency, known_currency.currency) as currency,
-        headers.ordered_at as moved_at,
-        headers.identity_key,
-        headers.node_id,
+        postage.channel,
+        postage.business_date,
+        coalesce(postage.currency, known_currency.currency) as currency,
+        postage.moved_at,
+        postage.identity_key,
+        postage.node_id,
         0 as line_count,
         0 as sale_line_count,
         0 as units,
@@ -122,46 +155,11 @@ moved as (
         null as tax_amount,
         0 as tax_included_amount,
         0 as untaxed_count,
-        headers.shipping_amount,
+        postage.shipping_amount,
         0 as gift_card_amount
-    from headers
-    left join copies
-        on headers.source_system = copies.document_system and headers.order_id = copies.document_id
+    from postage
     left join known_currency
-        on headers.source_system = known_currency.document_system and headers.order_id = known_currency.document_id
-    left join left_out on headers.source_system = left_out.source_system and headers.order_id = left_out.order_id
-    where copies.document_id is null and left_out.order_id is null
-    union all
-    select
-        sold.source_system,
-        sold.order_id,
-        sold.source_system as document_system,
-        sold.order_id as document_id,
-        false as is_return,
-        false as is_refund,
-        true as is_counted,
-        sold.channel,
-        sold.business_date,
-        coalesce(postage_of_copy.currency, known_currency.currency) as currency,
-        sold.moved_at,
-        sold.identity_key,
-        sold.node_id,
-        0 as line_count,
-        0 as sale_line_count,
-        0 as units,
-        0 as gross_amount,
-        0 as discount_amount,
-        null as tax_amount,
-        0 as tax_included_amount,
-        0 as untaxed_count,
-        postage_of_copy.shipping_amount,
-        0 as gift_card_amount
-    from postage_of_copy
-    inner join sold
-        on postage_of_copy.source_system = sold.source_system and postage_of_copy.order_id = sold.order_id
-    left join known_currency
-        on sold.source_system = known_currency.document_system and sold.order_id = known_currency.document_id
-    where postage_of_copy.place = 1
+        on postage.source_system = known_currency.document_system and postage.order_id = known_currency.document_id
     union all
     select
         source_system,
