@@ -53,7 +53,8 @@ def _landing_asset(retailer: Retailer, feed: Feed) -> dg.AssetsDefinition:
     def landing(context: dg.AssetExecutionContext) -> dg.MaterializeResult[None]:
         warehouse: Warehouse = context.resources.warehouse
         night = night_of(context, warehouse)
-        landed = land(warehouse.con, retailer.settings, feed, retailer.policy, night, nights_again(context, warehouse))
+        again, later = nights_again(context, warehouse), retailer.feeds_later(feed)
+        landed = land(warehouse.con, retailer.settings, feed, retailer.policy, night, again, later)
         if landed.waiting:
             context.log.warning(f"not whole yet, taken by the next run: {', '.join(landed.waiting)}")
         if landed.files:

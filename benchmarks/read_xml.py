@@ -1,5 +1,5 @@
-"""Cost of the XML reader on till logs: the simulator's POSLog files are combined into one large file, and both feeds of
-the contract are read from it.
+"""Cost of the XML reader on till logs: the simulator's POSLog files are combined into one large file, and the feeds of
+the contract are read from it, each alone and one after the other as a night does, from one pass.
 
     .venv/bin/python benchmarks/read_xml.py --megabytes 100
 
@@ -16,13 +16,15 @@ import duckdb
 import typer
 from measure import measured
 
-from onedata.contracts import load_entities, load_feeds
+from onedata.contracts import Feed, load_entities, load_feeds
 from onedata.readers import SourceFile
 from onedata.readers.xml import read_xml
+from onedata.readers.xml_beside import Beside
 from onedata.settings import Settings
 from onedata.simulate import SimulationSettings, simulate
 from onedata.sql import quote_name
 
+TILLS = "pos_transactions.odcs.yaml"
 START, END = b"<Transaction", b"</Transaction>"
 
 
@@ -42,33 +44,44 @@ def till_log(source: Path, target: Path, size: int) -> None:
 
 
 def speeds(megabytes: int) -> dict[str, float]:
-    """MB per second of one core, by feed, for reading a till log of that size; each is printed."""
+    """MB per second of one core for reading a till log of that size: by feed alone, and of all of them as a night reads
+    them; each is printed."""
     settings = Settings()
     feeds = [
         feed
         for feed in load_feeds(settings.contracts, load_entities(settings.canonical))
-        if feed.location.format == "xml"
+        if feed.location.format == "xml" and feed.contract.name == TILLS
     ]
     result: dict[str, float] = {}
     with tempfile.TemporaryDirectory() as folder:
         simulate(SimulationSettings(customers=2000, days=2), Path(folder) / "retailer")
         path = Path(folder) / "log.xml"
         till_log(Path(folder) / "retailer" / "source", path, megabytes * 1_000_000)
-        size = path.stat().st_size
-        for feed in feeds:
-            values = ", ".join(f"count({quote_name(name)})" for name in feed.source_fields)
-            with duckdb.connect() as con, measured() as cost:
-                reading = read_xml(con, feed, [SourceFile(1, path, path.name, date(2026, 1, 5), size, 0, "")])
-                row = con.execute(f"select count(*), {values} from ({reading.parts[0].query})").fetchone()
-            if reading.problems or row is None:
-                raise SystemExit(f"{feed.name}: {reading.problems}")
-            speed = size / 1e6 / cost.cpu_s
-            typer.echo(
-                f"{feed.name}: {size / 1e6:.0f} MB, {row[0]:,} rows, {cost.cpu_s:.2f} CPU s, {speed:.1f} MB/s per "
-                f"core, peak {cost.peak_mb:.0f} MB"
-            )
-            result[f"{feed.name}_mb_per_cpu_s"] = round(speed, 1)
-    return result
+        file = SourceFile(1, path, path.name, date(2026, 1, 5), path.stat().st_size, 0, "")
+        apart = sum(_cost(feed, file, None, result) for feed in feeds)
+        kept = Path(folder) / "beside"
+        together = sum(
+            _cost(feed, file, Beside(kept, tuple(feeds[number + 1 :])), {}) for number, feed in enumerate(feeds)
+        )
+    typer.echo(f"{len(feeds)} feeds: {apart:.2f} CPU s apart, {together:.2f} from one pass")
+    return result | {"apart_cpu_s": round(apart, 2), "together_cpu_s": round(together, 2)}
+
+
+def _cost(feed: Feed, file: SourceFile, beside: Beside | None, result: dict[str, float]) -> float:
+    """CPU seconds for reading the feed's rows."""
+    values = ", ".join(f"count({quote_name(name)})" for name in feed.source_fields)
+    with duckdb.connect() as con, measured() as cost:
+        reading = read_xml(con, feed, [file], beside)
+        row = con.execute(f"select count(*), {values} from ({reading.parts[0].query})").fetchone()
+    if reading.problems or row is None:
+        raise SystemExit(f"{feed.name}: {reading.problems}")
+    speed = file.size / 1e6 / cost.cpu_s
+    typer.echo(
+        f"{feed.name}{' beside others' if beside else ''}: {file.size / 1e6:.0f} MB, {row[0]:,} rows, "
+        f"{cost.cpu_s:.2f} CPU s, {speed:.1f} MB/s per core, peak {cost.peak_mb:.0f} MB"
+    )
+    result[f"{feed.name}_mb_per_cpu_s"] = round(speed, 1)
+    return cost.cpu_s
 
 
 def main(megabytes: Annotated[int, typer.Option(help="Size of the log.")] = 100) -> None:

@@ -44,6 +44,10 @@ class Retailer:
         """Feeds that fill `entity`; may be empty."""
         return [feed for feed in self.feeds if feed.entity.name == entity]
 
+    def feeds_later(self, feed: Feed) -> list[Feed]:
+        """Feeds that read the same files and land after this one: a night lands feeds by name."""
+        return [other for other in self.feeds if other.location == feed.location and other.name > feed.name]
+
     def environment(self) -> dict[str, str]:
         """Environment of dbt and child processes: the settings, the SQL that decides whether an identifier is usable,
         and which of the files that the retailer keeps by hand say something."""

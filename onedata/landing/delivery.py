@@ -18,7 +18,7 @@ import duckdb
 
 from onedata.contracts.identifiers import IdentifierPolicy
 from onedata.contracts.model import Column, Feed, Field
-from onedata.landing.rows import typed_rows
+from onedata.landing.rows import OF_EDITION, OF_FILE, typed_rows
 from onedata.landing.vault import open_vault, tokenise
 from onedata.ledger.paths import file_name
 from onedata.readers import FileProblem, Reading, SourceFile
@@ -227,11 +227,25 @@ def _core(feed: Feed) -> list[Column]:
 
 
 def _rows(feed: Feed, parts: Sequence[Part]) -> str:
-    return " union all by name ".join(
-        f"select {_constant(part.file.relative, len(parts) == 1)} as _file, {part.file.edition}::bigint as _edition, * "
-        f"from ({typed_rows(feed, part)})"
+    """SQL of all rows of the parts. Parts that are read alike share the SQL of the contract, which is long."""
+    alike: dict[tuple[object, ...], list[Part]] = {}
+    for part in parts:
+        read = (part.raw, part.place, part.broken, part.extra, tuple(sorted(part.types.items())))
+        alike.setdefault(read, []).append(part)
+    return " union all by name ".join(_rows_alike(feed, group, len(parts) == 1) for group in alike.values())
+
+
+def _rows_alike(feed: Feed, parts: Sequence[Part], is_only: bool) -> str:
+    first = parts[0]
+    if len(parts) == 1:
+        names = f"{_constant(first.file.relative, is_only)} as _file, {first.file.edition}::bigint as _edition"
+        return f"select {names}, * from ({typed_rows(feed, first)})"
+    query = " union all by name ".join(
+        f"select {quote_text(part.file.relative)} as {OF_FILE}, {part.file.edition}::bigint as {OF_EDITION}, * "
+        f"from ({part.query})"
         for part in parts
     )
+    return typed_rows(feed, replace(first, query=query), is_of_files=True)
 
 
 def _constant(text: str, is_only: bool = True) -> str:

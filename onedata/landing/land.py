@@ -15,7 +15,9 @@ from onedata.landing.delivery import Delivery
 from onedata.landing.drift import compare_with_before
 from onedata.landing.stage import clear, forget_run, stage
 from onedata.ledger import recover, tick
-from onedata.readers import READERS, Drift, FileProblem, SourceFile
+from onedata.readers import READERS, Drift, FileProblem, Reading, SourceFile
+from onedata.readers.xml import read_xml
+from onedata.readers.xml_beside import Beside
 from onedata.settings import Settings
 from onedata.sources import SourceError
 from onedata.sql import transaction
@@ -28,6 +30,7 @@ def land(
     policy: IdentifierPolicy,
     night: date,
     again: Collection[date] = (),
+    later: Sequence[Feed] = (),
 ) -> Landed:
     """Stage every file of `feed` for `night` or earlier that the ledger does not know: one delivery per night, so that
     any grouping of nights into runs gives the same deliveries. Stages nothing if the contract's change is refused. A
@@ -41,13 +44,16 @@ def land(
         night: The night that runs; files for later nights wait.
         again: Nights to reload although the ledger knows their files; the new rows replace the old ones once the gate
             has passed.
+        later: Feeds that read the same files and land after this one (`Retailer.feeds_later`).
 
     Raises:
         SourceError: the source does not exist or cannot be reached, or a file of a night to reload is missing.
         VaultError: the vault's key is missing or is a different one.
     """
     recover(con, settings, feed.name, feed.entity.name)
+    beside = Beside(settings.home / "spool" / "beside", tuple(later))
     if contract_change(con, feed).refused:
+        beside.forget(feed)
         return Landed(feed.name)
     taken = arrivals.take(con, settings, feed, night, again)
     replaced = arrivals.replaced_deliveries(con, feed, again)
@@ -66,9 +72,10 @@ def land(
         repeats = [repeat for repeat in taken.repeats if repeat.file.ds == ds]
         delivery = Delivery(feed, ds, "", files, arrived_at, replaced.get(ds, []), ds != nights[-1], repeats)
         problems = [problem for problem in taken.problems if problem.file.ds == ds]
-        _land_one(con, settings, policy, delivery, problems, taken.drifts, landed, unlanded)
+        _land_one(con, settings, policy, delivery, problems, taken.drifts, landed, unlanded, beside)
     forget_run(con)
     arrivals.spool_of(settings, feed).clear()
+    beside.forget(feed)
     return landed
 
 
@@ -81,11 +88,12 @@ def _land_one(
     drifts: Sequence[Drift],
     landed: Landed,
     unlanded: set[str],
+    beside: Beside,
 ) -> None:
     """Land one night's delivery. Files that changed since they were hashed are added to `landed.waiting`, and their
     content to `unlanded`."""
     delivery = replace(delivery, batch=arrivals.batch_id(con, delivery, problems))
-    reading = READERS[delivery.feed.location.format](con, delivery.feed, delivery.files)
+    reading = _read(con, delivery, beside)
     reading.problems += problems
     reading.drifts += [drift for drift in drifts if drift.file in delivery.files]
     compare_with_before(con, delivery.feed, reading)
@@ -98,6 +106,8 @@ def _land_one(
         clear(con, settings, delivery)
         return
     # The hash may belong to one content and the rows to another: such a file is not recorded at all.
+    for feed in beside.feeds:
+        beside.forget(feed)
     clear(con, settings, delivery)
     drop_staged(settings, delivery)
     names = sorted(file.relative for file in changed)
@@ -115,7 +125,13 @@ def _land_one(
     )
     still = [problem for problem in problems if problem.file not in changed]
     if rest.files or rest.repeats or still:
-        _land_one(con, settings, policy, rest, still, drifts, landed, unlanded)
+        _land_one(con, settings, policy, rest, still, drifts, landed, unlanded, beside)
+
+
+def _read(con: duckdb.DuckDBPyConnection, delivery: Delivery, beside: Beside) -> Reading:
+    if delivery.feed.location.format == "xml":
+        return read_xml(con, delivery.feed, delivery.files, beside)
+    return READERS[delivery.feed.location.format](con, delivery.feed, delivery.files)
 
 
 def _changed(delivery: Delivery, problems: Sequence[FileProblem], unlanded: Collection[str]) -> list[SourceFile]:

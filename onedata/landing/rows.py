@@ -34,11 +34,14 @@ from onedata.sql import quote_name, quote_text
 
 BROKEN = "_breaks_"
 VOID = "_void_"
+OF_FILE, OF_EDITION = "_of_file_", "_of_edition_"
+"""Columns of the query of a part that stands for several files."""
 
 
-def typed_rows(feed: Feed, part: Part) -> str:
+def typed_rows(feed: Feed, part: Part, is_of_files: bool = False) -> str:
     """SQL: one row per source record with `_row`, every mapped canonical column, `_rule` (NULL if the row is valid),
-    `_repaired` and `_extra`.
+    `_repaired` and `_extra`. If the part's query is of several files, it tells them apart by `OF_FILE` and
+    `OF_EDITION`, which become `_file` and `_edition`.
 
     `_extra` of an invalid row is a JSON object of its rule, what its reason is made of (`reason_sql`), its raw record
     and its position in the file; of a valid row, of the fields that the contract does not know.
@@ -51,8 +54,9 @@ def typed_rows(feed: Feed, part: Part) -> str:
     for item in fields:
         if item.on_invalid == "row":
             checks += _checks(item, feed, part)
+    files = [f"{OF_FILE} as _file", f"{OF_EDITION} as _edition"] if is_of_files else []
     names = ", ".join(
-        ["_row", *[f"{TYPED}{item.column.name} as {item.column.name}" for item in feed.fields], "_repaired"]
+        [*files, "_row", *[f"{TYPED}{item.column.name} as {item.column.name}" for item in feed.fields], "_repaired"]
     )
     # Each rule's answer is a column: DuckDB plans a predicate, and allocates for it, as often as the SQL contains it.
     answered = [replace(check, predicate=f"{BROKEN}{number}") for number, check in enumerate(checks)]
@@ -62,9 +66,10 @@ def typed_rows(feed: Feed, part: Part) -> str:
     why = f"'unparsed', {'_broken' if part.broken else 'null'}, 'causes', {causes}"
     kept = f"json_object('rule', _rule, {why}, 'raw', {part.raw}, 'place', {part.place})::varchar"
     extra = part.extra if part.extra and feed.drift["added"] == "keep" else "null::varchar"
+    worked_out = _worked_out(feed, fields, part, is_of_files)
     return (
         f"select {names}, _rule, case when _rule is null then {extra} else {kept} end as _extra "
-        f"from (select *, case {rule} end as _rule from (select *, {judged} from ({_worked_out(feed, fields, part)})))"
+        f"from (select *, case {rule} end as _rule from (select *, {judged} from ({worked_out})))"
     )
 
 
@@ -72,7 +77,7 @@ def is_row_identity(item: Field) -> bool:
     return item.logic is not None and item.logic.strip() == "{row_identity}"
 
 
-def _worked_out(feed: Feed, fields: Sequence[Field], part: Part) -> str:
+def _worked_out(feed: Feed, fields: Sequence[Field], part: Part, is_of_files: bool) -> str:
     """The source's rows with every column's value, given and typed. A column that is computed from the results of
     others comes after them."""
     padded = may_be_padded([quote_name(name) for name in feed.source_fields if name not in part.types])
@@ -93,7 +98,8 @@ def _worked_out(feed: Feed, fields: Sequence[Field], part: Part) -> str:
         rows, kept = f"select *, {', '.join(typed)} from ({_all_cast(stage, part, given)})", []
         rows = _with_voids(feed, [item for item in stage if item.on_invalid == "void"], part, rows)
     # Equal rows of one file are told apart by their occurrence; the same rows in another file get the same identities.
-    occurrence = "_content || '-' || row_number() over (partition by _content order by _row)"
+    content = f"{OF_FILE}, {OF_EDITION}, _content" if is_of_files else "_content"
+    occurrence = f"_content || '-' || row_number() over (partition by {content} order by _row)"
     identities = [f"{occurrence} as {TYPED}{item.column.name}" for item in feed.fields if is_row_identity(item)]
     return f"select *, {', '.join(identities)} from ({rows})" if identities else rows
 

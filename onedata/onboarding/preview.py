@@ -158,7 +158,7 @@ def _blocked(
 def _unread(feed: Feed, file: SourceFile) -> list[str]:
     """The fields of the first records that the contract neither reads nor leaves out on purpose."""
     if feed.location.format == "xml":
-        return unknown_leaves(feed, leaves_of(feed, file))
+        return unknown_leaves(feed, leaves_of([feed], file)[0])
     if feed.location.format not in DOCUMENT_FORMATS:
         return []
     known = {_plain(name) for name in feed.known_fields}

@@ -10,7 +10,6 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import duckdb
 import pyarrow as pa
-import pyarrow.compute as pc
 from lxml import etree
 
 from onedata.contracts.model import Feed
@@ -22,8 +21,10 @@ from onedata.readers.base import (
     no_records,
     note_members,
 )
-from onedata.readers.xml_drift import leaves_of, unknown_leaves
-from onedata.readers.xml_paths import FIELD_END, FLOOD, PRESENT, columns, members_xpath, record_tags, stylesheet, xpath
+from onedata.readers.xml_batches import FeedRows
+from onedata.readers.xml_beside import Beside, RowsWriter
+from onedata.readers.xml_drift import kept_leaves, leaves_of, unknown_leaves
+from onedata.readers.xml_paths import FLOOD, members_xpath, record_tags, stylesheet, xpath
 from onedata.readers.xml_stream import Unreadable, record_batches, records_as_sent
 from onedata.sql import json_of, quote_name
 
@@ -40,8 +41,11 @@ class XmlRecords(Reading):
         return raw_records(self._feed, file, places)
 
 
-def read_xml(con: duckdb.DuckDBPyConnection, feed: Feed, files: Sequence[SourceFile]) -> Reading:
-    """See `Reading`; a missing path is NULL, an empty element is ''.
+def read_xml(
+    con: duckdb.DuckDBPyConnection, feed: Feed, files: Sequence[SourceFile], beside: Beside | None = None
+) -> Reading:
+    """See `Reading`; a missing path is NULL, an empty element is ''. Rows that another feed kept in `beside` are taken
+    from there; else those of its feeds are kept there.
 
     A file that is not well-formed to its end, or is refused for its content, is a problem that is found while the query
     runs.
@@ -52,26 +56,34 @@ def read_xml(con: duckdb.DuckDBPyConnection, feed: Feed, files: Sequence[SourceF
     stylesheet(feed, "any namespace")  # report an error in a path now, not while the query runs
     reading = XmlRecords(feed)
     for file in files:
-        leaves = leaves_of(feed, file)
-        added = unknown_leaves(feed, leaves)
-        if note_members(feed, file, leaves, added, reading):
-            reading.parts.append(_part(con, feed, file, added, reading.problems))
+        kept = beside.rows_of(feed, file) if beside else None
+        others = beside.feeds if beside and not kept else ()
+        leaves, *leaves_of_others = [kept.leaves] if kept else leaves_of((feed, *others), file)
+        unknown = unknown_leaves(feed, leaves)
+        if not note_members(feed, file, leaves, unknown, reading):
+            continue
+        added = kept_leaves(feed, leaves)
+        rows = FeedRows(feed, added)
+        if kept:
+            batches = kept.batches(rows.schema)
+        else:
+            # Records without rows are usual (a till's sign-on); beside fields that nobody knows, they look like renamed
+            # ones.
+            may_be_empty = feed.empty_ok or not feed.records or bool(feed.where) or not unknown
+            writers = beside.writers(file, leaves_of_others) if beside else []
+            batches = _rows(feed, file, rows, may_be_empty, reading.problems, writers)
+        reading.parts.append(_part(con, feed, file, added, pa.RecordBatchReader.from_batches(rows.schema, batches)))
     return reading
 
 
 def _part(
-    con: duckdb.DuckDBPyConnection, feed: Feed, file: SourceFile, added: Sequence[str], problems: list[FileProblem]
+    con: duckdb.DuckDBPyConnection, feed: Feed, file: SourceFile, added: Sequence[str], rows: pa.RecordBatchReader
 ) -> Part:
-    kept = added if feed.drift["added"] == "keep" else []
-    schema = pa.schema([("_row", pa.int64()), *((name, pa.string()) for name in columns(feed, kept))])
     table = f"xml_rows_{file.number}"
-    # Records without rows are usual (a till's sign-on); beside fields that nobody knows, they look like renamed ones.
-    may_be_empty = feed.empty_ok or not feed.records or bool(feed.where) or not added
-    batches = _rows(feed, file, schema, kept, may_be_empty, problems)
-    con.register(table, pa.RecordBatchReader.from_batches(schema, batches))
-    fields = ", ".join(quote_name(name) for name in (*feed.source_fields, *kept))
-    present = " or ".join(f"{quote_name(name)} is not null" for name in kept)
-    extra = f"case when {present} then {json_of(kept)} end" if kept else None
+    con.register(table, rows)
+    fields = ", ".join(quote_name(name) for name in (*feed.source_fields, *added))
+    present = " or ".join(f"{quote_name(name)} is not null" for name in added)
+    extra = f"case when {present} then {json_of(added)} end" if added else None
     return Part(file, f"select _row, {fields} from {table}", extra=extra)
 
 
@@ -122,26 +134,25 @@ def _only(record: etree._Element, members: etree.XPath, index: int) -> etree._El
 def _rows(
     feed: Feed,
     file: SourceFile,
-    schema: pa.Schema,
-    added: Sequence[str],
+    rows: FeedRows,
     may_be_empty: bool,
     problems: list[FileProblem],
+    writers: Sequence[RowsWriter],
 ) -> Iterator[pa.RecordBatch]:
     """Batches of rows; a truncated file, or one without records, is added to `problems`, and its rows must not land."""
-    sheets = {True: stylesheet(feed, "one namespace", added), False: stylesheet(feed, "any namespace", added)}
-    number, has_records = 0, False
+    has_records, is_whole = False, False
     try:
         for batch in record_batches(file.path, record_tags(feed)):
             has_records = True
-            fields = _split(bytes(sheets[batch.one_namespace](batch.root)), len(schema) - 1)
-            count = len(fields[0])
-            yield pa.RecordBatch.from_arrays([pa.arange(number + 1, number + count + 1), *fields], schema=schema)
-            number += count
+            yield rows.take(batch)
+            for writer in writers:
+                writer.write(batch)
         if not has_records and not feed.empty_ok:
             name = feed.location.options["recordTag"]
             problems.append(FileProblem(file, no_records(feed, f"no element {name!r} (recordTag)")))
-        elif not number and not may_be_empty:
+        elif not rows.number and not may_be_empty:
             problems.append(FileProblem(file, no_records(feed, f"nothing at {feed.records!r} (records) in any record")))
+        is_whole = True
     except etree.XMLSyntaxError as error:
         problems.append(FileProblem(file, f"the file is not well-formed XML (truncated?): {error}. Ask for it again."))
     except etree.XSLTApplyError as error:
@@ -155,14 +166,9 @@ def _rows(
         )
     except Unreadable as error:
         problems.append(FileProblem(file, f"the file is refused: {error}"))
-
-
-def _split(text: bytes, width: int) -> list[pa.Array]:
-    """Split the stylesheet's text into `width` columns."""
-    cells = pc.split_pattern(pa.array([text], pa.string()), FIELD_END).flatten()[:-1]
-    table = pa.FixedSizeListArray.from_arrays(cells, width)
-    fields = [pc.list_element(table, index) for index in range(width)]
-    return [
-        pc.if_else(pc.equal(field, ""), pa.scalar(None, pa.string()), pc.ascii_ltrim(field, PRESENT))
-        for field in fields
-    ]
+    finally:
+        for writer in writers:
+            if is_whole:
+                writer.keep()
+            else:
+                writer.drop()

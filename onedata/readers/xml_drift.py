@@ -17,26 +17,37 @@ from onedata.readers.xml_stream import Unreadable, record_batches
 SAMPLE_BATCHES = 2
 
 
-def leaves_of(feed: Feed, file: SourceFile) -> list[str]:
-    """The paths of the elements with text and of the attributes in the first records, from the record, without
-    filters, sorted. Nothing of a file that cannot be read: reading it says why."""
-    tags = record_tags(feed)
-    where = etree.XPath(xpath(feed, feed.where, "any namespace")) if feed.where else None
-    found: dict[str, None] = {}
+def leaves_of(feeds: Sequence[Feed], file: SourceFile) -> list[list[str]]:
+    """By feed, the paths of the elements with text and of the attributes in the first records that it takes, from the
+    record, without filters, sorted. Nothing of a file that cannot be read: reading it says why.
+
+    The feeds have the same `recordTag`.
+    """
+    tags = record_tags(feeds[0])
+    wheres = [etree.XPath(xpath(feed, feed.where, "any namespace")) if feed.where else None for feed in feeds]
+    found: list[dict[str, None]] = [{} for _ in feeds]
     try:
         for batch in islice(record_batches(file.path, tags), SAMPLE_BATCHES):
             for record in batch.root.iterchildren(etree.Element):
-                if etree.QName(record).localname in tags and (where is None or where(record)):
-                    found |= dict.fromkeys(_leaves(record, ""))
+                if etree.QName(record).localname in tags:
+                    leaves = dict.fromkeys(_leaves(record, ""))
+                    for where, known in zip(wheres, found, strict=True):
+                        if where is None or where(record):
+                            known |= leaves
     except (etree.XMLSyntaxError, Unreadable):
-        return []
-    return sorted(found)
+        return [[] for _ in feeds]
+    return [sorted(known) for known in found]
 
 
 def unknown_leaves(feed: Feed, leaves: Sequence[str]) -> list[str]:
     """The leaves that no path of the contract reads, holds or leaves out on purpose."""
     known = [_plain(path) for path in feed.known_fields]
     return [leaf for leaf in leaves if not any(_covers(path, leaf) for path in known)]
+
+
+def kept_leaves(feed: Feed, leaves: Sequence[str]) -> list[str]:
+    """Those of them that land in `_extra`."""
+    return unknown_leaves(feed, leaves) if feed.drift["added"] == "keep" else []
 
 
 def _leaves(element: etree._Element, prefix: str) -> Iterator[str]:

@@ -181,7 +181,8 @@ class SmallRetailer:
         return self.put(f"survey/{night}.csv", "\n".join([header, *rows]) + "\n")
 
     def land(self, night: date = NIGHT, name: str | None = None) -> Landed:
-        return land(self.con, self.settings, self.feed(name), self.retailer.policy, night)
+        feed = self.feed(name)
+        return land(self.con, self.settings, feed, self.retailer.policy, night, later=self.retailer.feeds_later(feed))
 
     def take(self, night: date = NIGHT, name: str | None = None) -> Taken:
         """Land, gate and promote one feed; whatever was delivered, the ledger must balance and the quarantine be
@@ -272,7 +273,7 @@ def assert_balanced(world: SmallRetailer) -> None:
     ).fetchall()
     assert unbalanced == []
     kept = world.con.execute(
-        "select f.path, content_hash, f.quarantined, count(q.path) from ops.file f "
+        "select f.feed, f.path, content_hash, f.quarantined, count(q.path) from ops.file f "
         "left join ops.quarantine q using (feed, path, content_hash) group by all having f.quarantined <> count(q.path)"
     ).fetchall()
     assert kept == []
