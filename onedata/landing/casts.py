@@ -151,9 +151,11 @@ def date_from_text(text: str, cast: str | None = None) -> str:
     )
 
 
-def instant_from_text(text: str, zone: Zone, cast: str | None = None, shown: str | None = None) -> str:
-    """UTC from a text with an offset, Z, UTC, GMT or the name of a zone, or from local time of the feed's zone. The
-    session's zone must be UTC.
+def usual_instant(text: str, zone: Zone, cast: str, shown: str) -> str:
+    """UTC from a text in one of the usual ways of writing, which need no pattern or a short one; NULL for the others.
+
+    A text that starts with its local time as DuckDB writes it needs no pattern, which costs more than the cast, if
+    nothing or a usual mark of a zone follows.
 
     Args:
         text: SQL of the text.
@@ -161,21 +163,49 @@ def instant_from_text(text: str, zone: Zone, cast: str | None = None, shown: str
         cast: A column of the text's `engine_cast`, which is the local time that it says.
         shown: A column of that as a text (`local_shown`).
     """
-    plain = cast or f"try_cast({text} as timestamp)"
-    said = f"regexp_extract({text}, '^({_LOCAL})', 1)"
-    mark = f"trim(substr({text}, length({said}) + 1))"
-    named = f"try_cast({said} || ' ' || {mark} as timestamptz)"
+    local = instant_from_local(cast, zone)
+    marks = dict.fromkeys(("Z", "+00", "+00:00"), cast)
+    offset = 0 if zone.name == "UTC" else zone.near().offset
+    if offset and offset % 3600 == 0:
+        hours = f"{'-' if offset < 0 else '+'}{abs(offset) // 3600:02}"
+        marks |= dict.fromkeys((hours, f"{hours}:00"), f"{cast} - to_seconds({offset})")
+    whens = [f"when {shown} = {text} then {local}"]
+    for mark, utc in marks.items():
+        length = f"strlen({text}) = strlen({shown}) + {len(mark)}"
+        whens.append(f"when {length} and ends_with({text}, '{mark}') and starts_with({text}, {shown}) then {utc}")
+    if zone.name == "UTC":
+        whens.append(f"when regexp_full_match({text}, '{_LOCAL}Z?') then {cast}")
+    else:
+        whens.append(f"when ends_with({text}, 'Z') and regexp_full_match({text}, '{_LOCAL}Z') then {cast}")
+        whens.append(f"when regexp_full_match({text}, '{_LOCAL}') then {local}")
+    return f"case {' '.join(whens)} end"
+
+
+def start_of_instant(text: str, usual: str) -> str:
+    """The day and time that a text starts with, of one that is not `usual`."""
+    return f"case when {usual} is null and {text} is not null then regexp_extract({text}, '^({_LOCAL})', 1) end"
+
+
+def unusual_instant(text: str, start: str) -> str:
+    """UTC from a text with an offset, Z, UTC, GMT or the name of a zone. The session's zone must be UTC.
+
+    Args:
+        text: SQL of the text.
+        start: A column of its `start_of_instant`.
+    """
+    mark = f"trim(substr({text}, length({start}) + 1))"
+    named = f"try_cast({start} || ' ' || {mark} as timestamptz)"
     in_zone = [f"timezone({mark}, {named} + to_hours({hours}))" for hours in (0, -1, 1)]
     settled = [
-        f"{there} {sign} try_cast({said} as timestamp)" for there, sign in zip(in_zone, ("=", "<>", "<>"), strict=True)
+        f"{there} {sign} try_cast({start} as timestamp)" for there, sign in zip(in_zone, ("=", "<>", "<>"), strict=True)
     ]
     dated = rf"(?:{_DAY})[ T]{_TIME}"
     return (
-        f"case {_usual_instant(text, zone, plain, shown or local_shown(plain))} "
+        f"case when {start} is null or {start} = '' then null "
         f"when regexp_full_match({text}, '{dated}{_OFFSET}') then {_in_utc(f'try_cast({text} as timestamptz)')} "
-        f"when regexp_full_match({text}, '{_LOCAL} ?(?:[zZ]|UTC|GMT|utc|gmt)') then try_cast({said} as timestamp) "
+        f"when regexp_full_match({text}, '{_LOCAL} ?(?:[zZ]|UTC|GMT|utc|gmt)') then try_cast({start} as timestamp) "
         f"when regexp_full_match({text}, '{dated} {_OFFSET}') then "
-        f"{_in_utc(f'try_cast({said} || {mark} as timestamptz)')} "
+        f"{_in_utc(f'try_cast({start} || {mark} as timestamptz)')} "
         f"when regexp_full_match({text}, '{dated} {_ZONE}') then "
         f"case when {named} is null then null when {' and '.join(settled)} then {_in_utc(named)} end end"
     )
@@ -187,27 +217,6 @@ def local_shown(local: str) -> str:
     return (
         f"case when {local} >= timestamp '0001-01-01' and {local} < timestamp '10000-01-01' then {local}::varchar end"
     )
-
-
-def _usual_instant(text: str, zone: Zone, plain: str, shown: str) -> str:
-    """The usual ways of writing: a text that starts with its local time as DuckDB writes it needs no pattern, which
-    costs more than the cast, if nothing or a usual mark of a zone follows."""
-    local = instant_from_local(plain, zone)
-    marks = dict.fromkeys(("Z", "+00", "+00:00"), plain)
-    offset = 0 if zone.name == "UTC" else zone.near().offset
-    if offset and offset % 3600 == 0:
-        hours = f"{'-' if offset < 0 else '+'}{abs(offset) // 3600:02}"
-        marks |= dict.fromkeys((hours, f"{hours}:00"), f"{plain} - to_seconds({offset})")
-    whens = [f"when {shown} = {text} then {local}"]
-    for mark, utc in marks.items():
-        length = f"strlen({text}) = strlen({shown}) + {len(mark)}"
-        whens.append(f"when {length} and ends_with({text}, '{mark}') and starts_with({text}, {shown}) then {utc}")
-    if zone.name == "UTC":
-        whens.append(f"when regexp_full_match({text}, '{_LOCAL}Z?') then {plain}")
-    else:
-        whens.append(f"when ends_with({text}, 'Z') and regexp_full_match({text}, '{_LOCAL}Z') then {plain}")
-        whens.append(f"when regexp_full_match({text}, '{_LOCAL}') then {local}")
-    return " ".join(whens)
 
 
 def local_of_text(text: str) -> str:

@@ -35,7 +35,7 @@ GOOD_ROWS, BAD_ROWS = "_bad=0", "_bad=1"
 _REFUSALS = (duckdb.Error, UnicodeDecodeError)
 # Formats that DuckDB reads with all of its threads: records of the others are numbered by one thread.
 _PARALLEL = ("parquet", "xlsx")
-FILES_AT_ONCE = 16  # in one statement
+FILES_AT_ONCE, KINDS_AT_ONCE = 16, 4  # in one statement
 
 
 @dataclass(frozen=True)
@@ -177,7 +177,8 @@ class _OfPiece(NamedTuple):
 
 def _of_piece(delivery: Delivery, part: Part, piece: Piece, work: Path, number: int) -> _OfPiece:
     def statement(part: Part, query: str) -> str:
-        return _copy_sql(delivery, _rows(delivery.feed, [replace(part, query=query)]), work, f"{number}_{{i}}")
+        rows = _rows_alike(delivery.feed, [replace(part, query=query)], is_only=True)
+        return _copy_sql(delivery, rows, work, f"{number}_{{i}}")
 
     strict = statement(part.strict, piece.strict) if part.strict and piece.strict else ""
     return _OfPiece(strict, statement(part, piece.query), work, f"*/{file_name(delivery.batch, f'{number}_*')}.parquet")
@@ -226,13 +227,23 @@ def _core(feed: Feed) -> list[Column]:
     return [item.column for item in feed.fields if item.column.classification == "core"]
 
 
-def _rows(feed: Feed, parts: Sequence[Part]) -> str:
-    """SQL of all rows of the parts. Parts that are read alike share the SQL of the contract, which is long."""
+def _statements(feed: Feed, parts: Sequence[Part]) -> list[str]:
+    """SQL of all rows of the parts, some at a time. Parts that are read alike share the SQL of the contract, which is
+    long: DuckDB plans it, and holds the vectors of all its columns, as often as it stands in a statement."""
     alike: dict[tuple[object, ...], list[Part]] = {}
     for part in parts:
         read = (part.raw, part.place, part.broken, part.extra, tuple(sorted(part.types.items())))
         alike.setdefault(read, []).append(part)
-    return " union all by name ".join(_rows_alike(feed, group, len(parts) == 1) for group in alike.values())
+    groups = [group[at : at + FILES_AT_ONCE] for group in alike.values() for at in range(0, len(group), FILES_AT_ONCE)]
+    some: list[list[list[Part]]] = [[]]
+    for group in groups:
+        files = sum(map(len, some[-1])) + len(group)
+        if some[-1] and (files > FILES_AT_ONCE or len(some[-1]) == KINDS_AT_ONCE):
+            some.append([])
+        some[-1].append(group)
+    return [
+        " union all by name ".join(_rows_alike(feed, group, len(parts) == 1) for group in together) for together in some
+    ]
 
 
 def _rows_alike(feed: Feed, parts: Sequence[Part], is_only: bool) -> str:
@@ -268,7 +279,7 @@ def _copy(
     is written to a file. Many files are read a few at a time: DuckDB holds the vectors of all of a statement at once.
     """
     feed = delivery.feed
-    some = [_rows(feed, parts[start : start + FILES_AT_ONCE]) for start in range(0, len(parts), FILES_AT_ONCE)]
+    some = _statements(feed, parts)
     reading = nullcontext() if feed.location.format in _PARALLEL else _one_thread(con)
     core = _core(feed)
     if not core:

@@ -10,15 +10,18 @@ from typing import cast
 from onedata.contracts.boundary import fill
 from onedata.contracts.model import ColumnType, Feed, Field, Rule, needed, placeholders, references, results
 from onedata.contracts.words import asserted
-from onedata.landing.casts import engine_cast, is_clock_change, local_shown
+from onedata.landing.casts import engine_cast, is_clock_change, local_shown, start_of_instant, usual_instant
 from onedata.landing.reasons import Check, causes_sql
 from onedata.landing.repairs import PADDED, may_be_padded, repaired
 from onedata.landing.values import (
     CAST,
     FAILED,
     GIVEN,
+    LOCAL,
     SHOWN,
+    START,
     TYPED,
+    USUAL,
     as_text,
     failed_sql,
     given_sql,
@@ -95,7 +98,8 @@ def _worked_out(feed: Feed, fields: Sequence[Field], part: Part, is_of_files: bo
         given = _all_given(feed, stage, part, rows, kept)
         typed = [f"{typed_sql(item, feed, part)} as {TYPED}{item.column.name}" for item in stage]
         typed += [f"{failed_sql(item, part)} as {FAILED}{item.column.name}" for item in stage if item.logic is not None]
-        rows, kept = f"select *, {', '.join(typed)} from ({_all_cast(stage, part, given)})", []
+        rows, kept = f"select *, {', '.join(typed)} from ({_all_cast(feed, stage, part, given)})", []
+        rows = _unread_times(feed, stage, part, rows)
         rows = _with_voids(feed, [item for item in stage if item.on_invalid == "void"], part, rows)
     # Equal rows of one file are told apart by their occurrence; the same rows in another file get the same identities.
     content = f"{OF_FILE}, {OF_EDITION}, _content" if is_of_files else "_content"
@@ -136,12 +140,38 @@ def _all_given(feed: Feed, fields: Sequence[Field], part: Part, rows: str, kept:
     columns, changes = [], []
     for item in fields:
         value, changed = given_sql(item, feed, part)
-        if item.column.type == "timestamp" and feed.clock != "refuse":
-            changed = (*changed, ("clock", is_clock_change(local_sql(value, item, part), zone_of(feed, part))))
         columns.append(f"{value} as {GIVEN}{item.column.name}")
         changes += [(item.column.name, kind, predicate) for kind, predicate in changed]
     told = f"nullif(concat_ws(',', _repaired, {repaired(changes)}), '')" if changes else "_repaired"
-    return f"select * replace ({told} as _repaired), {', '.join([*columns, *kept])} from ({rows})"
+    given = f"select * replace ({told} as _repaired), {', '.join([*columns, *kept])} from ({rows})"
+    return given if feed.clock == "refuse" else _clocks_told(feed, fields, part, given)
+
+
+def _clocks_told(feed: Feed, fields: Sequence[Field], part: Part, given: str) -> str:
+    """The given rows with each time that comes twice or never when clocks change told in `_repaired`."""
+    times = [item for item in fields if item.column.type == "timestamp"]
+    if not times or feed.timezone == "UTC":
+        return given
+    locals_ = ", ".join(
+        f"{local_sql(GIVEN + item.column.name, item, part)} as {LOCAL}{item.column.name}" for item in times
+    )
+    zone = zone_of(feed, part)
+    changes = [(item.column.name, "clock", is_clock_change(LOCAL + item.column.name, zone)) for item in times]
+    told = f"nullif(concat_ws(',', _repaired, {repaired(changes)}), '')"
+    return f"select * replace ({told} as _repaired) from (select *, {locals_} from ({given}))"
+
+
+def _unread_times(feed: Feed, fields: Sequence[Field], part: Part, typed: str) -> str:
+    """The typed rows with the local time of each instant that was not read, for the reason why."""
+    times = [item for item in fields if item.column.type == "timestamp"]
+    if not times or feed.clock != "refuse" or feed.timezone == "UTC":
+        return typed
+    unread = ", ".join(
+        f"case when {GIVEN}{item.column.name} is not null and {TYPED}{item.column.name} is null then "
+        f"{local_sql(GIVEN + item.column.name, item, part)} end as {LOCAL}{item.column.name}"
+        for item in times
+    )
+    return f"select *, {unread} from ({typed})"
 
 
 def _of_feed(feed: Feed, part: Part) -> str:
@@ -158,18 +188,23 @@ def _condition(feed: Feed, part: Part) -> str:
     return f"({fill(feed.condition or '', {name: trimmed_sql(name, part) for name in names})})"
 
 
-def _all_cast(fields: Sequence[Field], part: Part, given: str) -> str:
-    """The given rows with DuckDB's own cast of each text, and local times as texts, in columns: an expression that
-    stands twice is computed twice."""
-    casts, shown = [], []
+def _all_cast(feed: Feed, fields: Sequence[Field], part: Part, given: str) -> str:
+    """The given rows with DuckDB's own cast of each text, and what is known of instants, in columns: an expression that
+    stands twice is computed twice, and its patterns are compiled twice."""
+    casts, shown, usual, starts = [], [], [], []
     for item in fields:
-        made = None if keeps_type(item, part) else engine_cast(given_text(item), item.column.type)
+        name, text = item.column.name, given_text(item)
+        made = None if keeps_type(item, part) else engine_cast(text, item.column.type)
         if made:
-            casts.append(f"{made} as {CAST}{item.column.name}")
+            casts.append(f"{made} as {CAST}{name}")
         if made and item.column.type == "timestamp":
-            shown.append(f"{local_shown(CAST + item.column.name)} as {SHOWN}{item.column.name}")
-    rows = f"select *, {', '.join(casts)} from ({given})" if casts else given
-    return f"select *, {', '.join(shown)} from ({rows})" if shown else rows
+            shown.append(f"{local_shown(CAST + name)} as {SHOWN}{name}")
+            usual.append(f"{usual_instant(text, zone_of(feed, part), CAST + name, SHOWN + name)} as {USUAL}{name}")
+            starts.append(f"{start_of_instant(text, USUAL + name)} as {START}{name}")
+    rows = given
+    for columns in (casts, shown, usual, starts):
+        rows = f"select *, {', '.join(columns)} from ({rows})" if columns else rows
+    return rows
 
 
 def _checks(item: Field, feed: Feed, part: Part) -> list[Check]:
@@ -196,13 +231,13 @@ def _checks(item: Field, feed: Feed, part: Part) -> list[Check]:
         after = f" cannot be worked out by {' '.join(item.logic.split())}"
         checks.append(Check(f"{name}_logic", f"({FAILED}{name}{whole})", before, shown, after, known))
     if item.column.type == "timestamp" and feed.clock == "refuse" and feed.timezone != "UTC":
-        changes = is_clock_change(local_sql(given, item, part), zone_of(feed, part))
         after = (
             f" comes twice or never when the clocks of {feed.timezone} change; send it with its offset, or declare "
             f"clockChange: earlier or later in {feed.contract.name}"
         )
-        # Only a time that was not read is looked at.
-        predicate = f"(case when {given} is not null and {typed} is null then {changes} else false end)"
+        # Only a time that was not read is looked at (`_unread_times`).
+        changes = is_clock_change(LOCAL + name, zone_of(feed, part))
+        predicate = f"(case when {LOCAL}{name} is not null then {changes} else false end)"
         checks.append(Check(f"{name}_clock", predicate, before, value, after, known))
         unread = f"{given} is not null and {typed} is null and not {predicate}"
     else:

@@ -9,12 +9,12 @@ from onedata.landing.casts import (
     date_from_text,
     decimal_from_text,
     double_from_text,
-    instant_from_text,
     instant_from_timestamp,
     integer_from_text,
     local_day,
     local_of_text,
     number_from_number,
+    unusual_instant,
     without_open_end,
 )
 from onedata.landing.repairs import PADDED, mended
@@ -27,6 +27,9 @@ GIVEN = "_given_"
 TYPED = "_typed_"
 CAST = "_cast_"
 SHOWN = "_shown_"
+USUAL = "_usual_"
+START = "_start_"
+LOCAL = "_local_"
 FAILED = "_failed_"
 _NUMBERS = ("INT", "DECIMAL", "DOUBLE", "FLOAT")
 # DuckDB types that can be cast to a column's type without going through text.
@@ -144,7 +147,8 @@ def _given_typed(item: Field, feed: Feed, part: Part) -> str:
     if to == "date":
         return date_from_text(text, cast)
     if to == "timestamp":
-        return instant_from_text(text, zone_of(feed, part), cast, SHOWN + item.column.name)
+        usual = USUAL + item.column.name
+        return f"case when {usual} is not null then {usual} else {unusual_instant(text, START + item.column.name)} end"
     return f"try_cast({value} as {item.column.sql_type})"
 
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
+import yaml
 from formats import FORMATS, GOOD, encode, survey_contract
 from small_retailer import HEADER, NEXT, NIGHT, SmallRetailer, contract
+from support import REPOSITORY
 
 from onedata.ledger.lake import KeyRange, lake_files
 
@@ -292,11 +295,53 @@ def test_a_key_that_sql_cannot_name_is_looked_for_everywhere(retail: Retail) -> 
     assert survey.take(NEXT).counts == (2, 1, 0, 1)
 
 
-def test_the_files_of_many_stores_land_a_few_at_a_time(retail: Retail, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("onedata.landing.delivery.FILES_AT_ONCE", 2)
+@pytest.mark.parametrize("kinds", [1, 5], ids=["read alike", "each with a field of its own"])
+def test_the_files_of_many_stores_land_a_few_at_a_time(
+    retail: Retail, monkeypatch: pytest.MonkeyPatch, kinds: int
+) -> None:
+    monkeypatch.setattr("onedata.landing.delivery.FILES_AT_ONCE", 3)
+    monkeypatch.setattr("onedata.landing.delivery.KINDS_AT_ONCE", 2)
     stores = retail(contract(path="survey/{ds}_*.csv", quarantineTolerance=1))
     for store in range(5):
-        stores.put(f"survey/{NIGHT}_{store}.csv", f"{HEADER}\nA{store},O1,5,fine,\nB{store},O1,9,bad,\n")
+        header, kind = f"{HEADER},more{store % kinds}", store % kinds
+        stores.put(f"survey/{NIGHT}_{store}.csv", f"{header}\nA{store},O1,5,fine,,{kind}\nB{store},O1,9,bad,,\n")
     assert stores.take().counts == (10, 5, 5, 0)
-    assert [row[0] for row in stores.rows("response_id")] == [f"A{store}" for store in range(5)]
-    assert len({path for path, *_ in stores.quarantine("path")}) == 5
+    assert stores.rows("response_id, _extra, _file, _row") == [
+        (f"A{store}", f'{{"more{store % kinds}":"{store % kinds}"}}', f"survey/{NIGHT}_{store}.csv", 1)
+        for store in range(5)
+    ]
+    assert stores.quarantine("path, row, raw") == [
+        (f"survey/{NIGHT}_{store}.csv", 2, stores_row(store, kinds)) for store in range(5)
+    ]
+
+
+def stores_row(store: int, kinds: int) -> str:
+    """The raw row of quarantine."""
+    names = [*HEADER.split(","), f"more{store % kinds}"]
+    return json.dumps(dict(zip(names, (f"B{store}", "O1", "9", "bad", None, None), strict=True)), separators=(",", ":"))
+
+
+def test_equal_rows_of_two_files_of_one_night_have_one_identity_each(keyless: SmallRetailer) -> None:
+    places(keyless, f"{NIGHT}_1", "10115,52.53,13.38", "10115,52.53,13.38")
+    places(keyless, f"{NIGHT}_2", "10115,52.53,13.38", "20095,53.55,10.00")
+    assert keyless.take().counts == (4, 3, 0, 1)
+    found = [identity.rpartition("-")[2] for (identity,) in keyless.rows("location_id")]
+    assert found == ["1", "2", "1"]
+
+
+@pytest.mark.parametrize("kinds", [1, 16], ids=["read alike", "each with a field of its own"])
+def test_sixteen_files_of_a_long_contract_need_little_memory(retail: Retail, kinds: int) -> None:
+    """With the SQL of the contract once a file, 1,400 MB were too little."""
+    orders = yaml.safe_load((REPOSITORY / "examples/olist_sample/contracts/olist_orders.odcs.yaml").read_text("utf-8"))
+    orders["servers"][0]["path"] = "orders/{ds}_*.csv"
+    shop = retail(orders)
+    shop.con.execute("set memory_limit = '800MB'")
+    for number in range(16):
+        shop.put(
+            f"orders/{NIGHT}_{number:02}.csv",
+            "order_id,customer_id,order_status,order_purchase_timestamp,order_approved_at,"
+            "order_delivered_carrier_date,order_delivered_customer_date,order_estimated_delivery_date,"
+            f"more{number % kinds}\nO{number:02},C1,delivered,2017-10-02 10:56:33,2017-10-02 11:07:15,"
+            "2017-10-04 19:55:00,2017-10-10 21:25:13,2017-10-18 00:00:00,\n",
+        )
+    assert shop.land(name="olist_deliveries").accepted == 16
