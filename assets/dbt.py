@@ -20,6 +20,7 @@ from dbt.adapters.duckdb.connections import DuckDBConnectionManager
 from dbt.cli.main import dbtRunner
 from dbt.contracts.graph.manifest import Manifest
 from dbt.contracts.graph.nodes import SeedNode
+from dbt.parser.manifest import PARTIAL_PARSE_FILE_NAME
 from google.protobuf.json_format import MessageToDict
 
 from onedata.contracts.project import assembled
@@ -62,19 +63,45 @@ def parse_dbt(retailer: Retailer) -> Dbt:
 
 
 def _parse(settings: Settings) -> Dbt:
-    manifest = _manifest(settings)
+    manifest, is_as_written = _manifest(settings)
     if not _is_of(manifest, settings.dbt_project):
-        manifest = _manifest(settings, "--no-partial-parse")
-    file = settings.dbt_target / "target" / "manifest.json"
-    return Dbt(manifest, json.loads(file.read_text(encoding="utf-8")), settings)
+        manifest, is_as_written = _manifest(settings, "--no-partial-parse")
+    return Dbt(manifest, _plain(settings, manifest, is_as_written), settings)
 
 
-def _manifest(settings: Settings, *options: str) -> Manifest:
+def _manifest(settings: Settings, *options: str) -> tuple[Manifest, bool]:
+    """The parse, and whether the JSON in the home is of it: dbt leaves its own file as it was if nothing changed since,
+    and the JSON is written after it."""
+    parse = settings.dbt_target / "target" / PARTIAL_PARSE_FILE_NAME
+    before, written = _changed_at(parse), _changed_at(_written(settings))
     with _warehouse_without_folder(settings):
-        outcome = dbtRunner().invoke(["--quiet", "parse", *_folders(settings), *options])
+        outcome = dbtRunner().invoke(["--quiet", "parse", *_folders(settings), "--no-write-json", *options])
     if not outcome.success or not isinstance(outcome.result, Manifest):
         raise DbtFailed(f"dbt cannot parse {settings.dbt_project}: {outcome.exception}")
-    return outcome.result
+    return outcome.result, 0 < before < written and _changed_at(parse) == before
+
+
+def _plain(settings: Settings, manifest: Manifest, is_as_written: bool) -> Mapping[str, Any]:
+    """The manifest as dbt writes it in JSON, which takes longer than a parse that finds nothing changed."""
+    file = _written(settings)
+    if is_as_written:
+        try:
+            return dict(json.loads(file.read_text(encoding="utf-8")))
+        except ValueError:
+            pass  # damaged: it is written again
+    new = file.with_suffix(".new")
+    manifest.write(str(new))
+    new.replace(file)
+    return dict(json.loads(file.read_text(encoding="utf-8")))
+
+
+def _written(settings: Settings) -> Path:
+    return settings.dbt_target / "target" / "manifest.json"
+
+
+def _changed_at(file: Path) -> int:
+    """Nanoseconds; 0 if there is no such file."""
+    return file.stat().st_mtime_ns if file.exists() else 0
 
 
 @contextmanager

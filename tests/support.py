@@ -30,7 +30,7 @@ NIGHTS = [FIRST + timedelta(days=day) for day in range(3)]
 LAYERS = ("dim", "dwd", "dws", "ads")
 KEY = b"the key that the homes of one test session share"[:32]
 PATIENCE_SECONDS = 240.0
-PARSED: dict[Path, bytes] = {}
+PARSED: dict[Path, list[bytes]] = {}
 T = TypeVar("T")
 
 
@@ -77,13 +77,14 @@ def environment_kept() -> Iterator[None]:
 def dbt_parsed_once(settings: Settings) -> Iterator[None]:
     """A home without a parse of the dbt project takes the one that this process made for another home, as a home that
     was copied would."""
-    file = settings.dbt_target / "target" / "partial_parse.msgpack"
-    if settings.dbt_project in PARSED and not file.exists():
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_bytes(PARSED[settings.dbt_project])
+    files = [settings.dbt_target / "target" / name for name in ("partial_parse.msgpack", "manifest.json")]
+    if settings.dbt_project in PARSED and not any(file.exists() for file in files):
+        files[0].parent.mkdir(parents=True, exist_ok=True)
+        for file, content in zip(files, PARSED[settings.dbt_project], strict=True):
+            file.write_bytes(content)
     yield
-    if file.exists():
-        PARSED.setdefault(settings.dbt_project, file.read_bytes())
+    if all(file.exists() for file in files):
+        PARSED.setdefault(settings.dbt_project, [file.read_bytes() for file in files])
 
 
 def home_at(folder: Path, source: Path, **changes: Any) -> Settings:

@@ -42,3 +42,33 @@ def test_a_copied_home_is_not_parsed_again(retailer: Retailer, graph: dg.Definit
     before, copied = parsed(retailer), parsed(replace(retailer, settings=there))
     assert told(copied) == told(before)
     assert parsed_at(copied, "dws") == parsed_at(before, "dws") != {}
+
+
+def test_the_manifest_of_an_unchanged_project_is_not_written_again(
+    retailer: Retailer, graph: dg.Definitions, tmp_path: Path
+) -> None:
+    assert graph
+    home = tmp_path / "home"
+    shutil.copytree(retailer.settings.dbt_target, replace(retailer.settings, home=home).dbt_target)
+    copied = replace(retailer, settings=replace(retailer.settings, home=home))
+    file = copied.settings.dbt_target / "target" / "manifest.json"
+    before = parsed(copied)
+    written = file.stat().st_mtime_ns
+    assert parsed(copied) == before
+    assert file.stat().st_mtime_ns == written
+
+
+def test_a_manifest_that_is_damaged_or_older_than_the_parse_is_written_again(
+    retailer: Retailer, graph: dg.Definitions, tmp_path: Path
+) -> None:
+    assert graph
+    home = tmp_path / "home"
+    shutil.copytree(retailer.settings.dbt_target, replace(retailer.settings, home=home).dbt_target)
+    copied = replace(retailer, settings=replace(retailer.settings, home=home))
+    file = copied.settings.dbt_target / "target" / "manifest.json"
+    before = parsed(copied)
+    file.write_text(file.read_text(encoding="utf-8")[:1000], encoding="utf-8")
+    assert told(parsed(copied)) == told(before)
+    file.write_text("{}", encoding="utf-8")
+    os.utime(file, (1, 1))
+    assert told(parsed(copied)) == told(before)
