@@ -17,6 +17,7 @@ from onedata.quality.privacy import scan
 from onedata.quality.trends import trend_lines
 from onedata.retailer import Retailer
 from onedata.warehouse.publish import candidate_path
+from onedata_assets.costs import measured
 from onedata_assets.dbt import Dbt
 from onedata_assets.identity import HOUSEHOLD_KEY, ONEID_KEY, PERSON_KEY
 from onedata_assets.ingest import landing_key
@@ -63,6 +64,7 @@ def _contract_gate(retailer: Retailer) -> dg.AssetChecksDefinition:
         required_resource_keys={"warehouse"},
         pool="warehouse",
     )
+    @measured
     @hides_values
     def gate_contract(context: dg.AssetCheckExecutionContext) -> Iterator[dg.AssetCheckResult]:
         warehouse: Warehouse = context.resources.warehouse
@@ -92,6 +94,7 @@ def _layer_gate(dbt: Dbt, translator: LayerTranslator, layer: str) -> dg.AssetCh
         required_resource_keys={"warehouse"},
         pool="warehouse",
     )
+    @measured
     @hides_values
     def gate(context: dg.AssetCheckExecutionContext) -> Iterator[dg.AssetCheckResult]:
         warehouse: Warehouse = context.resources.warehouse
@@ -123,6 +126,7 @@ def _oneid_gate(retailer: Retailer) -> dg.AssetChecksDefinition:
         required_resource_keys={"warehouse"},
         pool="warehouse",
     )
+    @measured
     @hides_values
     def gate_oneid(context: dg.AssetCheckExecutionContext) -> Iterator[dg.AssetCheckResult]:
         warehouse: Warehouse = context.resources.warehouse
@@ -141,6 +145,7 @@ def _published_gate(retailer: Retailer) -> dg.AssetChecksDefinition:
         required_resource_keys={"warehouse"},
         pool="warehouse",
     )
+    @measured
     @hides_values
     def gate_published(context: dg.AssetCheckExecutionContext) -> Iterator[dg.AssetCheckResult]:
         warehouse: Warehouse = context.resources.warehouse

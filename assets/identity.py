@@ -22,6 +22,7 @@ from onedata.masking import hides_values
 from onedata.pages.pictures import as_markdown, stacked_columns
 from onedata.quality.gates import require_open
 from onedata.retailer import Retailer
+from onedata_assets.costs import measured
 from onedata_assets.dbt import Dbt
 from onedata_assets.markdown import markdown
 from onedata_assets.nights import FULL_REFRESH_TAG, night_of
@@ -85,6 +86,7 @@ def _resolved(retailer: Retailer, deps: list[dg.AssetKey]) -> dg.AssetsDefinitio
     ]
 
     @dg.multi_asset(name="oneid", specs=specs, pool="warehouse", required_resource_keys={"warehouse"})
+    @measured
     @hides_values
     def oneid(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[None]]:
         warehouse: Warehouse = context.resources.warehouse
@@ -136,6 +138,7 @@ def _review_queue() -> dg.AssetsDefinition:
         "decides; decided pairs do not return.",
         metadata={"grain": "one pair of profiles of two persons", "key": "key_a, key_b"},
     )
+    @measured
     @hides_values
     def review_queue(context: dg.AssetExecutionContext) -> dg.MaterializeResult[None]:
         con = context.resources.warehouse.con

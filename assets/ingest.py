@@ -8,6 +8,7 @@ from onedata.ledger.told import FILE_COLUMNS, QUARANTINE_COLUMNS, counted, files
 from onedata.masking import hides_values
 from onedata.pages.feeds import facts
 from onedata.retailer import Retailer
+from onedata_assets.costs import READ, WRITTEN, measured
 from onedata_assets.markdown import markdown
 from onedata_assets.nights import first_night_of, night_of, nights, nights_again
 from onedata_assets.resources import Warehouse
@@ -49,6 +50,7 @@ def _landing_asset(retailer: Retailer, feed: Feed) -> dg.AssetsDefinition:
             "dagster/column_schema": _columns(feed),
         },
     )
+    @measured
     @hides_values
     def landing(context: dg.AssetExecutionContext) -> dg.MaterializeResult[None]:
         warehouse: Warehouse = context.resources.warehouse
@@ -70,6 +72,8 @@ def _landing_asset(retailer: Retailer, feed: Feed) -> dg.AssetsDefinition:
                 "dagster/row_count": rows.accepted,
                 "files": rows.files,
                 "files new in this run": landed.files,
+                READ: landed.received,
+                WRITTEN: landed.accepted,
                 "received": rows.received,
                 "quarantined": rows.quarantined,
                 "duplicate": rows.duplicate,

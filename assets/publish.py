@@ -13,6 +13,7 @@ from onedata.retailer import Retailer
 from onedata.warehouse.earlier import move_earlier
 from onedata.warehouse.publications import QUALITY, candidate_folder
 from onedata.warehouse.publish import Cost, build_candidate, publication_night, publish_candidate, published_tables
+from onedata_assets.costs import measured
 from onedata_assets.dbt import Dbt
 from onedata_assets.markdown import markdown
 from onedata_assets.nights import night_of
@@ -44,6 +45,7 @@ def publish_assets(retailer: Retailer, dbt: Dbt, translator: LayerTranslator) ->
         description="The night's database for analysts, built aside: the tables marked `published` without sensitive "
         "columns, each commented.",
     )
+    @measured
     @hides_values
     def candidate(context: dg.AssetExecutionContext) -> dg.MaterializeResult[None]:
         warehouse: Warehouse = context.resources.warehouse
@@ -76,6 +78,7 @@ def publish_assets(retailer: Retailer, dbt: Dbt, translator: LayerTranslator) ->
         required_resource_keys={"warehouse"},
         description="`published/current`: one complete night, never locked; swapped in by one rename after its gate.",
     )
+    @measured
     @hides_values
     def onedata(context: dg.AssetExecutionContext) -> dg.MaterializeResult[None]:
         warehouse: Warehouse = context.resources.warehouse

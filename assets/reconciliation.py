@@ -9,6 +9,7 @@ from onedata.masking import hides_values
 from onedata.quality import CheckResult, record, summarise
 from onedata.quality.reconcile import LAYERS, Scope, drawn, reconcile, reconciled_models
 from onedata.retailer import Retailer
+from onedata_assets.costs import measured
 from onedata_assets.dbt import Dbt
 from onedata_assets.markdown import markdown
 from onedata_assets.nights import night_of
@@ -38,6 +39,7 @@ def _gate(scope: Scope, dbt: Dbt, translator: LayerTranslator, layer: str) -> dg
         required_resource_keys={"warehouse"},
         pool="warehouse",
     )
+    @measured
     @hides_values
     def gate(context: dg.AssetCheckExecutionContext) -> Iterator[dg.AssetCheckResult]:
         warehouse: Warehouse = context.resources.warehouse

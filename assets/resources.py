@@ -1,5 +1,6 @@
 """The resource of all ops of a run: the warehouse, open (and locked) from the first op to the last."""
 
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +15,7 @@ from onedata.quality.vocabulary import vocabulary
 from onedata.retailer import Retailer, prepare_warehouse
 from onedata.warehouse import open_warehouse
 from onedata_assets.dbt import Dbt
-from onedata_assets.tags import replaced_nights
+from onedata_assets.tags import CPU_TAG, replaced_nights
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,8 @@ class Warehouse:
     retailer: Retailer
     gatekeeper: Gatekeeper
     dbt: Dbt
+    start_cpu_seconds: float
+    """What the run took before its first step: imports, contracts, the parse of the dbt project."""
 
     @property
     def manifest(self) -> Mapping[str, Any]:
@@ -43,11 +46,13 @@ def warehouse_resource(retailer: Retailer, dbt: Dbt) -> dg.ResourceDefinition:
             say(line)
         refuse_without_warehouse(retailer.settings)
         with open_warehouse(retailer.settings, say) as con:
-            again = replaced_nights(init_context.dagster_run.tags if init_context.dagster_run else {})
+            tags = init_context.dagster_run.tags if init_context.dagster_run else {}
+            again = replaced_nights(tags)
             for text in prepare_warehouse(con, retailer, again):
                 say(text)
             gatekeeper = Gatekeeper(con, vocabulary(retailer.feeds, dbt.manifest))
-            yield Warehouse(con, retailer, gatekeeper, dbt)
+            before = float(tags.get(CPU_TAG, 0))
+            yield Warehouse(con, retailer, gatekeeper, dbt, time.process_time() - before)
             if gatekeeper.spent.rules:
                 say(str(gatekeeper.spent))
 

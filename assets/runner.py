@@ -32,7 +32,7 @@ from onedata_assets.definitions import NIGHTLY, build_definitions
 from onedata_assets.event_log import with_kept_event_log
 from onedata_assets.nights import FULL_REFRESH_TAG, PROCESS_TAG, range_tags
 from onedata_assets.status import draw_end
-from onedata_assets.tags import REPLACE_TAG
+from onedata_assets.tags import CPU_TAG, REPLACE_TAG
 
 # Copied into a home without one.
 INSTANCE = Path(__file__).with_name("dagster.yaml")
@@ -100,7 +100,8 @@ def _run_nights(
         reap_orphans(instance)
         for number, group in enumerate(groups, 1):
             started = time.monotonic()
-            tags = {PROCESS_TAG: str(os.getpid())}
+            spent = 0.0 if number == 1 else time.process_time()
+            tags = {PROCESS_TAG: str(os.getpid()), CPU_TAG: f"{spent:.3f}"}
             tags |= {
                 tag: "true" for tag, wanted in ((FULL_REFRESH_TAG, full_refresh), (REPLACE_TAG, replace)) if wanted
             }

@@ -10,6 +10,8 @@ from dagster._core.storage.tags import (
 )
 
 REPLACE_TAG = "onedata/replace"
+CPU_TAG = "onedata/cpu"
+"""CPU seconds that the process had used when it began with the run; none where the run has a process of its own."""
 
 
 def replaced_nights(tags: Mapping[str, str]) -> list[date]:

@@ -14,6 +14,7 @@ from onedata.quality.model_rules import sensitive_columns
 from onedata.retailer import Retailer
 from onedata.warehouse.outdated import outdated_models
 from onedata.warehouse.preview import columns_of, first_rows, rows_of
+from onedata_assets.costs import measured
 from onedata_assets.dbt import Dbt, build
 from onedata_assets.ingest import landing_key
 from onedata_assets.markdown import markdown
@@ -68,6 +69,7 @@ def _layer_asset(dbt: Dbt, translator: LayerTranslator, layer: str) -> dg.Assets
         required_resource_keys={"warehouse"},
         pool="warehouse",
     )
+    @measured
     @hides_values
     def models(context: dg.AssetExecutionContext) -> Iterator[Any]:
         warehouse: Warehouse = context.resources.warehouse

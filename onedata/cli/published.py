@@ -8,6 +8,8 @@ from onedata.cli.root import SettingsOption, day_from, fail, settings_from, writ
 from onedata.ledger import create_ledger
 from onedata.pages.data_docs import rebuild_live_docs
 from onedata.report import status_report
+from onedata.warehouse import read_warehouse
+from onedata.warehouse.costs import cost_report
 from onedata.warehouse.publications import serve_night
 
 published_app = typer.Typer()
@@ -16,7 +18,12 @@ published_app.add_typer(quality, name="quality")
 
 
 @published_app.command()
-def status(settings_file: SettingsOption = None) -> None:
+def status(
+    settings_file: SettingsOption = None,
+    cost: Annotated[
+        bool, typer.Option("--cost", help="Show instead what each stage of the last run took, and its slowest tables.")
+    ] = False,
+) -> None:
     """Show what is published, what was received and quarantined, what waits, and which gates are closed.
 
     Exit code 1 if a gate is closed, a delivery waits, or a file is damaged or missing."""
@@ -24,6 +31,10 @@ def status(settings_file: SettingsOption = None) -> None:
     settings = settings_from(settings_file, None)
     if not settings.home.exists():
         fail(f"there is no data home {settings.home}; `onedata run{typed}` creates one")
+    if cost:
+        with read_warehouse(settings) as con:
+            typer.echo(cost_report(con))
+        return
     text, well = status_report(settings, typed)
     typer.echo(text)
     if not well:

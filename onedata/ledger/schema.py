@@ -83,6 +83,21 @@ create table if not exists ops.night (
 comment on table ops.night is 'Nights that were published.';
 alter table ops.night add column if not exists publication bigint;
 comment on column ops.night.publication is 'Number of the publication; empty if publications had no numbers yet.';
+create table if not exists ops.cost (
+    run_id varchar not null, night date not null, step varchar not null, subject varchar not null,
+    cpu_seconds double, wall_seconds double, rows_read bigint, rows_written bigint, noted_at timestamp not null
+);
+comment on table ops.cost is
+    'What each step of a run took, in order: one row per step (`subject` is empty), then one per table that it made.';
+comment on column ops.cost.step is
+    'Op of the graph; `start` is all before the first one: imports, contracts, the parse of the dbt project.';
+comment on column ops.cost.subject is 'Table that the step made; empty for the step as a whole.';
+comment on column ops.cost.cpu_seconds is
+    'CPU seconds of all threads of the process; empty for a table, since several are made at once.';
+comment on column ops.cost.wall_seconds is 'Seconds by the clock.';
+comment on column ops.cost.rows_read is 'Rows received; empty where a step reads no files.';
+comment on column ops.cost.rows_written is
+    'Rows accepted, or rows of the table afterwards; empty where a step writes none.';
 create table if not exists ops.publishing (
     publication bigint not null, night date not null, run_id varchar not null, started_at timestamp,
     finished_at timestamp, cpu_seconds double, peak_memory_mb double

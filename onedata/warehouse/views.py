@@ -36,6 +36,23 @@ OPS_VIEWS: dict[str, View] = {
             "rows": "Number of rows.",
         },
     ),
+    "ops_cost": (
+        "What each step of earlier runs took, and the tables that it made. Of the run that built this publication the "
+        "steps before it.",
+        "select night, run_id, step, subject, cpu_seconds, wall_seconds, rows_read, rows_written, noted_at "
+        "from ops.cost",
+        {
+            "night": "Night of the run.",
+            "run_id": "The run, as in ops_gate.",
+            "step": "Op of the graph; start is all before the first one: imports, contracts, dbt's parse.",
+            "subject": "Table that the step made; empty for the step as a whole.",
+            "cpu_seconds": "CPU seconds of all threads of the process; empty for a table.",
+            "wall_seconds": "Seconds by the clock.",
+            "rows_read": "Rows received from files; empty where a step reads none.",
+            "rows_written": "Rows accepted, or rows of the table afterwards; empty where a step writes none.",
+            "noted_at": "When it ended (UTC).",
+        },
+    ),
     "ops_unsettled": (
         "Orders, tickets and returns whose newest header or line is in quarantine, by currency. They count as they "
         "were last settled, or not at all, until the row is corrected or released.",

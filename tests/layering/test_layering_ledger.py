@@ -10,8 +10,8 @@ from support import REPOSITORY
 from onedata.ledger import create_ledger
 
 LEDGER = REPOSITORY / "onedata" / "ledger"
-TELL_OF_RUNS = {"gate", "night", "publishing"}
-"""Tables of create_ledger that others write: what was checked, and which nights were published."""
+TELL_OF_RUNS = {"cost", "gate", "night", "publishing"}
+"""Tables of create_ledger that others write: what was checked, what it took, and which nights were published."""
 FOLDERS = ("onedata", "assets", "benchmarks", "dbt_project")
 ELSEWHERE = {"onedata/identity/verify.py": ["create table rebuilt.{}.{}"]}
 """Copies the tables into a database of its own in a temp folder, to rebuild OneID there."""

@@ -5,9 +5,13 @@ clock.
 """
 
 import duckdb
-from support import Story, ask, differences, rows
+from support import NIGHTS, Story, ask, differences, rows
 
 from onedata.settings import Settings
+
+LATER_STEPS = 22
+"""Ops of the graph after landing: five layers with a gate and a reconciliation each, the contract gate, OneID with its
+gate and review queue, and publication in two steps with its gate."""
 
 
 def test_nights_one_by_one_equal_one_backfill(one_by_one: Story, backfill: Story) -> None:
@@ -67,8 +71,38 @@ def test_running_again_publishes_the_same_rows(one_by_one: Story, again: Story) 
     assert {
         table: text
         for table, text in differences(one_by_one.published, again.published, ["main"]).items()
-        if table != "main.ops_gate"
+        if table not in ("main.ops_cost", "main.ops_gate")
     } == {}
+
+
+def test_every_step_of_a_night_notes_what_it_took(one_by_one: Story) -> None:
+    noted = ask(
+        one_by_one.warehouse,
+        "select count(distinct run_id), count(*) filter (where subject = ''), min(cpu_seconds) > 0, "
+        "count(*) filter (where step = 'start'), count(distinct step) filter (where step like 'landing%'), "
+        "sum(rows_read) filter (where step like 'landing%')::bigint, sum(rows_written) filter (where step like "
+        "'landing%')::bigint from ops.cost",
+    )
+    runs, steps, is_positive, starts, feeds, read, accepted = noted[0]
+    assert (runs, starts, is_positive) == (len(NIGHTS), len(NIGHTS), True)
+    assert steps == runs * (1 + feeds + LATER_STEPS)
+    assert [(read, accepted)] == ask(
+        one_by_one.warehouse, "select sum(received)::bigint, sum(accepted)::bigint from ops.file"
+    )
+
+
+def test_what_the_tables_of_a_night_took_is_noted_with_their_rows(one_by_one: Story) -> None:
+    tables = ask(
+        one_by_one.warehouse,
+        "select arg_max(rows_written, noted_at), count(*), bool_and(wall_seconds > 0), count(cpu_seconds) "
+        "from ops.cost where subject = 'dws.dws_order'",
+    )
+    orders = ask(one_by_one.warehouse, "select count(*) from dws.dws_order")[0][0]
+    assert tables == [(orders, len(NIGHTS), True, 0)]
+
+
+def test_the_costs_of_earlier_steps_are_published(one_by_one: Story) -> None:
+    assert ask(one_by_one.published, "select count(distinct run_id) from ops_cost") == [(len(NIGHTS),)]
 
 
 def test_running_again_leaves_one_id_as_it_was(one_by_one: Story, again: Story) -> None:
