@@ -1,6 +1,7 @@
 -- Every line of dws_order_line with its amounts as DWD has them, and the reason why it does not count: derived from DWD
 -- and not from the model's own exclusion, so that a line which is excluded for another reason is a difference. A line
--- of an older version than its document's newest is removed.
+-- of an older version than its document's newest is removed, one that names fewer units than were sold is taken off in
+-- part or whole.
 with placed as (
     select * from dws.dws_order_line
 ),
@@ -69,6 +70,16 @@ select
     lines.gross_amount as given_gross,
     lines.net_amount as given_net,
     case
+        when placed.is_counted and lines.current_quantity < lines.quantity then lines.net_amount - placed.net_amount
+        - placed.order_discount_amount
+        else 0
+    end as taken_net,
+    case
+        when placed.is_counted and lines.current_quantity < lines.quantity
+            then lines.gross_amount - placed.gross_amount
+        else 0
+    end as taken_gross,
+    case
         when placed.is_counted and placed.line_type not in ('sale', 'return', 'adjustment')
             then 'gift cards, deposits, rounding and postage: no revenue of goods'
         when placed.is_counted then 'counted'
@@ -79,6 +90,7 @@ select
         when lines.is_test then 'test lines'
         when lines.updated_at < greatest(documents.updated_at, newest.updated_at)
             then 'lines removed from their document'
+        when lines.current_quantity = 0 then 'lines taken off their document'
         when copies.basis = 'found' then 'lines of orders found in another system too'
         when copies.basis = 'decided' then 'lines of orders that are another system''s by a decision'
         when documents.external_order_id is not null then 'lines of orders that another system has too'

@@ -14,6 +14,11 @@ lowered as (
     select * from {{ ref('dwd_order_line_lowered') }}
 ),
 
+refunds as (
+    select * from {{ ref('dwd_refund') }}
+    where order_line_id is not null and not is_rest
+),
+
 products as (
     select
         source_system,
@@ -184,6 +189,8 @@ placed as (
         case
             when versioned.line_type in ('sale', 'return') then versioned.quantity else 0
         end as units,
+        case when versioned.line_type in ('sale', 'gift_card') then versioned.quantity end as given_units,
+        versioned.current_quantity,
         -- What takes money off without being goods (a coupon, a ticket's discount) is a discount.
         case
             when versioned.line_type = 'adjustment' and versioned.net_amount < 0 then 0 else versioned.gross_amount
@@ -286,6 +293,84 @@ lowered_items as (
     group by counted_for.source_system, counted_for.order_id, counted_for.product_key
 ),
 
+-- Units that the source says are no longer on a line, but for those that refunds of the line tell of.
+refunded_units as (
+    select
+        order_system,
+        order_id,
+        order_line_id,
+        sum(quantity) as units,
+        sum(case when restock_type = 'cancel' then 0 else quantity end) as units_back
+    from refunds
+    group by order_system, order_id, order_line_id
+),
+
+lacking as (
+    select
+        counted_for.document_system,
+        counted_for.document_id,
+        counted_for.line_id,
+        counted_for.source_system,
+        counted_for.order_id,
+        counted_for.product_key,
+        greatest(
+            counted_for.given_units - counted_for.current_quantity - coalesce(refunded_units.units, 0), 0
+        ) as units,
+        coalesce(refunded_units.units_back, 0) as units_back
+    from counted_for
+    left join refunded_units
+        on
+            counted_for.document_system = refunded_units.order_system
+            and counted_for.document_id = refunded_units.order_id
+            and counted_for.line_id = refunded_units.order_line_id
+    where counted_for.own_exclusion is null and counted_for.current_quantity < counted_for.given_units
+),
+
+returned_units as (
+    select
+        source_system,
+        order_id,
+        product_key,
+        -sum(units) as units
+    from counted_for
+    where is_return and own_exclusion is null
+    group by source_system, order_id, product_key
+),
+
+lacking_so_far as (
+    select
+        *,
+        sum(units_back) over (partition by source_system, order_id, product_key) as product_units_back,
+        sum(units) over (
+            partition by source_system, order_id, product_key
+            order by line_id
+            rows between unbounded preceding and current row
+        ) as units_so_far
+    from lacking
+),
+
+-- What came back beyond those refunds is told of by the return; the others were taken off.
+taken_off as (
+    select
+        lacking_so_far.document_system,
+        lacking_so_far.document_id,
+        lacking_so_far.line_id,
+        least(
+            lacking_so_far.units,
+            greatest(
+                0,
+                lacking_so_far.units_so_far
+                - greatest(0, coalesce(returned_units.units, 0) - lacking_so_far.product_units_back)
+            )
+        ) as units
+    from lacking_so_far
+    left join returned_units
+        on
+            lacking_so_far.source_system = returned_units.source_system
+            and lacking_so_far.order_id = returned_units.order_id
+            and lacking_so_far.product_key = returned_units.product_key
+),
+
 returned_so_far as (
     select
         document_system,
@@ -339,9 +424,12 @@ select
     counted_for.is_return,
     -- Gift cards, deposits, rounding and shipping are no goods: money that is not revenue of goods.
     counted_for.line_type in ('sale', 'return', 'adjustment') as is_goods,
-    counted_for.own_exclusion is null and returned_and_removed.line_id is null as is_counted,
+    counted_for.own_exclusion is null
+    and returned_and_removed.line_id is null
+    and coalesce(taken_off.units < counted_for.given_units, true) as is_counted,
     case
         when returned_and_removed.line_id is not null then 'return of goods that were removed from their order'
+        when taken_off.units >= counted_for.given_units then 'taken off its document'
         else counted_for.own_exclusion
     end as exclusion,
     counted_for.channel,
@@ -353,6 +441,8 @@ select
     counted_for.product_key,
     counted_for.currency,
     counted_for.units,
+    counted_for.given_units,
+    case when taken_off.units < counted_for.given_units then taken_off.units end as taken_units,
     counted_for.gross_amount,
     counted_for.line_discount_amount,
     counted_for.net_amount,
@@ -364,3 +454,8 @@ left join returned_and_removed
         counted_for.document_system = returned_and_removed.document_system
         and counted_for.document_id = returned_and_removed.document_id
         and counted_for.line_id = returned_and_removed.line_id
+left join taken_off
+    on
+        counted_for.document_system = taken_off.document_system
+        and counted_for.document_id = taken_off.document_id
+        and counted_for.line_id = taken_off.line_id

@@ -100,7 +100,10 @@ order_sides as (
         end as sold_tax_amount,
         bool_and(is_tax_included) filter (where is_counted and is_goods and not is_return) as is_tax_included,
         bool_or(line_type = 'gift_card') and not bool_or(is_goods) as has_gift_cards_alone,
-        coalesce(bool_or(exclusion = 'removed from its document') filter (where not is_return), false) as has_removed
+        coalesce(
+            bool_or(exclusion in ('removed from its document', 'taken off its document')) filter (where not is_return),
+            false
+        ) as has_removed
     from order_lines
     group by source_system, order_id
 ),
@@ -137,7 +140,8 @@ returned as (
     group by source_system, order_id
 ),
 
--- What edits took off an order: lines that it no longer has, and units of those that it has.
+-- What edits took off an order: lines that it no longer has, and units of those that it has, as versions or the source
+-- tell.
 taken_off as (
     select
         order_lines.document_system,
@@ -146,7 +150,8 @@ taken_off as (
             sum(
                 case
                     when order_lines.exclusion = 'removed from its document' then order_lines.net_amount
-                    else lowered.lowered_units * (order_lines.net_amount / order_lines.units)
+                    when lowered.lowered_units is null or order_lines.units <= 0 then order_lines.taken_amount
+                    else order_lines.taken_amount + lowered.lowered_units * (order_lines.net_amount / order_lines.units)
                 end
             ) as decimal(18, 4)
         ) as amount
@@ -160,6 +165,7 @@ taken_off as (
         not order_lines.is_return
         and (
             order_lines.exclusion = 'removed from its document'
+            or order_lines.taken_amount <> 0
             or lowered.lowered_units > 0 and order_lines.units > 0
         )
     group by order_lines.document_system, order_lines.document_id
