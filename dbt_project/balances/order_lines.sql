@@ -14,6 +14,10 @@ headers as (
     select * from dwd.dwd_order
 ),
 
+cancelled_elsewhere as (
+    select * from dws.dws_order_copy_cancelled
+),
+
 copies as (
     select * from dws.dws_order_copy
 ),
@@ -86,7 +90,7 @@ select
         when left_out.order_id is not null or (placed.line_type = 'return' and of_original.order_id is not null)
             then 'lines of unsettled documents'
         when documents.is_test then 'lines of test orders'
-        when documents.is_cancelled then 'lines of cancelled orders'
+        when documents.is_cancelled or cancelled_elsewhere.order_id is not null then 'lines of cancelled orders'
         when lines.is_test then 'test lines'
         when lines.updated_at < greatest(documents.updated_at, newest.updated_at)
             then 'lines removed from their document'
@@ -94,7 +98,8 @@ select
         when copies.basis = 'found' then 'lines of orders found in another system too'
         when copies.basis = 'decided' then 'lines of orders that are another system''s by a decision'
         when documents.external_order_id is not null then 'lines of orders that another system has too'
-        when origins.is_test or origins.is_cancelled then 'returns on cancelled or test orders'
+        when origins.is_test or origins.is_cancelled or cancelled_origins.order_id is not null
+            then 'returns on cancelled or test orders'
         when placed.line_type = 'return' and edited.order_id is not null
             then 'returns of goods removed from their order'
         when lines.parent_line_id is not null then 'components of priced bundles'
@@ -108,6 +113,12 @@ inner join lines
         and placed.line_id = lines.line_id
 left join headers as documents
     on placed.document_system = documents.source_system and placed.document_id = documents.order_id
+left join cancelled_elsewhere
+    on
+        placed.document_system = cancelled_elsewhere.source_system
+        and placed.document_id = cancelled_elsewhere.order_id
+left join cancelled_elsewhere as cancelled_origins
+    on placed.source_system = cancelled_origins.source_system and placed.order_id = cancelled_origins.order_id
 left join headers as origins on placed.source_system = origins.source_system and placed.order_id = origins.order_id
 left join left_out
     on placed.document_system = left_out.source_system and placed.document_id = left_out.order_id

@@ -10,6 +10,10 @@ copies as (
     select * from {{ ref('dws_order_copy') }}
 ),
 
+cancelled_elsewhere as (
+    select * from {{ ref('dws_order_copy_cancelled') }}
+),
+
 lowered as (
     select * from {{ ref('dwd_order_line_lowered') }}
 ),
@@ -95,6 +99,13 @@ known_documents as (
         false as is_void
     from versioned
     where line_type = 'sale' and not is_test and order_id in (select wanted.original_order_id from wanted)
+    union all
+    select
+        source_system,
+        order_id,
+        true as is_void
+    from cancelled_elsewhere
+    where order_id in (select wanted.original_order_id from wanted)
 ),
 
 known_orders as (
@@ -159,7 +170,7 @@ placed as (
             when left_out.order_id is not null then 'unsettled document'
             when of_original.order_id is not null and original_copies.document_id is null then 'unsettled document'
             when coalesce(headers.is_test, false) then 'test order'
-            when coalesce(headers.is_cancelled, false) then 'cancelled order'
+            when headers.is_cancelled or cancelled_elsewhere.order_id is not null then 'cancelled order'
             when versioned.is_test then 'test line'
             when versioned.is_removed then 'removed from its document'
             when copies.document_id is not null then 'order that another system has too'
@@ -206,6 +217,10 @@ placed as (
     from versioned
     left join headers
         on versioned.source_system = headers.source_system and versioned.order_id = headers.order_id
+    left join cancelled_elsewhere
+        on
+            versioned.source_system = cancelled_elsewhere.source_system
+            and versioned.order_id = cancelled_elsewhere.order_id
     left join left_out
         on versioned.source_system = left_out.source_system and versioned.order_id = left_out.order_id
     left join originals

@@ -15,6 +15,10 @@ unsettled as (
     group by source_system, order_id
 ),
 
+cancelled_elsewhere as (
+    select * from {{ ref('dws_order_copy_cancelled') }}
+),
+
 payments as (
     select * from {{ ref('dwd_payment') }}
 ),
@@ -183,7 +187,7 @@ joined as (
         headers._feed as feed,
         headers.channel,
         headers.business_date,
-        headers.is_cancelled,
+        headers.is_cancelled or cancelled_elsewhere.order_id is not null as is_cancelled,
         coalesce(headers.currency, documents.currency) as currency,
         headers.total_amount as header_total_amount,
         documents.document_id is null as has_no_line,
@@ -221,6 +225,10 @@ joined as (
     left join documents
         on headers.source_system = documents.document_system and headers.order_id = documents.document_id
     left join unsettled on headers.source_system = unsettled.source_system and headers.order_id = unsettled.order_id
+    left join cancelled_elsewhere
+        on
+            headers.source_system = cancelled_elsewhere.source_system
+            and headers.order_id = cancelled_elsewhere.order_id
     left join copies on headers.source_system = copies.document_system and headers.order_id = copies.document_id
     left join paid on headers.source_system = paid.order_system and headers.order_id = paid.order_id
     left join returned on headers.source_system = returned.order_system and headers.order_id = returned.order_id
