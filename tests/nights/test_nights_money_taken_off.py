@@ -45,6 +45,7 @@ def left(order: int, number: int, price: str, quantity: int, current: int) -> di
     return item(order, number, price, quantity, current_quantity=current)
 
 
+TOYS = [{"price": "12.00"}, {"price": "7.00"}]
 CASES: dict[int, Case] = {
     # Of a refund of 50, 30 are paid on the first day, and 20 on the second one.
     61: ([order(61, [item(61, 1, "100.00")])], [half(61, "30.00")], {FIRST: ("50", "50", "0")}),
@@ -107,6 +108,29 @@ CASES: dict[int, Case] = {
         [order(74, [item(74, 1, "20.00"), left(74, 2, "500.00", 1, 0) | {"gift_card": True}])],
         [],
         {FIRST: ("20", "20", "0")},
+    ),
+    # Books and toys: 7.00 and 19.00 on top of 100.00 each. The toys are paid back, and nobody says their tax.
+    75: (
+        [
+            order(
+                75,
+                [item(75, 1, "100.00", tax_lines=[{"price": "7.00"}]), item(75, 2, "100.00", tax_lines=TOYS)],
+                taxes_included=False,
+                total_tax="26.00",
+                total_price="226.00",
+            )
+        ],
+        [refund(175, 75, [back(175, 75, 2, 1, "100.00", "no_restock")], "119.00")],
+        {FIRST: ("200", "200", "26"), SECOND: ("-100", "-100", "-19")},
+    ),
+    # Half of 100.00 with 11.50 in it is paid back, with 8.00 of tax by name; the other half has the 3.50 that are left.
+    76: (
+        [order(76, [item(76, 1, "50.00", 2)], taxes_included=True, total_tax="11.50", total_price="100.00")],
+        [
+            refund(176, 76, [back(176, 76, 1, 1, "50.00", "no_restock") | {"total_tax": "8.00"}], "50.00"),
+            refund(276, 76, [back(276, 76, 1, 1, "50.00", "no_restock")], "50.00"),
+        ],
+        {FIRST: ("88.50", "100", "11.50"), SECOND: ("-88.50", "-100", "-11.50")},
     ),
 }
 AGAIN = [half(61, "30.00", "20.00"), half(62, "50.00"), half(63, "50.00"), half(64, "30.00")]

@@ -330,6 +330,19 @@ kept as (
     from parted
 ),
 
+-- Returns that name their tax: of the order's, the others have their share of what is left.
+named_returns as (
+    select
+        source_system,
+        order_id,
+        currency,
+        -sum(left_amount) as amount,
+        -sum(line_tax_amount) as tax_amount
+    from kept
+    where is_return and exclusion is null and line_tax_amount is not null
+    group by source_system, order_id, currency
+),
+
 -- What an order's goods came to, and their tax: what is given back without a tax of its own has its share of it.
 order_money as (
     select
@@ -344,18 +357,35 @@ order_money as (
     group by source_system, order_id
 ),
 
+taxed_money as (
+    select
+        order_money.*,
+        greatest(order_money.priced_amount - coalesce(named_returns.amount, 0), 0) as unnamed_amount,
+        case
+            when order_money.tax_amount is not null
+                then greatest(order_money.tax_amount - coalesce(named_returns.tax_amount, 0), 0)
+        end as unnamed_tax_amount
+    from order_money
+    left join named_returns
+        on
+            order_money.source_system = named_returns.source_system
+            and order_money.order_id = named_returns.order_id
+            and order_money.currency = named_returns.currency
+),
+
 given_back as (
     select
         kept.document_system,
         kept.document_id,
         kept.line_id,
-        {{ share_of_running_total('kept.left_amount', 'order_money.priced_amount', 'order_money.tax_amount',
+        {{ share_of_running_total('kept.left_amount', 'taxed_money.unnamed_amount', 'taxed_money.unnamed_tax_amount',
             ['kept.source_system', 'kept.order_id', 'kept.currency'],
             ['kept.moved_at', 'kept.document_system', 'kept.document_id', 'kept.line_id'], 'kept.currency',
-            most='case when kept.currency = order_money.currency then order_money.priced_amount end') }} as tax_amount,
-        order_money.is_tax_included
+            most='case when kept.currency = taxed_money.currency then taxed_money.unnamed_amount end') }}
+            as tax_amount,
+        taxed_money.is_tax_included
     from kept
-    inner join order_money on kept.source_system = order_money.source_system and kept.order_id = order_money.order_id
+    inner join taxed_money on kept.source_system = taxed_money.source_system and kept.order_id = taxed_money.order_id
     where kept.is_return and kept.exclusion is null and kept.left_tax_amount is null
 ),
 
@@ -397,6 +427,7 @@ select
     cast(left_order_discount_amount as decimal(18, 4)) as order_discount_amount,
     left_amount as net_amount,
     cast(tax_amount as decimal(18, 4)) as tax_amount,
+    line_tax_amount is not null as has_own_tax,
     is_included as is_tax_included,
     tax_amount is not null and is_included is not null as is_tax_known,
     cast(case when is_included then coalesce(tax_amount, 0) else 0 end as decimal(18, 4)) as tax_included_amount,
