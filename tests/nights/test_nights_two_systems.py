@@ -9,10 +9,22 @@ from typing import Any
 
 import pytest
 import yaml
-from shop_documents import DAYS, FIRST, SECOND, back, item, order, refund, write, write_shop
+from shop_documents import (
+    DAYS,
+    FIRST,
+    SECOND,
+    back,
+    item,
+    order,
+    parcel,
+    refund,
+    write,
+    write_returns,
+    write_shop,
+)
 from support import REPOSITORY, Story, ask, differences, home_at, run_well, story
 
-SHIPPED = ("shop_orders", "shop_refunds")
+SHIPPED = ("shop_orders", "shop_refunds", "logistics_returns")
 HEAD = "id,at,updated,line,sku,qty,price\n"
 MARKETPLACE = {
     "apiVersion": "v3.1.0",
@@ -120,6 +132,14 @@ CASES: dict[int, Case] = {
         [sold(93, ["12.00", "7.00"]), sold(93, ["12.00"], SECOND)], {FIRST: "12"}, "differs",
     ),
 }  # fmt: skip
+# Other orders of the marketplace that have ids of the shop's. A parcel brings 100.00 of P1 back of 94, which the
+# marketplace's order never sold: it is of the shop's, as is the refund of it. Both orders 95 sold P1.
+SHOP_ALONE = [order(94, [item(94, 1, "100.00")]), order(95, [item(95, 1, "100.00")])]
+SHOP_BACK = [refund(194, 94, [back(194, 94, 1, 1, "100.00", "return")], "100.00")]
+MARKETPLACE_ALONE = "".join(
+    f"{number},{FIRST}T09:00:00,{FIRST}T10:30:00,1,{sku},1,40.00\n" for number, sku in ((94, "P9"), (95, "P1"))
+)
+PARCELS = [parcel(94, 1, 1, "100.00"), parcel(95, 1, 1, "60.00")]
 
 
 @pytest.fixture(scope="module")
@@ -130,10 +150,11 @@ def nights(tmp_path_factory: pytest.TempPathFactory) -> Story:
     for name in SHIPPED:
         shutil.copy(REPOSITORY / "data_contracts" / f"{name}.odcs.yaml", contracts)
     write(contracts / "mkt_orders.odcs.yaml", yaml.dump(MARKETPLACE, sort_keys=False))
-    write_shop(source, [(case[0], case[1], {}) for case in CASES.values()])
+    write_shop(source, [*((case[0], case[1], {}) for case in CASES.values()), (SHOP_ALONE, SHOP_BACK, {})])
+    write_returns(source, PARCELS)
     for day in (FIRST, SECOND):
         versions = [version for case in CASES.values() for version in case[2] if f",{day}T10:30" in version]
-        write(source / f"mkt/orders_{day}.csv", HEAD + "".join(versions))
+        write(source / f"mkt/orders_{day}.csv", HEAD + "".join(versions) + (MARKETPLACE_ALONE if day == FIRST else ""))
     settings = home_at(
         folder, source, contracts=contracts, reporting_currency="CNY", order_match_confidence=Decimal("0.70")
     )
@@ -169,6 +190,26 @@ def test_the_gate_names_each_pair_that_is_changed_in_one_system_alone(nights: St
         ("cancelled_in_both_systems", "warning", False),
         ("one_order_has_the_same_goods_in_both_systems", "warning", False),
     ]
+
+
+def test_a_return_that_names_an_id_of_two_systems_is_of_the_order_that_sold_its_product(nights: Story) -> None:
+    assert counted(nights, 94) == {("mkt", FIRST): Decimal(40)}
+    found = ask(
+        nights.warehouse,
+        "select source_system, order_id, returned_elsewhere_amount from dws.dws_refund where refund_id = '194' and "
+        "line_id <> 'rest'",
+    )
+    assert found == [("shop", "94", Decimal(100))]
+
+
+def test_a_return_of_which_two_orders_sold_the_product_stands_for_itself_once_and_the_gate_warns(nights: Story) -> None:
+    assert counted(nights, 95) == {("mkt", FIRST): Decimal(40), ("shop", FIRST): Decimal(100)}
+    found = ask(nights.warehouse, "select source_system, net_amount from dws.dws_order_movement where is_return")
+    assert sorted(found) == [("logistics", Decimal(-60)), ("shop", Decimal(-100))]
+    ((message,),) = ask(
+        nights.warehouse, "select message from ops.gate where rule = 'return_is_of_one_order' and not passed limit 1"
+    )
+    assert ": 1 rows break it" in message
 
 
 def test_every_balance_closes(nights: Story) -> None:

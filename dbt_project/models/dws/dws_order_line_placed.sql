@@ -23,6 +23,10 @@ refunds as (
     where order_line_id is not null and not is_rest
 ),
 
+sellers as (
+    select * from {{ ref('dws_return_seller') }}
+),
+
 products as (
     select
         source_system,
@@ -75,7 +79,8 @@ versioned as (
 ),
 
 -- Which order a return belongs to: the one of that id in the same source system, else in the only other system that
--- has one (a store takes back what the online shop sold). Where neither is known, the return stands for itself.
+-- has one (a store takes back what the online shop sold), or whose order sold the product. Where none is known, the
+-- return stands for itself. An order that is the copy of one with its id is no other order.
 wanted as (
     select
         source_system,
@@ -114,6 +119,14 @@ known_orders as (
         order_id,
         bool_or(is_void) as is_void
     from known_documents
+    where
+        not exists (
+            select 1 from copies
+            where
+                copies.document_system = known_documents.source_system
+                and copies.document_id = known_documents.order_id
+                and copies.order_id = known_documents.order_id
+        )
     group by source_system, order_id
 ),
 
@@ -124,15 +137,23 @@ originals as (
         case
             when bool_or(known_orders.source_system = wanted.source_system) then wanted.source_system
             when count(*) = 1 then min(known_orders.source_system)
+            when count(sellers.source_system) = 1 then min(sellers.source_system)
         end as source_system,
         case
             when bool_or(known_orders.source_system = wanted.source_system)
                 then bool_or(known_orders.is_void and known_orders.source_system = wanted.source_system)
             when count(*) = 1 then bool_or(known_orders.is_void)
+            when count(sellers.source_system) = 1
+                then bool_or(known_orders.is_void and known_orders.source_system = sellers.source_system)
             else false
         end as is_void
     from wanted
     inner join known_orders on wanted.original_order_id = known_orders.order_id
+    left join sellers
+        on
+            wanted.source_system = sellers.document_system
+            and wanted.original_order_id = sellers.original_order_id
+            and known_orders.source_system = sellers.source_system
     group by wanted.source_system, wanted.original_order_id
 ),
 
@@ -155,6 +176,16 @@ bundles as (
     group by components.source_system, components.order_id, components.parent_line_id
 ),
 
+-- A return line that stands in the copy of an order alone is one of the order.
+with_returns as (
+    select
+        source_system,
+        order_id
+    from versioned
+    where line_type = 'return' and not is_removed and not is_test
+    group by source_system, order_id
+),
+
 placed as (
     select
         versioned.source_system as document_system,
@@ -173,7 +204,10 @@ placed as (
             when headers.is_cancelled or cancelled_elsewhere.order_id is not null then 'cancelled order'
             when versioned.is_test then 'test line'
             when versioned.is_removed then 'removed from its document'
-            when copies.document_id is not null then 'order that another system has too'
+            when
+                copies.document_id is not null
+                and (versioned.line_type <> 'return' or with_returns.order_id is not null)
+                then 'order that another system has too'
             when coalesce(originals.is_void, false) then 'return on a cancelled or test order'
             when coalesce(of_bundle.is_priced, false) or coalesce(outer_bundle.is_priced, false)
                 then 'component of a priced bundle'
@@ -240,6 +274,8 @@ placed as (
             and originals.original_order_id = original_copies.document_id
     left join copies
         on versioned.source_system = copies.document_system and versioned.order_id = copies.document_id
+    left join with_returns
+        on copies.source_system = with_returns.source_system and copies.order_id = with_returns.order_id
     left join bundles as of_bundle
         on
             versioned.source_system = of_bundle.source_system
