@@ -197,7 +197,12 @@ moved as (
         -shipping_refunded_amount as shipping_amount,
         gift_card_amount
     from refunds
-    where channel is not null
+    -- A refund that pays just what its lines say has nothing beyond them.
+    where
+        channel is not null
+        and (
+            not coalesce(is_rest, false) or amount <> 0 or net_amount <> 0 or shipping_refunded_amount <> 0
+        )
 ),
 
 movement as (

@@ -280,6 +280,7 @@ select
     identity_key,
     node_id,
     product_id,
+    is_rest,
     currency,
     cast(case when restock_type = 'return' and apart is null then -units else 0 end as decimal(18, 4)) as units,
     amount,
