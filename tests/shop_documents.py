@@ -77,12 +77,13 @@ def write(path: Path, text: str) -> None:
     path.write_text(text, encoding="utf-8")
 
 
-def write_shop(source: Path, cases: Iterable[Case]) -> None:
-    """The shop's files of both days."""
-    told = list(cases)
+def write_shop(source: Path, cases: Iterable[Case], again: Iterable[dict[str, Any]] = ()) -> None:
+    """The shop's files of both days; refunds of the first one that come again with the second one's."""
+    told, repeated = list(cases), list(again)
     for day in (FIRST, SECOND):
         orders = [document for case in told for document in case[0] if day in document["updated_at"]]
         refunds = [document for case in told for document in case[1] if day in document["created_at"]]
+        refunds += repeated if day == SECOND else []
         for name, rows in (("orders", orders), ("refunds", refunds)):
             write(source / f"shop/{name}/{name}_{day}.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
 

@@ -3,6 +3,10 @@ with headers as (
     select * from dwd.dwd_order
 ),
 
+cancelled_elsewhere as (
+    select * from dws.dws_order_copy_cancelled
+),
+
 orders as (
     select * from dws.dws_order
 ),
@@ -49,7 +53,7 @@ select
         when orders.order_id is not null then 'counted'
         when left_out.order_id is not null then 'unsettled orders'
         when headers.is_test then 'test orders'
-        when headers.is_cancelled then 'cancelled orders'
+        when headers.is_cancelled or cancelled_elsewhere.order_id is not null then 'cancelled orders'
         when copies.basis = 'found' then 'orders found in another system too'
         when copies.basis = 'decided' then 'orders that are another system''s by a decision'
         when copies.document_id is not null then 'orders that another system has too'
@@ -62,6 +66,8 @@ select
 from headers
 left join left_out on headers.source_system = left_out.source_system and headers.order_id = left_out.order_id
 left join orders on headers.source_system = orders.source_system and headers.order_id = orders.order_id
+left join cancelled_elsewhere
+    on headers.source_system = cancelled_elsewhere.source_system and headers.order_id = cancelled_elsewhere.order_id
 left join copies on headers.source_system = copies.document_system and headers.order_id = copies.document_id
 left join elsewhere on headers.source_system = elsewhere.document_system and headers.order_id = elsewhere.document_id
 left join own on headers.source_system = own.document_system and headers.order_id = own.document_id

@@ -1,6 +1,7 @@
 -- Every line of dws_order_line with its amounts as DWD has them, and the reason why it does not count: derived from DWD
 -- and not from the model's own exclusion, so that a line which is excluded for another reason is a difference. A line
--- of an older version than its document's newest is removed.
+-- of an older version than its document's newest is removed, one that names fewer units than were sold is taken off in
+-- part or whole.
 with placed as (
     select * from dws.dws_order_line
 ),
@@ -11,6 +12,10 @@ lines as (
 
 headers as (
     select * from dwd.dwd_order
+),
+
+cancelled_elsewhere as (
+    select * from dws.dws_order_copy_cancelled
 ),
 
 copies as (
@@ -69,20 +74,32 @@ select
     lines.gross_amount as given_gross,
     lines.net_amount as given_net,
     case
+        when placed.is_counted and lines.current_quantity < lines.quantity then lines.net_amount - placed.net_amount
+        - placed.order_discount_amount
+        else 0
+    end as taken_net,
+    case
+        when placed.is_counted and lines.current_quantity < lines.quantity
+            then lines.gross_amount - placed.gross_amount
+        else 0
+    end as taken_gross,
+    case
         when placed.is_counted and placed.line_type not in ('sale', 'return', 'adjustment')
             then 'gift cards, deposits, rounding and postage: no revenue of goods'
         when placed.is_counted then 'counted'
         when left_out.order_id is not null or (placed.line_type = 'return' and of_original.order_id is not null)
             then 'lines of unsettled documents'
         when documents.is_test then 'lines of test orders'
-        when documents.is_cancelled then 'lines of cancelled orders'
+        when documents.is_cancelled or cancelled_elsewhere.order_id is not null then 'lines of cancelled orders'
         when lines.is_test then 'test lines'
         when lines.updated_at < greatest(documents.updated_at, newest.updated_at)
             then 'lines removed from their document'
+        when lines.current_quantity = 0 then 'lines taken off their document'
         when copies.basis = 'found' then 'lines of orders found in another system too'
         when copies.basis = 'decided' then 'lines of orders that are another system''s by a decision'
         when documents.external_order_id is not null then 'lines of orders that another system has too'
-        when origins.is_test or origins.is_cancelled then 'returns on cancelled or test orders'
+        when origins.is_test or origins.is_cancelled or cancelled_origins.order_id is not null
+            then 'returns on cancelled or test orders'
         when placed.line_type = 'return' and edited.order_id is not null
             then 'returns of goods removed from their order'
         when lines.parent_line_id is not null then 'components of priced bundles'
@@ -96,6 +113,12 @@ inner join lines
         and placed.line_id = lines.line_id
 left join headers as documents
     on placed.document_system = documents.source_system and placed.document_id = documents.order_id
+left join cancelled_elsewhere
+    on
+        placed.document_system = cancelled_elsewhere.source_system
+        and placed.document_id = cancelled_elsewhere.order_id
+left join cancelled_elsewhere as cancelled_origins
+    on placed.source_system = cancelled_origins.source_system and placed.order_id = cancelled_origins.order_id
 left join headers as origins on placed.source_system = origins.source_system and placed.order_id = origins.order_id
 left join left_out
     on placed.document_system = left_out.source_system and placed.document_id = left_out.order_id

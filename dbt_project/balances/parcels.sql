@@ -12,6 +12,10 @@ headers as (
     select * from dwd.dwd_order
 ),
 
+cancelled_elsewhere as (
+    select * from dws.dws_order_copy_cancelled
+),
+
 as_of as (
     select * from dws.dws_as_of
     where entity = 'shipment'
@@ -38,7 +42,7 @@ select
     rated.delivered_at,
     coalesce(rated.promised_date, rated.announced_on) as due_date,
     cast(rated.cost * rated.rate as decimal(18, 4)) as cost_base,
-    coalesce(headers.is_cancelled or headers.is_test, false) as is_void,
+    coalesce(headers.is_cancelled or headers.is_test, false) or cancelled_elsewhere.order_id is not null as is_void,
     rated.is_promised,
     rated.is_promised
     and (
@@ -52,5 +56,9 @@ select
     ) as is_on_time
 from rated
 cross join as_of
+left join cancelled_elsewhere
+    on
+        coalesce(rated.order_system, rated.source_system) = cancelled_elsewhere.source_system
+        and rated.order_id = cancelled_elsewhere.order_id
 left join headers
     on coalesce(rated.order_system, rated.source_system) = headers.source_system and rated.order_id = headers.order_id

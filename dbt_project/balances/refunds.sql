@@ -12,6 +12,10 @@ origins as (
     select * from dwd.dwd_order
 ),
 
+cancelled_elsewhere as (
+    select * from dws.dws_order_copy_cancelled
+),
+
 lines as (
     select * from dwd.dwd_order_line
 ),
@@ -37,7 +41,8 @@ select
     case
         when placed.is_counted then 'counted'
         when left_out.order_id is not null then 'refunds on unsettled orders'
-        when origins.is_test or origins.is_cancelled then 'refunds on cancelled or test orders'
+        when origins.is_test or origins.is_cancelled or cancelled_elsewhere.order_id is not null
+            then 'refunds on cancelled or test orders'
         when
             refunds.status in (
                 'failure', 'failed', 'error', 'declined', 'cancelled', 'canceled', 'void', 'voided'
@@ -54,6 +59,8 @@ inner join refunds
         and placed.refund_id = refunds.refund_id
         and placed.line_id = refunds.line_id
 left join origins on placed.source_system = origins.source_system and placed.order_id = origins.order_id
+left join cancelled_elsewhere
+    on placed.source_system = cancelled_elsewhere.source_system and placed.order_id = cancelled_elsewhere.order_id
 left join left_out on placed.source_system = left_out.source_system and placed.order_id = left_out.order_id
 left join lines
     on

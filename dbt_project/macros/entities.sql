@@ -97,6 +97,7 @@
         "product_id": "varchar",
         "product_name": "varchar",
         "quantity": "decimal(18,4)",
+        "current_quantity": "decimal(18,4)",
         "unit_price": "decimal(18,4)",
         "discount_amount": "decimal(18,4)",
         "line_amount": "decimal(18,4)",

@@ -22,6 +22,7 @@ select
     latest.product_id,
     latest.product_name,
     latest.quantity,
+    latest.current_quantity,
     latest.unit_price,
     -- The source's own amount of the line wins over quantity x price.
     cast(

@@ -14,6 +14,10 @@ headers as (
     select * from {{ ref('dwd_order') }}
 ),
 
+cancelled_elsewhere as (
+    select * from {{ ref('dws_order_copy_cancelled') }}
+),
+
 exchange_rates as (
     {{ rates_to_base() }}
 ),
@@ -40,8 +44,14 @@ parcel as (
         on
             coalesce(shipments.order_system, shipments.source_system) = headers.source_system
             and shipments.order_id = headers.order_id
+    left join cancelled_elsewhere
+        on
+            coalesce(shipments.order_system, shipments.source_system) = cancelled_elsewhere.source_system
+            and shipments.order_id = cancelled_elsewhere.order_id
     {{ join_rate('exchange_rates', 'shipments.currency', 'shipments.cost_date') }}
-    where not coalesce(headers.is_cancelled, false) and not coalesce(headers.is_test, false)
+    where
+        not coalesce(headers.is_cancelled, false) and not coalesce(headers.is_test, false)
+        and cancelled_elsewhere.order_id is null
 )
 
 select

@@ -16,11 +16,21 @@ left_out as (
     group by source_system, order_id
 ),
 
+cancelled_elsewhere as (
+    select * from {{ ref('dws_order_copy_cancelled') }}
+),
+
 delivered_headers as (
     select orders.*
     from {{ ref('dwd_order') }} as orders
     left join left_out on orders.source_system = left_out.source_system and orders.order_id = left_out.order_id
-    where not orders.is_cancelled and not orders.is_test and left_out.order_id is null
+    left join cancelled_elsewhere
+        on
+            orders.source_system = cancelled_elsewhere.source_system
+            and orders.order_id = cancelled_elsewhere.order_id
+    where
+        not orders.is_cancelled and not orders.is_test and left_out.order_id is null
+        and cancelled_elsewhere.order_id is null
 ),
 
 copies as (

@@ -39,19 +39,51 @@ found as (
             and headers.source_system <> known_orders.source_system
             and coalesce(headers.external_system, known_orders.source_system) = known_orders.source_system
     group by headers.source_system, headers.order_id
+),
+
+named as (
+    select * from found
+    where system_count = 1
+),
+
+-- Of three that name each other in a ring the one whose system comes first by name is the order.
+ring as (
+    select
+        first_named.document_system,
+        first_named.document_id,
+        least(first_named.document_system, second_named.document_system, third_named.document_system)
+            as source_system,
+        case least(first_named.document_system, second_named.document_system, third_named.document_system)
+            when first_named.document_system then first_named.document_id
+            when second_named.document_system then second_named.document_id
+            else third_named.document_id
+        end as order_id
+    from named as first_named
+    inner join named as second_named
+        on
+            first_named.source_system = second_named.document_system
+            and first_named.order_id = second_named.document_id
+    inner join named as third_named
+        on
+            second_named.source_system = third_named.document_system
+            and second_named.order_id = third_named.document_id
+            and first_named.document_system = third_named.source_system
+            and first_named.document_id = third_named.order_id
 )
 
 select
-    found.document_system,
-    found.document_id,
-    found.source_system,
-    found.order_id
-from found
+    named.document_system,
+    named.document_id,
+    coalesce(ring.source_system, named.source_system) as source_system,
+    coalesce(ring.order_id, named.order_id) as order_id,
+    ring.document_id is not null as is_of_ring
+from named
+left join ring on named.document_system = ring.document_system and named.document_id = ring.document_id
 -- An order that names another as the same is a copy of it; of two that name each other one has to be the order.
 left join headers as other
     on
-        found.source_system = other.source_system and found.order_id = other.order_id
-        and found.document_id = other.external_order_id
+        named.source_system = other.source_system and named.order_id = other.order_id
+        and named.document_id = other.external_order_id
 where
-    found.system_count = 1
-    and (other.order_id is null or found.document_system > found.source_system)
+    (other.order_id is null or named.document_system > named.source_system)
+    and (ring.document_id is null or ring.source_system <> named.document_system)

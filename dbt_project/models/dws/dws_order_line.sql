@@ -6,9 +6,20 @@ headers as (
     select * from {{ ref('dwd_order') }}
 ),
 
+-- The lines of a cancelled order, of a copy, and those that were taken off have their share of what the header says,
+-- so that they come to its total.
+told as (
+    select
+        *,
+        exclusion is null
+        or exclusion in ('cancelled order', 'order that another system has too', 'taken off its document')
+            as is_of_total
+    from placed
+),
+
 goods as (
     select
-        placed.*,
+        told.*,
         coalesce(headers.discount_amount, headers.total_discount_amount) as header_discount_amount,
         headers.discount_amount is null as is_total_discount,
         headers.tax_amount as header_tax_amount,
@@ -16,15 +27,10 @@ goods as (
         coalesce(headers.shipping_amount, 0) as shipping_amount,
         headers.total_amount as header_total_amount,
         headers.order_id is not null as has_header,
-        -- The lines of a cancelled order and of a copy have their share too, so that they come to its total.
-        placed.exclusion is null
-        or placed.exclusion in ('cancelled order', 'order that another system has too') as is_of_total,
-        (placed.exclusion is null or placed.exclusion in ('cancelled order', 'order that another system has too'))
-        and placed.line_type in ('sale', 'adjustment', 'shipping') as is_taxed,
-        (placed.exclusion is null or placed.exclusion in ('cancelled order', 'order that another system has too'))
-        and placed.line_type in ('sale', 'adjustment') as has_order_money
-    from placed
-    left join headers on placed.document_system = headers.source_system and placed.document_id = headers.order_id
+        told.is_of_total and told.line_type in ('sale', 'adjustment', 'shipping') as is_taxed,
+        told.is_of_total and told.line_type in ('sale', 'adjustment') as has_order_money
+    from told
+    left join headers on told.document_system = headers.source_system and told.document_id = headers.order_id
 ),
 
 -- What the header and the lines of an order say of its discounts. Coupons are the lines that take money off.
@@ -105,9 +111,12 @@ sold_items as (
         goods.order_id,
         goods.product_key,
         goods.currency,
-        sum(goods.units) as units,
+        sum(goods.units - coalesce(goods.taken_units, 0)) as units,
         cast(
-            sum(goods.net_amount - coalesce(discount_share.share, 0))
+            sum(
+                (goods.net_amount - coalesce(discount_share.share, 0))
+                * (goods.units - coalesce(goods.taken_units, 0)) / goods.units
+            )
             * (max(couponed.paid_amount) / nullif(max(couponed.sold_amount), 0)) as decimal(18, 4)
         ) as paid_amount,
         max((goods.net_amount - coalesce(discount_share.share, 0)) / goods.units)
@@ -280,46 +289,117 @@ sold as (
             and priced.line_id = tax_share.line_id
 ),
 
+-- Of a line that units were taken off, what goes with those that are left.
+parted as (
+    select
+        *,
+        case
+            when taken_units > 0
+                then {{ part_of('given_units - taken_units', 'given_units', 'gross_amount', 'currency') }}
+            else gross_amount
+        end as left_gross_amount,
+        case
+            when taken_units > 0
+                then {{ part_of('given_units - taken_units', 'given_units', 'line_discount_amount', 'currency') }}
+            else line_discount_amount
+        end as left_line_discount_amount,
+        case
+            when taken_units > 0
+                then {{ part_of('given_units - taken_units', 'given_units', 'order_discount_amount', 'currency') }}
+            else order_discount_amount
+        end as left_order_discount_amount,
+        case
+            when taken_units > 0
+                then {{ part_of('given_units - taken_units', 'given_units', 'own_tax_amount', 'currency') }}
+            else own_tax_amount
+        end as left_tax_amount
+    from sold
+),
+
+kept as (
+    select
+        *,
+        case
+            when taken_units > 0
+                then
+                    cast(
+                        left_gross_amount - left_line_discount_amount - left_order_discount_amount as decimal(18, 4)
+                    )
+            else priced_amount
+        end as left_amount
+    from parted
+),
+
+-- Returns that name their tax: of the order's, the others have their share of what is left.
+named_returns as (
+    select
+        source_system,
+        order_id,
+        currency,
+        -sum(left_amount) as amount,
+        -sum(line_tax_amount) as tax_amount
+    from kept
+    where is_return and exclusion is null and line_tax_amount is not null
+    group by source_system, order_id, currency
+),
+
 -- What an order's goods came to, and their tax: what is given back without a tax of its own has its share of it.
 order_money as (
     select
         source_system,
         order_id,
         min(currency) as currency,
-        sum(priced_amount) as priced_amount,
-        case when count(*) = count(own_tax_amount) then sum(own_tax_amount) end as tax_amount,
+        sum(left_amount) as priced_amount,
+        case when count(*) = count(left_tax_amount) then sum(left_tax_amount) end as tax_amount,
         case when count(*) = count(is_tax_included) then bool_and(is_tax_included) end as is_tax_included
-    from sold
-    where has_order_money and not is_return
+    from kept
+    where has_order_money and not is_return and exclusion is distinct from 'taken off its document'
     group by source_system, order_id
+),
+
+taxed_money as (
+    select
+        order_money.*,
+        greatest(order_money.priced_amount - coalesce(named_returns.amount, 0), 0) as unnamed_amount,
+        case
+            when order_money.tax_amount is not null
+                then greatest(order_money.tax_amount - coalesce(named_returns.tax_amount, 0), 0)
+        end as unnamed_tax_amount
+    from order_money
+    left join named_returns
+        on
+            order_money.source_system = named_returns.source_system
+            and order_money.order_id = named_returns.order_id
+            and order_money.currency = named_returns.currency
 ),
 
 given_back as (
     select
-        sold.document_system,
-        sold.document_id,
-        sold.line_id,
-        {{ share_of_running_total('sold.priced_amount', 'order_money.priced_amount', 'order_money.tax_amount',
-            ['sold.source_system', 'sold.order_id', 'sold.currency'],
-            ['sold.moved_at', 'sold.document_system', 'sold.document_id', 'sold.line_id'], 'sold.currency',
-            most='case when sold.currency = order_money.currency then order_money.priced_amount end') }} as tax_amount,
-        order_money.is_tax_included
-    from sold
-    inner join order_money on sold.source_system = order_money.source_system and sold.order_id = order_money.order_id
-    where sold.is_return and sold.exclusion is null and sold.own_tax_amount is null
+        kept.document_system,
+        kept.document_id,
+        kept.line_id,
+        {{ share_of_running_total('kept.left_amount', 'taxed_money.unnamed_amount', 'taxed_money.unnamed_tax_amount',
+            ['kept.source_system', 'kept.order_id', 'kept.currency'],
+            ['kept.moved_at', 'kept.document_system', 'kept.document_id', 'kept.line_id'], 'kept.currency',
+            most='case when kept.currency = taxed_money.currency then taxed_money.unnamed_amount end') }}
+            as tax_amount,
+        taxed_money.is_tax_included
+    from kept
+    inner join taxed_money on kept.source_system = taxed_money.source_system and kept.order_id = taxed_money.order_id
+    where kept.is_return and kept.exclusion is null and kept.left_tax_amount is null
 ),
 
 whole as (
     select
-        sold.*,
-        coalesce(sold.own_tax_amount, given_back.tax_amount) as tax_amount,
-        coalesce(given_back.is_tax_included, sold.is_tax_included) as is_included
-    from sold
+        kept.*,
+        coalesce(kept.left_tax_amount, given_back.tax_amount) as tax_amount,
+        coalesce(given_back.is_tax_included, kept.is_tax_included) as is_included
+    from kept
     left join given_back
         on
-            sold.document_system = given_back.document_system
-            and sold.document_id = given_back.document_id
-            and sold.line_id = given_back.line_id
+            kept.document_system = given_back.document_system
+            and kept.document_id = given_back.document_id
+            and kept.line_id = given_back.line_id
 )
 
 select
@@ -341,13 +421,22 @@ select
     product_id,
     product_key,
     currency,
-    cast(units as decimal(18, 4)) as units,
-    cast(gross_amount as decimal(18, 4)) as gross_amount,
-    cast(line_discount_amount as decimal(18, 4)) as line_discount_amount,
-    cast(order_discount_amount as decimal(18, 4)) as order_discount_amount,
-    priced_amount as net_amount,
+    cast(case when units > 0 then units - coalesce(taken_units, 0) else units end as decimal(18, 4)) as units,
+    cast(left_gross_amount as decimal(18, 4)) as gross_amount,
+    cast(left_line_discount_amount as decimal(18, 4)) as line_discount_amount,
+    cast(left_order_discount_amount as decimal(18, 4)) as order_discount_amount,
+    left_amount as net_amount,
     cast(tax_amount as decimal(18, 4)) as tax_amount,
+    line_tax_amount is not null as has_own_tax,
     is_included as is_tax_included,
     tax_amount is not null and is_included is not null as is_tax_known,
-    cast(case when is_included then coalesce(tax_amount, 0) else 0 end as decimal(18, 4)) as tax_included_amount
+    cast(case when is_included then coalesce(tax_amount, 0) else 0 end as decimal(18, 4)) as tax_included_amount,
+    cast(
+        priced_amount - case when exclusion = 'taken off its document' then 0 else left_amount end as decimal(18, 4)
+    ) as taken_amount,
+    cast(
+        coalesce(own_tax_amount, 0)
+        - case when exclusion = 'taken off its document' then 0 else coalesce(left_tax_amount, 0) end
+        as decimal(18, 4)
+    ) as taken_tax_amount
 from whole

@@ -10,8 +10,21 @@ copies as (
     select * from {{ ref('dws_order_copy') }}
 ),
 
+cancelled_elsewhere as (
+    select * from {{ ref('dws_order_copy_cancelled') }}
+),
+
 lowered as (
     select * from {{ ref('dwd_order_line_lowered') }}
+),
+
+refunds as (
+    select * from {{ ref('dwd_refund') }}
+    where order_line_id is not null and not is_rest
+),
+
+sellers as (
+    select * from {{ ref('dws_return_seller') }}
 ),
 
 products as (
@@ -66,7 +79,8 @@ versioned as (
 ),
 
 -- Which order a return belongs to: the one of that id in the same source system, else in the only other system that
--- has one (a store takes back what the online shop sold). Where neither is known, the return stands for itself.
+-- has one (a store takes back what the online shop sold), or whose order sold the product. Where none is known, the
+-- return stands for itself. An order that is the copy of one with its id is no other order.
 wanted as (
     select
         source_system,
@@ -90,6 +104,13 @@ known_documents as (
         false as is_void
     from versioned
     where line_type = 'sale' and not is_test and order_id in (select wanted.original_order_id from wanted)
+    union all
+    select
+        source_system,
+        order_id,
+        true as is_void
+    from cancelled_elsewhere
+    where order_id in (select wanted.original_order_id from wanted)
 ),
 
 known_orders as (
@@ -98,6 +119,14 @@ known_orders as (
         order_id,
         bool_or(is_void) as is_void
     from known_documents
+    where
+        not exists (
+            select 1 from copies
+            where
+                copies.document_system = known_documents.source_system
+                and copies.document_id = known_documents.order_id
+                and copies.order_id = known_documents.order_id
+        )
     group by source_system, order_id
 ),
 
@@ -108,15 +137,23 @@ originals as (
         case
             when bool_or(known_orders.source_system = wanted.source_system) then wanted.source_system
             when count(*) = 1 then min(known_orders.source_system)
+            when count(sellers.source_system) = 1 then min(sellers.source_system)
         end as source_system,
         case
             when bool_or(known_orders.source_system = wanted.source_system)
                 then bool_or(known_orders.is_void and known_orders.source_system = wanted.source_system)
             when count(*) = 1 then bool_or(known_orders.is_void)
+            when count(sellers.source_system) = 1
+                then bool_or(known_orders.is_void and known_orders.source_system = sellers.source_system)
             else false
         end as is_void
     from wanted
     inner join known_orders on wanted.original_order_id = known_orders.order_id
+    left join sellers
+        on
+            wanted.source_system = sellers.document_system
+            and wanted.original_order_id = sellers.original_order_id
+            and known_orders.source_system = sellers.source_system
     group by wanted.source_system, wanted.original_order_id
 ),
 
@@ -139,6 +176,16 @@ bundles as (
     group by components.source_system, components.order_id, components.parent_line_id
 ),
 
+-- A return line that stands in the copy of an order alone is one of the order.
+with_returns as (
+    select
+        source_system,
+        order_id
+    from versioned
+    where line_type = 'return' and not is_removed and not is_test
+    group by source_system, order_id
+),
+
 placed as (
     select
         versioned.source_system as document_system,
@@ -154,10 +201,13 @@ placed as (
             when left_out.order_id is not null then 'unsettled document'
             when of_original.order_id is not null and original_copies.document_id is null then 'unsettled document'
             when coalesce(headers.is_test, false) then 'test order'
-            when coalesce(headers.is_cancelled, false) then 'cancelled order'
+            when headers.is_cancelled or cancelled_elsewhere.order_id is not null then 'cancelled order'
             when versioned.is_test then 'test line'
             when versioned.is_removed then 'removed from its document'
-            when copies.document_id is not null then 'order that another system has too'
+            when
+                copies.document_id is not null
+                and (versioned.line_type <> 'return' or with_returns.order_id is not null)
+                then 'order that another system has too'
             when coalesce(originals.is_void, false) then 'return on a cancelled or test order'
             when coalesce(of_bundle.is_priced, false) or coalesce(outer_bundle.is_priced, false)
                 then 'component of a priced bundle'
@@ -184,6 +234,8 @@ placed as (
         case
             when versioned.line_type in ('sale', 'return') then versioned.quantity else 0
         end as units,
+        case when versioned.line_type in ('sale', 'gift_card') then versioned.quantity end as given_units,
+        versioned.current_quantity,
         -- What takes money off without being goods (a coupon, a ticket's discount) is a discount.
         case
             when versioned.line_type = 'adjustment' and versioned.net_amount < 0 then 0 else versioned.gross_amount
@@ -199,6 +251,10 @@ placed as (
     from versioned
     left join headers
         on versioned.source_system = headers.source_system and versioned.order_id = headers.order_id
+    left join cancelled_elsewhere
+        on
+            versioned.source_system = cancelled_elsewhere.source_system
+            and versioned.order_id = cancelled_elsewhere.order_id
     left join left_out
         on versioned.source_system = left_out.source_system and versioned.order_id = left_out.order_id
     left join originals
@@ -218,6 +274,8 @@ placed as (
             and originals.original_order_id = original_copies.document_id
     left join copies
         on versioned.source_system = copies.document_system and versioned.order_id = copies.document_id
+    left join with_returns
+        on copies.source_system = with_returns.source_system and copies.order_id = with_returns.order_id
     left join bundles as of_bundle
         on
             versioned.source_system = of_bundle.source_system
@@ -286,6 +344,84 @@ lowered_items as (
     group by counted_for.source_system, counted_for.order_id, counted_for.product_key
 ),
 
+-- Units that the source says are no longer on a line, but for those that refunds of the line tell of.
+refunded_units as (
+    select
+        order_system,
+        order_id,
+        order_line_id,
+        sum(quantity) as units,
+        sum(case when restock_type = 'cancel' then 0 else quantity end) as units_back
+    from refunds
+    group by order_system, order_id, order_line_id
+),
+
+lacking as (
+    select
+        counted_for.document_system,
+        counted_for.document_id,
+        counted_for.line_id,
+        counted_for.source_system,
+        counted_for.order_id,
+        counted_for.product_key,
+        greatest(
+            counted_for.given_units - counted_for.current_quantity - coalesce(refunded_units.units, 0), 0
+        ) as units,
+        coalesce(refunded_units.units_back, 0) as units_back
+    from counted_for
+    left join refunded_units
+        on
+            counted_for.document_system = refunded_units.order_system
+            and counted_for.document_id = refunded_units.order_id
+            and counted_for.line_id = refunded_units.order_line_id
+    where counted_for.own_exclusion is null and counted_for.current_quantity < counted_for.given_units
+),
+
+returned_units as (
+    select
+        source_system,
+        order_id,
+        product_key,
+        -sum(units) as units
+    from counted_for
+    where is_return and own_exclusion is null
+    group by source_system, order_id, product_key
+),
+
+lacking_so_far as (
+    select
+        *,
+        sum(units_back) over (partition by source_system, order_id, product_key) as product_units_back,
+        sum(units) over (
+            partition by source_system, order_id, product_key
+            order by line_id
+            rows between unbounded preceding and current row
+        ) as units_so_far
+    from lacking
+),
+
+-- What came back beyond those refunds is told of by the return; the others were taken off.
+taken_off as (
+    select
+        lacking_so_far.document_system,
+        lacking_so_far.document_id,
+        lacking_so_far.line_id,
+        least(
+            lacking_so_far.units,
+            greatest(
+                0,
+                lacking_so_far.units_so_far
+                - greatest(0, coalesce(returned_units.units, 0) - lacking_so_far.product_units_back)
+            )
+        ) as units
+    from lacking_so_far
+    left join returned_units
+        on
+            lacking_so_far.source_system = returned_units.source_system
+            and lacking_so_far.order_id = returned_units.order_id
+            and lacking_so_far.product_key = returned_units.product_key
+),
+
 returned_so_far as (
     select
         document_system,
@@ -339,9 +475,12 @@ select
     counted_for.is_return,
     -- Gift cards, deposits, rounding and shipping are no goods: money that is not revenue of goods.
     counted_for.line_type in ('sale', 'return', 'adjustment') as is_goods,
-    counted_for.own_exclusion is null and returned_and_removed.line_id is null as is_counted,
+    counted_for.own_exclusion is null
+    and returned_and_removed.line_id is null
+    and coalesce(taken_off.units < counted_for.given_units, true) as is_counted,
     case
         when returned_and_removed.line_id is not null then 'return of goods that were removed from their order'
+        when taken_off.units >= counted_for.given_units then 'taken off its document'
         else counted_for.own_exclusion
     end as exclusion,
     counted_for.channel,
@@ -353,6 +492,8 @@ select
     counted_for.product_key,
     counted_for.currency,
     counted_for.units,
+    counted_for.given_units,
+    case when taken_off.units < counted_for.given_units then taken_off.units end as taken_units,
     counted_for.gross_amount,
     counted_for.line_discount_amount,
     counted_for.net_amount,
@@ -364,3 +505,8 @@ left join returned_and_removed
         counted_for.document_system = returned_and_removed.document_system
         and counted_for.document_id = returned_and_removed.document_id
         and counted_for.line_id = returned_and_removed.line_id
+left join taken_off
+    on
+        counted_for.document_system = taken_off.document_system
+        and counted_for.document_id = taken_off.document_id
+        and counted_for.line_id = taken_off.line_id

@@ -27,9 +27,20 @@ exchange_rates as (
     {{ rates_to_base() }}
 ),
 
+cancelled_elsewhere as (
+    select * from {{ ref('dws_order_copy_cancelled') }}
+),
+
 headers as (
-    select * from delivered_headers
-    where not is_cancelled and not is_test and shipping_amount <> 0
+    select delivered_headers.*
+    from delivered_headers
+    left join cancelled_elsewhere
+        on
+            delivered_headers.source_system = cancelled_elsewhere.source_system
+            and delivered_headers.order_id = cancelled_elsewhere.order_id
+    where
+        not delivered_headers.is_cancelled and not delivered_headers.is_test and delivered_headers.shipping_amount <> 0
+        and cancelled_elsewhere.order_id is null
 ),
 
 sold as (
@@ -186,7 +197,12 @@ moved as (
         -shipping_refunded_amount as shipping_amount,
         gift_card_amount
     from refunds
-    where channel is not null
+    -- A refund that pays just what its lines say has nothing beyond them.
+    where
+        channel is not null
+        and (
+            not coalesce(is_rest, false) or amount <> 0 or net_amount <> 0 or shipping_refunded_amount <> 0
+        )
 ),
 
 movement as (

@@ -7,6 +7,10 @@ sale_lines as (
     where line_type = 'sale'
 ),
 
+first_lines as (
+    select * from {{ ref('dwd_order_line_first') }}
+),
+
 products as (
     select * from {{ ref('dim_product') }}
 ),
@@ -25,32 +29,75 @@ oneid_map as (
     where valid_to is null
 ),
 
+-- An order that was edited is compared as it stands, and as it was first delivered: the other system may have it so.
+compared_lines as (
+    select
+        source_system,
+        order_id,
+        false as is_first,
+        product_id,
+        quantity,
+        net_amount,
+        currency,
+        channel,
+        business_date,
+        sold_at,
+        identity_key,
+        is_test,
+        parent_line_id,
+        null as order_total_amount
+    from sale_lines
+    union all
+    select
+        source_system,
+        order_id,
+        true as is_first,
+        product_id,
+        quantity,
+        net_amount,
+        currency,
+        channel,
+        business_date,
+        sold_at,
+        identity_key,
+        is_test,
+        parent_line_id,
+        order_total_amount
+    from first_lines
+),
+
 -- What stands in each order, by the retailer's own keys of the goods.
 goods as (
     select
-        sale_lines.source_system,
-        sale_lines.order_id,
-        coalesce(products.product_key, sale_lines.product_id) as product_key,
-        sum(sale_lines.quantity) as quantity,
-        sum(sale_lines.net_amount) as net_amount,
-        min(sale_lines.currency) as currency,
-        max(sale_lines.currency) as last_currency,
-        min(sale_lines.channel) as channel,
-        min(sale_lines.business_date) as business_date,
-        min(sale_lines.sold_at) as sold_at,
-        max(sale_lines.identity_key) as identity_key,
-        bool_or(sale_lines.is_test) as is_test
-    from sale_lines
+        compared_lines.source_system,
+        compared_lines.order_id,
+        compared_lines.is_first,
+        max(compared_lines.order_total_amount) as order_total_amount,
+        coalesce(products.product_key, compared_lines.product_id) as product_key,
+        sum(compared_lines.quantity) as quantity,
+        sum(compared_lines.net_amount) as net_amount,
+        min(compared_lines.currency) as currency,
+        max(compared_lines.currency) as last_currency,
+        min(compared_lines.channel) as channel,
+        min(compared_lines.business_date) as business_date,
+        min(compared_lines.sold_at) as sold_at,
+        max(compared_lines.identity_key) as identity_key,
+        bool_or(compared_lines.is_test) as is_test
+    from compared_lines
     left join products
-        on sale_lines.source_system = products.source_system and sale_lines.product_id = products.product_id
-    where sale_lines.parent_line_id is null
-    group by sale_lines.source_system, sale_lines.order_id, coalesce(products.product_key, sale_lines.product_id)
+        on compared_lines.source_system = products.source_system and compared_lines.product_id = products.product_id
+    where compared_lines.parent_line_id is null
+    group by
+        compared_lines.source_system, compared_lines.order_id, compared_lines.is_first,
+        coalesce(products.product_key, compared_lines.product_id)
 ),
 
 baskets as (
     select
         source_system,
         order_id,
+        is_first,
+        max(order_total_amount) as order_total_amount,
         {{ listed("concat(product_key, ' x ', cast(quantity as decimal(18, 4)))") }} as items,
         bool_or(product_key is null) as has_unnamed,
         sum(net_amount) as net_amount,
@@ -62,17 +109,19 @@ baskets as (
         max(identity_key) as identity_key,
         bool_or(is_test) as is_test
     from goods
-    group by source_system, order_id
+    group by source_system, order_id, is_first
 ),
 
 documents as (
-    select
+    select distinct
         baskets.source_system,
         baskets.order_id,
         baskets.items,
         coalesce(headers.channel, baskets.channel) as channel,
         coalesce(headers.currency, baskets.currency) as currency,
-        cast(coalesce(headers.total_amount, baskets.net_amount) as decimal(18, 4)) as total_amount,
+        cast(
+            coalesce(baskets.order_total_amount, headers.total_amount, baskets.net_amount) as decimal(18, 4)
+        ) as total_amount,
         coalesce(headers.business_date, baskets.business_date) as business_date,
         coalesce(headers.ordered_at, baskets.sold_at) as ordered_at,
         coalesce(headers.identity_key, baskets.identity_key) as identity_key,
@@ -86,7 +135,7 @@ documents as (
         and not baskets.is_test
         and not coalesce(headers.is_test, false)
         and baskets.currency = baskets.last_currency
-        and coalesce(headers.total_amount, baskets.net_amount) > 0
+        and coalesce(baskets.order_total_amount, headers.total_amount, baskets.net_amount) > 0
 ),
 
 orders as (
@@ -221,3 +270,8 @@ select
     confidence
 from scored
 where confidence >= 0.70
+qualify
+    row_number() over (
+        partition by first_system, first_id, second_system, second_id
+        order by confidence desc, total_amount desc, items asc, currency asc, seconds_apart asc
+    ) = 1

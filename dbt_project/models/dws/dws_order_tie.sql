@@ -15,6 +15,10 @@ unsettled as (
     group by source_system, order_id
 ),
 
+cancelled_elsewhere as (
+    select * from {{ ref('dws_order_copy_cancelled') }}
+),
+
 payments as (
     select * from {{ ref('dwd_payment') }}
 ),
@@ -55,13 +59,18 @@ of_lines as (
         document_system,
         document_id,
         currency,
-        sum(net_amount) as lines_amount,
-        sum(case when is_tax_included then 0 else tax_amount end) as added_tax_amount
+        sum(case when exclusion = 'taken off its document' then 0 else net_amount end) as lines_amount,
+        sum(
+            case when is_tax_included or exclusion = 'taken off its document' then 0 else tax_amount end
+        ) as added_tax_amount,
+        sum(taken_amount) as taken_amount,
+        sum(case when is_tax_included then 0 else taken_tax_amount end) as taken_tax_amount
     from order_lines
     where
         exclusion is null
         or exclusion in (
-            'cancelled order', 'order that another system has too', 'return on a cancelled or test order'
+            'cancelled order', 'order that another system has too', 'return on a cancelled or test order',
+            'taken off its document'
         )
     group by document_system, document_id, currency
 ),
@@ -73,7 +82,9 @@ documents as (
         count(*) as currency_count,
         min(currency) as currency,
         sum(lines_amount) as lines_amount,
-        sum(added_tax_amount) as added_tax_amount
+        sum(added_tax_amount) as added_tax_amount,
+        sum(taken_amount) as taken_amount,
+        sum(taken_tax_amount) as taken_tax_amount
     from of_lines
     group by document_system, document_id
 ),
@@ -176,20 +187,23 @@ joined as (
         headers._feed as feed,
         headers.channel,
         headers.business_date,
-        headers.is_cancelled,
+        headers.is_cancelled or cancelled_elsewhere.order_id is not null as is_cancelled,
         coalesce(headers.currency, documents.currency) as currency,
-        headers.total_amount,
+        headers.total_amount as header_total_amount,
         documents.document_id is null as has_no_line,
         documents.currency_count > 1
         or documents.currency <> coalesce(headers.currency, documents.currency) as has_other_currency,
         documents.lines_amount,
+        coalesce(documents.taken_amount, 0) as taken_amount,
+        coalesce(documents.taken_tax_amount, 0) as taken_tax_amount,
         coalesce(headers.shipping_amount, 0) as shipping_amount,
         headers.tax_amount is not null and headers.is_tax_included is null as is_tax_place_unknown,
         case
-            when headers.tax_amount is null then coalesce(documents.added_tax_amount, 0)
+            when headers.tax_amount is null
+                then coalesce(documents.added_tax_amount, 0) + coalesce(documents.taken_tax_amount, 0)
             when headers.is_tax_included then 0
             else headers.tax_amount
-        end as added_tax_amount,
+        end as header_tax_amount,
         unsettled.order_id is not null as is_unsettled,
         copies.document_id is not null as is_copy,
         payment_systems.source_system is not null as has_payments,
@@ -211,6 +225,10 @@ joined as (
     left join documents
         on headers.source_system = documents.document_system and headers.order_id = documents.document_id
     left join unsettled on headers.source_system = unsettled.source_system and headers.order_id = unsettled.order_id
+    left join cancelled_elsewhere
+        on
+            headers.source_system = cancelled_elsewhere.source_system
+            and headers.order_id = cancelled_elsewhere.order_id
     left join copies on headers.source_system = copies.document_system and headers.order_id = copies.document_id
     left join paid on headers.source_system = paid.order_system and headers.order_id = paid.order_id
     left join returned on headers.source_system = returned.order_system and headers.order_id = returned.order_id
@@ -218,6 +236,25 @@ joined as (
         on headers.source_system = in_quarantine.source_system and headers.order_id = in_quarantine.order_id
     left join payment_systems on headers.source_system = payment_systems.source_system
     left join refund_systems on headers.source_system = refund_systems.source_system
+),
+
+-- A header may go on saying what an order was placed with, where units were taken off its lines: its total and tax are
+-- less by them. Another header has what is left.
+headed as (
+    select
+        *,
+        taken_amount <> 0
+        and abs(header_total_amount - lines_amount - taken_amount - shipping_amount - header_tax_amount) <= 0.01
+            as is_as_placed
+    from joined
+),
+
+left_over as (
+    select
+        *,
+        header_total_amount - case when is_as_placed then taken_amount + taken_tax_amount else 0 end as total_amount,
+        header_tax_amount - case when is_as_placed then taken_tax_amount else 0 end as added_tax_amount
+    from headed
 ),
 
 unpaid as (
@@ -238,7 +275,7 @@ unpaid as (
             when has_other_currency then 'header and lines are in several currencies'
             when is_tax_place_unknown then 'it is not known whether prices include the tax'
         end as lines_missing
-    from joined
+    from left_over
 ),
 
 missing as (
@@ -310,7 +347,7 @@ select
     business_date,
     is_cancelled,
     currency,
-    total_amount,
+    header_total_amount as total_amount,
     cast(lines_amount as decimal(18, 4)) as lines_amount,
     shipping_amount,
     cast(added_tax_amount as decimal(18, 4)) as added_tax_amount,

@@ -2,9 +2,76 @@ with placed as (
     select * from {{ ref('dws_refund_placed') }}
 ),
 
+refunds as (
+    select * from {{ ref('dwd_refund') }}
+),
+
+order_lines as (
+    select * from {{ ref('dws_order_line') }}
+),
+
+-- A refund of a line whose tax the source names has its part of that.
+lined as (
+    select
+        placed.*,
+        refunds.order_system as line_system,
+        refunds.order_id as line_order,
+        refunds.order_line_id,
+        order_lines.net_amount as line_amount,
+        order_lines.tax_amount as line_tax_amount
+    from placed
+    left join refunds
+        on
+            placed.refund_system = refunds.source_system
+            and placed.refund_id = refunds.refund_id
+            and placed.line_id = refunds.line_id
+            and not placed.is_rest
+            and placed.is_in_its_currency
+    left join order_lines
+        on
+            refunds.order_system = order_lines.document_system
+            and refunds.order_id = order_lines.document_id
+            and refunds.order_line_id = order_lines.line_id
+            and order_lines.has_own_tax
+            and order_lines.is_counted
+            and not order_lines.is_return
+            and order_lines.net_amount > 0
+),
+
+taxes_of_lines as (
+    select
+        refund_system,
+        refund_id,
+        sum(
+            coalesce(tax_amount, {{ part_of('amount', 'line_amount', 'line_tax_amount', 'currency') }})
+        ) as amount
+    from lined
+    where not is_rest
+    group by refund_system, refund_id
+    having count(*) = count(coalesce(tax_amount, line_tax_amount))
+),
+
+told as (
+    select
+        lined.*,
+        coalesce(
+            taxes_of_lines.amount,
+            case
+                when lined.sold_amount > 0
+                    then
+                        {{ part_of('lined.refund_lines_amount', 'lined.sold_amount',
+                            'coalesce(lined.sold_tax_amount, 0)', 'lined.currency') }}
+            end
+        ) as refund_lines_share
+    from lined
+    left join taxes_of_lines
+        on lined.refund_system = taxes_of_lines.refund_system and lined.refund_id = taxes_of_lines.refund_id
+),
+
 -- Of what is paid back beyond a refund's lines, their tax comes first where it was added on top. A refund that does not
--- name its lines' tax has their part of the order's, unless less than that was paid: then the rest is all tax. One that
--- pays less than its lines say (`amount` is negative) keeps goods' money and their tax in proportion.
+-- name its lines' tax has that of the order's lines, or their part of the order's, unless less than that was paid: then
+-- the rest is all tax. One that pays less than its lines say (`amount` is negative) keeps goods' money and their tax in
+-- proportion.
 parted as (
     select
         *,
@@ -12,18 +79,10 @@ parted as (
             when not is_rest or is_tax_included or sold_amount is null or sold_amount <= 0 then 0
             when given_back_by is not null then 0
             when refund_lines_tax_amount is not null or amount < coalesce(shipping_amount, 0)
-                then
-                    coalesce(
-                        refund_lines_tax_amount,
-                        {{ part_of('refund_lines_amount', 'sold_amount', 'coalesce(sold_tax_amount, 0)', 'currency') }}
-                    )
-            else
-                least(
-                    amount - coalesce(shipping_amount, 0),
-                    {{ part_of('refund_lines_amount', 'sold_amount', 'coalesce(sold_tax_amount, 0)', 'currency') }}
-                )
+                then coalesce(refund_lines_tax_amount, refund_lines_share)
+            else least(amount - coalesce(shipping_amount, 0), refund_lines_share)
         end as tax_of_goods_lines
-    from placed
+    from told
 ),
 
 -- Postage that no adjustment names is told by its amount, with or without the tax on top of it, once an order.
@@ -106,20 +165,104 @@ goods as (
     from postage
 ),
 
+based as (
+    select
+        *,
+        case
+            when apart is not null then 'none'
+            when tax_amount is not null and not is_rest and returned_elsewhere_amount = 0 then 'named'
+            when paid_amount <> net_amount then 'added'
+            when line_tax_amount is not null then 'line'
+            else 'order'
+        end as tax_basis
+    from goods
+),
+
+of_lines as (
+    select
+        *,
+        case
+            when tax_basis = 'named' then -tax_amount
+            when tax_basis = 'line'
+                then
+                    {{ share_of_running_total('-net_amount', 'line_amount', 'line_tax_amount',
+                        ['line_system', 'line_order', 'order_line_id', 'exclusion', 'tax_basis'],
+                        ['refunded_at', 'refund_system', 'refund_id', 'line_id'], 'currency') }}
+        end as own_tax_amount
+    from based
+),
+
+returned_tax as (
+    select
+        source_system,
+        order_id,
+        currency,
+        -sum(tax_amount) as tax_amount
+    from order_lines
+    where is_return and is_counted
+    group by source_system, order_id, currency
+),
+
+named as (
+    select
+        of_lines.*,
+        coalesce(returned_tax.tax_amount, 0) as returned_tax_amount,
+        coalesce(
+            sum(case when of_lines.tax_basis in ('named', 'line') then of_lines.net_amount else 0 end) over of_order, 0
+        ) as named_amount,
+        coalesce(-sum(of_lines.own_tax_amount) over of_order, 0) as named_tax_amount
+    from of_lines
+    left join returned_tax
+        on
+            of_lines.source_system = returned_tax.source_system
+            and of_lines.order_id = returned_tax.order_id
+            and of_lines.currency = returned_tax.currency
+    window of_order as (
+        partition by of_lines.source_system, of_lines.order_id, of_lines.currency, of_lines.exclusion
+    )
+),
+
+-- Where others name their tax, what is left of the order and of its tax is that of those that name none.
+left_over as (
+    select
+        *,
+        named_amount <> 0 or named_tax_amount <> 0 as has_named,
+        case when tax_basis in ('named', 'line') then 0 else -net_amount end as unnamed_amount,
+        case
+            when sold_amount is not null and (named_amount <> 0 or named_tax_amount <> 0)
+                then greatest(sold_amount - returned_amount - named_amount, 0)
+            else sold_amount
+        end as left_amount,
+        case
+            when sold_tax_amount is not null and (named_amount <> 0 or named_tax_amount <> 0)
+                then greatest(sold_tax_amount - returned_tax_amount - named_tax_amount, 0)
+            else sold_tax_amount
+        end as left_tax_amount,
+        case when named_amount <> 0 or named_tax_amount <> 0 then 0 else returned_amount end as amount_before
+    from named
+),
+
+shared as (
+    select
+        *,
+        {{ share_of_running_total('unnamed_amount', 'left_amount', 'left_tax_amount',
+            ['source_system', 'order_id', 'currency', 'exclusion'],
+            ['refunded_at', 'refund_system', 'refund_id', 'line_id'], 'currency', before='amount_before',
+            most='case when is_in_its_currency then left_amount end') }} as share_amount
+    from left_over
+),
+
 taxed as (
     select
         *,
         case
-            when apart is not null then 0
-            when tax_amount is not null and not is_rest and returned_elsewhere_amount = 0 then -tax_amount
-            when paid_amount <> net_amount then -(paid_amount - net_amount)
-            else
-                {{ share_of_running_total('-net_amount', 'sold_amount', 'sold_tax_amount',
-                    ['source_system', 'order_id', 'currency', 'exclusion'],
-                    ['refunded_at', 'refund_system', 'refund_id', 'line_id'], 'currency', before='returned_amount',
-                    most='case when is_in_its_currency then sold_amount end') }}
+            when tax_basis = 'none' then 0
+            when tax_basis in ('named', 'line') then own_tax_amount
+            when tax_basis = 'added' then -(paid_amount - net_amount)
+            when has_named and left_amount = 0 and sold_tax_amount is not null and is_in_its_currency then 0
+            else share_amount
         end as given_tax_amount
-    from goods
+    from shared
 )
 
 select
@@ -137,6 +280,7 @@ select
     identity_key,
     node_id,
     product_id,
+    is_rest,
     currency,
     cast(case when restock_type = 'return' and apart is null then -units else 0 end as decimal(18, 4)) as units,
     amount,

@@ -31,6 +31,23 @@ lowered_totals as (
     select * from {{ ref('dwd_order_lowered') }}
 ),
 
+taken_off as (
+    select * from {{ ref('dws_order_taken_off') }}
+),
+
+cancelled_elsewhere as (
+    select * from {{ ref('dws_order_copy_cancelled') }}
+),
+
+differences as (
+    select
+        document_system,
+        document_id,
+        copy_units < order_units or (copy_units = order_units and copy_amount < order_amount) as is_copy_less,
+        copy_amount - order_amount as more_amount
+    from {{ ref('dws_order_copy_difference') }}
+),
+
 products as (
     select
         source_system,
@@ -55,7 +72,8 @@ sold_lines as (
     where not is_return
 ),
 
--- What is paid back on a copy of an order is paid back on the order.
+-- What is paid back on a copy of an order is paid back on the order. Edits of the copy take off what is paid back only
+-- where the order lacks it too.
 named as (
     select
         refunds.*,
@@ -65,11 +83,15 @@ named as (
         sold_lines.product_key as sold_product_key,
         sold_lines.unit_amount,
         documents.shipping_amount as document_shipping_amount,
-        coalesce(sold_lines.is_removed, false) as is_of_removed,
+        coalesce(differences.is_copy_less, false) as is_copy_less,
+        case when differences.more_amount > 0 then differences.more_amount end as more_amount,
+        coalesce(sold_lines.is_removed and not coalesce(differences.is_copy_less, false), false) as is_of_removed,
         case when not sold_lines.is_goods then sold_lines.line_type end as line_apart
     from refunds
     left join copies
         on refunds.order_system = copies.document_system and refunds.order_id = copies.document_id
+    left join differences
+        on refunds.order_system = differences.document_system and refunds.order_id = differences.document_id
     left join headers as documents
         on refunds.order_system = documents.source_system and refunds.order_id = documents.order_id
     left join sold_lines
@@ -100,7 +122,10 @@ order_sides as (
         end as sold_tax_amount,
         bool_and(is_tax_included) filter (where is_counted and is_goods and not is_return) as is_tax_included,
         bool_or(line_type = 'gift_card') and not bool_or(is_goods) as has_gift_cards_alone,
-        coalesce(bool_or(exclusion = 'removed from its document') filter (where not is_return), false) as has_removed
+        coalesce(
+            bool_or(exclusion in ('removed from its document', 'taken off its document')) filter (where not is_return),
+            false
+        ) as has_removed
     from order_lines
     group by source_system, order_id
 ),
@@ -137,34 +162,6 @@ returned as (
     group by source_system, order_id
 ),
 
--- What edits took off an order: lines that it no longer has, and units of those that it has.
-taken_off as (
-    select
-        order_lines.document_system,
-        order_lines.document_id,
-        cast(
-            sum(
-                case
-                    when order_lines.exclusion = 'removed from its document' then order_lines.net_amount
-                    else lowered.lowered_units * (order_lines.net_amount / order_lines.units)
-                end
-            ) as decimal(18, 4)
-        ) as amount
-    from order_lines
-    left join lowered
-        on
-            order_lines.document_system = lowered.source_system
-            and order_lines.document_id = lowered.order_id
-            and order_lines.line_id = lowered.line_id
-    where
-        not order_lines.is_return
-        and (
-            order_lines.exclusion = 'removed from its document'
-            or lowered.lowered_units > 0 and order_lines.units > 0
-        )
-    group by order_lines.document_system, order_lines.document_id
-),
-
 -- Goods that a return document takes back are given back there, once: of the refund's lines with goods, those beyond
 -- the returned units stand for themselves. Units that an edit took off the order are no longer sold: a refund of them
 -- takes nothing off again.
@@ -195,6 +192,7 @@ of_goods as (
             named.order_system = lowered.source_system
             and named.order_id = lowered.order_id
             and named.order_line_id = lowered.line_id
+            and not named.is_copy_less
             -- An edit and its refund are booked within a moment, a refund of later has nothing to do with it.
             and coalesce(
                 named.refunded_at between {{ days_earlier('lowered.first_lowered_at', 1) }}
@@ -271,6 +269,8 @@ whole_refunds as (
             end
         ) as postage_amount,
         bool_and(named.is_rest) as is_money_alone,
+        bool_or(named.is_copy_less) as is_copy_less,
+        max(named.more_amount) as more_amount,
         bool_or(coalesce(named.restock_type = 'return', false)) as has_goods_back,
         bool_and(named.is_rest or named.is_of_removed) as is_of_removed,
         bool_or(named.status is null or {{ has_succeeded('named.status') }} or named.status = 'pending') as is_paid
@@ -326,7 +326,7 @@ paid_off as (
         whole_refunds.source_system,
         whole_refunds.refund_id,
         case
-            when lowered_by.order_id is not null then 'total'
+            when lowered_by.order_id is not null or whole_refunds.amount = whole_refunds.more_amount then 'total'
             when order_sides.sold_amount is null and order_sides.has_removed and whole_refunds.is_of_removed then 'edit'
             when
                 whole_refunds.is_money_alone
@@ -354,9 +354,13 @@ paid_off as (
             and whole_refunds.order_id = lowered_by.order_id
             and whole_refunds.amount = lowered_by.amount
             and not whole_refunds.has_goods_back
+            and not whole_refunds.is_copy_less
             and coalesce(whole_refunds.refunded_at >= {{ days_earlier('lowered_by.lowered_at', 1) }}, true)
     left join taken_off
-        on whole_refunds.order_system = taken_off.document_system and whole_refunds.order_id = taken_off.document_id
+        on
+            whole_refunds.order_system = taken_off.document_system
+            and whole_refunds.order_id = taken_off.document_id
+            and not whole_refunds.is_copy_less
     left join goods_returned
         on
             whole_refunds.counted_system = goods_returned.counted_system
@@ -431,6 +435,7 @@ select
     case
         when left_out.order_id is not null then 'refund on an unsettled order'
         when coalesce(headers.is_cancelled or headers.is_test, order_sides.is_void, false)
+            or cancelled_elsewhere.order_id is not null
             then 'refund on a cancelled or test order'
         when matched.is_of_removed then 'refund of what was removed from its order'
         when
@@ -473,6 +478,10 @@ left join headers
     on matched.counted_system = headers.source_system and matched.counted_order = headers.order_id
 left join order_sides
     on matched.counted_system = order_sides.source_system and matched.counted_order = order_sides.order_id
+left join cancelled_elsewhere
+    on
+        matched.counted_system = cancelled_elsewhere.source_system
+        and matched.counted_order = cancelled_elsewhere.order_id
 left join left_out
     on matched.counted_system = left_out.source_system and matched.counted_order = left_out.order_id
 left join returned_money

@@ -13,6 +13,7 @@ select
     product_id,
     product_name,
     cast(quantity as decimal(18,4)) as quantity,
+    cast(current_quantity as decimal(18,4)) as current_quantity,
     cast(unit_price as decimal(18,4)) as unit_price,
     cast(discount_amount as decimal(18,4)) as discount_amount,
     cast(line_amount as decimal(18,4)) as line_amount,

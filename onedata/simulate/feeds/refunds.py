@@ -66,12 +66,10 @@ def refunds(state: State, rows: pl.DataFrame, gestures: pl.DataFrame) -> pl.Data
             pl.col("order_id", "created_us", "note", "person_no").first(),
             pl.col("item").str.join(","),
             (pl.col("amount") + pl.col("tax")).sum().alias("amount"),
-            pl.col("amount").sum().alias("of_lines"),
             pl.col("paid_back", "postage", "postage_tax").first(),
             pl.len().cast(pl.Int64).alias("_rows"),
         )
-        .with_columns(pl.coalesce("paid_back", "amount").alias("amount"))
-        .with_columns((pl.col("amount") > pl.col("of_lines")).cast(pl.Int64).alias("_beside"))
+        .with_columns(pl.coalesce("paid_back", "amount").alias("amount"), pl.lit(1, dtype=pl.Int64).alias("_beside"))
     )
     whole = whole.with_columns(_adjustments(pl.lit("shipping_refund")))
     whole = pl.concat([whole, _of_money_alone(gestures).select(whole.columns)])
@@ -117,7 +115,7 @@ def _of_money_alone(gestures: pl.DataFrame) -> pl.DataFrame:
             (pl.col("amount") + pl.col("postage")).alias("amount"),
             pl.lit(0, dtype=pl.Int64).alias("_rows"),
             pl.lit(1, dtype=pl.Int64).alias("_beside"),
-            *(pl.lit(0, dtype=pl.Int64).alias(name) for name in ("of_lines", "postage_tax")),
+            pl.lit(0, dtype=pl.Int64).alias("postage_tax"),
             pl.lit(None, dtype=pl.Int64).alias("paid_back"),
         )
         .with_columns(pl.col("amount").alias("postage"))

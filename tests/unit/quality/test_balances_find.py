@@ -25,11 +25,12 @@ create table dwd.dwd_unsettled as from (values ('shop', 'unread', false)) as t (
 create table dws.dws_order_copy as from (values
     ('mkt', 'found', 'found'), ('mkt', 'decided', 'decided'), ('mkt', 'declared', 'declared'))
     as t (document_system, document_id, basis);
+create table dws.dws_order_copy_cancelled (source_system varchar, order_id varchar);
 create table dwd.dwd_order_line as
     select source_system, order_id, '1' as line_id, 'EUR' as currency, 100.00::decimal(18, 4) as gross_amount,
     100.00::decimal(18, 4) as net_amount, 'sale' as line_type, null::varchar as parent_line_id,
-    null::timestamp as updated_at, false as is_test from dwd.dwd_order
-    union all select 'shop', '1', 'card', 'EUR', 20, 20, 'gift_card', null, null, false;
+    null::timestamp as updated_at, false as is_test, 1 as quantity, null::integer as current_quantity from dwd.dwd_order
+    union all select 'shop', '1', 'card', 'EUR', 20, 20, 'gift_card', null, null, false, 1, null;
 create table dws.dws_order_line as
     select source_system as document_system, order_id as document_id, source_system, order_id, line_id, line_type,
     currency, gross_amount, (net_amount - if(order_id = '1' and line_id = '1', 10, 0))::decimal(18, 4) as net_amount,
