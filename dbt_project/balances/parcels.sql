@@ -1,5 +1,6 @@
--- Every parcel with its cost in the reporting currency, what became of its promise when the data ends, and whether its
--- order is excluded. Its cost takes the rate of the day on which it was announced.
+-- Every parcel with its cost in the reporting currency, what became of its promise when the data ends, as far as its
+-- newest version can be read, and whether its order is excluded. Its cost takes the rate of the day on which it was
+-- announced.
 with parcels as (
     select
         *,
@@ -14,6 +15,10 @@ headers as (
 
 cancelled_elsewhere as (
     select * from dws.dws_order_copy_cancelled
+),
+
+unread as (
+    select * from dwd.dwd_shipment_unread
 ),
 
 as_of as (
@@ -47,8 +52,11 @@ select
     rated.is_promised
     and (
         rated.delivered_at is not null
-        or coalesce(rated.promised_at < as_of.as_of_at, rated.promised_date < as_of.as_of_date, false)
+        or unread.shipment_id is null
+        and coalesce(rated.promised_at < as_of.as_of_at, rated.promised_date < as_of.as_of_date, false)
     ) as is_due,
+    rated.is_promised and rated.delivered_at is null and unread.shipment_id is not null
+    and coalesce(rated.promised_at < as_of.as_of_at, rated.promised_date < as_of.as_of_date, false) as is_unread,
     coalesce(
         rated.delivered_at <= rated.promised_at,
         rated.promised_at is null and rated.delivered_date <= rated.promised_date,
@@ -56,6 +64,7 @@ select
     ) as is_on_time
 from rated
 cross join as_of
+left join unread on rated.source_system = unread.source_system and rated.shipment_id = unread.shipment_id
 left join cancelled_elsewhere
     on
         coalesce(rated.order_system, rated.source_system) = cancelled_elsewhere.source_system

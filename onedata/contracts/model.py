@@ -46,7 +46,12 @@ RESULT_OF = "result of "
 DOCUMENTS = ("sales_order", "order_line")
 """The entities whose rows are headers and lines of documents, which `order_id` names within a source system."""
 
-PARTS_OF_DOCUMENTS = {"sales_order": "null", "order_line": "line_id", "payment": "payment_id"}
+PARTS_OF_DOCUMENTS = {
+    "sales_order": "null",
+    "order_line": "line_id",
+    "payment": "payment_id",
+    "shipment": "shipment_id",
+}
 """The entities whose quarantined rows keep their document, and the column that names the part of it that a row is."""
 
 TIES: Mapping[str, tuple[Tie, ...]] = {"sales_order": ("lines", "payments", "net"), "account_balance": ("ledger",)}

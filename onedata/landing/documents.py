@@ -1,5 +1,5 @@
-"""The document of a quarantined header, line or payment, by which DWD knows that it is unsettled, and DWS that a
-payment is not read. Pure: contract in, SQL out."""
+"""The document of a quarantined header, line, payment or parcel, by which DWD knows that it is unsettled or, of a parcel,
+not read, and DWS that a payment is not read. Pure: contract in, SQL out."""
 
 from collections.abc import Sequence
 from datetime import date
@@ -41,8 +41,9 @@ def document_sql(feed: Feed, night: date) -> str:
 
 def repeats_nothing_unread(feed: Feed, night: date, replaced: Sequence[str]) -> str:
     """A further condition (`and ...`) of a duplicate: since the last accepted row of its key, of night `_last`, no
-    earlier night than `night` brought one that went to quarantine. A row that repeats an older one settles that."""
-    if feed.entity.name not in PARTS_OF_DOCUMENTS:
+    earlier night than `night` brought one that went to quarantine. A row that repeats an older one settles that, but not
+    of a parcel: what became of it is told by a newer version only."""
+    if feed.entity.name not in PARTS_OF_DOCUMENTS or feed.entity.name == "shipment":
         return ""
     part = PARTS_OF_DOCUMENTS[feed.entity.name]
     line = "" if part == "null" else f" and q.document.line_id = {part}"

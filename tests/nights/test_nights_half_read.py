@@ -76,3 +76,18 @@ def test_the_days_say_how_many_are_left_out(truth_and_story: tuple[dict[str, Any
         "select count(distinct (source_system, order_id)) from ops_unsettled where channel is not null",
     )[0][0]
     assert told == listed > 5
+
+
+def test_no_parcel_is_late_that_came_in_time(truth_and_story: tuple[dict[str, Any], Story]) -> None:
+    """What became of a parcel may be in quarantine: then it has no verdict."""
+    _, nights = truth_and_story
+    parcels = nights.settings.source.parent / "truth" / "parcels"
+    verdicts = ask(
+        nights.published,
+        "select count(*) filter (where not is_on_time), count(*) filter (where is_on_time), count(*) filter (where "
+        "is_on_time <> (delivered_us // 1000000 <= promised_us // 1000000)) from dws_order "
+        f"join read_parquet('{parcels}/*.parquet') as parcel on dws_order.order_id = parcel.order_id::varchar "
+        "where source_system = 'shop' and is_on_time is not null",
+    )
+    assert verdicts[0][1] > 20 and verdicts[0][2] == 0
+    assert ask(nights.warehouse, "select count(*) > 5 from dwd.dwd_shipment_unread") == [(True,)]

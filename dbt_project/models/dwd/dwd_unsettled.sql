@@ -5,7 +5,7 @@ with unread as (
         *,
         row_number() over (order by feed, ds, path, edition, row) as unread_no
     from {{ source('ops', 'unread_document') }}
-    where entity <> 'payment'
+    where entity in ('sales_order', 'order_line')
 ),
 
 documents as (

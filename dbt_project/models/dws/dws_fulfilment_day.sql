@@ -10,6 +10,10 @@ shipments as (
     from delivered
 ),
 
+unread_shipments as (
+    select * from {{ ref('dwd_shipment_unread') }}
+),
+
 headers as (
     select * from {{ ref('dwd_order') }}
 ),
@@ -32,7 +36,9 @@ parcel as (
         coalesce(shipments.promised_date, shipments.announced_date, shipments.ds) as due_date,
         coalesce(shipments.carrier, 'unknown') as carrier,
         {{ is_promised('shipments') }} as is_promised,
+        -- Whether a parcel came whose newest version cannot be read is not known.
         {{ is_due('shipments', 'as_of') }} as is_due,
+        shipments.delivered_at is null and unread_shipments.shipment_id is not null as is_unread,
         shipments.delivered_at is not null as is_delivered,
         {{ is_on_time('shipments') }} as is_on_time,
         {{ to_base('shipments.cost', 'shipments.currency', 'exchange_rates.rate') }} as cost_base,
@@ -40,6 +46,10 @@ parcel as (
         shipments.co2e_kg
     from shipments
     cross join as_of
+    left join unread_shipments
+        on
+            shipments.source_system = unread_shipments.source_system
+            and shipments.shipment_id = unread_shipments.shipment_id
     left join headers
         on
             coalesce(shipments.order_system, shipments.source_system) = headers.source_system
@@ -59,7 +69,8 @@ select
     carrier,
     count(*) as parcel_count,
     count(*) filter (where is_promised) as promised_count,
-    count(*) filter (where is_due) as due_count,
+    count(*) filter (where is_due and not is_unread) as due_count,
+    count(*) filter (where is_due and is_unread) as unread_count,
     count(*) filter (where is_due and is_on_time) as on_time_count,
     count(*) filter (where is_delivered) as delivered_count,
     {{ sum_money('cost_base', 'has_cost') }} as cost_base,

@@ -41,6 +41,10 @@ shipments as (
     select * from {{ ref('dwd_shipment') }}
 ),
 
+unread_shipments as (
+    select * from {{ ref('dwd_shipment_unread') }}
+),
+
 engagements as (
     select * from {{ ref('dwd_social_engagement') }}
 ),
@@ -212,7 +216,8 @@ parcels as (
         count(*) filter (
             where
             shipments.delivered_at is not null and {{ is_promised('shipments') }} and not {{ is_on_time('shipments') }}
-            or shipments.delivered_at is null and {{ is_due('shipments', 'as_of') }}
+            or shipments.delivered_at is null and unread_shipments.shipment_id is null
+            and {{ is_due('shipments', 'as_of') }}
         ) as late_count,
         count(shipments.delivered_at) as delivered_count,
         max(shipments.promised_at) as promised_at,
@@ -221,6 +226,11 @@ parcels as (
         bool_or(places.node_type = 'warehouse') as is_from_warehouse
     from shipments
     cross join as_of
+    -- Whether a parcel came whose newest version cannot be read is not known: it is neither late nor in time.
+    left join unread_shipments
+        on
+            shipments.source_system = unread_shipments.source_system
+            and shipments.shipment_id = unread_shipments.shipment_id
     left join nodes
         on shipments.source_system = nodes.source_system and shipments.origin_node_id = nodes.node_id
     left join places on coalesce(nodes.node_key, shipments.origin_node_id) = places.node_key

@@ -103,6 +103,27 @@ def test_where_the_id_cannot_be_read_no_document_is_known(retail: Retail) -> Non
     assert len(shop.quarantine()) == 2
 
 
+def test_a_parcel_is_known_by_its_id_and_the_system_of_its_order(retail: Retail) -> None:
+    """The rest of the row says nothing of what became of it."""
+    properties = (
+        {"name": "shipment_id", "physicalName": "parcel"},
+        {"name": "order_id", "physicalName": "order"},
+        {"name": "order_system", "transformLogic": "'shop'"},
+        {"name": "delivered_at", "physicalName": "delivered"},
+        {"name": "updated_at", "physicalName": "ended"},
+    )
+    desk = retail(
+        contract("parcels", entity="shipment", properties=properties, path="till/{ds}.csv", quarantineTolerance=1)
+    )
+    rows = ("P1,O1,30.02.2026,2026-01-05T10:02:00Z", "P2,O2,2026-01-05T09:00:00Z,2026-01-05T10:02:00Z", "P3,O3,x,soon")
+    put(desk, *rows, header="parcel,order,delivered,ended")
+    assert desk.take().counts == (3, 1, 2, 0)
+    assert unread(desk, "source_system, order_id, line_id, entity, version") == [
+        ("shop", "O1", "P1", "shipment", datetime(2026, 1, 5, 10, 2)),
+        ("shop", "O3", "P3", "shipment", None),
+    ]
+
+
 def test_a_payment_is_known_by_its_order_and_the_system_of_that(retail: Retail) -> None:
     properties = [
         {"name": "order_id", "physicalName": "order"},
