@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterable
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from support import ask
+import yaml
+from support import REPOSITORY, ask
 
 DAYS = [date(2026, 1, 31), date(2026, 2, 1)]
 FIRST, SECOND = (str(day) for day in DAYS)
@@ -106,3 +108,42 @@ def money_by_day(warehouse: Path, number: int) -> dict[str, list[Decimal]]:
 
 def expected(case: Case) -> dict[str, list[Decimal]]:
     return {day: [Decimal(amount) for amount in amounts] for day, amounts in case[2].items()}
+
+
+def shipped_contracts(folder: Path, names: Iterable[str]) -> Path:
+    """A folder with these of the shipped contracts."""
+    contracts = folder / "contracts"
+    contracts.mkdir()
+    for name in names:
+        shutil.copy(REPOSITORY / "data_contracts" / f"{name}.odcs.yaml", contracts)
+    return contracts
+
+
+def write_marketplace(contracts: Path, properties: Iterable[dict[str, str]], *more: dict[str, str]) -> None:
+    """The contract of a marketplace's order lines, which come in `mkt/orders_{ds}.csv`: the properties that all have,
+    and these; `more` are the feed's."""
+    given = [
+        {"name": "order_id", "physicalName": "id"},
+        {"name": "line_type", "transformLogic": "'sale'"},
+        {"name": "channel", "transformLogic": "'marketplace'"},
+        {"name": "product_id", "physicalName": "sku"},
+        {"name": "quantity", "physicalName": "qty"},
+        {"name": "unit_price", "physicalName": "price"},
+    ]
+    feed = [
+        {"property": "entity", "value": "order_line"},
+        {"property": "timezone", "value": "Asia/Shanghai"},
+        *more,
+    ]
+    content = {
+        "apiVersion": "v3.1.0",
+        "kind": "DataContract",
+        "id": "mkt_orders",
+        "version": "1.0.0",
+        "status": "active",
+        "dataProduct": "mkt",
+        "description": {"purpose": "Orders of a marketplace."},
+        "servers": [{"server": "landing", "type": "local", "path": "mkt/orders_{ds}.csv", "format": "csv"}],
+        "schema": [{"name": "mkt_orders", "customProperties": feed, "properties": [*given, *properties]}],
+    }
+    write(contracts / "mkt_orders.odcs.yaml", yaml.dump(content, sort_keys=False))

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
+import pytest
 from support import environment_kept
 
 from onedata.retailer import Retailer
@@ -34,39 +35,34 @@ def told(manifest: Mapping[str, Any]) -> str:
     return "".join(part for part in timeless.split(", ") if "created_at" not in part)
 
 
-def test_a_copied_home_is_not_parsed_again(retailer: Retailer, graph: dg.Definitions, tmp_path: Path) -> None:
+@pytest.fixture
+def copied(retailer: Retailer, graph: dg.Definitions, tmp_path: Path) -> Retailer:
+    """The retailer with a copy of dbt's files in another home."""
     assert graph
-    here = retailer.settings
-    there = replace(here, home=tmp_path / "home")
-    shutil.copytree(here.dbt_target, there.dbt_target)
-    before, copied = parsed(retailer), parsed(replace(retailer, settings=there))
-    assert told(copied) == told(before)
-    assert parsed_at(copied, "dws") == parsed_at(before, "dws") != {}
+    there = replace(retailer.settings, home=tmp_path / "home")
+    shutil.copytree(retailer.settings.dbt_target, there.dbt_target)
+    return replace(retailer, settings=there)
 
 
-def test_the_manifest_of_an_unchanged_project_is_not_written_again(
-    retailer: Retailer, graph: dg.Definitions, tmp_path: Path
-) -> None:
-    assert graph
-    home = tmp_path / "home"
-    shutil.copytree(retailer.settings.dbt_target, replace(retailer.settings, home=home).dbt_target)
-    copied = replace(retailer, settings=replace(retailer.settings, home=home))
-    file = copied.settings.dbt_target / "target" / "manifest.json"
+def test_a_copied_home_is_not_parsed_again(retailer: Retailer, copied: Retailer) -> None:
+    before, there = parsed(retailer), parsed(copied)
+    assert told(there) == told(before)
+    assert parsed_at(there, "dws") == parsed_at(before, "dws") != {}
+
+
+def manifest_file(retailer: Retailer) -> Path:
+    return retailer.settings.dbt_target / "target" / "manifest.json"
+
+
+def test_the_manifest_of_an_unchanged_project_is_not_written_again(copied: Retailer) -> None:
     before = parsed(copied)
-    written = file.stat().st_mtime_ns
+    written = manifest_file(copied).stat().st_mtime_ns
     assert parsed(copied) == before
-    assert file.stat().st_mtime_ns == written
+    assert manifest_file(copied).stat().st_mtime_ns == written
 
 
-def test_a_manifest_that_is_damaged_or_older_than_the_parse_is_written_again(
-    retailer: Retailer, graph: dg.Definitions, tmp_path: Path
-) -> None:
-    assert graph
-    home = tmp_path / "home"
-    shutil.copytree(retailer.settings.dbt_target, replace(retailer.settings, home=home).dbt_target)
-    copied = replace(retailer, settings=replace(retailer.settings, home=home))
-    file = copied.settings.dbt_target / "target" / "manifest.json"
-    before = parsed(copied)
+def test_a_manifest_that_is_damaged_or_older_than_the_parse_is_written_again(copied: Retailer) -> None:
+    before, file = parsed(copied), manifest_file(copied)
     file.write_text(file.read_text(encoding="utf-8")[:1000], encoding="utf-8")
     assert told(parsed(copied)) == told(before)
     file.write_text("{}", encoding="utf-8")

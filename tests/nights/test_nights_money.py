@@ -3,11 +3,9 @@ order in two systems. Each order is a case of its own; the right values are work
 
 from __future__ import annotations
 
-import shutil
 from decimal import Decimal
 
 import pytest
-import yaml
 from shop_documents import (
     DAYS,
     FIRST,
@@ -21,43 +19,20 @@ from shop_documents import (
     parcel,
     postage,
     refund,
+    shipped_contracts,
     write,
+    write_marketplace,
     write_returns,
     write_shop,
 )
-from support import REPOSITORY, Story, ask, home_at, run_well, story
+from support import Story, ask, home_at, run_well, story
 
 SHIPPED = ("shop_orders", "shop_refunds", "logistics_returns", "pos_tickets_eu", "pos_ticket_lines_eu")
-MARKETPLACE = {
-    "apiVersion": "v3.1.0",
-    "kind": "DataContract",
-    "id": "mkt_orders",
-    "version": "1.0.0",
-    "status": "active",
-    "dataProduct": "mkt",
-    "description": {"purpose": "Orders of a marketplace."},
-    "servers": [{"server": "landing", "type": "local", "path": "mkt/orders_{ds}.csv", "format": "csv"}],
-    "schema": [
-        {
-            "name": "mkt_orders",
-            "customProperties": [
-                {"property": "entity", "value": "order_line"},
-                {"property": "timezone", "value": "Asia/Shanghai"},
-            ],
-            "properties": [
-                {"name": "order_id", "physicalName": "id"},
-                {"name": "line_id", "transformLogic": "'1'"},
-                {"name": "line_type", "transformLogic": "'sale'"},
-                {"name": "channel", "transformLogic": "'marketplace'"},
-                {"name": "product_id", "physicalName": "sku"},
-                {"name": "quantity", "physicalName": "qty"},
-                {"name": "unit_price", "physicalName": "price"},
-                {"name": "currency", "physicalName": "currency"},
-                {"name": "business_date", "physicalName": "date"},
-            ],
-        }
-    ],
-}
+MARKETPLACE = (
+    {"name": "line_id", "transformLogic": "'1'"},
+    {"name": "currency", "physicalName": "currency"},
+    {"name": "business_date", "physicalName": "date"},
+)
 
 
 ON_TOP = {"taxes_included": False, "total_tax": "13.00"}
@@ -181,11 +156,8 @@ OTHERS = {
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Story:
     """A shop, a marketplace and tills, after two nights."""
     folder = tmp_path_factory.mktemp("money")
-    contracts, source = folder / "contracts", folder / "source"
-    contracts.mkdir()
-    for name in SHIPPED:
-        shutil.copy(REPOSITORY / "data_contracts" / f"{name}.odcs.yaml", contracts)
-    write(contracts / "mkt_orders.odcs.yaml", yaml.dump(MARKETPLACE, sort_keys=False))
+    contracts, source = shipped_contracts(folder, SHIPPED), folder / "source"
+    write_marketplace(contracts, MARKETPLACE)
     write_shop(source, CASES.values())
     write_returns(source, [parcel(13, 1, 2, "60.00")])
     write(

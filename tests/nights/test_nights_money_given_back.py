@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from decimal import Decimal
 
 import pytest
@@ -19,10 +18,11 @@ from shop_documents import (
     parcel,
     postage,
     refund,
+    shipped_contracts,
     write_returns,
     write_shop,
 )
-from support import REPOSITORY, Story, ask, home_at, run_well, story
+from support import Story, ask, home_at, run_well, story
 
 SHIPPED = ("shop_orders", "shop_refunds", "logistics_returns")
 ON_TOP = {"taxes_included": False, "total_tax": "13.00"}
@@ -277,10 +277,7 @@ PARCELS = [
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Story:
     """A shop and its parcels, after two nights."""
     folder = tmp_path_factory.mktemp("given_back")
-    contracts, source = folder / "contracts", folder / "source"
-    contracts.mkdir()
-    for name in SHIPPED:
-        shutil.copy(REPOSITORY / "data_contracts" / f"{name}.odcs.yaml", contracts)
+    contracts, source = shipped_contracts(folder, SHIPPED), folder / "source"
     write_shop(source, CASES.values())
     write_returns(source, PARCELS)
     settings = home_at(folder, source, contracts=contracts, reporting_currency="CNY")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from decimal import Decimal
 from typing import Any
 
@@ -19,10 +18,11 @@ from shop_documents import (
     order,
     parcel,
     refund,
+    shipped_contracts,
     write_returns,
     write_shop,
 )
-from support import REPOSITORY, Story, ask, differences, home_at, run_well, story
+from support import Story, ask, differences, home_at, run_well, story
 
 SHIPPED = ("shop_orders", "shop_refunds", "logistics_returns")
 
@@ -140,10 +140,7 @@ AGAIN = [half(61, "30.00", "20.00"), half(62, "50.00"), half(63, "50.00"), half(
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Story:
     """A shop and its parcels, after two nights."""
     folder = tmp_path_factory.mktemp("taken_off")
-    contracts, source = folder / "contracts", folder / "source"
-    contracts.mkdir()
-    for name in SHIPPED:
-        shutil.copy(REPOSITORY / "data_contracts" / f"{name}.odcs.yaml", contracts)
+    contracts, source = shipped_contracts(folder, SHIPPED), folder / "source"
     orders = contracts / "shop_orders.odcs.yaml"
     records = "      - {property: records, value: line_items}\n"
     tolerant = records + "      - {property: quarantineTolerance, value: 0.5}\n"

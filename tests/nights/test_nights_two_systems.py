@@ -3,12 +3,10 @@ of its own, worked out by hand. What counts, counts on the marketplace's order."
 
 from __future__ import annotations
 
-import shutil
 from decimal import Decimal
 from typing import Any
 
 import pytest
-import yaml
 from shop_documents import (
     DAYS,
     FIRST,
@@ -18,46 +16,23 @@ from shop_documents import (
     order,
     parcel,
     refund,
+    shipped_contracts,
     write,
+    write_marketplace,
     write_returns,
     write_shop,
 )
-from support import REPOSITORY, Story, ask, differences, home_at, run_well, story
+from support import Story, ask, differences, home_at, run_well, story
 
 SHIPPED = ("shop_orders", "shop_refunds", "logistics_returns")
 HEAD = "id,at,updated,line,sku,qty,price\n"
-MARKETPLACE = {
-    "apiVersion": "v3.1.0",
-    "kind": "DataContract",
-    "id": "mkt_orders",
-    "version": "1.0.0",
-    "status": "active",
-    "dataProduct": "mkt",
-    "description": {"purpose": "Orders of a marketplace."},
-    "servers": [{"server": "landing", "type": "local", "path": "mkt/orders_{ds}.csv", "format": "csv"}],
-    "schema": [
-        {
-            "name": "mkt_orders",
-            "customProperties": [
-                {"property": "entity", "value": "order_line"},
-                {"property": "timezone", "value": "Asia/Shanghai"},
-                {"property": "documents", "value": "complete"},
-            ],
-            "properties": [
-                {"name": "order_id", "physicalName": "id"},
-                {"name": "line_id", "physicalName": "line"},
-                {"name": "line_type", "transformLogic": "'sale'"},
-                {"name": "channel", "transformLogic": "'marketplace'"},
-                {"name": "product_id", "physicalName": "sku"},
-                {"name": "quantity", "physicalName": "qty"},
-                {"name": "unit_price", "physicalName": "price"},
-                {"name": "currency", "transformLogic": "'CNY'"},
-                {"name": "sold_at", "physicalName": "at"},
-                {"name": "updated_at", "physicalName": "updated"},
-            ],
-        }
-    ],
-}
+COMPLETE = {"property": "documents", "value": "complete"}
+MARKETPLACE = (
+    {"name": "line_id", "physicalName": "line"},
+    {"name": "currency", "transformLogic": "'CNY'"},
+    {"name": "sold_at", "physicalName": "at"},
+    {"name": "updated_at", "physicalName": "updated"},
+)
 NAMED = {"tags": "Marketplace"}
 
 
@@ -145,11 +120,8 @@ PARCELS = [parcel(94, 1, 1, "100.00"), parcel(95, 1, 1, "60.00")]
 @pytest.fixture(scope="module")
 def nights(tmp_path_factory: pytest.TempPathFactory) -> Story:
     folder = tmp_path_factory.mktemp("two_systems")
-    contracts, source = folder / "contracts", folder / "source"
-    contracts.mkdir()
-    for name in SHIPPED:
-        shutil.copy(REPOSITORY / "data_contracts" / f"{name}.odcs.yaml", contracts)
-    write(contracts / "mkt_orders.odcs.yaml", yaml.dump(MARKETPLACE, sort_keys=False))
+    contracts, source = shipped_contracts(folder, SHIPPED), folder / "source"
+    write_marketplace(contracts, MARKETPLACE, COMPLETE)
     write_shop(source, [*((case[0], case[1], {}) for case in CASES.values()), (SHOP_ALONE, SHOP_BACK, {})])
     write_returns(source, PARCELS)
     for day in (FIRST, SECOND):

@@ -31,10 +31,11 @@ oneid_map as (
 
 -- An order that was edited is compared as it stands, and as it was first delivered: the other system may have it so.
 compared_lines as (
+    {%- for lines, is_first in [('sale_lines', 'false'), ('first_lines', 'true')] %}
     select
         source_system,
         order_id,
-        false as is_first,
+        {{ is_first }} as is_first,
         product_id,
         quantity,
         net_amount,
@@ -45,25 +46,12 @@ compared_lines as (
         identity_key,
         is_test,
         parent_line_id,
-        null as order_total_amount
-    from sale_lines
+        {{ 'order_total_amount' if loop.last else 'null' }} as order_total_amount
+    from {{ lines }}
+    {%- if not loop.last %}
     union all
-    select
-        source_system,
-        order_id,
-        true as is_first,
-        product_id,
-        quantity,
-        net_amount,
-        currency,
-        channel,
-        business_date,
-        sold_at,
-        identity_key,
-        is_test,
-        parent_line_id,
-        order_total_amount
-    from first_lines
+    {%- endif %}
+    {%- endfor %}
 ),
 
 -- What stands in each order, by the retailer's own keys of the goods.
