@@ -133,6 +133,13 @@ CASES: dict[int, Case] = {
         {FIRST: ("88.50", "100", "11.50"), SECOND: ("-88.50", "-100", "-11.50")},
     ),
 }
+# Orders from before the first night: a parcel brings their goods back, and the shop pays for them, by line or not.
+NEVER_CAME = [
+    refund(198, 98, [back(198, 98, 1, 1, "60.00", "return")], "60.00"),
+    refund(199, 99, [], "50.00"),
+    refund(299, 99, [], "5.00"),
+]
+BROUGHT_BACK = [parcel(98, 1, 1, "60.00"), parcel(99, 1, 1, "50.00")]
 AGAIN = [half(61, "30.00", "20.00"), half(62, "50.00"), half(63, "50.00"), half(64, "30.00")]
 
 
@@ -145,8 +152,8 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Story:
     records = "      - {property: records, value: line_items}\n"
     tolerant = records + "      - {property: quarantineTolerance, value: 0.5}\n"
     orders.write_text(orders.read_text(encoding="utf-8").replace(records, tolerant), encoding="utf-8")
-    write_shop(source, CASES.values(), AGAIN)
-    write_returns(source, [parcel(68, 1, 1, "100.00")])
+    write_shop(source, [*CASES.values(), ([], NEVER_CAME, {})], AGAIN)
+    write_returns(source, [parcel(68, 1, 1, "100.00"), *BROUGHT_BACK])
     settings = home_at(folder, source, contracts=contracts, reporting_currency="CNY")
     return story(settings, "two nights", run_well(settings, DAYS))
 
@@ -154,6 +161,17 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Story:
 @pytest.mark.parametrize("number", CASES)
 def test_an_order_has_its_money_on_each_day(shop: Story, number: int) -> None:
     assert money_by_day(shop.warehouse, number) == expected(CASES[number])
+
+
+def test_what_is_paid_back_for_goods_of_an_order_that_never_came_is_taken_off_once(shop: Story) -> None:
+    """60 and 50 by the parcels; of the refunds only the gesture of 5."""
+    found = ask(
+        shop.warehouse,
+        "select sum(net_amount_base) filter (where not is_refund), sum(net_amount_base) filter (where is_refund) "
+        "from dws.dws_order_movement where is_counted and (order_id in ('98', '99') or document_id like 'R%98' "
+        "or document_id like 'R%99')",
+    )
+    assert found == [(Decimal(-110), Decimal(-5))]
 
 
 def test_an_order_ties_with_its_total_as_it_was_placed(shop: Story) -> None:

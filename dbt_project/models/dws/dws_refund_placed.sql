@@ -23,6 +23,10 @@ left_out as (
     group by source_system, order_id
 ),
 
+lone_returns as (
+    select * from {{ ref('dws_return_lone') }}
+),
+
 lowered as (
     select * from {{ ref('dwd_order_line_lowered') }}
 ),
@@ -130,14 +134,34 @@ order_sides as (
     group by source_system, order_id
 ),
 
+came_back as (
+    select
+        source_system,
+        order_id,
+        product_key,
+        currency,
+        units,
+        net_amount
+    from order_lines
+    where is_return and is_counted
+    union all
+    select
+        source_system,
+        order_id,
+        product_key,
+        currency,
+        units,
+        net_amount
+    from lone_returns
+),
+
 returned_money as (
     select
         source_system,
         order_id,
         currency,
         -sum(net_amount) as amount
-    from order_lines
-    where is_return and is_counted
+    from came_back
     group by source_system, order_id, currency
 ),
 
@@ -148,8 +172,7 @@ returned as (
         order_id,
         product_key,
         -sum(units) as units
-    from order_lines
-    where is_return and is_counted
+    from came_back
     group by source_system, order_id, product_key
     union all
     select
@@ -157,8 +180,7 @@ returned as (
         order_id,
         '' as product_key,
         -sum(units) as units
-    from order_lines
-    where is_return and is_counted
+    from came_back
     group by source_system, order_id
 ),
 
@@ -344,7 +366,7 @@ paid_off as (
                 then 'return'
         end as kind
     from whole_refunds
-    inner join order_sides
+    left join order_sides
         on
             whole_refunds.counted_system = order_sides.source_system
             and whole_refunds.counted_order = order_sides.order_id
@@ -382,13 +404,13 @@ paid_off_once as (
     from paid_off
     inner join whole_refunds
         on paid_off.source_system = whole_refunds.source_system and paid_off.refund_id = whole_refunds.refund_id
-    inner join order_sides
+    left join order_sides
         on
             whole_refunds.counted_system = order_sides.source_system
             and whole_refunds.counted_order = order_sides.order_id
     where paid_off.kind is not null
     qualify
-        order_sides.sold_amount is null
+        order_sides.order_id is not null and order_sides.sold_amount is null
         or row_number() over (
             partition by
                 whole_refunds.order_system, whole_refunds.order_id, paid_off.kind, whole_refunds.amount
