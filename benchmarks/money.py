@@ -127,7 +127,7 @@ def _promises(con: duckdb.DuckDBPyConnection, truth: Path) -> dict[str, int]:
     promise is an instant, which the carrier tells to the second. A parcel whose delivery is in no file that came has
     not come, as far as anybody was told; a delivery in quarantine gives no verdict."""
     row = con.execute(
-        "with told as (select substring(key, 5, 7) as number from "
+        "with told as (select right(split_part(key, '/', 1), 7) as number from "
         f"read_parquet('{truth}/records/logistics_shipments/*.parquet') where key like '%/delivered' group by 1) "
         "select count(*), count(*) filter (where not is_on_time), count(*) filter (where is_on_time <> "
         "(told.number is not null and delivered_us // 1000000 <= promised_us // 1000000)) from dws_order "
