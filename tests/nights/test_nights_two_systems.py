@@ -106,6 +106,12 @@ CASES: dict[int, Case] = {
         [placed(93, ["12.00", "7.00"])], [],
         [sold(93, ["12.00", "7.00"]), sold(93, ["12.00"], SECOND)], {FIRST: "12"}, "differs",
     ),
+    # The marketplace is silent on tax: all of its 100 is paid back, whatever tax the shop names in it.
+    96: (
+        [placed(96, ["100.00"], **NAMED, taxes_included=True, total_tax="11.50")],
+        [refund(196, 96, [back(196, 96, 1, 1, "100.00", "no_restock") | {"total_tax": "11.50"}], "100.00")],
+        [sold(96, ["100.00"])], {FIRST: "100", SECOND: "-100"}, "",
+    ),
 }  # fmt: skip
 # Other orders of the marketplace that have ids of the shop's. A parcel brings 100.00 of P1 back of 94, which the
 # marketplace's order never sold: it is of the shop's, as is the refund of it. Both orders 95 sold P1.

@@ -124,7 +124,10 @@ order_sides as (
             when bool_and(is_tax_known) filter (where is_counted and is_goods and not is_return)
                 then sum(tax_amount) filter (where is_counted and is_goods and not is_return)
         end as sold_tax_amount,
-        bool_and(is_tax_included) filter (where is_counted and is_goods and not is_return) as is_tax_included,
+        -- A refund on an order that is silent on tax has none.
+        count(is_tax_included) filter (where is_counted and is_goods and not is_return) = 0 as is_silent,
+        coalesce(bool_and(is_tax_included) filter (where is_counted and is_goods and not is_return), true)
+            as is_tax_included,
         bool_or(line_type = 'gift_card') and not bool_or(is_goods) as has_gift_cards_alone,
         coalesce(
             bool_or(exclusion in ('removed from its document', 'taken off its document')) filter (where not is_return),
@@ -165,7 +168,7 @@ returned_money as (
     group by source_system, order_id, currency
 ),
 
--- By product, and of the whole order for refunds that name none.
+-- By product, and in all.
 returned as (
     select
         source_system,
@@ -184,9 +187,8 @@ returned as (
     group by source_system, order_id
 ),
 
--- Goods that a return document takes back are given back there, once: of the refund's lines with goods, those beyond
--- the returned units stand for themselves. Units that an edit took off the order are no longer sold: a refund of them
--- takes nothing off again.
+-- Goods that a return document takes back are given back there, once: of the refund's goods those beyond the returned
+-- units stand for themselves. Units that an edit took off are no longer sold: a refund of them takes nothing off again.
 of_goods as (
     select
         named.*,
@@ -395,7 +397,7 @@ paid_off as (
     where whole_refunds.is_paid
 ),
 
--- Each of these once an order; what is paid back of an order that edits left nothing of, always.
+-- Each once an order; of an order that edits left nothing of, always.
 paid_off_once as (
     select
         paid_off.source_system,
@@ -434,7 +436,8 @@ select
     matched.restock_type,
     matched.is_rest,
     matched.amount,
-    case when paid_off.kind = 'total' then 0 else matched.tax_amount end as tax_amount,
+    case when paid_off.kind = 'total' then 0 when not coalesce(order_sides.is_silent, false) then matched.tax_amount
+    end as tax_amount,
     case
         when paid_off.kind = 'total' then matched.amount
         when paid_off.kind is not null and matched.is_rest
@@ -490,8 +493,8 @@ select
     order_sides.is_tax_included,
     coalesce(returned_money.amount, 0) as returned_amount,
     coalesce(lines_of_refund.amount, 0) as refund_lines_amount,
-    lines_of_refund.tax_amount as refund_lines_tax_amount,
-    -- Money paid back on what is no goods: a gift card, a deposit, postage that is a line.
+    case when not coalesce(order_sides.is_silent, false) then lines_of_refund.tax_amount end as refund_lines_tax_amount,
+    -- Money paid back on what is no goods: gift cards, deposits, postage lines.
     coalesce(
         matched.line_apart, case when matched.is_rest and order_sides.has_gift_cards_alone then 'gift_card' end
     ) as apart
