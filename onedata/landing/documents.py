@@ -1,4 +1,4 @@
-"""The document of a quarantined header, line, payment or parcel, by which DWD knows that it is unsettled or, of a parcel,
+"""The document of a quarantined header, line, payment or parcel, by which DWD knows that it is unsettled, or a parcel
 not read, and DWS that a payment is not read. Pure: contract in, SQL out."""
 
 from collections.abc import Sequence
@@ -41,8 +41,8 @@ def document_sql(feed: Feed, night: date) -> str:
 
 def repeats_nothing_unread(feed: Feed, night: date, replaced: Sequence[str]) -> str:
     """A further condition (`and ...`) of a duplicate: since the last accepted row of its key, of night `_last`, no
-    earlier night than `night` brought one that went to quarantine. A row that repeats an older one settles that, but not
-    of a parcel: what became of it is told by a newer version only."""
+    earlier night than `night` brought one that went to quarantine. A row that repeats an older one settles that, but
+    not of a parcel: what became of it is told by a newer version only."""
     if feed.entity.name not in PARTS_OF_DOCUMENTS or feed.entity.name == "shipment":
         return ""
     part = PARTS_OF_DOCUMENTS[feed.entity.name]
