@@ -30,7 +30,7 @@ def checked(people: People, folder: Path) -> dg.ExecuteInProcessResult:
     retailer = Retailer(replace(Settings(), home=folder), ENTITIES, people.policy, ())
     create_vault(retailer.settings.vault)
     # Neither rules nor dbt are asked.
-    warehouse = Warehouse(people.con, retailer, Mock(), Mock())
+    warehouse = Warehouse(people.con, retailer, Mock(), Mock(), 0.0)
     job, _ = weekly_identity_check(retailer)
     resources = {"warehouse": dg.ResourceDefinition.hardcoded_resource(warehouse)}
     with dg.DagsterInstance.ephemeral() as instance:
