@@ -74,8 +74,8 @@ select
     lines.gross_amount as given_gross,
     lines.net_amount as given_net,
     case
-        when placed.is_counted and lines.current_quantity < lines.quantity then lines.net_amount - placed.net_amount
-        - placed.order_discount_amount
+        when placed.is_counted and lines.current_quantity < lines.quantity
+            then lines.net_amount - placed.net_amount - placed.order_discount_amount
         else 0
     end as taken_net,
     case

@@ -236,7 +236,7 @@ def fit(entity: Entity, rows: Rows, known: Known) -> Fit:
     fields = {item.name: item for item in rows.fields}
     chosen: dict[str, Mapped] = {}
     used: set[str] = set()
-    for (target, source), (score, reading, note) in sorted(scored.items(), key=_order(rows)):
+    for (target, source), (score, reading, note) in sorted(scored.items(), key=_order(entity, rows)):
         if target not in chosen and source not in used:
             rivals = [
                 other
@@ -260,9 +260,12 @@ def fit(entity: Entity, rows: Rows, known: Known) -> Fit:
     return Fit(entity, rows, mapped, 0.0)
 
 
-def _order(rows: Rows) -> Callable[[tuple[tuple[str, str], tuple[float, Reading, str]]], tuple[object, ...]]:
+def _order(
+    entity: Entity, rows: Rows
+) -> Callable[[tuple[tuple[str, str], tuple[float, Reading, str]]], tuple[object, ...]]:
     """The order in which pairs of column and field are chosen: fields with values first, the best first; of equals one
-    that names an id for an id, one in the row's own record, one that is not in an object."""
+    that names an id for an id, one in the row's own record, one that is not in an object, one of the column's own name,
+    and one for a column that must be filled."""
     empty = {item.name for item in rows.fields if not item.values}
 
     def key(pair: tuple[tuple[str, str], tuple[float, Reading, str]]) -> tuple[object, ...]:
@@ -274,6 +277,8 @@ def _order(rows: Rows) -> Callable[[tuple[tuple[str, str], tuple[float, Reading,
             not names_id,
             is_outer(field, rows),
             is_nested(field, rows.records),
+            last_step(field) != column,
+            not entity.column(column).required,
             column,
             field,
         )

@@ -41,9 +41,9 @@ def header(ticket: int, total: str, status: str = "SALE", loyalty: str = "M1", e
     return f"S1;1;{ticket};05.01.2026;{NOON};{end};1;{status};EUR;{total};{loyalty};Cash;"
 
 
-def line(ticket: int, number: int, price: str, quantity: str = "1", status: str = "SALE") -> str:
+def line(ticket: int, number: int, price: str, quantity: str = "1", status: str = "SALE", amount: str = "") -> str:
     who = f"S1;1;{ticket};05.01.2026;{number};S;A;A"
-    return f"{who};{quantity};{price};0,00;{price};EUR;0;{status};;M1;{NOON};{NOON}"
+    return f"{who};{quantity};{price};0,00;{amount or price};EUR;0;{status};;M1;{NOON};{NOON}"
 
 
 def deliver(settings: Settings, night: int, headers: list[str], lines: list[str]) -> None:
@@ -101,7 +101,7 @@ def nights(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Seen]
             line(2, 1, "70,00", status="CANCELLED"),
             line(3, 1, "70,00"),
             line(4, 1, "5,00"),
-            line(4, 2, "10,00", quantity="zwei"),
+            line(4, 2, "10,00", quantity="zwei", amount="20,00"),
             line(5, 1, "40,00"),
         ],
     )
