@@ -1,6 +1,7 @@
 """One retailer, loaded: settings, canonical entities, identifier policy and feeds."""
 
 import json
+import shutil
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import date
@@ -20,6 +21,7 @@ from onedata.ledger import check_lake
 from onedata.ledger.migrations import migrate
 from onedata.ledger.own_columns import hold_own_columns
 from onedata.quality.reconcile import create_reconciliation
+from onedata.readers.xml_beside import PLACE
 from onedata.settings import IDENTIFIERS, Settings
 from onedata.shipped import shipped
 from onedata.warehouse.publications import mend_names
@@ -126,6 +128,8 @@ def prepare_warehouse(con: duckdb.DuckDBPyConnection, retailer: Retailer, again:
     """
     said = skipped_drafts(retailer.drafts) + migrate(con, retailer.settings)
     hold_policy(con, retailer.settings.lake, retailer.policy)
+    # Rows of a feed that did not land in the run that kept them: it reads its files again.
+    shutil.rmtree(retailer.settings.home.joinpath(*PLACE), ignore_errors=True)
     finish_publishing(con, retailer.settings)
     mend_names(retailer.settings, said.append)
     create_tables_of(con, retailer)

@@ -17,7 +17,7 @@ from onedata.landing.stage import clear, forget_run, stage
 from onedata.ledger import recover, tick
 from onedata.readers import READERS, Drift, FileProblem, Reading, SourceFile
 from onedata.readers.xml import read_xml
-from onedata.readers.xml_beside import Beside
+from onedata.readers.xml_beside import PLACE, Beside
 from onedata.settings import Settings
 from onedata.sources import SourceError
 from onedata.sql import transaction
@@ -51,7 +51,7 @@ def land(
         VaultError: the vault's key is missing or is a different one.
     """
     recover(con, settings, feed.name, feed.entity.name)
-    beside = Beside(settings.home / "spool" / "beside", tuple(later))
+    beside = Beside(settings.home.joinpath(*PLACE), tuple(later))
     if contract_change(con, feed).refused:
         beside.forget(feed)
         return Landed(feed.name)

@@ -22,6 +22,8 @@ from onedata.readers.xml_drift import kept_leaves
 from onedata.readers.xml_paths import record_tags
 from onedata.readers.xml_stream import Batch
 
+PLACE = ("spool", "beside")
+"""The folder, below the data home."""
 LEAVES = b"leaves"
 UNFINISHED = ".unfinished"
 _OPTIONS = pa.ipc.IpcWriteOptions(compression="lz4")

@@ -13,7 +13,7 @@ from small_retailer import ANSWERS, NIGHT, SmallRetailer
 
 from onedata.readers import xml as reader
 from onedata.readers.xml_stream import Batch
-from onedata.retailer import Retailer
+from onedata.retailer import Retailer, prepare_warehouse
 
 Retail = Callable[..., SmallRetailer]
 # Two parts in one answer; a score that is no number; a field that no contract knows.
@@ -140,3 +140,15 @@ def test_what_a_killed_landing_left_unfinished_is_not_taken(desk: SmallRetailer,
     assert desk.take(name="parts").counts == (4, 3, 1, 0)
     assert len(passes) == 2
     assert kept(desk) == []
+
+
+def test_what_was_kept_for_a_feed_that_did_not_land_goes_with_the_next_run(
+    desk: SmallRetailer, passes: list[str]
+) -> None:
+    desk.put(f"survey/{NIGHT}.xml", DOCUMENT)
+    desk.land(name="answers")
+    assert len(kept(desk)) == 1
+    prepare_warehouse(desk.con, desk.retailer)
+    assert kept(desk) == []
+    assert desk.take(name="parts").counts == (4, 3, 1, 0)
+    assert len(passes) == 2
