@@ -11,7 +11,9 @@ OF_RUNS = frozenset({"ops.gate", "ops.reconciliation", "ops.night", "ops.publish
 """Tables that tell of runs and begin anew with a rebuild; tests/tables.py says so of the same ones."""
 COUNT_RUNS = frozenset({"oneid.run", "oneid.run_metric"})
 """A night that is run again after a kill has one more run of OneID in them."""
-PUBLISHED_OF_RUNS = frozenset({"published.ops_gate", "published.ops_reconciliation", "published.published_night"})
+PUBLISHED_OF_RUNS = frozenset(
+    {"published.published_night", *(f"published.{name.replace('.', '_')}" for name in OF_RUNS)}
+)
 LEDGERS = ("ops", "oneid")
 WHEN = frozenset(
     {
