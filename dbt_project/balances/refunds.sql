@@ -20,6 +20,10 @@ lines as (
     select * from dwd.dwd_order_line
 ),
 
+half_read as (
+    select * from dwd.dwd_refund_unread
+),
+
 left_out as (
     select distinct
         source_system,
@@ -43,6 +47,7 @@ select
         when left_out.order_id is not null then 'refunds on unsettled orders'
         when origins.is_test or origins.is_cancelled or cancelled_elsewhere.order_id is not null
             then 'refunds on cancelled or test orders'
+        when half_read.refund_id is not null then 'refunds that are half read'
         when
             refunds.status in (
                 'failure', 'failed', 'error', 'declined', 'cancelled', 'canceled', 'void', 'voided'
@@ -67,3 +72,8 @@ left join lines
         refunds.order_system = lines.source_system
         and refunds.order_id = lines.order_id
         and refunds.order_line_id = lines.line_id
+left join half_read
+    on
+        refunds.order_system = half_read.source_system
+        and refunds.order_id = half_read.order_id
+        and refunds.refund_id = half_read.refund_id

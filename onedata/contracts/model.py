@@ -50,6 +50,7 @@ PARTS_OF_DOCUMENTS = {
     "sales_order": "null",
     "order_line": "line_id",
     "payment": "payment_id",
+    "refund": "refund_id",
     "shipment": "shipment_id",
 }
 """The entities whose quarantined rows keep their document, and the column that names the part of it that a row is."""

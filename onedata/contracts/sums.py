@@ -6,26 +6,39 @@ from typing import NamedTuple
 from onedata.contracts.mistakes import Where
 from onedata.contracts.model import ContractError, Feed
 
-_SUM = re.compile(r"sum\((?P<list>.+?)\[(?:(?P<key>[^\]=]+)=(?P<value>[^\]]+))?\]\.(?P<member>[^\[\]()]+)\)")
+_SUM = re.compile(r"sum\((?P<lists>.+?)(?:\[\]|(?P<conditions>(?:\[[^\]=]+=[^\]]+\])+))\.(?P<member>[^\[\]()]+)\)")
+_CONDITION = re.compile(r"\[([^\]=]+?)(!?=)([^\]]+)\]")
+
+
+class Condition(NamedTuple):
+    """What a member of a list must say to be added: `[key=value]`, or anything else or nothing: `[key!=value]`."""
+
+    key: str
+    is_equal: bool
+    value: str
 
 
 class Summed(NamedTuple):
-    """`sum(list[].member)`, or of those of its members that have a value: `sum(list[key=value].member)`."""
+    """`sum(list[].member)`; of lists within a list, `sum(list[].list[].member)`; of those members of the last list
+    that meet conditions, `sum(list[key=value][other!=value].member)`."""
 
-    array: str
-    key: str | None
-    value: str | None
+    arrays: tuple[str, ...]
+    conditions: tuple[Condition, ...]
     member: str
 
     def wanted(self) -> list[str]:
-        """The paths in a member of the array."""
-        return [self.member, self.key] if self.key else [self.member]
+        """The paths in a member of the last array."""
+        return [self.member, *(condition.key for condition in self.conditions)]
 
 
 def summed(name: str) -> Summed | None:
     """The parts of a JSON path that adds up, None for any other."""
     match = _SUM.fullmatch(name)
-    return Summed(match["list"], match["key"], match["value"], match["member"]) if match else None
+    if match is None:
+        return None
+    found = _CONDITION.findall(match["conditions"] or "")
+    conditions = tuple(Condition(key, sign == "=", value) for key, sign, value in found)
+    return Summed(tuple(match["lists"].split("[].")), conditions, match["member"])
 
 
 def inside(name: str, prefix: str) -> bool:
@@ -42,7 +55,7 @@ def check_sums(feed: Feed, where: Where | str) -> None:
     """Refuse a sum that a reader of documents would not understand.
 
     Raises:
-        ContractError: the path has another form, or an array within an array.
+        ContractError: the path has another form.
     """
     if feed.location.format not in ("json", "jsonl", "parquet"):
         return
@@ -50,9 +63,9 @@ def check_sums(feed: Feed, where: Where | str) -> None:
     for name in feed.source_fields:
         if name.startswith("sum(") and name.endswith(")"):
             path = below(name, prefix) if inside(name, prefix) else name
-            total = summed(path)
-            if total is None or "[]" in total.array:
+            if summed(path) is None:
                 raise ContractError(
-                    f"{where}: {name!r} is not understood: write sum(list[].member), or sum(list[key=value].member) "
-                    "for those items that have the value; a list within a list cannot be added up"
+                    f"{where}: {name!r} is not understood: write sum(list[].member), sum(list[].list[].member) for a "
+                    "list within a list, or sum(list[key=value].member), sum(list[key!=value].member) for those items "
+                    "that have the value, or do not"
                 )

@@ -1,5 +1,5 @@
-"""The document of a quarantined header, line, payment or parcel, by which DWD knows that it is unsettled, or a parcel
-not read, and DWS that a payment is not read. Pure: contract in, SQL out."""
+"""The document of a quarantined header, line, payment, refund or parcel, by which DWD knows that it is unsettled, or a
+refund or parcel not read, and DWS that a payment is not read. Pure: contract in, SQL out."""
 
 from collections.abc import Sequence
 from datetime import date
@@ -48,9 +48,10 @@ def repeats_nothing_unread(feed: Feed, night: date, replaced: Sequence[str]) -> 
     part = PARTS_OF_DOCUMENTS[feed.entity.name]
     line = "" if part == "null" else f" and q.document.line_id = {part}"
     gone = f"('{Status.REFUSED}', '{Status.REPLACED}')"
+    order = " and q.document.order_id = order_id" if "order_id" in feed.entity.key else ""
     others = "".join(f" and q.batch_id <> {quote_text(batch)}" for batch in replaced)
     return (
         " and not exists (select 1 from ops.quarantine q join ops.delivery d using (batch_id) "
-        f"where q.feed = {quote_text(feed.name)} and q.document.order_id = order_id{line} and q.ds >= _last "
+        f"where q.feed = {quote_text(feed.name)}{order}{line} and q.ds >= _last "
         f"and q.ds < date '{night}' and d.status not in {gone}{others})"
     )

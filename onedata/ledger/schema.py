@@ -217,7 +217,7 @@ create or replace view ops.unread_document as
         q.document.source_system as source_system, q.document.order_id as order_id, q.document.line_id as line_id,
         d.entity, q.feed, q.ds, q.path, q.document.edition as edition, q.row, q.document.version as version,
         q.document.is_whole as is_whole, q.document.policy as policy, q.rule, q.totals['net_amount'] as net_amount,
-        q.currency
+        q.totals['amount'] as amount, q.currency
     from ops.quarantine q join ops.delivery d using (batch_id)
     where q.document is not null and d.status in ('accepted', 'applied');
 create or replace view ops.pending_batch as

@@ -19,9 +19,9 @@ Step = str | int | tuple[str, str]
 
 def member_steps(path: str) -> list[Step]:
     """The path's steps: a member's name, an array index from 0, or the (key, value) of the wanted array member; of a
-    path that adds up, those to its array."""
+    path that adds up, those to its first array."""
     total = summed(path)
-    found = _STEP.findall(total.array if total else path)
+    found = _STEP.findall(total.arrays[0] if total else path)
     return [int(index) if index else ((key, value) if key else name) for index, key, value, name in found]
 
 
@@ -65,11 +65,12 @@ class Tree:
             self.want(member_steps(name))
             return
         tree = self
-        for step in member_steps(name):
-            tree = tree._step(step)
-        tree._element = tree._element or Tree()
+        for array in total.arrays:
+            for step in member_steps(array):
+                tree = tree._step(step)
+            tree._element = tree = tree._element or Tree()
         for path in total.wanted():
-            tree._element.want(member_steps(path))
+            tree.want(member_steps(path))
 
     def put_list(self, steps: Sequence[Step], element: "Tree") -> None:
         """Set the structure of the members of the array at `steps` to `element`."""
@@ -140,22 +141,17 @@ class Tree:
     def field(self, taken: str, name: str) -> str:
         """SQL of the text of a field of the parsed document."""
         total = summed(name)
-        return self._sum(taken, name, total) if total else self.value(taken, member_steps(name))
+        return self._sum(taken, total) if total else self.value(taken, member_steps(name))
 
-    def _sum(self, taken: str, name: str, total: Summed) -> str:
+    def _sum(self, taken: str, total: Summed) -> str:
         """SQL of a sum as text: '0' without a member, 'NaN' if a member's value is no number."""
-        tree, array = self, taken
-        for number, step in enumerate(steps := member_steps(name)):
-            if tree._is_mixed:
-                array = f"json_extract({_searched(array, steps[number:])}, '$[*]')"
-                break
-            array, tree = _stepped(array, step), tree._step(step)
-        else:
-            if tree._is_mixed:
-                array = f"json_extract({array}, '$[*]')"
-            elif (element := tree._element) is not None and not element._is_mixed:
-                return _added(array, total, lambda path: element.value("m", member_steps(path)))
-        return _added(array, total, lambda path: f"({_searched('m', member_steps(path))} ->> '$')")
+        items, element = _items(taken, self, member_steps(total.arrays[0]))
+        for array in total.arrays[1:]:
+            inner, element = _items("m", element, member_steps(array))
+            items = f"flatten(list_transform({items}, lambda m: {inner}))"
+        if element is None:
+            return _added(items, total, lambda path: f"({_searched('m', member_steps(path))} ->> '$')")
+        return _added(items, total, lambda path: element.value("m", member_steps(path)))
 
     def list_at(self, taken: str, steps: Sequence[Step]) -> str:
         """SQL of the array at `steps` of the parsed document."""
@@ -164,10 +160,26 @@ class Tree:
         return taken
 
 
+def _items(sql: str, tree: Tree | None, steps: Sequence[Step]) -> tuple[str, Tree | None]:
+    """SQL of the members of the array at `steps` of a value, and what is extracted from one; None where it is JSON."""
+    for number, step in enumerate(steps):
+        if tree is None or tree._is_mixed:
+            return f"json_extract({_searched(sql, steps[number:])}, '$[*]')", None
+        sql, tree = _stepped(sql, step), tree._step(step)
+    if tree is None or tree._is_mixed:
+        return f"json_extract({sql}, '$[*]')", None
+    element = tree._element
+    return sql, None if element is None or element._is_mixed else element
+
+
 def _added(array: str, total: Summed, of_member: Callable[[str], str]) -> str:
     kept = array
-    if total.key:
-        kept = f"list_filter({array}, lambda m: {of_member(total.key)} = {quote_text(total.value or '')})"
+    if total.conditions:
+        meets = " and ".join(
+            f"{of_member(key)} {'=' if is_equal else 'is distinct from'} {quote_text(value)}"
+            for key, is_equal, value in total.conditions
+        )
+        kept = f"list_filter({array}, lambda m: {meets})"
     texts = f"list_filter(list_transform({kept}, lambda m: {of_member(total.member)}), lambda t: t is not null)"
     numbers = f"list_transform({texts}, lambda t: try_cast(t as decimal(28, 8)))"
     whole = f"rtrim(rtrim(coalesce(list_sum({numbers}), 0)::decimal(38, 8)::varchar, '0'), '.')"

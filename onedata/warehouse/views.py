@@ -55,14 +55,20 @@ OPS_VIEWS: dict[str, View] = {
     ),
     "ops_unsettled": (
         "Orders, tickets and returns whose newest header or line is in quarantine, by currency. They count as they "
-        "were last settled, or not at all, until the row is corrected or released.",
+        "were last settled, or not at all, until the row is corrected or released. And refunds of which a row is in "
+        "quarantine: they count for nothing until then.",
         f"select source_system, case when is_known then order_id else {mask_sql('order_id')} end as order_id, "
-        "currency, channel, business_date, unsettled_since, feeds, rules, unread_count, policy, is_held, "
-        "delivered_amount, case when is_held then delivered_amount else 0 end as counted_amount, quarantined_amount "
-        "from dwd.dwd_unsettled",
+        "null::varchar as refund_id, currency, channel, business_date, unsettled_since, feeds, rules, unread_count, "
+        "policy, is_held, delivered_amount, case when is_held then delivered_amount else 0 end as counted_amount, "
+        "quarantined_amount from dwd.dwd_unsettled union all "
+        f"select source_system, case when is_known then order_id else {mask_sql('order_id')} end, "
+        f"case when is_known then refund_id else {mask_sql('refund_id')} end, coalesce(currency, 'XXX'), channel, "
+        "business_date, unread_since, feeds, rules, unread_count, 'leave_out', false, -read_amount, 0, -unread_amount "
+        "from dwd.dwd_refund_unread",
         {
             "source_system": "System of the document.",
             "order_id": "Its id; masked where nothing of it was accepted and the id looks like a person's.",
+            "refund_id": "The refund on it that is half read; empty for a document.",
             "currency": "ISO 4217 code of the amounts; XXX if the rows name none.",
             "channel": "Its channel; empty where nothing of it was accepted.",
             "business_date": "Its local day; empty where nothing of it was accepted.",
@@ -72,7 +78,7 @@ OPS_VIEWS: dict[str, View] = {
             "unread_count": "Number of these rows.",
             "policy": "hold or leave_out, by the contract.",
             "is_held": "True if it counts at its last settled state, false if it is left out.",
-            "delivered_amount": "Net amount of its accepted lines, without test lines.",
+            "delivered_amount": "Net amount of its accepted lines, without test lines; what a refund's say, negative.",
             "counted_amount": "The part of it that counts: all of it if the document is held, else 0.",
             "quarantined_amount": "Net amount of its lines in quarantine, as far as it can be read.",
         },

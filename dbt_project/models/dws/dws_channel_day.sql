@@ -8,7 +8,12 @@ with movements as (
     where is_counted
 ),
 
--- One row per document, of which there may be one per currency.
+refunds as (
+    select * from {{ ref('dws_refund') }}
+    where exclusion = 'refund that is half read'
+),
+
+-- One row per document, of which there may be one per currency, and per refund.
 half_read as (
     select
         source_system,
@@ -18,6 +23,15 @@ half_read as (
     from {{ ref('dwd_unsettled') }}
     where channel is not null
     group by source_system, order_id, channel, business_date
+    union all
+    select
+        refund_system,
+        refund_id,
+        channel,
+        business_date
+    from refunds
+    where channel is not null
+    group by refund_system, refund_id, channel, business_date
 ),
 
 unsettled as (

@@ -91,12 +91,14 @@ told_by_amount as (
         *,
         case
             when not is_rest or shipping_amount is not null or shipping_charged_amount <= 0 then null
-            when amount - tax_of_goods_lines = shipping_charged_amount + shipping_tax_added_amount
+            when
+                amount - returned_elsewhere_amount - tax_of_goods_lines
+                = shipping_charged_amount + shipping_tax_added_amount
                 then shipping_tax_added_amount
-            when amount - tax_of_goods_lines = shipping_charged_amount then 0
+            when amount - returned_elsewhere_amount - tax_of_goods_lines = shipping_charged_amount then 0
             -- All that the order came to: its goods or its gift cards, its postage, and the tax on top of both.
             when
-                refund_lines_amount = 0
+                refund_lines_amount = 0 and returned_elsewhere_amount = 0
                 and amount
                 = coalesce(sold_amount + case when is_tax_included then 0 else coalesce(sold_tax_amount, 0) end, 0)
                 + coalesce(gift_cards_amount, 0) + shipping_charged_amount + shipping_tax_added_amount
