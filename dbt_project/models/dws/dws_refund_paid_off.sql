@@ -386,8 +386,13 @@ goods_owed as (
         goods_left.order_id,
         goods_left.currency,
         goods_left.came_back_at,
-        {{ with_added_tax('(goods_left.amount - coalesce(covered_goods.amount, 0))', 'sold',
-            'goods_left.currency') }} - coalesce(paid_exactly.amount, 0) as amount
+        case
+            when sold.currency = goods_left.currency
+                then
+                    {{ with_added_tax('(goods_left.amount - coalesce(covered_goods.amount, 0))', 'sold',
+                        'goods_left.currency') }}
+            else goods_left.amount - coalesce(covered_goods.amount, 0)
+        end - coalesce(paid_exactly.amount, 0) as amount
     from goods_left
     left join sold on goods_left.source_system = sold.source_system and goods_left.order_id = sold.order_id
     left join covered_goods
@@ -436,7 +441,10 @@ edits as (
     select
         taken_off.document_system,
         taken_off.document_id,
-        {{ with_added_tax('taken_off.amount', 'sold', 'sold.currency') }} as amount,
+        case
+            when sold.sold_amount > 0 then {{ with_added_tax('taken_off.amount', 'sold', 'sold.currency') }}
+            else taken_off.amount
+        end as amount,
         null as lowered_at
     from taken_off
     left join sold on taken_off.document_system = sold.source_system and taken_off.document_id = sold.order_id

@@ -194,6 +194,14 @@ def test_keys_of_many_objects_are_read_in_little_memory(retail: Retail) -> None:
         ("sum(paid[].amount)", "19.753"),
         ("sum(paid[kind=refund].amount)", "7.25"),
         ("sum(paid[kind=nothing].amount)", "0"),
+        # Without the refund, and without the sale of 12.50 too: one that names no kind is no refund.
+        ("sum(paid[kind!=refund].amount)", "12.503"),
+        ("sum(paid[kind!=refund][amount!=12.50].amount)", "0.003"),
+        ("sum(paid[kind=sale][amount=12.50].amount)", "12.5"),
+        ("sum(paid[kind=sale][amount=7.25].amount)", "0"),
+        ("sum(boxes[].items[].n)", "23.5"),
+        ("sum(boxes[].items[kind=b].n)", "20"),
+        ("sum(boxes[].more.items[].cuts[].c)", "7"),
         ("sum(paid[].more.deep)", "3"),
         ("sum(shop.parts[].n)", "30"),
         ("sum(nowhere[].amount)", "0"),
@@ -213,6 +221,13 @@ def test_a_sum_adds_up_the_members_of_an_array(retail: Retail, path: str, value:
             {},
         ],
         "shop": {"parts": [{"n": 10}, {"n": 20}]},
+        "boxes": [
+            {"items": [{"n": 1}, {"n": "2.5", "kind": "a"}], "more": {"items": [{"cuts": [{"c": 3}]}, {"cuts": None}]}},
+            {"items": None},
+            {"items": []},
+            {},
+            {"items": [{"n": 20, "kind": "b"}, {"n": None}], "more": {"items": [{"cuts": [{"c": 4}, {}]}]}},
+        ],
         "none": None,
         "words": [{"w": "1"}, {"w": "two"}],
     }
@@ -227,6 +242,14 @@ def test_a_sum_stands_beside_single_members_of_its_array(retail: Retail) -> None
     survey = answers(retail, [{"id": "A1", "paid": paid}], *paths)
     assert survey.take().counts == (1, 1, 0, 0)
     assert survey.rows("order_id, comment, title") == [("sale", "3.3", "2.20")]
+
+
+def test_a_sum_over_lists_within_a_list_stands_beside_the_list_itself(retail: Retail) -> None:
+    boxes = [{"items": [{"n": 1}, {"n": "2.5"}]}, {"items": [{"n": 4}]}]
+    paths = ("boxes[0].items[1].n", "sum(boxes[].items[].n)", "boxes")
+    survey = answers(retail, [{"id": "A1", "boxes": boxes}], *paths)
+    assert survey.take().counts == (1, 1, 0, 0)
+    assert [row[:2] for row in survey.rows("order_id, comment, title")] == [("2.5", "7.5")]
 
 
 def test_a_sum_is_of_one_exploded_record_or_of_the_whole_document(retail: Retail) -> None:
