@@ -1,4 +1,12 @@
-with refund_lines as (
+with whole_refunds as (
+    select * from {{ ref('dws_refund_whole') }}
+),
+
+exact as (
+    select * from {{ ref('dws_refund_paid_exactly') }}
+),
+
+refund_lines as (
     select * from {{ ref('dws_refund_goods') }}
 ),
 
@@ -18,72 +26,6 @@ lowered_totals as (
     select * from {{ ref('dwd_order_lowered') }}
 ),
 
-whole_refunds as (
-    select
-        refund_lines.refund_system,
-        refund_lines.refund_id,
-        refund_lines.document_system,
-        refund_lines.document_id,
-        refund_lines.source_system,
-        refund_lines.order_id,
-        min(refund_lines.currency) as currency,
-        min(refund_lines.refunded_at) as refunded_at,
-        sum(refund_lines.amount) as amount,
-        sum(case when refund_lines.is_rest then refund_lines.amount else 0 end) as rest_amount,
-        -- What the source says is postage, with the tax on top of it.
-        sum(
-            case
-                when refund_lines.is_rest
-                    then
-                        coalesce(refund_lines.shipping_amount, 0)
-                        + case when sold.is_tax_included then 0 else coalesce(refund_lines.tax_amount, 0) end
-                else 0
-            end
-        ) as postage_amount,
-        case
-            when count(refund_lines.shipping_amount) filter (where refund_lines.is_rest) = 0
-                then
-                    nullif(max(refund_lines.shipping_charged_amount), 0)
-                    + coalesce(max(sold.shipping_tax_added_amount), 0)
-        end as order_postage_amount,
-        bool_and(refund_lines.is_rest) as is_money_alone,
-        bool_or(refund_lines.is_copy_less) as is_copy_less,
-        max(refund_lines.more_amount) as more_amount,
-        bool_or(coalesce(refund_lines.restock_type = 'return', false)) as has_goods_back,
-        bool_and(refund_lines.is_rest or refund_lines.is_of_removed) as is_of_removed,
-        bool_or(refund_lines.is_paid) as is_paid,
-        bool_and(refund_lines.is_without_payment) as is_without_payment
-    from refund_lines
-    left join sold on refund_lines.source_system = sold.source_system and refund_lines.order_id = sold.order_id
-    group by
-        refund_lines.refund_system, refund_lines.refund_id, refund_lines.document_system, refund_lines.document_id,
-        refund_lines.source_system, refund_lines.order_id
-),
-
--- Money without a line, and what is left of it if it pays the order's postage back too.
-money as (
-    select
-        *,
-        amount - postage_amount as goods_amount
-    from whole_refunds
-    where is_money_alone and is_paid and amount > postage_amount
-),
-
-sums as (
-    select
-        *,
-        goods_amount as asked_amount,
-        0 as with_postage
-    from money
-    union all
-    select
-        *,
-        goods_amount - order_postage_amount as asked_amount,
-        1 as with_postage
-    from money
-    where goods_amount > order_postage_amount
-),
-
 -- What an order's total was lowered by, version by version and in all.
 lowered_all as (
     select
@@ -95,258 +37,14 @@ lowered_all as (
     group by source_system, order_id
 ),
 
-lowered_by as (
-    select
-        source_system,
-        order_id,
-        amount,
-        min(lowered_at) as lowered_at,
-        count(*) as times
-    from (
-        select
-            source_system,
-            order_id,
-            lowered_amount as amount,
-            lowered_at
-        from lowered_totals
-        union distinct
-        select
-            source_system,
-            order_id,
-            amount,
-            lowered_at
-        from lowered_all
-    ) as steps_and_all
-    group by source_system, order_id, amount
-),
-
-covered as (
-    select
-        source_system,
-        order_id,
-        product_key,
-        sum(returned_units) as units,
-        sum(returned_amount) as amount
-    from refund_lines
-    where returned_units > 0 and lowered_units is null
-    group by source_system, order_id, product_key
-),
-
--- Documents of returns of which no refund names the goods, each and all of an order.
-return_documents as (
-    select
-        came_back.source_system,
-        came_back.order_id,
-        came_back.document_system,
-        came_back.document_id,
-        came_back.currency,
-        sum(came_back.amount) as amount
-    from came_back
-    left join covered
-        on
-            came_back.source_system = covered.source_system
-            and came_back.order_id = covered.order_id
-            and covered.product_key in (came_back.product_key, '')
-    group by
-        came_back.source_system, came_back.order_id, came_back.document_system, came_back.document_id,
-        came_back.currency
-    having count(covered.units) = 0
-),
-
--- What an order owes beside what edits took off: lines that were given back without a payment, and goods that came
--- back, by document and in all.
-owed as (
-    select
-        source_system,
-        order_id,
-        currency,
-        'unpaid' as kind,
-        2 as preference,
-        amount,
-        refunded_at as owed_since
-    from whole_refunds
-    where not is_money_alone and is_without_payment and amount > 0
-    union all
-    select
-        source_system,
-        order_id,
-        currency,
-        'return' as kind,
-        3 as preference,
-        amount,
-        null as owed_since
-    from return_documents
-    union all
-    select
-        source_system,
-        order_id,
-        currency,
-        'return' as kind,
-        4 as preference,
-        sum(amount) as amount,
-        null as owed_since
-    from return_documents
-    group by source_system, order_id, currency
-    having count(*) > 1
-),
-
-owed_amounts as (
-    select
-        owed.source_system,
-        owed.order_id,
-        owed.currency,
-        owed.kind,
-        owed.preference,
-        owed.amount,
-        {{ with_added_tax('owed.amount', 'sold', 'owed.currency') }} as taxed_amount,
-        min(owed.owed_since) as owed_since,
-        count(*) as times
-    from owed
-    left join sold on owed.source_system = sold.source_system and owed.order_id = sold.order_id
-    group by
-        owed.source_system, owed.order_id, owed.currency, owed.kind, owed.preference, owed.amount,
-        sold.is_tax_included, sold.sold_amount, sold.sold_tax_amount
-),
-
--- What a refund pays back as a whole. `total`: just what edits lowered the order's total by, or what the copy has
--- beyond the order. `edit`: just what the lines come to that edits took off; any money of an order that they left
--- nothing of; of an exchange, what the new goods cost. `unpaid` and `return`: just what is owed.
-candidates as (
-    select
-        whole_refunds.refund_system,
-        whole_refunds.refund_id,
-        'total' as kind,
-        0 as preference,
-        coalesce(lowered_by.times, 1) as times,
-        whole_refunds.amount as asked_amount,
-        whole_refunds.amount as paid_amount
-    from whole_refunds
-    left join lowered_by
-        on
-            whole_refunds.document_system = lowered_by.source_system
-            and whole_refunds.document_id = lowered_by.order_id
-            and whole_refunds.amount = lowered_by.amount
-            and not whole_refunds.has_goods_back
-            and not whole_refunds.is_copy_less
-            and coalesce(whole_refunds.refunded_at >= {{ days_earlier('lowered_by.lowered_at', 1) }}, true)
-    where
-        whole_refunds.is_paid
-        and (lowered_by.order_id is not null or whole_refunds.amount = whole_refunds.more_amount)
-    union all
-    select
-        whole_refunds.refund_system,
-        whole_refunds.refund_id,
-        'edit' as kind,
-        1 as preference,
-        1 as times,
-        whole_refunds.amount as asked_amount,
-        whole_refunds.rest_amount - whole_refunds.postage_amount as paid_amount
-    from whole_refunds
-    left join sold
-        on whole_refunds.source_system = sold.source_system and whole_refunds.order_id = sold.order_id
-    left join taken_off
-        on
-            whole_refunds.document_system = taken_off.document_system
-            and whole_refunds.document_id = taken_off.document_id
-            and not whole_refunds.is_copy_less
-    where
-        whole_refunds.is_paid
-        and (
-            sold.sold_amount is null and sold.has_removed and whole_refunds.is_of_removed
-            or whole_refunds.is_money_alone
-            and whole_refunds.amount - whole_refunds.postage_amount in (
-                taken_off.amount, {{ with_added_tax('taken_off.amount', 'sold', 'whole_refunds.currency') }}
-            )
-        )
-    union all
-    select
-        whole_refunds.refund_system,
-        whole_refunds.refund_id,
-        'edit' as kind,
-        1 as preference,
-        1 as times,
-        whole_refunds.amount as asked_amount,
-        whole_refunds.rest_amount as paid_amount
-    from whole_refunds
-    inner join sold
-        on whole_refunds.source_system = sold.source_system and whole_refunds.order_id = sold.order_id
-    left join lowered_by
-        on
-            whole_refunds.document_system = lowered_by.source_system
-            and whole_refunds.document_id = lowered_by.order_id
-            and whole_refunds.amount = lowered_by.amount
-    where
-        whole_refunds.is_paid and whole_refunds.rest_amount < 0 and not whole_refunds.is_copy_less
-        and (
-            lowered_by.order_id is not null and whole_refunds.is_of_removed
-            or sold.exchanged_amount = -whole_refunds.rest_amount
-        )
-    union all
-    select
-        sums.refund_system,
-        sums.refund_id,
-        owed_amounts.kind,
-        owed_amounts.preference + 3 * sums.with_postage as preference,
-        owed_amounts.times,
-        owed_amounts.amount as asked_amount,
-        sums.asked_amount as paid_amount
-    from sums
-    inner join owed_amounts
-        on
-            sums.source_system = owed_amounts.source_system
-            and sums.order_id = owed_amounts.order_id
-            and sums.currency = owed_amounts.currency
-            and sums.asked_amount in (owed_amounts.amount, owed_amounts.taxed_amount)
-            and coalesce(sums.refunded_at >= owed_amounts.owed_since, true)
-    where owed_amounts.kind = 'return' or not sums.is_without_payment
-),
-
--- Each once an order, or as often as it is owed; of an order that edits left nothing of, always.
-chosen as (
-    select
-        candidates.*,
-        whole_refunds.document_system,
-        whole_refunds.document_id,
-        whole_refunds.source_system,
-        whole_refunds.order_id,
-        whole_refunds.currency,
-        whole_refunds.refunded_at,
-        sold.order_id is not null and sold.sold_amount is null as is_nothing_left
-    from candidates
-    inner join whole_refunds
-        on
-            candidates.refund_system = whole_refunds.refund_system
-            and candidates.refund_id = whole_refunds.refund_id
-    left join sold
-        on whole_refunds.source_system = sold.source_system and whole_refunds.order_id = sold.order_id
-    qualify
-        row_number() over (
-            partition by candidates.refund_system, candidates.refund_id
-            order by candidates.preference, candidates.paid_amount
-        ) = 1
-),
-
-exact as (
-    select *
-    from chosen
-    qualify
-        is_nothing_left
-        or row_number() over (
-            partition by
-                case when kind in ('total', 'edit') then document_system else source_system end,
-                case when kind in ('total', 'edit') then document_id else order_id end,
-                kind, asked_amount
-            order by refunded_at, refund_system, refund_id
-        ) <= times
-),
-
 -- Money that is just what nothing of the order comes to pays what is still owed, step by step: postage in one sum with
 -- it and gestures are what is beyond, and what is paid less is kept.
 open_money as (
-    select money.*
-    from money
-    left join exact on money.refund_system = exact.refund_system and money.refund_id = exact.refund_id
-    where exact.refund_id is null
+    select whole_refunds.*
+    from whole_refunds
+    left join exact
+        on whole_refunds.refund_system = exact.refund_system and whole_refunds.refund_id = exact.refund_id
+    where whole_refunds.is_money_for_goods and exact.refund_id is null
 ),
 
 goods_left as (
@@ -364,8 +62,9 @@ covered_goods as (
     select
         source_system,
         order_id,
-        sum(amount) as amount
-    from covered
+        sum(returned_amount) as amount
+    from refund_lines
+    where returned_units > 0 and lowered_units is null
     group by source_system, order_id
 ),
 
@@ -374,7 +73,7 @@ paid_exactly as (
         source_system,
         order_id,
         currency,
-        sum(paid_amount) as amount
+        sum(amount) as amount
     from exact
     where kind = 'return'
     group by source_system, order_id, currency
@@ -424,7 +123,7 @@ edits_paid_exactly as (
     select
         document_system,
         document_id,
-        sum(paid_amount) as amount
+        sum(amount) as amount
     from exact
     where kind in ('total', 'edit')
     group by document_system, document_id
@@ -544,7 +243,7 @@ select
     refund_id,
     kind,
     true as is_exact,
-    cast(paid_amount as decimal(18, 4)) as amount
+    cast(amount as decimal(18, 4)) as amount
 from exact
 union all
 select
