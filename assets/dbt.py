@@ -6,7 +6,7 @@ per layer. It uses dagster-dbt's message class, so dagster-dbt is pinned.
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -135,9 +135,15 @@ def _folders(settings: Settings) -> list[str]:
 
 
 def build(
-    context: dg.AssetExecutionContext, dbt: Dbt, translator: DagsterDbtTranslator, select: str, full_refresh: bool
+    context: dg.AssetExecutionContext,
+    dbt: Dbt,
+    translator: DagsterDbtTranslator,
+    select: str,
+    full_refresh: bool,
+    unchanged: Sequence[str] = (),
 ) -> Iterator[Any]:
-    """Build and test the selected models; yields one output per model and one check result per test.
+    """Build and test the selected models but the unchanged ones; yields one output per model and one check result per
+    test.
 
     Raises:
         DbtFailed: a model or test failed; everything downstream was skipped.
@@ -152,6 +158,7 @@ def build(
     arguments = [*SILENT, "build", *_folders(dbt.settings), *selection, "--exclude-resource-type", "unit_test"]
     arguments += ["--indirect-selection", indirect] if indirect else []
     arguments += ["--full-refresh"] if full_refresh else []
+    arguments += ["--exclude", *unchanged] if unchanged else []
     runner = dbtRunner(manifest=dbt.parsed, callbacks=[keep])
     try:
         outcome = runner.invoke(arguments)

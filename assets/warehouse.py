@@ -14,6 +14,7 @@ from onedata.quality.model_rules import sensitive_columns
 from onedata.retailer import Retailer
 from onedata.warehouse.outdated import outdated_models
 from onedata.warehouse.preview import columns_of, first_rows, rows_of
+from onedata.warehouse.unchanged import note_views, unchanged_models
 from onedata_assets.costs import measured
 from onedata_assets.dbt import Dbt, build
 from onedata_assets.ingest import landing_key
@@ -23,6 +24,8 @@ from onedata_assets.resources import Warehouse
 
 GROUPS = {"ods": "b_ods", "dim": "c_dim", "dwd": "d_dwd", "oneid": "e_oneid", "dws": "f_dws", "ads": "g_ads"}
 DBT_LAYERS = ("ods", "dim", "dwd", "dws", "ads")
+INCREMENTAL = ("ods", "dim", "dwd")
+"""The layers in which a model whose entities bring nothing is left as it is."""
 PREVIEW_ROWS = 10
 
 
@@ -82,17 +85,32 @@ def _layer_asset(dbt: Dbt, translator: LayerTranslator, layer: str) -> dg.Assets
         if outdated:
             context.log.info(f"built anew from the lake, since their columns changed: {', '.join(outdated)}")
         full_refresh = (asked and layer in ("dim", "dwd")) or bool(outdated)
-        built = tested = 0
-        for event in build(context, warehouse.dbt, translator, select, full_refresh):
-            built += isinstance(event, dg.Output)
+        left = [] if full_refresh or layer not in INCREMENTAL else _left_as_they_are(warehouse, translator, layer)
+        for key in left:
+            if key in context.selected_asset_keys:
+                output = dg.Output(None, key.to_python_identifier(), metadata={"built": "no: nothing new since"})
+                yield _with_contents(output, warehouse, layer, context)
+        built, tested = [], 0
+        names = [key.path[-1] for key in left]
+        for event in build(context, warehouse.dbt, translator, select, full_refresh, names):
+            if isinstance(event, dg.Output):
+                built.append(event.output_name.removeprefix(f"{layer}__"))
             tested += isinstance(event, dg.AssetCheckResult) and event.passed
             yield _with_contents(event, warehouse, layer, context)
+        if layer == "ods":
+            note_views(warehouse.con, warehouse.manifest, built, warehouse.retailer.settings.lake)
         context.log.info(
-            f"{built} {'views' if layer == 'ods' else 'tables'} built"
+            f"{len(built)} {'views' if layer == 'ods' else 'tables'} built"
             + (f", {tested} dbt tests passed" if tested else "")
+            + (f"; {len(left)} have nothing new" if left else "")
         )
 
     return models
+
+
+def _left_as_they_are(warehouse: Warehouse, translator: LayerTranslator, layer: str) -> list[dg.AssetKey]:
+    nodes = unchanged_models(warehouse.con, warehouse.manifest, layer, warehouse.retailer.settings.lake)
+    return [translator.get_asset_key(node) for node in nodes]
 
 
 def _with_contents(event: Any, warehouse: Warehouse, layer: str, context: dg.AssetExecutionContext) -> Any:
