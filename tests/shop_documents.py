@@ -90,10 +90,10 @@ def write_shop(source: Path, cases: Iterable[Case], again: Iterable[dict[str, An
             write(source / f"shop/{name}/{name}_{day}.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
 
 
-def write_returns(source: Path, parcels: Iterable[str]) -> None:
+def write_returns(source: Path, parcels: Iterable[str], day: str = FIRST) -> None:
     head = "rma_id,rma_line,order_id,sales_channel,node_id,sku,title,quantity,unit_price,discount,currency,reason,"
     lines = "".join(f"{row}\n" for row in parcels)
-    write(source / f"logistics/returns/returns_{FIRST}.csv", f"{head}requested_at,received_at\n{lines}")
+    write(source / f"logistics/returns/returns_{day}.csv", f"{head}requested_at,received_at\n{lines}")
 
 
 def money_by_day(warehouse: Path, number: int) -> dict[str, list[Decimal]]:

@@ -9,3 +9,10 @@ known. -#}
     'failure', 'failed', 'error', 'declined', 'cancelled', 'canceled', 'void', 'voided', 'pending', 'expired'
 )
 {%- endmacro %}
+
+{#- A repayment that will not reach its receiver. -#}
+{% macro has_failed(status) -%}
+coalesce(
+    {{ status }} in ('failure', 'failed', 'error', 'declined', 'cancelled', 'canceled', 'void', 'voided'), false
+)
+{%- endmacro %}

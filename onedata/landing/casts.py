@@ -41,24 +41,30 @@ class Zone:
         days, offsets = _clock_days(self.name)
         before = max((day for day in days if day < self.night), default=FIRST_CLOCK_DAY)
         after = min((day for day in days if day >= self.night), default=LAST_CLOCK_DAY)
-        listed = ", ".join(f"date '{day}'" for day in days) or f"date '{FIRST_CLOCK_DAY - timedelta(1)}'"
         if before + timedelta(1) >= after:
-            return _Near(after, after, 0, listed)
-        return _Near(before + timedelta(1), after, offsets[before], listed)
+            return _Near(after, after, 0, days)
+        return _Near(before + timedelta(1), after, offsets[before], days)
 
 
 @dataclass(frozen=True)
 class _Near:
-    """Local days from `first` to before `end` with one offset from UTC, in seconds; `days` is the SQL list of all days
-    of the zone on which the clocks may change."""
+    """Local days from `first` to before `end` with one offset from UTC, in seconds; `days` are all days of the zone on
+    which the clocks may change."""
 
     first: date
     end: date
     offset: int
-    days: str
+    days: tuple[date, ...]
 
     def holds(self, local: str) -> str:
         return f"({local}) >= timestamp '{self.first}' and ({local}) < timestamp '{self.end}'"
+
+    def changes(self, local: str) -> str:
+        """SQL of whether the clocks may change on the day of a local time. Of an IN with so many days DuckDB makes a
+        join, which each row goes through (1.5.5); a list is looked at only for rows of the months in question."""
+        months = sorted({day.month for day in self.days})
+        days = ", ".join(f"date '{day}'" for day in self.days)
+        return f"list_contains({months}::bigint[], month({local})) and list_contains([{days}]::date[], ({local})::date)"
 
 
 @cache
@@ -236,7 +242,7 @@ def instant_from_local(local: str, zone: Zone) -> str:
         return local
     near = zone.near()
     usual = f"(({local}) at time zone {quote_text(zone.name)}) at time zone 'UTC'"
-    far = f"case when ({local})::date in ({near.days}) then {_on_clock_day(local, zone)} else {usual} end"
+    far = f"case when {near.changes(local)} then {_on_clock_day(local, zone)} else {usual} end"
     return f"case when {near.holds(local)} then {local} - to_seconds({near.offset}) else {far} end"
 
 
@@ -257,10 +263,7 @@ def is_clock_change(local: str, zone: Zone) -> str:
     near = zone.near()
     before, after = _by_neighbour(local, zone)
     unsettled = f"(({_shows(before, local, zone)}) = ({_shows(after, local, zone)}) and {before} <> {after})"
-    return (
-        f"coalesce(case when {near.holds(local)} then false when ({local})::date in ({near.days}) then {unsettled} "
-        "end, false)"
-    )
+    return f"coalesce(case when {near.holds(local)} then false when {near.changes(local)} then {unsettled} end, false)"
 
 
 def _on_clock_day(local: str, zone: Zone) -> str:

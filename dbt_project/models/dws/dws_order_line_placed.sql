@@ -353,6 +353,7 @@ refunded_units as (
         sum(quantity) as units,
         sum(case when restock_type = 'cancel' then 0 else quantity end) as units_back
     from refunds
+    where not {{ has_failed('status') }}
     group by order_system, order_id, order_line_id
 ),
 

@@ -54,6 +54,11 @@ taxes_of_lines as (
 told as (
     select
         lined.*,
+        sum(lined.amount) over (
+            partition by lined.source_system, lined.order_id, lined.exclusion
+            order by lined.refunded_at, lined.refund_system, lined.refund_id, lined.is_rest, lined.line_id
+            rows between unbounded preceding and current row
+        ) as paid_so_far,
         coalesce(
             taxes_of_lines.amount,
             case
@@ -62,7 +67,8 @@ told as (
                         {{ part_of('lined.refund_lines_amount', 'lined.sold_amount',
                             'coalesce(lined.sold_tax_amount, 0)', 'lined.currency') }}
             end
-        ) as refund_lines_share
+        ) as refund_lines_share,
+        taxes_of_lines.amount is not null as is_of_own_tax
     from lined
     left join taxes_of_lines
         on lined.refund_system = taxes_of_lines.refund_system and lined.refund_id = taxes_of_lines.refund_id
@@ -77,8 +83,10 @@ parted as (
         *,
         case
             when not is_rest or is_tax_included or sold_amount is null or sold_amount <= 0 then 0
-            when given_back_by is not null then 0
-            when refund_lines_tax_amount is not null or amount < coalesce(shipping_amount, 0)
+            when given_back_by is not null and refund_lines_amount = 0 then 0
+            -- Just what the lines say, or nothing: nothing of their tax is kept.
+            when amount = 0 then 0
+            when refund_lines_tax_amount is not null or amount < coalesce(shipping_amount, 0) or is_of_own_tax
                 then coalesce(refund_lines_tax_amount, refund_lines_share)
             else least(amount - coalesce(shipping_amount, 0), refund_lines_share)
         end as tax_of_goods_lines
@@ -98,8 +106,7 @@ told_by_amount as (
             when amount - returned_elsewhere_amount - tax_of_goods_lines = shipping_charged_amount then 0
             -- All that the order came to: its goods or its gift cards, its postage, and the tax on top of both.
             when
-                refund_lines_amount = 0 and returned_elsewhere_amount = 0
-                and amount
+                paid_so_far
                 = coalesce(sold_amount + case when is_tax_included then 0 else coalesce(sold_tax_amount, 0) end, 0)
                 + coalesce(gift_cards_amount, 0) + shipping_charged_amount + shipping_tax_added_amount
                 and (sold_amount is null or coalesce(gift_cards_amount, 0) = 0)
@@ -144,6 +151,19 @@ postage as (
     from ordered
 ),
 
+-- What is paid less than the lines of a refund say has the part of their tax that goes with it.
+kept as (
+    select
+        *,
+        coalesce(refund_lines_tax_amount, refund_lines_share) as refund_lines_tax,
+        coalesce(
+            is_rest and apart is null and refund_lines_amount > 0 and given_back_by is null
+            and amount - tax_of_lines - shipping_refunded_amount - returned_elsewhere_amount < 0
+            and coalesce(refund_lines_tax_amount, refund_lines_share) is not null, false
+        ) as is_kept
+    from postage
+),
+
 -- What is paid back without a line of goods contains the tax that was added on top of them.
 goods as (
     select
@@ -158,13 +178,17 @@ goods as (
         end as not_goods_amount,
         case
             when apart is not null then 0
+            when is_kept and not is_tax_included
+                then
+                    {{ part_of('amount - tax_of_lines - shipping_refunded_amount - returned_elsewhere_amount',
+                        'refund_lines_amount + refund_lines_tax', 'refund_lines_amount', 'currency') }}
             when is_rest and not is_tax_included and sold_amount > 0
                 then
                     {{ part_of('amount - tax_of_lines - shipping_refunded_amount - returned_elsewhere_amount',
                         'sold_amount + coalesce(sold_tax_amount, 0)', 'sold_amount', 'currency') }}
             else amount - tax_of_lines - shipping_refunded_amount - returned_elsewhere_amount
         end as net_amount
-    from postage
+    from kept
 ),
 
 based as (
@@ -174,6 +198,7 @@ based as (
             when apart is not null then 'none'
             when tax_amount is not null and not is_rest and returned_elsewhere_amount = 0 then 'named'
             when paid_amount <> net_amount then 'added'
+            when is_kept and is_tax_included then 'kept'
             when line_tax_amount is not null then 'line'
             else 'order'
         end as tax_basis
@@ -185,6 +210,8 @@ of_lines as (
         *,
         case
             when tax_basis = 'named' then -tax_amount
+            when tax_basis = 'kept'
+                then -{{ part_of('net_amount', 'refund_lines_amount', 'refund_lines_tax', 'currency') }}
             when tax_basis = 'line'
                 then
                     {{ share_of_running_total('-net_amount', 'line_amount', 'line_tax_amount',
@@ -210,7 +237,9 @@ named as (
         of_lines.*,
         coalesce(returned_tax.tax_amount, 0) as returned_tax_amount,
         coalesce(
-            sum(case when of_lines.tax_basis in ('named', 'line') then of_lines.net_amount else 0 end) over of_order, 0
+            sum(case when of_lines.tax_basis in ('named', 'line', 'kept') then of_lines.net_amount else 0 end)
+                over of_order,
+            0
         ) as named_amount,
         coalesce(-sum(of_lines.own_tax_amount) over of_order, 0) as named_tax_amount
     from of_lines
@@ -229,7 +258,7 @@ left_over as (
     select
         *,
         named_amount <> 0 or named_tax_amount <> 0 as has_named,
-        case when tax_basis in ('named', 'line') then 0 else -net_amount end as unnamed_amount,
+        case when tax_basis in ('named', 'line', 'kept') then 0 else -net_amount end as unnamed_amount,
         case
             when sold_amount is not null and (named_amount <> 0 or named_tax_amount <> 0)
                 then greatest(sold_amount - returned_amount - named_amount, 0)
@@ -259,7 +288,7 @@ taxed as (
         *,
         case
             when tax_basis = 'none' then 0
-            when tax_basis in ('named', 'line') then own_tax_amount
+            when tax_basis in ('named', 'line', 'kept') then own_tax_amount
             when tax_basis = 'added' then -(paid_amount - net_amount)
             when has_named and left_amount = 0 and sold_tax_amount is not null and is_in_its_currency then 0
             else share_amount

@@ -121,16 +121,7 @@ of_goods as (
             own_products.product_key, order_products.product_key, named.sold_product_key, named.product_id, ''
         ) as product_key,
         lowered.lowered_units,
-        case when lowered.line_id is not null then named.order_line_id end as lowered_line_id,
-        -- Who leaves the stock to the warehouse writes `no_restock` of goods that came back: then all is paid back.
-        case
-            when named.restock_type = 'return' or lowered.line_id is not null then named.quantity
-            when
-                named.restock_type = 'no_restock'
-                and named.amount >= named.unit_amount * named.quantity - 0.01
-                then named.quantity
-            else 0
-        end as goods_units
+        case when lowered.line_id is not null then named.order_line_id end as lowered_line_id
     from named
     left join products as own_products
         on named.source_system = own_products.source_system and named.product_id = own_products.product_id
@@ -150,17 +141,43 @@ of_goods as (
             )
 ),
 
-running as (
+-- Who leaves the stock to the warehouse writes `no_restock`, or nothing, of goods that came back: then all is paid back
+-- that they cost. A repayment that failed gives nothing back.
+told as (
     select
         of_goods.*,
-        sum(of_goods.goods_units) over (
-            partition by
-                of_goods.counted_system, of_goods.counted_order, of_goods.product_key, of_goods.goods_units > 0,
-                of_goods.lowered_line_id
-            order by of_goods.refunded_at, of_goods.source_system, of_goods.refund_id, of_goods.line_id
+        returned.units as all_returned_units,
+        returned.amount as all_returned_amount,
+        returned.currency as returned_currency,
+        case
+            when {{ has_failed('of_goods.status') }} then 0
+            when of_goods.restock_type = 'return' or of_goods.lowered_units is not null then of_goods.quantity
+            when
+                coalesce(of_goods.restock_type, 'no_restock') = 'no_restock'
+                and of_goods.amount + 0.01
+                >= of_goods.quantity * least(of_goods.unit_amount, returned.amount / nullif(returned.units, 0))
+                then of_goods.quantity
+            else 0
+        end as goods_units
+    from of_goods
+    left join returned
+        on
+            of_goods.counted_system = returned.source_system
+            and of_goods.counted_order = returned.order_id
+            and of_goods.product_key = returned.product_key
+            and of_goods.quantity > 0
+            and of_goods.restock_type is distinct from 'cancel'
+),
+
+running as (
+    select
+        *,
+        sum(goods_units) over (
+            partition by counted_system, counted_order, product_key, goods_units > 0, lowered_line_id
+            order by refunded_at, source_system, refund_id, line_id
             rows between unbounded preceding and current row
         ) as goods_units_so_far
-    from of_goods
+    from told
 ),
 
 matched as (
@@ -170,22 +187,16 @@ matched as (
             running.goods_units,
             greatest(
                 0,
-                coalesce(greatest(running.lowered_units, returned.units), 0)
+                coalesce(greatest(running.lowered_units, running.all_returned_units), 0)
                 - (running.goods_units_so_far - running.goods_units)
             )
         ) as returned_units,
-        returned.units as all_returned_units,
-        case when returned.currency = coalesce(running.currency, sold.currency) then returned.amount end
-            as all_returned_amount
+        case
+            when running.returned_currency = coalesce(running.currency, sold.currency)
+                then running.all_returned_amount
+        end as worth_of_all
     from running
     left join sold on running.counted_system = sold.source_system and running.counted_order = sold.order_id
-    left join returned
-        on
-            running.counted_system = returned.source_system
-            and running.counted_order = returned.order_id
-            and running.product_key = returned.product_key
-            and running.goods_units > 0
-            and running.restock_type <> 'cancel'
 ),
 
 -- What the return document gave back for these units, which may not be what is paid: part was paid back before, or a
@@ -193,8 +204,9 @@ matched as (
 valued as (
     select
         *,
+        count(*) over (partition by source_system, refund_id) as row_count,
         -({{ share_of_running_total('-(case when lowered_units is null then returned_units else 0 end)',
-            'all_returned_units', 'all_returned_amount',
+            'all_returned_units', 'worth_of_all',
             ['counted_system', 'counted_order', 'product_key', 'all_returned_units'],
             ['refunded_at', 'source_system', 'refund_id', 'line_id'], 'currency') }}) as worth_amount
     from matched
@@ -214,12 +226,13 @@ select
     valued.is_rest,
     valued.amount,
     valued.tax_amount,
-    -- Tax stands beside postage in what the source says of it, also where prices contain it.
+    -- Tax stands beside postage in what the source says of it, also where prices contain it, if both were paid.
     case
         when
             valued.shipping_amount > 0 and coalesce(sold.is_tax_included, true)
             and valued.shipping_amount <> coalesce(headers.shipping_amount, valued.document_shipping_amount, 0)
-            then valued.shipping_amount + coalesce(valued.tax_amount, 0)
+            and (valued.row_count > 1 or valued.shipping_amount + valued.tax_amount <= valued.amount)
+            then valued.shipping_amount + valued.tax_amount
         else valued.shipping_amount
     end as shipping_amount,
     case
@@ -244,7 +257,7 @@ select
         end as decimal(18, 4)
     ) as returned_amount,
     valued.status is null or {{ has_succeeded('valued.status') }} or valued.status = 'pending' as is_paid,
-    valued.status is null and valued.paid_at is null and valued.method is null as is_without_payment
+    valued.status is null as is_without_payment
 from valued
 left join headers on valued.counted_system = headers.source_system and valued.counted_order = headers.order_id
 left join sold on valued.counted_system = sold.source_system and valued.counted_order = sold.order_id

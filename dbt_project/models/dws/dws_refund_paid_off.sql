@@ -44,65 +44,113 @@ open_money as (
     from whole_refunds
     left join exact
         on whole_refunds.refund_system = exact.refund_system and whole_refunds.refund_id = exact.refund_id
-    where whole_refunds.is_money_for_goods and exact.refund_id is null
+    where whole_refunds.is_money_for_goods and whole_refunds.is_money_alone and exact.refund_id is null
+),
+
+-- Orders with lines that say that goods came back, and were not paid.
+goods_back as (
+    select
+        source_system,
+        order_id
+    from whole_refunds
+    where not is_money_alone and is_without_payment and has_goods_back
+    group by source_system, order_id
+),
+
+covered as (
+    select
+        source_system,
+        order_id,
+        product_key,
+        sum(returned_amount) as amount
+    from refund_lines
+    where returned_units > 0 and lowered_units is null
+    group by source_system, order_id, product_key
 ),
 
 goods_left as (
     select
-        came_back.source_system,
-        came_back.order_id,
-        came_back.currency,
-        min(came_back.moved_at) as came_back_at,
-        sum(came_back.amount) as amount
-    from came_back
-    group by came_back.source_system, came_back.order_id, came_back.currency
-),
-
-covered_goods as (
-    select
         source_system,
         order_id,
-        sum(returned_amount) as amount
-    from refund_lines
-    where returned_units > 0 and lowered_units is null
-    group by source_system, order_id
-),
-
-paid_exactly as (
-    select
-        source_system,
-        order_id,
+        product_key,
         currency,
-        sum(amount) as amount
-    from exact
-    where kind = 'return'
-    group by source_system, order_id, currency
+        min(moved_at) as came_back_at,
+        sum(amount) as amount,
+        sum(taxed_amount) as taxed_amount
+    from came_back
+    group by source_system, order_id, product_key, currency
 ),
 
-goods_owed as (
+-- Goods that came back of which no refund names the product, and lines that say so and were not paid.
+owed as (
     select
         goods_left.source_system,
         goods_left.order_id,
         goods_left.currency,
         goods_left.came_back_at,
         case
-            when sold.currency = goods_left.currency
+            when covered.amount > 0
                 then
-                    {{ with_added_tax('(goods_left.amount - coalesce(covered_goods.amount, 0))', 'sold',
+                    goods_left.taxed_amount
+                    - {{ part_of('covered.amount', 'goods_left.amount', 'goods_left.taxed_amount',
                         'goods_left.currency') }}
-            else goods_left.amount - coalesce(covered_goods.amount, 0)
-        end - coalesce(paid_exactly.amount, 0) as amount
+            else goods_left.taxed_amount
+        end as amount
     from goods_left
-    left join sold on goods_left.source_system = sold.source_system and goods_left.order_id = sold.order_id
-    left join covered_goods
+    left join covered
         on
-            goods_left.source_system = covered_goods.source_system
-            and goods_left.order_id = covered_goods.order_id
-    left join paid_exactly
-        on
-            goods_left.source_system = paid_exactly.source_system
-            and goods_left.order_id = paid_exactly.order_id
-            and goods_left.currency = paid_exactly.currency
+            goods_left.source_system = covered.source_system
+            and goods_left.order_id = covered.order_id
+            and goods_left.product_key = covered.product_key
+    union all
+    select
+        source_system,
+        order_id,
+        currency,
+        refunded_at as came_back_at,
+        amount + lines_tax_amount as amount
+    from whole_refunds
+    where not is_money_alone and is_without_payment and has_goods_back
+    union all
+    select
+        source_system,
+        order_id,
+        currency,
+        null as came_back_at,
+        -amount as amount
+    from exact
+    where kind = 'return'
+    union all
+    select
+        exact.source_system,
+        exact.order_id,
+        exact.currency,
+        null as came_back_at,
+        -exact.amount as amount
+    from exact
+    inner join goods_back on exact.source_system = goods_back.source_system and exact.order_id = goods_back.order_id
+    where exact.kind = 'unpaid'
+    union all
+    select
+        covered.source_system,
+        covered.order_id,
+        sold.currency,
+        null as came_back_at,
+        -covered.amount as amount
+    from covered
+    inner join sold on covered.source_system = sold.source_system and covered.order_id = sold.order_id
+    where covered.product_key = ''
+),
+
+goods_owed as (
+    select
+        source_system,
+        order_id,
+        currency,
+        min(came_back_at) as came_back_at,
+        sum(amount) as amount
+    from owed
+    group by source_system, order_id, currency
 ),
 
 edits_covered as (
@@ -138,15 +186,11 @@ edits as (
     from lowered_all
     union all
     select
-        taken_off.document_system,
-        taken_off.document_id,
-        case
-            when sold.sold_amount > 0 then {{ with_added_tax('taken_off.amount', 'sold', 'sold.currency') }}
-            else taken_off.amount
-        end as amount,
+        document_system,
+        document_id,
+        taxed_amount as amount,
         null as lowered_at
     from taken_off
-    left join sold on taken_off.document_system = sold.source_system and taken_off.document_id = sold.order_id
 ),
 
 edits_owed as (

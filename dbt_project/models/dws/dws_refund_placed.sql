@@ -56,7 +56,7 @@ lines_of_refund as (
         sum(amount) as amount,
         case when count(*) = count(tax_amount) then sum(tax_amount) end as tax_amount
     from refund_lines
-    where not is_rest
+    where not is_rest and not is_of_removed
     group by refund_system, refund_id
 )
 
@@ -98,15 +98,14 @@ select
             then 'refund on a cancelled or test order'
         when half_read.refund_id is not null then 'refund that is half read'
         when refund_lines.is_of_removed then 'refund of what was removed from its order'
-        when
-            refunds.status in ('failure', 'failed', 'error', 'declined', 'cancelled', 'canceled', 'void', 'voided')
-            then 'refund that failed'
+        when {{ has_failed('refunds.status') }} then 'refund that failed'
         when coalesce(headers.channel, sold.channel, refunds.channel) is null
             then 'refund on an unknown order, without a channel'
     end as exclusion,
     case
         when paid_off.kind = 'total' then 0
-        when paid_off.kind = 'edit' and refund_lines.is_rest then coalesce(refund_lines.shipping_amount, 0)
+        when paid_off.kind = 'edit' and refund_lines.is_rest and paid_off.amount >= refund_lines.amount
+            then coalesce(refund_lines.shipping_amount, 0)
         else refund_lines.shipping_amount
     end as shipping_amount,
     refund_lines.shipping_charged_amount,
@@ -118,8 +117,11 @@ select
         as is_in_its_currency,
     sold.is_tax_included,
     coalesce(returned_money.amount, 0) as returned_amount,
-    coalesce(lines_of_refund.amount, 0) as refund_lines_amount,
-    case when not coalesce(sold.is_silent, false) then lines_of_refund.tax_amount end as refund_lines_tax_amount,
+    case when paid_off.kind = 'total' then 0 else coalesce(lines_of_refund.amount, 0) end as refund_lines_amount,
+    case
+        when paid_off.kind = 'total' then 0
+        when not coalesce(sold.is_silent, false) then lines_of_refund.tax_amount
+    end as refund_lines_tax_amount,
     -- Money paid back on what is no goods: gift cards, deposits, postage lines.
     coalesce(
         refund_lines.line_apart, case when refund_lines.is_rest and sold.has_gift_cards_alone then 'gift_card' end

@@ -28,6 +28,19 @@ whole_refunds as (
                 else 0
             end
         ) as postage_amount,
+        -- The tax on top of its lines, which comes first of what is paid beyond them; empty where it is not named.
+        case
+            when bool_and(refund_lines.is_rest or refund_lines.is_of_removed) or bool_and(sold.is_tax_included) then 0
+            when
+                count(*) filter (where not refund_lines.is_rest and not refund_lines.is_of_removed)
+                = count(refund_lines.tax_amount) filter (
+                    where not refund_lines.is_rest and not refund_lines.is_of_removed
+                )
+                then
+                    sum(refund_lines.tax_amount) filter (
+                        where not refund_lines.is_rest and not refund_lines.is_of_removed
+                    )
+        end as lines_tax_amount,
         case
             when count(refund_lines.shipping_amount) filter (where refund_lines.is_rest) = 0
                 then
@@ -60,10 +73,11 @@ select
     cast(amount as decimal(18, 4)) as amount,
     cast(rest_amount as decimal(18, 4)) as rest_amount,
     cast(postage_amount as decimal(18, 4)) as postage_amount,
-    cast(amount - postage_amount as decimal(18, 4)) as goods_amount,
+    cast(coalesce(lines_tax_amount, 0) as decimal(18, 4)) as lines_tax_amount,
+    cast(rest_amount - postage_amount - lines_tax_amount as decimal(18, 4)) as goods_amount,
     cast(order_postage_amount as decimal(18, 4)) as order_postage_amount,
     is_money_alone,
-    is_money_alone and is_paid and amount > postage_amount as is_money_for_goods,
+    coalesce(is_paid and rest_amount - postage_amount - lines_tax_amount > 0, false) as is_money_for_goods,
     is_copy_less,
     more_amount,
     has_goods_back,
