@@ -90,14 +90,11 @@ def sums_by_currency(entity: Entity, rows: str, by: Sequence[str]) -> str:
     sums = ", ".join(f"sum({total.amount}) as {total.name}" for total in entity.totals)
     # Sum by the raw currency text first: the code is computed for the few distinct texts, not for every row.
     written = f"select {keys}{CURRENCY} as written, {sums} from {rows} group by all"
-    whole = ", ".join(f"{exact(f'sum({total.name})')} as {total.name}" for total in entity.totals)
-    one_by_one = " union all ".join(
-        f"select {keys}{quote_text(total.name)} as measure, unit, {total.name} as amount from summed"
-        for total in entity.totals
-    )
+    names = ", ".join(quote_text(total.name) for total in entity.totals)
+    amounts = ", ".join(exact(f"sum({total.name})") for total in entity.totals)
     return (
-        f"with summed as (select {keys}{currency_code('written')} as unit, {whole} from ({written}) "
-        f"group by all) {one_by_one}"
+        f"select {keys}unnest([{names}]) as measure, unit, unnest(amounts) as amount from ("
+        f"select {keys}{currency_code('written')} as unit, [{amounts}] as amounts from ({written}) group by all)"
     )
 
 
