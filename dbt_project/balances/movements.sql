@@ -27,10 +27,10 @@ select
     not is_return and not is_refund as is_sale,
     business_date,
     line_count,
-    cast(gross_amount * rate as decimal(18, 4)) as gross,
-    cast(discount_amount * rate as decimal(18, 4)) as discount,
-    cast(tax_amount * rate as decimal(18, 4)) as tax,
-    cast(tax_included_amount * rate as decimal(18, 4)) as tax_included,
-    cast(shipping_amount * rate as decimal(18, 4)) as shipping,
-    cast(gift_card_amount * rate as decimal(18, 4)) as gift_card
+    cast(cast(gross_amount as decimal(20, 4)) * rate as decimal(18, 4)) as gross,
+    cast(cast(discount_amount as decimal(20, 4)) * rate as decimal(18, 4)) as discount,
+    cast(cast(tax_amount as decimal(20, 4)) * rate as decimal(18, 4)) as tax,
+    cast(cast(tax_included_amount as decimal(20, 4)) * rate as decimal(18, 4)) as tax_included,
+    cast(cast(shipping_amount as decimal(20, 4)) * rate as decimal(18, 4)) as shipping,
+    cast(cast(gift_card_amount as decimal(20, 4)) * rate as decimal(18, 4)) as gift_card
 from rated

@@ -46,7 +46,7 @@ select
     rated.promised_at,
     rated.delivered_at,
     coalesce(rated.promised_date, rated.announced_on) as due_date,
-    cast(rated.cost * rated.rate as decimal(18, 4)) as cost_base,
+    cast(cast(rated.cost as decimal(20, 4)) * rated.rate as decimal(18, 4)) as cost_base,
     coalesce(headers.is_cancelled or headers.is_test, false) or cancelled_elsewhere.order_id is not null as is_void,
     rated.is_promised,
     rated.is_promised

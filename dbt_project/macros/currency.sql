@@ -4,10 +4,10 @@
 {%- endmacro %}
 
 {#- Amount in the reporting currency; NULL where no rate is known, so that a gap is seen and never counted as
-nothing. -#}
+nothing. DuckDB multiplies decimals of 18 digits within 18 digits: an order of ten million would be too much. -#}
 {% macro to_base(amount, currency, rate) -%}
 cast(
-    {{ amount }}
+    cast({{ amount }} as decimal(20, 4))
     * case when {{ currency }} = '{{ reporting_currency() }}' then cast(1 as decimal(18, 8)) else {{ rate }} end
     as decimal(18, 4)
 )

@@ -126,3 +126,8 @@ end
     else coalesce({{ part_of(amount, sold, tax, currency) }}, 0)
 end
 {%- endmacro %}
+
+{#- Units by their price. DuckDB multiplies decimals of 18 digits within 18 digits, eight of them behind the point. -#}
+{% macro priced(units, price) -%}
+cast(cast({{ units }} as decimal(19, 4)) * {{ price }} as decimal(18, 4))
+{%- endmacro %}

@@ -29,8 +29,10 @@ from onedata.backup.store import (
     write_backup,
 )
 from onedata.durable import make_folders, sync_folder
+from onedata.identity.keep import lost_state, unknown_decisions
 from onedata.landing.vault_files import key_file
-from onedata.ledger.recover import SHOWN, compare
+from onedata.ledger.manifest import recorded_hash
+from onedata.ledger.recover import SHOWN, compare, unknown_told
 from onedata.ledger.states import IN_LAKE, sql_list
 from onedata.settings import Settings
 from onedata.warehouse import open_warehouse
@@ -128,7 +130,11 @@ def _refuse_damage(con: duckdb.DuckDBPyConnection, settings: Settings) -> None:
         raise BackupError(
             f"{settings.warehouse} is of another onedata: {str(error).splitlines()[0]} Run a night with this one first."
         ) from error
-    wrong = [*map(str, state.damaged), *(f"{path} is of no delivery that the ledger knows" for path in state.unknown)]
+    told = [unknown_told(settings, state.unknown)] if state.unknown else []
+    told += [text for tell in (unknown_decisions, lost_state) if (text := tell(con, settings.lake))]
+    if told:
+        raise BackupError(f"{' '.join(told)}. No back-up was written.".replace("..", "."))
+    wrong = list(map(str, state.damaged))
     if wrong:
         raise BackupError(
             f"the lake is not as the ledger knows it: {'; '.join(wrong[:SHOWN])}. No back-up was written. "
@@ -229,6 +235,7 @@ def _copy(settings: Settings, to: Path, plan: _Plan) -> tuple[list[StoredFile], 
     with Copier() as copier:
         for found, expected in plan.to_copy:
             copied = copier.copy(settings.home / found.path, part)
+            expected = expected or recorded_hash(settings.home / found.path)
             if expected and copied.sha256 != expected:
                 raise CopyError(
                     f"{settings.home / found.path} has other content than was written (SHA-256): restore it "

@@ -9,6 +9,7 @@ from onedata.backup.restore import restore as restore_home
 from onedata.backup.take import back_up
 from onedata.cli.root import SettingsOption, fail, settings_from
 from onedata.faults import faults_told, version_told
+from onedata.landing.vault_files import key_file
 from onedata.retailer import load_retailer
 from onedata.verify import told, verify_home
 
@@ -35,7 +36,7 @@ def backup(
     vault, published, extracts and quarantine, but not Dagster's history and what the next run rebuilds. The vault's KEY
     IS NEVER IN THE BACK-UP, and without it nothing can be restored: keep it elsewhere (--key-to).
 
-    An interrupted back-up does not count; run the same command again to resume.
+    An interrupted back-up does not count; run the same command again to resume. Exit code 1 if the vault's key is lost.
     """
     settings = settings_from(settings_file, None)
     try:
@@ -52,6 +53,8 @@ def backup(
         f"{f', night {whole.night}' if whole.night else ''}; copied {taken.copied:,} contents, {taken.copied_bytes:,} "
         "bytes"
     )
+    if whole.key and not key_file(settings.vault).exists():
+        raise typer.Exit(1)  # what cannot be restored is no success
 
 
 @backup_app.command()

@@ -12,6 +12,7 @@ from onedata import disk
 from onedata.durable import move_aside
 from onedata.faults.lake import all_losses
 from onedata.faults.storage import BESIDE, damaged_storage
+from onedata.identity.keep import lost_state, unknown_decisions
 from onedata.landing.vault_files import (
     HOWTO,
     VaultBusy,
@@ -22,10 +23,13 @@ from onedata.landing.vault_files import (
     is_there,
     key_fault,
 )
+from onedata.ledger.log import LogDamaged
+from onedata.ledger.manifest import ManifestError, file_damage, in_force, read_manifests
+from onedata.ledger.recover import compare, unknown_told
 from onedata.settings import Settings
 from onedata.sql import any_rows
 from onedata.warehouse import WarehouseError, WarehouseMissing, last_night, read_warehouse
-from onedata.warehouse.damage import examine, refusal
+from onedata.warehouse.damage import WarehouseLost, examine, refusal
 
 
 @dataclass(frozen=True)
@@ -86,22 +90,10 @@ def _warehouse(settings: Settings) -> Iterator[Step]:
                 yield Step(f"warehouse: every table of {settings.warehouse} can be read")
             yield from _lake(con, settings)
             yield from _vault(con, settings)
-    except WarehouseMissing:
-        yield from _no_warehouse(settings)
+    except WarehouseMissing as error:
+        yield Step(f"warehouse: {error}", needs_person=isinstance(error, WarehouseLost))
     except WarehouseError as error:
         yield Step(f"warehouse: {error}", needs_person=True)
-
-
-def _no_warehouse(settings: Settings) -> Iterator[Step]:
-    if any(settings.lake.glob("ods/*/source=*/ds=*/*.parquet")):
-        yield Step(
-            f"warehouse: {settings.warehouse} is gone, and the lake has files: `onedata rebuild` rebuilds it "
-            "from the lake, or bring the home back from a "
-            "back-up with `onedata restore`",
-            needs_person=True,
-        )
-    else:
-        yield Step("warehouse: no night has run yet")
 
 
 def _lake(con: duckdb.DuckDBPyConnection, settings: Settings) -> Iterator[Step]:
@@ -112,8 +104,28 @@ def _lake(con: duckdb.DuckDBPyConnection, settings: Settings) -> Iterator[Step]:
         return
     for loss in lost:
         yield Step(f"lake: {loss}", needs_person=True)
-    if not lost:
+    foreign = _foreign(con, settings)
+    for text in foreign:
+        yield Step(f"lake: {text}", needs_person=True)
+    if not lost and not foreign:
         yield Step(f"lake: every file of {settings.lake} can be read, and every accepted delivery has one")
+
+
+def _foreign(con: duckdb.DuckDBPyConnection, settings: Settings) -> list[str]:
+    """What a run refuses, or a rebuild would miss: files and decisions that the ledger does not know, records and a
+    state of OneID that are lost."""
+    unknown = compare(con, settings).unknown
+    told = [unknown_told(settings, unknown)] if unknown else []
+    try:
+        told += [
+            f"{wrong}: bring it back with `onedata repair --from BACKUP`"
+            for item in in_force(list(read_manifests(settings.lake)))
+            if (wrong := file_damage(item.folder / item.record.name, item.record, thorough=True))
+        ]
+        told += [text for tell in (unknown_decisions, lost_state) if (text := tell(con, settings.lake))]
+    except (ManifestError, LogDamaged) as error:
+        told.append(str(error))
+    return told
 
 
 def _vault(con: duckdb.DuckDBPyConnection, settings: Settings) -> Iterator[Step]:

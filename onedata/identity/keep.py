@@ -18,7 +18,7 @@ from onedata.ledger.applied import set_applied
 from onedata.ledger.log import LogDamaged, append, entries, log_folder
 from onedata.ledger.manifest import digest
 from onedata.ledger.recover import ForeignLedger
-from onedata.sql import escape_glob, quote_text
+from onedata.sql import any_rows, escape_glob, quote_text
 
 KIND = "oneid"
 DECISIONS = "decision"
@@ -125,16 +125,10 @@ def log_decisions(con: duckdb.DuckDBPyConnection, lake: Path) -> None:
     Raises:
         ForeignLedger: the log has decisions that the warehouse does not know; nothing was written.
     """
+    told = unknown_decisions(con, lake)
+    if told:
+        raise ForeignLedger(told)
     logged = {(entry.content["decision_id"], entry.content["reverted_at"]) for entry in entries(lake, DECISIONS)}
-    known = {decision_id for (decision_id,) in con.execute("select decision_id from oneid.decision").fetchall()}
-    lost = sorted({decision_id for decision_id, _ in logged} - known)
-    if lost:
-        raise ForeignLedger(
-            f"{log_folder(lake, DECISIONS)} holds {len(lost)} decisions of operators that the warehouse has never "
-            "known (the first is decision "
-            f"{lost[0]}): the warehouse is new, an older copy, or another one's. Nothing was changed. Put the right "
-            "warehouse back, or rebuild it from the lake: `onedata rebuild`."
-        )
     cursor = con.execute("select * from oneid.decision order by decision_id")
     names = [column[0] for column in cursor.description or []]
     for row in cursor.fetchall():
@@ -144,6 +138,33 @@ def log_decisions(con: duckdb.DuckDBPyConnection, lake: Path) -> None:
         }
         if (decision["decision_id"], decision["reverted_at"]) not in logged:
             append(lake, DECISIONS, tick(con), decision)
+
+
+def unknown_decisions(con: duckdb.DuckDBPyConnection, lake: Path) -> str:
+    """Decisions in the log that the warehouse does not know, as a sentence with the way out; '' if there are none."""
+    logged = {entry.content["decision_id"] for entry in entries(lake, DECISIONS)}
+    rows = (
+        con.execute("select decision_id from oneid.decision").fetchall() if any_rows(con, "oneid", "decision") else []
+    )
+    lost = sorted(logged - {decision_id for (decision_id,) in rows})
+    if not lost:
+        return ""
+    return (
+        f"{log_folder(lake, DECISIONS)} holds {len(lost)} decisions of operators that the warehouse has never "
+        "known (the first is decision "
+        f"{lost[0]}): the warehouse is new, an older copy, or another one's. Nothing was changed. Put the right "
+        "warehouse back, or rebuild it from the lake: `onedata rebuild`."
+    )
+
+
+def lost_state(con: duckdb.DuckDBPyConnection, lake: Path) -> str:
+    """That the log has no state of OneID although there are persons, as a sentence; '' if all is well."""
+    if states(lake) or not any_rows(con, "oneid", "person"):
+        return ""
+    return (
+        f"{log_folder(lake, KIND)} holds no state of OneID, though there are persons: after the loss of the warehouse "
+        "every id would be new. The next `onedata run` of a night writes it again"
+    )
 
 
 def missing_decisions(con: duckdb.DuckDBPyConnection, lake: Path) -> str:

@@ -183,6 +183,16 @@ def read_manifest(file: Path) -> Manifest:
         ) from error
 
 
+def recorded_hash(file: Path) -> str | None:
+    """The SHA-256 that its manifest has of a delivery's record; None of any other file, and without a manifest.
+
+    Raises:
+        ManifestError: the manifest is damaged.
+    """
+    manifest = file.with_suffix(".json")
+    return read_manifest(manifest).record.sha256 if file.suffix == ".record" and manifest.exists() else None
+
+
 def in_force(manifests: Sequence[Manifest]) -> list[Manifest]:
     """The manifests that no other one replaces, in order of acceptance."""
     replaced = {batch for manifest in manifests for batch in manifest.replaces}

@@ -11,7 +11,7 @@ from onedata.ledger.clock import set_clock
 from onedata.ledger.log import entries
 from onedata.ledger.manifest import RECORDED, Manifest, damage, in_force, read_manifests
 from onedata.ledger.moves import settle_release
-from onedata.ledger.paths import batch_of
+from onedata.ledger.paths import MANIFESTS, batch_of, manifest_file
 from onedata.ledger.recover import SHOWN, LakeDamaged, lake_contents, move_orphans
 from onedata.ledger.seen import Archive, Touched, set_archive, set_touched
 from onedata.settings import Settings
@@ -49,7 +49,7 @@ def rebuild_ledger(con: duckdb.DuckDBPyConnection, settings: Settings, leave_out
     unnamed = [file for file in lake_contents(settings.lake) if file not in named]
     strange = [file for file in unnamed if batch_of(file) not in replaced]
     told = [*(text for texts in broken.values() for text in texts)]
-    told += [f"{file} is named by no manifest" for file in strange if batch_of(file) not in broken]
+    told += _unnamed(settings, [file for file in strange if batch_of(file) not in broken])
     if told and not leave_out:
         raise LakeDamaged(
             f"{len(told):,} files of the lake are not as they were written: {'; '.join(told[:SHOWN])}. Nothing was "
@@ -64,6 +64,19 @@ def rebuild_ledger(con: duckdb.DuckDBPyConnection, settings: Settings, leave_out
         settle_release(con, batch)
     move_orphans(settings, unnamed)
     return Rebuilt(len(whole), told)
+
+
+def _unnamed(settings: Settings, files: Sequence[Path]) -> list[str]:
+    """Files that no manifest names, by their delivery: its manifest is lost, and a warehouse that is there knows it."""
+    batches: dict[Path, list[Path]] = {}
+    for file in files:
+        partition = file.parent.parent if file.parent.name == MANIFESTS else file.parent
+        batches.setdefault(manifest_file(partition, batch_of(file)), []).append(file)
+    way = " (`onedata run` writes it again while the warehouse is there)" if settings.warehouse.exists() else ""
+    return [
+        f"{manifest} is not there{way}, and names {len(of_it)} files, among them {of_it[0]}"
+        for manifest, of_it in batches.items()
+    ]
 
 
 def files_of(manifest: Manifest) -> list[Path]:

@@ -87,7 +87,7 @@ def check_lake(con: duckdb.DuckDBPyConnection, settings: Settings, again: Collec
     """
     state = compare(con, settings)
     if state.unknown:
-        raise _unknown(settings, state.unknown)
+        raise UnknownLakeFiles(unknown_told(settings, state.unknown))
     lost = [loss for loss in state.damaged if loss.night not in {str(night) for night in again}]
     if lost:
         more = f"\nand {len(lost) - SHOWN:,} more" if len(lost) > SHOWN else ""
@@ -105,13 +105,14 @@ def refuse_without_warehouse(settings: Settings) -> None:
     if not settings.warehouse.exists() and not settings.warehouse.with_name(f"{settings.warehouse.name}.wal").exists():
         files = list(lake_contents(settings.lake))
         if files:
-            raise _unknown(settings, files)
+            raise UnknownLakeFiles(unknown_told(settings, files))
 
 
-def _unknown(settings: Settings, files: list[Path]) -> UnknownLakeFiles:
+def unknown_told(settings: Settings, files: list[Path]) -> str:
+    """That the ledger does not know files of the lake, with the way out."""
     names = ", ".join(str(path) for path in files[:SHOWN])
     what = "new, an older copy, or another one's" if settings.warehouse.exists() else "gone"
-    return UnknownLakeFiles(
+    return (
         f"the lake holds {len(files):,} files of deliveries that the ledger has never known: the warehouse "
         f"{settings.warehouse} is {what}. Put the right warehouse back, or rebuild it "
         f"from the lake: `onedata rebuild`. Nothing was changed. The files are {names}"

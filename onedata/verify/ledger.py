@@ -6,7 +6,7 @@ from pathlib import Path
 
 import duckdb
 
-from onedata.identity.keep import DECISIONS
+from onedata.identity.keep import DECISIONS, lost_state, unknown_decisions
 from onedata.ledger.log import LogDamaged, log_folder, read_entry
 from onedata.ledger.manifest import (
     RECORDED,
@@ -19,7 +19,7 @@ from onedata.ledger.manifest import (
     read_manifest,
 )
 from onedata.ledger.paths import batch_of, manifest_file, partition_folder, record_file
-from onedata.ledger.recover import compare
+from onedata.ledger.recover import compare, unknown_told
 from onedata.ledger.states import IN_LAKE, sql_list
 from onedata.sql import any_rows, escape_glob, quote_text
 from onedata.verify.report import Finding, Scope
@@ -36,7 +36,7 @@ CHANGING = {
 def against_lake(scope: Scope) -> Finding:
     """Check that every lake file belongs to a delivery in the ledger and matches manifest and ledger."""
     state = compare(scope.con, scope.settings)
-    differences = [f"{path} is of no delivery that the ledger knows" for path in state.unknown]
+    differences = [unknown_told(scope.settings, state.unknown)] if state.unknown else []
     deliveries = _deliveries(scope.con)
     count, size = 0, 0
     for known in deliveries:
@@ -63,8 +63,9 @@ def against_lake(scope: Scope) -> Finding:
 
 def against_log(scope: Scope) -> Finding:
     """Check that every entry of the log is intact, and that every operator decision has one."""
-    differences, count, logged = [], 0, set()
-    for file in sorted(log_folder(scope.settings.lake, "").rglob("*.json")):
+    lake = scope.settings.lake
+    differences, count, logged = list[str](), 0, set()
+    for file in sorted(log_folder(lake, "").rglob("*.json")):
         count += 1
         if file.name == LISTING:
             differences += _listed(file)
@@ -81,13 +82,15 @@ def against_log(scope: Scope) -> Finding:
     lost = [number for (number,) in decided if (DECISIONS, number) not in logged]
     if lost:
         told = (
-            f"{log_folder(scope.settings.lake, DECISIONS)} lacks {len(lost)} decisions that the warehouse knows "
+            f"{log_folder(lake, DECISIONS)} lacks {len(lost)} decisions that the warehouse knows "
             f"(the first is {lost[0]})"
         )
         differences.append(
             f"{told}: a rebuild would drop them; the next run that has a night writes them again, or "
             "`onedata repair --from BACKUP`"
         )
+    if not differences:
+        differences = [text for tell in (unknown_decisions, lost_state) if (text := tell(scope.con, lake))]
     return Finding(f"{count:,} entries", differences)
 
 

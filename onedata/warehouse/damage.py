@@ -34,7 +34,11 @@ class WarehouseError(OnedataError):
 
 
 class WarehouseMissing(WarehouseError):
-    """No night has run yet."""
+    """There is no warehouse: no night has run yet."""
+
+
+class WarehouseLost(WarehouseMissing):
+    """There is none, though nights have run: the lake has files."""
 
 
 class WarehouseBusy(WarehouseError):

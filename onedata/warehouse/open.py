@@ -25,6 +25,7 @@ from onedata.warehouse.damage import (
     ENGINE_ERRORS,
     WarehouseBusy,
     WarehouseError,
+    WarehouseLost,
     WarehouseMissing,
     WarehouseUnreadable,
     examine,
@@ -190,9 +191,19 @@ def _look_before(database: Path) -> Found | None:
 def _opened(database: Path, aim: Aim) -> duckdb.DuckDBPyConnection:
     if not _there(database):
         if aim != "begin":
-            raise WarehouseMissing(f"no night has run yet below {database.parents[1]}")
+            raise _missing(database)
         _create(database)
     return duckdb.connect(str(database), read_only=aim == "read")
+
+
+def _missing(database: Path) -> WarehouseMissing:
+    home = database.parents[1]
+    if any((home / "lake" / "ods").glob("*/source=[!_]*/ds=*/*.parquet")):
+        return WarehouseLost(
+            f"{database} is gone, and the lake has files: `onedata rebuild` rebuilds it from the lake, or bring the "
+            "home back from a back-up with `onedata restore`"
+        )
+    return WarehouseMissing(f"no night has run yet below {home}")
 
 
 def _there(path: Path) -> bool:

@@ -28,19 +28,19 @@ select
     cast(
         coalesce(
             latest.line_amount + coalesce(latest.discount_amount, 0),
-            cast(latest.quantity * latest.unit_price as decimal(18, 4))
+            {{ priced('latest.quantity', 'latest.unit_price') }}
         ) as decimal(18, 4)
     ) as gross_amount,
     coalesce(latest.discount_amount, 0) as discount_amount,
     cast(
         coalesce(
             latest.line_amount,
-            cast(latest.quantity * latest.unit_price as decimal(18, 4)) - coalesce(latest.discount_amount, 0)
+            {{ priced('latest.quantity', 'latest.unit_price') }} - coalesce(latest.discount_amount, 0)
         ) as decimal(18, 4)
     ) as net_amount,
     cast(
         latest.line_amount
-        - (cast(latest.quantity * latest.unit_price as decimal(18, 4)) - coalesce(latest.discount_amount, 0))
+        - ({{ priced('latest.quantity', 'latest.unit_price') }} - coalesce(latest.discount_amount, 0))
         as decimal(18, 4)
     ) as line_amount_difference,
     latest.tax_amount,

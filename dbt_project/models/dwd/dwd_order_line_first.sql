@@ -66,7 +66,7 @@ select
     cast(
         coalesce(
             first_lines.line_amount,
-            cast(first_lines.quantity * first_lines.unit_price as decimal(18, 4))
+            {{ priced('first_lines.quantity', 'first_lines.unit_price') }}
             - coalesce(first_lines.discount_amount, 0)
         ) as decimal(18, 4)
     ) as net_amount,

@@ -114,7 +114,7 @@ sold_items as (
         sum(goods.units - coalesce(goods.taken_units, 0)) as units,
         cast(
             sum(
-                (goods.net_amount - coalesce(discount_share.share, 0))
+                cast(goods.net_amount - coalesce(discount_share.share, 0) as decimal(19, 4))
                 * (goods.units - coalesce(goods.taken_units, 0)) / goods.units
             )
             * (max(couponed.paid_amount) / nullif(max(couponed.sold_amount), 0)) as decimal(18, 4)

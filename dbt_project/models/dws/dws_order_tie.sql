@@ -332,7 +332,7 @@ told as (
             when abs(payments_difference) <= 0.01 then null
             when paid_amount = 0 then 'no payment on it took money'
             when is_paid_in_cash and abs(payments_difference) <= 0.05 then 'it is paid in cash, which may be rounded'
-            when paid_amount * total_amount < 0 then 'money went the other way'
+            when sign(paid_amount) * sign(total_amount) < 0 then 'money went the other way'
             when abs(paid_amount) < abs(total_amount) then 'it is paid in part'
             else 'it is paid with more than its total'
         end as payments_reason

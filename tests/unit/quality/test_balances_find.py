@@ -22,6 +22,7 @@ create table dwd.dwd_order as from (values
     ('mkt', 'declared', false, false, 's', 1, null))
     as t (source_system, order_id, is_test, is_cancelled, external_order_id, total_amount, updated_at);
 create table dwd.dwd_unsettled as from (values ('shop', 'unread', false)) as t (source_system, order_id, is_held);
+create table dwd.dwd_refund_unread (source_system varchar, order_id varchar, refund_id varchar);
 create table dws.dws_order_copy as from (values
     ('mkt', 'found', 'found'), ('mkt', 'decided', 'decided'), ('mkt', 'declared', 'declared'))
     as t (document_system, document_id, basis);

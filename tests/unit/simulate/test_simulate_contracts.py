@@ -21,6 +21,7 @@ FEEDS = {feed.name: feed for feed in load_feeds(CONTRACTS, load_entities(CONTRAC
 # An edit of the simulator's shop lowers the quantity itself, and its orders name one tax.
 # People's posts belong to no campaign, and the retailer's own reply to nobody. Every ticket ties.
 NEVER_FILLED = {
+    "shop_orders": ["shipping_tax_amount"],
     "shop_order_lines": ["current_quantity", "tax_amount"],
     "social_mentions": ["campaign_id"],
     "social_posts": ["reply_to_post_id"],

@@ -32,7 +32,10 @@ UNSETTLED = (
     "create schema if not exists dwd; create table if not exists dwd.dwd_unsettled (source_system varchar, "
     "order_id varchar, currency varchar, unsettled_since date, unread_count bigint, feeds varchar, rules varchar, "
     "policy varchar, is_held boolean, delivered_amount decimal(18, 4), quarantined_amount decimal(18, 4), "
-    "is_known boolean, channel varchar, business_date date)"
+    "is_known boolean, channel varchar, business_date date); "
+    "create table if not exists dwd.dwd_refund_unread (source_system varchar, order_id varchar, refund_id varchar, "
+    "currency varchar, channel varchar, business_date date, unread_since date, feeds varchar, rules varchar, "
+    "unread_count bigint, read_amount decimal(18, 4), unread_amount decimal(18, 4), is_known boolean)"
 )
 PASSED = CheckResult("published", "ads_thing", "no_raw_identifier", "error", True, "0", "", "0")
 COST = Cost(datetime(2026, 1, 6, 2), 1.5, 100.0)
