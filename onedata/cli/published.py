@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from onedata.cli.root import SettingsOption, day_from, fail, settings_from, writing
+from onedata.faults.repair import seen_at_once
 from onedata.ledger import create_ledger
 from onedata.pages.data_docs import rebuild_live_docs
 from onedata.report import status_report
@@ -26,7 +27,8 @@ def status(
 ) -> None:
     """Show what is published, what was received and quarantined, what waits, and which gates are closed.
 
-    Exit code 1 if a gate is closed, a delivery waits, or a file is damaged or missing."""
+    Exit code 1 if a gate is closed, a delivery waits, or a file is damaged or missing, as far as names and sizes tell
+    (`onedata verify` reads them)."""
     typed = f" --settings {settings_file}" if settings_file else ""
     settings = settings_from(settings_file, None)
     if not settings.home.exists():
@@ -36,8 +38,11 @@ def status(
             typer.echo(cost_report(con))
         return
     text, well = status_report(settings, typed)
+    lost = seen_at_once(settings)
+    if lost:
+        typer.echo("\n  ".join(["DAMAGED OR MISSING; `onedata repair` tells more", *lost]) + "\n")
     typer.echo(text)
-    if not well:
+    if lost or not well:
         raise typer.Exit(1)
 
 
