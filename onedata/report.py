@@ -19,7 +19,7 @@ from onedata.warehouse import (
     last_night,
     read_warehouse,
 )
-from onedata.warehouse.damage import ENGINE_ERRORS, WarehouseLost, examine
+from onedata.warehouse.damage import ENGINE_ERRORS, examine
 from onedata.warehouse.open import HalfRestored
 from onedata.warehouse.publications import current_link, current_publication, numbered_folders, publications
 
@@ -112,8 +112,6 @@ def _build_state(settings: Settings) -> tuple[list[str], bool]:
                 [last and last[0]],
             ).fetchall()
             gates = _closed(con, last[0]) if last and last[0] else ""
-    except WarehouseLost as error:
-        return [f"WAREHOUSE GONE\n  {error}"], False
     except WarehouseMissing:
         return [], True
     except HalfRestored as error:

@@ -60,8 +60,8 @@ def repair(settings: Settings, now: datetime) -> Iterator[Step]:
 
 
 def seen_at_once(settings: Settings) -> list[str]:
-    """What is lost or damaged as far as names and sizes of files tell, one sentence each; nothing is read whole. Of the
-    warehouse's own file `status` tells itself."""
+    """What is lost or damaged as far as names and sizes of files tell, one sentence each; nothing is read whole. Of a
+    warehouse that is damaged `status` tells itself."""
     found = [f"{item.file} was damaged ({item.what})" for item in damaged_storage(settings)]
     try:
         with read_warehouse(settings) as con:
@@ -71,7 +71,7 @@ def seen_at_once(settings: Settings) -> list[str]:
             found += [f"the manifest of {batch} is gone: the next run writes it again" for batch in state.unwritten]
             found += [text for tell in (unknown_decisions, lost_state) if (text := tell(con, settings.lake))]
             found += [step.text for step in _vault(con, settings) if step.needs_person]
-    except LogDamaged as error:
+    except (LogDamaged, WarehouseLost) as error:
         found.append(str(error))
     except (WarehouseError, duckdb.CatalogException):
         pass

@@ -19,7 +19,7 @@ from onedata.ledger.manifest import (
     read_manifest,
 )
 from onedata.ledger.paths import batch_of, manifest_file, partition_folder, record_file
-from onedata.ledger.recover import compare, unknown_told
+from onedata.ledger.recover import compare
 from onedata.ledger.states import IN_LAKE, sql_list
 from onedata.sql import any_rows, escape_glob, quote_text
 from onedata.verify.report import Finding, Scope
@@ -36,7 +36,7 @@ CHANGING = {
 def against_lake(scope: Scope) -> Finding:
     """Check that every lake file belongs to a delivery in the ledger and matches manifest and ledger."""
     state = compare(scope.con, scope.settings)
-    differences = [unknown_told(scope.settings, state.unknown)] if state.unknown else []
+    differences = [f"{path} is of no delivery that the ledger knows" for path in state.unknown]
     deliveries = _deliveries(scope.con)
     count, size = 0, 0
     for known in deliveries:

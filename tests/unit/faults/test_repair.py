@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sqlite3
+from datetime import datetime
 from pathlib import Path
 
 import dagster as dg
@@ -13,8 +14,10 @@ import pytest
 from small_retailer import NIGHT, contract, settings_in, small_retailer
 from typer.testing import CliRunner, Result
 
+from onedata.faults.repair import seen_at_once
 from onedata.faults.storage import damaged_storage
 from onedata.landing.vault_files import create_vault
+from onedata.ledger.log import append
 from onedata.quality.gx import Gatekeeper
 from onedata.report import closed_gates, status_report
 from onedata.settings import Settings
@@ -257,3 +260,72 @@ def test_a_block_that_a_command_meets_is_told(home: Settings) -> None:
         assert (told.exit_code, str(home.warehouse) in told.output) in ((2, True), (0, False)), told.output
         home.warehouse.write_bytes(content)
     assert f"survey/{NIGHT}.csv" in typed("quarantine", "list").output
+
+
+LOST = [
+    ("lake/ods/survey_response/source=survey/ds=*/*.parquet", "is gone: bring it back with", "is gone"),
+    ("lake/ods/survey_response/source=survey/ds=*/_manifest/*.json", "is gone: the next run writes it again", ""),
+    ("warehouse/onedata.duckdb", "is gone, and the lake has files: `onedata rebuild`", "is gone, and the lake has"),
+]
+
+
+@pytest.mark.parametrize(("path", "by_status", "by_repair"), LOST)
+def test_a_lost_file_is_told_by_status_and_repair(home: Settings, path: str, by_status: str, by_repair: str) -> None:
+    (file,) = home.home.glob(path)
+    file.unlink()
+    assert by_status in "\n".join(seen_at_once(home))
+    repaired = typed("repair")
+    assert by_repair in repaired.output
+    assert not by_repair or repaired.exit_code == 1
+
+
+def test_a_damaged_record_is_told_by_repair_and_kept_out_of_a_back_up(home: Settings, tmp_path: Path) -> None:
+    (record,) = home.home.glob("lake/ods/survey_response/source=survey/ds=*/_manifest/*.record")
+    content = bytearray(record.read_bytes())
+    content[40] ^= 1
+    record.write_bytes(content)
+    repaired = typed("repair")
+    assert (repaired.exit_code, f"{record} has other content than was written" in repaired.output) == (1, True)
+    saved = typed("backup", str(tmp_path / "saved"))
+    assert saved.exit_code != 0
+    assert f"{record} has other content than was written" in saved.output
+    assert not list((tmp_path / "saved" / "backups").glob("*.json"))
+
+
+def test_a_decision_that_the_warehouse_does_not_know_is_told_by_all(home: Settings, tmp_path: Path) -> None:
+    append(home.lake, "decision", datetime(2026, 1, 6), {"decision_id": 1, "reverted_at": None})
+    assert "1 decisions of operators" in "".join(seen_at_once(home))
+    for command in ("verify", "repair"):
+        told = typed(command)
+        assert (told.exit_code, "1 decisions of operators that the warehouse has never known" in told.output) == (
+            1,
+            True,
+        ), (command, told.output)
+    assert "No back-up was written" in typed("backup", str(tmp_path / "saved")).output
+
+
+def test_a_lost_state_of_oneid_is_told_by_all(home: Settings, tmp_path: Path) -> None:
+    with open_warehouse(home) as con:
+        con.execute("create schema if not exists oneid; create or replace table oneid.person as select 'P1' as oneid")
+    lost = "holds no state of OneID, though there are persons"
+    assert lost in "".join(seen_at_once(home))
+    for command in ("verify", "repair"):
+        told = typed(command)
+        assert (told.exit_code, lost in told.output) == (1, True), command
+    assert "No back-up was written" in typed("backup", str(tmp_path / "saved")).output
+
+
+def test_a_back_up_without_the_key_is_no_success(home: Settings, tmp_path: Path) -> None:
+    create_vault(home.vault)
+    assert typed("backup", str(tmp_path / "saved")).exit_code == 0
+    (home.vault / "token.key").unlink()
+    told = typed("backup", str(tmp_path / "saved"))
+    assert (told.exit_code, "IS MISSING" in told.output) == (1, True)
+
+
+def test_a_rebuild_names_the_manifest_that_is_lost(home: Settings) -> None:
+    (manifest,) = home.home.glob("lake/ods/survey_response/source=survey/ds=*/_manifest/*.json")
+    manifest.unlink()
+    told = typed("rebuild")
+    assert told.exit_code == 2
+    assert f"{manifest} is not there (`onedata run` writes it again while the warehouse is there)" in told.output

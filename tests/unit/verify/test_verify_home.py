@@ -205,7 +205,7 @@ def test_a_warehouse_that_has_gone_on_is_not_held_against_the_publication(kept: 
 
 def test_no_warehouse_is_told(kept: Retailer) -> None:
     kept.settings.warehouse.unlink()
-    with pytest.raises(WarehouseMissing, match="no night has run"):
+    with pytest.raises(WarehouseMissing, match="is gone, and the lake has files: `onedata rebuild`"):
         verify_home(kept)
 
 
