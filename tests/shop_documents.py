@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from support import REPOSITORY, ask
+from support import REPOSITORY, Story, ask, home_at, run_well, story
 
 DAYS = [date(2026, 1, 31), date(2026, 2, 1)]
 FIRST, SECOND = (str(day) for day in DAYS)
@@ -94,6 +94,16 @@ def write_returns(source: Path, parcels: Iterable[str], day: str = FIRST) -> Non
     head = "rma_id,rma_line,order_id,sales_channel,node_id,sku,title,quantity,unit_price,discount,currency,reason,"
     lines = "".join(f"{row}\n" for row in parcels)
     write(source / f"logistics/returns/returns_{day}.csv", f"{head}requested_at,received_at\n{lines}")
+
+
+def two_nights(folder: Path, cases: Iterable[Case], parcels: Iterable[str]) -> Story:
+    """A shop and its parcels, after two nights, with the shipped contracts of orders, refunds and returns."""
+    contracts = shipped_contracts(folder, ("shop_orders", "shop_refunds", "logistics_returns"))
+    source = folder / "source"
+    write_shop(source, cases)
+    write_returns(source, parcels)
+    settings = home_at(folder, source, contracts=contracts, reporting_currency="CNY")
+    return story(settings, "two nights", run_well(settings, DAYS))
 
 
 def money_by_day(warehouse: Path, number: int) -> dict[str, list[Decimal]]:

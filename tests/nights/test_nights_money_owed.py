@@ -20,13 +20,10 @@ from shop_documents import (
     parcel,
     postage,
     refund,
-    shipped_contracts,
-    write_returns,
-    write_shop,
+    two_nights,
 )
-from support import Story, ask, differences, home_at, run_well, story
+from support import Story, ask, differences, run_well, story
 
-SHIPPED = ("shop_orders", "shop_refunds", "logistics_returns")
 ON_TOP = {"taxes_included": False, "total_tax": "13.00", "total_price": "113.00"}
 WITHIN = {"taxes_included": True, "total_tax": "11.50"}
 UNPAID: dict[str, Any] = {"transactions": []}
@@ -239,12 +236,7 @@ PARCELS = [
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Story:
     """A shop and its parcels, after two nights."""
-    folder = tmp_path_factory.mktemp("owed")
-    contracts, source = shipped_contracts(folder, SHIPPED), folder / "source"
-    write_shop(source, CASES.values())
-    write_returns(source, PARCELS)
-    settings = home_at(folder, source, contracts=contracts, reporting_currency="CNY")
-    return story(settings, "two nights", run_well(settings, DAYS))
+    return two_nights(tmp_path_factory.mktemp("owed"), CASES.values(), PARCELS)
 
 
 @pytest.mark.parametrize("number", CASES)
