@@ -7,6 +7,7 @@ taken when the file was written.
 import os
 import re
 from pathlib import Path
+from textwrap import shorten
 
 import duckdb
 
@@ -65,7 +66,7 @@ def unreadable(file: Path) -> str | None:
                 f"select max(hash(t)) from read_parquet({quote_text(_literal(file))}, hive_partitioning = false) t"
             ).fetchall()
     except duckdb.Error as error:
-        return f"is damaged ({str(error).strip().splitlines()[0][:200]})"
+        return f"is damaged ({shorten(str(error).strip().splitlines()[0], 200, placeholder=' ...')})"
     return None
 
 
