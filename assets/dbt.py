@@ -142,8 +142,8 @@ def build(
     full_refresh: bool,
     unchanged: Sequence[str] = (),
 ) -> Iterator[Any]:
-    """Build and test the selected models but the unchanged ones; yields one output per model and one check result per
-    test.
+    """Build the selected models but the unchanged ones, and test all of them; yields one output per built model and one
+    check result per test.
 
     Raises:
         DbtFailed: a model or test failed; everything downstream was skipped.
@@ -158,7 +158,8 @@ def build(
     arguments = [*SILENT, "build", *_folders(dbt.settings), *selection, "--exclude-resource-type", "unit_test"]
     arguments += ["--indirect-selection", indirect] if indirect else []
     arguments += ["--full-refresh"] if full_refresh else []
-    arguments += ["--exclude", *unchanged] if unchanged else []
+    if unchanged:  # the models alone: their tests are selected by their own names
+        arguments += ["--exclude", *unchanged] + ([] if indirect else ["--indirect-selection", "empty"])
     runner = dbtRunner(manifest=dbt.parsed, callbacks=[keep])
     try:
         outcome = runner.invoke(arguments)

@@ -274,6 +274,13 @@ def test_no_order_gives_back_more_than_it_came_to(shop: Story) -> None:
     assert found == [(FIRST, False), (SECOND, True)]
 
 
+def test_what_has_nothing_new_is_left_and_its_dbt_tests_run(shop: Story) -> None:
+    """The second night brings orders and refunds alone; every asset and check is told all the same."""
+    said = shop.outcome.said
+    assert "dwd_models: 9 tables built, 18 dbt tests passed; 10 have nothing new" in said
+    assert "did not yield" not in said and "emitted no result" not in said
+
+
 def test_a_rebuild_says_the_same(shop: Story) -> None:
     rebuilt = story(shop.settings, "rebuilt", run_well(shop.settings, DAYS[-1:], full_refresh=True))
     assert differences(shop.warehouse, rebuilt.warehouse) == {}

@@ -1,29 +1,27 @@
-{#- Preferences of what money pays: less is likelier; ten more with the order's postage in one sum. -#}
-{%- set with_edits = 9 -%}
-{%- set less_fee = 30 -%}
+{#- Preferences of what money pays (dws_order_owed): less is likelier; ten more with the order's postage in one sum. -#}
+{%- set of_document, of_all, with_edits, less_fee = 4, 5, 9, 30 -%}
 
 with whole_refunds as (
     select * from {{ ref('dws_refund_whole') }}
 ),
 
-refund_lines as (
-    select * from {{ ref('dws_refund_goods') }}
+owed as (
+    select * from {{ ref('dws_order_owed') }}
 ),
 
 sold as (
     select * from {{ ref('dws_order_sold') }}
 ),
 
-came_back as (
-    select * from {{ ref('dws_order_returned') }}
-),
-
-taken_off as (
-    select * from {{ ref('dws_order_taken_off') }}
-),
-
-lowered_totals as (
-    select * from {{ ref('dwd_order_lowered') }}
+all_returned as (
+    select
+        source_system,
+        order_id,
+        currency,
+        max(taxed_amount) as taxed_amount
+    from owed
+    where preference in ({{ of_document }}, {{ of_all }})
+    group by source_system, order_id, currency
 ),
 
 -- Money without a line, and what is left of it if it pays the order's postage back too.
@@ -43,303 +41,28 @@ sums as (
     where is_money_for_goods and goods_amount > order_postage_amount
 ),
 
--- What an order's total was lowered by, version by version and in all.
-lowered_all as (
-    select
-        source_system,
-        order_id,
-        sum(lowered_amount) as amount,
-        min(lowered_at) as lowered_at
-    from lowered_totals
-    group by source_system, order_id
-),
-
-lowered_by as (
-    select
-        source_system,
-        order_id,
-        amount,
-        min(lowered_at) as lowered_at,
-        count(*) as times
-    from (
-        select
-            source_system,
-            order_id,
-            lowered_amount as amount,
-            lowered_at
-        from lowered_totals
-        union distinct
-        select
-            source_system,
-            order_id,
-            amount,
-            lowered_at
-        from lowered_all
-    ) as steps_and_all
-    group by source_system, order_id, amount
-),
-
-covered as (
-    select
-        source_system,
-        order_id,
-        product_key,
-        sum(returned_units) as units,
-        sum(returned_amount) as amount
-    from refund_lines
-    where returned_units > 0 and lowered_units is null
-    group by source_system, order_id, product_key
-),
-
--- Goods of returns that no refund names, and the documents that they stand in.
-returned_goods as (
-    select came_back.*
-    from came_back
-    left join covered
-        on
-            came_back.source_system = covered.source_system
-            and came_back.order_id = covered.order_id
-            and covered.product_key in (came_back.product_key, '')
-    where covered.order_id is null
-),
-
-return_documents as (
-    select
-        source_system,
-        order_id,
-        document_system,
-        document_id,
-        currency,
-        count(*) as product_count,
-        min(moved_at) as came_back_at,
-        sum(amount) as amount,
-        sum(taxed_amount) as taxed_amount
-    from returned_goods
-    group by source_system, order_id, document_system, document_id, currency
-),
-
-all_returned as (
-    select
-        source_system,
-        order_id,
-        currency,
-        count(*) as document_count,
-        sum(amount) as amount,
-        sum(taxed_amount) as taxed_amount
-    from return_documents
-    group by source_system, order_id, currency
-),
-
-edits as (
-    select
-        source_system as document_system,
-        order_id as document_id,
-        amount,
-        amount as taxed_amount,
-        lowered_at
-    from lowered_by
-    union all
-    select
-        document_system,
-        document_id,
-        amount,
-        taxed_amount,
-        null as lowered_at
-    from taken_off
-),
-
-unpaid as (
-    select
-        source_system,
-        order_id,
-        currency,
-        amount,
-        amount + lines_tax_amount as taxed_amount
-    from whole_refunds
-    where not is_money_alone and is_without_payment and amount > 0
-),
-
--- What an order owes: what edits took off, less what new goods of an exchange cost; lines that were given back without
--- a payment; goods that came back, by product, document, two documents and in all, also with what edits took off.
-owed as (
-    select
-        edits.document_system as source_system,
-        edits.document_id as order_id,
-        null as currency,
-        'edit' as kind,
-        1 as preference,
-        edits.amount,
-        edits.taxed_amount,
-        edits.lowered_at as owed_since
-    from edits
-    union all
-    select
-        taken_off.document_system as source_system,
-        taken_off.document_id as order_id,
-        null as currency,
-        'edit' as kind,
-        1 as preference,
-        taken_off.amount - sold.exchanged_amount as amount,
-        taken_off.taxed_amount - sold.exchanged_amount as taxed_amount,
-        null as owed_since
-    from taken_off
-    inner join sold on taken_off.document_system = sold.source_system and taken_off.document_id = sold.order_id
-    where sold.exchanged_amount > 0
-    union all
-    select
-        source_system,
-        order_id,
-        currency,
-        'unpaid' as kind,
-        2 as preference,
-        amount,
-        taxed_amount,
-        null as owed_since
-    from unpaid
-    union all
-    select
-        source_system,
-        order_id,
-        currency,
-        'unpaid' as kind,
-        3 as preference,
-        sum(amount) as amount,
-        sum(taxed_amount) as taxed_amount,
-        null as owed_since
-    from unpaid
-    group by source_system, order_id, currency
-    having count(*) > 1
-    union all
-    select
-        source_system,
-        order_id,
-        currency,
-        'return' as kind,
-        4 as preference,
-        amount,
-        taxed_amount,
-        null as owed_since
-    from return_documents
-    union all
-    select
-        source_system,
-        order_id,
-        currency,
-        'return' as kind,
-        5 as preference,
-        amount,
-        taxed_amount,
-        null as owed_since
-    from all_returned
-    where document_count > 1
-    union all
-    select
-        returned_goods.source_system,
-        returned_goods.order_id,
-        returned_goods.currency,
-        'return' as kind,
-        6 as preference,
-        returned_goods.amount,
-        returned_goods.taxed_amount,
-        null as owed_since
-    from returned_goods
-    inner join return_documents
-        on
-            returned_goods.source_system = return_documents.source_system
-            and returned_goods.order_id = return_documents.order_id
-            and returned_goods.document_system = return_documents.document_system
-            and returned_goods.document_id = return_documents.document_id
-            and returned_goods.currency = return_documents.currency
-    where return_documents.product_count > 1
-    union all
-    select
-        one.source_system,
-        one.order_id,
-        one.currency,
-        'return' as kind,
-        7 as preference,
-        one.amount + other.amount as amount,
-        one.taxed_amount + other.taxed_amount as taxed_amount,
-        null as owed_since
-    from return_documents as one
-    inner join return_documents as other
-        on
-            one.source_system = other.source_system
-            and one.order_id = other.order_id
-            and one.currency = other.currency
-            and (one.document_system, one.document_id) < (other.document_system, other.document_id)
-    inner join all_returned
-        on
-            one.source_system = all_returned.source_system
-            and one.order_id = all_returned.order_id
-            and one.currency = all_returned.currency
-    where all_returned.document_count > 2
-    union all
-    select
-        all_returned.source_system,
-        all_returned.order_id,
-        all_returned.currency,
-        'return' as kind,
-        8 as preference,
-        all_returned.amount - sold.exchanged_amount as amount,
-        all_returned.taxed_amount - sold.exchanged_amount as taxed_amount,
-        null as owed_since
-    from all_returned
-    inner join sold on all_returned.source_system = sold.source_system and all_returned.order_id = sold.order_id
-    where sold.exchanged_amount > 0
-    union all
-    select
-        all_returned.source_system,
-        all_returned.order_id,
-        all_returned.currency,
-        'return' as kind,
-        {{ with_edits }} as preference,
-        all_returned.amount + edits.amount as amount,
-        all_returned.taxed_amount + edits.taxed_amount as taxed_amount,
-        null as owed_since
-    from all_returned
-    inner join edits
-        on all_returned.source_system = edits.document_system and all_returned.order_id = edits.document_id
-),
-
-owed_amounts as (
-    select
-        source_system,
-        order_id,
-        currency,
-        kind,
-        preference,
-        amount,
-        taxed_amount,
-        min(owed_since) as owed_since,
-        count(*) as times
-    from owed
-    where amount > 0
-    group by source_system, order_id, currency, kind, preference, amount, taxed_amount
-),
-
 -- A parcel that is paid less a fee: the smallest one that costs as much or more, but no more than twice.
 parcels_less_fee as (
     select
         sums.refund_system,
         sums.refund_id,
-        return_documents.amount,
-        return_documents.taxed_amount,
+        owed.amount,
+        owed.taxed_amount,
         row_number() over (
             partition by sums.refund_system, sums.refund_id
-            order by return_documents.taxed_amount, return_documents.document_system, return_documents.document_id
+            order by owed.taxed_amount, owed.amount
         ) as place
     from sums
-    inner join return_documents
+    inner join owed
         on
-            sums.source_system = return_documents.source_system
-            and sums.order_id = return_documents.order_id
-            and sums.currency = return_documents.currency
-            and coalesce(sums.refunded_at >= return_documents.came_back_at, true)
+            sums.source_system = owed.source_system
+            and sums.order_id = owed.order_id
+            and sums.currency = owed.currency
+            and coalesce(sums.refunded_at >= owed.owed_since, true)
     where
-        sums.is_money_alone and sums.with_postage = 0
-        and return_documents.taxed_amount > sums.asked_amount
-        and return_documents.taxed_amount <= 2 * sums.asked_amount
+        sums.is_money_alone and sums.with_postage = 0 and owed.preference = {{ of_document }}
+        and owed.taxed_amount > sums.asked_amount
+        and owed.taxed_amount <= 2 * sums.asked_amount
 ),
 
 -- What a refund pays back as a whole. `total`: just what edits lowered the order's total by, or what the copy has
@@ -351,21 +74,22 @@ candidates as (
         whole_refunds.refund_id,
         'total' as kind,
         0 as preference,
-        coalesce(lowered_by.times, 1) as times,
+        coalesce(owed.times, 1) as times,
         whole_refunds.amount as asked_amount,
         whole_refunds.amount as paid_amount
     from whole_refunds
-    left join lowered_by
+    left join owed
         on
-            whole_refunds.document_system = lowered_by.source_system
-            and whole_refunds.document_id = lowered_by.order_id
-            and whole_refunds.amount = lowered_by.amount
+            whole_refunds.document_system = owed.source_system
+            and whole_refunds.document_id = owed.order_id
+            and whole_refunds.amount = owed.amount
+            and owed.kind = 'total'
             and not whole_refunds.has_goods_back
             and not whole_refunds.is_copy_less
-            and coalesce(whole_refunds.refunded_at >= {{ days_earlier('lowered_by.lowered_at', 1) }}, true)
+            and coalesce(whole_refunds.refunded_at >= {{ days_earlier('owed.owed_since', 1) }}, true)
     where
         whole_refunds.is_paid
-        and (lowered_by.order_id is not null or whole_refunds.amount = whole_refunds.more_amount)
+        and (owed.order_id is not null or whole_refunds.amount = whole_refunds.more_amount)
     union all
     select
         whole_refunds.refund_system,
@@ -393,41 +117,44 @@ candidates as (
     from whole_refunds
     inner join sold
         on whole_refunds.source_system = sold.source_system and whole_refunds.order_id = sold.order_id
-    left join lowered_by
+    left join owed
         on
-            whole_refunds.document_system = lowered_by.source_system
-            and whole_refunds.document_id = lowered_by.order_id
-            and whole_refunds.amount = lowered_by.amount
+            whole_refunds.document_system = owed.source_system
+            and whole_refunds.document_id = owed.order_id
+            and whole_refunds.amount = owed.amount
+            and owed.kind = 'total'
     where
         whole_refunds.is_paid and whole_refunds.rest_amount < 0 and not whole_refunds.is_copy_less
         and (
-            lowered_by.order_id is not null and whole_refunds.is_of_removed
+            owed.order_id is not null and whole_refunds.is_of_removed
             or sold.exchanged_amount = -whole_refunds.rest_amount
         )
     union all
     select
         sums.refund_system,
         sums.refund_id,
-        owed_amounts.kind,
-        owed_amounts.preference + 10 * sums.with_postage as preference,
-        owed_amounts.times,
-        owed_amounts.amount as asked_amount,
+        owed.kind,
+        owed.preference + 10 * sums.with_postage as preference,
+        owed.times,
+        owed.amount as asked_amount,
         sums.asked_amount as paid_amount
     from sums
-    inner join owed_amounts
+    inner join owed
         on
-            owed_amounts.source_system
-            = case when owed_amounts.kind = 'edit' then sums.document_system else sums.source_system end
-            and owed_amounts.order_id
-            = case when owed_amounts.kind = 'edit' then sums.document_id else sums.order_id end
-            and coalesce(sums.currency = owed_amounts.currency, true)
-            and sums.asked_amount in (owed_amounts.amount, owed_amounts.taxed_amount)
-            and coalesce(sums.refunded_at >= {{ days_earlier('owed_amounts.owed_since', 1) }}, true)
+            owed.source_system
+            = case when owed.kind = 'edit' then sums.document_system else sums.source_system end
+            and owed.order_id
+            = case when owed.kind = 'edit' then sums.document_id else sums.order_id end
+            and coalesce(sums.currency = owed.currency, true)
+            and sums.asked_amount in (owed.amount, owed.taxed_amount)
     where
         case
-            when owed_amounts.kind = 'unpaid' then not sums.is_without_payment
-            when owed_amounts.kind = 'edit' then not sums.is_copy_less
-            else true
+            when owed.kind = 'unpaid' then not sums.is_without_payment
+            when owed.kind = 'edit'
+                then
+                    not sums.is_copy_less
+                    and coalesce(sums.refunded_at >= {{ days_earlier('owed.owed_since', 1) }}, true)
+            else owed.kind = 'return'
         end
     union all
     select
