@@ -102,7 +102,7 @@ def _layer_asset(dbt: Dbt, translator: LayerTranslator, layer: str) -> dg.Assets
         context.log.info(
             f"{len(built)} {'views' if layer == 'ods' else 'tables'} built"
             + (f", {tested} dbt tests passed" if tested else "")
-            + (f"; {len(left)} have nothing new" if left else "")
+            + (f"; {len(left)} left, with nothing new" if left else "")
         )
 
     return models
