@@ -247,8 +247,9 @@ def _checks(item: Field, feed: Feed, part: Part) -> list[Check]:
     elif keeps_type(item, part) or (feed.location.format in ("parquet", "xlsx") and item.logic is None):
         # The reader of Excel, and the raw record of a Parquet row, leave such a number with its exponent.
         # Every number begins with a sign or a digit, and most texts do not.
-        lost = f"{given} < ':' and contains({given}, 'e+') "
-        lost += f"and regexp_full_match({given}, '-?\\d(?:\\.\\d+)?e\\+\\d+')"
+        lost = holds(
+            f"{given} < ':' and contains({given}, 'e+') and regexp_full_match({given}, '-?\\d(?:\\.\\d+)?e\\+\\d+')"
+        )
         kind = part.types.get(item.physical_name or "", "number")
         after = f" is a {kind} too large to hold every digit of a number that names something; send it as a text"
         predicate = unread if keeps_type(item, part) else lost
@@ -287,7 +288,7 @@ def _outside(item: Field, part: Part, typed: str, before: str, value: str | None
         return []
     name = item.column.name
     after = f" is outside {'' if low is None else low} to {'' if high is None else high}, the range of {name}"
-    return [Check(f"{name}_range", f"coalesce({broken}, false)", before, value, after)]
+    return [Check(f"{name}_range", holds(broken), before, value, after)]
 
 
 def _literal(limit: str, item: Field) -> str:
@@ -308,4 +309,10 @@ def violates(rule: Rule, column: str) -> str:
     values = rule.arguments.get("validValues")
     if isinstance(values, Sequence):
         parts.append(f"{column}::varchar not in ({', '.join(quote_text(str(value)) for value in values)})")
-    return f"coalesce({' or '.join(parts) or 'false'}, false)"
+    return holds(" or ".join(parts) or "false")
+
+
+def holds(condition: str) -> str:
+    """SQL, never NULL: the condition is true. Within a CASE, DuckDB looks at the next part of a condition only for the
+    rows that need it (1.5.5)."""
+    return f"case when {condition} then true else false end"

@@ -11,15 +11,13 @@ from pathlib import Path
 
 import duckdb
 
-from onedata.contracts.derive import lake_columns, schema_file
 from onedata.contracts.identifiers import IdentifierPolicy
 from onedata.landing.delivery import BAD_ROWS, GOOD_ROWS, Delivery, write
 from onedata.landing.documents import repeats_nothing_unread
 from onedata.landing.keys import are_distinct, key_ranges
-from onedata.ledger.lake import KeyRange, lake_files
+from onedata.ledger.lake import KeyRange, lake_files, ods_rows
 from onedata.ledger.paths import file_name, staged_files, staged_folder
 from onedata.readers import Reading
-from onedata.readers.base import file_literal
 from onedata.settings import Settings
 from onedata.sql import quote_text
 
@@ -48,9 +46,9 @@ def stage(
     write(con, settings, policy, delivery, reading, work)
     unfinished = [problem.file.relative for problem in reading.problems]
     written = sorted((work / GOOD_ROWS).glob("*.parquet"))
-    _view(con, WRITTEN, written, delivery, unfinished)
-    _view(con, BAD, sorted((work / BAD_ROWS).glob("*.parquet")), delivery, unfinished)
-    keys = key_ranges(con, delivery.feed.entity, WRITTEN)
+    _view(con, settings, WRITTEN, written, delivery, unfinished)
+    _view(con, settings, BAD, sorted((work / BAD_ROWS).glob("*.parquet")), delivery, unfinished)
+    keys = key_ranges(con, delivery.feed.entity, WRITTEN, () if unfinished else written)
     has_duplicates = _find_duplicates(con, settings, delivery, keys)
     ready = work / "ready"
     if has_duplicates or unfinished or not written:
@@ -65,15 +63,15 @@ def stage(
             f"copy ({rest}) to {quote_text(str(ready / file_name(delivery.batch, '0')) + '.parquet')} (format parquet)"
         )
     else:
-        _view(con, DUPLICATE, [], delivery)
+        _view(con, settings, DUPLICATE, [], delivery)
         (work / GOOD_ROWS).rename(ready)
     target = staged_folder(settings, delivery.feed.name, delivery.batch)
     shutil.rmtree(target, ignore_errors=True)
     ready.rename(target)
     staged = staged_files(settings, delivery.feed.name, delivery.batch)
-    _view(con, GOOD, staged, delivery)
+    _view(con, settings, GOOD, staged, delivery)
     if not (work / GOOD_ROWS).exists():
-        _view(con, WRITTEN, staged, delivery)
+        _view(con, settings, WRITTEN, staged, delivery)
     if delivery.followed:
         con.execute(
             f"insert into run_key select distinct {_key_hash(delivery)}, {quote_text(delivery.batch)} from {GOOD}"
@@ -97,17 +95,17 @@ def _work_folder(settings: Settings, delivery: Delivery) -> Path:
 
 
 def _view(
-    con: duckdb.DuckDBPyConnection, name: str, files: Sequence[Path], delivery: Delivery, without: Sequence[str] = ()
+    con: duckdb.DuckDBPyConnection,
+    settings: Settings,
+    name: str,
+    files: Sequence[Path],
+    delivery: Delivery,
+    without: Sequence[str] = (),
 ) -> None:
     """A temp view of Parquet files with the columns of an ODS file, except rows of the source files `without`."""
-    empty = ", ".join(f"null::{kind} as {column}" for column, kind in lake_columns(delivery.feed.entity).items())
-    source = (
-        f"read_parquet([{', '.join(map(file_literal, files))}], hive_partitioning=false)"
-        if files
-        else f"(select {empty} limit 0)"
-    )
+    rows = ods_rows(settings, delivery.feed.entity, files)
     rest = f" where _file not in ({', '.join(map(quote_text, without))})" if without else ""
-    con.execute(f"create or replace temp view {name} as select * from {source}{rest}")
+    con.execute(f"create or replace temp view {name} as select * from {rows}{rest}")
 
 
 def _find_duplicates(
@@ -136,10 +134,8 @@ def _find_duplicates(
     keys = [item for item in ranges if (item.least + item.greatest).isprintable()]
     history = [*lake_files(con, settings, delivery.feed.name, delivery.replaced, keys), *of_run]
     if history and row[0]:
-        files = ", ".join(map(file_literal, [schema_file(settings.lake, entity), *history]))
         con.execute(
-            f"create or replace temp view landing_history as select * from read_parquet([{files}], union_by_name=true, "
-            "hive_partitioning=false)"
+            f"create or replace temp view landing_history as select * from {ods_rows(settings, entity, history)}"
         )
         within = [f"{item.column} between {item.low} and {item.high}" for item in keys]
         within.append(f"_h in (select {key} from {WRITTEN})")

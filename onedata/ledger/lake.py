@@ -6,10 +6,12 @@ from pathlib import Path
 
 import duckdb
 
+from onedata.contracts.derive import schema_file
+from onedata.contracts.model import Entity
 from onedata.ledger.paths import partition_folder
 from onedata.ledger.states import IN_LAKE, sql_list
 from onedata.settings import Settings
-from onedata.sql import quote_text
+from onedata.sql import escape_glob, quote_text
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,13 @@ class KeyRange:
     def high(self) -> str:
         """SQL of the greatest value."""
         return f"{quote_text(self.greatest)}::{self.sql_type}"
+
+
+def ods_rows(settings: Settings, entity: Entity, files: Sequence[Path]) -> str:
+    """SQL of the rows of an entity's ODS files, with all of its columns: a file holds those that its feed maps, and the
+    empty file of the entity (`ensure_lake`) names the others, which are NULL."""
+    listed = ", ".join(quote_text(escape_glob(str(file))) for file in (schema_file(settings.lake, entity), *files))
+    return f"read_parquet([{listed}], union_by_name = true, hive_partitioning = false)"
 
 
 def lake_files(

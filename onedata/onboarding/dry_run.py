@@ -153,7 +153,7 @@ def _preview(con: duckdb.DuckDBPyConnection, retailer: Retailer, feed: Feed, nig
     """The preview of what has just landed."""
     settings = retailer.settings
     batches = con.execute("select distinct batch_id from ops.file where feed = ? and accepted > 0", [feed.name])
-    landed = staged_relation(settings, feed.name, [batch for (batch,) in batches.fetchall()])
+    landed = staged_relation(con, settings, feed, [batch for (batch,) in batches.fetchall()])
     files = arrivals.take(con, settings, feed, night, [night]).fresh
     try:
         region = feed.region or settings.default_region

@@ -51,8 +51,8 @@ def contract_gate(
         for ds, batch in staged:
             rows[ds] += profile_delivery(con, settings, feed, ds, batch)
         # The files themselves and not a view of them: DuckDB pushes fewer filters through a view.
-        relation = staged_relation(settings, feed.name, batches)
-        parts = staged_parts(settings, feed.name, batches)
+        relation = staged_relation(con, settings, feed, batches)
+        parts = staged_parts(con, settings, feed, batches)
         results += gatekeeper.check(
             "contract", feed.name, relation, contract_rules(feed), list(rows.values()), hidden_columns(feed), parts
         )

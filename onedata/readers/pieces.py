@@ -11,7 +11,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from fsspec.spec import AbstractFileSystem
@@ -96,29 +95,34 @@ def _line_end(stream: io.BufferedReader, position: int) -> int:
 def _lines(stream: io.BufferedReader, start: int, end: int, quote: int | None) -> int | None:
     """Number of lines from `start` to `end`; None if a record may span several."""
     count, is_open, last = 0, False, _LINE_FEED
-    for block in _blocks(stream, start, end):
+    for buffer, size in _blocks(stream, start, end):
+        block = np.frombuffer(buffer, np.uint8, size)
         feeds = block == _LINE_FEED
         count += int(np.count_nonzero(feeds))
-        returns = block == _RETURN
-        if (last == _RETURN and not feeds[0]) or (returns[:-1] & ~feeds[1:]).any():
-            return None
-        quotes = np.flatnonzero(block == quote) if quote is not None else ()
-        if len(quotes) or is_open:
+        # The usual block has neither: to look for a byte costs a fraction of comparing each with it.
+        is_marked = is_open or (quote is not None and buffer.find(quote, 0, size) >= 0)
+        has_returns = last == _RETURN or buffer.find(_RETURN, 0, size) >= 0
+        if has_returns:
+            returns = block == _RETURN
+            if (last == _RETURN and not feeds[0]) or (returns[:-1] & ~feeds[1:]).any():
+                return None
+        if is_marked:
+            quotes = np.flatnonzero(block == quote)
             before = np.searchsorted(quotes, np.flatnonzero(feeds)) + is_open
             if (before & 1).any():
                 return None
             is_open ^= bool(len(quotes) & 1)
-        last = int(block[-1])
+        last = buffer[size - 1]
     return None if is_open or last == _RETURN else count + (last != _LINE_FEED)
 
 
-def _blocks(stream: io.BufferedReader, start: int, end: int) -> Iterator[np.ndarray[Any, np.dtype[np.uint8]]]:
-    """The bytes from `start` to `end` in blocks, so that memory does not grow with the file; each block is valid until
-    the next."""
+def _blocks(stream: io.BufferedReader, start: int, end: int) -> Iterator[tuple[bytearray, int]]:
+    """The bytes from `start` to `end` in blocks of a size, so that memory does not grow with the file; each block is
+    valid until the next."""
     buffer = bytearray(BLOCK)
     stream.seek(start)
     while start < end and (size := stream.readinto(memoryview(buffer)[: end - start])):
-        yield np.frombuffer(buffer, np.uint8, size)
+        yield buffer, size
         start += size
 
 

@@ -16,7 +16,7 @@ import yaml
 from support import REPOSITORY
 
 from onedata.contracts import Entity, Feed, load_entities, load_feeds
-from onedata.contracts.derive import ensure_lake
+from onedata.contracts.derive import ensure_lake, schema_file
 from onedata.contracts.identifiers import IdentifierPolicy, load_identifier_policy
 from onedata.landing import Landed, land
 from onedata.ledger.promote import promote
@@ -199,7 +199,9 @@ class SmallRetailer:
         if not tables:
             return []
         with reader().cursor() as cursor:
-            cursor.register("lake", pa.concat_tables(tables))
+            # A file holds the columns that its feed maps, and the entity's empty file the others.
+            empty = pq.ParquetFile(schema_file(self.settings.lake, self.feed(name).entity)).read()
+            cursor.register("lake", pa.concat_tables([empty, *tables], promote_options="default"))
             return cursor.execute(f"select {columns} from lake order by {order}").fetchall()
 
     def count(self, name: str | None = None) -> int:

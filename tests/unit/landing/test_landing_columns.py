@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 from formats import GOOD, NAMES, encode, survey_contract
 from small_retailer import NEXT, NIGHT, SmallRetailer, contract
@@ -166,5 +167,10 @@ def test_a_literal_is_trimmed_and_a_column_without_a_source_is_missing(retail: R
     shop = retail(contract("lines", entity="order_line", path="lines/{ds}.csv", properties=properties))
     shop.put(f"lines/{NIGHT}.csv", "order,line,gtin,qty,price\no1,1,g1,2,2.50\no1,2,g1,1,2.50\n")
     assert shop.take().counts == (2, 2, 0, 0)
+    (file,) = (shop.settings.lake / "ods" / "order_line" / "source=lines").rglob("*.parquet")
+    written = pq.ParquetFile(file).schema_arrow.names
+    assert [name for name in written if not name.startswith("_") and name != "source_system"] == [
+        item["name"] for item in properties
+    ]
     found = shop.rows("line_id, line_type, channel, currency, customer_id, country, tax_amount")
     assert found == [(line, "sale", "online", "EUR", None, None, None) for line in ("1", "2")]

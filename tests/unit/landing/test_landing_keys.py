@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import duckdb
 import pytest
-from small_retailer import NEXT, SmallRetailer
+from small_retailer import NEXT, SmallRetailer, canonical
 
 from onedata.contracts.model import Column
 from onedata.landing import keys
 from onedata.ledger.lake import KeyRange
 
 MANY = keys.FEW_ROWS + 5
+ANSWER = canonical()["survey_response"]
 PUBLIC = Column("order_id", "text", "An order.", "public")
 
 
@@ -51,6 +53,26 @@ def test_the_ledger_keeps_ranges_that_name_nobody(
 ) -> None:
     column = replace(PUBLIC, type=kind, classification=classification)
     assert keys.names_nobody(KeyRange("order_id", "varchar", least, greatest), column) is kept
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        "select 'l' || i as k from range(250000) t(i)",
+        "select unnest(['z', 'zz', 'é', '客户', '']) as k",
+        "select unnest(['a', null, 'b']) as k",
+        "select unnest(['x', 'y', repeat('客', 9000)]) as k",
+        "select unnest(['b', 'a' || chr(0)]) as k",
+    ],
+)
+def test_the_range_by_the_statistics_of_a_file_is_that_of_its_rows(tmp_path: Path, texts: str) -> None:
+    file = tmp_path / "a.parquet"
+    entity = replace(ANSWER, key=("response_id",))
+    with duckdb.connect() as con:
+        con.execute(f"copy (select k as response_id from ({texts})) to '{file}' (format parquet, row_group_size 20000)")
+        ends = con.execute(f"select min(k), max(k) from ({texts})").fetchall()
+        (found,) = keys.key_ranges(con, entity, f"read_parquet('{file}')", [file])
+    assert [(found.least, found.greatest)] == ends
 
 
 def test_the_range_of_a_delivery_leaves_repeated_rows_out(survey: SmallRetailer) -> None:

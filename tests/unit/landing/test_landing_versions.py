@@ -10,6 +10,7 @@ import pytest
 from small_retailer import ANSWERS, NEXT, NIGHT, SmallRetailer, canonical, contract, write_contracts
 
 from onedata.contracts import load_feeds
+from onedata.quality.gates import contract_gate
 
 Retail = Callable[..., SmallRetailer]
 ROW = "r1,o1,5,fine,2026-01-05T10:00:00"
@@ -76,6 +77,31 @@ def test_a_contract_under_which_nothing_has_landed_yet_may_still_change(landed: 
     landed.put(f"survey/{NEXT}.csv", "")
     assert waiting.take(NEXT).closed.keys() == {"readable_files"}
     assert contracts(landed) == [("1.0.0",)]
+
+
+@pytest.mark.parametrize(("required", "closed"), [(False, []), (True, [("title_required", "1")])])
+def test_rows_that_were_staged_before_a_column_was_mapped_are_judged_without_it(
+    landed: SmallRetailer, required: bool, closed: list[tuple[str, str]]
+) -> None:
+    # The file holds the columns that were mapped when it was written.
+    landed.land(NEXT)
+    feed = under(landed, [*TITLED[:-1], {**TITLED[-1], "required": required}], "1.1.0").feed()
+    results = contract_gate(landed.con, landed.gatekeeper, landed.settings, feed, NEXT)
+    assert [(result.rule, result.observed) for result in results if result.blocks] == closed
+
+
+def test_rows_that_landed_before_and_after_a_column_was_mapped_are_compared(landed: SmallRetailer) -> None:
+    titled = under(landed, TITLED, "1.1.0")
+    landed.csv(ROW, "r3,o3,4,good,2026-01-06T10:00:00", night=NEXT)
+    # r1 says more than it did: a new version, not a duplicate.
+    assert titled.take(NEXT).counts == (2, 2, 0, 0)
+    assert titled.rows("response_id, title", order="_arrived_at, response_id") == [
+        ("r1", None),
+        ("r1", "fine"),
+        ("r3", "good"),
+    ]
+    landed.csv("r3,o3,4,good,2026-01-06T10:00:00", night=NEXT.replace(day=7))
+    assert titled.take(NEXT.replace(day=7)).counts == (1, 0, 0, 1)
 
 
 def test_two_versions_that_alternate_land_each_and_stay_two(landed: SmallRetailer) -> None:
