@@ -249,7 +249,7 @@ def _records(target: Target, feed: Feed, content: bytes) -> int | None:
     """Number of rows of the file according to an independent reader; None if there is none that accepts any bytes."""
     if feed.location.format == "jsonl" and target.suffix == "jsonl":
         lines = [line for line in _MARKS_OF_ORDER.sub(b"", content).split(b"\n") if line.strip(b" \t\r\n\x0b\x0c")]
-        return len(lines) if not feed.records else _members(feed.records, lines)
+        return len(lines) if not feed.records else _members(feed, lines)
     if feed.location.format == "json" and "documents" not in feed.location.options:
         try:
             # Document boundaries do not depend on characters: documents with invalid ones are still one row each.
@@ -274,9 +274,11 @@ def _records(target: Target, feed: Feed, content: bytes) -> int | None:
     return None
 
 
-def _members(name: str, lines: Sequence[bytes]) -> int | None:
-    """Rows of documents: the members of their arrays, or one for an invalid document; None if readers differ on what
-    JSON is."""
+def _members(feed: Feed, lines: Sequence[bytes]) -> int | None:
+    """Rows of documents: the members of their arrays, or one for an invalid document and for one of another kind, which
+    has none; None if readers differ on what JSON is."""
+    # Only null, and with `emptyOk` nothing, is an array without members.
+    other = None if feed.empty_ok else feed
     total = 0
     for line in lines:
         try:
@@ -289,6 +291,6 @@ def _members(name: str, lines: Sequence[bytes]) -> int | None:
             return None
         if rb"\ud" in line.lower() or b"\x00" in line:
             return None
-        members = document.get(name) if isinstance(document, dict) else line
+        members = document.get(feed.records, other) if isinstance(document, dict) else line
         total += len(members) if isinstance(members, list) else 0 if members is None else 1
     return total
