@@ -265,9 +265,12 @@ def _records(target: Target, feed: Feed, content: bytes) -> int | None:
             return None
     if feed.location.format == "xml" and not feed.records and not feed.where:
         tags = record_tags(feed)
-        found = [
-            element for element in etree.fromstring(content).iter("{*}*") if etree.QName(element).localname in tags
-        ]
+        try:
+            root = etree.fromstring(content)
+        except etree.XMLSyntaxError:
+            # Whole, libxml2 refuses what it must not accept in parts either: no row of the file is right.
+            return -1
+        found = [element for element in root.iter("{*}*") if etree.QName(element).localname in tags]
         return sum(
             not any(etree.QName(above).localname in tags for above in element.iterancestors()) for element in found
         )

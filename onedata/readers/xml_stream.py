@@ -9,6 +9,7 @@ the document unchanged. Nothing is fetched, no entity is resolved, and libxml2's
 apply.
 """
 
+import codecs
 import copy
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -32,6 +33,13 @@ _OPTIONS = {
     "huge_tree": False,
     "remove_comments": True,
     "remove_pis": True,
+}
+# The first bytes of a document in UTF-32, with and without a byte order mark.
+_UTF_32 = {
+    codecs.BOM_UTF32_LE: "utf-32-le",
+    codecs.BOM_UTF32_BE: "utf-32-be",
+    "<".encode("utf-32-le"): "utf-32-le",
+    "<".encode("utf-32-be"): "utf-32-be",
 }
 # Encodings in which the ASCII characters of markup are single bytes and never parts of other characters.
 _CUT_ENCODINGS = re.compile(r"utf-?8|(us-)?ascii|iso-8859-\d+|windows-125\d", re.IGNORECASE)
@@ -93,8 +101,10 @@ def _root_name(path: Path) -> str:
 
     Raises:
         etree.XMLSyntaxError: there is no root element.
-        Unreadable: the document declares entities, which no till or partner needs but an attacker does.
+        Unreadable: the document declares entities, which no till or partner needs but an attacker does; or it is not
+            text.
     """
+    _refuse_broken_utf32(path)
     parser = etree.XMLPullParser(events=("start",), **_OPTIONS)
     root = None
     with path.open("rb") as stream:
@@ -107,6 +117,26 @@ def _root_name(path: Path) -> str:
     if declared is not None and any(True for _ in declared.iterentities()):
         raise Unreadable("it declares entities of its own, which are never resolved. Ask for the file without them.")
     return str(etree.QName(root).localname)
+
+
+def _refuse_broken_utf32(path: Path) -> None:
+    """libxml2 puts a replacement character for bytes that UTF-32 does not have, and refuses them in every other
+    encoding (2.14.6)."""
+    with path.open("rb") as stream:
+        start, encoding = 0, _UTF_32.get(stream.read(4), "")
+        if not encoding:
+            return
+        decoder = codecs.getincrementaldecoder(encoding)()
+        stream.seek(0)
+        for block in _blocks(stream):
+            try:
+                decoder.decode(block)
+            except UnicodeDecodeError as error:
+                raise Unreadable(
+                    f"it is UTF-32, and near byte {start + error.start:,} there are bytes of no character. Ask for it "
+                    "again."
+                ) from None
+            start += len(block)
 
 
 def _feed(parser: etree.XMLPullParser, data: bytes) -> None:

@@ -45,6 +45,24 @@ def test_a_document_that_declares_entities_is_refused(feed: XmlFeed, text: str, 
     assert "entit" in feed.problem(text.encode(encoding)).lower()
 
 
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-32-le", "utf-32-be"])
+@pytest.mark.parametrize("block", [100, 1 << 20])
+def test_bytes_of_no_character_are_refused_and_not_replaced(
+    feed: XmlFeed, monkeypatch: pytest.MonkeyPatch, encoding: str, block: int
+) -> None:
+    monkeypatch.setattr(xml_stream, "BLOCK_BYTES", block)
+    text = "<As><Answer id='A1'><Note>日本語</Note></Answer></As>"
+    mark, sound = "".encode(encoding), text.encode(encoding)
+    assert feed.values(sound) == [("A1", "日本語")]
+    name = encoding if encoding.endswith("e") else f"{encoding}-le"
+    wrong = "日".encode(name)
+    lone = b"\x00\xd8" if encoding == "utf-16" else b"\xff" * len(wrong)
+    broken = sound[: len(mark)] + sound[len(mark) :].replace(wrong, lone)
+    assert broken != sound
+    assert feed.read(broken)[0] == []
+    assert "bytes" in feed.problem(broken)
+
+
 @pytest.mark.parametrize("note", ["a&x;b", "<b at='a&x;b'/>"])
 def test_an_entity_of_a_document_type_elsewhere_is_not_left_out_in_silence(
     feed: XmlFeed, tmp_path: Path, note: str
