@@ -4,7 +4,9 @@
 
 The dbt project is copied and its models are built on an empty warehouse; dbt runs every unit test once, unchanged, and
 the SQL that it ran is kept. Each mutation is then made in that SQL and run by DuckDB: milliseconds each. A mutant that
-no unit test detects survives, unless mutants_sql_equivalent.yaml lists it as equivalent. Exit code 1 if one survives.
+no unit test detects is judged by the orders that tests/nights work out by hand (mutants_sql_orders.py), which takes a
+second. What they do not see either survives, unless mutants_sql_equivalent.yaml lists it as equivalent. Exit code 1 if
+one survives.
 """
 
 import os
@@ -12,9 +14,10 @@ import random
 import shutil
 import tempfile
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from fnmatch import fnmatch
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -22,6 +25,7 @@ import duckdb
 import typer
 from dbt.cli.main import dbtRunner
 from mutants_listed import Tally
+from mutants_sql_orders import HandWorkedOrders
 from mutants_sql_project import PROJECT, Mutant, Project, listed, read_project
 from mutants_sql_sites import changed, holds, unmarked
 
@@ -81,7 +85,12 @@ def is_seen(con: duckdb.DuckDBPyConnection, sql: str) -> bool:
     return rows["actual"] != rows["expected"]
 
 
-def judge(con: duckdb.DuckDBPyConnection, mutant: Mutant, tests: Mapping[str, str]) -> str:
+def judge(
+    con: duckdb.DuckDBPyConnection,
+    mutant: Mutant,
+    tests: Mapping[str, str],
+    orders: Callable[[], HandWorkedOrders],
+) -> str:
     """killed, broken (it does not run at all) or survived."""
     for sql in tests.values():
         if holds(sql, mutant.place):
@@ -90,7 +99,11 @@ def judge(con: duckdb.DuckDBPyConnection, mutant: Mutant, tests: Mapping[str, st
                     return "killed"
             except duckdb.Error:
                 return "broken"
-    return "survived"
+    hand_worked = orders()
+    try:
+        return "killed" if hand_worked.see(mutant.place, mutant.change.becomes) else "survived"
+    except duckdb.Error:
+        return "broken"
 
 
 def _wanted(mutant: Mutant, models: str) -> bool:
@@ -119,15 +132,23 @@ def main(
         raise typer.BadParameter(f"no model, macro or layer is called {models}", param_hint="--models")
     if sample and sample < len(chosen):
         chosen = sorted(random.Random(seed).sample(chosen, sample), key=lambda mutant: mutant.place)
-    with tempfile.TemporaryDirectory(prefix="onedata-mutants-sql-") as folder:
+    with (
+        tempfile.TemporaryDirectory(prefix="onedata-mutants-sql-") as folder,
+        duckdb.connect(config={"threads": 1}) as con,
+    ):
         tests = unit_test_sql(project, Path(folder))
-    tally = Tally(reasons, "broken", killed)
-    with duckdb.connect(config={"threads": 1}) as con:
+
+        @cache
+        def orders() -> HandWorkedOrders:
+            return HandWorkedOrders(Path(folder) / "orders", Path(folder) / "dbt_project", SILENT)
+
+        tally = Tally(reasons, "broken", killed)
         for name, sql in tests.items():
             if is_seen(con, unmarked(sql)):
                 raise RuntimeError(f"unit test {name} fails with nothing changed")
         for mutant in chosen:
-            tally.take(mutant.layer, mutant, f"dbt_project/{mutant.file}:{mutant.line}", judge(con, mutant, tests))
+            verdict = judge(con, mutant, tests, orders)
+            tally.take(mutant.layer, mutant, f"dbt_project/{mutant.file}:{mutant.line}", verdict)
     tally.end("by_layer", unit_tests=len(tests))
 
 

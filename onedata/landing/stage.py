@@ -125,7 +125,7 @@ def _find_duplicates(
     row = con.execute(f"select count(*) from {WRITTEN}").fetchone()
     assert row is not None
     repeated = f"select {key} as _h from {WRITTEN} group by _h having count(*) > 1"
-    again = [] if are_distinct(con, ", ".join(entity.key), WRITTEN, row[0]) else [repeated]
+    again = [] if are_distinct(con, entity.key, WRITTEN, row[0]) else [repeated]
     before = con.execute(
         f"select distinct batch from run_key where h in (select {key} from {WRITTEN}) order by 1"
     ).fetchall()

@@ -16,7 +16,6 @@ from onedata.errors import OnedataError
 from onedata.landing.keys import FEW_ROWS, are_distinct
 from onedata.landing.rows import violates
 
-HEAD_ROWS = 2_048
 MOST_PARTS = 16  # of more files, which are small then, the values are read
 
 
@@ -128,22 +127,14 @@ def _number_of(con: duckdb.DuckDBPyConnection, query: str) -> int:
 
 
 def _is_unique(con: duckdb.DuckDBPyConnection, relation: str, rule: Rule, rows: int, incomplete: bool) -> bool:
-    """Whether hashes prove that no key occurs twice: first of a key column that is unique in the first rows, then of
-    the whole key.
+    """Whether hashes prove that no key occurs twice.
 
     `incomplete` keys, with a missing column, are not keys; excluding them reads all columns, so it is done only if
     there are some.
     """
-    counts = ", ".join(f"count(distinct {column})" for column in rule.columns)
-    head = con.execute(
-        f"select count(*), {counts} from (select {', '.join(rule.columns)} from {relation} limit {HEAD_ROWS})"
-    ).fetchone()
-    assert head is not None
-    telling = [column for column, count in zip(rule.columns, head[1:], strict=True) if count == head[0]]
-    tries = [*telling[:1], ", ".join(rule.columns)]
     present = f"(from {relation} where {_present(rule)})" if incomplete else relation
     whole = _number_of(con, f"from {present}") if incomplete else rows
-    return any(are_distinct(con, columns, present, whole) for columns in dict.fromkeys(tries))
+    return are_distinct(con, rule.columns, present, whole)
 
 
 def _present(rule: Rule) -> str:
