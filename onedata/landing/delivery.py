@@ -333,12 +333,22 @@ def _output(delivery: Delivery) -> str:
         "r._row",
         f"timestamp '{delivery.arrived_at.isoformat(sep=' ')}' as _arrived_at",
         f"{_constant(delivery.batch)} as _batch",
-        f"{_constant(','.join(item.column.name for item in feed.fields if not item.is_filled))} as _mapped",
+        f"{_mapped(feed)} as _mapped",
         *([f"{feed.priority}::bigint as _priority"] if feed.priority else []),
         "r._repaired",
         "r._extra",
     ]
     return ", ".join(columns + lineage)
+
+
+def _mapped(feed: Feed) -> str:
+    """SQL of the columns that a row speaks of: those that the feed maps, without one whose value was void."""
+    names = [item.column.name for item in feed.fields if not item.is_filled]
+    if not any(item.on_invalid == "void" for item in feed.fields):
+        return _constant(",".join(names))
+    whole = quote_text(",".join(names))
+    rest = f"list_filter({names}, lambda c: not contains(',' || r._repaired || ',', ',' || c || ':void,'))"
+    return f"case when contains(r._repaired, ':void') then array_to_string({rest}, ',') else {whole} end"
 
 
 def _literal(item: Field) -> str | None:

@@ -13,6 +13,14 @@ from onedata.sql import quote_text
 # A Latin-1 letter whose UTF-8 bytes were read as Latin-1 or as Windows-1252.
 _LETTERS = [chr(code) for code in range(0xA0, 0x100)]
 
+# White space, and characters that nobody sees, at the start or the end of a text: exports write a tab behind a long
+# number so that Excel keeps it, pages copy no-break spaces, and Chinese texts have blanks of full width.
+_BLANK = (
+    r"[\s\x{0b}\x{1c}-\x{1f}\x{85}\x{a0}\x{1680}\x{2000}-\x{200b}\x{2028}\x{2029}\x{202f}\x{205f}"
+    r"\x{2060}\x{3000}\x{feff}]"
+)
+_EDGES = f"^{_BLANK}+|{_BLANK}+$"
+
 # A column of each row, so that the usual row is checked once and not for each of its texts.
 PADDED = "_padded"
 
@@ -25,10 +33,20 @@ class Mended:
     changed: tuple[tuple[str, str], ...]
 
 
-def may_be_padded(texts: Sequence[str]) -> str:
-    """SQL of `PADDED`: one of the text expressions may be empty or have surrounding blanks. Of the printable characters
-    only the blank sorts before '!'."""
-    return " or ".join(f"{text} < '!' or ends_with({text}, ' ')" for text in texts) or "false"
+def may_be_padded(texts: Sequence[str], others: Sequence[str] = ()) -> str:
+    """SQL of `PADDED`: one of the expressions may be empty or have surrounding blanks. Of ASCII only blanks and control
+    characters sort before '!'.
+
+    Args:
+        texts: Text expressions that become texts: any blank at their ends makes another value.
+        others: Text expressions that are cast, in which blanks other than ' ' are rare, and no cast takes them.
+    """
+    parts = [f"{text} < '!' or ends_with({text}, ' ')" for text in (*texts, *others)]
+    for text in texts:
+        parts.append(f"ends_with({text}, chr(9)) or ends_with({text}, chr(10))")
+        # Only a text with a character beside ASCII is searched by a pattern.
+        parts.append(f"(strlen({text}) <> length({text}) and regexp_matches({text}, {quote_text(_EDGES)}))")
+    return " or ".join(parts) or "false"
 
 
 def mended(text: str, repairs: Sequence[Repair], suspect: str | None = None) -> Mended:
@@ -36,9 +54,10 @@ def mended(text: str, repairs: Sequence[Repair], suspect: str | None = None) -> 
 
     `suspect` is SQL that is true if the text may be empty or have surrounding blanks; other texts are left unchanged.
     """
-    padded = f"(starts_with({text}, ' ') or ends_with({text}, ' '))"
+    padded = f"regexp_matches({text}, {quote_text(_EDGES)})"
     suspect = suspect or f"{text} = '' or {padded}"
-    value = f"case when {suspect} then nullif(trim({text}), '') else {text} end"
+    trimmed = f"regexp_replace({text}, {quote_text(_EDGES)}, '', 'g')"
+    value = f"case when {suspect} then nullif({trimmed}, '') else {text} end"
     changed = [("trim", padded)]
     for repair in repairs:
         before, value = value, f"({_applied(repair, f'({value})')})"

@@ -28,15 +28,19 @@ from onedata.landing.values import (
     given_text,
     keeps_type,
     local_sql,
+    names_number,
     trimmed_sql,
     typed_sql,
     zone_of,
 )
 from onedata.readers.base import Part
+from onedata.readers.digits import text_from_number
 from onedata.sql import quote_name, quote_text
 
 BROKEN = "_breaks_"
 VOID = "_void_"
+_MARKS_OF_LOSS = (("contains", "e+"), ("contains", "E+"), ("ends_with", ".0"))
+_LOSS = r"-?(?:\d(?:\.\d+)?[eE]\+\d+|\d{16,}\.0)"
 OF_FILE, OF_EDITION = "_of_file_", "_of_edition_"
 """Columns of the query of a part that stands for several files."""
 
@@ -83,7 +87,10 @@ def is_row_identity(item: Field) -> bool:
 def _worked_out(feed: Feed, fields: Sequence[Field], part: Part, is_of_files: bool) -> str:
     """The source's rows with every column's value, given and typed. A column that is computed from the results of
     others comes after them."""
-    padded = may_be_padded([quote_name(name) for name in feed.source_fields if name not in part.types])
+    named = {name for item in feed.fields if item.column.type == "text" for name in references(item)}
+    read = [name for name in feed.source_fields if name not in part.types]
+    texts, others = ([quote_name(name) for name in read if (name in named) is is_text] for is_text in (True, False))
+    padded = may_be_padded(texts, others)
     rows = (
         f"select *, null::varchar as _repaired from (select *, case when {padded} then true else false end as {PADDED} "
         f"from ({part.query})){_of_feed(feed, part)}"
@@ -176,11 +183,14 @@ def _unread_times(feed: Feed, fields: Sequence[Field], part: Part, typed: str) -
 
 def _of_feed(feed: Feed, part: Part) -> str:
     """The WHERE clause of a feed whose contract has a condition: the other records are another feed's. A record on
-    which the condition fails is kept, and quarantined."""
+    which the condition fails is kept, and quarantined, and so is one that cannot be read: nobody can tell whose it is.
+    """
     if not feed.condition:
         return ""
-    holds = _condition(feed, part)
-    return f" where coalesce(try({holds}), try({{'v': {holds}}}) is null)"
+    met = _condition(feed, part)
+    unread = f"(({part.broken}) is not null)" if part.broken else "false"
+    told = f"coalesce(try({met}), try({{'v': {met}}}) is null or {unread})"
+    return f" where {told} or ({unread} and not {part.is_told})"
 
 
 def _condition(feed: Feed, part: Part) -> str:
@@ -245,19 +255,16 @@ def _checks(item: Field, feed: Feed, part: Part) -> list[Check]:
     if item.column.type != "text":
         checks.append(Check(f"{name}_type", f"({unread})", before, value, f" is not {_a(item.column.type)}", known))
     elif keeps_type(item, part) or (feed.location.format in ("parquet", "xlsx") and item.logic is None):
-        # The reader of Excel, and the raw record of a Parquet row, leave such a number with its exponent.
-        # Every number begins with a sign or a digit, and most texts do not.
-        lost = holds(
-            f"{given} < ':' and contains({given}, 'e+') and regexp_full_match({given}, '-?\\d(?:\\.\\d+)?e\\+\\d+')"
-        )
         kind = part.types.get(item.physical_name or "", "number")
         after = f" is a {kind} too large to hold every digit of a number that names something; send it as a text"
-        predicate = unread if keeps_type(item, part) else lost
-        checks.append(Check(f"{name}_type", f"({predicate})", before, value, after, known))
+        lost = unread if keeps_type(item, part) else _lost_digits(item, part)
+        checks.append(Check(f"{name}_type", f"({lost})", before, value, after, known))
     checks += _outside(item, part, typed, before, value)
     if item.required:
         empty = given if (item.column.type != "text" or item.logic is None) and not item.day_of else typed
         failed = f" and not {FAILED}{name}" if item.logic is not None else ""
+        if names_number(item, part) and item.repairs:
+            failed = f" and not {_lost_digits(item, part)}"
         missing = f"({empty} is null{failed}{whole})"
         checks.append(Check(f"{name}_required", missing, f"{field_name}: is required and missing"))
     for rule in item.rules:
@@ -265,6 +272,19 @@ def _checks(item: Field, feed: Feed, part: Part) -> list[Check]:
             after = f" breaks {rule.name} ({asserted(rule)})"
             checks.append(Check(rule.name, f"({violates(rule, typed)}{whole})", before, value, after, known))
     return checks
+
+
+def _lost_digits(item: Field, part: Part) -> str:
+    """SQL, never NULL: the column's text is a number without all of its digits. The reader of Excel, and the raw record
+    of a Parquet row, leave such a number with its exponent."""
+    if names_number(item, part):
+        source = quote_name(item.physical_name or "")
+        digits = text_from_number(source, part.types[item.physical_name or ""])
+        return holds(f"{source} is not null and {digits} is null")
+    given = GIVEN + item.column.name
+    # Every number begins with a sign or a digit, and most texts do not.
+    some = " or ".join(f"{test}({given}, '{part}')" for test, part in _MARKS_OF_LOSS)
+    return holds(f"{given} < ':' and ({some}) and regexp_full_match({given}, '{_LOSS}')")
 
 
 def _a(kind: ColumnType) -> str:

@@ -66,6 +66,8 @@ def given_sql(item: Field, feed: Feed, part: Part) -> tuple[str, tuple[tuple[str
     if item.logic is None:
         assert item.physical_name is not None
         text = as_text(item.physical_name, part)
+        if item.column.type == "text" and names_number(item, part):
+            text = text_from_number(quote_name(item.physical_name), part.types[item.physical_name])
         if feed.location.options.get("decimal") == "," and item.column.type in NUMBERS:
             text = _with_point(text)
         if _has_end(item):
@@ -81,7 +83,7 @@ def given_sql(item: Field, feed: Feed, part: Part) -> tuple[str, tuple[tuple[str
 
 def filled_sql(item: Field, part: Part) -> str:
     """The column's transformLogic over the source fields, trimmed and as text, and over the results of others."""
-    values = {name: trimmed_sql(name, part) for name in references(item)}
+    values = {name: trimmed_sql(name, part, item.column.type == "text") for name in references(item)}
     values |= {f"{RESULT_OF}{name}": f"{TYPED}{name}" for name in results(item)}
     return fill(item.logic or "", values | ({"value": values[item.physical_name]} if item.physical_name else {}))
 
@@ -98,9 +100,9 @@ def _has_end(item: Field) -> bool:
 
 
 def _with_point(text: str) -> str:
-    """Convert a number with a decimal comma (1.234,50) to one with a point. A point must separate thousands, else the
-    text is not a number."""
-    thousands = f"regexp_full_match({text}, '\\s*[+-]?\\d{{1,3}}(\\.\\d{{3}})+(,\\d*)?\\s*')"
+    """Convert a number with a decimal comma (1.234,50) to one with a point. A point must separate thousands, of which
+    the first group does not begin with 0 (0.500 is no 500), else the text is not a number."""
+    thousands = f"regexp_full_match({text}, '\\s*[+-]?[1-9]\\d{{0,2}}(\\.\\d{{3}})+(,\\d*)?\\s*')"
     with_point = f"replace(replace({text}, '.', ''), ',', '.')"
     return (
         f"(case when contains({text}, '.') and not {thousands} then {text} || ' (the comma is decimal here)' else "
@@ -108,12 +110,26 @@ def _with_point(text: str) -> str:
     )
 
 
-def trimmed_sql(name: str, part: Part) -> str:
+def trimmed_sql(name: str, part: Part, names_something: bool = False) -> str:
+    """A source field as a text without surrounding blanks. A number whose digits its type does not hold is written as
+    the type writes it, and fails where the text `names_something`."""
     kind = part.types.get(name, "")
     text = as_text(name, part)
-    if any(number in kind for number in _NUMBERS):
-        return f"coalesce({text_from_number(quote_name(name), kind)}, {text})"
-    return f"({mended(text, (), PADDED).value})"
+    if not _is_number(kind):
+        return f"({mended(text, (), PADDED).value})"
+    if names_something:
+        # A cast that fails where it is computed; TRY takes no error().
+        text = f"cast({text} || ' does not hold every digit' as bigint)::varchar"
+    return f"coalesce({text_from_number(quote_name(name), kind)}, {text})"
+
+
+def names_number(item: Field, part: Part) -> bool:
+    """Whether the column is filled from a number of a typed file."""
+    return item.logic is None and _is_number(part.types.get(item.physical_name or "", ""))
+
+
+def _is_number(kind: str) -> bool:
+    return any(number in kind for number in _NUMBERS)
 
 
 def keeps_type(item: Field, part: Part) -> bool:

@@ -71,12 +71,13 @@ class Part:
 
     `query` yields `_row` bigint (row number in the file, from 1), every source field of the feed, and the inputs of
     `raw`, `place`, `broken` and `extra`. Source fields are varchar, except those in `types`, which have the given
-    DuckDB type. The four are SQL over the query's columns, evaluated only for the rows that need them: `raw` is the
-    whole record as text; if it is NULL, the record is fetched by `place` (see `Reading.raw_of`); `broken` is the reason
-    why the record could not be parsed (None if that cannot happen); `extra` holds the fields unknown to the contract,
-    as a JSON object. `cut` returns at most the given number of pieces that together equal `query`, for parallel reading
-    where `PieceFiles` is registered; none if the file cannot be split. `strict` reads the same records cheaper: its
-    query fails where a record is not as usual as that takes it.
+    DuckDB type. They are SQL over the query's columns, evaluated only for the rows that need them: `raw` is the whole
+    record as text; if it is NULL, the record is fetched by `place` (see `Reading.raw_of`); `broken` is the reason why
+    the record could not be parsed (None if that cannot happen), and `is_told` whether the contract's condition can be
+    told of it all the same; `extra` holds the fields unknown to the contract, as a JSON object. `cut` returns at most
+    the given number of pieces that together equal `query`, for parallel reading where `PieceFiles` is registered;
+    none if the file cannot be split. `strict` reads the same records cheaper: its query fails where a record is not
+    as usual as that takes it.
     """
 
     file: SourceFile
@@ -85,6 +86,7 @@ class Part:
     place: str = "_row"
     broken: str | None = None
     extra: str | None = None
+    is_told: str = "false"
     types: Mapping[str, str] = field(default_factory=dict)
     cut: Callable[[int], Sequence[Piece]] = lambda _: ()
     strict: "Part | None" = None

@@ -37,6 +37,7 @@ _LOST = (
     "survive; send it as a text'"
 )
 _TWICE = "when _twice then 'a key stands twice in one object of the document; which value is meant cannot be told'"
+_READ = "(_json is not null and json_type(_json) = 'OBJECT' and not _twice)"
 SHALLOW_BYTES = 1 << 16
 """A shorter line cannot be nested so deep that it does harm."""
 _STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
@@ -232,7 +233,10 @@ def _part(
 
     values = [of_field(feed, name, tree, "_v", "_json") for name in outer]
     if not feed.records:
-        broken = f"case when _json is null then 'the line is not valid JSON' {_TWICE} {_LOST} end"
+        broken = (
+            "case when _json is null then 'the line is not valid JSON' "
+            f"when json_type(_json) <> 'OBJECT' then 'the line is no JSON object' {_TWICE} {_LOST} end"
+        )
 
         def flat(documents: str) -> str:
             fields = f"_json, _document, _twice, _document as _row{fields_sql(values)}"
@@ -257,6 +261,7 @@ def _part(
             _extra(added, "_json"),
             cut=cut,
             strict=strict.part(file) if strict else None,
+            is_told=_READ,
         )
     member = f"json_extract(_json, {quote_text(json_path(feed.records))} || '[' || _member || ']')"
     values += [of_field(feed, name, members, "_w", member, _prefix(feed)) for name in inner]
@@ -287,7 +292,8 @@ def _part(
     query = f"select _json, _document, _member, _odd, _twice, {row} as _row{fields_sql(values)} from ({exploded})"
     own = [name for name in added if not name.startswith(_prefix(feed))]
     of_member = [name for name in added if name not in own]
-    return Part(file, query, raw, "_document", broken, _extra(own, "_json", of_member, member, len(_prefix(feed))))
+    extra = _extra(own, "_json", of_member, member, len(_prefix(feed)))
+    return Part(file, query, raw, "_document", broken, extra, is_told=_READ)
 
 
 def _no_list(records: str, empty_ok: bool) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import duckdb
 
-from onedata.contracts.model import Feed
+from onedata.contracts.model import Feed, placeholders
 from onedata.readers.base import FileProblem, Part, Reading, SourceFile, check_columns, file_literal
 from onedata.readers.digits import text_from_number
 from onedata.readers.jsonl import read_documents
@@ -81,6 +81,8 @@ def _part(feed: Feed, file: SourceFile, found: Mapping[str, str]) -> Part:
         broken="_no_text" if binary else None,
         extra=json_of(added) if added else None,
         types=types,
+        # The condition cannot be told of bytes that it reads and that are no text.
+        is_told="false" if set(binary) & set(placeholders(feed.condition or "")) else "true",
     )
 
 

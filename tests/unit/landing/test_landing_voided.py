@@ -38,6 +38,16 @@ def test_a_value_that_breaks_a_rule_or_its_type_is_emptied_and_counted(retail: R
     assert "1 invalid values were emptied" in taken.warned["values_voided"]
 
 
+def test_a_value_that_was_emptied_is_no_statement_of_its_feed(retail: Retail) -> None:
+    # Another feed's value of the column stays then (`several_feeds`).
+    survey = voiding(retail, "satisfaction", "comment")
+    survey.csv("A1,O1,9,good,", "A2,O2,3,good,", "A3,O3,,good,")
+    survey.take()
+    mapped = {row: said.split(",") for row, said in survey.rows("response_id, _mapped")}
+    assert mapped["A1"] == [name for name in mapped["A2"] if name != "satisfaction"]
+    assert mapped["A2"] == mapped["A3"] == [item["name"] for item in ANSWERS]
+
+
 def test_without_it_the_same_value_costs_the_row(retail: Retail) -> None:
     survey = voiding(retail)
     survey.csv("A1,O1,9,good,", "A2,O2,3,good,")

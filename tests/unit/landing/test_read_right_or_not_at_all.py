@@ -600,3 +600,57 @@ def test_a_result_that_cannot_be_worked_out_quarantines_the_row(retail: Retail) 
         "discount_amount_logic",
         True,
     )
+
+
+@pytest.mark.parametrize(
+    ("price", "right"),
+    [
+        ("1.234,50", Decimal("1234.5")),
+        ("1.234", Decimal(1234)),
+        ("0,500", Decimal("0.5")),
+        ("0.500", None),
+        ("0.123.456", None),
+        ("10.50", None),
+        ("-0.750", None),
+    ],
+)
+def test_a_point_before_three_digits_behind_a_zero_separates_no_thousands(
+    retail: Retail, price: str, right: Decimal | None
+) -> None:
+    shop = lines(retail, options={"decimal": ",", "delimiter": ";"})
+    row = GOOD | {"price": price}
+    shop.put(f"lines/{NIGHT}.csv", f"{';'.join(GOOD)}\n{';'.join(row.values())}\n".replace("-0.50;", "-0;"))
+    shop.take()
+    assert shop.rows("unit_price") == ([] if right is None else [(right,)])
+
+
+@pytest.mark.parametrize(
+    ("value", "right"),
+    [(pa.array([123.0]), "123"), (pa.array([Decimal("123.00")]), "123"), (pa.array([2.0**53 + 2]), None),
+     (pa.array([1.2345678901234568e17]), None), (pa.array([7], pa.int64()), "7")],
+)  # fmt: skip
+@pytest.mark.parametrize("by", ["upper", "values", "logic"])
+def test_a_number_that_names_something_keeps_its_digits_through_repairs_and_logic(
+    retail: Retail, by: str, value: pa.Array, right: str | None
+) -> None:
+    named: dict[str, dict[str, Any]] = {
+        "upper": {"physicalName": "gtin", "customProperties": [{"property": "repairs", "value": ["upper"]}]},
+        "values": {
+            "physicalName": "gtin",
+            "customProperties": [{"property": "repairs", "value": [{"values": {"x": "y"}}]}],
+        },
+        "logic": {"physicalName": "gtin", "transformLogic": "'P' || {value}"},
+    }
+    properties = [{"name": "product_id"} | named[by] if item["name"] == "product_id" else item for item in LINES]
+    shop = retail(
+        contract(
+            "lines", entity="order_line", path="lines/{ds}.parquet", kind="parquet", properties=properties,
+            quarantineTolerance=1,
+        )
+    )  # fmt: skip
+    rows = {name: pa.array([text]) for name, text in GOOD.items()} | {"gtin": value}
+    pq.write_table(pa.table(rows), shop.put(f"lines/{NIGHT}.parquet", b""))
+    shop.take()
+    mark = "P" if by == "logic" else ""
+    assert shop.rows("product_id") == ([] if right is None else [(mark + right,)])
+    assert len(shop.quarantine("rule")) == (right is None)
