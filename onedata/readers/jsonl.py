@@ -235,7 +235,7 @@ def _part(
     if not feed.records:
         broken = (
             "case when _json is null then 'the line is not valid JSON' "
-            f"when json_type(_json) <> 'OBJECT' then 'the line is no JSON object' {_TWICE} {_LOST} end"
+            f"when json_type(_json) not in ('OBJECT', 'NULL') then 'the line is no JSON object' {_TWICE} {_LOST} end"
         )
 
         def flat(documents: str) -> str:
