@@ -10,6 +10,7 @@ import pytest
 import yaml
 from small_retailer import SmallRetailer, custom, settings_in
 
+from onedata.onboarding import new_feed
 from onedata.onboarding.new_feed import scaffold
 
 LINE = {
@@ -244,3 +245,13 @@ def test_a_count_since_1970_tells_a_time_and_no_day_alone(tmp_path: Path) -> Non
     text = drafted(tmp_path, "order_line", csv("order_line", "sold_at", ["1767607200"], {}))
     assert "without a time" not in text
     assert "without an offset" not in text
+
+
+def test_the_example_of_a_new_retailer_tells_the_local_day_of_an_instant(retail: Callable[..., SmallRetailer]) -> None:
+    file = Path(new_feed.__file__).parent / "retailer" / "contracts" / "shop_sales.odcs.yaml"
+    world = retail(yaml.safe_load(file.read_text(encoding="utf-8")))
+    header = "order_id,line,quantity,sku,product,price,currency,customer,sold_at\n"
+    rows = "o1,1,1,p1,Chair,9.99,EUR,c1,2026-01-04T23:30:00Z\no2,1,1,p1,Chair,9.99,EUR,c1,2026-01-05 00:30:00\n"
+    world.put("sales/sales_2026-01-05.csv", header + rows)
+    world.take()
+    assert world.rows("business_date::varchar") == [("2026-01-05",)] * 2
