@@ -22,7 +22,7 @@ from onedata.onboarding.likeness import (
 )
 from onedata.onboarding.likeness import score as likeness
 from onedata.onboarding.sample import Rows, SourceField
-from onedata.onboarding.values import Habits, Reading, adapted, habits, is_day, is_utc
+from onedata.onboarding.values import DAY_IN_UTC, Habits, Reading, adapted, habits, is_day, is_utc
 from onedata.onboarding.words import header, words
 
 CLOSE = 0.04
@@ -329,12 +329,9 @@ def _tell_the_day(entity: Entity, chosen: dict[str, Mapped], file: Habits) -> No
         if told is not None and (column.required or own):
             utc = is_utc(told.field.values)
             sure = told.is_sure and told is first and not utc
-            note = "the day in UTC, which may not be the local one" if utc else f"the day of {told.column.name}"
-            logic = f"left({told.logic or '{value}'}, 10)"
-            choices = tuple((name, f"left({text}, 10)") for name, text in told.choices)
-            chosen[column.name] = Mapped(
-                column, told.field, None if choices else logic, SURE if sure else LEAST, note, choices
-            )
+            note = DAY_IN_UTC if utc else f"the day of {told.column.name}"
+            read = adapted(column, told.field.values, file)
+            chosen[column.name] = Mapped(column, told.field, read.logic, SURE if sure else LEAST, note, read.choices)
     day = chosen.get("business_date")
     for column in entity.columns:
         is_own = column.type == "timestamp" and (column.required or column.name == own)

@@ -105,7 +105,8 @@ def contract_text(draft: Draft) -> str:
 def _status(draft: Draft) -> str:
     """A contract with a guess or a question is a draft: no night lands rows by it before a person has looked."""
     fit = draft.fit
-    is_clear = fit.is_sure and not fit.needed and all(item.is_sure for item in fit.mapped) and not _time_zone(fit)
+    is_told = draft.sniffed.options.get("encoding", "utf-16") == "utf-16" and not _time_zone(fit)
+    is_clear = fit.is_sure and not fit.needed and all(item.is_sure for item in fit.mapped) and is_told
     return (
         "status: active" if is_clear else "status: draft   # nights skip it; active once the marks below are answered"
     )

@@ -13,11 +13,13 @@ from typing import Any
 import duckdb
 from lxml import etree
 
+from onedata.onboarding.encodings import is_utf8, plausible_encodings
 from onedata.onboarding.sample import MOST_BYTES, SAMPLE_ROWS, Rows, Sniffed, SniffError, SourceField
 from onedata.onboarding.sniff_json import is_json, sniff_json, sniff_json_lines
 from onedata.sql import quote_text
 
 HEAD_BYTES = 1 << 20
+UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 SPACES = "\t\n\r\f\v"
 HEAD_OF_TEXT = 4096
 SEPARATOR_LINE = re.compile(r"\ufeff?sep=(.)\r?\n", re.IGNORECASE)
@@ -39,9 +41,9 @@ def sniff(file: Path) -> Sniffed:
     for magic, kind in PACKED.items():
         if head.startswith(magic):
             raise SniffError(f"{file.name} is {kind}; give an unpacked sample")
-    encoding, text = _decoded(head)
-    if "\x00" in text:
+    if b"\x00" in head and not head.startswith(UTF_16):
         raise SniffError(f"{file.name} is no text (it holds zero bytes), and nothing else that a reader takes")
+    encodings, text = _decoded(file, head)
     if any(letter < " " and letter not in SPACES for letter in text[:HEAD_OF_TEXT]):
         raise SniffError(f"{file.name} is binary, and nothing that a reader takes")
     start = text.lstrip()[:1]
@@ -53,30 +55,36 @@ def sniff(file: Path) -> Sniffed:
     if start in "{[":
         one = file.suffix == ".json" and len(lines) == 1
         return (
-            sniff_json(file, encoding)
+            sniff_json(file, encodings[0])
             if start == "[" or one or not is_json(lines[0])
             else sniff_json_lines(file, lines)
         )
-    return _csv(file, encoding, text)
+    return _csv(file, encodings, text)
 
 
-def _decoded(head: bytes) -> tuple[str, str]:
-    """Encoding and text of the start of a file; a character cut off at its end is dropped."""
-    if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        return "utf-16", head.decode("utf-16", "ignore")
-    try:
-        return "utf-8", codecs.getincrementaldecoder("utf-8-sig")().decode(head)
-    except UnicodeDecodeError:
-        pass
-    for narrow, encoding in (("gb2312", "gb18030"), ("cp1252", "cp1252")):
-        try:
-            return encoding, codecs.getincrementaldecoder(narrow)().decode(head)
-        except UnicodeDecodeError:
-            continue
-    return "latin-1", head.decode("latin-1")
+def _decoded(file: Path, head: bytes) -> tuple[list[str], str]:
+    """The encodings that a file may have, the likeliest first, and the text of its start; a character cut off at its
+    end is dropped.
+
+    Raises:
+        SniffError: it is plausible text in none. XML names its encoding itself.
+    """
+    if head.startswith(UTF_16):
+        return ["utf-16"], head.decode("utf-16", "ignore")
+    with file.open("rb") as stream:
+        content = stream.read(MOST_BYTES)
+    if is_utf8(content):
+        return ["utf-8"], codecs.getincrementaldecoder("utf-8-sig")("replace").decode(head)
+    encodings = ["latin-1"] if head.lstrip().startswith(b"<") else plausible_encodings(content)
+    if not encodings:
+        raise SniffError(
+            f"{file.name} is not UTF-8, and plausible text in no other known encoding; ask which it has, and give a "
+            "sample that was converted to UTF-8. Then set encoding in the contract"
+        )
+    return encodings, codecs.getincrementaldecoder(encodings[0])().decode(head)
 
 
-def _csv(file: Path, encoding: str, text: str) -> Sniffed:
+def _csv(file: Path, encodings: Sequence[str], text: str) -> Sniffed:
     """Detect the dialect with DuckDB's sniffer, on the decoded start, so that encoding and file name have no
     influence."""
     told = SEPARATOR_LINE.match(text)
@@ -91,10 +99,12 @@ def _csv(file: Path, encoding: str, text: str) -> Sniffed:
             raise SniffError(f"{file.name} does not read as CSV: {str(error).splitlines()[0]}") from None
     if not rows:
         raise SniffError(f"{file.name} has a header and no rows; give a sample with rows")
+    encoding, *others = encodings
     given = {"delimiter": delimiter, "quote": quote, "encoding": encoding, "skip": "1" if told else "0"}
     defaults = {"delimiter": ",", "quote": '"', "encoding": "utf-8", "skip": "0"}
+    also = f", and {' or '.join(others)} may be it too" if others else ""
     notes = (
-        [f"It is not UTF-8; {encoding} is a guess. Look at the letters that are not English."]
+        [f"It is not UTF-8; {encoding} is a guess{also}. Look at the letters that are not English."]
         if encoding not in ("utf-8", "utf-16")
         else []
     )

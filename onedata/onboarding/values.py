@@ -4,15 +4,26 @@ What the values cannot settle (01/02/2026, 1.234) is not chosen: every reading i
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from onedata.contracts.model import NUMBERS, Column
+from onedata.onboarding.forms import (
+    day_of_instant_sql,
+    epoch_sql,
+    is_instant,
+    layout_form,
+    layout_sql,
+    number_sql,
+    plain_number_sql,
+    year_sql,
+)
 from onedata.onboarding.words import folded, words
 
 ISO_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 ISO_TIME = re.compile(r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?( ?(Z|UTC|[+-]\d{2}(:?\d{2})?))?")
+DAY_IN_UTC = "the day in UTC, which may not be the local one"
 NUMBER = re.compile(r"[+-]?\d+(\.\d+)?([eE][+-]?\d+)?")
 POINT = re.compile(r"[+-]?(\d+|[1-9]\d{0,2}(,\d{3})+)(\.\d+)?")
 COMMA = re.compile(r"[+-]?(\d+|[1-9]\d{0,2}(\.\d{3})+)(,\d+)?")
@@ -92,9 +103,11 @@ def adapted(column: Column, values: Sequence[str], file: Habits | None = None, u
     if column.name.endswith("_year") and not all(re.fullmatch(r"(19|20)\d\d", value) for value in values):
         return _year(values)
     if column.type in NUMBERS:
-        return _in_unit(column, _number(column, values, file), unit)
-    if all(map(ISO_TIME.fullmatch, values)):
-        return Reading(True, "left({value}, 10)" if column.type == "date" else None)
+        return _in_unit(column, values, _number(column, values, file), unit)
+    if all(map(is_instant, values)):
+        if column.type != "date":
+            return Reading(True)
+        return Reading(True, day_of_instant_sql(values), guess=DAY_IN_UTC if is_utc(values) else "")
     if all(map(ISO_DAY.fullmatch, values)):
         return Reading(True)
     return _moment(column, values, file)
@@ -103,21 +116,29 @@ def adapted(column: Column, values: Sequence[str], file: Habits | None = None, u
 def is_day(values: Sequence[str]) -> bool:
     """Whether the values are days without a time."""
     return bool(values) and all(
-        ":" not in value and len(value) <= len("31 September 2026") and not PACKED_TIME.fullmatch(value)
+        ":" not in value
+        and len(value) <= len("31 September 2026")
+        and not PACKED_TIME.fullmatch(value)
+        and not _is_epoch(value)
         for value in values
     )
 
 
 def is_utc(values: Sequence[str]) -> bool:
     """Whether the values are instants in UTC, whose local day they do not tell."""
-    return any(re.search(r"(Z|UTC|[+-]00(:?00)?)$", value) or value.isdigit() for value in values)
+    return any(re.search(r"(Z|UTC|[+-]00(:?00)?)$", value) or _is_epoch(value) for value in values)
+
+
+def _is_epoch(value: str) -> bool:
+    return value.isdigit() and len(value) in EPOCHS
 
 
 def _year(values: Sequence[str]) -> Reading:
     """The year of a day: in front or at the end, whatever the order of day and month."""
-    if all(re.match(r"(19|20)\d\d\D", value) for value in values):
-        return Reading(True, "left({value}, 4)")
-    return Reading(all(re.fullmatch(r"\d{1,2}\D\d{1,2}\D(19|20)\d\d", value) for value in values), "right({value}, 4)")
+    if all(re.fullmatch(r"(19|20)\d\d\D\d{1,2}\D\d{1,2}(\D.*)?", value) for value in values):
+        return Reading(True, year_sql(is_first=True))
+    is_last = all(re.fullmatch(r"\d{1,2}\D\d{1,2}\D(19|20)\d\d", value) for value in values)
+    return Reading(is_last, year_sql(is_first=False))
 
 
 def _boolean(values: Sequence[str]) -> Reading:
@@ -139,7 +160,9 @@ def _bare(value: str) -> str:
 
 
 def _number(column: Column, values: Sequence[str], file: Habits) -> Reading:
-    if all(map(NUMBER.fullmatch, values)) and not any(_grouped(value) for value in values):
+    is_plain = all(map(NUMBER.fullmatch, values)) and not any(_grouped(value) for value in values)
+    # Whole numbers of a file with decimal commas: 1.234 of a later night is no fraction.
+    if is_plain and not (file.decimal == "," and all(map(COMMA.fullmatch, values))):
         whole = column.type != "integer" or all(float(value).is_integer() for value in values)
         return Reading(whole or column.name in words().units)
     found = [AFFIXED.fullmatch(value) for value in values]
@@ -147,12 +170,9 @@ def _number(column: Column, values: Sequence[str], file: Habits) -> Reading:
     known = words().currencies
     if not all(found) or len(affixes) > 1 or not all(a in SYMBOLS or folded(a) in known for a in affixes):
         return Reading(False)
-    plain = "{value}"
-    for affix in affixes:
-        plain = f"trim(replace({plain}, '{affix}', ''))"
     bare = [_bare(value) for value in values]
     readings = {
-        sign: _signed(plain, sign, bare)
+        sign: _signed(sign, bare, affixes)
         for sign, form in ((".", POINT), (",", COMMA))
         if all(map(form.fullmatch, bare))
     }
@@ -169,13 +189,13 @@ def _grouped(value: str) -> bool:
     return "." in value and COMMA.fullmatch(value) is not None
 
 
-def _signed(plain: str, sign: str, values: Sequence[str]) -> str:
-    if sign == ",":
-        return f"replace(replace({plain}, '.', ''), ',', '.')"
-    return f"replace({plain}, ',', '')" if any("," in value for value in values) else plain
+def _signed(sign: str, values: Sequence[str], affixes: Collection[str]) -> str:
+    if sign == "." and not affixes and not any("," in value for value in values):
+        return "{value}"
+    return number_sql(sign, values, affixes)
 
 
-def _in_unit(column: Column, reading: Reading, unit: str | None) -> Reading:
+def _in_unit(column: Column, values: Sequence[str], reading: Reading, unit: str | None) -> Reading:
     """The reading in the column's unit."""
     table = words().units
     own = table.get(column.name)
@@ -189,14 +209,12 @@ def _in_unit(column: Column, reading: Reading, unit: str | None) -> Reading:
         return reading
 
     def times(logic: str) -> str:
-        inner = logic if logic == "{value}" or logic.endswith(")") else f"({logic})"
+        inner = plain_number_sql(values) if logic == "{value}" else logic
         if column.type == "integer":
             return f"round({inner}::decimal(18,6) * {factor})::bigint::varchar"
-        return (
-            f"({inner}::double * {factor})::varchar"
-            if column.type == "double"
-            else (f"({inner}::decimal(18,4) * {factor})::decimal(18,4)::varchar")
-        )
+        if column.type == "double":
+            return f"({inner}::double * {factor})::varchar"
+        return f"({inner}::decimal(24,8) * {factor})::varchar"
 
     logic = None if reading.choices else times(reading.logic or "{value}")
     return Reading(True, logic, tuple((name, times(text)) for name, text in reading.choices), reading.guess)
@@ -204,28 +222,25 @@ def _in_unit(column: Column, reading: Reading, unit: str | None) -> Reading:
 
 def _moment(column: Column, values: Sequence[str], file: Habits) -> Reading:
     cast = "::date::varchar" if column.type == "date" else "::varchar"
-
-    def logic(turned: str) -> str:
-        return f"coalesce({turned}{cast}, {{value}})"
-
     digits = {len(value) for value in values}
     if len(digits) == 1 and all(value.isdigit() for value in values) and digits <= EPOCHS.keys():
         size = digits.pop()
         seconds = [int(value) // 10 ** (size - 10) for value in values]
         in_range = all(EPOCH_YEARS[0] <= second < EPOCH_YEARS[1] for second in seconds)
-        return Reading(in_range, logic(f"make_timestamp(try_cast({{value}} as bigint){EPOCHS[size]})"))
+        is_date = column.type == "date"
+        return Reading(in_range, epoch_sql(size, EPOCHS[size], is_date), guess=DAY_IN_UTC if is_date else "")
     if all(map(PACKED_TIME.fullmatch, values)):
-        return Reading(True, logic("try_strptime({value}, '%Y%m%d%H%M%S')"))
+        return Reading(True, layout_sql("%Y%m%d%H%M%S", cast))
     for day in DAYS:
         if layout := _layout(values, day):
-            return Reading(True, logic(f"try_strptime({{value}}, '{layout}')"))
+            return Reading(True, layout_sql(layout, cast))
     separators = {found[1] for value in values if (found := re.match(r"\d{1,2}([./-])", value))}
     if len(separators) != 1:
         return Reading(False)
     separator = separators.pop()
     for orders in (ORDERS, SHORT):
         layouts = {name: form for name, day in orders.items() if (form := _layout(values, day.format(separator)))}
-        readings = {name: logic(f"try_strptime({{value}}, '{layout}')") for name, layout in layouts.items()}
+        readings = {name: layout_sql(layout, cast) for name, layout in layouts.items()}
         settled = file.orders.get(separator) if orders is ORDERS else None
         if len(readings) == 1 or settled in readings:
             return Reading(True, readings[settled if settled in readings else next(iter(readings))])
@@ -240,6 +255,8 @@ def _layout(values: Sequence[str], day: str) -> str | None:
 
 
 def _parses(value: str, layout: str) -> bool:
+    if not re.fullmatch(layout_form(layout), value):
+        return False
     try:
         datetime.strptime(value, layout)
     except ValueError:
