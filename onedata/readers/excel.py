@@ -8,6 +8,7 @@ is calculated or executed.
 import codecs
 import errno
 import re
+import warnings
 import zipfile
 import zlib
 from collections import Counter
@@ -79,11 +80,13 @@ def to_parquet(
     try:
         _refuse_others(source)
         _refuse_bomb(source)
-        book = openpyxl.load_workbook(source, read_only=True, data_only=True, keep_links=False)
-        rows = _table(book, sheet, cells)
-        first = next(rows, None)
-        header = _header(first)
-        _write(target, header, _checked(rows, header, first.number if first else 0, mapped), mapped is not None)
+        # openpyxl's warnings quote values; what matters of them is told of the cell.
+        with warnings.catch_warnings(action="ignore"):
+            book = openpyxl.load_workbook(source, read_only=True, data_only=True, keep_links=False)
+            rows = _table(book, sheet, cells)
+            first = next(rows, None)
+            header = _header(first)
+            _write(target, header, _checked(rows, header, first.number if first else 0, mapped), mapped is not None)
     except NotASheet:
         raise
     except (*_BROKEN, InvalidFileException) as error:

@@ -109,9 +109,40 @@ def shown_by(number_format: str, value: int | float, plain: str) -> str | None:
     return text if text.startswith("-") else None
 
 
+def leaves_values(number_format: str) -> bool:
+    """Whether every number and text in cells with the format is its own."""
+    section = _section_of_texts(number_format)
+    return not _sections(number_format) and (section is None or not section.has_words)
+
+
+def text_shown_by(number_format: str, text: str) -> str:
+    """A text as a cell with the format shows it: with the words that the format puts around texts."""
+    section = _section_of_texts(number_format)
+    if section is None or not section.has_words:
+        return text
+    shown = (
+        text if token.text == "@" else token.text for token in section.tokens if token.kind in (*_SHOWN, "general")
+    )
+    return "".join(shown).strip()
+
+
 @lru_cache(maxsize=4096)
 def _sections(number_format: str) -> tuple[_Section, ...]:
     """The sections of numbers; none if each leaves a number its digits."""
+    sections = _split(number_format)
+    numbers = tuple(sections[: 3 if _section_of_texts(number_format) is None else min(len(sections) - 1, 3) or 1])
+    return () if all(section.is_plain for section in numbers) else numbers
+
+
+@lru_cache(maxsize=4096)
+def _section_of_texts(number_format: str) -> _Section | None:
+    """The section of texts: the fourth, or the last if it has a place for a text."""
+    sections = _split(number_format)
+    is_there = len(sections) > 3 or any(token.text == "@" for token in sections[-1].tokens)
+    return sections[-1] if is_there else None
+
+
+def _split(number_format: str) -> list[_Section]:
     found: list[list[_Token]] = [[]]
     for match in _TOKEN.finditer(number_format):
         kind = str(match.lastgroup)
@@ -119,10 +150,7 @@ def _sections(number_format: str) -> tuple[_Section, ...]:
             found.append([])
         elif kind != "nothing":
             found[-1].append(_Token(kind, _literal(kind, match[0])))
-    sections = [_Section(tokens) for tokens in found]
-    is_of_texts = len(sections) > 3 or (len(sections) > 1 and any(token.text == "@" for token in sections[-1].tokens))
-    numbers = tuple(sections[: min(len(sections) - is_of_texts, 3)])
-    return () if all(section.is_plain for section in numbers) else numbers
+    return [_Section(tokens) for tokens in found]
 
 
 def _literal(kind: str, text: str) -> str:

@@ -9,11 +9,12 @@ from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any, NamedTuple
 
+from openpyxl.cell.read_only import ReadOnlyCell
 from openpyxl.utils.cell import get_column_letter
 from openpyxl.worksheet._reader import FORMULA_TAG, VALUE_TAG, WorkSheetParser
 
 from onedata.readers.digits import WHOLE_IN_DOUBLE
-from onedata.readers.excel_formats import shown_by
+from onedata.readers.excel_formats import leaves_values, shown_by, text_shown_by
 from onedata.readers.excel_told import NO_RESULT, SHOWN, UNREAD, WRONG
 
 
@@ -63,14 +64,14 @@ class Formats:
 
     def __init__(self, book: Any) -> None:
         self._book = book
-        self._known: dict[int, str] = {}
+        self._known: dict[int, str | None] = {}
 
-    def of(self, style: int) -> str:
-        from openpyxl.cell.read_only import ReadOnlyCell
-
+    def of(self, style: int) -> str | None:
+        """The format; None for one that leaves numbers and texts as they are."""
         if style not in self._known:
-            sheet = self._book.worksheets[0]
-            self._known[style] = ReadOnlyCell(sheet, 1, 1, None, style_id=style).number_format or "General"
+            cell = ReadOnlyCell(self._book.worksheets[0], 1, 1, None, style_id=style)
+            number_format = cell.number_format or "General"
+            self._known[style] = None if leaves_values(number_format) else number_format
         return self._known[style]
 
     def is_day(self, style: int) -> bool:
@@ -106,7 +107,8 @@ def _row(number: int, cells: list[dict[str, Any]], bounds: Bounds, formats: Form
         texts.extend([None] * (position + 1 - len(texts)))
         texts[position] = text = _text(cell["value"])
         kind, words = _told(cell, text, formats)
-        if kind == SHOWN and words.isdigit() and cell["value"] == int(words):
+        is_code = kind == SHOWN and words.isascii() and words.isdigit()
+        if is_code and cell["value"] == int(words):
             texts[position] = words  # zeros before a number are no other number
         elif kind:
             told.append(Told(position, kind, words))
@@ -122,14 +124,15 @@ def _told(cell: dict[str, Any], text: str | None, formats: Formats) -> tuple[str
         is_day = value == "#VALUE!" and formats.is_day(cell["style_id"])
         what = "a number that is shown as a day and is none" if is_day else f"Excel's error {value}"
         return WRONG, f"cell {_place(cell)} holds {what}; correct it and send the workbook again"
-    if isinstance(value, bool) or not isinstance(value, int | float) or text is None:
-        return "", ""
-    if not math.isfinite(value):
+    if isinstance(value, float) and not math.isfinite(value):
         return WRONG, f"cell {_place(cell)} holds a number too large for Excel; correct it and send the workbook again"
-    if abs(value) > WHOLE_IN_DOUBLE:
-        return "", ""
     number_format = formats.of(cell["style_id"])
-    shown = shown_by(number_format, value, text)
+    if text is None or number_format is None or isinstance(value, bool) or not isinstance(value, str | int | float):
+        return "", ""
+    if isinstance(value, str):
+        shown: str | None = text_shown_by(number_format, value)
+    else:
+        shown = text if abs(value) > WHOLE_IN_DOUBLE else shown_by(number_format, value, text)
     if shown is None:
         return UNREAD, (
             f"cell {_place(cell)} is shown by the number format {number_format}, which is not read; send the column as "

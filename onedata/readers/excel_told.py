@@ -34,7 +34,8 @@ def shown_columns(feed: Feed, found: Iterable[str]) -> dict[str, str]:
 def told_sql(feed: Feed, found: Sequence[str]) -> str:
     """SQL of why a row's cells cannot be read as the contract reads them; NULL for most rows."""
     as_text = _as_text(feed)
-    words = [(name, _of(WRONG, name)) for name in feed.source_fields if name in found]
+    voided = _voided(feed)
+    words = [(name, _of(WRONG, name)) for name in feed.source_fields if name in found and name not in voided]
     words += [(name, _of(UNREAD, name)) for name in feed.source_fields if name in found and name in as_text]
     told = ", ".join(f"{quote_text(f'{name}: ')} || {word}" for name, word in words)
     some = f"{quote_name(WRONG)} is not null or {quote_name(UNREAD)} is not null"
@@ -45,6 +46,13 @@ def _as_text(feed: Feed) -> set[str]:
     """The source fields from which the contract reads texts."""
     names = {name for item in feed.fields if item.column.type == "text" for name in references(item)}
     return names | set(placeholders(feed.condition or ""))
+
+
+def _voided(feed: Feed) -> set[str]:
+    """The source fields of which an error costs the value and not the row: it is no value of their columns' types."""
+    kept = [item for item in feed.fields if item.on_invalid != "void" or item.column.type == "text" or item.logic]
+    needed = {name for item in kept for name in references(item)} | set(placeholders(feed.condition or ""))
+    return set(feed.source_fields) - needed
 
 
 def _of(kind: str, name: str) -> str:

@@ -14,7 +14,7 @@ import pytest
 from small_retailer import ANSWERS, HEADER, SmallRetailer, contract
 
 from onedata.readers import excel
-from onedata.readers.excel_formats import shown_by
+from onedata.readers.excel_formats import shown_by, text_shown_by
 
 Retail = Callable[..., SmallRetailer]
 NAMES = HEADER.split(",")
@@ -176,6 +176,23 @@ def test_a_code_in_a_format_that_is_not_read_is_none(value: float, number_format
     assert shown_by(number_format, value, "its digits") is None
 
 
+@pytest.mark.parametrize(
+    ("number_format", "shown"),
+    [
+        ("@", "A1"),
+        ("General", "A1"),
+        ('"D-"@', "D-A1"),
+        ('0;-0;0;"D-"@', "D-A1"),
+        ('"D-"00000', "A1"),
+        ("_-* #,##0_-;_-@_-", "A1"),
+        ('@*."x"', "A1x"),
+        (";;;", "A1"),
+    ],
+)
+def test_a_text_has_the_words_of_its_format(number_format: str, shown: str) -> None:
+    assert text_shown_by(number_format, "A1") == shown
+
+
 def codes(values: Sequence[tuple[float, str]], column: str) -> bytes:
     """A sheet with a row for each number and its format."""
     rows = []
@@ -194,6 +211,26 @@ def test_a_text_column_has_the_code(retail: Retail) -> None:
     survey = landed(retail, codes(values, "A"))
     assert survey.quarantine("reason") == []
     assert sorted(survey.rows("response_id")) == sorted({(shown,) for *_, shown in SHOWN})
+
+
+def test_a_text_column_has_the_words_around_a_text(retail: Retail) -> None:
+    cell = '<c r="A2" s="1" t="str"><v>7</v></c>'
+    assert landed(retail, sheet(answer(cell), formats=['"D-"@'])).rows("response_id") == [("D-7",)]
+
+
+def test_words_with_a_raised_digit_are_shown(retail: Retail) -> None:
+    cell = '<c r="A2" s="1"><v>7</v></c>'
+    assert landed(retail, sheet(answer(cell), formats=['0"²"'])).rows("response_id") == [("7²",)]
+
+
+def test_an_error_in_a_column_that_voids_costs_the_value(retail: Retail) -> None:
+    void = [{"property": "onInvalid", "value": "void"}]
+    properties = [item | ({"customProperties": void} if item["name"] == "satisfaction" else {}) for item in ANSWERS]
+    survey = retail(contract(path="survey/{ds}.xlsx", kind="xlsx", properties=properties))
+    row = line(2, text("A2", "A2"), text("B2", "O1"), '<c r="C2" t="e"><v>#N/A</v></c>')
+    survey.put("survey/2026-01-05.xlsx", sheet(row))
+    survey.take()
+    assert survey.rows("response_id, satisfaction, _repaired") == [("A2", None, "satisfaction:void")]
 
 
 def test_a_code_that_is_not_read_quarantines_its_row(retail: Retail) -> None:
