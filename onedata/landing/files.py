@@ -283,7 +283,7 @@ class _Taking:
         location = self._feed.location
         if needs_preparing(file.path, location):
             target = self._spool.place(file.relative)
-            problem = prepare(file.path, target, location)
+            problem = prepare(file.path, target, location, self._feed.source_fields)
             if problem:
                 self.taken.problems.append(FileProblem(file, problem))
                 return

@@ -9,6 +9,7 @@ import duckdb
 from onedata.contracts.model import Feed, placeholders
 from onedata.readers.base import FileProblem, Part, Reading, SourceFile, check_columns, file_literal
 from onedata.readers.digits import text_from_number
+from onedata.readers.excel_told import KINDS, shown_columns, told_sql
 from onedata.readers.jsonl import read_documents
 from onedata.readers.parquet_nested import documents_of, is_nested, members_of, paths_there
 from onedata.sql import json_of, quote_name, quote_text
@@ -49,7 +50,10 @@ def read_parquet(con: duckdb.DuckDBPyConnection, feed: Feed, files: Sequence[Sou
                 )
             )
             continue
-        nested = is_nested(feed, list(found))
+        is_sheet = feed.location.format == "xlsx"
+        for kind in KINDS if is_sheet else ():
+            del found[kind]
+        nested = not is_sheet and is_nested(feed, list(found))
         known = list(paths_there(con, feed, file)) if nested else list(found)
         refusal, drifts = check_columns(feed, file, known)
         reading.drifts += drifts
@@ -60,7 +64,7 @@ def read_parquet(con: duckdb.DuckDBPyConnection, feed: Feed, files: Sequence[Sou
         else:
             reading.columns[file.number] = tuple(found)
             reading.column_types[file.number] = found
-            reading.parts.append(_part(feed, file, found))
+            reading.parts.append(_sheet_part(feed, file, found) if is_sheet else _part(feed, file, found))
     return reading
 
 
@@ -84,6 +88,19 @@ def _part(feed: Feed, file: SourceFile, found: Mapping[str, str]) -> Part:
         # The condition cannot be told of bytes that it reads and that are no text.
         is_told="false" if set(binary) & set(placeholders(feed.condition or "")) else "true",
     )
+
+
+def _sheet_part(feed: Feed, file: SourceFile, found: Mapping[str, str]) -> Part:
+    """A sheet's part: all its columns are texts, with what is told of their cells beside them (`excel_told`)."""
+    text = ", ".join(f"{shown} as {quote_name(name)}" for name, shown in shown_columns(feed, found).items())
+    absent = "".join(f", null::varchar as {quote_name(name)}" for name in feed.source_fields if name not in found)
+    query = (
+        f"select * exclude ({', '.join(map(quote_name, KINDS))}) {f'replace ({text})' if text else ''}{absent}, "
+        f"{told_sql(feed, list(found))} as _told, file_row_number + 1 as _row "
+        f"from read_parquet({file_literal(file.path)}, file_row_number=true, hive_partitioning=false)"
+    )
+    added = [name for name in found if name not in feed.known_fields]
+    return Part(file, query, raw=_raw(found, {}), broken="_told", extra=json_of(added) if added else None)
 
 
 def _raw(found: Mapping[str, str], types: Mapping[str, str]) -> str:

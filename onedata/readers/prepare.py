@@ -1,5 +1,6 @@
 """Convert files into a format that DuckDB reads, before the readers open them."""
 
+from collections.abc import Collection
 from pathlib import Path
 
 from onedata.contracts.model import Location
@@ -15,8 +16,14 @@ def needs_preparing(source: Path, location: Location) -> bool:
     )
 
 
-def prepare(source: Path, target: Path, location: Location) -> str | None:
+def prepare(source: Path, target: Path, location: Location, mapped: Collection[str]) -> str | None:
     """Convert the file to JSON lines, Parquet or UTF-8.
+
+    Args:
+        source: The file as delivered.
+        target: The file to write.
+        location: Its format and options.
+        mapped: The source fields that the contract reads.
 
     Returns:
         The reason for a failure; None on success.
@@ -28,7 +35,7 @@ def prepare(source: Path, target: Path, location: Location) -> str | None:
         elif location.format == "json":
             json.to_lines(source, target, options.get("documents"))
         elif location.format == "xlsx":
-            excel.to_parquet(source, target, options.get("sheet"), options.get("range"))
+            excel.to_parquet(source, target, options.get("sheet"), options.get("range"), mapped)
         elif problem := encoding.mistaken(source, options["encoding"]):
             return problem
         else:
