@@ -163,6 +163,8 @@ def _plain_header(file: Path, header: Sequence[str]) -> None:
 def _parquet(file: Path) -> Sniffed:
     with duckdb.connect() as con:
         literal = "".join(f"[{letter}]" if letter in "*?[" else letter for letter in str(file))
+        # Instants with a zone are shown as landing shows them, wherever the machine stands.
+        con.execute("set timezone = 'UTC'")
         try:
             cursor = con.execute(
                 f"select columns(*)::varchar from read_parquet({quote_text(literal)}, hive_partitioning = false) "
