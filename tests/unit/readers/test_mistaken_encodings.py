@@ -226,5 +226,9 @@ def test_xml_in_the_encoding_that_it_declares_is_read(feed: XmlFeed, declared: s
     assert feed.values(document(declared, note).encode(declared)) == [(note,)]
 
 
+def test_xml_with_a_byte_order_mark_is_read_by_that(feed: XmlFeed) -> None:
+    assert feed.values(document("ISO-8859-1", "Käse").encode("utf-8-sig")) == [("Käse",)]
+
+
 def test_an_encoding_that_python_does_not_know_is_left_to_the_parser(written: Callable[[bytes], Path]) -> None:
     assert misdeclared(written("Käse".encode()), "x-own") is None
