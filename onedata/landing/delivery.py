@@ -18,6 +18,7 @@ import duckdb
 
 from onedata.contracts.identifiers import IdentifierPolicy
 from onedata.contracts.model import Column, Feed, Field
+from onedata.landing.other_encoding import in_chinese
 from onedata.landing.rows import OF_EDITION, OF_FILE, typed_rows
 from onedata.landing.vault import open_vault, tokenise
 from onedata.ledger.paths import file_name
@@ -75,8 +76,8 @@ def write(
     reading: Reading,
     work: Path,
 ) -> None:
-    """Write valid and invalid rows to their folders; a file that DuckDB cannot read to its end becomes a problem and
-    does not affect other files."""
+    """Write valid and invalid rows to their folders; a file that DuckDB cannot read to its end, or that turns out to be
+    in another encoding, becomes a problem and does not affect other files."""
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir(parents=True, mode=0o700)
     if not reading.parts:
@@ -89,16 +90,20 @@ def write(
             reading.rejects_table = None
         else:
             _copy(con, settings, policy, delivery, reading.parts, work)
+        broken = in_chinese(con, delivery.feed, reading, work / BAD_ROWS)
     except _REFUSALS:
         broken = _unreadable(con, delivery.feed, reading)
         if not broken:
             raise
+    finally:
+        con.execute("reset disabled_optimizers; reset partitioned_write_flush_threshold")
+    if broken:
         unreadable = {problem.file.number for problem in broken}
         reading.problems += broken
         reading.parts = [part for part in reading.parts if part.file.number not in unreadable]
+        if table := reading.rejects_table:
+            con.execute(f"drop table if exists {table}; drop table if exists {table}_scans")
         write(con, settings, policy, delivery, reading, work)
-    finally:
-        con.execute("reset disabled_optimizers; reset partitioned_write_flush_threshold")
 
 
 def _unreadable(con: duckdb.DuckDBPyConnection, feed: Feed, reading: Reading) -> list[FileProblem]:
@@ -118,8 +123,6 @@ def _unreadable(con: duckdb.DuckDBPyConnection, feed: Feed, reading: Reading) ->
             if feed.location.format == "csv":
                 why = mixed_line_ends(part.file.path, feed.location.options.get("quote", '"')) or why
             broken.append(FileProblem(part.file, f"the file cannot be read as {feed.location.format}: {why}"))
-    if reading.rejects_table:
-        con.execute(f"drop table if exists {reading.rejects_table}; drop table if exists {reading.rejects_table}_scans")
     return broken
 
 

@@ -1,5 +1,5 @@
 """CSV: any delimiter, quote and escape of the contract, multi-line values, columns matched by name. Other encodings are
-converted to UTF-8 before.
+converted to UTF-8 before, and comment lines marked.
 
 Method: the header line is read first, then DuckDB reads the file with every column as text; records that DuckDB cannot
 parse go to its rejects table.
@@ -28,8 +28,11 @@ from onedata.readers.base import (
     check_columns,
     file_literal,
 )
+from onedata.readers.csv_comments import MARK
 from onedata.readers.csv_raw import MAX_RECORD_BYTES
+from onedata.readers.encoding import is_utf8
 from onedata.readers.lines import long_lines
+from onedata.readers.mistaken import wide
 from onedata.readers.pieces import pieces
 from onedata.sql import json_of, quote_name, quote_text
 
@@ -75,8 +78,11 @@ def read_header(path: Path, options: Mapping[str, str]) -> list[str] | str:
         start = stream.read(MAX_HEADER_BYTES)
     if not start.strip():
         return "the file is empty: not even a header. Ask for it again; a day without rows still has a header line."
-    if encoding == "utf-8" and start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        return "the file is UTF-16, the contract says utf-8. Set encoding: utf-16 in the contract, or ask for UTF-8."
+    if is_utf8(encoding) and (found := wide(path)):
+        better = found.lower()
+        return (
+            f"the file is {found}, the contract says utf-8. Set encoding: {better} in the contract, or ask for UTF-8."
+        )
     try:
         text = codecs.getincrementaldecoder("utf-8-sig")().decode(start)
     except UnicodeDecodeError as error:
@@ -84,7 +90,7 @@ def read_header(path: Path, options: Mapping[str, str]) -> list[str] | str:
         if "\n" not in text:
             byte = (
                 f"byte {error.start} is {start[error.start]:#04x}"
-                if encoding == "utf-8"
+                if is_utf8(encoding)
                 else "some of its bytes are no text"
             )
             return f"the header is not {encoding}: {byte}. Set encoding in the contract, or ask for {encoding}."
@@ -127,7 +133,7 @@ def _first_record(lines: io.StringIO, options: Mapping[str, str]) -> list[str]:
     escape = options.get("escape", quote)
     sound = _sound_record(delimiter, quote, escape)
     taken = [lines.readline() for _ in range(int(options.get("skip", 0)))]
-    comment = options.get("comment")
+    comment = _comment(options)
     header: list[str] = []
 
     def content() -> Iterator[str]:
@@ -144,6 +150,11 @@ def _first_record(lines: io.StringIO, options: Mapping[str, str]) -> list[str]:
         if not sound.fullmatch(record):
             raise csv.Error(f"a quote is open, or stands where none may, in line {number}")
     return [name.strip() for name in names]
+
+
+def _comment(options: Mapping[str, str]) -> str:
+    """What begins the comment lines of a file that was prepared for reading (see `csv_comments`)."""
+    return MARK if "comment" in options else ""
 
 
 def _sound_record(delimiter: str, quote: str, escape: str) -> re.Pattern[str]:
@@ -244,7 +255,7 @@ def _part(feed: Feed, file: SourceFile, given: Sequence[str]) -> Part:
             f"header={is_start and has_header}, columns={{{columns}}}, "
             f"delim={quote_text(options.get('delimiter', ','))}, quote={quote_text(quote)}, "
             f"escape={quote_text(options.get('escape', quote))}, skip={skip if is_start else 0}, "
-            f"comment={quote_text(options.get('comment', ''))}, "
+            f"comment={quote_text(_comment(options))}, "
             f"nullstr=[{nulls}], hive_partitioning=false, strict_mode=true, null_padding=false, "
             f"max_line_size={MAX_RECORD_BYTES}, {more}"
             f"store_rejects=true, rejects_table='{REJECTS}', rejects_scan='{REJECTS}_scans', rejects_limit=0)"

@@ -27,6 +27,7 @@ from onedata.readers.json_paths import Tree, json_path, member_steps, nested_obj
 from onedata.readers.json_strict import StrictLines
 from onedata.readers.json_values import DIGITS_IN_DOUBLE, MAX_DOCUMENT_BYTES, any_text, fields_sql, of_field
 from onedata.readers.lines import lines_at, long_lines
+from onedata.readers.mistaken import wide
 from onedata.readers.pieces import least_bytes, pieces
 from onedata.sql import quote_text
 
@@ -113,6 +114,11 @@ def _harmful(path: Path) -> str | None:
     deep crashes the process."""
     if path.stat().st_size == 1 and path.read_bytes().strip():
         return "the file is one byte long and no document (truncated?). Ask for it again."
+    if found := wide(path):
+        return f"the file is {found} and not UTF-8, the one encoding of JSON. Ask for UTF-8."
+    with path.open("rb") as stream:
+        if b"\x00" in stream.read(4):
+            return "the file is not UTF-8, the one encoding of JSON: it holds zero bytes. Ask for UTF-8."
     for start, line in long_lines(path, SHALLOW_BYTES):
         brackets = np.frombuffer(_STRING.sub(b"", line), np.uint8)
         depth = np.cumsum(np.isin(brackets, _OPENING).astype(np.int32) - np.isin(brackets, _CLOSING)).max(initial=0)

@@ -21,11 +21,12 @@ from onedata.readers.base import (
     no_records,
     note_members,
 )
+from onedata.readers.mistaken import misdeclared
 from onedata.readers.xml_batches import FeedRows
 from onedata.readers.xml_beside import Beside, RowsWriter
 from onedata.readers.xml_drift import kept_leaves, leaves_of, unknown_leaves
 from onedata.readers.xml_paths import FLOOD, members_xpath, record_tags, stylesheet, xpath
-from onedata.readers.xml_stream import Unreadable, record_batches, records_as_sent
+from onedata.readers.xml_stream import Unreadable, declared_encoding, record_batches, records_as_sent
 from onedata.sql import json_of, quote_name
 
 
@@ -57,6 +58,10 @@ def read_xml(
     reading = XmlRecords(feed)
     for file in files:
         kept = beside.rows_of(feed, file) if beside else None
+        declared = None if kept else declared_encoding(file.path)
+        if declared and (problem := misdeclared(file.path, declared)):
+            reading.problems.append(FileProblem(file, problem))
+            continue
         others = beside.feeds if beside and not kept else ()
         leaves, *leaves_of_others = [kept.leaves] if kept else leaves_of((feed, *others), file)
         unknown = unknown_leaves(feed, leaves)

@@ -44,6 +44,8 @@ _UTF_32 = {
 # Encodings in which the ASCII characters of markup are single bytes and never parts of other characters.
 _CUT_ENCODINGS = re.compile(r"utf-?8|(us-)?ascii|iso-8859-\d+|windows-125\d", re.IGNORECASE)
 
+_DECLARATION = re.compile(rb"""<\?xml\s[^>]*?encoding\s*=\s*["']([A-Za-z][\w.:-]*)["']""")
+
 
 class Unreadable(Exception):
     """A document that is refused for its content; the message gives the reason and the fix."""
@@ -89,6 +91,14 @@ def records_as_sent(path: Path, tags: Sequence[str]) -> Iterator[etree._Element]
     root_name = _root_name(path)
     with path.open("rb") as stream:
         yield from _pushed(_blocks(stream), tags, root_name)
+
+
+def declared_encoding(path: Path) -> str | None:
+    """The encoding in the XML declaration of a file whose markup is ASCII; None without one, or with a byte order mark,
+    which libxml2 believes."""
+    with path.open("rb") as stream:
+        found = _DECLARATION.match(stream.read(_PROBE_BYTES))
+    return found[1].decode() if found else None
 
 
 def _blocks(stream: BinaryIO) -> Iterator[bytes]:
