@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from onedata.contracts.model import NUMBERS, Feed, placeholders, references
 from onedata.contracts.sums import below, summed
-from onedata.readers.json_paths import Step, Tree, json_path, member_steps
+from onedata.readers.json_paths import Step, Tree, json_path, member_steps, searched
 from onedata.sql import quote_name, quote_text
 
 MAX_DOCUMENT_BYTES = 1 << 25
@@ -26,10 +26,12 @@ class JsonValue(NamedTuple):
 
     @property
     def is_double(self) -> str | None:
-        """SQL: the value is a number with a point or an exponent, which DuckDB parses through a double. None where a
-        filter is on the path."""
-        if self.steps is None or not all(isinstance(step, str | int) for step in self.steps):
+        """SQL: the value is a number with a point or an exponent, which DuckDB parses through a double. None of a
+        sum."""
+        if self.steps is None:
             return None
+        if any(isinstance(step, tuple) for step in self.steps):
+            return f"json_type({searched(self.within, self.steps)}) = 'DOUBLE'"
         return f"json_type({self.within}, {quote_text(json_path(self.steps))}) = 'DOUBLE'"
 
     @property

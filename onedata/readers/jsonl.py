@@ -71,7 +71,7 @@ def read_jsonl(con: duckdb.DuckDBPyConnection, feed: Feed, files: Sequence[Sourc
             )
             reading.problems.append(FileProblem(file, message))
             continue
-        documents = f"select json from {_scan(file)} limit {SAMPLE_DOCUMENTS}"
+        documents = _first_documents(file)
         refused = feed.duplicate_keys == "refuse"
         sound = con.execute(KeysTwice(feed).sound_sql(documents)).fetchall() if refused else []
         strict = _strict(con, feed, file, members, [keys for _, keys in sound])
@@ -98,11 +98,14 @@ def _strict(
     adds_up = any(summed(name) for name in feed.source_fields)
     if feed.records or adds_up or len(lists) == MAX_SOUND or file.path.stat().st_size < 2 * least_bytes():
         return None
-    objects = KeysTwice(feed).objects
+    objects = KeysTwice(feed)
     keys = {
         steps: {name for found in lists for name in (found[place] if found else None) or ()}
-        for place, steps in enumerate(objects)
+        for place, steps in enumerate(objects.objects)
     }
+    for steps in objects.in_lists:
+        names = f"select distinct unnest(flatten(json_keys(json, {quote_text(json_path(steps))}))) from "
+        keys[steps] = {name for (name,) in con.execute(f"{names} ({_first_documents(file)})").fetchall()}
     strict = StrictLines(feed, {steps: sorted(names) for steps, names in keys.items()} | {(): members})
     return strict if strict.is_possible and strict.takes(con, file) else None
 
@@ -125,7 +128,7 @@ def _harmful(path: Path) -> str | None:
 
 def _members(con: duckdb.DuckDBPyConnection, feed: Feed, file: SourceFile) -> list[str]:
     """Names of the members of the first documents, and of their exploded members as `records[].name`, sorted."""
-    documents = f"select json from {_scan(file)} limit {SAMPLE_DOCUMENTS}"
+    documents = _first_documents(file)
     names = f"select unnest(json_keys(json)) as name from ({documents})"
     if feed.records:
         members = (
@@ -149,6 +152,10 @@ def _first(feed: Feed, name: str) -> str:
 
 def _prefix(feed: Feed) -> str:
     return f"{feed.records}[]."
+
+
+def _first_documents(file: SourceFile) -> str:
+    return f"select json from {_scan(file)} limit {SAMPLE_DOCUMENTS}"
 
 
 def _scan(file: SourceFile) -> str:
