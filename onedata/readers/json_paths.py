@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from onedata.contracts.sums import Summed, summed
+from onedata.readers.digits import INEXACT
 from onedata.sql import quote_text
 
 _STEP = re.compile(r"\[(\d+)\]|\[([^\]=]+)=([^\]]+)\]|([^.\[\]]+)")
@@ -183,7 +184,8 @@ def _added(array: str, total: Summed, of_member: Callable[[str], str]) -> str:
             for key, is_equal, value in total.conditions
         )
         kept = f"list_filter({array}, lambda m: {meets})"
-    texts = f"list_filter(list_transform({kept}, lambda m: {of_member(total.member)}), lambda t: t is not null)"
+    text = f"replace({of_member(total.member)}, {quote_text(INEXACT)}, '')"
+    texts = f"list_filter(list_transform({kept}, lambda m: {text}), lambda t: t is not null)"
     # DuckDB's own cast takes '1_000' for a thousand.
     number = f"case when regexp_full_match(t, {quote_text(_NUMBER)}) then try_cast(t as decimal(28, 8)) end"
     numbers = f"list_transform({texts}, lambda t: {number})"

@@ -5,11 +5,14 @@ from typing import NamedTuple
 
 from onedata.contracts.model import NUMBERS, Feed, placeholders, references
 from onedata.contracts.sums import below, summed
+from onedata.readers.digits import DIGITS_IN_DOUBLE, INEXACT, NO_TEXT
 from onedata.readers.json_paths import Step, Tree, json_path, member_steps, searched
 from onedata.sql import quote_name, quote_text
 
 MAX_DOCUMENT_BYTES = 1 << 25
-DIGITS_IN_DOUBLE, DIGITS_IN_INTEGER = 15, 19
+DIGITS_IN_INTEGER = 19
+_LOST = f": is a number with more than {DIGITS_IN_DOUBLE} digits, of which not all survive; send it as a text"
+_INEXACT = ": is a number of which its type does not hold every digit; send it as a text"
 
 
 class JsonValue(NamedTuple):
@@ -23,6 +26,8 @@ class JsonValue(NamedTuple):
     is_exact: bool
     is_text: bool
     is_time: bool
+    is_marked: bool
+    """Whether the document is of a typed file (`marked_text`)."""
 
     @property
     def is_double(self) -> str | None:
@@ -64,7 +69,8 @@ def of_field(feed: Feed, name: str, tree: Tree, taken: str, document: str, prefi
     """
     path = below(name, prefix)
     steps = None if summed(path) else member_steps(path)
-    return JsonValue(name, tree.field(taken, path), document, steps, *_of_number(feed, name))
+    is_marked = feed.location.format == "parquet"
+    return JsonValue(name, tree.field(taken, path), document, steps, *_of_number(feed, name), is_marked)
 
 
 def _of_number(feed: Feed, name: str) -> tuple[bool, bool, bool]:
@@ -86,8 +92,8 @@ def _of_number(feed: Feed, name: str) -> tuple[bool, bool, bool]:
 
 
 def fields_sql(values: Sequence[JsonValue]) -> str:
-    """The fields, a whole number among them without the `.0` that a double adds, and `_lost`: the name of the first
-    whose number has more digits than a double holds. Only texts that look so are looked up in the document."""
+    """The fields, a whole number among them without the `.0` that a double adds, and `_lost`: why the first of those
+    that cannot be told is bad. Only texts that look so are looked up in the document."""
     fields, lost = [], []
     for value in values:
         text, is_double = value.text, value.is_double
@@ -97,16 +103,25 @@ def fields_sql(values: Sequence[JsonValue]) -> str:
         # Every number begins with a sign or a digit, and most texts do not.
         whole = f"{text} < ':' and ends_with({text}, '.0') and {is_double}"
         written = f"case when {whole} then left({text}, -2) else {text} end" if value.is_text else text
+        if value.is_marked:
+            written = f"replace({written}, {quote_text(INEXACT)}, '')"
+            lost.append(_when_marked(value, NO_TEXT, any_text(f"the bytes of {value.name} are not UTF-8 text")))
         fields.append(f"{written} as {quote_name(value.name)}")
         if not value.is_exact:
             continue
+        if value.is_marked and value.is_text:
+            lost.append(_when_marked(value, INEXACT, any_text(value.name + _INEXACT)))
         digits = f"strlen(replace(ltrim({text}, '-0.'), '.', '')) - if(ends_with({text}, '.0'), 1, 0)"
         # Unlike AND, CASE counts the digits of long texts only; those that begin with a digit are mostly times.
         is_long = f"strlen({text}) > {DIGITS_IN_DOUBLE} and not contains({text}, ':')"
         many = f"contains({text}, 'e+') or case when {is_long} then {digits} > {DIGITS_IN_DOUBLE} else false end"
-        lost.append(f"when {text} < ':' and ({many}) and {is_double} then {any_text(value.name)}")
+        lost.append(f"when {text} < ':' and ({many}) and {is_double} then {any_text(value.name + _LOST)}")
     found = f"case {' '.join(lost)} end" if lost else "null::varchar"
     return "".join(f", {field}" for field in [*fields, f"{found} as _lost"])
+
+
+def _when_marked(value: JsonValue, mark: str, reason: str) -> str:
+    return f"when starts_with({value.text}, {quote_text(mark)}) then {reason}"
 
 
 def any_text(text: str) -> str:

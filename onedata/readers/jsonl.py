@@ -25,17 +25,14 @@ from onedata.readers.base import (
 from onedata.readers.json_keys import MAX_SOUND, KeysTwice
 from onedata.readers.json_paths import Tree, json_path, member_steps, nested_object, pointer
 from onedata.readers.json_strict import StrictLines
-from onedata.readers.json_values import DIGITS_IN_DOUBLE, MAX_DOCUMENT_BYTES, any_text, fields_sql, of_field
+from onedata.readers.json_values import MAX_DOCUMENT_BYTES, any_text, fields_sql, of_field
 from onedata.readers.lines import lines_at, long_lines
 from onedata.readers.pieces import least_bytes, pieces
 from onedata.sql import quote_text
 
 SAMPLE_DOCUMENTS = 100_000
 MAX_DEPTH = 10_000
-_LOST = (
-    f"when _lost is not null then _lost || ': is a number with more than {DIGITS_IN_DOUBLE} digits, of which not all "
-    "survive; send it as a text'"
-)
+_LOST = "when _lost is not null then _lost"
 _TWICE = "when _twice then 'a key stands twice in one object of the document; which value is meant cannot be told'"
 SHALLOW_BYTES = 1 << 16
 """A shorter line cannot be nested so deep that it does harm."""

@@ -56,7 +56,7 @@ def read_parquet(con: duckdb.DuckDBPyConnection, feed: Feed, files: Sequence[Sou
         if refusal:
             reading.problems.append(FileProblem(file, refusal))
         elif nested:
-            read_documents(feed, file, members_of(con, feed, file), documents_of(found, file), reading)
+            read_documents(feed, file, members_of(con, feed, file), documents_of(con, feed, file), reading)
         else:
             reading.columns[file.number] = tuple(found)
             reading.column_types[file.number] = found
