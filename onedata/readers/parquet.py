@@ -11,6 +11,7 @@ from onedata.readers.base import FileProblem, Part, Reading, SourceFile, check_c
 from onedata.readers.digits import text_from_number
 from onedata.readers.jsonl import read_documents
 from onedata.readers.parquet_nested import documents_of, is_nested, members_of, paths_there
+from onedata.readers.parquet_wide import too_wide
 from onedata.sql import json_of, quote_name, quote_text
 
 NATIVE = re.compile(
@@ -48,6 +49,9 @@ def read_parquet(con: duckdb.DuckDBPyConnection, feed: Feed, files: Sequence[Sou
                     file, f"the file says that it has {said:,} rows and there are {there:,} in it. Ask for it again."
                 )
             )
+            continue
+        if wide := too_wide(con, feed, file):
+            reading.problems.append(FileProblem(file, wide))
             continue
         nested = is_nested(feed, list(found))
         known = list(paths_there(con, feed, file)) if nested else list(found)

@@ -111,3 +111,40 @@ def test_a_number_of_a_nested_file_lands_where_its_column_holds_it(
     shop = shop_of(retail, column, place, "unit_price", logicalType="number")
     assert shop.take().counts == (2, 2, 0, 0)
     assert shop.rows("unit_price") == [(Decimal(value),) for value in right]
+
+
+WIDE = pa.array([Decimal("19.99"), Decimal("1.5")], pa.decimal256(50, 4))
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_a_decimal_with_more_digits_than_can_be_read_refuses_the_file(retail: Retail, place: str) -> None:
+    shop = shop_of(retail, WIDE, place, "unit_price")
+    shop.take()
+    ((rule, reason),) = shop.quarantine("rule, reason")
+    name = place.replace("[0]", "[]").replace("[k=x]", "[]")
+    assert rule == "unreadable_file"
+    assert reason == (
+        f"column '{name}' is DECIMAL(50,4), and a decimal of more than 38 digits cannot be read right. "
+        "Ask for the column as DECIMAL(38,4) or as a text."
+    )
+
+
+def test_a_decimal_with_too_many_digits_that_nobody_reads_does_no_harm(retail: Retail) -> None:
+    assert shop_of(retail, WIDE, "order").take().counts == (2, 2, 0, 0)
+
+
+@pytest.mark.parametrize("is_read", [True, False])
+def test_a_flat_file_is_refused_for_the_wide_decimals_that_are_read(retail: Retail, is_read: bool) -> None:
+    properties = [
+        {"name": "response_id", "physicalName": "id"},
+        {"name": "order_id", "physicalName": "order"},
+        *([{"name": "satisfaction", "physicalName": "wide"}] if is_read else []),
+    ]
+    survey = retail(contract(path="survey/{ds}.parquet", kind="parquet", properties=properties))
+    table = pa.table({"id": ["A1", "A2"], "order": ["O1", "O2"], "wide": WIDE})
+    pq.write_table(table, survey.put(f"survey/{NIGHT}.parquet", b""))
+    taken = survey.take()
+    if is_read:
+        assert "column 'wide' is DECIMAL(50,4)" in str(survey.quarantine("reason"))
+    else:
+        assert taken.counts == (2, 2, 0, 0)
