@@ -1,6 +1,6 @@
 """The value of a field in a JSON document as text, and whether it is a number of which something would be lost."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from onedata.contracts.model import NUMBERS, Feed, placeholders, references
@@ -28,6 +28,8 @@ class JsonValue(NamedTuple):
     is_time: bool
     is_marked: bool
     """Whether the document is of a typed file (`marked_text`)."""
+    arrays: tuple[str, ...] = ()
+    """The lists of a sum, each below a member of the one before."""
 
     @property
     def is_double(self) -> str | None:
@@ -68,9 +70,18 @@ def of_field(feed: Feed, name: str, tree: Tree, taken: str, document: str, prefi
         prefix: Begin of the names of the member's fields.
     """
     path = below(name, prefix)
-    steps = None if summed(path) else member_steps(path)
+    total = summed(path)
+    steps = None if total else member_steps(path)
     is_marked = feed.location.format == "parquet"
-    return JsonValue(name, tree.field(taken, path), document, steps, *_of_number(feed, name), is_marked)
+    return JsonValue(
+        name,
+        tree.field(taken, path),
+        document,
+        steps,
+        *_of_number(feed, name),
+        is_marked,
+        total.arrays if total else (),
+    )
 
 
 def _of_number(feed: Feed, name: str) -> tuple[bool, bool, bool]:
@@ -94,11 +105,13 @@ def _of_number(feed: Feed, name: str) -> tuple[bool, bool, bool]:
 def fields_sql(values: Sequence[JsonValue]) -> str:
     """The fields, a whole number among them without the `.0` that a double adds, and `_lost`: why the first of those
     that cannot be told is bad. Only texts that look so are looked up in the document."""
-    fields, lost = [], []
+    fields: list[str] = []
+    lost: list[str] = []
     for value in values:
         text, is_double = value.text, value.is_double
         if is_double is None:
             fields.append(f"{text} as {quote_name(value.name)}")
+            lost += _no_arrays(value)
             continue
         # Every number begins with a sign or a digit, and most texts do not.
         whole = f"{text} < ':' and ends_with({text}, '.0') and {is_double}"
@@ -122,6 +135,21 @@ def fields_sql(values: Sequence[JsonValue]) -> str:
 
 def _when_marked(value: JsonValue, mark: str, reason: str) -> str:
     return f"when starts_with({value.text}, {quote_text(mark)}) then {reason}"
+
+
+def _no_arrays(value: JsonValue) -> Iterator[str]:
+    """Of a sum: something else stands where an array is expected. Then a sum over one array is 0."""
+    place = "$"
+    for number, array in enumerate(value.arrays):
+        place += json_path(array)[1:]
+        kinds = f"json_type({value.within}, {quote_text(place)})"
+        odd = f"{kinds} not in ('ARRAY', 'NULL')"
+        if number:
+            odd = f"len(list_filter({kinds}, lambda kind: kind not in ('ARRAY', 'NULL'))) > 0"
+        elif len(value.arrays) == 1:
+            odd = f"{value.text} = '0' and {odd}"
+        yield f"when {odd} then {any_text(f'{value.name}: what stands at {array} is no array')}"
+        place += "[*]"
 
 
 def any_text(text: str) -> str:

@@ -25,6 +25,7 @@ from onedata.readers.base import (
 from onedata.readers.json_keys import MAX_SOUND, KeysTwice
 from onedata.readers.json_paths import Tree, json_path, member_steps, nested_object, pointer
 from onedata.readers.json_strict import StrictLines
+from onedata.readers.json_sums import note_sums
 from onedata.readers.json_values import MAX_DOCUMENT_BYTES, any_text, fields_sql, of_field
 from onedata.readers.lines import lines_at, long_lines
 from onedata.readers.pieces import least_bytes, pieces
@@ -67,6 +68,8 @@ def read_jsonl(con: duckdb.DuckDBPyConnection, feed: Feed, files: Sequence[Sourc
                 f"{feed.contract.name}, or ask for it again."
             )
             reading.problems.append(FileProblem(file, message))
+            continue
+        if not note_sums(con, feed, file, f"select json from {_scan(file)}", reading):
             continue
         documents = _first_documents(file)
         refused = feed.duplicate_keys == "refuse"

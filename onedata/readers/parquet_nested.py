@@ -10,7 +10,7 @@ from typing import Any
 import duckdb
 
 from onedata.contracts.model import Feed
-from onedata.contracts.sums import below, inside, summed
+from onedata.contracts.sums import Summed, below, inside, summed
 from onedata.readers.base import SourceFile, file_literal
 from onedata.readers.digits import marked_text
 from onedata.readers.json_paths import Step, member_steps
@@ -35,11 +35,13 @@ def paths_there(con: duckdb.DuckDBPyConnection, feed: Feed, file: SourceFile) ->
     roots = _roots(con, file)
     prefix = f"{feed.records}[]." if feed.records else ""
     rows = _at(roots, member_steps(feed.records)) if feed.records else None
+    has_rows = rows is not None and rows.id in _LISTS
     for name in feed.known_fields:
         if inside(name, prefix):
-            if rows is not None and rows.id in _LISTS and _below(_element(rows), member_steps(below(name, prefix))):
-                yield name
-        elif _at(roots, member_steps(name)) is not None:
+            found = [_below(_element(rows), steps) for steps in _needed(below(name, prefix))] if has_rows else [None]
+        else:
+            found = [_at(roots, steps) for steps in _needed(name)]
+        if all(kind is not None for kind in found):
             yield name
 
 
@@ -79,11 +81,18 @@ def leaves_read(feed: Feed) -> set[Leaf]:
 def _values(path: str) -> Iterator[list[Step]]:
     """The steps to what a path reads, of a sum to each value that it adds up or compares."""
     total = summed(path)
-    if total is None:
-        yield member_steps(path)
-        return
-    to_member: list[Step] = [step for array in total.arrays for step in (*member_steps(array), 0)]
-    yield from ([*to_member, *member_steps(wanted)] for wanted in total.wanted())
+    yield from _in_lists(total, total.wanted()) if total else [member_steps(path)]
+
+
+def _needed(path: str) -> Iterator[list[Step]]:
+    """Those without which the path reads nothing."""
+    total = summed(path)
+    yield from _in_lists(total, total.needed()) if total else [member_steps(path)]
+
+
+def _in_lists(total: Summed, members: Sequence[str]) -> list[list[Step]]:
+    above: list[Step] = [step for array in total.arrays for step in (*member_steps(array), 0)]
+    return [[*above, *member_steps(member)] for member in members]
 
 
 def _leaf(steps: Sequence[Step]) -> Leaf:

@@ -133,3 +133,94 @@ def test_a_sum_adds_plain_numbers_and_nothing_else(retail: Retail, member: str, 
     assert survey.rows("comment::double") == ([] if right is None else [(float(right),)])
     if right is None:
         assert survey.quarantine("rule") == [("comment_logic",)]
+
+
+LISTS = [
+    ("sum(p[].a)", '"q":[{"a":1}]', "p"),
+    ("sum(p[].a)", '"p":[{"b":1}]', "p[].a"),
+    ("sum(p[k=x].a)", '"p":[{"a":1,"kind":"x"}]', "p[].k"),
+    ("sum(p[].q[].a)", '"p":[{"r":[{"a":1}]}]', "p[].q"),
+    ("sum(p[].q[].a)", '"p":[{"q":[{"b":1}]}]', "p[].q[].a"),
+    ("sum(m.p[].a)", '"m":{"q":[{"a":1}]}', "m.p"),
+]
+
+
+@pytest.mark.parametrize(("path", "members", "place"), LISTS)
+@pytest.mark.parametrize("records", [None, "rows"])
+def test_what_a_sum_adds_up_and_no_document_has_is_told(
+    retail: Retail, path: str, members: str, place: str, records: str | None
+) -> None:
+    survey, path, place = sum_of(retail, path, f'{{"id":"A1",{members}}}', place, records)
+    assert survey.take().counts == (1, 1, 0, 0)
+    assert ("missing", path) in [row[1:3] for row in survey.drifts()]
+    assert f"nothing stands at '{place}' in any document" in str(survey.drifts())
+
+
+@pytest.mark.parametrize(("path", "members", "place"), LISTS)
+def test_what_a_required_sum_adds_up_and_no_document_has_refuses_the_file(
+    retail: Retail, path: str, members: str, place: str
+) -> None:
+    survey, path, place = sum_of(retail, path, f'{{"id":"A1",{members}}}', place, onDrift={"missing": "refuse"})
+    survey.take()
+    ((rule, reason),) = survey.quarantine("rule, reason")
+    assert rule == "unreadable_file"
+    assert reason.startswith(f"nothing stands at '{place}' in any document, and '{path}' adds it up; onDrift says")
+
+
+def test_a_required_column_refuses_the_file_whose_documents_lack_what_its_sum_adds_up(retail: Retail) -> None:
+    field = {"name": "comment", "physicalName": "sum(p[].a)", "required": True}
+    survey = survey_of(retail, "", '{"id":"A1"}', field=field)
+    survey.take()
+    assert "'sum(p[].a)' adds it up; comment needs it. Was it renamed?" in str(survey.quarantine("reason"))
+    expected = survey_of(retail, "", '{"id":"A1"}', field=field, emptyOk=True)
+    assert expected.take().counts == (1, 1, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("path", "members"),
+    [
+        ("sum(p[].a)", '"p":[]'),
+        ("sum(p[].a)", '"p":null'),
+        ("sum(p[].a)", '"p":[{"a":null},{}]'),
+        ("sum(p[k!=x].a)", '"p":[{"a":1}]'),
+        ("sum(p[].q[].a)", '"p":[]'),
+        ("sum(p[].q[].a)", '"p":[{"q":[]},{}]'),
+    ],
+)
+@pytest.mark.parametrize("records", [None, "rows"])
+def test_a_sum_of_nothing_is_no_missing_list(retail: Retail, path: str, members: str, records: str | None) -> None:
+    survey, *_ = sum_of(retail, path, f'{{"id":"A1",{members}}}', "", records)
+    assert survey.take().counts == (1, 1, 0, 0)
+    assert survey.drifts() == []
+
+
+@pytest.mark.parametrize(
+    ("path", "bad", "place"),
+    [
+        ("sum(p[].a)", '{"a":1}', "p"),
+        ("sum(p[].a)", '"1"', "p"),
+        ("sum(p[].q[].a)", '{"q":[]}', "p"),
+        ("sum(p[].q[].a)", '[{"q":[{"a":1}]},{"q":{"a":2}}]', "q"),
+    ],
+)
+@pytest.mark.parametrize("records", [None, "rows"])
+def test_a_sum_over_something_else_than_a_list_is_a_bad_row(
+    retail: Retail, path: str, bad: str, place: str, records: str | None
+) -> None:
+    good = '{"id":"A1","p":[{"a":1,"q":[{"a":1}]}]}'
+    survey, path, _ = sum_of(retail, path, good, "", records, f'{{"id":"A2","p":{bad}}}')
+    assert survey.take().counts == (2, 1, 1, 0)
+    assert survey.rows("comment") == [("1",)]
+    reason = f"{path}: what stands at {place} is no array"
+    assert survey.quarantine("rule, reason") == [("unreadable_record", reason)]
+
+
+def sum_of(
+    retail: Retail, path: str, document: str, place: str, records: str | None = None, *more: str, **feed: Any
+) -> tuple[SmallRetailer, str, str]:
+    """A feed of documents or of their rows, the sum's path and the place in it."""
+    if records is None:
+        return survey_of(retail, path, document, *more, **feed), path, place
+    path, place = path.replace("sum(", "sum(rows[]."), f"rows[].{place}"
+    documents = [f'{{"rows":[{text}]}}' for text in (document, *more)]
+    return survey_of(retail, path, *documents, own="rows[].id", records=records, **feed), path, place

@@ -148,3 +148,33 @@ def test_a_flat_file_is_refused_for_the_wide_decimals_that_are_read(retail: Reta
         assert "column 'wide' is DECIMAL(50,4)" in str(survey.quarantine("reason"))
     else:
         assert taken.counts == (2, 2, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("path", "right", "is_told"),
+    [
+        ("sum(paid[].a)", "3.5", False),
+        ("sum(paid[k=x].a)", "1", False),
+        ("sum(paid[other!=x].a)", "3.5", False),
+        ("sum(payments[].a)", "0", True),
+        ("sum(paid[].amount)", "0", True),
+        ("sum(paid[kind=x].a)", "0", True),
+        ("sum(one[].a)", "0", True),
+    ],
+)
+def test_what_a_sum_adds_up_and_a_nested_file_does_not_have_is_told(
+    retail: Retail, path: str, right: str, is_told: bool
+) -> None:
+    properties = [
+        {"name": "response_id", "physicalName": "id"},
+        {"name": "order_id", "physicalName": "order"},
+        {"name": "comment", "physicalName": path},
+    ]
+    survey = retail(contract(path="survey/{ds}.parquet", kind="parquet", properties=properties, quarantineTolerance=1))
+    paid = pa.array([[{"a": 1.0, "k": "x"}, {"a": 2.5, "k": None}]])
+    table = pa.table({"id": ["A1"], "order": ["O1"], "paid": paid, "one": pa.array([{"a": 1.0}])})
+    pq.write_table(table, survey.put(f"survey/{NIGHT}.parquet", b""))
+    accepted = int(path != "sum(one[].a)")
+    assert survey.take().counts == (1, accepted, 1 - accepted, 0)
+    assert survey.rows("comment") == [(right,)] * accepted
+    assert (("missing", path) in [row[1:3] for row in survey.drifts()]) is is_told
