@@ -30,6 +30,10 @@ class Summed(NamedTuple):
         """The paths in a member of the last array."""
         return [self.member, *(condition.key for condition in self.conditions)]
 
+    def needed(self) -> list[str]:
+        """Those of them without which the sum is of nothing: what must differ may be missing."""
+        return [self.member, *(condition.key for condition in self.conditions if condition.is_equal)]
+
 
 def summed(name: str) -> Summed | None:
     """The parts of a JSON path that adds up, None for any other."""

@@ -10,9 +10,11 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from onedata.contracts.sums import Summed, summed
+from onedata.readers.digits import INEXACT
 from onedata.sql import quote_text
 
 _STEP = re.compile(r"\[(\d+)\]|\[([^\]=]+)=([^\]]+)\]|([^.\[\]]+)")
+_NUMBER = r"\s*[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?\s*"
 NOWHERE = "(no member has this name)"
 Step = str | int | tuple[str, str]
 
@@ -26,9 +28,10 @@ def member_steps(path: str) -> list[Step]:
 
 
 def json_path(path: str | Sequence[Step]) -> str:
-    """A path of names and indexes as DuckDB JSONPath."""
+    """A path as DuckDB JSONPath; a filter is a wildcard in it: every member of the array."""
     steps = member_steps(path) if isinstance(path, str) else path
-    return "$" + "".join(f"[{step}]" if isinstance(step, int) else f'."{step}"' for step in steps)
+    written = {int: "[{}]", tuple: "[*]", str: '."{}"'}
+    return "$" + "".join(written[type(step)].format(step) for step in steps)
 
 
 def pointer(name: str) -> str:
@@ -133,9 +136,9 @@ class Tree:
         tree, sql = self, taken
         for number, step in enumerate(steps):
             if tree._is_mixed:
-                return f"({_searched(sql, steps[number:])} ->> '$')"
-            sql = _stepped(sql, step)
+                return f"({searched(sql, steps[number:])} ->> '$')"
             tree = tree._step(step)
+            sql = _stepped(sql, step, tree._is_mixed)
         return f"({sql} ->> '$')" if tree._is_mixed else sql
 
     def field(self, taken: str, name: str) -> str:
@@ -150,7 +153,7 @@ class Tree:
             inner, element = _items("m", element, member_steps(array))
             items = f"flatten(list_transform({items}, lambda m: {inner}))"
         if element is None:
-            return _added(items, total, lambda path: f"({_searched('m', member_steps(path))} ->> '$')")
+            return _added(items, total, lambda path: f"({searched('m', member_steps(path))} ->> '$')")
         return _added(items, total, lambda path: element.value("m", member_steps(path)))
 
     def list_at(self, taken: str, steps: Sequence[Step]) -> str:
@@ -164,8 +167,9 @@ def _items(sql: str, tree: Tree | None, steps: Sequence[Step]) -> tuple[str, Tre
     """SQL of the members of the array at `steps` of a value, and what is extracted from one; None where it is JSON."""
     for number, step in enumerate(steps):
         if tree is None or tree._is_mixed:
-            return f"json_extract({_searched(sql, steps[number:])}, '$[*]')", None
-        sql, tree = _stepped(sql, step), tree._step(step)
+            return f"json_extract({searched(sql, steps[number:])}, '$[*]')", None
+        tree = tree._step(step)
+        sql = _stepped(sql, step, tree._is_mixed)
     if tree is None or tree._is_mixed:
         return f"json_extract({sql}, '$[*]')", None
     element = tree._element
@@ -180,22 +184,26 @@ def _added(array: str, total: Summed, of_member: Callable[[str], str]) -> str:
             for key, is_equal, value in total.conditions
         )
         kept = f"list_filter({array}, lambda m: {meets})"
-    texts = f"list_filter(list_transform({kept}, lambda m: {of_member(total.member)}), lambda t: t is not null)"
-    numbers = f"list_transform({texts}, lambda t: try_cast(t as decimal(28, 8)))"
+    text = f"replace({of_member(total.member)}, {quote_text(INEXACT)}, '')"
+    texts = f"list_filter(list_transform({kept}, lambda m: {text}), lambda t: t is not null)"
+    # DuckDB's own cast takes '1_000' for a thousand.
+    number = f"case when regexp_full_match(t, {quote_text(_NUMBER)}) then try_cast(t as decimal(28, 8)) end"
+    numbers = f"list_transform({texts}, lambda t: {number})"
     whole = f"rtrim(rtrim(coalesce(list_sum({numbers}), 0)::decimal(38, 8)::varchar, '0'), '.')"
     return f"case when len(list_filter({numbers}, lambda n: n is null)) > 0 then 'NaN' else {whole} end"
 
 
-def _stepped(sql: str, step: Step) -> str:
-    """One step into a struct or list."""
+def _stepped(sql: str, step: Step, to_json: bool = False) -> str:
+    """One step into a struct or list; `to_json` if what it leads to is still JSON."""
     if isinstance(step, str):
         return f"{sql}[{quote_text(step)}]"
     if isinstance(step, int):
         return f"{sql}[{step + 1}]"
-    return f"list_filter({sql}, lambda e: e[{quote_text(step[0])}] = {quote_text(step[1])})[1]"
+    key = f"(e ->> {quote_text(step[0])})" if to_json else f"e[{quote_text(step[0])}]"
+    return f"list_filter({sql}, lambda e: {key} = {quote_text(step[1])})[1]"
 
 
-def _searched(sql: str, steps: Sequence[Step]) -> str:
+def searched(sql: str, steps: Sequence[Step]) -> str:
     """The same steps into a value that is still JSON."""
     for step in steps:
         if isinstance(step, tuple):

@@ -1,15 +1,18 @@
 """The value of a field in a JSON document as text, and whether it is a number of which something would be lost."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from onedata.contracts.model import NUMBERS, Feed, placeholders, references
 from onedata.contracts.sums import below, summed
-from onedata.readers.json_paths import Step, Tree, json_path, member_steps
+from onedata.readers.digits import DIGITS_IN_DOUBLE, INEXACT, NO_TEXT
+from onedata.readers.json_paths import Step, Tree, json_path, member_steps, searched
 from onedata.sql import quote_name, quote_text
 
 MAX_DOCUMENT_BYTES = 1 << 25
-DIGITS_IN_DOUBLE, DIGITS_IN_INTEGER = 15, 19
+DIGITS_IN_INTEGER = 19
+_LOST = f": is a number with more than {DIGITS_IN_DOUBLE} digits, of which not all survive; send it as a text"
+_INEXACT = ": is a number of which its type does not hold every digit; send it as a text"
 
 
 class JsonValue(NamedTuple):
@@ -23,13 +26,19 @@ class JsonValue(NamedTuple):
     is_exact: bool
     is_text: bool
     is_time: bool
+    is_marked: bool
+    """Whether the document is of a typed file (`marked_text`)."""
+    arrays: tuple[str, ...] = ()
+    """The lists of a sum, each below a member of the one before."""
 
     @property
     def is_double(self) -> str | None:
-        """SQL: the value is a number with a point or an exponent, which DuckDB parses through a double. None where a
-        filter is on the path."""
-        if self.steps is None or not all(isinstance(step, str | int) for step in self.steps):
+        """SQL: the value is a number with a point or an exponent, which DuckDB parses through a double. None of a
+        sum."""
+        if self.steps is None:
             return None
+        if any(isinstance(step, tuple) for step in self.steps):
+            return f"json_type({searched(self.within, self.steps)}) = 'DOUBLE'"
         return f"json_type({self.within}, {quote_text(json_path(self.steps))}) = 'DOUBLE'"
 
     @property
@@ -61,8 +70,18 @@ def of_field(feed: Feed, name: str, tree: Tree, taken: str, document: str, prefi
         prefix: Begin of the names of the member's fields.
     """
     path = below(name, prefix)
-    steps = None if summed(path) else member_steps(path)
-    return JsonValue(name, tree.field(taken, path), document, steps, *_of_number(feed, name))
+    total = summed(path)
+    steps = None if total else member_steps(path)
+    is_marked = feed.location.format == "parquet"
+    return JsonValue(
+        name,
+        tree.field(taken, path),
+        document,
+        steps,
+        *_of_number(feed, name),
+        is_marked,
+        total.arrays if total else (),
+    )
 
 
 def _of_number(feed: Feed, name: str) -> tuple[bool, bool, bool]:
@@ -84,27 +103,53 @@ def _of_number(feed: Feed, name: str) -> tuple[bool, bool, bool]:
 
 
 def fields_sql(values: Sequence[JsonValue]) -> str:
-    """The fields, a whole number among them without the `.0` that a double adds, and `_lost`: the name of the first
-    whose number has more digits than a double holds. Only texts that look so are looked up in the document."""
-    fields, lost = [], []
+    """The fields, a whole number among them without the `.0` that a double adds, and `_lost`: why the first of those
+    that cannot be told is bad. Only texts that look so are looked up in the document."""
+    fields: list[str] = []
+    lost: list[str] = []
     for value in values:
         text, is_double = value.text, value.is_double
         if is_double is None:
             fields.append(f"{text} as {quote_name(value.name)}")
+            lost += _no_arrays(value)
             continue
         # Every number begins with a sign or a digit, and most texts do not.
         whole = f"{text} < ':' and ends_with({text}, '.0') and {is_double}"
         written = f"case when {whole} then left({text}, -2) else {text} end" if value.is_text else text
+        if value.is_marked:
+            written = f"replace({written}, {quote_text(INEXACT)}, '')"
+            lost.append(_when_marked(value, NO_TEXT, any_text(f"the bytes of {value.name} are not UTF-8 text")))
         fields.append(f"{written} as {quote_name(value.name)}")
         if not value.is_exact:
             continue
+        if value.is_marked and value.is_text:
+            lost.append(_when_marked(value, INEXACT, any_text(value.name + _INEXACT)))
         digits = f"strlen(replace(ltrim({text}, '-0.'), '.', '')) - if(ends_with({text}, '.0'), 1, 0)"
         # Unlike AND, CASE counts the digits of long texts only; those that begin with a digit are mostly times.
         is_long = f"strlen({text}) > {DIGITS_IN_DOUBLE} and not contains({text}, ':')"
         many = f"contains({text}, 'e+') or case when {is_long} then {digits} > {DIGITS_IN_DOUBLE} else false end"
-        lost.append(f"when {text} < ':' and ({many}) and {is_double} then {any_text(value.name)}")
+        lost.append(f"when {text} < ':' and ({many}) and {is_double} then {any_text(value.name + _LOST)}")
     found = f"case {' '.join(lost)} end" if lost else "null::varchar"
     return "".join(f", {field}" for field in [*fields, f"{found} as _lost"])
+
+
+def _when_marked(value: JsonValue, mark: str, reason: str) -> str:
+    return f"when starts_with({value.text}, {quote_text(mark)}) then {reason}"
+
+
+def _no_arrays(value: JsonValue) -> Iterator[str]:
+    """Of a sum: something else stands where an array is expected. Then a sum over one array is 0."""
+    place = "$"
+    for number, array in enumerate(value.arrays):
+        place += json_path(array)[1:]
+        kinds = f"json_type({value.within}, {quote_text(place)})"
+        odd = f"{kinds} not in ('ARRAY', 'NULL')"
+        if number:
+            odd = f"len(list_filter({kinds}, lambda kind: kind not in ('ARRAY', 'NULL'))) > 0"
+        elif len(value.arrays) == 1:
+            odd = f"{value.text} = '0' and {odd}"
+        yield f"when {odd} then {any_text(f'{value.name}: what stands at {array} is no array')}"
+        place += "[*]"
 
 
 def any_text(text: str) -> str:

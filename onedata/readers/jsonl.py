@@ -25,7 +25,8 @@ from onedata.readers.base import (
 from onedata.readers.json_keys import MAX_SOUND, KeysTwice
 from onedata.readers.json_paths import Tree, json_path, member_steps, nested_object, pointer
 from onedata.readers.json_strict import StrictLines
-from onedata.readers.json_values import DIGITS_IN_DOUBLE, MAX_DOCUMENT_BYTES, any_text, fields_sql, of_field
+from onedata.readers.json_sums import note_sums
+from onedata.readers.json_values import MAX_DOCUMENT_BYTES, any_text, fields_sql, of_field
 from onedata.readers.lines import lines_at, long_lines
 from onedata.readers.mistaken import wide
 from onedata.readers.pieces import least_bytes, pieces
@@ -33,10 +34,7 @@ from onedata.sql import quote_text
 
 SAMPLE_DOCUMENTS = 100_000
 MAX_DEPTH = 10_000
-_LOST = (
-    f"when _lost is not null then _lost || ': is a number with more than {DIGITS_IN_DOUBLE} digits, of which not all "
-    "survive; send it as a text'"
-)
+_LOST = "when _lost is not null then _lost"
 _TWICE = "when _twice then 'a key stands twice in one object of the document; which value is meant cannot be told'"
 _READ = "(_json is not null and json_type(_json) = 'OBJECT' and not _twice)"
 SHALLOW_BYTES = 1 << 16
@@ -73,7 +71,9 @@ def read_jsonl(con: duckdb.DuckDBPyConnection, feed: Feed, files: Sequence[Sourc
             )
             reading.problems.append(FileProblem(file, message))
             continue
-        documents = f"select json from {_scan(file)} limit {SAMPLE_DOCUMENTS}"
+        if not note_sums(con, feed, file, f"select json from {_scan(file)}", reading):
+            continue
+        documents = _first_documents(file)
         refused = feed.duplicate_keys == "refuse"
         sound = con.execute(KeysTwice(feed).sound_sql(documents)).fetchall() if refused else []
         strict = _strict(con, feed, file, members, [keys for _, keys in sound])
@@ -100,11 +100,14 @@ def _strict(
     adds_up = any(summed(name) for name in feed.source_fields)
     if feed.records or adds_up or len(lists) == MAX_SOUND or file.path.stat().st_size < 2 * least_bytes():
         return None
-    objects = KeysTwice(feed).objects
+    objects = KeysTwice(feed)
     keys = {
         steps: {name for found in lists for name in (found[place] if found else None) or ()}
-        for place, steps in enumerate(objects)
+        for place, steps in enumerate(objects.objects)
     }
+    for steps in objects.in_lists:
+        names = f"select distinct unnest(flatten(json_keys(json, {quote_text(json_path(steps))}))) from "
+        keys[steps] = {name for (name,) in con.execute(f"{names} ({_first_documents(file)})").fetchall()}
     strict = StrictLines(feed, {steps: sorted(names) for steps, names in keys.items()} | {(): members})
     return strict if strict.is_possible and strict.takes(con, file) else None
 
@@ -132,7 +135,7 @@ def _harmful(path: Path) -> str | None:
 
 def _members(con: duckdb.DuckDBPyConnection, feed: Feed, file: SourceFile) -> list[str]:
     """Names of the members of the first documents, and of their exploded members as `records[].name`, sorted."""
-    documents = f"select json from {_scan(file)} limit {SAMPLE_DOCUMENTS}"
+    documents = _first_documents(file)
     names = f"select unnest(json_keys(json)) as name from ({documents})"
     if feed.records:
         members = (
@@ -156,6 +159,10 @@ def _first(feed: Feed, name: str) -> str:
 
 def _prefix(feed: Feed) -> str:
     return f"{feed.records}[]."
+
+
+def _first_documents(file: SourceFile) -> str:
+    return f"select json from {_scan(file)} limit {SAMPLE_DOCUMENTS}"
 
 
 def _scan(file: SourceFile) -> str:

@@ -12,6 +12,7 @@ from onedata.readers.digits import text_from_number
 from onedata.readers.excel_told import KINDS, shown_columns, told_sql
 from onedata.readers.jsonl import read_documents
 from onedata.readers.parquet_nested import documents_of, is_nested, members_of, paths_there
+from onedata.readers.parquet_wide import too_wide
 from onedata.sql import json_of, quote_name, quote_text
 
 NATIVE = re.compile(
@@ -53,6 +54,9 @@ def read_parquet(con: duckdb.DuckDBPyConnection, feed: Feed, files: Sequence[Sou
         is_sheet = feed.location.format == "xlsx"
         for kind in KINDS if is_sheet else ():
             del found[kind]
+        if not is_sheet and (wide := too_wide(con, feed, file)):
+            reading.problems.append(FileProblem(file, wide))
+            continue
         nested = not is_sheet and is_nested(feed, list(found))
         known = list(paths_there(con, feed, file)) if nested else list(found)
         refusal, drifts = check_columns(feed, file, known)
@@ -60,7 +64,7 @@ def read_parquet(con: duckdb.DuckDBPyConnection, feed: Feed, files: Sequence[Sou
         if refusal:
             reading.problems.append(FileProblem(file, refusal))
         elif nested:
-            read_documents(feed, file, members_of(con, feed, file), documents_of(found, file), reading)
+            read_documents(feed, file, members_of(con, feed, file), documents_of(con, feed, file), reading)
         else:
             reading.columns[file.number] = tuple(found)
             reading.column_types[file.number] = found

@@ -4,18 +4,23 @@ A row becomes a JSON document of DuckDB's, which the reader of JSON lines takes 
 the contract's paths it has.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import duckdb
 
 from onedata.contracts.model import Feed
-from onedata.contracts.sums import below, inside, summed
+from onedata.contracts.sums import Summed, below, inside, summed
 from onedata.readers.base import SourceFile, file_literal
+from onedata.readers.digits import marked_text
 from onedata.readers.json_paths import Step, member_steps
 from onedata.sql import quote_name, quote_text
 
 _LISTS = ("list", "array")
+_INNER = ("struct", "map", "union", *_LISTS)
+EVERY = "[]"
+Leaf = tuple[str, ...]
+"""The names on the way to a value, and `EVERY` for a list's members."""
 
 
 def is_nested(feed: Feed, columns: Sequence[str]) -> bool:
@@ -30,11 +35,13 @@ def paths_there(con: duckdb.DuckDBPyConnection, feed: Feed, file: SourceFile) ->
     roots = _roots(con, file)
     prefix = f"{feed.records}[]." if feed.records else ""
     rows = _at(roots, member_steps(feed.records)) if feed.records else None
+    has_rows = rows is not None and rows.id in _LISTS
     for name in feed.known_fields:
         if inside(name, prefix):
-            if rows is not None and rows.id in _LISTS and _below(_element(rows), member_steps(below(name, prefix))):
-                yield name
-        elif _at(roots, member_steps(name)) is not None:
+            found = [_below(_element(rows), steps) for steps in _needed(below(name, prefix))] if has_rows else [None]
+        else:
+            found = [_at(roots, steps) for steps in _needed(name)]
+        if all(kind is not None for kind in found):
             yield name
 
 
@@ -46,18 +53,76 @@ def members_of(con: duckdb.DuckDBPyConnection, feed: Feed, file: SourceFile) -> 
     return [*roots, *(f"{feed.records}[].{name}" for name in inside)]
 
 
-def documents_of(columns: Mapping[str, str], file: SourceFile) -> str:
-    """SQL of each row as a JSON document; plain columns are texts in it, so that no digit goes through a double."""
-    plain = ("STRUCT", "MAP")
-    members = ", ".join(
-        f"{quote_text(name)}: "
-        + (quote_name(name) if kind.startswith(plain) or kind.endswith("]") else f"{quote_name(name)}::varchar")
-        for name, kind in columns.items()
-    )
+def documents_of(con: duckdb.DuckDBPyConnection, feed: Feed, file: SourceFile) -> str:
+    """SQL of each row as a JSON document. Plain columns, and the numbers and bytes that the contract reads, are texts
+    in it, so that no digit goes through a double (`marked_text`)."""
+    read = leaves_read(feed)
+    members = ", ".join(f"{quote_text(name)}: {_member(name, kind, read)}" for name, kind in _roots(con, file).items())
     return (
         f"select to_json({{{members}}}) as _json, file_row_number + 1 as _document "
         f"from read_parquet({file_literal(file.path)}, file_row_number=true, hive_partitioning=false)"
     )
+
+
+def leaves_read(feed: Feed) -> set[Leaf]:
+    """The values that the contract reads, those that a filter compares among them."""
+    prefix = f"{feed.records}[]." if feed.records else ""
+    found: set[Leaf] = {(name,) for name in feed.source_fields}
+    for name in feed.source_fields:
+        above: list[Step] = [*member_steps(feed.records), 0] if feed.records and inside(name, prefix) else []
+        for steps in _values(below(name, prefix) if above else name):
+            found.add(_leaf([*above, *steps]))
+            found |= {
+                _leaf([*above, *steps[: at + 1], step[0]]) for at, step in enumerate(steps) if isinstance(step, tuple)
+            }
+    return found
+
+
+def _values(path: str) -> Iterator[list[Step]]:
+    """The steps to what a path reads, of a sum to each value that it adds up or compares."""
+    total = summed(path)
+    yield from _in_lists(total, total.wanted()) if total else [member_steps(path)]
+
+
+def _needed(path: str) -> Iterator[list[Step]]:
+    """Those without which the path reads nothing."""
+    total = summed(path)
+    yield from _in_lists(total, total.needed()) if total else [member_steps(path)]
+
+
+def _in_lists(total: Summed, members: Sequence[str]) -> list[list[Step]]:
+    above: list[Step] = [step for array in total.arrays for step in (*member_steps(array), 0)]
+    return [[*above, *member_steps(member)] for member in members]
+
+
+def _leaf(steps: Sequence[Step]) -> Leaf:
+    return tuple(step if isinstance(step, str) else EVERY for step in steps)
+
+
+def _member(name: str, kind: Any, read: Collection[Leaf]) -> str:
+    """SQL of a column's value in the document."""
+    value = _document_value(quote_name(name), kind, (name,), read)
+    return value or (quote_name(name) if kind.id in _INNER else f"{quote_name(name)}::varchar")
+
+
+def _document_value(value: str, kind: Any, place: Leaf, read: Collection[Leaf]) -> str | None:
+    """SQL of a value with every marked text in it; None if there is none."""
+    if kind.id in _LISTS:
+        item = f"item_{len(place)}"
+        inner = _document_value(item, _element(kind), (*place, EVERY), read)
+        return f"list_transform({value}, lambda {item}: {inner})" if inner else None
+    if kind.id != "struct":
+        return marked_text(value, str(kind)) if place in read else None
+    members = {name: f"{value}[{quote_text(name)}]" for name in _members(kind)}
+    changed = {
+        name: inner
+        for name, member in _members(kind).items()
+        if (inner := _document_value(members[name], member, (*place, name), read))
+    }
+    if not changed:
+        return None
+    packed = ", ".join(f"{quote_text(name)}: {inner}" for name, inner in (members | changed).items())
+    return f"case when {value} is not null then {{{packed}}} end"
 
 
 def _roots(con: duckdb.DuckDBPyConnection, file: SourceFile) -> dict[str, Any]:
