@@ -39,7 +39,8 @@ def note_sums(con: duckdb.DuckDBPyConnection, feed: Feed, file: SourceFile, docu
 
 
 def _missing(con: duckdb.DuckDBPyConnection, feed: Feed, documents: str) -> Iterator[tuple[str, str]]:
-    """The sums of which something is missing, and the place at which nothing stands."""
+    """The sums of which a document's list is missing, or the member of a list, and the place at which nothing
+    stands."""
     prefix = f"{feed.records}[]." if feed.records else ""
     for name in feed.source_fields:
         within = inside(name, prefix)
@@ -58,7 +59,10 @@ def _missing(con: duckdb.DuckDBPyConnection, feed: Feed, documents: str) -> Iter
                 (
                     place
                     for place, around in zip(places, above, strict=True)
-                    if _stands(con, documents, around) and not _stands(con, documents, place)
+                    # Senders leave out the list of a member that has nothing in it.
+                    if (place not in lists or around == "$")
+                    and _stands(con, documents, around)
+                    and not _stands(con, documents, place)
                 ),
                 None,
             )

@@ -139,7 +139,6 @@ LISTS = [
     ("sum(p[].a)", '"q":[{"a":1}]', "p"),
     ("sum(p[].a)", '"p":[{"b":1}]', "p[].a"),
     ("sum(p[k=x].a)", '"p":[{"a":1,"kind":"x"}]', "p[].k"),
-    ("sum(p[].q[].a)", '"p":[{"r":[{"a":1}]}]', "p[].q"),
     ("sum(p[].q[].a)", '"p":[{"q":[{"b":1}]}]', "p[].q[].a"),
     ("sum(m.p[].a)", '"m":{"q":[{"a":1}]}', "m.p"),
 ]
@@ -152,6 +151,10 @@ def test_what_a_sum_adds_up_and_no_document_has_is_told(
 ) -> None:
     survey, path, place = sum_of(retail, path, f'{{"id":"A1",{members}}}', place, records)
     assert survey.take().counts == (1, 1, 0, 0)
+    if records and "[]" not in place.removeprefix("rows[]."):
+        # Senders leave out the list of a record that has nothing in it.
+        assert "missing" not in str(survey.drifts())
+        return
     assert ("missing", path) in [row[1:3] for row in survey.drifts()]
     assert f"nothing stands at '{place}' in any document" in str(survey.drifts())
 
@@ -185,6 +188,7 @@ def test_a_required_column_refuses_the_file_whose_documents_lack_what_its_sum_ad
         ("sum(p[k!=x].a)", '"p":[{"a":1}]'),
         ("sum(p[].q[].a)", '"p":[]'),
         ("sum(p[].q[].a)", '"p":[{"q":[]},{}]'),
+        ("sum(p[].q[].a)", '"p":[{}]'),
     ],
 )
 @pytest.mark.parametrize("records", [None, "rows"])

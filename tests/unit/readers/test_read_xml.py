@@ -205,3 +205,26 @@ def test_more_records_than_one_batch_keep_their_order(retail: Retail) -> None:
         "select count(*) from read_parquet(?) where response_id <> 'A' || (_row - 1)", [str(folder)]
     ).fetchone()
     assert wrong == (0,)
+
+
+@pytest.mark.parametrize("bad", ["+2.50", "1_000", "2,50"])
+def test_a_sum_of_xml_over_what_xpath_takes_for_no_number_is_a_bad_row(retail: Retail, bad: str) -> None:
+    properties = [
+        {"name": "response_id", "physicalName": "id"},
+        {"name": "order_id", "transformLogic": "'o'"},
+        {"name": "comment", "transformLogic": "{sum(a)}::decimal(18,4)"},
+    ]
+    survey = retail(
+        contract(
+            path="survey/{ds}.xml",
+            kind="xml",
+            options={"recordTag": "Answer"},
+            properties=properties,
+            quarantineTolerance=1,
+        )
+    )
+    answers = [f"<Answer><id>A{number}</id><a>1</a><a>{text}</a></Answer>" for number, text in enumerate(("2.50", bad))]
+    survey.put("survey/2026-01-05.xml", f"<Answers>{''.join(answers)}</Answers>")
+    assert survey.take().counts == (2, 1, 1, 0)
+    assert survey.rows("comment::double") == [(3.5,)]
+    assert survey.quarantine("rule") == [("comment_logic",)]
