@@ -184,9 +184,10 @@ def test_what_a_document_type_says_holds_for_every_record(small: XmlFeed) -> Non
     assert small.values(document) == [("A1", None, None)] * 40
 
 
-def test_what_looks_like_another_encoding_is_read_in_the_declared_one(small: XmlFeed) -> None:
-    document = "<?xml version='1.0' encoding='ISO-8859-1'?>" + answers(odd={20: answer(20, "cafÃ©")})
-    assert small.values(document.encode("ISO-8859-1")) == expected(odd={20: "cafÃ©"})
+def test_what_is_in_another_encoding_than_the_declared_one_is_refused(small: XmlFeed) -> None:
+    document = "<?xml version='1.0' encoding='ISO-8859-1'?>" + answers(odd={20: answer(20, "café")})
+    assert "the file is UTF-8" in small.problem(document.encode())
+    assert small.values(document.encode("ISO-8859-1")) == expected(odd={20: "café"})
 
 
 def test_several_lists_of_records_are_one_file(small: XmlFeed) -> None:
