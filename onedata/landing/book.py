@@ -15,7 +15,7 @@ from onedata.landing.control_totals import amounts_sql, control_totals_sql, repe
 from onedata.landing.delivery import Delivery, Repeat
 from onedata.landing.documents import document_sql
 from onedata.landing.keys import names_nobody
-from onedata.landing.reasons import reason_sql
+from onedata.landing.reasons import REJECTED, reason_sql
 from onedata.landing.stage import BAD, DUPLICATE, GOOD, WRITTEN
 from onedata.ledger import moves as ledger
 from onedata.ledger.belongings import add
@@ -125,7 +125,7 @@ def _add_rejects(con: duckdb.DuckDBPyConnection, delivery: Delivery, rejects: st
         "case when bool_or(e.error_type = 'INVALID ENCODING') then "
         f"{quote_text(f'invalid encoding: the record holds bytes that are not {encoding}')} "
         # The first one: for a truncated record DuckDB reports every missing column.
-        "else arg_min(lower(e.error_type::varchar) || ': ' || e.error_message, (e.column_idx, e.error_message)) "
+        f"else arg_min({REJECTED}, (e.column_idx, e.error_message)) "
         "end as reason "
         f"from {rejects} e join {rejects}_scans s using (scan_id, file_id) group by all"
     )

@@ -13,6 +13,20 @@ from onedata.sql import quote_text
 
 _CAUSE = '[{"before": "VARCHAR", "after": "VARCHAR", "shown": "BOOLEAN", "value": "VARCHAR", "known": ["VARCHAR"]}]'
 
+_EXPECTED = "regexp_extract(e.error_message, 'Columns: (\\d+)', 1)"
+_FOUND = "regexp_extract(e.error_message, 'Found: (\\d+)', 1)"
+REJECTED = (
+    "lower(e.error_type::varchar) || ': ' || case e.error_type::varchar "
+    f"when 'MISSING COLUMNS' then {_FOUND} || ' fields where ' || {_EXPECTED} || ' are expected; is it cut off?' "
+    # DuckDB counts to the first field too many.
+    f"when 'TOO MANY COLUMNS' then 'more fields than the ' || {_EXPECTED} || ' expected; does a value hold a delimiter "
+    "and no quotes?' "
+    "when 'UNQUOTED VALUE' then 'a value begins with a quote and does not end with one before the next delimiter' "
+    "when 'LINE SIZE OVER MAXIMUM' then 'the record is longer than a record may be; is a quote left open?' "
+    "else e.error_message end"
+)
+"""SQL of why DuckDB's reader rejects a record, of its table of errors `e`."""
+
 
 @dataclass(frozen=True)
 class Check:

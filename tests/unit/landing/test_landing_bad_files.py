@@ -318,4 +318,4 @@ def test_a_record_that_is_cut_short_has_one_reason_which_counts_its_fields(surve
     survey.csv("A1,O1,5,fine,", "A2,O2")
     survey.take()
     reason = survey.con.execute("select reason from ops.quarantine").fetchall()
-    assert reason == [("missing columns: Expected Number of Columns: 5 Found: 2",)]
+    assert reason == [("missing columns: 2 fields where 5 are expected; is it cut off?",)]

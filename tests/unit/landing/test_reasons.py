@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 
 import duckdb
 import pytest
+from small_retailer import SmallRetailer, contract
 
 from onedata.contracts import load_entities, load_feeds
 from onedata.landing.reasons import Check, causes_sql, reason_sql
@@ -58,3 +60,26 @@ def test_the_pass_over_all_rows_makes_no_words(tmp_path: Path) -> None:
     file = SourceFile(1, tmp_path / "rows.csv", "rows.csv", date(2026, 1, 5), 0, 0, "1")
     sql = typed_rows(feed, Part(file, "select 1 as _row", broken="'broken'"))
     assert not any(label in sql for label in (E_MAIL, PHONE, CARD))
+
+
+@pytest.mark.parametrize(
+    ("record", "reason"),
+    [
+        ("A1,O1", "missing columns: 2 fields where 5 are expected; is it cut off?"),
+        (
+            "A1,O1,5,a,b,c,d",
+            "too many columns: more fields than the 5 expected; does a value hold a delimiter and no quotes?",
+        ),
+        (
+            'A1,O1,5,"Tea"x,',
+            "unquoted value: a value begins with a quote and does not end with one before the next delimiter",
+        ),
+    ],
+)
+def test_a_record_that_duckdb_rejects_is_told_in_a_sentence(
+    retail: Callable[..., SmallRetailer], record: str, reason: str
+) -> None:
+    survey = retail(contract(quarantineTolerance=1))
+    survey.csv(record, "A2,O2,5,fine,")
+    survey.take()
+    assert survey.quarantine("reason") == [(reason,)]
