@@ -259,6 +259,12 @@ def _checks(item: Field, feed: Feed, part: Part) -> list[Check]:
         after = f" is a {kind} too large to hold every digit of a number that names something; send it as a text"
         lost = unread if keeps_type(item, part) else _lost_digits(item, part)
         checks.append(Check(f"{name}_type", f"({lost})", before, value, after, known))
+    if _names_something(item, feed):
+        shape = holds(
+            f"{given} >= '[' and {given} < '|' and regexp_matches({given}, '^[\\[{{]') and json_valid({given})"
+        )
+        after = " is an object or a list where a text is expected; name a member of it in physicalName"
+        checks.append(Check(f"{name}_type", shape, before, value, after, known))
     checks += _outside(item, part, typed, before, value)
     if item.required:
         empty = given if (item.column.type != "text" or item.logic is None) and not item.day_of else typed
@@ -272,6 +278,14 @@ def _checks(item: Field, feed: Feed, part: Part) -> list[Check]:
             after = f" breaks {rule.name} ({asserted(rule)})"
             checks.append(Check(rule.name, f"({violates(rule, typed)}{whole})", before, value, after, known))
     return checks
+
+
+def _names_something(item: Field, feed: Feed) -> bool:
+    """Whether the column is a text of a JSON document that a row cannot do without: an object in its place is another
+    way to write the document, and its JSON would be a value that nothing else has."""
+    column = item.column
+    is_needed = item.required or column.identifier is not None or column.name in feed.entity.key
+    return column.type == "text" and item.logic is None and is_needed and feed.location.format in ("json", "jsonl")
 
 
 def _lost_digits(item: Field, part: Part) -> str:

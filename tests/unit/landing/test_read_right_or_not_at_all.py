@@ -654,3 +654,15 @@ def test_a_number_that_names_something_keeps_its_digits_through_repairs_and_logi
     mark = "P" if by == "logic" else ""
     assert shop.rows("product_id") == ([] if right is None else [(mark + right,)])
     assert len(shop.quarantine("rule")) == (right is None)
+
+
+@pytest.mark.parametrize("value", ['{"id": 5}', '["A1"]', "[]", "{}"])
+def test_an_object_in_the_place_of_an_id_is_no_id(retail: Retail, value: str) -> None:
+    survey = retail(contract(kind="jsonl", path="survey/{ds}.jsonl", quarantineTolerance=1))
+    row = '{"id": "%s", "order": %s, "score": 5, "note": %s, "answered": "2026-01-05T10:00:00"}\n'
+    told = row % ("A1", value, '"x"') + row % ("A2", '"[O2"', '"[1] {a}"')
+    survey.put(f"survey/{NIGHT}.jsonl", told)
+    survey.take()
+    assert survey.rows("response_id, order_id, comment") == [("A2", "[O2", "[1] {a}")]
+    ((rule, reason),) = survey.quarantine("rule, reason")
+    assert (rule, "is an object or a list where a text is expected" in reason) == ("order_id_type", True)
