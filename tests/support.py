@@ -89,8 +89,8 @@ def dbt_parsed_once(settings: Settings) -> Iterator[None]:
 
 def home_at(folder: Path, source: Path, **changes: Any) -> Settings:
     """Settings of an empty data home with the session's vault key, so that equal identifiers have equal tokens in every
-    home."""
-    settings = replace(Settings(), home=folder / "home", source=source, **changes)
+    home. DuckDB has one thread, as its workers share the cores and a thread that waits for another is busy."""
+    settings = replace(Settings(), home=folder / "home", source=source, **{"threads": 1} | changes)
     share_key(settings)
     return settings
 

@@ -71,9 +71,11 @@ from (
 
 {#- The least unit of a currency in ten-thousandths (ISO 4217's minor unit). -#}
 {% macro least_units(currency) -%}
+{%- set of_ten_thousand = ['CLP', 'ISK', 'JPY', 'KRW', 'PYG', 'UGX', 'VND', 'XAF', 'XOF'] -%}
+{%- set of_ten = ['BHD', 'IQD', 'JOD', 'KWD', 'LYD', 'OMR', 'TND'] -%}
 {{ return(
-    "case when " ~ currency ~ " in ('CLP', 'ISK', 'JPY', 'KRW', 'PYG', 'UGX', 'VND', 'XAF', 'XOF') then 10000 when "
-    ~ currency ~ " in ('BHD', 'IQD', 'JOD', 'KWD', 'LYD', 'OMR', 'TND') then 10 else 100 end"
+    'case when ' ~ is_one_of(currency, of_ten_thousand) ~ ' then 10000 when ' ~ is_one_of(currency, of_ten)
+    ~ ' then 10 else 100 end'
 ) }}
 {%- endmacro %}
 

@@ -1,13 +1,13 @@
 {#- Derived from data_contracts/identifiers.yaml by `onedata derive`; do not edit. -#}
 {%- macro usable(value, kind) -%}
 {%- set shipped = {
-    "every kind": ["lower({value}) not in ('', 'null', 'none', 'n/a', 'na', 'anonymous', 'guest', 'unknown',"
-        ~ " '-1', '-', 'test')", "replace({value}, '0', '') != ''"],
+    "every kind": ["not contains(['', 'null', 'none', 'n/a', 'na', 'anonymous', 'guest', 'unknown', '-1', "
+        ~ "'-', 'test'], lower({value}))", "replace({value}, '0', '') != ''"],
     "account": [],
     "loyalty": [],
     "social": [],
-    "payment": ["lower({value}) not in ('cash')"],
-    "cookie": ["lower({value}) not in ('(not set)')"]
+    "payment": ["not contains(['cash'], lower({value}))"],
+    "cookie": ["not contains(['(not set)'], lower({value}))"]
 } -%}
 {%- set own = env_var('ONEDATA_USABLE', '') -%}
 {%- if env_var('ONEDATA_IDENTIFIERS', 'unknown') and not own -%}

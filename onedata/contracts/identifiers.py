@@ -82,12 +82,12 @@ def usable_sql(value: str, general: str, kind: IdentifierType | None = None) -> 
 
 def generally_usable(value: str, general: str) -> list[str]:
     """The conditions of `usable_sql` that hold for values of every kind."""
-    return [f"lower({value}) not in ({general})", f"replace({value}, '0', '') != ''"]
+    return [f"not contains([{general}], lower({value}))", f"replace({value}, '0', '') != ''"]
 
 
 def usable_of_kind(value: str, kind: IdentifierType) -> list[str]:
     """The conditions of `usable_sql` that only hold for values of this kind."""
-    listed = [f"lower({value}) not in ({', '.join(map(quote_text, kind.blocked))})"] if kind.blocked else []
+    listed = [f"not contains([{', '.join(map(quote_text, kind.blocked))}], lower({value}))"] if kind.blocked else []
     return listed + [f"not regexp_full_match({value}, {quote_text(pattern)})" for pattern in kind.blocked_patterns]
 
 

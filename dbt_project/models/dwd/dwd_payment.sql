@@ -32,7 +32,8 @@ select
     instalments,
     amount,
     case
-        when kind_named not in ('sale', 'capture', 'authorization', 'void', 'refund', 'chargeback') then null
+        when not {{ is_one_of('kind_named', ['sale', 'capture', 'authorization', 'void', 'refund', 'chargeback']) }}
+            then null
         when is_taken_off or kind_named not in ('sale', 'capture') then 0
         when status_named is null or {{ has_succeeded('status_named') }} then amount
         when {{ has_not_succeeded('status_named') }} then 0
