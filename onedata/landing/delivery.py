@@ -233,7 +233,7 @@ def _core(feed: Feed) -> list[Column]:
     return [item.column for item in feed.fields if item.column.classification == "core"]
 
 
-def _statements(feed: Feed, parts: Sequence[Part]) -> list[str]:
+def row_statements(feed: Feed, parts: Sequence[Part]) -> list[str]:
     """SQL of all rows of the parts, some at a time. Parts that are read alike share the SQL of the contract, which is
     long: DuckDB plans it, and holds the vectors of all its columns, as often as it stands in a statement."""
     alike: dict[tuple[object, ...], list[Part]] = {}
@@ -285,7 +285,7 @@ def _copy(
     is written to a file. Many files are read a few at a time: DuckDB holds the vectors of all of a statement at once.
     """
     feed = delivery.feed
-    some = _statements(feed, parts)
+    some = row_statements(feed, parts)
     reading = nullcontext() if feed.location.format in _PARALLEL else _one_thread(con)
     core = _core(feed)
     if not core:

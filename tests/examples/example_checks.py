@@ -26,6 +26,19 @@ def copied(source: Path, to: Path) -> Path:
     return to
 
 
+def by_month(source: Path, to: Path) -> Path:
+    """The same days, those of a month in one file, for its last day: a delivery costs a small one more than its rows."""
+    (to / "by-day").mkdir(parents=True)
+    months: dict[str, list[Path]] = {}
+    for path in sorted((source / "by-day").glob("*.csv")):
+        months.setdefault(path.stem[:7], []).append(path)
+    for days in months.values():
+        head = days[0].read_bytes().splitlines(keepends=True)[0]
+        rows = b"".join(day.read_bytes().removeprefix(head) for day in days)
+        (to / "by-day" / days[-1].name).write_bytes(head + rows)
+    return to
+
+
 def delivered_again(settings: Settings, first: date, last: date) -> Story:
     """The home after a night whose file is the first day's, under a new name."""
     night = last + timedelta(days=1)

@@ -12,7 +12,7 @@ from read_back import rows
 
 from onedata.contracts import load_entities, load_feeds
 from onedata.contracts.model import Feed
-from onedata.landing.rows import typed_rows
+from onedata.landing.delivery import row_statements
 from onedata.readers import READERS, Reading, SourceFile
 from onedata.simulate import SimulationSummary
 
@@ -52,19 +52,17 @@ def landed(con: duckdb.DuckDBPyConnection, feed: Feed, given: list[SourceFile]) 
     con.execute("set timezone = 'UTC'")
     reading = READERS[feed.location.format](con, feed, given)
     # Nobody asks for the reasons, whose SQL is long.
-    parts = (
-        f"select {part.file.number} as _file_number, * exclude (_extra) from ({typed_rows(feed, part)})"
-        for part in reading.parts
-    )
-    con.execute(f"create table landed as {' union all by name '.join(parts)}")
+    for number, some in enumerate(row_statements(feed, reading.parts)):
+        begin = "insert into landed by name" if number else "create table landed as"
+        con.execute(f"{begin} select * exclude (_extra) replace (_file::varchar as _file) from ({some})")
     return reading
 
 
 def counted(con: duckdb.DuckDBPyConnection, reading: Reading, given: list[SourceFile]) -> dict[str, tuple[int, int]]:
     """By file the records received and those that are bad, the ones the CSV reader could not take apart included."""
     found = {
-        given[number].relative: (many, bad)
-        for number, many, bad in rows(con, "select _file_number, count(*), count(_rule) from landed group by 1")
+        file: (many, bad)
+        for file, many, bad in rows(con, "select _file, count(*), count(_rule) from landed group by 1")
     }
     if not reading.rejects_table:
         return found
@@ -98,7 +96,7 @@ def test_every_feed_has_a_contract_and_every_contract_a_feed(small: SimulationSu
 
 @pytest.mark.parametrize("name", sorted(FEEDS))
 def test_a_contract_reads_its_feed(name: str, small: SimulationSummary) -> None:
-    feed, con = FEEDS[name], duckdb.connect(config={"threads": 2})
+    feed, con = FEEDS[name], duckdb.connect(config={"threads": 1})
     given = files(feed, small.source)
     reading = landed(con, feed, given)
     assert reading.problems == []
@@ -121,7 +119,7 @@ def test_a_contract_reads_its_feed(name: str, small: SimulationSummary) -> None:
 
 @pytest.mark.parametrize("name", sorted(FEEDS))
 def test_a_contract_survives_its_feed_at_its_worst(name: str, broken: SimulationSummary) -> None:
-    feed, con = FEEDS[name], duckdb.connect(config={"threads": 2})
+    feed, con = FEEDS[name], duckdb.connect(config={"threads": 1})
     given = files(feed, broken.source)
     reading = landed(con, feed, given)
     damaged: dict[str, tuple[str, str]] = {}
