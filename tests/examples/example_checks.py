@@ -27,7 +27,7 @@ def copied(source: Path, to: Path) -> Path:
 
 
 def by_month(source: Path, to: Path) -> Path:
-    """The same days, those of a month in one file, for its last day: a delivery costs a small one more than its rows."""
+    """The same days, those of a month in one file, for its last day: a delivery costs more than its rows do."""
     (to / "by-day").mkdir(parents=True)
     months: dict[str, list[Path]] = {}
     for path in sorted((source / "by-day").glob("*.csv")):
