@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import duckdb
 import pytest
 from support import NIGHTS, Simulated, Story, environment_kept, home_after, home_at, once, run_well, story
 
@@ -88,6 +89,22 @@ def own_settings_only() -> Iterator[None]:
         for name in [name for name in os.environ if name.startswith("ONEDATA_") and name != "ONEDATA_SHARED_DATA"]:
             del os.environ[name]
         os.environ.pop("DAGSTER_HOME", None)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_thread() -> Iterator[None]:
+    """DuckDB has one thread where a test does not say how many: with the few rows of a test a second one finds nothing
+    to do, and while it looks for work it uses a third of the CPU time. The workers of the session share the cores."""
+    connect = duckdb.connect
+
+    def with_one_thread(
+        database: str | Path = ":memory:", read_only: bool = False, config: dict[str, Any] | None = None
+    ) -> duckdb.DuckDBPyConnection:
+        return connect(database, read_only, {"threads": 1} | (config or {}))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(duckdb, "connect", with_one_thread)
         yield
 
 

@@ -38,7 +38,7 @@ def sized(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     folder = tmp_path_factory.mktemp("sized")
     summary = simulate(request.param, folder / "retailer")
     truth = json.loads((summary.truth / "totals.json").read_text(encoding="utf-8"))
-    settings = home_at(folder, summary.source)
+    settings = home_at(folder, summary.source, threads=2)
     return Simulated(summary.source, truth, summary.truth / "records"), story(
         settings, "sized", run_well(settings, request.param.nights, each_night=False)
     )

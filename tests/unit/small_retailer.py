@@ -264,7 +264,7 @@ def begun(
 
 def settings_in(folder: Path) -> Settings:
     return Settings(
-        home=folder / "home", source=folder / "source", contracts=folder / "contracts", lock_wait_seconds=0.2
+        home=folder / "home", source=folder / "source", contracts=folder / "contracts", lock_wait_seconds=0.2, threads=1
     )
 
 

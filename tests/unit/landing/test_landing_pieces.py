@@ -46,6 +46,7 @@ def json_lines() -> list[str]:
 def landed(retail: Retail, content: str, kind: str = "csv", **more: Any) -> tuple[SmallRetailer, bool]:
     """The survey with one file landed, and whether it was read in pieces."""
     survey = retail(contract(kind=kind, path=f"survey/{{ds}}.{kind}", quarantineTolerance=1, **more))
+    survey.con.execute("set threads = 2")
     survey.put(f"survey/{NIGHT}.{kind}", content)
     survey.land()
     return survey, any("_" in file.name.rpartition("-")[2] for file in survey.settings.staged.rglob("*.parquet"))
@@ -140,6 +141,7 @@ def test_blank_lines_between_json_lines_are_no_rows(retail: Retail) -> None:
 
 def test_a_file_of_any_name_is_read_in_pieces(retail: Retail) -> None:
     survey = retail(contract(path="survey/*.csv"))
+    survey.con.execute("set threads = 2")
     survey.put("survey/50% [a]? #1 ö's.csv", csv_text())
     survey.land()
     assert ids(survey) == EVERY
@@ -147,7 +149,7 @@ def test_a_file_of_any_name_is_read_in_pieces(retail: Retail) -> None:
 
 def test_as_many_threads_are_there_after_landing_as_before(retail: Retail) -> None:
     survey, _ = landed(retail, csv_text())
-    assert survey.con.execute("select current_setting('threads')").fetchone() == (survey.settings.threads,)
+    assert survey.con.execute("select current_setting('threads')").fetchone() == (2,)
 
 
 def test_the_parts_of_a_file_end_with_lines_and_are_together_the_file(tmp_path: Path) -> None:

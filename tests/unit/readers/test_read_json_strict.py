@@ -56,6 +56,7 @@ def feed(name: str, **more: Any) -> dict[str, Any]:
 
 def landed(survey: SmallRetailer, name: str, lines: list[str]) -> dict[str, list[Any]]:
     """What a file of these lines gave: accepted rows, quarantine and counts."""
+    survey.con.execute("set threads = 2")
     survey.put(f"{name}/{NIGHT}.jsonl", "\n".join(lines) + "\n")
     survey.land(name=name)
     columns = "_row, response_id, order_id, satisfaction, comment, answered_at, _repaired, _extra"
