@@ -62,11 +62,16 @@ def prepare_bad_rows(con: duckdb.DuckDBPyConnection, delivery: Delivery, reading
     call it before the transaction."""
     totals, currency = amounts_sql(delivery.feed)
     con.execute(
-        "create or replace temp table landing_quarantine as select _file, _row, _extra ->> 'rule' as rule, "
-        f"{reason_sql('_extra')} as reason, _extra ->> 'raw' as raw, "
-        f"(_extra ->> 'place')::bigint as place, {totals} as totals, {currency} as currency, "
-        f"{document_sql(delivery.feed, delivery.ds)} as document from {BAD}"
+        "create or replace temp table landing_quarantine as select path as _file, row as _row, rule, reason, raw, "
+        "row as place, totals, currency, document from ops.quarantine limit 0"
     )
+    # Most deliveries have none, and the plan of the statement takes longer than the question.
+    if con.execute(f"select 1 from {BAD} limit 1").fetchone():
+        con.execute(
+            f"insert into landing_quarantine select _file, _row, _extra ->> 'rule', {reason_sql('_extra')}, "
+            f"_extra ->> 'raw', (_extra ->> 'place')::bigint, {totals}, {currency}, "
+            f"{document_sql(delivery.feed, delivery.ds)} from {BAD}"
+        )
     places = con.execute(
         "select _file, list(distinct place order by place) from landing_quarantine where raw is null group by 1 "
         "order by 1"
@@ -80,7 +85,7 @@ def prepare_bad_rows(con: duckdb.DuckDBPyConnection, delivery: Delivery, reading
                 _fill_in(con, name, texts)
                 texts = []
         _fill_in(con, name, texts)
-    if reading.rejects_table:
+    if reading.rejects_table and con.execute(f"select 1 from {reading.rejects_table} limit 1").fetchone():
         _add_rejects(con, delivery, reading.rejects_table)
 
 
@@ -174,7 +179,8 @@ def book(
         _book_unreadable(con, settings, delivery, problem)
         landed.add(problem.file.ds, UNREADABLE, None)
     if readable or delivery.replaced:
-        _book_rows(con, delivery, readable, any(own[3] for own in counts.values()), keys)
+        bad, duplicates = (any(own[fate] for own in counts.values()) for fate in (2, 3))
+        _book_rows(con, delivery, readable, bad, duplicates, keys)
     else:
         book_delivery(con, delivery, 0)
         drop_staged(settings, delivery)
@@ -210,6 +216,7 @@ def _book_rows(
     con: duckdb.DuckDBPyConnection,
     delivery: Delivery,
     readable: Sequence[SourceFile],
+    has_bad_rows: bool,
     has_duplicates: bool,
     keys: Sequence[KeyRange],
 ) -> None:
@@ -224,17 +231,20 @@ def _book_rows(
         "ds": nights,
     }
     con.register("landing_files", pa.table(known))
-    add(
-        con,
-        "quarantine",
-        "select ? as feed, ? as ds, q._file as path, q._row as row, q.rule, q.reason, q.raw, ? as batch_id, "
-        "f.content_hash, ? as quarantined_at, q.totals, q.currency, q.document from landing_quarantine q "
-        "join landing_files f on f.path = q._file",
-        [feed.name, delivery.ds, delivery.batch, delivery.arrived_at],
-    )
+    if has_bad_rows:
+        add(
+            con,
+            "quarantine",
+            "select ? as feed, ? as ds, q._file as path, q._row as row, q.rule, q.reason, q.raw, ? as batch_id, "
+            "f.content_hash, ? as quarantined_at, q.totals, q.currency, q.document from landing_quarantine q "
+            "join landing_files f on f.path = q._file",
+            [feed.name, delivery.ds, delivery.batch, delivery.arrived_at],
+        )
     book_accepted(con, delivery, keys)
-    good = {WRITTEN: ["received"], GOOD: ["accepted"]} if has_duplicates else {GOOD: ["received", "accepted"]}
-    totals = control_totals_sql(feed, {**good, BAD: ["received", "quarantined"], DUPLICATE: ["duplicate"]})
+    fates = {WRITTEN: ["received"], GOOD: ["accepted"]} if has_duplicates else {GOOD: ["received", "accepted"]}
+    fates |= {BAD: ["received", "quarantined"]} if has_bad_rows else {}
+    fates |= {DUPLICATE: ["duplicate"]} if has_duplicates else {}
+    totals = control_totals_sql(feed, fates)
     if totals:
         add(con, "control_total", totals)
     con.unregister("landing_files")
