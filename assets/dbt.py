@@ -33,6 +33,8 @@ RESULTS = ("LogModelResult", "LogSeedResult", "LogSnapshotResult", "LogTestResul
 # dbt repeats an error's message, with the values in it, on the terminal, in its log and in run_results.json; here only
 # DbtFailed reports it.
 SILENT = ("--quiet", "--log-level", "none", "--log-level-file", "none", "--no-write-json")
+MODELS_AT_ONCE = 2
+"""More would share DuckDB's memory. Where DuckDB has one thread, a second model waits for it and for Python's lock."""
 
 
 class DbtFailed(RuntimeError):
@@ -156,6 +158,7 @@ def build(
             events.append(MessageToDict(event, preserving_proto_field_name=True))
 
     arguments = [*SILENT, "build", *_folders(dbt.settings), *selection, "--exclude-resource-type", "unit_test"]
+    arguments += ["--threads", str(min(dbt.settings.threads, MODELS_AT_ONCE))]
     arguments += ["--indirect-selection", indirect] if indirect else []
     arguments += ["--full-refresh"] if full_refresh else []
     if unchanged:  # the models alone: their tests are selected by their own names
