@@ -14,7 +14,7 @@ from small_retailer import NEXT, NIGHT, settings_in
 from onedata.ledger import create_ledger, tick, told
 from onedata.ledger.applied import forget_applied, move_applied, note_applied, set_applied
 from onedata.ledger.clock import set_clock
-from onedata.ledger.lake import lake_files
+from onedata.ledger.lake import KeyRange, lake_files
 from onedata.ledger.log import LogDamaged, append, entries, log_folder, read_entry
 from onedata.ledger.manifest import read_manifests
 from onedata.ledger.moves import Booking, FileEntry, book, book_file, has_replaced, new_id, pending_night
@@ -412,3 +412,52 @@ def test_the_files_of_a_delivery_are_named_in_order(ledger: duckdb.DuckDBPyConne
     assert {(file.rows, file.bytes) for file in manifest.files} == {
         (1, (manifest.partition / "a-0.parquet").stat().st_size)
     }
+
+
+def test_deliveries_whose_keys_lie_elsewhere_are_left_out_by_any_of_their_columns(
+    ledger: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    """Looked for are ids from 3 to 5 of the 5th and 6th January; ranges that touch them by one value count."""
+    settings = settings_in(tmp_path)
+    day = ("2026-01-05", "2026-01-06")
+    for batch, ids, days in (
+        ("in", ("4", "4"), day),
+        ("to-first", ("1", "3"), ("2026-01-01", "2026-01-05")),
+        ("from-last", ("5", "9"), ("2026-01-06", "2026-01-09")),
+        ("ids-before", ("1", "2"), day),
+        ("ids-after", ("10", "12"), day),  # later as a number, earlier as a text
+        ("days-before", ("4", "4"), ("2026-01-01", "2026-01-04")),
+        ("days-after", ("4", "4"), ("2026-01-07", "2026-01-09")),
+    ):
+        delivered(ledger, batch, "applied")
+        for column, (least, greatest) in (("id", ids), ("day", days)):
+            ledger.execute("insert into ops.key_range values (?, 'f', ?, ?, ?)", [batch, column, least, greatest])
+    delivered(ledger, "unknown", "applied")
+    delivered(ledger, "of-another", "applied")
+    ledger.execute("insert into ops.key_range values ('of-another', 'g', 'id', '1', '2')")
+    ledger.execute("insert into ops.key_range values ('unknown', 'f', 'other', '1', '2')")
+    ledger.execute("insert into ops.lake_file select batch_id, feed, entity, ds, batch_id, 1, 1, '' from ops.delivery")
+    keys = [KeyRange("id", "bigint", "3", "5"), KeyRange("day", "date", *day)]
+    found = [file.name for file in lake_files(ledger, settings, "f", keys=keys)]
+    assert found == ["from-last", "in", "of-another", "to-first", "unknown"]
+    found = [file.name for file in lake_files(ledger, settings, "f", ["in"], keys[1:])]
+    assert found == ["from-last", "ids-after", "ids-before", "of-another", "to-first", "unknown"]
+
+
+def test_documents_that_were_not_read_are_those_of_deliveries_that_count(ledger: duckdb.DuckDBPyConnection) -> None:
+    for status in EVERY:
+        delivered(ledger, status, status)
+        for row, document in ((1, "{'source_system': 'shop', 'order_id': '7', 'policy': 'hold'}"), (2, "null")):
+            ledger.execute(
+                "insert into ops.quarantine (feed, ds, path, row, rule, reason, batch_id, content_hash, "
+                "quarantined_at, totals, currency, document) values ('f', ?, 'p', ?, 'type', 'odd', ?, 'h', ?, "
+                f"map {{'amount': 2.5}}, 'CNY', {document})",
+                [NIGHT, row, status, AT],
+            )
+    assert (
+        ledger.execute(
+            "select entity, feed, ds, row, source_system, order_id, policy, amount, net_amount, currency "
+            "from ops.unread_document"
+        ).fetchall()
+        == [("e", "f", NIGHT, 1, "shop", "7", "hold", 2.5, None, "CNY")] * 2
+    )
