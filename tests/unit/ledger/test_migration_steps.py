@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import duckdb
 import pytest
@@ -282,3 +283,17 @@ def test_a_format_is_that_of_the_own_ledger(settings: Settings, tmp_path: Path) 
             HomeFormatError, match="has format 3, made by a later onedata; this one knows formats up to 2"
         ):
             migrate(con, settings)
+
+
+def test_a_step_that_is_killed_has_changed_nothing(
+    old: duckdb.DuckDBPyConnection, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    delivered(old, "a", "applied")
+    with monkeypatch.context() as killed:
+        killed.setattr(migrations, "write_manifest", Mock(side_effect=KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            migrate(old, settings)
+    assert format_of(old) == 1
+    assert len(rows(old, "from ops.delivery")[0]) == 9  # the columns of format 1
+    migrate(old, settings)
+    assert format_of(old) == 2
