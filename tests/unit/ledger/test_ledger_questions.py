@@ -20,9 +20,19 @@ from onedata.ledger.manifest import read_manifests
 from onedata.ledger.moves import Booking, FileEntry, book, book_file, has_replaced, new_id, pending_night
 from onedata.ledger.paths import staged_files
 from onedata.ledger.promote import promote
-from onedata.ledger.seen import Archive, Touched, Watermark, forget_watermark, note_watermark, set_archive, set_touched
+from onedata.ledger.seen import (
+    Archive,
+    Touched,
+    Watermark,
+    forget_watermark,
+    note_archive,
+    note_touched,
+    note_watermark,
+    set_archive,
+    set_touched,
+)
 from onedata.ledger.states import LedgerError, Status, sql_list
-from onedata.ledger.trends import forget_trends
+from onedata.ledger.trends import add_trends, forget_trends
 from onedata.settings import Settings
 
 AT = datetime(2026, 1, 7)
@@ -131,11 +141,13 @@ def test_quarantined_rows_are_told_by_file_and_rule_the_most_first(ledger: duckd
     put("f", NIGHT, "a.csv", "bound", 7)
     put("f", NEXT, "b.csv", "type", 5, 3, 4)
     put("f", LATER, "c.csv", "type", 1)
+    put("f", NIGHT, "z.csv", "age", 2)
     put("g", NIGHT, "d.csv", "type", 1)
     lines = [
         ("b.csv", "type", 3, 3, "bad type"),
         ("a.csv", "bound", 1, 7, "bad bound"),
         ("a.csv", "type", 1, 9, "bad type"),
+        ("z.csv", "age", 1, 2, "bad age"),
     ]
     assert told.quarantine_of_nights(ledger, "f", NIGHT, NEXT, 9) == lines
     assert told.quarantine_of_nights(ledger, "f", NIGHT, NEXT, 2) == lines[:2]
@@ -150,6 +162,21 @@ def test_a_touched_file_is_known_by_feed_path_and_content(ledger: duckdb.DuckDBP
     set_touched(ledger, "f", [Touched("x.csv", "h", 70, 80), Touched("y.csv", "h", 700, 800)])
     sizes = ledger.execute("select batch_id, size_bytes, mtime_ns from ops.file order by 1").fetchall()
     assert sizes == [("a", 70, 80), ("b", 7, 8), ("c", 7, 8)]
+
+
+def test_touched_files_and_archives_are_noted_in_the_ledger_and_in_the_log(
+    ledger: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    settings = settings_in(tmp_path)
+    delivered(ledger, "a", "applied")
+    note_touched(ledger, settings, "f", [Touched("a.csv", "h-a", 70, 80)])
+    note_archive(ledger, settings, Archive("f", "x.zip", 1, 2, 3))
+    assert ledger.execute("select size_bytes, mtime_ns from ops.file").fetchall() == [(70, 80)]
+    assert ledger.execute("from ops.archive").fetchall() == [("f", "x.zip", 1, 2, 3)]
+    touched = {"path": "a.csv", "content_hash": "h-a", "size_bytes": 70, "mtime_ns": 80}
+    archive = {"feed": "f", "path": "x.zip", "size_bytes": 1, "mtime_ns": 2, "members": 3}
+    assert [entry.content for entry in entries(settings.lake, "touched")] == [{"feed": "f", "files": [touched]}]
+    assert [entry.content for entry in entries(settings.lake, "archive")] == [archive]
 
 
 def test_an_archive_is_known_as_it_was_unpacked_last(ledger: duckdb.DuckDBPyConnection) -> None:
@@ -167,6 +194,16 @@ def test_only_the_extract_that_never_landed_is_forgotten(ledger: duckdb.DuckDBPy
         ("f", "b", "m", NIGHT, "p"),
         ("g", "a", "m", NIGHT, "p"),
     ]
+
+
+def test_trends_are_added_by_the_names_of_their_columns(ledger: duckdb.DuckDBPyConnection) -> None:
+    add_trends(
+        ledger,
+        "select true as holds, 5 as nights, 4 as high, 2 as low, 3 as middle, $value as value, 'rows' as metric, "
+        "'' as column_name, date '2026-01-05' as ds, 'f' as feed",
+        {"value": 3.5},
+    )
+    assert ledger.execute("from ops.trend").fetchall() == [("f", NIGHT, "", "rows", 3.5, 3, 2, 4, 5, True)]
 
 
 def test_trends_of_a_feeds_nights_are_forgotten(ledger: duckdb.DuckDBPyConnection) -> None:
