@@ -131,7 +131,6 @@ def _write_manifests(con: duckdb.DuckDBPyConnection, settings: Settings) -> None
     ).fetchall()
     for batch, feed, entity, ds, accepted_at in deliveries:
         partition = partition_folder(settings, entity, feed, ds)
-        make_folders(partition)
         files = [lake_file(con, path) for path in sorted(partition.glob("*.parquet")) if batch_of(path) == batch]
         for file in files:
             con.execute(

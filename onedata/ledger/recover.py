@@ -15,7 +15,7 @@ from pathlib import Path
 
 import duckdb
 
-from onedata.durable import make_folders, move_aside, remove_listed, write_durably
+from onedata.durable import move_aside, remove_listed, write_durably
 from onedata.errors import OnedataError
 from onedata.ledger.manifest import LakeFile, write_manifest
 from onedata.ledger.moves import forget
@@ -218,12 +218,11 @@ def move_orphans(settings: Settings, files: list[Path]) -> list[str]:
 
 
 def _run_folder(base: Path) -> Path:
-    """A new folder, named by the time (UTC)."""
+    """A folder that is not there yet, named by the time (UTC)."""
     now = f"{datetime.now(UTC):%Y%m%dT%H%M%S}"
     name, number = now, 1
     while (base / name).exists():
         name, number = f"{now}-{number}", number + 1
-    make_folders(base / name)
     return base / name
 
 

@@ -49,6 +49,7 @@ def test_a_total_is_a_name_and_an_amount_over_the_columns(tmp_path: Path) -> Non
         ("price", "takes entries"),
         ({"name": "value", "amount": "prise"}, "total value: 'prise' is not SQL over the entity's public columns"),
         ({"name": "value", "amount": "cost"}, "total value: 'cost' is not SQL over the entity's public columns"),
+        ({"name": "value", "amount": "price - [1]"}, "'price - [1]' is not SQL over the entity's public columns: Bind"),
         (
             {"name": "value", "amount": "(select 1.0 from read_text('/etc/hostname'))"},
             "has a query in it. Allowed is one expression over the entity's",

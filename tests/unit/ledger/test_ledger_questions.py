@@ -14,15 +14,25 @@ from small_retailer import NEXT, NIGHT, settings_in
 from onedata.ledger import create_ledger, tick, told
 from onedata.ledger.applied import forget_applied, move_applied, note_applied, set_applied
 from onedata.ledger.clock import set_clock
-from onedata.ledger.lake import lake_files
+from onedata.ledger.lake import KeyRange, lake_files
 from onedata.ledger.log import LogDamaged, append, entries, log_folder, read_entry
 from onedata.ledger.manifest import read_manifests
 from onedata.ledger.moves import Booking, FileEntry, book, book_file, has_replaced, new_id, pending_night
 from onedata.ledger.paths import staged_files
 from onedata.ledger.promote import promote
-from onedata.ledger.seen import Archive, Touched, Watermark, forget_watermark, note_watermark, set_archive, set_touched
+from onedata.ledger.seen import (
+    Archive,
+    Touched,
+    Watermark,
+    forget_watermark,
+    note_archive,
+    note_touched,
+    note_watermark,
+    set_archive,
+    set_touched,
+)
 from onedata.ledger.states import LedgerError, Status, sql_list
-from onedata.ledger.trends import forget_trends
+from onedata.ledger.trends import add_trends, forget_trends
 from onedata.settings import Settings
 
 AT = datetime(2026, 1, 7)
@@ -131,11 +141,13 @@ def test_quarantined_rows_are_told_by_file_and_rule_the_most_first(ledger: duckd
     put("f", NIGHT, "a.csv", "bound", 7)
     put("f", NEXT, "b.csv", "type", 5, 3, 4)
     put("f", LATER, "c.csv", "type", 1)
+    put("f", NIGHT, "z.csv", "age", 2)
     put("g", NIGHT, "d.csv", "type", 1)
     lines = [
         ("b.csv", "type", 3, 3, "bad type"),
         ("a.csv", "bound", 1, 7, "bad bound"),
         ("a.csv", "type", 1, 9, "bad type"),
+        ("z.csv", "age", 1, 2, "bad age"),
     ]
     assert told.quarantine_of_nights(ledger, "f", NIGHT, NEXT, 9) == lines
     assert told.quarantine_of_nights(ledger, "f", NIGHT, NEXT, 2) == lines[:2]
@@ -150,6 +162,21 @@ def test_a_touched_file_is_known_by_feed_path_and_content(ledger: duckdb.DuckDBP
     set_touched(ledger, "f", [Touched("x.csv", "h", 70, 80), Touched("y.csv", "h", 700, 800)])
     sizes = ledger.execute("select batch_id, size_bytes, mtime_ns from ops.file order by 1").fetchall()
     assert sizes == [("a", 70, 80), ("b", 7, 8), ("c", 7, 8)]
+
+
+def test_touched_files_and_archives_are_noted_in_the_ledger_and_in_the_log(
+    ledger: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    settings = settings_in(tmp_path)
+    delivered(ledger, "a", "applied")
+    note_touched(ledger, settings, "f", [Touched("a.csv", "h-a", 70, 80)])
+    note_archive(ledger, settings, Archive("f", "x.zip", 1, 2, 3))
+    assert ledger.execute("select size_bytes, mtime_ns from ops.file").fetchall() == [(70, 80)]
+    assert ledger.execute("from ops.archive").fetchall() == [("f", "x.zip", 1, 2, 3)]
+    touched = {"path": "a.csv", "content_hash": "h-a", "size_bytes": 70, "mtime_ns": 80}
+    archive = {"feed": "f", "path": "x.zip", "size_bytes": 1, "mtime_ns": 2, "members": 3}
+    assert [entry.content for entry in entries(settings.lake, "touched")] == [{"feed": "f", "files": [touched]}]
+    assert [entry.content for entry in entries(settings.lake, "archive")] == [archive]
 
 
 def test_an_archive_is_known_as_it_was_unpacked_last(ledger: duckdb.DuckDBPyConnection) -> None:
@@ -167,6 +194,16 @@ def test_only_the_extract_that_never_landed_is_forgotten(ledger: duckdb.DuckDBPy
         ("f", "b", "m", NIGHT, "p"),
         ("g", "a", "m", NIGHT, "p"),
     ]
+
+
+def test_trends_are_added_by_the_names_of_their_columns(ledger: duckdb.DuckDBPyConnection) -> None:
+    add_trends(
+        ledger,
+        "select true as holds, 5 as nights, 4 as high, 2 as low, 3 as middle, $value as value, 'rows' as metric, "
+        "'' as column_name, date '2026-01-05' as ds, 'f' as feed",
+        {"value": 3.5},
+    )
+    assert ledger.execute("from ops.trend").fetchall() == [("f", NIGHT, "", "rows", 3.5, 3, 2, 4, 5, True)]
 
 
 def test_trends_of_a_feeds_nights_are_forgotten(ledger: duckdb.DuckDBPyConnection) -> None:
@@ -311,7 +348,8 @@ def test_staged_files_are_in_the_order_of_their_names(tmp_path: Path) -> None:
     folder = settings.staged / "f" / "b"
     folder.mkdir(parents=True)
     names = [f"b-{number:02}.parquet" for number in range(40)]
-    for name in (*names[::-1], "b-0.json"):
+    # In no order, since a folder lists its files by age, either way, or by nothing.
+    for name in (*names[::3], *names[2::3], *names[1::3], "b-0.json"):
         (folder / name).touch()
     assert staged_files(settings, "f", "b") == [folder / name for name in names]
 
@@ -404,7 +442,7 @@ def test_the_files_of_a_delivery_are_named_in_order(ledger: duckdb.DuckDBPyConne
     settings = settings_in(tmp_path)
     staged(ledger, settings, "a")
     folder = settings.staged / "f" / "a"
-    for number in range(29, 0, -1):
+    for number in (*range(1, 30, 3), *range(3, 30, 3), *range(2, 30, 3)):
         shutil.copyfile(folder / "a-0.parquet", folder / f"a-{number}.parquet")
     promote(ledger, settings)
     (manifest,) = read_manifests(settings.lake)
@@ -412,3 +450,52 @@ def test_the_files_of_a_delivery_are_named_in_order(ledger: duckdb.DuckDBPyConne
     assert {(file.rows, file.bytes) for file in manifest.files} == {
         (1, (manifest.partition / "a-0.parquet").stat().st_size)
     }
+
+
+def test_deliveries_whose_keys_lie_elsewhere_are_left_out_by_any_of_their_columns(
+    ledger: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    """Looked for are ids from 3 to 5 of the 5th and 6th January; ranges that touch them by one value count."""
+    settings = settings_in(tmp_path)
+    day = ("2026-01-05", "2026-01-06")
+    for batch, ids, days in (
+        ("in", ("4", "4"), day),
+        ("to-first", ("1", "3"), ("2026-01-01", "2026-01-05")),
+        ("from-last", ("5", "9"), ("2026-01-06", "2026-01-09")),
+        ("ids-before", ("1", "2"), day),
+        ("ids-after", ("10", "12"), day),  # later as a number, earlier as a text
+        ("days-before", ("4", "4"), ("2026-01-01", "2026-01-04")),
+        ("days-after", ("4", "4"), ("2026-01-07", "2026-01-09")),
+    ):
+        delivered(ledger, batch, "applied")
+        for column, (least, greatest) in (("id", ids), ("day", days)):
+            ledger.execute("insert into ops.key_range values (?, 'f', ?, ?, ?)", [batch, column, least, greatest])
+    delivered(ledger, "unknown", "applied")
+    delivered(ledger, "of-another", "applied")
+    ledger.execute("insert into ops.key_range values ('of-another', 'g', 'id', '1', '2')")
+    ledger.execute("insert into ops.key_range values ('unknown', 'f', 'other', '1', '2')")
+    ledger.execute("insert into ops.lake_file select batch_id, feed, entity, ds, batch_id, 1, 1, '' from ops.delivery")
+    keys = [KeyRange("id", "bigint", "3", "5"), KeyRange("day", "date", *day)]
+    found = [file.name for file in lake_files(ledger, settings, "f", keys=keys)]
+    assert found == ["from-last", "in", "of-another", "to-first", "unknown"]
+    found = [file.name for file in lake_files(ledger, settings, "f", ["in"], keys[1:])]
+    assert found == ["from-last", "ids-after", "ids-before", "of-another", "to-first", "unknown"]
+
+
+def test_documents_that_were_not_read_are_those_of_deliveries_that_count(ledger: duckdb.DuckDBPyConnection) -> None:
+    for status in EVERY:
+        delivered(ledger, status, status)
+        for row, document in ((1, "{'source_system': 'shop', 'order_id': '7', 'policy': 'hold'}"), (2, "null")):
+            ledger.execute(
+                "insert into ops.quarantine (feed, ds, path, row, rule, reason, batch_id, content_hash, "
+                "quarantined_at, totals, currency, document) values ('f', ?, 'p', ?, 'type', 'odd', ?, 'h', ?, "
+                f"map {{'amount': 2.5}}, 'CNY', {document})",
+                [NIGHT, row, status, AT],
+            )
+    assert (
+        ledger.execute(
+            "select entity, feed, ds, row, source_system, order_id, policy, amount, net_amount, currency "
+            "from ops.unread_document"
+        ).fetchall()
+        == [("e", "f", NIGHT, 1, "shop", "7", "hold", 2.5, None, "CNY")] * 2
+    )

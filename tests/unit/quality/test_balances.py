@@ -267,3 +267,49 @@ def test_a_row_counts_or_has_a_reason_and_one_without_is_a_difference(
         ("given", "EUR", Decimal("17.75"), Decimal("9.75"), excluded),
         ("rows", "rows", Decimal(3), Decimal(1), {"test orders": Decimal(1)}),
     ]
+
+
+def test_a_figure_without_a_day_is_a_part_of_its_own(
+    con: duckdb.DuckDBPyConnection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    con.execute(
+        "insert into dws.dws_order values (null, 3.00, false); insert into ads.ads_kpi values ('net', null, 2.99)"
+    )
+    balance = Balance("ads", "ads_kpi", "dws_order", measures=(KPI,), day="business_date")
+    assert drawn(con, monkeypatch, balance)[2:] == [
+        ("net numerator, all", "EUR", Decimal("20.75"), Decimal("12.25"), {}),
+        ("net numerator, no day", "EUR", Decimal(3), Decimal("2.99"), {}),
+    ]
+
+
+def test_a_balance_may_be_of_a_relation_instead_of_its_source(
+    con: duckdb.DuckDBPyConnection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Amounts in euro alone: the reporting currency stands in for its name."""
+    relation = "select * from dws.dws_order where not is_test and '{{ reporting_currency() }}' = 'EUR'"
+    balance = Balance("ads", "ads_kpi", "dws_order", relation=relation, measures=(KPI,))
+    assert drawn(con, monkeypatch, balance) == [("net numerator", "EUR", Decimal("12.25"), Decimal("12.25"), {})]
+
+
+def test_rows_with_a_currency_are_balanced_in_each(
+    con: duckdb.DuckDBPyConnection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    con.execute(
+        """
+        create table dws.dws_line as from (values (10.00::decimal(18, 4), 'EUR', true), (7.00, 'eur', true),
+            (5.00, null, true), (900.00, 'JPY', false)) as lines (amount, currency, is_counted)
+        """
+    )
+    balance = Balance(
+        "dws",
+        "dws_move",
+        "dws_line",
+        rows="select *, if(is_counted, 'counted', 'left out') as reason from dws.dws_line",
+        placed=(Placed("net", None, "sum(amount)", "sum(amount)", "sum(amount)", counted="is_counted"),),
+        currency="currency",
+    )
+    assert drawn(con, monkeypatch, balance) == [
+        ("net", "EUR", Decimal(17), Decimal(17), {}),
+        ("net", "JPY", Decimal(900), Decimal(0), {"left out": Decimal(900)}),
+        ("net", "XXX", Decimal(5), Decimal(5), {}),
+    ]

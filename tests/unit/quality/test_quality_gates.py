@@ -8,7 +8,7 @@ from typing import Any
 
 import duckdb
 import pytest
-from small_retailer import NEXT, NIGHT, SmallRetailer, contract
+from small_retailer import ANSWERS, NEXT, NIGHT, SmallRetailer, contract, custom
 
 from onedata.ledger import create_ledger
 from onedata.ledger.moves import Booking, FileEntry, book, book_file
@@ -418,3 +418,41 @@ def test_a_refused_contract_ends_the_gate_before_anything_is_judged(
     delivered(survey.con, "b")
     assert list(checks(survey).values()) == [refused]
     assert survey.con.execute("select status from ops.delivery").fetchall() == [("staged",)]
+
+
+VOID = {"customProperties": custom({"onInvalid": "void"})}
+
+
+def test_values_that_were_emptied_in_what_is_staged_are_a_warning(retail: Retail) -> None:
+    survey = retail(contract(properties=[*ANSWERS[:2], ANSWERS[2] | VOID, *ANSWERS[3:]]))
+    con = survey.con
+    none = checks(survey)["values_voided"]
+    assert (none.passed, none.severity, none.observed, none.message) == (True, "warning", "0", "no value was emptied")
+    for batch, status, feed in (
+        ("b", "staged", "survey"),
+        ("c", "staged", "survey"),
+        ("a", "accepted", "survey"),
+        ("o", "staged", "other"),
+    ):
+        delivered(con, batch, status, feed)
+    for batch, path, column, repair, rows, feed in (
+        ("b", "z.csv", "score", "void", 3, "survey"),
+        ("c", "z.csv", "score", "void", 2, "survey"),
+        *(("b", "x.csv", column, "void", 1, "survey") for column in "fedcb"),
+        ("b", "y.csv", "a", "void", 1, "survey"),
+        ("b", "x.csv", "note", "upper", 9, "survey"),
+        ("a", "x.csv", "note", "void", 9, "survey"),
+        ("o", "x.csv", "note", "void", 9, "other"),
+    ):
+        con.execute(
+            "insert into ops.repair values (?, ?, ?, ?, ?, ?, ?)", [feed, NIGHT, path, column, repair, rows, batch]
+        )
+    found = checks(survey)["values_voided"]
+    assert (found.passed, found.severity, found.observed, found.expected) == (False, "warning", "11", "0")
+    assert found.message == (
+        "11 invalid values were emptied (onInvalid: void): z.csv: 5 of score; x.csv: 1 of b; x.csv: 1 of c"
+    )
+
+
+def test_a_feed_that_empties_no_value_is_not_asked_for_any(survey: SmallRetailer) -> None:
+    assert "values_voided" not in checks(survey)

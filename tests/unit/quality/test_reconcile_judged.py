@@ -164,3 +164,13 @@ def test_the_models_of_a_layer_are_those_that_balances_are_drawn_at() -> None:
     assert (
         reconciled_models(scope(manifest=manifest), "dim") == reconciled_models(scope(manifest=manifest), "dwd") == []
     )
+
+
+def test_the_models_of_a_layer_are_in_the_order_of_their_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    feeds = [SimpleNamespace(entity=entity) for entity in canonical().values()]
+    assert len(feeds) > 10
+    assert reconciled_models(scope(feeds=feeds), "ods") == sorted(f"ods_{name}" for name in canonical())
+    names = [f"ads_{letter}" for letter in "ckafbjdhgiec"]
+    declared = [SimpleNamespace(model=name) for name in names]
+    monkeypatch.setattr("onedata.quality.reconcile.declared_balances", lambda _: declared)
+    assert reconciled_models(scope(), "ads") == [f"ads_{letter}" for letter in "abcdefghijk"]
