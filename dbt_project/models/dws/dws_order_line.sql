@@ -143,7 +143,7 @@ returned_items as (
         goods.units,
         goods.net_amount,
         sold_items.units as sold_units,
-        sold_items.paid_amount,
+        coalesce(sold_items.paid_amount, 0) as paid_amount,
         sold_items.most_paid,
         -sum(goods.units) over so_far as units_so_far,
         -sum(goods.net_amount) over so_far as amount_so_far
@@ -164,24 +164,49 @@ returned_items as (
 
 -- A document that tells what came back, not what was paid (it has no total), may price goods as before a discount:
 -- they are worth what was paid for them.
-overpriced as (
-    select *
-    from returned_items
-    where
+judged as (
+    select
+        *,
         units_so_far <= sold_units
-        and (net_amount / units > most_paid + 0.005 or amount_so_far > coalesce(paid_amount, 0) + 0.005)
+        and (net_amount / units > most_paid + 0.005 or amount_so_far > paid_amount + 0.005)
+            as is_overpriced
+    from returned_items
+),
+
+-- `paid_left` is what those before them, whose price holds, leave of what was paid for all.
+overpriced as (
+    select
+        *,
+        paid_amount + sum(case when is_overpriced then 0 else net_amount end) over (
+            partition by source_system, order_id, product_key, currency
+            order by moved_at, document_system, document_id, line_id
+            rows between unbounded preceding and current row
+        ) as paid_left
+    from judged
+    qualify is_overpriced
 ),
 
 worth as (
     select
-        document_system,
-        document_id,
-        line_id,
-        net_amount,
-        {{ share_of_running_total('units', 'sold_units', 'coalesce(paid_amount, 0)',
-            ['source_system', 'order_id', 'product_key', 'currency'],
-            ['moved_at', 'document_system', 'document_id', 'line_id'], 'currency') }} as amount
+        *,
+        greatest(
+            net_amount,
+            {{ share_of_running_total('units', 'sold_units', 'paid_amount',
+                ['source_system', 'order_id', 'product_key', 'currency'],
+                ['moved_at', 'document_system', 'document_id', 'line_id'], 'currency') }}
+        ) as amount
     from overpriced
+),
+
+worth_so_far as (
+    select
+        *,
+        sum(amount) over (
+            partition by source_system, order_id, product_key, currency
+            order by moved_at, document_system, document_id, line_id
+            rows between unbounded preceding and current row
+        ) as so_far
+    from worth
 ),
 
 discount_back as (
@@ -189,8 +214,8 @@ discount_back as (
         document_system,
         document_id,
         line_id,
-        least(0, net_amount - amount) as share
-    from worth
+        cast(net_amount - greatest(amount, -greatest(paid_left + so_far - amount, 0)) as decimal(18, 4)) as share
+    from worth_so_far
 ),
 
 priced as (
