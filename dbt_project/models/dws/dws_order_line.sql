@@ -95,8 +95,7 @@ couponed as (
     select
         source_system,
         order_id,
-        sum(case when line_type = 'sale' then net_amount else 0 end) as sold_amount,
-        sum(net_amount) as paid_amount
+        sum(net_amount) / nullif(sum(case when line_type = 'sale' then net_amount else 0 end), 0) as paid_part
     from goods
     where
         exclusion is null
@@ -117,10 +116,9 @@ sold_items as (
                 cast(goods.net_amount - coalesce(discount_share.share, 0) as decimal(19, 4))
                 * (goods.units - coalesce(goods.taken_units, 0)) / goods.units
             )
-            * (max(couponed.paid_amount) / nullif(max(couponed.sold_amount), 0)) as decimal(18, 4)
+            * couponed.paid_part as decimal(18, 4)
         ) as paid_amount,
-        max((goods.net_amount - coalesce(discount_share.share, 0)) / goods.units)
-        * (max(couponed.paid_amount) / nullif(max(couponed.sold_amount), 0)) as most_paid
+        max((goods.net_amount - coalesce(discount_share.share, 0)) / goods.units) * couponed.paid_part as most_paid
     from goods
     inner join couponed on goods.source_system = couponed.source_system and goods.order_id = couponed.order_id
     left join discount_share
@@ -129,7 +127,7 @@ sold_items as (
             and goods.document_id = discount_share.document_id
             and goods.line_id = discount_share.line_id
     where goods.line_type = 'sale' and goods.exclusion is null and goods.units > 0
-    group by goods.source_system, goods.order_id, goods.product_key, goods.currency
+    group by goods.source_system, goods.order_id, goods.product_key, goods.currency, couponed.paid_part
 ),
 
 returned_items as (
@@ -145,8 +143,8 @@ returned_items as (
         goods.units,
         goods.net_amount,
         sold_items.units as sold_units,
-        sold_items.paid_amount,
-        coalesce(sold_items.most_paid, 0) as most_paid,
+        coalesce(sold_items.paid_amount, 0) as paid_amount,
+        sold_items.most_paid,
         -sum(goods.units) over so_far as units_so_far,
         -sum(goods.net_amount) over so_far as amount_so_far
     from goods
@@ -166,24 +164,49 @@ returned_items as (
 
 -- A document that tells what came back, not what was paid (it has no total), may price goods as before a discount:
 -- they are worth what was paid for them.
-overpriced as (
-    select *
-    from returned_items
-    where
+judged as (
+    select
+        *,
         units_so_far <= sold_units
-        and (net_amount / units > most_paid + 0.005 or amount_so_far > coalesce(paid_amount, 0) + 0.005)
+        and (net_amount / units > most_paid + 0.005 or amount_so_far > paid_amount + 0.005)
+            as is_overpriced
+    from returned_items
+),
+
+-- `paid_left` is what those before them, whose price holds, leave of what was paid for all.
+overpriced as (
+    select
+        *,
+        paid_amount + sum(case when is_overpriced then 0 else net_amount end) over (
+            partition by source_system, order_id, product_key, currency
+            order by moved_at, document_system, document_id, line_id
+            rows between unbounded preceding and current row
+        ) as paid_left
+    from judged
+    qualify is_overpriced
 ),
 
 worth as (
     select
-        document_system,
-        document_id,
-        line_id,
-        net_amount,
-        {{ share_of_running_total('units', 'sold_units', 'coalesce(paid_amount, 0)',
-            ['source_system', 'order_id', 'product_key', 'currency'],
-            ['moved_at', 'document_system', 'document_id', 'line_id'], 'currency') }} as amount
+        *,
+        greatest(
+            net_amount,
+            {{ share_of_running_total('units', 'sold_units', 'paid_amount',
+                ['source_system', 'order_id', 'product_key', 'currency'],
+                ['moved_at', 'document_system', 'document_id', 'line_id'], 'currency') }}
+        ) as amount
     from overpriced
+),
+
+worth_so_far as (
+    select
+        *,
+        sum(amount) over (
+            partition by source_system, order_id, product_key, currency
+            order by moved_at, document_system, document_id, line_id
+            rows between unbounded preceding and current row
+        ) as so_far
+    from worth
 ),
 
 discount_back as (
@@ -191,8 +214,8 @@ discount_back as (
         document_system,
         document_id,
         line_id,
-        least(0, net_amount - amount) as share
-    from worth
+        cast(net_amount - greatest(amount, -greatest(paid_left + so_far - amount, 0)) as decimal(18, 4)) as share
+    from worth_so_far
 ),
 
 priced as (
@@ -223,7 +246,7 @@ order_tax as (
         document_id,
         max(currency) as currency,
         max(header_tax_amount) - coalesce(max(shipping_tax_amount), 0) - coalesce(sum(line_tax_amount), 0) as amount,
-        case when max(shipping_tax_amount) is null then max(shipping_amount) else 0 end as shipping_weight
+        case when max(shipping_tax_amount) is null then max(shipping_amount) end as shipping_weight
     from priced
     where is_taxed and header_tax_amount is not null
     group by document_system, document_id
@@ -263,7 +286,7 @@ taxed as (
         amount,
         shipping_weight as weight
     from order_tax
-    where shipping_weight > 0 and amount > 0
+    where shipping_weight > 0
 ),
 
 tax_share as (
@@ -360,7 +383,7 @@ order_money as (
 taxed_money as (
     select
         order_money.*,
-        greatest(order_money.priced_amount - coalesce(named_returns.amount, 0), 0) as unnamed_amount,
+        order_money.priced_amount - coalesce(named_returns.amount, 0) as unnamed_amount,
         case
             when order_money.tax_amount is not null
                 then greatest(order_money.tax_amount - coalesce(named_returns.tax_amount, 0), 0)

@@ -121,7 +121,7 @@ known_orders as (
     from known_documents
     where
         not exists (
-            select 1 from copies
+            select copies.document_id from copies
             where
                 copies.document_system = known_documents.source_system
                 and copies.document_id = known_documents.order_id
@@ -200,7 +200,7 @@ placed as (
         case
             when left_out.order_id is not null then 'unsettled document'
             when of_original.order_id is not null and original_copies.document_id is null then 'unsettled document'
-            when coalesce(headers.is_test, false) then 'test order'
+            when headers.is_test then 'test order'
             when headers.is_cancelled or cancelled_elsewhere.order_id is not null then 'cancelled order'
             when versioned.is_test then 'test line'
             when versioned.is_removed then 'removed from its document'
@@ -208,10 +208,9 @@ placed as (
                 copies.document_id is not null
                 and (versioned.line_type <> 'return' or with_returns.order_id is not null)
                 then 'order that another system has too'
-            when coalesce(originals.is_void, false) then 'return on a cancelled or test order'
-            when coalesce(of_bundle.is_priced, false) or coalesce(outer_bundle.is_priced, false)
-                then 'component of a priced bundle'
-            when coalesce(not own_bundle.is_priced, false) then 'bundle that counts by its components'
+            when originals.is_void then 'return on a cancelled or test order'
+            when of_bundle.is_priced or outer_bundle.is_priced then 'component of a priced bundle'
+            when not own_bundle.is_priced then 'bundle that counts by its components'
         end as own_exclusion,
         -- A sale happens where and when its order was placed, a return where and when the goods came back.
         case
@@ -323,7 +322,7 @@ edited as (
     from counted_for
     where line_type = 'sale'
     group by source_system, order_id, product_key
-    having bool_or(coalesce(own_exclusion, '') = 'removed from its document')
+    having bool_or(own_exclusion = 'removed from its document')
 ),
 
 -- Units that an edit took off a line; those that came back before it are the reason of it.
@@ -411,8 +410,7 @@ taken_off as (
             lacking_so_far.units,
             greatest(
                 0,
-                lacking_so_far.units_so_far
-                - greatest(0, coalesce(returned_units.units, 0) - lacking_so_far.product_units_back)
+                lacking_so_far.units_so_far + lacking_so_far.product_units_back - coalesce(returned_units.units, 0)
             )
         ) as units
     from lacking_so_far

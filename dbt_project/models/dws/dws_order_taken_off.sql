@@ -38,7 +38,7 @@ taken as (
         and (
             order_lines.exclusion = 'removed from its document'
             or order_lines.taken_amount <> 0
-            or lowered.lowered_units > 0 and order_lines.units > 0
+            or (lowered.lowered_units is not null and order_lines.units > 0)
         )
 ),
 
