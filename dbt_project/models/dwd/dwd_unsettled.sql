@@ -53,7 +53,7 @@ pairs as (
         unread.unread_no,
         read_rows.entity = unread.entity as is_same_entity,
         read_rows.entity = unread.entity and read_rows.said._feed = unread.feed as is_same_feed,
-        coalesce(read_rows.entity = 'sales_order' or read_rows.line_id = unread.line_id, false) as is_same_part,
+        read_rows.entity = 'sales_order' or read_rows.line_id = unread.line_id as is_same_part,
         -- Which line it was may not be known: then any newer one of the document is taken for it.
         unread.is_whole or (unread.entity = 'order_line' and unread.line_id is null) as is_any_part,
         case

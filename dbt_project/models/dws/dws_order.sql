@@ -184,7 +184,7 @@ joined as (
         headers.fulfilment_method,
         coalesce(headers.has_referrer, false) as is_referred,
         headers.utm_source,
-        coalesce(moved.counted_count, 0) as counted_count,
+        moved.counted_count,
         coalesce(moved.line_count, 0) as line_count,
         coalesce(moved.sale_line_count, 0) as sale_line_count,
         coalesce(moved.return_line_count, 0) as return_line_count,

@@ -25,12 +25,16 @@ pairs as (
 select
     pairs.source_system,
     pairs.order_id,
-    min(pairs.other_system) as other_system,
-    min(pairs.other_id) as other_id
+    pairs.other_system,
+    pairs.other_id
 from pairs
 inner join headers as others
     on pairs.other_system = others.source_system and pairs.other_id = others.order_id and others.is_cancelled
 left join headers as own
     on pairs.source_system = own.source_system and pairs.order_id = own.order_id
 where not coalesce(own.is_cancelled, false)
-group by pairs.source_system, pairs.order_id
+-- Of several that are cancelled one is named.
+qualify
+    row_number() over (
+        partition by pairs.source_system, pairs.order_id order by pairs.other_system asc, pairs.other_id asc
+    ) = 1

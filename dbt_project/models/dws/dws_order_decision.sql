@@ -29,6 +29,7 @@ own_saved as (
     where _feed = 'own_order_matches'
 ),
 
+-- What two systems say alike is one decision.
 decisions as (
     select
         delivered_decisions.order_system,
@@ -36,7 +37,7 @@ decisions as (
         delivered_decisions.other_system,
         delivered_decisions.other_order_id,
         delivered_decisions.decision,
-        delivered_decisions.note
+        max(delivered_decisions.note) as note
     from delivered_decisions
     cross join own_saved
     where
@@ -45,6 +46,9 @@ decisions as (
             delivered_decisions._feed <> 'own_order_matches'
             or delivered_decisions.updated_at = own_saved.saved_at and {{ own_file_says_something('order_matches') }}
         )
+    group by
+        delivered_decisions.order_system, delivered_decisions.order_id, delivered_decisions.other_system,
+        delivered_decisions.other_order_id, delivered_decisions.decision
 ),
 
 known_orders as (

@@ -118,7 +118,7 @@ directed as (
         case
             when directions.document_system is not null then directions.document_system = ranked.first_system
             when ranked.first_channel = 'marketplace' then false
-            else coalesce(ranked.second_channel = 'marketplace', false)
+            else ranked.second_channel = 'marketplace'
         end as is_first_copy,
         ranked.confidence >= {{ order_match_confidence() }} as is_sure,
         ranked.first_best = ranked.confidence

@@ -201,7 +201,7 @@ moved as (
     where
         channel is not null
         and (
-            not coalesce(is_rest, false) or amount <> 0 or net_amount <> 0 or shipping_refunded_amount <> 0
+            not is_rest or amount <> 0 or net_amount <> 0 or shipping_refunded_amount <> 0
         )
 ),
 

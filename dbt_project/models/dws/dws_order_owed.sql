@@ -59,15 +59,12 @@ lowered_by as (
 ),
 
 covered as (
-    select
+    select distinct
         source_system,
         order_id,
-        product_key,
-        sum(returned_units) as units,
-        sum(returned_amount) as amount
+        product_key
     from refund_lines
     where returned_units > 0 and lowered_units is null
-    group by source_system, order_id, product_key
 ),
 
 -- Goods of returns that no refund names, and the documents that they stand in.

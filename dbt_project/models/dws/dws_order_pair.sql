@@ -219,11 +219,8 @@ weighed as (
             else 'unknown'
         end as person,
         -- Goods that left a store with their buyer were not sent.
-        coalesce(
-            first_fulfilment = 'carry_out' and second_fulfilment in ('ship', 'ship_from_store')
-            or second_fulfilment = 'carry_out' and first_fulfilment in ('ship', 'ship_from_store'),
-            false
-        ) as is_sent_and_carried
+        first_fulfilment = 'carry_out' and second_fulfilment in ('ship', 'ship_from_store')
+        or second_fulfilment = 'carry_out' and first_fulfilment in ('ship', 'ship_from_store') as is_sent_and_carried
     from paired
     where
         coalesce(seconds_apart, 0) <= 60 * {{ var('order_match_minutes') }}

@@ -54,11 +54,12 @@ refund_systems as (
 ),
 
 -- What stands on a document, whether or not the order counts.
-of_lines as (
+documents as (
     select
         document_system,
         document_id,
-        currency,
+        count(distinct coalesce(currency, '')) as currency_count,
+        min(currency) as currency,
         sum(case when exclusion = 'taken off its document' then 0 else net_amount end) as lines_amount,
         sum(
             case when is_tax_included or exclusion = 'taken off its document' then 0 else tax_amount end
@@ -72,20 +73,6 @@ of_lines as (
             'cancelled order', 'order that another system has too', 'return on a cancelled or test order',
             'taken off its document'
         )
-    group by document_system, document_id, currency
-),
-
-documents as (
-    select
-        document_system,
-        document_id,
-        count(*) as currency_count,
-        min(currency) as currency,
-        sum(lines_amount) as lines_amount,
-        sum(added_tax_amount) as added_tax_amount,
-        sum(taken_amount) as taken_amount,
-        sum(taken_tax_amount) as taken_tax_amount
-    from of_lines
     group by document_system, document_id
 ),
 
@@ -168,7 +155,7 @@ returned as (
         sum(refunded.amount) as refunded_amount,
         -- Of what the edit of an order took off its total already.
         sum(
-            coalesce(edited.amount, 0)
+            edited.amount
             + case
                 when edited.tax_amount > 0 and edited.lines_amount > 0
                     then {{ part_of('edited.amount', 'edited.lines_amount', 'edited.tax_amount', 'edited.currency') }}
@@ -192,15 +179,15 @@ joined as (
         headers.total_amount as header_total_amount,
         documents.document_id is null as has_no_line,
         documents.currency_count > 1
-        or documents.currency <> coalesce(headers.currency, documents.currency) as has_other_currency,
+        or documents.currency <> headers.currency as has_other_currency,
         documents.lines_amount,
-        coalesce(documents.taken_amount, 0) as taken_amount,
+        documents.taken_amount,
         coalesce(documents.taken_tax_amount, 0) as taken_tax_amount,
         coalesce(headers.shipping_amount, 0) as shipping_amount,
         headers.tax_amount is not null and headers.is_tax_included is null as is_tax_place_unknown,
+        coalesce(documents.added_tax_amount, 0) as lines_tax_amount,
         case
-            when headers.tax_amount is null
-                then coalesce(documents.added_tax_amount, 0) + coalesce(documents.taken_tax_amount, 0)
+            when headers.tax_amount is null then null
             when headers.is_tax_included then 0
             else headers.tax_amount
         end as header_tax_amount,
@@ -239,13 +226,14 @@ joined as (
 ),
 
 -- A header may go on saying what an order was placed with, where units were taken off its lines: its total and tax are
--- less by them. Another header has what is left.
+-- less by them. Another header has what is left. One that names no tax has that of its lines.
 headed as (
     select
         *,
-        taken_amount <> 0
-        and abs(header_total_amount - lines_amount - taken_amount - shipping_amount - header_tax_amount) <= 0.01
-            as is_as_placed
+        abs(
+            header_total_amount - lines_amount - taken_amount - shipping_amount
+            - coalesce(header_tax_amount, lines_tax_amount + taken_tax_amount)
+        ) <= 0.01 as is_as_placed
     from joined
 ),
 
@@ -253,7 +241,8 @@ left_over as (
     select
         *,
         header_total_amount - case when is_as_placed then taken_amount + taken_tax_amount else 0 end as total_amount,
-        header_tax_amount - case when is_as_placed then taken_tax_amount else 0 end as added_tax_amount
+        coalesce(header_tax_amount - case when is_as_placed then taken_tax_amount else 0 end, lines_tax_amount)
+            as added_tax_amount
     from headed
 ),
 

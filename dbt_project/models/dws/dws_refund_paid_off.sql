@@ -64,7 +64,7 @@ covered as (
         product_key,
         sum(returned_amount) as amount
     from refund_lines
-    where returned_units > 0 and lowered_units is null
+    where lowered_units is null
     group by source_system, order_id, product_key
 ),
 

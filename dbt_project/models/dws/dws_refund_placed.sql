@@ -93,7 +93,7 @@ select
     refund_lines.goods_units - refund_lines.returned_units as units,
     case
         when left_out.order_id is not null then 'refund on an unsettled order'
-        when coalesce(headers.is_cancelled or headers.is_test, sold.is_void, false)
+        when coalesce(headers.is_cancelled or headers.is_test, sold.is_void)
             or cancelled_elsewhere.order_id is not null
             then 'refund on a cancelled or test order'
         when half_read.refund_id is not null then 'refund that is half read'
