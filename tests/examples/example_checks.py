@@ -18,10 +18,10 @@ def home_of(name: str, source: Path, folder: Path) -> Settings:
     return example_settings(name, source, folder)
 
 
-def copied(source: Path, to: Path) -> Path:
-    """A copy of the source: a folder a test may add files to."""
+def copied(source: Path, to: Path, few: int) -> Path:
+    """A copy of the source's first days: a folder a test may add files to."""
     (to / "by-day").mkdir(parents=True)
-    for path in (source / "by-day").glob("*.csv"):
+    for path in sorted((source / "by-day").glob("*.csv"))[:few]:
         shutil.copy2(path, to / "by-day" / path.name)
     return to
 
