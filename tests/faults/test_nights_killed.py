@@ -89,8 +89,8 @@ def test_a_killed_night_counts_no_observed_link_twice(one_by_one: Story, disturb
 
 def test_a_killed_night_that_is_run_again_publishes_the_same_rows(one_by_one: Story, disturbed: Disturbed) -> None:
     found = differences(one_by_one.published, disturbed.end.published, ["main"])
-    # ops_file says when a file landed, ops_gate when it was checked.
-    assert found.keys() <= {"main.ops_file", "main.ops_gate"}
+    # ops_file says when a file landed, ops_gate when it was checked, ops_cost what each run took.
+    assert found.keys() <= {"main.ops_file", "main.ops_gate", "main.ops_cost"}
 
 
 def test_the_ledger_balances_after_kills(disturbed: Disturbed) -> None:
