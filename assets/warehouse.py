@@ -1,5 +1,6 @@
 """The warehouse layers: one @dbt_assets per layer, so that a closed gate stops the next."""
 
+import os
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -14,7 +15,7 @@ from onedata.quality.model_rules import sensitive_columns
 from onedata.retailer import Retailer
 from onedata.warehouse.outdated import outdated_models
 from onedata.warehouse.preview import columns_of, first_rows, rows_of
-from onedata.warehouse.unchanged import note_views, unchanged_models
+from onedata.warehouse.unchanged import LayerPlan, forget, note_built, plan_layer
 from onedata_assets.costs import measured
 from onedata_assets.dbt import Dbt, build
 from onedata_assets.ingest import landing_key
@@ -24,8 +25,6 @@ from onedata_assets.resources import Warehouse
 
 GROUPS = {"ods": "b_ods", "dim": "c_dim", "dwd": "d_dwd", "oneid": "e_oneid", "dws": "f_dws", "ads": "g_ads"}
 DBT_LAYERS = ("ods", "dim", "dwd", "dws", "ads")
-INCREMENTAL = ("ods", "dim", "dwd")
-"""The layers in which a model whose entities bring nothing is left as it is."""
 PREVIEW_ROWS = 10
 
 
@@ -81,36 +80,46 @@ def _layer_asset(dbt: Dbt, translator: LayerTranslator, layer: str) -> dg.Assets
             accepted = promote(warehouse.con, warehouse.retailer.settings)
             context.log.info(f"{len(accepted)} deliveries passed their gate and entered the lake")
         asked = context.run.tags.get(FULL_REFRESH_TAG) == "true" or has_replaced(warehouse.con)
-        outdated = outdated_models(warehouse.con, warehouse.manifest, layer)
-        if outdated:
-            context.log.info(f"built anew from the lake, since their columns changed: {', '.join(outdated)}")
-        full_refresh = (asked and layer in ("dim", "dwd")) or bool(outdated)
-        left = [] if full_refresh or layer not in INCREMENTAL else _left_as_they_are(warehouse, translator, layer)
+        plan, anew = _plan(warehouse, layer, asked)
+        if anew:
+            context.log.info(f"built anew from the lake, since their columns or SQL changed: {', '.join(anew)}")
+        full_refresh = (asked and layer in ("dim", "dwd")) or bool(anew)
+        nodes = warehouse.manifest["nodes"]
+        left = [translator.get_asset_key(nodes[name]) for name in plan.left]
         for key in left:
             if key in context.selected_asset_keys:
                 output = dg.Output(None, key.to_python_identifier(), metadata={"built": "no: nothing new since"})
                 yield _with_contents(output, warehouse, layer, context)
-        built, tested = [], 0
-        names = [key.path[-1] for key in left]
-        for event in build(context, warehouse.dbt, translator, select, full_refresh, names):
+        forget(warehouse.con, plan)
+        built, tested = [], []
+        names = [nodes[name]["name"] for name in (*plan.left, *plan.untested)]
+        for event in build(context, warehouse.dbt, translator, select, full_refresh, names) if plan.run else ():
             if isinstance(event, dg.Output):
-                built.append(event.output_name.removeprefix(f"{layer}__"))
-            tested += isinstance(event, dg.AssetCheckResult) and event.passed
+                built.append(event.output_name)
+            if isinstance(event, dg.AssetCheckResult) and event.passed:
+                tested.append(str(event.check_name))
             yield _with_contents(event, warehouse, layer, context)
-        if layer == "ods":
-            note_views(warehouse.con, warehouse.manifest, built, warehouse.retailer.settings.lake)
+        note_built(warehouse.con, warehouse.manifest, layer, plan, {*built, *tested})
         context.log.info(
             f"{len(built)} {'views' if layer == 'ods' else 'tables'} built"
-            + (f", {tested} dbt tests passed" if tested else "")
+            + (f", {len(tested)} dbt tests passed" if tested else "")
             + (f"; {len(left)} left, with nothing new" if left else "")
         )
 
     return models
 
 
-def _left_as_they_are(warehouse: Warehouse, translator: LayerTranslator, layer: str) -> list[dg.AssetKey]:
-    nodes = unchanged_models(warehouse.con, warehouse.manifest, layer, warehouse.retailer.settings.lake)
-    return [translator.get_asset_key(node) for node in nodes]
+def _plan(warehouse: Warehouse, layer: str, asked: bool) -> tuple[LayerPlan, list[str]]:
+    """What of the layer is to be built, and the incremental models that make all of it be built anew."""
+    plan = plan_layer(warehouse.con, warehouse.manifest, layer, os.environ, asked)
+    nodes = warehouse.manifest["nodes"]
+    changed = {
+        str(nodes[name]["name"]) for name in plan.changed_code if nodes[name]["config"]["materialized"] == "incremental"
+    }
+    anew = sorted(changed.union(outdated_models(warehouse.con, warehouse.manifest, layer)))
+    if anew and not asked:
+        plan = plan_layer(warehouse.con, warehouse.manifest, layer, os.environ, whole=True)
+    return plan, anew
 
 
 def _with_contents(event: Any, warehouse: Warehouse, layer: str, context: dg.AssetExecutionContext) -> Any:

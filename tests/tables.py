@@ -37,7 +37,7 @@ LOGGED = {
         *("household_trait", "household_map", "oneid_event", "guard_audit", "decision", "decision_applied"),
     ),
 }
-RUNS = {"ops": ("cost", "gate", "reconciliation", "night", "publishing", "clock")}
+RUNS = {"ops": ("built", "cost", "gate", "reconciliation", "night", "publishing", "clock")}
 DERIVED = {"ops": ("applied", "format"), "oneid": ("identity_edge", "identifier_profile", "review")}
 ROLES = {
     f"{schema}.{table}": role

@@ -98,6 +98,15 @@ comment on column ops.cost.wall_seconds is 'Seconds by the clock.';
 comment on column ops.cost.rows_read is 'Rows received; empty where a step reads no files.';
 comment on column ops.cost.rows_written is
     'Rows accepted, or rows of the table afterwards; empty where a step writes none.';
+create table if not exists ops.built (
+    node varchar primary key, code varchar not null, inputs varchar not null, version varchar not null, content varchar
+);
+comment on table ops.built is
+    'What each model, seed and test of dbt was last run with; one whose code and inputs are the same is not run again.';
+comment on column ops.built.code is 'Hash of its SQL, the macros that it calls, its configuration and settings.';
+comment on column ops.built.inputs is 'Hash of the versions of what it reads.';
+comment on column ops.built.version is 'Changes when its table changes; the comment of the table holds it too.';
+comment on column ops.built.content is 'Count and hash of a small table''s rows.';
 create table if not exists ops.publishing (
     publication bigint not null, night date not null, run_id varchar not null, started_at timestamp,
     finished_at timestamp, cpu_seconds double, peak_memory_mb double

@@ -1,86 +1,241 @@
-"""Models that a night need not build: their table or view would come to what it is."""
+"""Models and tests that a night need not run again: they would come to what they came to before.
+
+Method (Mokhov, Mitchell, Peyton Jones: Build systems a la carte, 2018): each node of dbt is noted in `ops.built` with a
+hash of its code, a hash of the versions of what it reads, and a version of its own, a new one whenever it is built. A
+node is unchanged if both hashes are what was noted. A small table that is built anew with the same rows keeps its
+version, so that what reads it is unchanged too.
+"""
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
+import json
+import re
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from graphlib import TopologicalSorter
 from typing import Any
+from uuid import uuid4
 
 import duckdb
 
-from onedata.sql import quote_name, quote_text
+from onedata.sql import quote_name, quote_text, transaction
 
 ODS = "ods"
 READS_PENDING = "pending_only()"
 """A model with this macro adds rows of pending batches only (macros/latest_version.sql)."""
+SETTING = re.compile(r"""env_var\(\s*['"](\w+)""")
+SMALL_ROWS = 100_000
+"""A table of so many rows is compared with what it was; to read a larger one costs as much as what may be saved."""
+Manifest = Mapping[str, Any]
+Node = Mapping[str, Any]
 
 
-def unchanged_models(
-    con: duckdb.DuckDBPyConnection, manifest: Mapping[str, Any], layer: str, lake: Path
-) -> list[Mapping[str, Any]]:
-    """The dbt nodes of `layer` that have nothing to do tonight, by name.
+@dataclass(frozen=True)
+class Noted:
+    """A row of `ops.built`."""
 
-    A view of ODS is unchanged if its model, the folder of the lake and the entity's files are those it was made of; an
-    incremental model, if it exists and no batch of an entity that it reads is pending. A run that builds all anew
-    (full refresh, a replaced night) must not ask.
+    code: str
+    inputs: str
+    version: str
+    content: str | None
+
+
+@dataclass(frozen=True)
+class LayerPlan:
+    """What the build of a layer leaves as it is and what it runs, by dbt's unique ids, in the order of the graph.
+
+    Seeds count as models. `code` is each node's hash, `versions` are those of all that the layer reads and leaves, and
+    `before` is what was noted of the nodes that run.
     """
-    there = _comments(con, layer)
-    nodes = [node for node in _models(manifest, layer) if node["name"] in there]
-    if layer == ODS:
-        made_of = _made_of(con, manifest, nodes, lake)
-        found = [node for node in nodes if there[node["name"]] == made_of[node["name"]]]
-    else:
-        pending = {entity for (entity,) in con.execute("select distinct entity from ops.pending_batch").fetchall()}
-        found = [node for node in nodes if _reads_pending(node) and not pending.intersection(_entities(node))]
-    return sorted(found, key=lambda node: str(node["name"]))
+
+    left: Sequence[str]
+    untested: Sequence[str]
+    run: Sequence[str]
+    code: Mapping[str, str] = field(repr=False)
+    versions: Mapping[str, str] = field(repr=False)
+    before: Mapping[str, Noted] = field(repr=False)
+
+    @property
+    def changed_code(self) -> Sequence[str]:
+        """Nodes that other SQL or other settings made than tonight's."""
+        return [name for name in self.run if name in self.before and self.before[name].code != self.code[name]]
 
 
-def note_views(con: duckdb.DuckDBPyConnection, manifest: Mapping[str, Any], names: Iterable[str], lake: Path) -> None:
-    """Note what these views of ODS, just built, are made of; as their comment, so that it goes with them."""
-    built = set(names)
-    nodes = [node for node in _models(manifest, ODS) if node["name"] in built]
-    for name, made_of in _made_of(con, manifest, nodes, lake).items():
-        con.execute(f"comment on view {ODS}.{quote_name(name)} is {quote_text(made_of)}")
+def plan_layer(
+    con: duckdb.DuckDBPyConnection, manifest: Manifest, layer: str, environment: Mapping[str, str], whole: bool = False
+) -> LayerPlan:
+    """What of `layer` is to be built and tested: everything if `whole`, as in a full refresh.
 
-
-def _models(manifest: Mapping[str, Any], layer: str) -> Sequence[Mapping[str, Any]]:
-    return [node for node in manifest["nodes"].values() if node["resource_type"] == "model" and node["schema"] == layer]
-
-
-def _comments(con: duckdb.DuckDBPyConnection, schema: str) -> Mapping[str, str | None]:
-    """The comments of a schema's tables and views, by name."""
-    rows = con.execute(
-        "select view_name, comment from duckdb_views() where schema_name = $1 and database_name = current_database() "
-        "union all select table_name, comment from duckdb_tables() where schema_name = $1 "
-        "and database_name = current_database()",
-        [schema],
-    ).fetchall()
-    return dict(rows)
-
-
-def _made_of(
-    con: duckdb.DuckDBPyConnection, manifest: Mapping[str, Any], nodes: Sequence[Mapping[str, Any]], lake: Path
-) -> Mapping[str, str]:
-    """A hash of the model, the macros of the lake, its folder and the entity's files, by view."""
-    files = dict(
-        con.execute(
-            "select l.entity, md5(string_agg(concat_ws('/', l.feed, l.ds, l.name), ' ' order by l.feed, l.ds, l.name)) "
-            "from ops.lake_file l join ops.batch b on l.batch_id = b.batch_id group by 1"
-        ).fetchall()
+    A view of ODS reads its entity's files in the lake. An incremental model is unchanged if also no batch of an entity
+    that it reads is pending; one that does not read pending batches never is. `environment` holds the settings as dbt
+    sees them.
+    """
+    nodes = _nodes(manifest, layer)
+    noted = {name: Noted(*row) for name, *row in con.execute("from ops.built").fetchall()}
+    comments = _comments(con)
+    pending = {entity for (entity,) in con.execute("select distinct entity from ops.pending_batch").fetchall()}
+    code = {name: _code(manifest, node, environment) for name, node in nodes.items()}
+    versions = {name: was.version for name, was in noted.items() if name not in nodes} | _outside(con, manifest, nodes)
+    left: list[str] = []
+    run: list[str] = []
+    for name in _in_order(nodes):
+        node, was = nodes[name], noted.get(name)
+        if (
+            was is not None
+            and not whole
+            and was.code == code[name]
+            and was.inputs == _inputs(node, versions)
+            and (_is_test(node) or comments.get((node["schema"], node["name"])) == was.version)
+            and not _waits(node, pending)
+        ):
+            left.append(name)
+            versions[name] = was.version
+        else:
+            run.append(name)
+    return LayerPlan(
+        [name for name in left if not _is_test(nodes[name])],
+        [name for name in left if _is_test(nodes[name])],
+        run,
+        code,
+        versions,
+        {name: noted[name] for name in run if name in noted},
     )
-    macros = [macro["macro_sql"] for name, macro in sorted(manifest["macros"].items()) if name.endswith("__lake")]
-    parts = {
-        node["name"]: [node["raw_code"], *macros, str(lake), *(files.get(entity, "") for entity in _entities(node))]
-        for node in nodes
+
+
+def forget(con: duckdb.DuckDBPyConnection, plan: LayerPlan) -> None:
+    """Before a build: nothing is known of what it runs until it has ended, also if the process is killed."""
+    con.execute("delete from ops.built where node in (select unnest($1::varchar[]))", [list(plan.run)])
+
+
+def note_built(
+    con: duckdb.DuckDBPyConnection, manifest: Manifest, layer: str, plan: LayerPlan, ran: Collection[str]
+) -> None:
+    """After a build that succeeded: note what it ran, models as `schema__name` and tests by their name. The comment of
+    a table or view holds its version too, so that it goes with them."""
+    nodes = _nodes(manifest, layer)
+    built = [name for name in plan.run if _told(nodes[name]) in ran]
+    contents = _contents(con, [nodes[name] for name in built])
+    versions = dict(plan.versions)
+    with transaction(con):
+        for name in built:
+            node, before = nodes[name], plan.before.get(name)
+            content = contents.get(node["name"]) if not _is_test(node) else None
+            is_same = before is not None and content is not None and content == before.content
+            versions[name] = before.version if before is not None and is_same else uuid4().hex
+            con.execute(
+                "insert into ops.built values (?, ?, ?, ?, ?)",
+                [name, plan.code[name], _inputs(node, versions), versions[name], content],
+            )
+            if not _is_test(node):
+                kind = "view" if node["config"]["materialized"] == "view" else "table"
+                con.execute(f"comment on {kind} {_relation(node)} is {quote_text(versions[name])}")
+
+
+def _nodes(manifest: Manifest, layer: str) -> Mapping[str, Node]:
+    """The models, tests and, with DIM, seeds of a layer."""
+    return {
+        name: node
+        for name, node in manifest["nodes"].items()
+        if (node["resource_type"] in ("model", "test") and node["fqn"][1] == layer)
+        or (node["resource_type"] == "seed" and layer == "dim")
     }
-    return {name: hashlib.sha256("\0".join(texts).encode()).hexdigest() for name, texts in parts.items()}
 
 
-def _reads_pending(node: Mapping[str, Any]) -> bool:
-    return node["config"]["materialized"] == "incremental" and READS_PENDING in node["raw_code"]
+def _is_test(node: Node) -> bool:
+    return bool(node["resource_type"] == "test")
 
 
-def _entities(node: Mapping[str, Any]) -> Sequence[str]:
-    """The entities whose rows a model of ODS, or one that reads ODS alone, is made of."""
-    read = [name.rsplit(".", 1)[-1] for name in node["depends_on"]["nodes"]]
-    names = [node["name"]] if node["schema"] == ODS else read
-    return [name.removeprefix(f"{ODS}_") for name in names]
+def _told(node: Node) -> str:
+    return str(node["name"]) if _is_test(node) else f"{node['schema']}__{node['name']}"
+
+
+def _reads(node: Node) -> Sequence[str]:
+    return list(node.get("depends_on", {}).get("nodes", []))
+
+
+def _in_order(nodes: Mapping[str, Node]) -> list[str]:
+    """What is read before what reads it."""
+    graph = {name: sorted(set(_reads(node)).intersection(nodes)) for name, node in sorted(nodes.items())}
+    return list(TopologicalSorter(graph).static_order())
+
+
+def _comments(con: duckdb.DuckDBPyConnection) -> Mapping[tuple[str, str], str | None]:
+    """The comments of tables and views, by schema and name."""
+    rows = con.execute(
+        "select schema_name, view_name, comment from duckdb_views() where database_name = current_database() union all "
+        "select schema_name, table_name, comment from duckdb_tables() where database_name = current_database()"
+    ).fetchall()
+    return {(schema, name): comment for schema, name, comment in rows}
+
+
+def _code(manifest: Manifest, node: Node, environment: Mapping[str, str]) -> str:
+    """A hash of the node's SQL and configuration, of every macro of the project that it calls, and of the settings that
+    these read."""
+    macros: dict[str, str] = {}
+    ahead = list(node.get("depends_on", {}).get("macros", []))
+    while ahead:
+        macro = manifest["macros"][ahead.pop()]
+        if macro["package_name"] == node["package_name"] and macro["unique_id"] not in macros:
+            macros[macro["unique_id"]] = macro["macro_sql"]
+            ahead += macro["depends_on"]["macros"]
+    sql = [node["raw_code"], *(text for _, text in sorted(macros.items()))]
+    names = sorted({name for text in sql for name in SETTING.findall(text)})
+    settings = [f"{name}={environment.get(name, '')}" for name in names]
+    given = json.dumps([node["checksum"], node["config"], node.get("test_metadata")], sort_keys=True, default=str)
+    return _hash([duckdb.__version__, given, *sql, *settings])
+
+
+def _outside(con: duckdb.DuckDBPyConnection, manifest: Manifest, nodes: Mapping[str, Node]) -> dict[str, str]:
+    """Versions of what dbt does not build: sources by their rows, and each entity's files in the lake."""
+    read = sorted({parent for node in nodes.values() for parent in _reads(node) if parent in manifest["sources"]})
+    sources = [manifest["sources"][name] for name in read]
+    rows = [
+        con.execute(f"select concat_ws('/', count(*), sum(hash(t))) from {_relation(source)} as t").fetchone()
+        for source in sources
+    ]
+    files = con.execute(
+        "select l.entity, md5(string_agg(concat_ws('/', l.feed, l.ds, l.name), ' ' order by l.feed, l.ds, l.name)) "
+        "from ops.lake_file l join ops.batch b on l.batch_id = b.batch_id group by 1"
+    ).fetchall()
+    found = {name: row[0] for name, row in zip(read, rows, strict=True) if row}
+    return found | {_files_of(f"{ODS}_{entity}"): made_of for entity, made_of in files}
+
+
+def _files_of(view: str) -> str:
+    return f"files of {view}"
+
+
+def _inputs(node: Node, versions: Mapping[str, str]) -> str:
+    """A hash of the versions of what a node reads; one that is not known, as it runs tonight, equals no other."""
+    if node["schema"] == ODS:
+        return versions.get(_files_of(node["name"]), "")
+    return _hash([f"{name}={versions.get(name) or uuid4().hex}" for name in sorted(_reads(node))])
+
+
+def _waits(node: Node, pending: Collection[str]) -> bool:
+    """Whether an incremental model has rows to add, or may have."""
+    if node["config"].get("materialized") != "incremental":
+        return False
+    entities = {name.rsplit(".", 1)[-1].removeprefix(f"{ODS}_") for name in _reads(node)}
+    return READS_PENDING not in node["raw_code"] or not entities.isdisjoint(pending)
+
+
+def _contents(con: duckdb.DuckDBPyConnection, nodes: Sequence[Node]) -> Mapping[str, str]:
+    """Row count and sum of the hashes of the rows, which do not depend on their order, of each small table."""
+    sizes = con.execute(
+        "select schema_name, table_name, estimated_size from duckdb_tables() where database_name = current_database()"
+    ).fetchall()
+    small = {(schema, name) for schema, name, rows in sizes if rows <= SMALL_ROWS}
+    of_them = [node for node in nodes if not _is_test(node) and (node["schema"], node["name"]) in small]
+    queries = [
+        f"select {quote_text(node['name'])}, concat_ws('/', count(*), sum(hash(t))) from {_relation(node)} as t"
+        for node in of_them
+    ]
+    return dict(con.execute(" union all ".join(queries)).fetchall()) if queries else {}
+
+
+def _relation(node: Node) -> str:
+    return f"{quote_name(node['schema'])}.{quote_name(node.get('identifier') or node['name'])}"
+
+
+def _hash(texts: Sequence[str]) -> str:
+    return hashlib.sha256("\0".join(texts).encode()).hexdigest()

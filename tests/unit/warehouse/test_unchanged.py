@@ -1,106 +1,182 @@
-"""Models that a night leaves as they are, told by a real ledger and a manifest of three models."""
+"""What a night leaves as it is, told by a real ledger and a manifest of some nodes."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Collection, Iterator
 from typing import Any
 
 import duckdb
 import pytest
 
 from onedata.ledger.schema import create_ledger
-from onedata.warehouse.unchanged import note_views, unchanged_models
+from onedata.warehouse.unchanged import forget, note_built, plan_layer
 
-LAKE = Path("/home/lake")
 Manifest = dict[str, Any]
+SETTINGS = {"ONEDATA_LAKE": "/home/lake", "ONEDATA_CURRENCY": "CNY"}
+PENDING = "{{ pending_only() }}"
 
 
-def model(schema: str, name: str, kind: str, code: str, *reads: str) -> dict[str, Any]:
-    depends = {"nodes": [f"model.onedata.{read}" for read in reads]}
-    common = {"resource_type": "model", "schema": schema, "name": name, "raw_code": code}
-    return common | {"config": {"materialized": kind}, "depends_on": depends}
+def node(kind: str, layer: str, name: str, materialized: str, code: str, *reads: str) -> dict[str, Any]:
+    told: dict[str, Any] = {"resource_type": kind, "name": name, "raw_code": code, "package_name": "onedata"}
+    told |= {"schema": layer if kind == "model" else "audit", "fqn": ["onedata", layer, name], "checksum": {}}
+    macros = [f"macro.{macro}" for macro in ("lake", "rate") if macro in code]
+    return told | {"config": {"materialized": materialized}, "depends_on": {"nodes": [*reads], "macros": macros}}
+
+
+def macro(name: str, text: str, *calls: str) -> dict[str, Any]:
+    depends = {"macros": [f"macro.{call}" for call in calls]}
+    return {"unique_id": f"macro.{name}", "package_name": "onedata", "macro_sql": text, "depends_on": depends}
 
 
 @pytest.fixture
 def manifest() -> Manifest:
-    nodes = [
-        model("ods", "ods_refund", "view", "select 1"),
-        model("ods", "ods_payment", "view", "select 2"),
-        model("dwd", "dwd_refund", "incremental", "{{ pending_only() }}", "ods_refund"),
-        model("dwd", "dwd_both", "incremental", "{{ pending_only() }}", "ods_refund", "ods_payment"),
-        model("dwd", "dwd_payment", "incremental", "{{ pending_only() }}", "ods_payment"),
-        model("dwd", "dwd_whole", "table", "{{ pending_only() }}", "ods_payment"),
-        model("dwd", "dwd_ever", "incremental", "select 3", "ods_payment"),
-        model("dwd", "dwd_not_there", "incremental", "{{ pending_only() }}", "ods_payment"),
-        {"resource_type": "test", "schema": "dwd", "name": "dwd_payment", "raw_code": ""},
-    ]
-    macros = {"macro.onedata.duckdb__lake": {"macro_sql": "read_parquet()"}, "macro.onedata.other": {"macro_sql": "x"}}
-    return {"nodes": {str(number): node for number, node in enumerate(nodes)}, "macros": macros}
+    nodes = {
+        "ods_refund": node("model", "ods", "ods_refund", "view", "{{ lake() }}"),
+        "ods_payment": node("model", "ods", "ods_payment", "view", "{{ lake() }}"),
+        "dwd_refund": node("model", "dwd", "dwd_refund", "incremental", PENDING, "ods_refund"),
+        "dwd_both": node("model", "dwd", "dwd_both", "incremental", PENDING, "ods_refund", "ods_payment"),
+        "dwd_payment": node("model", "dwd", "dwd_payment", "incremental", PENDING, "ods_payment"),
+        "dwd_ever": node("model", "dwd", "dwd_ever", "incremental", "select 3", "ods_payment"),
+        "dws_sum": node("model", "dws", "dws_sum", "table", "{{ rate() }}", "dwd_payment", "source.person"),
+        "dws_day": node("model", "dws", "dws_day", "table", "select 2", "dws_sum"),
+        "dws_other": node("model", "dws", "dws_other", "table", "select 3", "dwd_refund"),
+        "test_of_sum": node("test", "dws", "test_of_sum", "test", "select 4", "dws_sum"),
+        "test_of_other": node("test", "dws", "test_of_other", "test", "select 5", "dws_other"),
+        "ads_day": node("model", "ads", "ads_day", "table", "select 6", "dws_day"),
+    }
+    macros = {
+        "macro.lake": macro("lake", "{{ env_var('ONEDATA_LAKE') }}"),
+        "macro.rate": macro("rate", "{{ own_rate() }}", "own_rate"),
+        "macro.own_rate": macro("own_rate", '{{ env_var("ONEDATA_CURRENCY", "CNY") }}'),
+    }
+    sources = {"source.person": {"schema": "oneid", "name": "person", "identifier": "person"}}
+    return {"nodes": nodes, "macros": macros, "sources": sources}
 
 
 @pytest.fixture
-def con() -> Iterator[duckdb.DuckDBPyConnection]:
-    """A ledger with a file each of a refund, whose batch is pending, and a payment, whose batch is applied."""
+def con(manifest: Manifest) -> Iterator[duckdb.DuckDBPyConnection]:
+    """After a night: a ledger with a file each of a refund and a payment, and every node built and noted."""
     with duckdb.connect() as con:
-        con.execute("create schema ods; create schema dwd; create schema ops")
+        for schema in ("ods", "dwd", "dws", "ads", "ops", "oneid"):
+            con.execute(f"create schema {schema}")
         create_ledger(con)
-        for entity, status in (("refund", "accepted"), ("payment", "applied")):
+        for entity in ("refund", "payment"):
             con.execute(
-                "insert into ops.delivery values ($1, $1, $1, '2026-01-05', $2, 1, now()::timestamp, null, null, [])",
-                [entity, status],
+                "insert into ops.delivery values ($1, $1, $1, '2026-01-05', 'applied', 1, now()::timestamp, null, "
+                "null, [])",
+                [entity],
             )
             con.execute("insert into ops.lake_file values ($1, $1, $1, '2026-01-05', 'a.parquet', 1, 1, 'x')", [entity])
             con.execute(f"create view ods.ods_{entity} as select 1 as one")
-        for name in ("refund", "both", "payment", "whole", "ever"):
-            con.execute(f"create table dwd.dwd_{name} (one integer)")
+        for layer, names in {"dwd": "refund both payment ever", "dws": "sum day other", "ads": "day"}.items():
+            for name in names.split():
+                con.execute(f"create table {layer}.{layer}_{name} as select 1 as one")
+        con.execute("create table oneid.person as select 'p1' as oneid")
+        for layer in ("ods", "dwd", "dws", "ads"):
+            built(con, manifest, layer)
         yield con
 
 
-def left(con: duckdb.DuckDBPyConnection, manifest: Manifest, layer: str, lake: Path = LAKE) -> list[str]:
-    return [str(node["name"]) for node in unchanged_models(con, manifest, layer, lake)]
+def runs(con: duckdb.DuckDBPyConnection, manifest: Manifest, layer: str, settings: dict[str, str] = SETTINGS) -> Any:
+    return sorted(plan_layer(con, manifest, layer, settings).run)
 
 
-def test_an_incremental_model_waits_for_a_pending_batch_of_an_entity_that_it_reads(
+def built(con: duckdb.DuckDBPyConnection, manifest: Manifest, layer: str, but: Collection[str] = ()) -> None:
+    """The layer's plan is run, without `but`."""
+    plan = plan_layer(con, manifest, layer, SETTINGS)
+    forget(con, plan)
+    told = {name if name.startswith("test") else f"{layer}__{name}" for name in plan.run if name not in but}
+    note_built(con, manifest, layer, plan, told)
+
+
+def test_what_reads_nothing_new_is_left(con: duckdb.DuckDBPyConnection, manifest: Manifest) -> None:
+    assert [runs(con, manifest, layer) for layer in ("ods", "dwd", "dws", "ads")] == [[], ["dwd_ever"], [], []]
+    plan = plan_layer(con, manifest, "dws", SETTINGS)
+    assert sorted(plan.left) == ["dws_day", "dws_other", "dws_sum"]
+    assert sorted(plan.untested) == ["test_of_other", "test_of_sum"]
+
+
+def test_a_full_refresh_leaves_nothing(con: duckdb.DuckDBPyConnection, manifest: Manifest) -> None:
+    plan = plan_layer(con, manifest, "dws", SETTINGS, whole=True)
+    assert (len(plan.run), plan.left, plan.untested) == (5, [], [])
+
+
+def test_a_new_file_runs_what_comes_of_its_entity_and_no_other(
     con: duckdb.DuckDBPyConnection, manifest: Manifest
 ) -> None:
-    assert left(con, manifest, "dwd") == ["dwd_payment"]
-    con.execute("update ops.delivery set status = 'applied'")
-    assert left(con, manifest, "dwd") == ["dwd_both", "dwd_payment", "dwd_refund"]
+    con.execute("insert into ops.lake_file values ('payment', 'payment', 'payment', '2026-01-05', 'b', 1, 1, 'x')")
+    assert runs(con, manifest, "ods") == ["ods_payment"]
+    built(con, manifest, "ods")
+    assert runs(con, manifest, "dwd") == ["dwd_both", "dwd_ever", "dwd_payment"]
+    con.execute("insert into dwd.dwd_payment values (2)")
+    built(con, manifest, "dwd")
+    assert runs(con, manifest, "dws") == ["dws_day", "dws_sum", "test_of_sum"]
+    con.execute("insert into dws.dws_day values (2)")
+    built(con, manifest, "dws")
+    assert runs(con, manifest, "ads") == ["ads_day"]
 
 
-def test_a_view_of_the_lake_is_left_if_it_was_built_and_noted(
+def test_a_small_table_that_comes_to_the_same_rows_changes_nothing_after_it(
     con: duckdb.DuckDBPyConnection, manifest: Manifest
 ) -> None:
-    assert left(con, manifest, "ods") == []
-    note_views(con, manifest, ["ods_payment"], LAKE)
-    assert left(con, manifest, "ods") == ["ods_payment"]
+    con.execute("insert into oneid.person values ('p2')")
+    assert runs(con, manifest, "dws") == ["dws_day", "dws_sum", "test_of_sum"]
+    con.execute("create or replace table dws.dws_day as select 1 as one")
+    built(con, manifest, "dws")
+    assert (runs(con, manifest, "dws"), runs(con, manifest, "ads")) == ([], [])
+
+
+def test_a_pending_batch_runs_the_incremental_models_of_its_entity(
+    con: duckdb.DuckDBPyConnection, manifest: Manifest
+) -> None:
+    con.execute("update ops.delivery set status = 'accepted' where entity = 'refund'")
+    assert runs(con, manifest, "dwd") == ["dwd_both", "dwd_ever", "dwd_refund"]
 
 
 @pytest.mark.parametrize(
-    "change",
+    ("change", "expected"),
     [
-        "insert into ops.lake_file values ('payment', 'payment', 'payment', '2026-01-05', 'b.parquet', 1, 1, 'x')",
-        "delete from ops.lake_file where entity = 'payment'",
-        "update ops.delivery set status = 'replaced' where entity = 'payment'",
-        "create or replace view ods.ods_payment as select 1 as one",
-        "drop view ods.ods_payment",
+        ("delete from ops.lake_file where entity = 'payment'", ["ods_payment"]),
+        ("update ops.delivery set status = 'replaced' where entity = 'payment'", ["ods_payment"]),
+        ("create or replace view ods.ods_payment as select 1 as one", ["ods_payment"]),
+        ("drop view ods.ods_payment", ["ods_payment"]),
+        ("create or replace table dws.dws_sum as select 1 as one", ["dws_day", "dws_sum", "test_of_sum"]),
+        ("drop table dws.dws_other", ["dws_other", "test_of_other"]),
+        ("delete from ops.built where node = 'dws_day'", ["dws_day"]),
+        ("delete from ops.built where node = 'test_of_sum'", ["test_of_sum"]),
     ],
 )
-def test_a_view_is_built_anew_if_its_files_or_it_changed(
-    con: duckdb.DuckDBPyConnection, manifest: Manifest, change: str
+def test_what_is_not_as_it_was_noted_runs(
+    con: duckdb.DuckDBPyConnection, manifest: Manifest, change: str, expected: list[str]
 ) -> None:
-    note_views(con, manifest, ["ods_refund", "ods_payment"], LAKE)
     con.execute(change)
-    assert left(con, manifest, "ods") == ["ods_refund"]
+    assert runs(con, manifest, "ods" if "ods" in expected[0] else "dws") == expected
 
 
-def test_a_view_is_built_anew_if_its_model_the_macro_or_the_folder_changed(
+def test_changed_code_or_a_changed_setting_runs_what_is_made_of_it(
     con: duckdb.DuckDBPyConnection, manifest: Manifest
 ) -> None:
-    note_views(con, manifest, ["ods_refund", "ods_payment"], LAKE)
-    assert left(con, manifest, "ods", Path("/moved/lake")) == []
-    manifest["nodes"]["1"]["raw_code"] = "select 4"
-    assert left(con, manifest, "ods") == ["ods_refund"]
-    manifest["macros"]["macro.onedata.duckdb__lake"]["macro_sql"] = "read_delta()"
-    assert left(con, manifest, "ods") == []
+    assert runs(con, manifest, "dws", SETTINGS | {"ONEDATA_LAKE": "/moved"}) == []
+    assert runs(con, manifest, "ods", SETTINGS | {"ONEDATA_LAKE": "/moved"}) == ["ods_payment", "ods_refund"]
+    other = SETTINGS | {"ONEDATA_CURRENCY": "EUR"}
+    assert runs(con, manifest, "dws", other) == ["dws_day", "dws_sum", "test_of_sum"]
+    assert list(plan_layer(con, manifest, "dws", other).changed_code) == ["dws_sum"]
+    manifest["nodes"]["test_of_other"]["raw_code"] = "select 7"
+    assert runs(con, manifest, "dws") == ["test_of_other"]
+    manifest["macros"]["macro.own_rate"]["macro_sql"] = "2"
+    assert runs(con, manifest, "dws") == ["dws_day", "dws_sum", "test_of_other", "test_of_sum"]
+
+
+def test_a_build_that_was_killed_runs_again_even_if_all_is_as_before(
+    con: duckdb.DuckDBPyConnection, manifest: Manifest
+) -> None:
+    con.execute("insert into oneid.person values ('p2')")
+    forget(con, plan_layer(con, manifest, "dws", SETTINGS))
+    con.execute("delete from oneid.person where oneid = 'p2'")
+    assert runs(con, manifest, "dws") == ["dws_day", "dws_sum", "test_of_sum"]
+
+
+def test_what_a_build_left_out_runs_again(con: duckdb.DuckDBPyConnection, manifest: Manifest) -> None:
+    con.execute("insert into oneid.person values ('p2')")
+    built(con, manifest, "dws", but=["dws_day", "test_of_sum"])
+    assert runs(con, manifest, "dws") == ["dws_day", "test_of_sum"]
