@@ -1,15 +1,19 @@
 """Dagster's event log for a process that runs nights: each of its SQLite files stays open between two events.
 
 Dagster opens, empties and closes a file for each of a night's thousand events, which took a seventh of an empty night.
-Each event is a transaction of its own, as before, so a killed night loses none.
+Each event of a step is a transaction of its own, as before, so a killed night loses none; those that tell what a run
+intends to make are one.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import yaml
+from dagster._core.events.log import EventLogEntry
 from dagster._core.storage.event_log import SqliteEventLogStorage
 from dagster._core.storage.sqlite import SQLITE_BUSY_TIMEOUT_SECONDS
 from dagster._core.storage.sqlite_storage import DagsterSqliteStorage
@@ -19,8 +23,19 @@ from sqlalchemy.pool import QueuePool
 
 from onedata.disk import keep_write_ahead_small
 
+BATCH = {"DAGSTER_EVENT_BATCH_SIZE": "1000"}
+"""Environment in which Dagster hands over events in batches."""
 MOST_OPEN = 8
 STORAGES = {"storage", "run_storage", "event_log_storage", "schedule_storage"}
+
+
+@dataclass(frozen=True)
+class _Batch:
+    """Transactions that a thread holds open, by file."""
+
+    thread: int
+    transactions: ExitStack
+    connections: dict[str, Connection] = field(default_factory=dict)
 
 
 class KeptOpenEventLog(SqliteEventLogStorage):
@@ -29,18 +44,38 @@ class KeptOpenEventLog(SqliteEventLogStorage):
     def __init__(self, base_dir: str) -> None:
         self._engines: dict[str, tuple[int, Engine]] = {}
         self._tables: set[str] = set()
+        self._batch: _Batch | None = None
         super().__init__(base_dir)
+
+    def store_event_batch(self, events: Sequence[EventLogEntry]) -> None:
+        """The events in one transaction of each file. Dagster hands over together what a run intends to make."""
+        with self._db_lock, ExitStack() as transactions:
+            transactions.callback(setattr, self, "_batch", None)
+            self._batch = _Batch(threading.get_ident(), transactions)
+            for each in events:
+                self.store_event(each)
 
     @contextmanager
     def _connect(self, shard: str) -> Iterator[Connection]:
-        with self._db_lock:
-            engine = self._engine(shard)
-            if shard not in self._initialized_dbs:
-                self._initdb(engine)
-                self._initialized_dbs.add(shard)
-            with engine.begin() as connection:
+        batch = self._batch
+        if batch is None or batch.thread != threading.get_ident():
+            with self._db_lock, self._begun(shard) as connection:
                 yield connection
-            self._note_file(shard)
+            return
+        if shard not in batch.connections:
+            batch.connections[shard] = batch.transactions.enter_context(self._begun(shard))
+        yield batch.connections[shard]
+
+    @contextmanager
+    def _begun(self, shard: str) -> Iterator[Connection]:
+        """A transaction; the lock is held."""
+        engine = self._engine(shard)
+        if shard not in self._initialized_dbs:
+            self._initdb(engine)
+            self._initialized_dbs.add(shard)
+        with engine.begin() as connection:
+            yield connection
+        self._note_file(shard)
 
     def _engine(self, shard: str) -> Engine:
         """The file's engine. A file that was moved away or replaced is opened anew: SQLite would go on in the old."""

@@ -29,7 +29,7 @@ from onedata.settings import Settings
 from onedata.warehouse import WarehouseError
 from onedata_assets.dbt import DbtFailed
 from onedata_assets.definitions import NIGHTLY, build_definitions
-from onedata_assets.event_log import with_kept_event_log
+from onedata_assets.event_log import BATCH, with_kept_event_log
 from onedata_assets.nights import FULL_REFRESH_TAG, PROCESS_TAG, range_tags
 from onedata_assets.status import draw_end
 from onedata_assets.tags import CPU_TAG, REPLACE_TAG
@@ -143,6 +143,7 @@ def _instance(settings: Settings) -> Iterator[dg.DagsterInstance]:
         raise HomeFault(
             f"Dagster's file {file} is damaged ({words}): mend it, or move it away, and the next run writes a new one"
         ) from error
+    os.environ |= BATCH
     with instance:
         yield instance
 

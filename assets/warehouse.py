@@ -15,7 +15,7 @@ from onedata.quality.model_rules import sensitive_columns
 from onedata.retailer import Retailer
 from onedata.warehouse.outdated import outdated_models
 from onedata.warehouse.preview import columns_of, first_rows, rows_of
-from onedata.warehouse.unchanged import LayerPlan, forget, note_built, plan_layer
+from onedata.warehouse.unchanged import LayerPlan, forget, note_built, plan_layer, settings_seen
 from onedata_assets.costs import measured
 from onedata_assets.dbt import Dbt, build
 from onedata_assets.ingest import landing_key
@@ -90,6 +90,12 @@ def _layer_asset(dbt: Dbt, translator: LayerTranslator, layer: str) -> dg.Assets
             if key in context.selected_asset_keys:
                 output = dg.Output(None, key.to_python_identifier(), metadata={"built": "no: nothing new since"})
                 yield _with_contents(output, warehouse, layer, context)
+        for name in plan.untested:
+            model = translator.get_asset_key(nodes[nodes[name]["attached_node"]])
+            key_of_test = dg.AssetCheckKey(model, nodes[name]["name"])
+            if key_of_test in context.selected_asset_check_keys:
+                told = {"run": "no: it passed, and nothing is new since"}
+                yield dg.AssetCheckResult(passed=True, asset_key=model, check_name=key_of_test.name, metadata=told)
         forget(warehouse.con, plan)
         built, tested = [], []
         names = [nodes[name]["name"] for name in (*plan.left, *plan.untested)]
@@ -100,10 +106,12 @@ def _layer_asset(dbt: Dbt, translator: LayerTranslator, layer: str) -> dg.Assets
                 tested.append(str(event.check_name))
             yield _with_contents(event, warehouse, layer, context)
         note_built(warehouse.con, warehouse.manifest, layer, plan, {*built, *tested})
+        kind = "views" if layer == "ods" else "tables"
+        unchanged = [f"{len(some)} {what}" for some, what in ((left, kind), (plan.untested, "tests")) if some]
         context.log.info(
-            f"{len(built)} {'views' if layer == 'ods' else 'tables'} built"
+            f"{len(built)} {kind} built"
             + (f", {len(tested)} dbt tests passed" if tested else "")
-            + (f"; {len(left)} left, with nothing new" if left else "")
+            + (f"; nothing new for {' and '.join(unchanged)}" if unchanged else "")
         )
 
     return models
@@ -111,14 +119,15 @@ def _layer_asset(dbt: Dbt, translator: LayerTranslator, layer: str) -> dg.Assets
 
 def _plan(warehouse: Warehouse, layer: str, asked: bool) -> tuple[LayerPlan, list[str]]:
     """What of the layer is to be built, and the incremental models that make all of it be built anew."""
-    plan = plan_layer(warehouse.con, warehouse.manifest, layer, os.environ, asked)
+    settings = settings_seen(warehouse.retailer.settings.dbt_project, os.environ)
+    plan = plan_layer(warehouse.con, warehouse.manifest, layer, settings, asked)
     nodes = warehouse.manifest["nodes"]
     changed = {
         str(nodes[name]["name"]) for name in plan.changed_code if nodes[name]["config"]["materialized"] == "incremental"
     }
     anew = sorted(changed.union(outdated_models(warehouse.con, warehouse.manifest, layer)))
     if anew and not asked:
-        plan = plan_layer(warehouse.con, warehouse.manifest, layer, os.environ, whole=True)
+        plan = plan_layer(warehouse.con, warehouse.manifest, layer, settings, whole=True)
     return plan, anew
 
 

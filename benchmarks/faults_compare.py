@@ -7,7 +7,9 @@ import duckdb
 
 from onedata.sql import quote_name, quote_text
 
-OF_RUNS = frozenset({"ops.gate", "ops.reconciliation", "ops.night", "ops.publishing", "ops.clock", "ops.cost", "ops.built"})
+OF_RUNS = frozenset(
+    {"ops.gate", "ops.reconciliation", "ops.night", "ops.publishing", "ops.clock", "ops.cost", "ops.built"}
+)
 """Tables that tell of runs and begin anew with a rebuild; tests/tables.py says so of the same ones."""
 COUNT_RUNS = frozenset({"oneid.run", "oneid.run_metric"})
 """A night that is run again after a kill has one more run of OneID in them."""

@@ -12,17 +12,19 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from graphlib import TopologicalSorter
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import duckdb
+import yaml
 
 from onedata.sql import quote_name, quote_text, transaction
 
 ODS = "ods"
 READS_PENDING = "pending_only()"
 """A model with this macro adds rows of pending batches only (macros/latest_version.sql)."""
-SETTING = re.compile(r"""env_var\(\s*['"](\w+)""")
+SETTING = re.compile(r"""\b(?:env_)?var\(\s*['"](\w+)""")
 SMALL_ROWS = 100_000
 """A table of so many rows is compared with what it was; to read a larger one costs as much as what may be saved."""
 Manifest = Mapping[str, Any]
@@ -60,20 +62,25 @@ class LayerPlan:
         return [name for name in self.run if name in self.before and self.before[name].code != self.code[name]]
 
 
+def settings_seen(project: Path, environment: Mapping[str, str]) -> Mapping[str, str]:
+    """The settings that SQL may read: the process's environment and the variables of the dbt project in this folder."""
+    told = yaml.safe_load((project / "dbt_project.yml").read_text(encoding="utf-8"))
+    return {**environment, **{name: str(value) for name, value in told.get("vars", {}).items()}}
+
+
 def plan_layer(
-    con: duckdb.DuckDBPyConnection, manifest: Manifest, layer: str, environment: Mapping[str, str], whole: bool = False
+    con: duckdb.DuckDBPyConnection, manifest: Manifest, layer: str, settings: Mapping[str, str], whole: bool = False
 ) -> LayerPlan:
     """What of `layer` is to be built and tested: everything if `whole`, as in a full refresh.
 
     A view of ODS reads its entity's files in the lake. An incremental model is unchanged if also no batch of an entity
-    that it reads is pending; one that does not read pending batches never is. `environment` holds the settings as dbt
-    sees them.
+    that it reads is pending; one that does not read pending batches never is. `settings` are those of `settings_seen`.
     """
     nodes = _nodes(manifest, layer)
     noted = {name: Noted(*row) for name, *row in con.execute("from ops.built").fetchall()}
     comments = _comments(con)
     pending = {entity for (entity,) in con.execute("select distinct entity from ops.pending_batch").fetchall()}
-    code = {name: _code(manifest, node, environment) for name, node in nodes.items()}
+    code = {name: _code(manifest, node, settings) for name, node in nodes.items()}
     versions = {name: was.version for name, was in noted.items() if name not in nodes} | _outside(con, manifest, nodes)
     left: list[str] = []
     run: list[str] = []
@@ -167,7 +174,7 @@ def _comments(con: duckdb.DuckDBPyConnection) -> Mapping[tuple[str, str], str | 
     return {(schema, name): comment for schema, name, comment in rows}
 
 
-def _code(manifest: Manifest, node: Node, environment: Mapping[str, str]) -> str:
+def _code(manifest: Manifest, node: Node, settings: Mapping[str, str]) -> str:
     """A hash of the node's SQL and configuration, of every macro of the project that it calls, and of the settings that
     these read."""
     macros: dict[str, str] = {}
@@ -179,9 +186,9 @@ def _code(manifest: Manifest, node: Node, environment: Mapping[str, str]) -> str
             ahead += macro["depends_on"]["macros"]
     sql = [node["raw_code"], *(text for _, text in sorted(macros.items()))]
     names = sorted({name for text in sql for name in SETTING.findall(text)})
-    settings = [f"{name}={environment.get(name, '')}" for name in names]
+    values = [f"{name}={settings.get(name, '')}" for name in names]
     given = json.dumps([node["checksum"], node["config"], node.get("test_metadata")], sort_keys=True, default=str)
-    return _hash([duckdb.__version__, given, *sql, *settings])
+    return _hash([duckdb.__version__, given, *sql, *values])
 
 
 def _outside(con: duckdb.DuckDBPyConnection, manifest: Manifest, nodes: Mapping[str, Node]) -> dict[str, str]:

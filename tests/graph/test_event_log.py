@@ -1,13 +1,15 @@
 """The event log of a process that runs nights: files that stay open, with what Dagster's own storage writes."""
 
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import pytest
 from dagster._core.instance.ref import InstanceRef
 
 from onedata.disk import PAGES_AHEAD
-from onedata_assets.event_log import MOST_OPEN, KeptOpenEventLog, with_kept_event_log
+from onedata_assets.event_log import BATCH, MOST_OPEN, KeptOpenEventLog, with_kept_event_log
 
 OPEN_FILES = Path("/proc/self/fd")
 
@@ -44,6 +46,46 @@ def test_another_process_reads_the_events_while_the_files_are_open(home: Path) -
             assert not isinstance(other.event_log_storage, KeptOpenEventLog)
             assert heard(other, run.run_id) == ["heard"]
             assert len(other.all_logs(run.run_id)) == len(instance.all_logs(run.run_id))
+
+
+def test_what_a_run_intends_to_make_is_one_transaction_of_each_file(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in BATCH.items():
+        monkeypatch.setenv(name, value)
+    specs = [dg.AssetSpec(f"table_{number}") for number in range(5)]
+
+    @dg.multi_asset(specs=specs)
+    def tables() -> Iterator[dg.MaterializeResult]:
+        for spec in specs:
+            yield dg.MaterializeResult(asset_key=spec.key)
+
+    job = dg.Definitions(assets=[tables], jobs=[dg.define_asset_job("all_tables")]).resolve_job_def("all_tables")
+    begun: list[str] = []
+    batches: list[tuple[int, list[str]]] = []
+    with kept(home) as instance:
+        log = instance.event_log_storage
+        assert isinstance(log, KeptOpenEventLog)
+        begin, store = log._begun, log.store_event_batch
+
+        def note_transaction(shard: str) -> Any:
+            begun.append(shard)
+            return begin(shard)
+
+        def note_batch(events: Sequence[Any]) -> None:
+            before = len(begun)
+            store(events)
+            batches.append((len(events), begun[before:]))
+
+        monkeypatch.setattr(log, "_begun", note_transaction)
+        monkeypatch.setattr(log, "store_event_batch", note_batch)
+        run = job.execute_in_process(instance=instance)
+        assert batches == [(len(specs), [run.run_id, "index"])]
+        intended = dg.DagsterEventType.ASSET_MATERIALIZATION_PLANNED
+        assert len(list(instance.all_logs(run.run_id, of_type=intended))) == len(specs)
+    with dg.DagsterInstance.from_config(str(home)) as other:
+        records = other.get_event_records(dg.EventRecordsFilter(intended))
+        assert {record.asset_key for record in records} == {spec.key for spec in specs}
 
 
 @pytest.mark.skipif(not OPEN_FILES.exists(), reason="the machine does not list the files that a process holds open")

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from pathlib import Path
 from typing import Any
 
 import duckdb
 import pytest
 
 from onedata.ledger.schema import create_ledger
-from onedata.warehouse.unchanged import forget, note_built, plan_layer
+from onedata.warehouse.unchanged import forget, note_built, plan_layer, settings_seen
 
 Manifest = dict[str, Any]
-SETTINGS = {"ONEDATA_LAKE": "/home/lake", "ONEDATA_CURRENCY": "CNY"}
+SETTINGS = {"ONEDATA_LAKE": "/home/lake", "ONEDATA_CURRENCY": "CNY", "days": "30"}
 PENDING = "{{ pending_only() }}"
 
 
@@ -47,7 +48,7 @@ def manifest() -> Manifest:
     macros = {
         "macro.lake": macro("lake", "{{ env_var('ONEDATA_LAKE') }}"),
         "macro.rate": macro("rate", "{{ own_rate() }}", "own_rate"),
-        "macro.own_rate": macro("own_rate", '{{ env_var("ONEDATA_CURRENCY", "CNY") }}'),
+        "macro.own_rate": macro("own_rate", '{{ env_var("ONEDATA_CURRENCY", "CNY") }} {{ var(\'days\') }}'),
     }
     sources = {"source.person": {"schema": "oneid", "name": "person", "identifier": "person"}}
     return {"nodes": nodes, "macros": macros, "sources": sources}
@@ -158,13 +159,18 @@ def test_changed_code_or_a_changed_setting_runs_what_is_made_of_it(
 ) -> None:
     assert runs(con, manifest, "dws", SETTINGS | {"ONEDATA_LAKE": "/moved"}) == []
     assert runs(con, manifest, "ods", SETTINGS | {"ONEDATA_LAKE": "/moved"}) == ["ods_payment", "ods_refund"]
-    other = SETTINGS | {"ONEDATA_CURRENCY": "EUR"}
-    assert runs(con, manifest, "dws", other) == ["dws_day", "dws_sum", "test_of_sum"]
+    for other in (SETTINGS | {"days": "31"}, SETTINGS | {"ONEDATA_CURRENCY": "EUR"}):
+        assert runs(con, manifest, "dws", other) == ["dws_day", "dws_sum", "test_of_sum"]
     assert list(plan_layer(con, manifest, "dws", other).changed_code) == ["dws_sum"]
     manifest["nodes"]["test_of_other"]["raw_code"] = "select 7"
     assert runs(con, manifest, "dws") == ["test_of_other"]
     manifest["macros"]["macro.own_rate"]["macro_sql"] = "2"
     assert runs(con, manifest, "dws") == ["dws_day", "dws_sum", "test_of_other", "test_of_sum"]
+
+
+def test_the_settings_of_a_model_are_the_environments_and_the_projects(tmp_path: Path) -> None:
+    (tmp_path / "dbt_project.yml").write_text("name: x\nvars: {days: 30}\n", encoding="utf-8")
+    assert settings_seen(tmp_path, {"ONEDATA_LAKE": "/lake"}) == {"ONEDATA_LAKE": "/lake", "days": "30"}
 
 
 def test_a_build_that_was_killed_runs_again_even_if_all_is_as_before(
