@@ -66,18 +66,17 @@ def parse_dbt(retailer: Retailer) -> Dbt:
 
 def _parse(settings: Settings) -> Dbt:
     manifest, is_as_written = _manifest(settings)
-    if not _is_of(manifest, settings.dbt_project):
-        manifest, is_as_written = _manifest(settings, "--no-partial-parse")
-    return Dbt(manifest, _plain(settings, manifest, is_as_written), settings)
+    has_moved = _seeds_moved(manifest, settings.dbt_project)
+    return Dbt(manifest, _plain(settings, manifest, is_as_written and not has_moved), settings)
 
 
-def _manifest(settings: Settings, *options: str) -> tuple[Manifest, bool]:
+def _manifest(settings: Settings) -> tuple[Manifest, bool]:
     """The parse, and whether the JSON in the home is of it: dbt leaves its own file as it was if nothing changed since,
     and the JSON is written after it."""
     parse = settings.dbt_target / "target" / PARTIAL_PARSE_FILE_NAME
     before, written = _changed_at(parse), _changed_at(_written(settings))
     with _warehouse_without_folder(settings):
-        outcome = dbtRunner().invoke(["--quiet", "parse", *_folders(settings), "--no-write-json", *options])
+        outcome = dbtRunner().invoke(["--quiet", "parse", *_folders(settings), "--no-write-json"])
     if not outcome.success or not isinstance(outcome.result, Manifest):
         raise DbtFailed(f"dbt cannot parse {settings.dbt_project}: {outcome.exception}")
     return outcome.result, 0 < before < written and _changed_at(parse) == before
@@ -118,11 +117,18 @@ def _warehouse_without_folder(settings: Settings) -> Iterator[None]:
         os.environ["ONEDATA_WAREHOUSE"] = before
 
 
-def _is_of(manifest: Manifest, project: Path) -> bool:
-    """Whether the seeds, which dbt reads by their whole path, are those of this folder: a partial parse keeps the path
-    of the folder that was parsed before, as when the home has moved."""
-    roots = {Path(node.root_path or "") for node in manifest.nodes.values() if isinstance(node, SeedNode)}
-    return all(root.resolve() == project.resolve() for root in roots)
+def _seeds_moved(manifest: Manifest, project: Path) -> bool:
+    """Point the seeds, which dbt reads by their whole path, to this folder, and tell whether they were elsewhere: a
+    partial parse keeps the path of the folder that was parsed before, as when the home has moved. Nothing else of a
+    parse is told by a whole path, and what a file holds is compared by its hash."""
+    moved = [
+        node
+        for node in manifest.nodes.values()
+        if isinstance(node, SeedNode) and Path(node.root_path or "").resolve() != project.resolve()
+    ]
+    for node in moved:
+        node.root_path = str(project)
+    return bool(moved)
 
 
 def _folders(settings: Settings) -> list[str]:

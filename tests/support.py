@@ -30,7 +30,7 @@ NIGHTS = [FIRST + timedelta(days=day) for day in range(3)]
 LAYERS = ("dim", "dwd", "dws", "ads")
 KEY = b"the key that the homes of one test session share"[:32]
 PATIENCE_SECONDS = 240.0
-PARSED: dict[Path, list[bytes]] = {}
+PARSED: list[bytes] = []
 MANIFESTS: dict[tuple[Any, ...], Any] = {}
 T = TypeVar("T")
 
@@ -83,28 +83,28 @@ def dbt_parsed_once(settings: Settings) -> Iterator[None]:
     files = [settings.dbt_target / "target" / name for name in ("partial_parse.msgpack", "manifest.json")]
     parse = dbt._manifest
 
-    def parse_once(settings: Settings, *options: str) -> tuple[Any, bool]:
+    def parse_once(settings: Settings) -> tuple[Any, bool]:
         sources = [file for kind in ("*.sql", "*.yml", "*.csv") for file in settings.dbt_project.rglob(kind)]
         changed = max(file.stat().st_mtime_ns for file in sources)
         told = {name: value for name, value in os.environ.items() if name.startswith("ONEDATA_")}
         of_home = {f"ONEDATA_{name}" for name in ("HOME", "SOURCE", "CONTRACTS", "LAKE", "WAREHOUSE")}
         key = (changed, len(sources), *sorted((name, told[name]) for name in told.keys() - of_home))
-        if not options and key in MANIFESTS and all(file.exists() for file in files):
+        if key in MANIFESTS and all(file.exists() for file in files):
             return MANIFESTS[key], True
-        manifest, is_as_written = parse(settings, *options)
+        manifest, is_as_written = parse(settings)
         MANIFESTS[key] = manifest
         return manifest, is_as_written
 
-    if settings.dbt_project in PARSED and not any(file.exists() for file in files):
+    if PARSED and not any(file.exists() for file in files):
         files[0].parent.mkdir(parents=True, exist_ok=True)
-        for file, content in zip(files, PARSED[settings.dbt_project], strict=True):
+        for file, content in zip(files, PARSED, strict=True):
             file.write_bytes(content)
     with pytest.MonkeyPatch.context() as patch:
         if not settings.own_entities:
             patch.setattr(dbt, "_manifest", parse_once)
         yield
-    if all(file.exists() for file in files):
-        PARSED.setdefault(settings.dbt_project, [file.read_bytes() for file in files])
+    if not PARSED and all(file.exists() for file in files):
+        PARSED.extend(file.read_bytes() for file in files)
 
 
 def home_at(folder: Path, source: Path, **changes: Any) -> Settings:

@@ -10,10 +10,11 @@ from typing import Any
 
 import dagster as dg
 import pytest
+from dbt.contracts.graph.nodes import SeedNode
 from support import environment_kept
 
 from onedata.retailer import Retailer
-from onedata_assets.dbt import parse_dbt
+from onedata_assets.dbt import _seeds_moved, parse_dbt
 
 
 def parsed(retailer: Retailer) -> Mapping[str, Any]:
@@ -48,6 +49,18 @@ def test_a_copied_home_is_not_parsed_again(retailer: Retailer, copied: Retailer)
     before, there = parsed(retailer), parsed(copied)
     assert told(there) == told(before)
     assert parsed_at(there, "dws") == parsed_at(before, "dws") != {}
+
+
+def test_the_seeds_of_a_project_that_has_moved_are_read_where_it_is(copied: Retailer) -> None:
+    with environment_kept():
+        os.environ.update(copied.environment())
+        project = parse_dbt(copied).parsed
+    seeds = [node for node in project.nodes.values() if isinstance(node, SeedNode)]
+    folder = copied.settings.dbt_project
+    assert not _seeds_moved(project, folder)
+    seeds[0].root_path = "/before/the/move"
+    assert _seeds_moved(project, folder)
+    assert {node.root_path for node in seeds} == {str(folder)}
 
 
 def manifest_file(retailer: Retailer) -> Path:
