@@ -36,11 +36,11 @@ from onedata_assets.status import draw_end
 from onedata_assets.tags import CPU_TAG, REPLACE_TAG
 
 # Copied into a home without one.
-OBJECTS_BETWEEN_COLLECTIONS = 50_000
-"""Python looks for unused cycles after every 700 new objects; most of a night's stay, and to look at them takes 4% of it."""
 INSTANCE = Path(__file__).with_name("dagster.yaml")
 # Prefix of the message of a onedata error, which is already a sentence.
 OWN_CLASS = re.compile(r"^(onedata|onedata_assets)(\.\w+)+: ")
+# Python looks for unused cycles after every 700 new objects; most of a night's stay, and to look at them takes 4% of it.
+OBJECTS_BETWEEN_COLLECTIONS = 50_000
 # Errors that a file causes in a library, outside of a step of the run.
 LIBRARY_ERRORS = (
     OSError,
