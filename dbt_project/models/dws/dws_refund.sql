@@ -151,42 +151,40 @@ postage as (
     from ordered
 ),
 
+other_than_postage as (
+    select
+        *,
+        coalesce(refund_lines_tax_amount, refund_lines_share) as refund_lines_tax,
+        amount - tax_of_lines - shipping_refunded_amount - returned_elsewhere_amount as other_amount
+    from postage
+),
+
 -- What is paid less than the lines of a refund say has the part of their tax that goes with it.
 kept as (
     select
         *,
-        coalesce(refund_lines_tax_amount, refund_lines_share) as refund_lines_tax,
-        coalesce(
-            is_rest and apart is null and refund_lines_amount > 0 and given_back_by is null
-            and amount - tax_of_lines - shipping_refunded_amount - returned_elsewhere_amount < 0
-            and coalesce(refund_lines_tax_amount, refund_lines_share) is not null, false
-        ) as is_kept
-    from postage
+        is_rest and apart is null and refund_lines_amount > 0 and given_back_by is null and other_amount < 0
+        and refund_lines_tax is not null as is_kept
+    from other_than_postage
 ),
 
 -- What is paid back without a line of goods contains the tax that was added on top of them.
 goods as (
     select
         *,
-        case
-            when apart is null then amount - tax_of_lines - shipping_refunded_amount - returned_elsewhere_amount
-            else 0
-        end as paid_amount,
-        case
-            when apart is not null then amount - shipping_refunded_amount - returned_elsewhere_amount
-            else 0
-        end as not_goods_amount,
+        case when apart is null then other_amount else 0 end as paid_amount,
+        case when apart is not null then other_amount else 0 end as not_goods_amount,
         case
             when apart is not null then 0
             when is_kept and not is_tax_included
                 then
-                    {{ part_of('amount - tax_of_lines - shipping_refunded_amount - returned_elsewhere_amount',
-                        'refund_lines_amount + refund_lines_tax', 'refund_lines_amount', 'currency') }}
+                    {{ part_of('other_amount', 'refund_lines_amount + refund_lines_tax', 'refund_lines_amount',
+                        'currency') }}
             when is_rest and not is_tax_included and sold_amount > 0
                 then
-                    {{ part_of('amount - tax_of_lines - shipping_refunded_amount - returned_elsewhere_amount',
-                        'sold_amount + coalesce(sold_tax_amount, 0)', 'sold_amount', 'currency') }}
-            else amount - tax_of_lines - shipping_refunded_amount - returned_elsewhere_amount
+                    {{ part_of('other_amount', 'sold_amount + coalesce(sold_tax_amount, 0)', 'sold_amount',
+                        'currency') }}
+            else other_amount
         end as net_amount
     from kept
 ),
@@ -232,15 +230,12 @@ returned_tax as (
     group by source_system, order_id, currency
 ),
 
-named as (
+named_money as (
     select
         of_lines.*,
         coalesce(returned_tax.tax_amount, 0) as returned_tax_amount,
-        coalesce(
-            sum(case when of_lines.tax_basis in ('named', 'line', 'kept') then of_lines.net_amount else 0 end)
-                over of_order,
-            0
-        ) as named_amount,
+        sum(case when of_lines.tax_basis in ('named', 'line', 'kept') then of_lines.net_amount else 0 end)
+            over of_order as named_amount,
         coalesce(-sum(of_lines.own_tax_amount) over of_order, 0) as named_tax_amount
     from of_lines
     left join returned_tax
@@ -253,23 +248,29 @@ named as (
     )
 ),
 
+named as (
+    select
+        *,
+        named_amount <> 0 or named_tax_amount <> 0 as has_named
+    from named_money
+),
+
 -- Where others name their tax, what is left of the order and of its tax is that of those that name none.
 left_over as (
     select
         *,
-        named_amount <> 0 or named_tax_amount <> 0 as has_named,
         case when tax_basis in ('named', 'line', 'kept') then 0 else -net_amount end as unnamed_amount,
         case
-            when sold_amount is not null and (named_amount <> 0 or named_tax_amount <> 0)
+            when has_named and sold_amount is not null
                 then greatest(sold_amount - returned_amount - named_amount, 0)
             else sold_amount
         end as left_amount,
         case
-            when sold_tax_amount is not null and (named_amount <> 0 or named_tax_amount <> 0)
+            when has_named and sold_tax_amount is not null
                 then greatest(sold_tax_amount - returned_tax_amount - named_tax_amount, 0)
             else sold_tax_amount
         end as left_tax_amount,
-        case when named_amount <> 0 or named_tax_amount <> 0 then 0 else returned_amount end as amount_before
+        case when has_named then 0 else returned_amount end as amount_before
     from named
 ),
 

@@ -54,7 +54,7 @@ sold_lines as (
         product_key,
         is_goods,
         case when units > 0 then net_amount / units end as unit_amount,
-        coalesce(exclusion = 'removed from its document', false) as is_removed
+        exclusion = 'removed from its document' as is_removed
     from order_lines
     where not is_return
 ),
@@ -173,7 +173,7 @@ running as (
     select
         *,
         sum(goods_units) over (
-            partition by counted_system, counted_order, product_key, goods_units > 0, lowered_line_id
+            partition by counted_system, counted_order, product_key, lowered_line_id
             order by refunded_at, source_system, refund_id, line_id
             rows between unbounded preceding and current row
         ) as goods_units_so_far
