@@ -39,7 +39,7 @@ from onedata_assets.tags import CPU_TAG, REPLACE_TAG
 INSTANCE = Path(__file__).with_name("dagster.yaml")
 # Prefix of the message of a onedata error, which is already a sentence.
 OWN_CLASS = re.compile(r"^(onedata|onedata_assets)(\.\w+)+: ")
-# Python looks for unused cycles after every 700 new objects; most of a night's stay, and to look at them takes 4% of it.
+# Python looks for unused cycles after every 700 new objects. Most of a night's stay, and to look at them takes 4%.
 OBJECTS_BETWEEN_COLLECTIONS = 50_000
 # Errors that a file causes in a library, outside of a step of the run.
 LIBRARY_ERRORS = (
