@@ -15,8 +15,6 @@ import hashlib
 import json
 import os
 import re
-import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
@@ -30,9 +28,9 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 import typer
-from checkout import REPOSITORY
 from lxml import etree
-from measure import Cost, child_cpu_seconds, measured
+from measure import Cost, measured
+from night_process import empty_night_cpu_s, imports_cpu_s
 
 from onedata.settings import Settings, load_settings
 from onedata.simulate import SimulationSettings, simulate
@@ -962,34 +960,6 @@ def seconds_by_stage(settings: Settings, wall_s: float) -> dict[str, float]:
                     stages[step.step_key] = stages.get(step.step_key, 0.0) + step.end_time - step.start_time
     stages["(start)"] = wall_s - sum(stages.values())
     return {name: round(seconds, 2) for name, seconds in sorted(stages.items(), key=lambda item: -item[1])}
-
-
-def empty_night_cpu_s(settings: Settings, night: date) -> float:
-    """CPU seconds of ``onedata run`` in a new process for a night without files.
-
-    Raises:
-        subprocess.CalledProcessError: the night failed.
-    """
-    return _child_cpu_s(settings, "from onedata_assets.cli import main; main()", "run", "--ds", str(night))
-
-
-def imports_cpu_s(settings: Settings) -> float:
-    """CPU seconds of what a night only imports: onedata, Dagster, dbt and Great Expectations."""
-    return _child_cpu_s(
-        settings, "import onedata_assets.cli, onedata_assets.runner; from onedata.quality.gx import load; load()"
-    )
-
-
-def _child_cpu_s(settings: Settings, script: str, *arguments: str) -> float:
-    before = child_cpu_seconds()
-    subprocess.run(
-        [sys.executable, "-c", script, *arguments],
-        cwd=REPOSITORY,
-        env=os.environ | settings.environment(),
-        check=True,
-        stdout=subprocess.DEVNULL,
-    )
-    return child_cpu_seconds() - before
 
 
 # --- The comparison ---------------------------------------------------------------------------------------------------
