@@ -1,4 +1,4 @@
-"""Console output of a run: the messages of the stages, without Dagster's own events."""
+"""Console output of a run: the messages of the stages, without Dagster's own events, and on a terminal its progress."""
 
 import logging
 import sys
@@ -6,8 +6,18 @@ import sys
 import dagster as dg
 
 from onedata.masking import mask_error
+from onedata_assets.progress import Progress
 
 NOISE = ("Dependencies for step", "A dbt subsetted execution")
+CONFIG = {
+    "seconds": dg.Field(
+        {str: float},
+        is_required=False,
+        description="What each step of the last run took. With it, a line tells what is running and what is left.",
+    )
+}
+ENDS = ("STEP_SUCCESS", "STEP_FAILURE", "STEP_SKIPPED")
+OVER = ("PIPELINE_SUCCESS", "PIPELINE_FAILURE", "PIPELINE_CANCELED")
 
 
 class _Spoken(logging.Filter):
@@ -28,13 +38,49 @@ class _Line(logging.Formatter):
         return mask_error(line)
 
 
-def _console(_: dg.InitLoggerContext) -> logging.Logger:
+class _AboveProgress(logging.StreamHandler):  # type: ignore[type-arg]
+    """Writes each message where the line of the progress was, which is drawn again below it."""
+
+    def __init__(self, progress: Progress) -> None:
+        super().__init__(sys.stderr)
+        self._progress = progress
+
+    def emit(self, record: logging.LogRecord) -> None:
+        with self._progress.cleared():
+            super().emit(record)
+
+
+class _Steps(logging.Handler):
+    """Tells the progress which step begins and which ends."""
+
+    def __init__(self, progress: Progress) -> None:
+        super().__init__()
+        self._progress = progress
+
+    def emit(self, record: logging.LogRecord) -> None:
+        event = (getattr(record, "dagster_meta", None) or {}).get("dagster_event")
+        if event is None:
+            return
+        if event.event_type_value == "STEP_START":
+            self._progress.begin(event.step_key)
+        elif event.event_type_value in ENDS:
+            self._progress.end(event.step_key)
+        elif event.event_type_value in OVER:
+            self._progress.close()
+
+
+def _console(context: dg.InitLoggerContext) -> logging.Logger:
     logger = logging.Logger("onedata")
-    handler = logging.StreamHandler(sys.stderr)
+    seconds = (context.logger_config or {}).get("seconds")
+    handler: logging.Handler = logging.StreamHandler(sys.stderr)
+    if seconds is not None and context.job_def:
+        progress = Progress(sys.stderr, len(context.job_def.nodes), seconds)
+        logger.addHandler(_Steps(progress))
+        handler = _AboveProgress(progress)
     handler.addFilter(_Spoken())
     handler.setFormatter(_Line())
     logger.addHandler(handler)
     return logger
 
 
-console_logger = dg.LoggerDefinition(_console, description="One line per stage.")
+console_logger = dg.LoggerDefinition(_console, config_schema=CONFIG, description="One line per stage.")

@@ -1,5 +1,7 @@
 """Landing: one asset per feed, generated from the contracts."""
 
+import time
+
 import dagster as dg
 
 from onedata.contracts import Feed
@@ -11,6 +13,7 @@ from onedata.retailer import Retailer
 from onedata_assets.costs import READ, WRITTEN, measured
 from onedata_assets.markdown import markdown
 from onedata_assets.nights import first_night_of, night_of, nights, nights_again
+from onedata_assets.progress import WAIT_SECONDS
 from onedata_assets.resources import Warehouse
 
 PREVIEW_FILES = 20
@@ -56,13 +59,16 @@ def _landing_asset(retailer: Retailer, feed: Feed) -> dg.AssetsDefinition:
         warehouse: Warehouse = context.resources.warehouse
         night = night_of(context, warehouse)
         again, later = nights_again(context, warehouse), retailer.feeds_later(feed)
+        began = time.monotonic()
         landed = land(warehouse.con, retailer.settings, feed, retailer.policy, night, again, later)
+        took = time.monotonic() - began
         if landed.waiting:
             context.log.warning(f"not whole yet, taken by the next run: {', '.join(landed.waiting)}")
         if landed.files:
             context.log.info(
                 f"{landed.received} rows in {landed.files} files = {landed.accepted} accepted + {landed.quarantined} "
                 f"quarantined + {landed.duplicate} duplicate"
+                + (f", {landed.received / took:,.0f} rows a second" if took > WAIT_SECONDS else "")
             )
         first = first_night_of(context, warehouse)
         rows = counted(warehouse.con, feed.name, first, night)

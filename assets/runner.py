@@ -4,6 +4,7 @@ import gc
 import os
 import re
 import sqlite3
+import sys
 import time
 import warnings
 from collections.abc import Iterator
@@ -28,6 +29,7 @@ from onedata.report import closed_gates
 from onedata.retailer import load_retailer
 from onedata.settings import Settings
 from onedata.warehouse import WarehouseError
+from onedata.warehouse.costs import seconds_of_last_run
 from onedata_assets.dbt import DbtFailed
 from onedata_assets.definitions import NIGHTLY, build_definitions
 from onedata_assets.event_log import BATCH, with_kept_event_log
@@ -168,7 +170,7 @@ def _run_night(
                 partition_key=partition_key,
                 tags=tags,
                 raise_on_error=False,
-                run_config={"loggers": {"console": {}}},
+                run_config={"loggers": {"console": {"config": _progress(settings)}}},
             )
     except HomeFault as stopped:
         return str(stopped)
@@ -176,6 +178,19 @@ def _run_night(
         return ""
     _draw_failure(settings, night, outcome)
     return _why(outcome, settings)
+
+
+def _progress(settings: Settings) -> dict[str, Any]:
+    """On a terminal, what the steps of the last run took; elsewhere no progress is shown."""
+    if not sys.stderr.isatty():
+        return {}
+    if not settings.warehouse.exists():
+        return {"seconds": {}}
+    try:
+        with duckdb.connect(str(settings.warehouse), read_only=True) as con:
+            return {"seconds": seconds_of_last_run(con)}
+    except duckdb.Error:
+        return {"seconds": {}}  # another run has it open, or it is damaged: the run itself waits, or tells
 
 
 def _published(settings: Settings) -> tuple[int, int] | None:

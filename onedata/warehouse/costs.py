@@ -47,11 +47,29 @@ def note_costs(
     )
 
 
+def seconds_of_last_run(con: duckdb.DuckDBPyConnection) -> dict[str, float]:
+    """What each step of the last run that was noted took by the clock; empty if there is none."""
+    run = _last_run(con)
+    if run is None:
+        return {}
+    rows = con.execute(
+        "select step, sum(wall_seconds) from ops.cost where run_id = ? and subject = '' and wall_seconds is not null "
+        "group by step",
+        [run[0]],
+    ).fetchall()
+    return dict(rows)
+
+
+def _last_run(con: duckdb.DuckDBPyConnection) -> tuple[str, date] | None:
+    """Id and night."""
+    if not con.execute("select 1 from duckdb_tables() where schema_name = 'ops' and table_name = 'cost'").fetchall():
+        return None
+    return con.execute("select run_id, night from ops.cost order by noted_at desc limit 1").fetchone()
+
+
 def cost_report(con: duckdb.DuckDBPyConnection) -> str:
     """The costs of the last run that was noted, by stage in order, and the tables that took longest."""
-    run = None
-    if con.execute("select 1 from duckdb_tables() where schema_name = 'ops' and table_name = 'cost'").fetchall():
-        run = con.execute("select run_id, night from ops.cost order by noted_at desc limit 1").fetchone()
+    run = _last_run(con)
     if run is None:
         return "no run has noted its costs yet; `onedata run` does"
     stages = con.execute(
