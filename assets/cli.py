@@ -59,7 +59,7 @@ def run(
         ),
     ] = False,
     full_refresh: Annotated[
-        bool, typer.Option("--full-refresh", help="Rebuild DIM and DWD from the whole lake, and every model after them.")
+        bool, typer.Option("--full-refresh", help="Rebuild DIM and DWD from the whole lake, then all after them.")
     ] = False,
 ) -> None:
     """Run nights through the Dagster job: land new files, pass every gate, publish.
