@@ -96,14 +96,15 @@ def write_returns(source: Path, parcels: Iterable[str], day: str = FIRST) -> Non
     write(source / f"logistics/returns/returns_{day}.csv", f"{head}requested_at,received_at\n{lines}")
 
 
-def two_nights(folder: Path, cases: Iterable[Case], parcels: Iterable[str]) -> Story:
-    """A shop and its parcels, after two nights, with the shipped contracts of orders, refunds and returns."""
+def two_nights(folder: Path, cases: Iterable[Case], parcels: Iterable[str], each_night: bool = True) -> Story:
+    """A shop and its parcels, after two nights, each in a run of its own or both in one, with the shipped contracts of
+    orders, refunds and returns."""
     contracts = shipped_contracts(folder, ("shop_orders", "shop_refunds", "logistics_returns"))
     source = folder / "source"
     write_shop(source, cases)
     write_returns(source, parcels)
     settings = home_at(folder, source, contracts=contracts, reporting_currency="CNY")
-    return story(settings, "two nights", run_well(settings, DAYS))
+    return story(settings, "two nights", run_well(settings, DAYS, each_night=each_night))
 
 
 def money_by_day(warehouse: Path, number: int) -> dict[str, list[Decimal]]:

@@ -271,8 +271,8 @@ PARCELS = [
 
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Story:
-    """A shop and its parcels, after two nights."""
-    return two_nights(tmp_path_factory.mktemp("given_back"), CASES.values(), PARCELS)
+    """A shop and its parcels, after two nights in one run."""
+    return two_nights(tmp_path_factory.mktemp("given_back"), CASES.values(), PARCELS, each_night=False)
 
 
 @pytest.mark.parametrize("number", CASES)

@@ -26,8 +26,8 @@ from onedata.simulate import DefectRates, SimulationSettings, simulate
 HEAVY = DefectRates.named("heavy", {"truncated": 0})
 SIZES = {
     "one customer, one night": SimulationSettings(customers=1, days=1),
-    "2,000 customers of the retail profile, three nights, many defects": SimulationSettings(
-        customers=2_000, days=3, profile="retail", defects=HEAVY
+    "1,000 customers of the retail profile, three nights, many defects": SimulationSettings(
+        customers=1_000, days=3, profile="retail", defects=HEAVY
     ),
 }
 
