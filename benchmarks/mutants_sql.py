@@ -81,7 +81,7 @@ def is_seen(con: duckdb.DuckDBPyConnection, sql: str) -> bool:
     """
     rows: dict[str, Counter[tuple[Any, ...]]] = {"actual": Counter(), "expected": Counter()}
     for *values, which in con.execute(sql).fetchall():
-        rows[which][tuple(values)] += 1
+        rows[which][tuple(str(value) if isinstance(value, list) else value for value in values)] += 1
     return rows["actual"] != rows["expected"]
 
 

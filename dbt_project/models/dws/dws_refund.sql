@@ -65,7 +65,8 @@ told as (
                 when lined.sold_amount > 0
                     then
                         {{ part_of('lined.refund_lines_amount', 'lined.sold_amount',
-                            'coalesce(lined.sold_tax_amount, 0)', 'lined.currency') }}
+                            'coalesce(lined.sold_tax_amount, case when lined.is_tax_included then null else 0 end)',
+                            'lined.currency') }}
             end
         ) as refund_lines_share,
         taxes_of_lines.amount is not null as is_of_own_tax
