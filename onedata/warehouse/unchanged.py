@@ -25,6 +25,11 @@ ODS = "ods"
 READS_PENDING = "pending_only()"
 """A model with this macro adds rows of pending batches only (macros/latest_version.sql)."""
 SETTING = re.compile(r"""\b(?:env_)?var\(\s*['"](\w+)""")
+MATERIALIZATION = ".materialization_"
+PLACES = ("ONEDATA_LAKE", "ONEDATA_IDENTIFIERS")
+"""Settings that are paths; what lies there is known by other hashes."""
+TELLS_READERS = ("docs", "group", "meta", "tags")
+"""Configuration of a model that changes none of its rows."""
 SMALL_ROWS = 100_000
 """A table of so many rows is compared with what it was; to read a larger one costs as much as what may be saved."""
 Manifest = Mapping[str, Any]
@@ -55,11 +60,8 @@ class LayerPlan:
     code: Mapping[str, str] = field(repr=False)
     versions: Mapping[str, str] = field(repr=False)
     before: Mapping[str, Noted] = field(repr=False)
-
-    @property
-    def changed_code(self) -> Sequence[str]:
-        """Nodes that other SQL or other settings made than tonight's."""
-        return [name for name in self.run if name in self.before and self.before[name].code != self.code[name]]
+    changed_code: Sequence[str] = field(repr=False)
+    """Nodes whose table or view other SQL or other settings made than tonight's, or nobody knows which."""
 
 
 def settings_seen(project: Path, environment: Mapping[str, str]) -> Mapping[str, str]:
@@ -91,7 +93,7 @@ def plan_layer(
             and not whole
             and was.code == code[name]
             and was.inputs == _inputs(node, versions)
-            and (_is_test(node) or comments.get((node["schema"], node["name"])) == was.version)
+            and (_is_test(node) or comments.get(_place(node)) == was.version)
             and not _waits(node, pending)
         ):
             left.append(name)
@@ -105,12 +107,21 @@ def plan_layer(
         code,
         versions,
         {name: noted[name] for name in run if name in noted},
+        [
+            name
+            for name in run
+            if (noted[name].code != code[name] if name in noted else _place(nodes[name]) in comments)
+        ],
     )
 
 
 def forget(con: duckdb.DuckDBPyConnection, plan: LayerPlan) -> None:
-    """Before a build: nothing is known of what it runs until it has ended, also if the process is killed."""
-    con.execute("delete from ops.built where node in (select unnest($1::varchar[]))", [list(plan.run)])
+    """Before a build: what it runs is as good as unknown until it has ended, also if the process is killed. The code
+    stays: it tells which of the tables that are left from before was made by other SQL."""
+    con.execute(
+        "update ops.built set inputs = '', version = '', content = null where node in (select unnest($1::varchar[]))",
+        [list(plan.run)],
+    )
 
 
 def note_built(
@@ -126,10 +137,10 @@ def note_built(
         for name in built:
             node, before = nodes[name], plan.before.get(name)
             content = contents.get(node["name"]) if not _is_test(node) else None
-            is_same = before is not None and content is not None and content == before.content
+            is_same = before is not None and (before.code, before.content) == (plan.code[name], content or "")
             versions[name] = before.version if before is not None and is_same else uuid4().hex
             con.execute(
-                "insert into ops.built values (?, ?, ?, ?, ?)",
+                "insert or replace into ops.built values (?, ?, ?, ?, ?)",
                 [name, plan.code[name], _inputs(node, versions), versions[name], content],
             )
             if not _is_test(node):
@@ -176,19 +187,38 @@ def _comments(con: duckdb.DuckDBPyConnection) -> Mapping[tuple[str, str], str | 
 
 def _code(manifest: Manifest, node: Node, settings: Mapping[str, str]) -> str:
     """A hash of the node's SQL and configuration, of every macro of the project that it calls, and of the settings that
-    these read."""
-    macros: dict[str, str] = {}
-    ahead = list(node.get("depends_on", {}).get("macros", []))
-    while ahead:
-        macro = manifest["macros"][ahead.pop()]
-        if macro["package_name"] == node["package_name"] and macro["unique_id"] not in macros:
-            macros[macro["unique_id"]] = macro["macro_sql"]
-            ahead += macro["depends_on"]["macros"]
-    sql = [node["raw_code"], *(text for _, text in sorted(macros.items()))]
+    these read.
+
+    An incremental model keeps rows of earlier nights, so the views of ODS that it reads are its code too. Where the
+    home lies changes none of its rows, and a new version of an engine or of dbt is no reason to make them anew.
+    """
+    nodes = [node]
+    engines = [duckdb.__version__, manifest.get("metadata", {}).get("dbt_version", "")]
+    if node["config"].get("materialized") == "incremental":
+        parents = [manifest["nodes"][parent] for parent in _reads(node) if parent in manifest["nodes"]]
+        nodes += [parent for parent in parents if parent["schema"] == ODS]
+        settings = {name: str(bool(value)) if name in PLACES else value for name, value in settings.items()}
+        engines = []
+    sql = [text for each in nodes for text in [each["raw_code"], *_macros(manifest, each)]]
     names = sorted({name for text in sql for name in SETTING.findall(text)})
     values = [f"{name}={settings.get(name, '')}" for name in names]
-    given = json.dumps([node["checksum"], node["config"], node.get("test_metadata")], sort_keys=True, default=str)
-    return _hash([duckdb.__version__, given, *sql, *values])
+    config = {name: value for name, value in node["config"].items() if name not in TELLS_READERS}
+    given = json.dumps([node["checksum"], config, node.get("test_metadata")], sort_keys=True, default=str)
+    return _hash([*engines, given, *sql, *values])
+
+
+def _macros(manifest: Manifest, node: Node) -> Sequence[str]:
+    """The project's macros that a node calls, those that these call, and those that build a table or view."""
+    found: dict[str, str] = {}
+    ahead = list(node.get("depends_on", {}).get("macros", []))
+    if not _is_test(node):
+        ahead += [name for name in manifest["macros"] if MATERIALIZATION in name]
+    while ahead:
+        macro = manifest["macros"][ahead.pop()]
+        if macro["package_name"] == node["package_name"] and macro["unique_id"] not in found:
+            found[macro["unique_id"]] = macro["macro_sql"]
+            ahead += macro["depends_on"]["macros"]
+    return [text for _, text in sorted(found.items())]
 
 
 def _outside(con: duckdb.DuckDBPyConnection, manifest: Manifest, nodes: Mapping[str, Node]) -> dict[str, str]:
@@ -227,17 +257,27 @@ def _waits(node: Node, pending: Collection[str]) -> bool:
 
 
 def _contents(con: duckdb.DuckDBPyConnection, nodes: Sequence[Node]) -> Mapping[str, str]:
-    """Row count and sum of the hashes of the rows, which do not depend on their order, of each small table."""
-    sizes = con.execute(
-        "select schema_name, table_name, estimated_size from duckdb_tables() where database_name = current_database()"
+    """Of each small table its columns with their types, row count, and sum of the hashes of its rows, which does not
+    depend on their order. A hash of a row knows no names and no types."""
+    tables = con.execute(
+        "select c.schema_name, c.table_name, string_agg(c.column_name || ' ' || c.data_type, ', ' "
+        "order by c.column_index) from duckdb_tables() as t "
+        "join duckdb_columns() as c using (table_oid, database_name) "
+        "where t.database_name = current_database() and t.estimated_size <= ? group by 1, 2",
+        [SMALL_ROWS],
     ).fetchall()
-    small = {(schema, name) for schema, name, rows in sizes if rows <= SMALL_ROWS}
-    of_them = [node for node in nodes if not _is_test(node) and (node["schema"], node["name"]) in small]
+    small = {(schema, name): columns for schema, name, columns in tables}
     queries = [
-        f"select {quote_text(node['name'])}, concat_ws('/', count(*), sum(hash(t))) from {_relation(node)} as t"
-        for node in of_them
+        f"select {quote_text(node['name'])}, concat_ws('/', {quote_text(small[_place(node)])}, count(*), sum(hash(t))) "
+        f"from {_relation(node)} as t"
+        for node in nodes
+        if not _is_test(node) and _place(node) in small
     ]
     return dict(con.execute(" union all ".join(queries)).fetchall()) if queries else {}
+
+
+def _place(node: Node) -> tuple[str, str]:
+    return node["schema"], node["name"]
 
 
 def _relation(node: Node) -> str:

@@ -48,6 +48,8 @@ def manifest() -> Manifest:
     macros = {
         "macro.lake": macro("lake", "{{ env_var('ONEDATA_LAKE') }}"),
         "macro.rate": macro("rate", "{{ own_rate() }}", "own_rate"),
+        "macro.onedata.materialization_table": macro("onedata.materialization_table", "replaced", "replaced"),
+        "macro.replaced": macro("replaced", "create or replace"),
         "macro.own_rate": macro("own_rate", '{{ env_var("ONEDATA_CURRENCY", "CNY") }} {{ var(\'days\') }}'),
     }
     sources = {"source.person": {"schema": "oneid", "name": "person", "identifier": "person"}}
@@ -180,6 +182,70 @@ def test_a_build_that_was_killed_runs_again_even_if_all_is_as_before(
     forget(con, plan_layer(con, manifest, "dws", SETTINGS))
     con.execute("delete from oneid.person where oneid = 'p2'")
     assert runs(con, manifest, "dws") == ["dws_day", "dws_sum", "test_of_sum"]
+
+
+def changed_code(con: duckdb.DuckDBPyConnection, manifest: Manifest, settings: dict[str, str] = SETTINGS) -> list[str]:
+    """Incremental models whose rows other SQL made."""
+    return sorted(plan_layer(con, manifest, "dwd", settings).changed_code)
+
+
+def test_rows_that_other_sql_made_are_known_until_they_are_made_anew(
+    con: duckdb.DuckDBPyConnection, manifest: Manifest
+) -> None:
+    manifest["nodes"]["dwd_payment"]["raw_code"] += " -- other"
+    assert changed_code(con, manifest) == ["dwd_payment"]
+    forget(con, plan_layer(con, manifest, "dwd", SETTINGS, whole=True))  # and killed
+    assert changed_code(con, manifest) == ["dwd_payment"]
+    built(con, manifest, "dwd", but=["dwd_payment"])  # one of the others alone, from the UI
+    assert changed_code(con, manifest) == ["dwd_payment"]
+    built(con, manifest, "dwd")
+    assert changed_code(con, manifest) == []
+
+
+def test_a_table_of_which_nothing_is_noted_was_made_by_nobody_knows_what(
+    con: duckdb.DuckDBPyConnection, manifest: Manifest
+) -> None:
+    con.execute("delete from ops.built")
+    assert changed_code(con, manifest) == ["dwd_both", "dwd_ever", "dwd_payment", "dwd_refund"]
+    for (table,) in con.execute("select table_name from duckdb_tables() where schema_name = 'dwd'").fetchall():
+        con.execute(f"drop table dwd.{table}")
+    assert changed_code(con, manifest) == []
+
+
+def test_the_views_that_an_incremental_model_reads_are_its_code_and_the_home_is_not(
+    con: duckdb.DuckDBPyConnection, manifest: Manifest
+) -> None:
+    moved = SETTINGS | {"ONEDATA_LAKE": "/moved"}
+    assert runs(con, manifest, "ods", moved) == ["ods_payment", "ods_refund"]
+    assert changed_code(con, manifest, moved) == []
+    manifest["nodes"]["ods_payment"]["raw_code"] = "select upper(status) from {{ lake() }}"
+    assert changed_code(con, manifest) == ["dwd_both", "dwd_ever", "dwd_payment"]
+
+
+@pytest.mark.parametrize("columns", ["1 as two", "1::bigint as one"])
+def test_other_names_or_types_of_the_same_values_are_another_content(
+    con: duckdb.DuckDBPyConnection, manifest: Manifest, columns: str
+) -> None:
+    con.execute("insert into oneid.person values ('p2')")
+    con.execute(f"create or replace table dws.dws_day as select {columns}")
+    built(con, manifest, "dws")
+    assert runs(con, manifest, "ads") == ["ads_day"]
+
+
+def test_the_same_rows_by_other_code_are_another_version(con: duckdb.DuckDBPyConnection, manifest: Manifest) -> None:
+    manifest["nodes"]["dws_day"]["raw_code"] = "select 9"
+    con.execute("create or replace table dws.dws_day as select 1 as one")
+    built(con, manifest, "dws")
+    assert runs(con, manifest, "ads") == ["ads_day"]
+
+
+def test_how_tables_are_built_is_code_of_each_and_who_owns_them_is_not(
+    con: duckdb.DuckDBPyConnection, manifest: Manifest
+) -> None:
+    manifest["nodes"]["dws_sum"]["config"]["meta"] = {"owner": "somebody"}
+    assert runs(con, manifest, "dws") == []
+    manifest["macros"]["macro.replaced"]["macro_sql"] = "drop, create"
+    assert runs(con, manifest, "dws") == ["dws_day", "dws_other", "dws_sum", "test_of_other", "test_of_sum"]
 
 
 def test_what_a_build_left_out_runs_again(con: duckdb.DuckDBPyConnection, manifest: Manifest) -> None:
