@@ -1,6 +1,7 @@
 """The command line `onedata`: onedata's own commands, and those that need Dagster: run, rebuild, demo, dev."""
 
 import os
+import socket
 import sys
 from datetime import date
 from pathlib import Path
@@ -130,6 +131,8 @@ def rebuild(
     and times of previous nights) are not rebuilt.
     """
     settings = settings_from(settings_file, None)
+    if not settings.home.exists():
+        fail(f"there is no data home {settings.home} to rebuild; `onedata run` creates one")
     from onedata_assets.definitions import REBUILD
     from onedata_assets.runner import run_nights
 
@@ -166,6 +169,8 @@ def dev(
 ) -> None:
     """Open the Dagster UI of a retailer; stop it with Ctrl-C."""
     settings = settings_from(settings_file, source)
+    if _is_taken(port):
+        fail(f"port {port} of 127.0.0.1 is in use, perhaps by another `onedata dev`: give a free one with --port")
     from onedata_assets.runner import prepare_instance
 
     with faults_told(settings):
@@ -180,6 +185,12 @@ def dev(
     workspace = str(settings.dagster_home / "workspace.yaml")
     os.chdir(settings.home)
     os.execv(dagster, [dagster, "dev", "--workspace", workspace, "--host", "127.0.0.1", "--port", str(port)])
+
+
+def _is_taken(port: int) -> bool:
+    """Whether a server listens there."""
+    with socket.socket() as asked:
+        return asked.connect_ex(("127.0.0.1", port)) == 0
 
 
 def _options(settings_file: Path | None, source: Path | None) -> str:

@@ -13,9 +13,8 @@ from onedata.masking import hides_values
 from onedata.quality.gates import require_open
 from onedata.quality.model_rules import sensitive_columns
 from onedata.retailer import Retailer
-from onedata.warehouse.outdated import outdated_models
 from onedata.warehouse.preview import columns_of, first_rows, rows_of
-from onedata.warehouse.unchanged import LayerPlan, forget, note_built, plan_layer, settings_seen
+from onedata.warehouse.unchanged import forget, note_built, plan_layer, settings_seen
 from onedata_assets.costs import measured
 from onedata_assets.dbt import Dbt, build
 from onedata_assets.ingest import landing_key
@@ -80,10 +79,13 @@ def _layer_asset(dbt: Dbt, translator: LayerTranslator, layer: str) -> dg.Assets
             accepted = promote(warehouse.con, warehouse.retailer.settings)
             context.log.info(f"{len(accepted)} deliveries passed their gate and entered the lake")
         asked = context.run.tags.get(FULL_REFRESH_TAG) == "true" or has_replaced(warehouse.con)
-        plan, anew = _plan(warehouse, layer, asked)
-        if anew:
-            context.log.info(f"built anew from the lake, since their columns or SQL changed: {', '.join(anew)}")
-        full_refresh = (asked and layer in ("dim", "dwd")) or bool(anew)
+        settings = settings_seen(warehouse.retailer.settings.dbt_project, os.environ)
+        plan = plan_layer(warehouse.con, warehouse.manifest, layer, settings, asked)
+        if plan.outdated:
+            context.log.info(
+                f"built anew from the lake, since their columns or SQL changed: {', '.join(plan.outdated)}"
+            )
+        full_refresh = (asked and layer in ("dim", "dwd")) or bool(plan.outdated)
         nodes = warehouse.manifest["nodes"]
         left = [translator.get_asset_key(nodes[name]) for name in plan.left]
         for key in left:
@@ -115,20 +117,6 @@ def _layer_asset(dbt: Dbt, translator: LayerTranslator, layer: str) -> dg.Assets
         )
 
     return models
-
-
-def _plan(warehouse: Warehouse, layer: str, asked: bool) -> tuple[LayerPlan, list[str]]:
-    """What of the layer is to be built, and the incremental models that make all of it be built anew."""
-    settings = settings_seen(warehouse.retailer.settings.dbt_project, os.environ)
-    plan = plan_layer(warehouse.con, warehouse.manifest, layer, settings, asked)
-    nodes = warehouse.manifest["nodes"]
-    changed = {
-        str(nodes[name]["name"]) for name in plan.changed_code if nodes[name]["config"]["materialized"] == "incremental"
-    }
-    anew = sorted(changed.union(outdated_models(warehouse.con, warehouse.manifest, layer)))
-    if anew and not asked:
-        plan = plan_layer(warehouse.con, warehouse.manifest, layer, settings, whole=True)
-    return plan, anew
 
 
 def _with_contents(event: Any, warehouse: Warehouse, layer: str, context: dg.AssetExecutionContext) -> Any:

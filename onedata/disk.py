@@ -57,6 +57,8 @@ def obstacle(folder: Path) -> str | None:
         return told(errno.EROFS, folder)
     if not os.access(place, os.W_OK | os.X_OK):
         return told(errno.EACCES, place)
+    if os.statvfs(place).f_blocks == 0:
+        return f"{folder} would be in {place}, which holds no files: name another folder as the home"
     return told(errno.ENOSPC, folder) if free_bytes(folder) < LEAST_FREE else None
 
 

@@ -8,7 +8,7 @@ import duckdb
 import typer
 
 from onedata.backup.repair import restore_lake_files
-from onedata.cli.root import SettingsOption, settings_from
+from onedata.cli.root import SettingsOption, fail, settings_from
 from onedata.faults.repair import repair
 from onedata.settings import Settings
 from onedata.warehouse import WarehouseDamaged, WarehouseMissing, open_warehouse
@@ -32,6 +32,8 @@ def repair_command(
     afterwards, 1 if something needs you.
     """
     settings, left = settings_from(settings_file, None), False
+    if not settings.home.exists():
+        fail(f"there is no data home {settings.home} to repair; `onedata run` creates one")
     if backup:
         for text in _put_back(settings, backup):
             typer.echo(f"           {text}")

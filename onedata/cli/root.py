@@ -5,7 +5,7 @@ import os
 import re
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import date
 from importlib.metadata import version
 from pathlib import Path
@@ -21,7 +21,7 @@ from onedata.faults import faults_told, version_told
 from onedata.home import private_umask
 from onedata.masking import mask_error
 from onedata.retailer import load_retailer
-from onedata.settings import Settings, load_settings
+from onedata.settings import Settings, SettingsError, load_settings
 from onedata.warehouse import open_warehouse, read_warehouse
 
 
@@ -137,6 +137,9 @@ def settings_from(file: Path | None, source: Path | None) -> Settings:
     private_umask()
     environment = dict(os.environ) | ({"ONEDATA_SOURCE": str(source)} if source else {})
     settings = load_settings(file, environment)
+    with suppress(PermissionError):  # of a folder that the user may not look into each command tells
+        if settings.home.is_file():
+            raise SettingsError(f"home: {settings.home} is a file, and the data home is a folder: name another one")
     load_retailer(settings)
     return settings
 

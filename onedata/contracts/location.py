@@ -34,6 +34,7 @@ FORMATS: Mapping[str, tuple[str, ...]] = {
 }
 NESTED = ("json", "jsonl", "parquet", "xml")
 _SERVER = ("server", "type", "description", "environment", "roles", "customProperties")
+_BRACES = re.compile(r"\{[^{}]*\}?|\}")
 _RANGE = re.compile(r"[A-Z]{1,3}[1-9]\d{0,6}(:[A-Z]{1,3}([1-9]\d{0,6})?)?")
 _LOOKBACK = re.compile(r"\d+( (second|minute|hour|day)s?)?")
 
@@ -128,6 +129,11 @@ def _files(server: Mapping[str, Any], path: str, store: ObjectStore | None, wher
     kind = need(server, "format", where)
     if kind not in FORMATS:
         raise ContractError(f"{where}: format {kind!r} is not known; use one of {', '.join(FORMATS)}")
+    unknown = [part for part in _BRACES.findall(path) if part != "{ds}"]
+    if unknown:
+        raise ContractError(
+            f"{where}: path {path!r} has {unknown[0]}, which stands for nothing; {{ds}} is the night, * is any text"
+        )
     if path.count("{ds}") > 1:
         raise ContractError(f"{where}: path {path!r} names {{ds}} more than once")
     given = custom(server, where)

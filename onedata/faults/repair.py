@@ -47,9 +47,6 @@ def repair(settings: Settings, now: datetime) -> Iterator[Step]:
         settings: Settings of the home.
         now: Names the folder below `<home>/aside` for the moved files.
     """
-    if not settings.home.exists():
-        yield Step(f"there is no data home {settings.home}; `onedata run` creates one")
-        return
     found = disk.obstacle(settings.home)
     if found:
         yield Step(found, needs_person=True)

@@ -321,7 +321,10 @@ def _outside(item: Field, part: Part, typed: str, before: str, value: str | None
     if not broken:
         return []
     name = item.column.name
-    after = f" is outside {'' if low is None else low} to {'' if high is None else high}, the range of {name}"
+    if low is None or high is None:
+        after = f" is above {high}, the most of {name}" if low is None else f" is below {low}, the least of {name}"
+    else:
+        after = f" is outside {low} to {high}, the range of {name}"
     return [Check(f"{name}_range", holds(broken), before, value, after)]
 
 

@@ -50,18 +50,19 @@ class Noted:
 class LayerPlan:
     """What the build of a layer leaves as it is and what it runs, by dbt's unique ids, in the order of the graph.
 
-    Seeds count as models. `code` is each node's hash, `versions` are those of all that the layer reads and leaves, and
-    `before` is what was noted of the nodes that run.
+    Seeds count as models. `outdated` are the names of the incremental models whose tables have rows that other SQL or
+    settings made, or other columns than the YAML describes: because of one, everything runs, from the whole lake.
+    `code` is each node's hash, `versions` are those of all that the layer reads and leaves, and `before` is what was
+    noted of the nodes that run.
     """
 
     left: Sequence[str]
     untested: Sequence[str]
     run: Sequence[str]
+    outdated: Sequence[str]
     code: Mapping[str, str] = field(repr=False)
     versions: Mapping[str, str] = field(repr=False)
     before: Mapping[str, Noted] = field(repr=False)
-    changed_code: Sequence[str] = field(repr=False)
-    """Nodes whose table or view other SQL or other settings made than tonight's, or nobody knows which."""
 
 
 def settings_seen(project: Path, environment: Mapping[str, str]) -> Mapping[str, str]:
@@ -84,6 +85,7 @@ def plan_layer(
     pending = {entity for (entity,) in con.execute("select distinct entity from ops.pending_batch").fetchall()}
     code = {name: _code(manifest, node, settings) for name, node in nodes.items()}
     versions = {name: was.version for name, was in noted.items() if name not in nodes} | _outside(con, manifest, nodes)
+    outdated = _outdated(con, nodes, noted, code)
     left: list[str] = []
     run: list[str] = []
     for name in _in_order(nodes):
@@ -91,6 +93,7 @@ def plan_layer(
         if (
             was is not None
             and not whole
+            and not outdated
             and was.code == code[name]
             and was.inputs == _inputs(node, versions)
             and (_is_test(node) or comments.get(_place(node)) == was.version)
@@ -104,14 +107,10 @@ def plan_layer(
         [name for name in left if not _is_test(nodes[name])],
         [name for name in left if _is_test(nodes[name])],
         run,
+        outdated,
         code,
         versions,
         {name: noted[name] for name in run if name in noted},
-        [
-            name
-            for name in run
-            if (noted[name].code != code[name] if name in noted else _place(nodes[name]) in comments)
-        ],
     )
 
 
@@ -156,6 +155,25 @@ def _nodes(manifest: Manifest, layer: str) -> Mapping[str, Node]:
         if (node["resource_type"] in ("model", "test") and node["fqn"][1] == layer)
         or (node["resource_type"] == "seed" and layer == "dim")
     }
+
+
+def _outdated(
+    con: duckdb.DuckDBPyConnection, nodes: Mapping[str, Node], noted: Mapping[str, Noted], code: Mapping[str, str]
+) -> list[str]:
+    """A table of which nothing is noted, as in a home of an earlier version, was made by nobody knows what; a model
+    without a table is not outdated."""
+    rows = con.execute(
+        "select schema_name, table_name, list(column_name) from duckdb_columns() "
+        "where database_name = current_database() group by 1, 2"
+    ).fetchall()
+    columns = {(schema, table): set(names) for schema, table, names in rows}
+    return sorted(
+        node["name"]
+        for name, node in nodes.items()
+        if node["config"].get("materialized") == "incremental"
+        and _place(node) in columns
+        and (name not in noted or noted[name].code != code[name] or columns[_place(node)] != set(node["columns"]))
+    )
 
 
 def _is_test(node: Node) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -41,6 +42,8 @@ WRONG = {
     ),
     "a feed to release": (["quarantine", "release", "--feed", "shop_ordres"], "did you mean shop_orders?"),
     "a home that is not there": (["status"], "there is no data home"),
+    "a home to repair": (["repair"], "there is no data home"),
+    "a home to rebuild": (["rebuild"], "there is no data home"),
     "settings that are not there": (["status", "--settings", "nowhere.toml"], "nowhere.toml"),
 }
 
@@ -61,6 +64,26 @@ def test_a_wrong_argument_is_one_line(name: str, tmp_path: Path, monkeypatch: py
     assert told in ended.stderr
     assert ended.stderr.startswith("onedata: ") and "Traceback" not in ended.stderr
     assert len(ended.stderr.splitlines()) == 1
+    assert not (tmp_path / "home").exists()
+
+
+@pytest.mark.parametrize("command", ["run", "status", "repair"])
+def test_a_home_that_is_a_file_is_told(command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "home").write_text("mine", encoding="utf-8")
+    ended = typed([command], tmp_path / "home", monkeypatch)
+    assert (ended.exit_code, ended.stdout) == (2, "")
+    assert f"{tmp_path / 'home'} is a file, and the data home is a folder" in ended.stderr
+    assert (tmp_path / "home").read_text(encoding="utf-8") == "mine"
+
+
+def test_a_port_that_another_server_has_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        ended = typed(["dev", "--port", str(port)], tmp_path / "home", monkeypatch)
+    assert (ended.exit_code, ended.stdout) == (2, "")
+    assert ended.stderr == (
+        f"onedata: port {port} of 127.0.0.1 is in use, perhaps by another `onedata dev`: give a free one with --port\n"
+    )
     assert not (tmp_path / "home").exists()
 
 

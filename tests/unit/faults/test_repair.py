@@ -94,7 +94,7 @@ def contents(home: Settings) -> dict[Path, bytes]:
 def test_without_a_home_it_says_so(home: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ONEDATA_HOME", str(home.home / "elsewhere"))
     told = typed("repair")
-    assert (told.exit_code, "there is no data home" in told.output) == (0, True)
+    assert (told.exit_code, "there is no data home" in told.output) == (2, True)
 
 
 @pytest.mark.parametrize("name", ["history/runs.db", "history/runs/index.db", "schedules/schedules.db", "dagster.yaml"])

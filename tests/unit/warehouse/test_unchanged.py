@@ -19,7 +19,12 @@ PENDING = "{{ pending_only() }}"
 
 def node(kind: str, layer: str, name: str, materialized: str, code: str, *reads: str) -> dict[str, Any]:
     told: dict[str, Any] = {"resource_type": kind, "name": name, "raw_code": code, "package_name": "onedata"}
-    told |= {"schema": layer if kind == "model" else "audit", "fqn": ["onedata", layer, name], "checksum": {}}
+    told |= {
+        "columns": {"one": {}},
+        "schema": layer if kind == "model" else "audit",
+        "fqn": ["onedata", layer, name],
+        "checksum": {},
+    }
     macros = [f"macro.{macro}" for macro in ("lake", "rate") if macro in code]
     return told | {"config": {"materialized": materialized}, "depends_on": {"nodes": [*reads], "macros": macros}}
 
@@ -163,7 +168,6 @@ def test_changed_code_or_a_changed_setting_runs_what_is_made_of_it(
     assert runs(con, manifest, "ods", SETTINGS | {"ONEDATA_LAKE": "/moved"}) == ["ods_payment", "ods_refund"]
     for other in (SETTINGS | {"days": "31"}, SETTINGS | {"ONEDATA_CURRENCY": "EUR"}):
         assert runs(con, manifest, "dws", other) == ["dws_day", "dws_sum", "test_of_sum"]
-    assert list(plan_layer(con, manifest, "dws", other).changed_code) == ["dws_sum"]
     manifest["nodes"]["test_of_other"]["raw_code"] = "select 7"
     assert runs(con, manifest, "dws") == ["test_of_other"]
     manifest["macros"]["macro.own_rate"]["macro_sql"] = "2"
@@ -184,32 +188,39 @@ def test_a_build_that_was_killed_runs_again_even_if_all_is_as_before(
     assert runs(con, manifest, "dws") == ["dws_day", "dws_sum", "test_of_sum"]
 
 
-def changed_code(con: duckdb.DuckDBPyConnection, manifest: Manifest, settings: dict[str, str] = SETTINGS) -> list[str]:
-    """Incremental models whose rows other SQL made."""
-    return sorted(plan_layer(con, manifest, "dwd", settings).changed_code)
+def outdated(con: duckdb.DuckDBPyConnection, manifest: Manifest, settings: dict[str, str] = SETTINGS) -> list[str]:
+    return sorted(plan_layer(con, manifest, "dwd", settings).outdated)
 
 
 def test_rows_that_other_sql_made_are_known_until_they_are_made_anew(
     con: duckdb.DuckDBPyConnection, manifest: Manifest
 ) -> None:
     manifest["nodes"]["dwd_payment"]["raw_code"] += " -- other"
-    assert changed_code(con, manifest) == ["dwd_payment"]
-    forget(con, plan_layer(con, manifest, "dwd", SETTINGS, whole=True))  # and killed
-    assert changed_code(con, manifest) == ["dwd_payment"]
+    assert outdated(con, manifest) == ["dwd_payment"]
+    assert runs(con, manifest, "dwd") == ["dwd_both", "dwd_ever", "dwd_payment", "dwd_refund"]
+    forget(con, plan_layer(con, manifest, "dwd", SETTINGS))  # and killed
+    assert outdated(con, manifest) == ["dwd_payment"]
     built(con, manifest, "dwd", but=["dwd_payment"])  # one of the others alone, from the UI
-    assert changed_code(con, manifest) == ["dwd_payment"]
+    assert outdated(con, manifest) == ["dwd_payment"]
     built(con, manifest, "dwd")
-    assert changed_code(con, manifest) == []
+    assert outdated(con, manifest) == []
 
 
 def test_a_table_of_which_nothing_is_noted_was_made_by_nobody_knows_what(
     con: duckdb.DuckDBPyConnection, manifest: Manifest
 ) -> None:
     con.execute("delete from ops.built")
-    assert changed_code(con, manifest) == ["dwd_both", "dwd_ever", "dwd_payment", "dwd_refund"]
+    assert outdated(con, manifest) == ["dwd_both", "dwd_ever", "dwd_payment", "dwd_refund"]
     for (table,) in con.execute("select table_name from duckdb_tables() where schema_name = 'dwd'").fetchall():
         con.execute(f"drop table dwd.{table}")
-    assert changed_code(con, manifest) == []
+    assert outdated(con, manifest) == []
+
+
+def test_a_table_with_other_columns_than_its_yaml_describes_is_made_anew(
+    con: duckdb.DuckDBPyConnection, manifest: Manifest
+) -> None:
+    manifest["nodes"]["dwd_payment"]["columns"] = {"one": {}, "two": {}}
+    assert outdated(con, manifest) == ["dwd_payment"]
 
 
 def test_the_views_that_an_incremental_model_reads_are_its_code_and_the_home_is_not(
@@ -217,9 +228,9 @@ def test_the_views_that_an_incremental_model_reads_are_its_code_and_the_home_is_
 ) -> None:
     moved = SETTINGS | {"ONEDATA_LAKE": "/moved"}
     assert runs(con, manifest, "ods", moved) == ["ods_payment", "ods_refund"]
-    assert changed_code(con, manifest, moved) == []
+    assert outdated(con, manifest, moved) == []
     manifest["nodes"]["ods_payment"]["raw_code"] = "select upper(status) from {{ lake() }}"
-    assert changed_code(con, manifest) == ["dwd_both", "dwd_ever", "dwd_payment"]
+    assert outdated(con, manifest) == ["dwd_both", "dwd_ever", "dwd_payment"]
 
 
 @pytest.mark.parametrize("columns", ["1 as two", "1::bigint as one"])
