@@ -5,6 +5,7 @@ Every row rule is one predicate, used here to quarantine and compiled again by `
 
 from collections.abc import Sequence
 from dataclasses import replace
+from decimal import Decimal
 from typing import cast
 
 from onedata.contracts.boundary import fill
@@ -321,11 +322,15 @@ def _outside(item: Field, part: Part, typed: str, before: str, value: str | None
     if not broken:
         return []
     name = item.column.name
-    if low is None or high is None:
-        after = f" is above {high}, the most of {name}" if low is None else f" is below {low}, the least of {name}"
-    else:
-        after = f" is outside {low} to {high}, the range of {name}"
+    least, most = (limit and _in_words(limit, item) for limit in (low, high))
+    after = f" is outside {least} to {most}, the range of {name}"
+    if not (least and most):
+        after = f" is below {least}, the least of {name}" if least else f" is above {most}, the most of {name}"
     return [Check(f"{name}_range", holds(broken), before, value, after)]
+
+
+def _in_words(limit: str, item: Field) -> str:
+    return limit if item.column.type in ("date", "timestamp") else f"{Decimal(limit):f}"
 
 
 def _literal(limit: str, item: Field) -> str:

@@ -63,6 +63,7 @@ def test_the_shipped_contract_takes_eight_decimals_and_refuses_what_is_no_rate(w
     )
     world.land(name=FEED)
     assert world.quarantine("row, rule") == [(3, "rate_range"), (4, "rate_type"), (5, "currency_in_range")]
+    assert world.quarantine("reason")[0] == ('rate: "0" is below 0.00000001, the least of rate',)
     staged = world.con.execute(
         f"select currency, rate_date, rate from read_parquet('{world.settings.staged}/**/*.parquet') order by 1"
     ).fetchall()
